@@ -1,0 +1,113 @@
+"""Places: ``s3://bucket/prefix/``, ``gs://bucket/prefix/``, ``file:///directory/``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from harvester.errors import UsageError
+
+Scheme = Literal["s3", "gs", "file"]
+
+# An access point's ARN or alias is a legal bucket argument of S3, so only what no cloud accepts is refused.
+_S3_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\Z")
+_S3_LEGACY_BUCKET = re.compile(r"[A-Za-z0-9._-]{3,255}\Z")
+_GS_BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]\Z")
+_IPV4 = re.compile(r"\d+\.\d+\.\d+\.\d+\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A bucket and a prefix in it, or a directory.
+
+    A prefix is a folder: it ends in ``/`` or is empty, and is otherwise kept to the letter, ``//`` included,
+    because a key is bytes and not a path.
+    """
+
+    scheme: Scheme
+    """``s3``, ``gs`` or ``file``."""
+    bucket: str
+    """The bucket's name; empty for ``file``."""
+    prefix: str
+    """What every key starts with: empty, or ending in ``/``. For ``file``: the absolute directory."""
+
+    @property
+    def url(self) -> str:
+        """The location as a person writes it."""
+        return f"{self.scheme}://{self.bucket}{'/' if self.bucket else ''}{self.prefix}"
+
+    def relative(self, key: str) -> str:
+        """Return ``key`` below the prefix; the key must start with the prefix."""
+        return key[len(self.prefix) :]
+
+    def key(self, relative: str) -> str:
+        """Return the whole key of a name below the prefix."""
+        return self.prefix + relative
+
+    def __str__(self) -> str:
+        """Return the URL."""
+        return self.url
+
+
+def parse_location(text: str) -> Location:
+    """Parse a location as given on a command line.
+
+    Raises UsageError for an unknown scheme or a bucket name that cannot be.
+    """
+    scheme, separator, rest = text.partition("://")
+    if not separator:
+        raise UsageError(
+            f"not a location: {text!r}",
+            cause="a location starts with s3://, gs:// or file://",
+            next_step=f"for a bucket write s3://{text.lstrip('/') or 'BUCKET'}, for a directory file:///…",
+        )
+    match scheme.lower():
+        case "s3":
+            return _bucket_location("s3", text, rest)
+        case "gs":
+            return _bucket_location("gs", text, rest)
+        case "file":
+            return _directory_location(text, rest)
+        case "gcs":
+            raise UsageError(f"unknown scheme in {text!r}", cause="Google Cloud Storage is written gs://", next_step=f"use gs://{rest}")
+        case _:
+            raise UsageError(
+                f"unknown scheme in {text!r}",
+                cause="known are s3:// (AWS and S3-compatible), gs:// (Google Cloud Storage) and file://",
+                next_step="nimble-harvester ls s3://BUCKET/PREFIX/",
+            )
+
+
+def _bucket_location(scheme: Literal["s3", "gs"], text: str, rest: str) -> Location:
+    bucket, _, prefix = rest.partition("/")
+    if not bucket:
+        raise UsageError(f"no bucket in {text!r}", next_step=f"write {scheme}://BUCKET/PREFIX/")
+    if scheme == "s3":
+        possible = (_S3_BUCKET.match(bucket) or _S3_LEGACY_BUCKET.match(bucket)) and not _IPV4.match(bucket)
+    else:
+        possible = _GS_BUCKET.match(bucket)
+    if not possible:
+        raise UsageError(
+            f"no bucket can be named {bucket!r}",
+            cause="3 to 63 lower-case letters, digits, dots and hyphens, starting and ending with a letter or digit",
+            next_step="compare with the bucket's name in the cloud console",
+        )
+    if "\x00" in prefix:
+        raise UsageError(f"a NUL character in {text!r}", cause="no key can hold one")
+    if prefix and not prefix.endswith("/"):
+        prefix += "/"
+    if len(prefix.encode("utf-8", "surrogatepass")) > 1024:
+        raise UsageError("the prefix is longer than any key can be", cause="keys hold at most 1,024 bytes")
+    return Location(scheme, bucket, prefix)
+
+
+def _directory_location(text: str, rest: str) -> Location:
+    if not rest.startswith("/"):
+        raise UsageError(
+            f"not an absolute directory: {text!r}",
+            cause="file:// is followed by an absolute path",
+            next_step=f"use file://{Path(rest or '.').absolute()}",
+        )
+    return Location("file", "", str(Path(rest)).rstrip("/") + "/")

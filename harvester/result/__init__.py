@@ -1,0 +1,1 @@
+"""What one delivered object is: pure, bytes in, record out."""
