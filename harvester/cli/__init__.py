@@ -1,1 +1,5 @@
 """The command line: the only room that prints, prompts or exits."""
+
+from harvester.cli.application import main
+
+__all__ = ["main"]

@@ -1,0 +1,80 @@
+"""The program: finds the verb, runs it, turns every ending into an exit code and at most three lines of error."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from typing import NoReturn
+
+import click
+
+from harvester import __version__
+from harvester.errors import ExitCode, HarvesterError
+
+# Imported only when the verb is used, so that --help and completion answer at once.
+COMMANDS: Mapping[str, str] = {}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when the command is asked for."""
+
+    def __init__(self, *args: object, lazy: Mapping[str, str], **kwargs: object) -> None:
+        """Take ``lazy``: the command's name to ``module:attribute``."""
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # click's own signature is wide; passed through
+        self._lazy = lazy
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
+        """Return the names in the order of the table, which is the order of use."""
+        return list(self._lazy)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # click's signature
+        """Import and return the command, or None for an unknown name."""
+        target = self._lazy.get(cmd_name)
+        if target is None:
+            return None
+        module, _, attribute = target.partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+
+@click.group(
+    cls=LazyGroup,
+    lazy=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "NIMBLE_HARVESTER", "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="nimble-harvester")
+def program() -> None:
+    """Bring Nimble's delivered results home, and open the bucket to Nimble alone."""
+
+
+def main(arguments: Iterable[str] | None = None) -> NoReturn:
+    """Run the program on ``arguments`` (default: the process's own) and exit with its code."""
+    try:
+        result = program.main(args=None if arguments is None else list(arguments), prog_name="nimble-harvester", standalone_mode=False)
+        code = int(result) if isinstance(result, int) else ExitCode.OK
+    except click.exceptions.Exit as ending:
+        code = ending.exit_code
+    except click.ClickException as refusal:
+        refusal.show()
+        code = ExitCode.USAGE
+    except click.Abort:
+        click.echo("interrupted", err=True)
+        code = ExitCode.SIGINT
+    except HarvesterError as error:
+        print_error(error)
+        code = error.exit_code
+    except BrokenPipeError:
+        # The reader of our standard output has left: not an error of ours. Python would complain again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = ExitCode.OK
+    sys.exit(code)
+
+
+def print_error(error: HarvesterError) -> None:
+    """Print the three lines of an error: what failed, the cause, the next step."""
+    lines = str(error).split("\n")
+    click.echo(f"error: {lines[0]}", err=True)
+    for line in lines[1:]:
+        click.echo(f"  {line}", err=True)
