@@ -42,7 +42,11 @@ class LazyGroup(click.Group):
 @click.group(
     cls=LazyGroup,
     lazy=COMMANDS,
-    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "NIMBLE_HARVESTER", "max_content_width": 100},
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "auto_envvar_prefix": "NIMBLE_HARVESTER",
+        "max_content_width": 100,
+    },
 )
 @click.version_option(__version__, prog_name="nimble-harvester")
 def program() -> None:
@@ -52,7 +56,9 @@ def program() -> None:
 def main(arguments: Iterable[str] | None = None) -> NoReturn:
     """Run the program on ``arguments`` (default: the process's own) and exit with its code."""
     try:
-        result = program.main(args=None if arguments is None else list(arguments), prog_name="nimble-harvester", standalone_mode=False)
+        result = program.main(
+            args=None if arguments is None else list(arguments), prog_name="nimble-harvester", standalone_mode=False
+        )
         code = int(result) if isinstance(result, int) else ExitCode.OK
     except click.exceptions.Exit as ending:
         code = ending.exit_code
