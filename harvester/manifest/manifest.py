@@ -275,7 +275,8 @@ class Manifest:
         """Yield landed rows with a higher sequence number, in order; only those of ``run`` when given."""
         while True:
             chunk = self._database.execute(
-                f"SELECT {_OBJECT_COLUMNS} FROM objects WHERE seq > ? AND (? IS NULL OR run = ?) ORDER BY seq LIMIT {_CHUNK_ROWS}",
+                f"SELECT {_OBJECT_COLUMNS} FROM objects WHERE seq > ? AND (? IS NULL OR run = ?)"
+                f" ORDER BY seq LIMIT {_CHUNK_ROWS}",
                 (after, run, run),
             ).fetchall()
             yield from map(LandedRow._make, chunk)
