@@ -12,6 +12,8 @@ import stat
 from collections import OrderedDict
 from typing import BinaryIO
 
+import xxhash
+
 from harvester.mirror.paths import SAFE_NAME_FOLDER, STATE_FOLDER, safe_path
 
 TEMPORARY = f"{STATE_FOLDER}/tmp"
@@ -97,10 +99,10 @@ class Destination:
         Raises PathObstructedError when a link, a foreign folder or the file system's rules bar the path, and
         OSError when the destination cannot be written.
         """
-        if aside:
-            self._keep(path, aside)
         folder, _, leaf = path.rpartition("/")
         try:
+            if aside:
+                self._keep(path, aside)
             try:
                 os.rename(name, leaf, src_dir_fd=self._temporary, dst_dir_fd=self._folder(folder))
             except FileNotFoundError:
@@ -112,11 +114,29 @@ class Destination:
                 raise PathObstructedError(path) from error
             raise
 
-    def quarantine(self, name: str, key: str) -> str:
+    def quarantine(self, name: str, relative_key: str) -> str:
         """Move a temporary file into the quarantine; return its path there."""
-        path = f"{QUARANTINE}/{safe_path(key, keep_compressed=True).removeprefix(SAFE_NAME_FOLDER + '/')}"
+        path = f"{QUARANTINE}/{safe_path(relative_key, keep_compressed=True).removeprefix(SAFE_NAME_FOLDER + '/')}"
         self.land(name, path)
         return path
+
+    def copy_of(self, path: str, digest: str) -> str | None:
+        """Return the name of a temporary copy of a quarantined file, None when it has not that digest any more.
+
+        Raises OSError when it cannot be read.
+        """
+        folder, _, leaf = path.rpartition("/")
+        source = os.open(leaf, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._folder(folder))
+        seen = xxhash.xxh3_128()
+        name, copy = self.create()
+        with copy, os.fdopen(source, "rb") as quarantined:
+            while chunk := quarantined.read(1024 * 1024):
+                seen.update(chunk)
+                copy.write(chunk)
+        if seen.hexdigest() == digest:
+            return name
+        self.discard(name)
+        return None
 
     def _keep(self, path: str, aside: str) -> None:
         folder, _, leaf = path.rpartition("/")

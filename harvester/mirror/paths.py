@@ -64,9 +64,12 @@ def _refusal(path: str, room: int) -> str:
     return ""
 
 
-def safe_path(key: str, *, keep_compressed: bool) -> str:
-    """Return the path of a key that cannot have its own: its SHA-256 and, where it is a plain one, its suffix."""
-    name = key.removesuffix("/").rpartition("/")[2]
+def safe_path(relative_key: str, *, keep_compressed: bool) -> str:
+    """Return the path of a key that cannot have its own: its SHA-256 and, where it is a plain one, its suffix.
+
+    The hash is of the key below the prefix, so that copies of one bucket have one tree wherever they come from.
+    """
+    name = relative_key.removesuffix("/").rpartition("/")[2]
     if not keep_compressed:
         name = name.removesuffix(".gz")
     stem, dot, suffix = name.rpartition(".")
@@ -74,7 +77,7 @@ def safe_path(key: str, *, keep_compressed: bool) -> str:
     if suffix == "gz" and "." in stem:
         suffix = stem.rpartition(".")[2] + ".gz"
     plain = dot and suffix.replace(".", "").isalnum() and suffix.isascii() and len(suffix) <= _LONGEST_SUFFIX
-    digest = hashlib.sha256(os.fsencode(key)).hexdigest()
+    digest = hashlib.sha256(os.fsencode(relative_key)).hexdigest()
     return f"{SAFE_NAME_FOLDER}/{digest}{'.' + suffix if plain else ''}"
 
 
