@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import socket
 import sqlite3
@@ -21,6 +22,8 @@ class Page(NamedTuple):
 
     range: int
     """Number of the range, from 0."""
+    start: str
+    """No key of the range is smaller."""
     refs: list[ObjectRef]
     """The objects."""
 
@@ -30,6 +33,8 @@ class RangeEnd(NamedTuple):
 
     range: int
     """Number of the range."""
+    start: str
+    """No key of the range is smaller."""
     end: str | None
     """Every key of the range is smaller; None when it has no bound."""
 
@@ -61,8 +66,8 @@ class BackgroundListing:
         self._pages: queue.Queue[Listed] = queue.Queue(_PAGES_AHEAD)
         self._stopping = threading.Event()
         self._wake, self._waker = socket.socketpair()
-        self._wake.setblocking(False)
-        self._waker.setblocking(False)
+        self._wake.settimeout(0)
+        self._waker.settimeout(0)
         self._thread = threading.Thread(target=self._run, name="listing", daemon=True)
         self._thread.start()
 
@@ -72,10 +77,8 @@ class BackgroundListing:
 
     def take(self) -> Listed | None:
         """Return what was listed next, or None when nothing is ready."""
-        try:
+        with contextlib.suppress(BlockingIOError):
             self._wake.recv(4096)
-        except BlockingIOError:
-            pass
         try:
             return self._pages.get_nowait()
         except queue.Empty:
@@ -104,10 +107,8 @@ class BackgroundListing:
                 self._pages.put(listed, timeout=0.2)
             except queue.Full:
                 continue
-            try:
+            with contextlib.suppress(BlockingIOError):
                 self._waker.send(b"!")
-            except BlockingIOError:
-                pass
             return
         raise _Stopped
 
@@ -115,19 +116,19 @@ class BackgroundListing:
         pages = iter(self._store.list_pages())
         first = next(pages, None)
         if first is None:
-            self._put(RangeEnd(0, None))
+            self._put(RangeEnd(0, "", None))
             return
-        self._put(Page(0, first))
+        self._put(Page(0, "", first))
         second = next(pages, None)
         if second is None:
-            self._put(RangeEnd(0, None))
+            self._put(RangeEnd(0, "", None))
             return
-        self._put(Page(0, second))
+        self._put(Page(0, "", second))
         ranges = self._store.key_ranges(after=second[-1].key)
         if len(ranges) == 1:
             for page in pages:
-                self._put(Page(0, page))
-            self._put(RangeEnd(0, None))
+                self._put(Page(0, "", page))
+            self._put(RangeEnd(0, "", None))
             return
         self._list_ranges(ranges)
 
@@ -143,8 +144,8 @@ class BackgroundListing:
                     return
                 try:
                     for page in self._store.list_pages(start, end):
-                        self._put(Page(number, page))
-                    self._put(RangeEnd(number, end))
+                        self._put(Page(number, start, page))
+                    self._put(RangeEnd(number, start, end))
                 except Exception as error:  # noqa: BLE001  # the first one is raised below, in the listing's own thread
                     errors.append(error)
 

@@ -34,7 +34,7 @@ from harvester.mirror.outcomes import (
     Stop,
 )
 from harvester.mirror.paths import safe_path
-from harvester.result import ResultOptions, ResultReader, ResultRecord
+from harvester.result import ContentTooLargeForMemory, ResultOptions, ResultReader, ResultRecord
 
 # Results go to the parent this often, or when this many have gathered.
 _REPORT_SECONDS = 0.05
@@ -156,14 +156,22 @@ class Worker:
         if failure is not None:
             if failure.cause is Cause.SPOOL:
                 return DestinationFault(request.key, getattr(errno, failure.code, errno.EIO))
-            said = f"{failure.code}: {failure.detail}" if failure.code and failure.detail else failure.code or failure.detail
+            said = (
+                f"{failure.code}: {failure.detail}"
+                if failure.code and failure.detail
+                else failure.code or failure.detail
+            )
             if failure.request_id:
                 said += f" (request id {failure.request_id})"
             return Failed(request.key, request.etag, request.size, failure.cause.value, said)
         if fetched.spool is not None:
-            return self._land_spool(assignment, fetched, fetched.spool)
+            return self._land_spool(assignment, fetched, self._destination.temporary_name(fetched.spool))
         body = fetched.body or b""
-        decoded = self._reader.read(body, request.key)
+        try:
+            decoded = self._reader.read(body, request.key)
+        except ContentTooLargeForMemory:
+            name, _ = self._destination.write(body)
+            return self._land_spool(assignment, fetched, name)
         if decoded.record.problem is not None and decoded.record.problem.quarantine:
             name, _ = self._destination.write(body)
             return self._quarantine(fetched, name, decoded.record, len(body), xxhash.xxh3_128_hexdigest(body))
@@ -171,9 +179,9 @@ class Worker:
         return self._land(assignment, fetched, name, mtime_ns, decoded.record, len(body))
 
     def _land_spool(self, assignment: Assignment, fetched: Fetched, spool: str) -> Outcome:
-        spool_name = self._destination.temporary_name(spool)
-        with open(spool, "rb") as source:  # noqa: PTH123  # a plain string from the fetcher
-            length = os.fstat(source.fileno()).st_size
+        """Land an object whose delivered bytes lie in the temporary file ``spool``."""
+        with open(self._destination.temporary_path(spool), "rb") as source:  # noqa: PTH123  # a plain string is at hand
+            delivered = os.fstat(source.fileno())
             name, sink = self._destination.create()
             with sink:
                 record = self._reader.read_file(source, sink, fetched.request.key)
@@ -182,14 +190,13 @@ class Worker:
             if record.problem is not None and record.problem.quarantine:
                 self._destination.discard(name)
                 source.seek(0)
-                digest = _digest(source.fileno())
-                return self._quarantine(fetched, spool_name, record, length, digest)
-            if self._settings.options.keep_compressed:
-                self._destination.discard(name)
-                name, mtime_ns = spool_name, os.fstat(source.fileno()).st_mtime_ns
-            else:
-                self._destination.discard(spool_name)
-        return self._land(assignment, fetched, name, mtime_ns, record, length)
+                return self._quarantine(fetched, spool, record, delivered.st_size, _digest(source.fileno()))
+        if record.inflated:
+            self._destination.discard(spool)
+        else:
+            self._destination.discard(name)
+            name, mtime_ns = spool, delivered.st_mtime_ns
+        return self._land(assignment, fetched, name, mtime_ns, record, delivered.st_size)
 
     def _land(
         self, assignment: Assignment, fetched: Fetched, name: str, mtime_ns: int, record: ResultRecord, length: int
@@ -224,9 +231,7 @@ class Worker:
             0 if assignment.quarantined else length,
         )
 
-    def _quarantine(
-        self, fetched: Fetched, name: str, record: ResultRecord, length: int, digest: str
-    ) -> Quarantined:
+    def _quarantine(self, fetched: Fetched, name: str, record: ResultRecord, length: int, digest: str) -> Quarantined:
         assert record.problem is not None  # noqa: S101  # the caller has looked; narrows the type
         etag, size, _ = _identity(fetched, length)
         path = self._destination.quarantine(name, self._relative(fetched.request.key))
