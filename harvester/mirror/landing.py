@@ -123,6 +123,12 @@ class Destination:
         self.land(name, path)
         return path
 
+    def remove(self, path: str) -> None:
+        """Remove a landed file, if it is there. Raises OSError, also when a link has taken the place of a folder."""
+        folder, _, leaf = path.rpartition("/")
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(leaf, dir_fd=self._folder(folder, make=False))
+
     def copy_of(self, path: str, digest: str) -> str | None:
         """Return the name of a temporary copy of a quarantined file, None when it has not that digest any more.
 
@@ -160,7 +166,7 @@ class Destination:
         if file is not None:
             os.close(file)
 
-    def _folder(self, folder: str) -> int:
+    def _folder(self, folder: str, *, make: bool = True) -> int:
         if not folder:
             return self._root
         known = self._folders.get(folder)
@@ -170,7 +176,7 @@ class Destination:
         current = self._root
         try:
             for part in folder.split("/"):
-                deeper = _open_or_make(part, current)
+                deeper = _open_or_make(part, current) if make else os.open(part, _FOLDER_FLAGS, dir_fd=current)
                 if current != self._root:
                     os.close(current)
                 current = deeper
