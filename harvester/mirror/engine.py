@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from harvester.cloud import FetchRequest, ObjectRef, Store, StoreSettings, open_store
+from harvester.cloud import FetchRequest, Store, StoreSettings, open_store
 from harvester.errors import ExitCode, HarvesterError, Interrupted
 from harvester.location import Location
 from harvester.manifest import Manifest, SourceBinding
@@ -101,6 +101,7 @@ class SyncRun:
         self._planned: dict[str, Planned] = {}
         self._pool: WorkerPool | None = None
         self._breaker = Breaker()
+        self._listing_done = False
         self._wanted_bytes = 0
         self._fetches = 0
         self._free_bytes: int | None = None
@@ -152,7 +153,7 @@ class SyncRun:
                     case RangeEnd():
                         self._planner.end_range(listed)
                     case ListingEnd():
-                        self._recorder.gone(self._planner.take_gone())
+                        self._listing_done = True
                         return True
                     case ListingFailed(error):
                         raise error
@@ -288,6 +289,7 @@ class SyncRun:
         self._observer.progress(
             SyncProgress(
                 tally.listed,
+                self._listing_done,
                 tally.settled,
                 tally.failed + tally.refused + tally.quarantined,
                 tally.bytes_fetched,
@@ -336,9 +338,3 @@ class SyncRun:
         if options.fail_on_empty and tally.content == 0:
             return ExitCode.EMPTY
         return ExitCode.OK
-
-
-def list_refs(location: Location, settings: StoreSettings | None = None) -> Iterator[ObjectRef]:
-    """Yield every object of a location, in the order of the store. Raises what Store.list_pages raises."""
-    for page in open_store(location, settings).list_pages():
-        yield from page

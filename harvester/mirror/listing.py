@@ -10,11 +10,21 @@ import threading
 from collections.abc import Iterator
 from typing import NamedTuple, TypeAlias
 
-from harvester.cloud import ObjectRef, Store
+from harvester.cloud import ObjectRef, Store, StoreSettings, open_store
 from harvester.errors import HarvesterError
+from harvester.location import Location
 
 _THREADS = 8
 _PAGES_AHEAD = 16
+
+
+def list_objects(location: Location, settings: StoreSettings | None = None) -> Iterator[ObjectRef]:
+    """Yield every object of a location, in the order of the store.
+
+    Raises NoSuchBucket, AccessDenied, ConnectionFailed or ConfigurationError.
+    """
+    for page in open_store(location, settings).list_pages():
+        yield from page
 
 
 class Page(NamedTuple):

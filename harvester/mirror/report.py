@@ -170,6 +170,8 @@ class SyncProgress(NamedTuple):
 
     listed: int
     """Objects listed so far."""
+    listing_done: bool
+    """Whether that is all of them."""
     settled: int
     """Objects accounted for."""
     problems: int
