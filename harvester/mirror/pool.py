@@ -13,8 +13,16 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 
 from harvester.cloud import Transport
-from harvester.mirror.outcomes import Assignment, CredentialsExpired, Failed, Outcome, Renewed, Stop
-from harvester.mirror.worker import INTERNAL_ERROR, WorkerSettings
+from harvester.mirror.outcomes import (
+    INTERNAL_ERROR,
+    Assignment,
+    CredentialsExpired,
+    Failed,
+    Outcome,
+    Renewed,
+    Stop,
+    WorkerSettings,
+)
 from harvester.result import ResultOptions
 
 _CHUNK = 64

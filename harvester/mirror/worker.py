@@ -14,14 +14,14 @@ import sys
 import time
 import traceback
 from collections import deque
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
 import xxhash
 
-from harvester.cloud import Cause, Fetched, FetchRequest, Transport, open_fetcher
+from harvester.cloud import Cause, Fetched, FetchRequest, open_fetcher
 from harvester.mirror.landing import Destination, PathObstructedError
 from harvester.mirror.outcomes import (
+    INTERNAL_ERROR,
     Assignment,
     CredentialsExpired,
     DestinationFault,
@@ -32,37 +32,16 @@ from harvester.mirror.outcomes import (
     Refused,
     Renewed,
     Stop,
+    WorkerSettings,
 )
 from harvester.mirror.paths import safe_path
-from harvester.result import ContentTooLargeForMemory, ResultOptions, ResultReader, ResultRecord
+from harvester.result import ContentTooLargeForMemory, ResultReader, ResultRecord
 
 # Results go to the parent this often, or when this many have gathered.
 _REPORT_SECONDS = 0.05
 _REPORT_COUNT = 64
 # A bigger file takes so long to decode that other transfers would time out meanwhile: they are waited for first.
 _DECODE_ALONE_BYTES = 64 * 1024 * 1024
-
-
-INTERNAL_ERROR = "internal_error"
-"""The cause of a Failed that is a bug of this program."""
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerSettings:
-    """All a worker is told when it starts."""
-
-    transport: Transport
-    """How to fetch."""
-    prefix: str
-    """The location's prefix; names below the destination are made of what follows it in a key."""
-    destination: str
-    """The destination's absolute path."""
-    options: ResultOptions
-    """How to decode and validate."""
-    refuse_unsafe: bool
-    """Refuse an object whose path is barred, instead of landing it under its safe name."""
-    name: str
-    """Keeps this worker's temporary files apart from others'."""
 
 
 class Worker:
@@ -103,7 +82,7 @@ class Worker:
             if isinstance(command, Stop):
                 return False
             if isinstance(command, Renewed):
-                self._fetcher.renew(command.transport)  # type: ignore[arg-type]  # the parent sends what a store made
+                self._fetcher.renew(command.transport)
                 self._asked_for_credentials = False
             else:
                 self._waiting.extend(map(Assignment._make, command))
