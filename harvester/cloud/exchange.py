@@ -89,14 +89,24 @@ def new_handle(network: Network) -> pycurl.Curl:
     return handle
 
 
+# Answers of one store repeat the same few header names; bounded, as a store may say what it likes.
+_names: dict[bytes, str] = {}
+_NAMES_KEPT = 512
+
+
 def parse_headers(lines: list[bytes]) -> tuple[int, dict[str, str]]:
     """Return status and headers of the last answer in ``lines``, as curl hands them over line by line."""
     status = 0
     headers: dict[str, str] = {}
     for line in lines:
-        name, colon, value = line.decode("iso-8859-1").partition(":")
-        if colon and not line.startswith(b"HTTP/"):
-            headers[name.lower()] = value.strip()
+        raw, colon, value = line.partition(b":")
+        if colon:
+            name = _names.get(raw)
+            if name is None:
+                name = raw.decode("iso-8859-1").lower()
+                if len(_names) < _NAMES_KEPT:
+                    _names[raw] = name
+            headers[name] = value.strip().decode("iso-8859-1")
         elif line.startswith(b"HTTP/"):
             status = int(line.split(None, 2)[1])
             headers.clear()

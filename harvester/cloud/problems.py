@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harvester.cloud.exchange import BrokenExchange
 from harvester.cloud.interface import Cause
@@ -37,9 +37,18 @@ class Problem:
     undiagnosed: bool
     """Whether a refusal has several possible causes, which further questions tell apart."""
 
+    def with_cause(self, cause: Cause) -> Problem:
+        """Return the same refusal, where its place says more about its cause than the answer."""
+        return replace(self, cause=cause)
+
     def sentence(self) -> str:
         """Code and message in one line."""
         return f"{self.code}: {self.message}" if self.message else self.code
+
+
+def printable(key: str) -> str:
+    """Return a key as a message may show it: control characters and undecodable bytes escaped."""
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in key)
 
 
 def error_of_problem(what: str, problem: Problem, *, url: str, login: str) -> HarvesterError:

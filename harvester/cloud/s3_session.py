@@ -18,10 +18,9 @@ import botocore.session
 from botocore import exceptions as refusals
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config
-from botocore.httpsession import get_cert_path
-from botocore.utils import get_environ_proxies
 
 from harvester.cloud.interface import StoreSettings
+from harvester.cloud.network import resolve_network
 from harvester.cloud.transports import AwsCredentials, Network, S3Transport
 from harvester.errors import AccessDenied, ConfigurationError, ConnectionFailed, UsageError
 
@@ -73,7 +72,8 @@ class AwsSession:
             if self._endpoint is None:
                 self._endpoint = self._resolve_endpoint()
             if self._network is None:
-                self._network = self._resolve_network(self._endpoint.base_url)
+                ca_bundle = self._session.get_config_variable("ca_bundle")
+                self._network = resolve_network(self._endpoint.base_url, self._settings.retry, ca_bundle)
             endpoint, network = self._endpoint, self._network
         return S3Transport(
             base_url=endpoint.base_url,
@@ -165,17 +165,6 @@ class AwsSession:
         text = authorization.decode() if isinstance(authorization, bytes) else str(authorization)
         _, _, region, service, _ = text.partition("Credential=")[2].partition(",")[0].rsplit("/", 4)
         return _Endpoint(request.url.removesuffix(f"/{_PROBE_KEY}"), region, service)
-
-    def _resolve_network(self, base_url: str) -> Network:
-        scheme = base_url.partition(":")[0]
-        proxy = get_environ_proxies(base_url).get(scheme, "")
-        return Network(self._ca_bundle(base_url, proxy), proxy, self._settings.retry)
-
-    def _ca_bundle(self, base_url: str, proxy: str) -> str | None:
-        if not (base_url.startswith("https:") or proxy.startswith("https:")):
-            return None
-        chosen = self._session.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE") or True
-        return str(get_cert_path(chosen))
 
 
 class _NoBody:
