@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import traceback
 from collections.abc import Iterable, Mapping
 from typing import NoReturn
 
@@ -101,7 +102,22 @@ def main(arguments: Iterable[str] | None = None) -> NoReturn:
         # The reader of our standard output has left: not an error of ours. Python would complain again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = ExitCode.OK
+    except Exception as error:  # noqa: BLE001  # whatever else it is, it is a bug of ours, told without a traceback
+        code = _print_bug(error)
     sys.exit(code)
+
+
+def _print_bug(error: Exception) -> int:
+    if os.environ.get("NIMBLE_HARVESTER_DEBUG"):
+        traceback.print_exception(error)
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    # Not the message: it may quote a payload or a secret.
+    click.echo(
+        f"error: a bug in nimble-harvester: {type(error).__name__} in {frame.name}, {frame.filename}:{frame.lineno}",
+        err=True,
+    )
+    click.echo("  please report it; NIMBLE_HARVESTER_DEBUG=1 shows the traceback", err=True)
+    return ExitCode.BUG
 
 
 def print_error(error: HarvesterError) -> None:
