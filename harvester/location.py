@@ -71,7 +71,11 @@ def parse_location(text: str) -> Location:
         case "file":
             return _directory_location(text, rest)
         case "gcs":
-            raise UsageError(f"unknown scheme in {text!r}", cause="Google Cloud Storage is written gs://", next_step=f"use gs://{rest}")
+            raise UsageError(
+                f"unknown scheme in {text!r}",
+                cause="Google Cloud Storage is written gs://",
+                next_step=f"use gs://{rest}",
+            )
         case _:
             raise UsageError(
                 f"unknown scheme in {text!r}",
@@ -85,9 +89,9 @@ def _bucket_location(scheme: Literal["s3", "gs"], text: str, rest: str) -> Locat
     if not bucket:
         raise UsageError(f"no bucket in {text!r}", next_step=f"write {scheme}://BUCKET/PREFIX/")
     if scheme == "s3":
-        possible = (_S3_BUCKET.match(bucket) or _S3_LEGACY_BUCKET.match(bucket)) and not _IPV4.match(bucket)
+        possible = bool(_S3_BUCKET.match(bucket) or _S3_LEGACY_BUCKET.match(bucket)) and not _IPV4.match(bucket)
     else:
-        possible = _GS_BUCKET.match(bucket)
+        possible = bool(_GS_BUCKET.match(bucket))
     if not possible:
         raise UsageError(
             f"no bucket can be named {bucket!r}",

@@ -14,7 +14,28 @@ from harvester import __version__
 from harvester.errors import ExitCode, HarvesterError
 
 # Imported only when the verb is used, so that --help and completion answer at once.
-COMMANDS: Mapping[str, str] = {}
+COMMANDS: Mapping[str, str] = {
+    "sync": "harvester.cli.sync:sync_command",
+    "ls": "harvester.cli.ls:ls_command",
+    "verify": "harvester.cli.verify:verify_command",
+    "status": "harvester.cli.status:status_command",
+    "cat": "harvester.cli.cat:cat_command",
+    "evict": "harvester.cli.evict:evict_command",
+    "schema": "harvester.cli.schema:schema_command",
+    "completion": "harvester.cli.completion:completion_command",
+}
+
+# What --help says of each without importing it; a test holds them to the commands' own words.
+SUMMARIES: Mapping[str, str] = {
+    "sync": "Bring every result under LOCATION home to DEST.",
+    "ls": "List the objects under LOCATION.",
+    "verify": "Hold every landed file of DEST against its manifest.",
+    "status": "Show what is known of each DEST.",
+    "cat": "Stream the landed results of DEST as JSON Lines.",
+    "evict": "Free the disk of results that were consumed.",
+    "schema": "Print the JSON Schema of an output or a result shape.",
+    "completion": "Print the completion script of a shell.",
+}
 
 
 class LazyGroup(click.Group):
@@ -29,6 +50,11 @@ class LazyGroup(click.Group):
         """Return the names in the order of the table, which is the order of use."""
         return list(self._lazy)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click's signature
+        """Write the list of verbs from the table, importing none of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, SUMMARIES.get(name, "")) for name in self._lazy])
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # click's signature
         """Import and return the command, or None for an unknown name."""
         target = self._lazy.get(cmd_name)
@@ -42,7 +68,11 @@ class LazyGroup(click.Group):
 @click.group(
     cls=LazyGroup,
     lazy=COMMANDS,
-    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "NIMBLE_HARVESTER", "max_content_width": 100},
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "auto_envvar_prefix": "NIMBLE_HARVESTER",
+        "max_content_width": 100,
+    },
 )
 @click.version_option(__version__, prog_name="nimble-harvester")
 def program() -> None:
@@ -52,7 +82,9 @@ def program() -> None:
 def main(arguments: Iterable[str] | None = None) -> NoReturn:
     """Run the program on ``arguments`` (default: the process's own) and exit with its code."""
     try:
-        result = program.main(args=None if arguments is None else list(arguments), prog_name="nimble-harvester", standalone_mode=False)
+        result = program.main(
+            args=None if arguments is None else list(arguments), prog_name="nimble-harvester", standalone_mode=False
+        )
         code = int(result) if isinstance(result, int) else ExitCode.OK
     except click.exceptions.Exit as ending:
         code = ending.exit_code

@@ -1,1 +1,17 @@
-"""The durable state of a destination."""
+"""The durable state of a destination: an SQLite manifest, the lock, sequence numbers."""
+
+from harvester.manifest.lock import DestinationLock, LockHolder, read_lock_holder
+from harvester.manifest.manifest import Manifest, SourceBinding
+from harvester.manifest.rows import LandedRow, ProblemRow, RunRow, VersionRow
+
+__all__ = [
+    "DestinationLock",
+    "LandedRow",
+    "LockHolder",
+    "Manifest",
+    "ProblemRow",
+    "RunRow",
+    "SourceBinding",
+    "VersionRow",
+    "read_lock_holder",
+]

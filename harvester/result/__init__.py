@@ -1,1 +1,32 @@
-"""What one delivered object is: pure, bytes in, record out."""
+"""What one delivered object is: pure, bytes in, record out: sniff, bounded inflate, parse, shape, validate, rows."""
+
+from harvester.result.reader import ResultReader
+from harvester.result.record import (
+    ContentTooLargeForMemory,
+    Decoded,
+    Problem,
+    Reason,
+    ResultOptions,
+    ResultRecord,
+    Shape,
+    Validation,
+)
+from harvester.result.rows import rows, select
+from harvester.result.schema import SHAPES_WITH_SCHEMA, UserSchemaError, shape_schema_text
+
+__all__ = [
+    "SHAPES_WITH_SCHEMA",
+    "ContentTooLargeForMemory",
+    "Decoded",
+    "Problem",
+    "Reason",
+    "ResultOptions",
+    "ResultReader",
+    "ResultRecord",
+    "Shape",
+    "UserSchemaError",
+    "Validation",
+    "rows",
+    "select",
+    "shape_schema_text",
+]

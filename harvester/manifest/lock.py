@@ -1,0 +1,97 @@
+"""One run at a time on a destination: a kernel lock, which a crash cannot leave behind."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from harvester.errors import DestinationLocked
+
+
+@dataclass(frozen=True, slots=True)
+class LockHolder:
+    """Who holds a destination."""
+
+    process: int
+    """Process id on that host."""
+    host: str
+    """Host name."""
+    since: float
+    """Seconds since the epoch."""
+
+
+class DestinationLock:
+    """Holds ``lock`` in a destination's state folder for as long as it is open."""
+
+    def __init__(self, path: Path) -> None:
+        """Take the lock at ``path``. Raises DestinationLocked, naming the holder, when a live run has it."""
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = _parse_holder(os.pread(self._file, 4096, 0))
+            os.close(self._file)
+            raise DestinationLocked(
+                f"{path.parent.parent} is in use by another run",
+                cause=_describe(holder),
+                next_step="wait for it to end, or stop that process",
+            ) from None
+        mine = json.dumps({"process": os.getpid(), "host": socket.gethostname(), "since": time.time()}).encode()
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, mine, 0)
+
+    def release(self) -> None:
+        """Let the destination go."""
+        if self._file >= 0:
+            os.ftruncate(self._file, 0)
+            os.close(self._file)
+            self._file = -1
+
+    def __enter__(self) -> Self:
+        """Return the lock, which is held."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Let the destination go."""
+        self.release()
+
+
+def read_lock_holder(path: Path) -> LockHolder | None:
+    """Return who holds the lock at ``path`` now, or None when nobody does."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _parse_holder(os.pread(file, 4096, 0)) or LockHolder(0, "unknown", 0.0)
+    else:
+        return None
+    finally:
+        os.close(file)
+
+
+def _parse_holder(text: bytes) -> LockHolder | None:
+    # Read while the holder may be writing it: half a line is no holder, and no failure either.
+    try:
+        fields = json.loads(text)
+        return LockHolder(int(fields["process"]), str(fields["host"]), float(fields["since"]))
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _describe(holder: LockHolder | None) -> str:
+    if holder is None:
+        return "the holder has not written its name yet"
+    since = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(holder.since))
+    return f"held by process {holder.process} on {holder.host} since {since}"

@@ -1,0 +1,68 @@
+"""The manifest's tables and how an older state becomes a newer one."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from harvester.errors import ConfigurationError
+
+# One script a version, each run once, all of a step in one transaction with the version it leads to.
+# Keys are TEXT under the BINARY collation, which is the byte order the clouds list in: a listing and
+# these tables can be merged as two sorted streams.
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        "CREATE TABLE settings(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+        """CREATE TABLE objects(
+             key TEXT PRIMARY KEY, etag TEXT NOT NULL, size INTEGER NOT NULL, last_modified REAL NOT NULL,
+             path TEXT NOT NULL, content_size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, digest TEXT NOT NULL,
+             seq INTEGER NOT NULL, run INTEGER NOT NULL, landed_at REAL NOT NULL,
+             shape TEXT, encoding TEXT NOT NULL, task_id TEXT, status TEXT, rows INTEGER,
+             origin TEXT NOT NULL, evicted INTEGER NOT NULL DEFAULT 0, gone INTEGER NOT NULL DEFAULT 0
+           ) WITHOUT ROWID""",
+        "CREATE UNIQUE INDEX objects_by_path ON objects(path)",
+        "CREATE INDEX objects_by_seq ON objects(seq)",
+        """CREATE TABLE problems(
+             key TEXT PRIMARY KEY, etag TEXT NOT NULL, size INTEGER NOT NULL, outcome TEXT NOT NULL,
+             reason TEXT NOT NULL, detail TEXT NOT NULL, first_run INTEGER NOT NULL, run INTEGER NOT NULL,
+             path TEXT, digest TEXT, fingerprint TEXT NOT NULL
+           ) WITHOUT ROWID""",
+        """CREATE TABLE versions(
+             key TEXT NOT NULL, seq INTEGER NOT NULL, etag TEXT NOT NULL, path TEXT NOT NULL, digest TEXT NOT NULL,
+             PRIMARY KEY (key, seq)
+           ) WITHOUT ROWID""",
+        """CREATE TABLE runs(
+             run INTEGER PRIMARY KEY, started_at REAL NOT NULL, ended_at REAL, exit_code INTEGER, report TEXT
+           )""",
+    ),
+)
+
+
+def migrate(connection: sqlite3.Connection, described: str) -> None:
+    """Bring the tables to this program's version, in one transaction.
+
+    Raises ConfigurationError when a newer program made them.
+    """
+    newest = len(MIGRATIONS)
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version > newest:
+            raise too_new(described, version)
+        for script in MIGRATIONS[version:]:
+            for statement in script:
+                connection.execute(statement)
+        if version < newest:
+            connection.execute(f"PRAGMA user_version = {newest}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def too_new(described: str, version: int) -> ConfigurationError:
+    """Return the error for a state that a newer program has written."""
+    return ConfigurationError(
+        f"{described} was written by a newer nimble-harvester",
+        cause=f"its state has version {version}, this program knows up to {len(MIGRATIONS)}",
+        next_step="pip install --upgrade nimble-harvester",
+    )

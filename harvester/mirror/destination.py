@@ -1,0 +1,178 @@
+"""A destination's folders and state: opened, checked, locked, and after an unclean end made trustworthy again."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import xxhash
+
+from harvester.errors import ConfigurationError, DestinationUnusable, UsageError
+from harvester.location import Location
+from harvester.manifest import DestinationLock, Manifest
+from harvester.mirror.landing import QUARANTINE, TEMPORARY, VERSIONS
+from harvester.mirror.paths import STATE_FOLDER
+
+MANIFEST_NAME = "manifest.sqlite"
+LOCK_NAME = "lock"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenDestination:
+    """A destination held by this process."""
+
+    root: Path
+    """Its absolute path, links resolved."""
+    manifest: Manifest
+    """Its manifest, open for writing."""
+
+
+def state_folder(destination: Path) -> Path:
+    """Return the folder that holds a destination's state."""
+    return destination / STATE_FOLDER
+
+
+def manifest_path(destination: Path, state_dir: Path | None) -> Path:
+    """Return where the manifest lies: in ``state_dir`` when given, else in the state folder."""
+    return (state_dir or state_folder(destination)) / MANIFEST_NAME
+
+
+@contextlib.contextmanager
+def open_destination(destination: Path, state_dir: Path | None = None) -> Iterator[OpenDestination]:
+    """Hold a destination for writing: make its folders, lock it, open its manifest, recover from an unclean end.
+
+    Raises DestinationUnusable, DestinationLocked, ConfigurationError (a newer state) or IntegrityError.
+    """
+    try:
+        destination.mkdir(parents=True, exist_ok=True)
+        root = destination.resolve(strict=True)
+        for folder in (STATE_FOLDER, TEMPORARY, QUARANTINE, VERSIONS):
+            _make_folder(root / folder)
+        if state_dir is not None:
+            state_dir.mkdir(parents=True, exist_ok=True)
+        lock = DestinationLock(state_folder(root) / LOCK_NAME)
+    except OSError as error:
+        raise destination_error(destination, error) from error
+    with lock, Manifest(manifest_path(root, state_dir)) as manifest:
+        try:
+            _clear(root / TEMPORARY)
+            _recover(root, manifest)
+        except OSError as error:
+            raise destination_error(destination, error) from error
+        yield OpenDestination(root, manifest)
+
+
+@contextlib.contextmanager
+def read_destination(destination: Path, state_dir: Path | None = None) -> Iterator[OpenDestination]:
+    """Open a destination for reading, also while a run works on it. Raises ConfigurationError when it is none."""
+    path = manifest_path(destination, state_dir)
+    if not path.is_file():
+        raise ConfigurationError(
+            f"{destination} has never been synced",
+            cause=f"there is no {path}",
+            next_step=f"nimble-harvester sync LOCATION {destination}",
+        )
+    with Manifest(path, readonly=True) as manifest:
+        yield OpenDestination(destination.resolve(), manifest)
+
+
+def check_apart(location: Location, destination: Path) -> None:
+    """Raise UsageError when a ``file`` location and the destination hold one another: it would feed on itself."""
+    if location.scheme != "file":
+        return
+    source, target = Path(location.prefix).resolve(), destination.resolve()
+    if source == target or source in target.parents or target in source.parents:
+        raise UsageError(
+            f"{destination} and {location} hold one another",
+            cause="a copy inside its own source would be copied again by the next run",
+            next_step="choose a destination outside the source",
+        )
+
+
+def destination_error(destination: Path, error: OSError) -> DestinationUnusable:
+    """Return the error for a destination that the operating system refuses."""
+    where = error.filename or destination
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            free = os.statvfs(destination if destination.exists() else "/")
+            return DestinationUnusable(
+                f"{destination} is full",
+                cause=f"{free.f_bavail * free.f_frsize:,} bytes and {free.f_favail:,} inodes are free",
+                next_step=f"free some space, e.g. nimble-harvester evict {destination} --older-than 7d, and run again",
+            )
+        case errno.EROFS:
+            return DestinationUnusable(f"{destination} is read-only", next_step="choose another destination")
+        case errno.ENOTDIR | errno.EEXIST:
+            return DestinationUnusable(
+                f"{destination} is not a directory",
+                cause=f"in the way: {where}",
+                next_step="choose another destination",
+            )
+        case errno.EACCES | errno.EPERM:
+            return DestinationUnusable(
+                f"{destination} may not be written",
+                cause=f"permission denied: {where}",
+                next_step="check its owner and mode",
+            )
+        case _:
+            return DestinationUnusable(f"{destination} cannot be used", cause=error.strerror or str(error))
+
+
+def _make_folder(folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    if folder.is_symlink():
+        raise DestinationUnusable(
+            f"{folder} is a symbolic link",
+            cause="state is never written through a link",
+            next_step="remove the link; to keep the state elsewhere use --state-dir",
+        )
+
+
+def _clear(folder: Path) -> None:
+    for entry in os.scandir(folder):
+        os.unlink(entry.path)  # noqa: PTH108  # an entry, not a Path
+
+
+def _recover(root: Path, manifest: Manifest) -> None:
+    """Read again what landed after the last durable barrier: a power cut may have taken it."""
+    unconfirmed = manifest.landed_after(manifest.barrier())
+    if not unconfirmed:
+        return
+    manifest.distrust(row.key for row in unconfirmed if file_digest(root / row.path) != row.digest)
+    flush_file_system(root)
+    manifest.set_barrier(unconfirmed[-1].seq)
+
+
+def file_digest(path: Path) -> str | None:
+    """Return the xxh3-128 of a regular file, None when it cannot be read."""
+    digest = xxhash.xxh3_128()
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            while chunk := os.read(file, 1024 * 1024):
+                digest.update(chunk)
+        finally:
+            os.close(file)
+    except OSError:
+        return None
+    return digest.hexdigest()
+
+
+def flush_file_system(root: Path) -> None:
+    """Return when everything written to the destination's file system so far is on the disk."""
+    syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+    if syncfs is None:
+        os.sync()
+        return
+    folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        # ctypes lets other threads run meanwhile.
+        if syncfs(folder) != 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(root))
+    finally:
+        os.close(folder)

@@ -1,0 +1,200 @@
+"""Put bytes into the destination: a temporary file, then a rename; never through a symbolic link.
+
+Every folder is opened from its parent with O_NOFOLLOW and kept open, so that a link which appears while a run works
+cannot lead a write elsewhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from collections import OrderedDict
+from typing import BinaryIO
+
+import xxhash
+
+from harvester.mirror.paths import SAFE_NAME_FOLDER, STATE_FOLDER, safe_path
+
+TEMPORARY = f"{STATE_FOLDER}/tmp"  # noqa: S108  # below the destination, not the system's
+QUARANTINE = f"{STATE_FOLDER}/quarantine"
+VERSIONS = f"{STATE_FOLDER}/versions"
+
+# The file system says the name cannot be, or something that is not ours lies in the way.
+_OBSTRUCTIONS = frozenset(
+    {
+        errno.ELOOP,
+        errno.ENOTDIR,
+        errno.EISDIR,
+        errno.EEXIST,
+        errno.ENOTEMPTY,
+        errno.ENAMETOOLONG,
+        errno.EINVAL,
+        errno.EILSEQ,
+    }
+)
+_FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_OPEN_FOLDERS = 128
+
+
+class PathObstructedError(Exception):
+    """Something that is not ours, or the file system's own rules, bar this path."""
+
+
+class Destination:
+    """The tree of one destination, as a worker writes it."""
+
+    def __init__(self, root: str, name: str) -> None:
+        """Open the destination at ``root``; ``name`` keeps this worker's temporary files apart from others'."""
+        self.root = root
+        self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._folders: OrderedDict[str, int] = OrderedDict()
+        self._temporary = self._folder(TEMPORARY)
+        # Kept out of the cache: it must stay open for as long as this object lives.
+        self._folders.pop(TEMPORARY)
+        self._name = name
+        self._count = 0
+
+    def write(self, content: bytes) -> tuple[str, int]:
+        """Write a temporary file; return its name and its modification time in nanoseconds. Raises OSError."""
+        name = self._temporary_name()
+        file = os.open(name, _FILE_FLAGS, 0o666, dir_fd=self._temporary)
+        try:
+            view = memoryview(content)
+            written = os.write(file, view)
+            while written < len(view):
+                written += os.write(file, view[written:])
+            return name, os.fstat(file).st_mtime_ns
+        except OSError:
+            os.unlink(name, dir_fd=self._temporary)
+            raise
+        finally:
+            os.close(file)
+
+    def create(self) -> tuple[str, BinaryIO]:
+        """Create a temporary file to be streamed into; return its name and the open file. Raises OSError."""
+        name = self._temporary_name()
+        return name, os.fdopen(
+            os.open(name, os.O_RDWR | _FILE_FLAGS & ~os.O_WRONLY, 0o666, dir_fd=self._temporary), "w+b"
+        )
+
+    def _temporary_name(self) -> str:
+        self._count += 1
+        return f"{self._name}-{self._count}"
+
+    def discard(self, name: str) -> None:
+        """Remove a temporary file."""
+        os.unlink(name, dir_fd=self._temporary)
+
+    def temporary_path(self, name: str) -> str:
+        """Return the whole path of a temporary file."""
+        return f"{self.root}/{TEMPORARY}/{name}"
+
+    def temporary_name(self, path: str) -> str:
+        """Return the name of a temporary file given its whole path."""
+        return os.path.basename(path)  # noqa: PTH119  # hot path: no Path per object
+
+    def land(self, name: str, path: str, aside: str = "") -> None:
+        """Move a temporary file to its path; keep the version that lies there at ``aside`` when that is given.
+
+        Raises PathObstructedError when a link, a foreign folder or the file system's rules bar the path, and
+        OSError when the destination cannot be written.
+        """
+        folder, _, leaf = path.rpartition("/")
+        try:
+            if aside:
+                self._keep(path, aside)
+            try:
+                os.rename(name, leaf, src_dir_fd=self._temporary, dst_dir_fd=self._folder(folder))
+            except FileNotFoundError:
+                # The folder was removed under us: open, or make, it again.
+                self._forget(folder)
+                os.rename(name, leaf, src_dir_fd=self._temporary, dst_dir_fd=self._folder(folder))
+        except OSError as error:
+            if error.errno in _OBSTRUCTIONS:
+                raise PathObstructedError(path) from error
+            raise
+
+    def quarantine(self, name: str, relative_key: str) -> str:
+        """Move a temporary file into the quarantine; return its path there."""
+        path = f"{QUARANTINE}/{safe_path(relative_key, keep_compressed=True).removeprefix(SAFE_NAME_FOLDER + '/')}"
+        self.land(name, path)
+        return path
+
+    def remove(self, path: str) -> None:
+        """Remove a landed file, if it is there. Raises OSError, also when a link has taken the place of a folder."""
+        folder, _, leaf = path.rpartition("/")
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(leaf, dir_fd=self._folder(folder, make=False))
+
+    def copy_of(self, path: str, digest: str) -> str | None:
+        """Return the name of a temporary copy of a quarantined file, None when it has not that digest any more.
+
+        Raises OSError when it cannot be read.
+        """
+        folder, _, leaf = path.rpartition("/")
+        source = os.open(leaf, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._folder(folder))
+        seen = xxhash.xxh3_128()
+        name, copy = self.create()
+        with copy, os.fdopen(source, "rb") as quarantined:
+            while chunk := quarantined.read(1024 * 1024):
+                seen.update(chunk)
+                copy.write(chunk)
+        if seen.hexdigest() == digest:
+            return name
+        self.discard(name)
+        return None
+
+    def _keep(self, path: str, aside: str) -> None:
+        folder, _, leaf = path.rpartition("/")
+        aside_folder, _, aside_leaf = aside.rpartition("/")
+        try:
+            source = self._folder(folder)
+            if stat.S_ISREG(os.stat(leaf, dir_fd=source, follow_symlinks=False).st_mode):
+                # A second name instead of a move: there is no instant at which the path holds nothing.
+                os.link(
+                    leaf, aside_leaf, src_dir_fd=source, dst_dir_fd=self._folder(aside_folder), follow_symlinks=False
+                )
+        except (FileNotFoundError, FileExistsError):
+            # Nothing to keep, or kept already by a run that was killed after this step.
+            return
+
+    def _forget(self, folder: str) -> None:
+        file = self._folders.pop(folder, None)
+        if file is not None:
+            os.close(file)
+
+    def _folder(self, folder: str, *, make: bool = True) -> int:
+        if not folder:
+            return self._root
+        known = self._folders.get(folder)
+        if known is not None:
+            self._folders.move_to_end(folder)
+            return known
+        current = self._root
+        try:
+            for part in folder.split("/"):
+                deeper = _open_or_make(part, current) if make else os.open(part, _FOLDER_FLAGS, dir_fd=current)
+                if current != self._root:
+                    os.close(current)
+                current = deeper
+        except OSError:
+            if current != self._root:
+                os.close(current)
+            raise
+        self._folders[folder] = current
+        if len(self._folders) > _OPEN_FOLDERS:
+            os.close(self._folders.popitem(last=False)[1])
+        return current
+
+
+def _open_or_make(part: str, parent: int) -> int:
+    try:
+        return os.open(part, _FOLDER_FLAGS, dir_fd=parent)
+    except FileNotFoundError:
+        # Another worker may make it in between.
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(part, dir_fd=parent)
+        return os.open(part, _FOLDER_FLAGS, dir_fd=parent)

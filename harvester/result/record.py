@@ -1,0 +1,162 @@
+"""The words of this room: shapes, reasons, options, records. Values only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal, NamedTuple
+
+
+class Shape(StrEnum):
+    """What a delivered object is, in the words people see."""
+
+    EXTRACT = "extract"
+    """One extract envelope, an error envelope included."""
+    AGENT = "agent"
+    """One envelope whose result is ``data.parsing``."""
+    CRAWL_PAGE = "crawl-page"
+    """One page of a crawl: an envelope without ``status`` and ``task_id``."""
+    JOBS_DOCUMENT = "jobs-document"
+    """One JSON document of a jobs run, its rows under ``files``."""
+    RUN = "run"
+    """One research run: ``run`` and ``output``."""
+    ROWS = "rows"
+    """One JSON array of objects."""
+    JSONL = "jsonl"
+    """One JSON object per line."""
+    CSV = "csv"
+    """A header and records of as many fields."""
+    PARQUET = "parquet"
+    """A Parquet file."""
+    MEDIA = "media"
+    """Binary media: bytes, checked by length and checksum alone."""
+
+
+class Validation(StrEnum):
+    """How much is checked before an object counts as good."""
+
+    OFF = "off"
+    """Only that there are bytes, and that gzip is whole and bounded."""
+    SHAPE = "shape"
+    """Also strict JSON of a known shape, and rows that are rows."""
+    SCHEMA = "schema"
+    """Also the JSON Schema of the shape, and the user's own on ``data.parsing``."""
+
+
+class Reason(StrEnum):
+    """Why an object is quarantined, or (``broken_rows``) landed with a problem. The values are a contract."""
+
+    EMPTY = "empty"
+    """No bytes."""
+    TRUNCATED_GZIP = "truncated_gzip"
+    """The compressed data ends too early."""
+    CORRUPT_GZIP = "corrupt_gzip"
+    """The compressed data, or its checksum or length, is wrong."""
+    GZIP_TRAILING_BYTES = "gzip_trailing_bytes"
+    """Something other than zero padding follows the last gzip member."""
+    NESTED_GZIP = "nested_gzip"
+    """Still gzip after inflating once."""
+    GZIP_BOMB = "gzip_bomb"
+    """Inflates out of proportion."""
+    TOO_LARGE = "too_large"
+    """The content is larger than the bound."""
+    BYTE_ORDER_MARK = "byte_order_mark"
+    """JSON after a byte order mark."""
+    NOT_UTF8 = "not_utf8"
+    """Bytes that are not UTF-8: another encoding, or damage."""
+    INVALID_JSON = "invalid_json"
+    """Not strict JSON."""
+    TRAILING_BYTES = "trailing_bytes"
+    """Something follows the JSON document."""
+    TOO_DEEP = "too_deep"
+    """JSON nested past 1,000 levels."""
+    NUMBER_TOO_LONG = "number_too_long"
+    """A number of more than 4,300 digits."""
+    UNKNOWN_SHAPE = "unknown_shape"
+    """Neither JSON of a known shape, nor rows, nor media."""
+    SCHEMA = "schema"
+    """Refused by the JSON Schema of its shape."""
+    USER_SCHEMA = "user_schema"
+    """``data.parsing`` refused by the user's JSON Schema."""
+    UNREADABLE_CSV = "unreadable_csv"
+    """No header that can name the fields."""
+    UNREADABLE_PARQUET = "unreadable_parquet"
+    """The footer, or what it points to, cannot be read."""
+    BROKEN_ROWS = "broken_rows"
+    """Some rows are broken; the file landed all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with one object. Names paths, types and positions; never a payload's values."""
+
+    reason: Reason
+    """The stable code."""
+    detail: str
+    """Where exactly, and what was expected there."""
+    quarantine: bool = True
+    """False if the object lands all the same."""
+
+
+DEFAULT_MAX_CONTENT_BYTES = 8 * 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class ResultOptions:
+    """How objects are read. Picklable: worker processes receive it."""
+
+    keep_compressed: bool = False
+    """Land gzip as it was delivered; its content is checked all the same."""
+    validation: Validation = Validation.SCHEMA
+    """How much is checked."""
+    user_schema: str | None = None
+    """JSON text of the user's JSON Schema for ``data.parsing``."""
+    max_content_bytes: int = DEFAULT_MAX_CONTENT_BYTES
+    """Largest content accepted, in bytes, after inflating."""
+
+
+class ResultRecord(NamedTuple):
+    """What one delivered object turned out to be."""
+
+    shape: Shape | None
+    """Its shape; None if unknown, or with validation off."""
+    encoding: Literal["gzip", "identity"]
+    """How it was delivered."""
+    inflated: bool
+    """Whether ``size`` and ``digest`` describe the inflated content; else they describe the delivered bytes."""
+    size: int
+    """Bytes of the content to land."""
+    digest: str
+    """xxh3_128 of the content to land, in hexadecimal."""
+    task_id: str | None = None
+    """The envelope's ``task_id``."""
+    status: str | None = None
+    """The envelope's ``status`` as written."""
+    rows: int | None = None
+    """Rows, broken ones included, where the shape has rows."""
+    broken_rows: int = 0
+    """How many of them are broken."""
+    problem: Problem | None = None
+    """What is wrong, if anything is."""
+
+
+class Decoded(NamedTuple):
+    """One object, read in memory."""
+
+    content: bytes
+    """What is to be landed (or quarantined): inflated, unless compressed bytes are kept or gzip itself is at fault."""
+    record: ResultRecord
+    """What it is."""
+
+
+class Refused(Exception):  # noqa: N818 - inside this room a refusal travels as an exception and leaves it as a value
+    """A quarantine-worthy problem found while reading."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        """Carry the problem."""
+        super().__init__(reason)
+        self.problem = Problem(reason, detail)
+
+
+class ContentTooLargeForMemory(Exception):  # noqa: N818 - not an error: an instruction to the caller
+    """The content inflates past what `ResultReader.read` holds in memory: use `ResultReader.read_file`."""
