@@ -35,12 +35,16 @@ _BROKEN_CONNECTION = frozenset(
         97,  # CURLE_PROXY, the proxy's handshake failed; pycurl has no name for it
     }
 )
-_CERTIFICATE = frozenset({pycurl.E_PEER_FAILED_VERIFICATION, pycurl.E_SSL_CACERT_BADFILE, pycurl.E_SSL_ISSUER_ERROR})
+_CERTIFICATE = frozenset(
+    {pycurl.E_PEER_FAILED_VERIFICATION, pycurl.E_SSL_CACERT_BADFILE, pycurl.E_SSL_ISSUER_ERROR}
+)
 # pycurl has no function that names an error. Other protocols' and the multi interface's names share the numbers.
 _CURL_NAMES = {
     value: name.removeprefix("E_")
     for name, value in sorted(vars(pycurl).items(), reverse=True)
-    if name.startswith("E_") and not name.startswith(("E_MULTI_", "E_FTP_", "E_TFTP_")) and isinstance(value, int)
+    if name.startswith("E_")
+    and not name.startswith(("E_MULTI_", "E_FTP_", "E_TFTP_"))
+    and isinstance(value, int)
 }
 
 
@@ -151,7 +155,9 @@ class HttpExchange:
         self._network = network
         self._handle = new_handle(network)
 
-    def send(self, method: str, url: str, headers: list[str], body: bytes | None = None) -> Response | BrokenExchange:
+    def send(
+        self, method: str, url: str, headers: list[str], body: bytes | None = None
+    ) -> Response | BrokenExchange:
         """Send one request and return its answer, or why there is none."""
         handle = self._handle
         received = BytesIO()
@@ -164,9 +170,9 @@ class HttpExchange:
             handle.setopt(pycurl.HTTPGET, 1)
             handle.setopt(pycurl.NOBODY, int(method == "HEAD"))
         else:
-            handle.setopt(pycurl.POST, 1)
-            handle.setopt(pycurl.POSTFIELDSIZE, len(body))
-            handle.setopt(pycurl.COPYPOSTFIELDS, body)
+            handle.setopt(pycurl.UPLOAD, 1)
+            handle.setopt(pycurl.INFILESIZE_LARGE, len(body))
+            handle.setopt(pycurl.READFUNCTION, BytesIO(body).read)
         handle.setopt(pycurl.CUSTOMREQUEST, method)
         try:
             handle.perform()
@@ -177,7 +183,9 @@ class HttpExchange:
         return Response(status, parsed, received.getvalue())
 
     def send_patiently(
-        self, attempt: Callable[[], tuple[str, str, list[str], bytes | None]], retryable: Callable[[Response], bool]
+        self,
+        attempt: Callable[[], tuple[str, str, list[str], bytes | None]],
+        retryable: Callable[[Response], bool],
     ) -> Response | BrokenExchange:
         """Send what ``attempt`` makes (anew each time, as signatures age) until the answer is worth no other try."""
         policy = self._network.retry

@@ -76,7 +76,9 @@ class GoogleSession:
             ) from error
         except refusals.RefreshError as error:
             raise ConfigurationError(
-                "the Google login has expired or was revoked", cause=_first_line(error), next_step=LOGIN_COMMAND
+                "the Google login has expired or was revoked",
+                cause=_first_line(error),
+                next_step=LOGIN_COMMAND,
             ) from error
         except refusals.TransportError as error:
             raise ConnectionFailed(

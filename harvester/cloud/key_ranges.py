@@ -19,7 +19,9 @@ def split_by_hexadecimal_digit(prefix: str, after: str) -> list[tuple[str, str |
     starts: list[str] = ["", *bounds]
     ends: list[str | None] = [*bounds, None]
     return [
-        (max(start, first), end) for start, end in zip(starts, ends, strict=True) if end is None or end > first
+        (max(start, first), end)
+        for start, end in zip(starts, ends, strict=True)
+        if end is None or end > first
     ]
 
 

@@ -48,7 +48,9 @@ class Problem:
 
 def printable(key: str) -> str:
     """Return a key as a message may show it: control characters and undecodable bytes escaped."""
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in key)
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in key
+    )
 
 
 def error_of_problem(what: str, problem: Problem, *, url: str, login: str) -> HarvesterError:
@@ -75,7 +77,10 @@ def error_of_problem(what: str, problem: Problem, *, url: str, login: str) -> Ha
             )
         case ExitCode.ACCESS_DENIED if problem.cause is Cause.CREDENTIALS:
             return AccessDenied(
-                f"{what}: the store rejects the credentials", cause=cause, next_step=login, request_id=request_id
+                f"{what}: the store rejects the credentials",
+                cause=cause,
+                next_step=login,
+                request_id=request_id,
             )
         case ExitCode.ACCESS_DENIED:
             return AccessDenied(

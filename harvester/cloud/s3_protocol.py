@@ -51,7 +51,9 @@ _BY_STATUS: Mapping[int, Cause] = {
     503: Cause.THROTTLED,
 }
 _RETRIED_STATUS = frozenset({408, 409, 429, 500, 502, 503, 504})
-_RETRIED_CODES = frozenset({"RequestTimeout", "SlowDown", "InternalError", "OperationAborted", "ServiceUnavailable"})
+_RETRIED_CODES = frozenset(
+    {"RequestTimeout", "SlowDown", "InternalError", "OperationAborted", "ServiceUnavailable"}
+)
 
 
 class ErrorDocument(NamedTuple):
@@ -81,7 +83,9 @@ class S3Requests:
         """Sign with the transport's credentials."""
         self.transport = transport
         self._base_path = urlsplit(transport.base_url).path
-        self._origin = transport.base_url.removesuffix(self._base_path) if self._base_path else transport.base_url
+        self._origin = (
+            transport.base_url.removesuffix(self._base_path) if self._base_path else transport.base_url
+        )
         common: dict[str, str] = {}
         if transport.request_payer:
             common["x-amz-request-payer"] = "requester"
@@ -121,7 +125,11 @@ class S3Requests:
         """Return URL and header lines of a PUT of ``body``."""
         path = f"{self._base_path}/{encode_key(key)}"
         # Without the empty ones curl would send its own form type, and wait for "100 Continue".
-        return self._origin + path, [*self._signer.sign_body("PUT", path, "", body), "Content-Type:", "Expect:"]
+        return self._origin + path, [
+            *self._signer.sign_body("PUT", path, "", body),
+            "Content-Type:",
+            "Expect:",
+        ]
 
 
 def parse_page(body: bytes) -> Page:

@@ -106,7 +106,9 @@ class AwsSession:
         return session
 
     def _profile(self) -> str | None:
-        return self._settings.profile or os.environ.get("AWS_PROFILE") or os.environ.get("AWS_DEFAULT_PROFILE")
+        return (
+            self._settings.profile or os.environ.get("AWS_PROFILE") or os.environ.get("AWS_DEFAULT_PROFILE")
+        )
 
     def _frozen_credentials(self, *, renew: bool) -> AwsCredentials:
         if self._credentials is None:
@@ -191,7 +193,11 @@ def _explained(profile: str | None) -> Iterator[None]:
     """Turn botocore's refusals into this program's errors."""
     try:
         yield
-    except (refusals.SSOTokenLoadError, refusals.UnauthorizedSSOTokenError, refusals.TokenRetrievalError) as error:
+    except (
+        refusals.SSOTokenLoadError,
+        refusals.UnauthorizedSSOTokenError,
+        refusals.TokenRetrievalError,
+    ) as error:
         raise ConfigurationError(
             "the AWS SSO login has expired", cause=str(error), next_step=_login_command("sso", profile)
         ) from error
@@ -202,7 +208,9 @@ def _explained(profile: str | None) -> Iterator[None]:
     except refusals.ClientError as error:
         raise _refused_by_sts(error, profile) from error
     except (refusals.HTTPClientError, refusals.MetadataRetrievalError) as error:
-        raise ConnectionFailed("cannot reach the service that hands out AWS credentials", cause=str(error)) from error
+        raise ConnectionFailed(
+            "cannot reach the service that hands out AWS credentials", cause=str(error)
+        ) from error
     except refusals.BotoCoreError as error:
         raise ConfigurationError(
             "the AWS configuration does not work", cause=str(error), next_step="aws configure list"

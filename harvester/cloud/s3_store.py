@@ -51,7 +51,9 @@ class S3Store:
             while True:
                 transport = self._session.transport()
                 exchange = exchange or HttpExchange(transport.network)
-                response = self._ask(exchange, what, "GET", lambda requests: requests.bucket("GET", parameters))
+                response = self._ask(
+                    exchange, what, "GET", lambda requests: requests.bucket("GET", parameters)
+                )
                 try:
                     page = parse_page(response.body)
                 except ValueError as error:
@@ -61,7 +63,9 @@ class S3Store:
                         next_step="check that the endpoint speaks S3",
                         request_id=response.headers.get("x-amz-request-id", ""),
                     ) from error
-                within = [found for found in page.objects if found.key >= start and (end is None or found.key < end)]
+                within = [
+                    found for found in page.objects if found.key >= start and (end is None or found.key < end)
+                ]
                 if within:
                     yield within
                 past_end = end is not None and bool(page.objects) and page.objects[-1].key >= end
@@ -94,7 +98,13 @@ class S3Store:
         """See Store.put."""
         exchange = HttpExchange(self._session.transport().network)
         try:
-            self._ask(exchange, f"cannot write {self._url(key)}", "PUT", lambda requests: requests.put(key, body), body)
+            self._ask(
+                exchange,
+                f"cannot write {self._url(key)}",
+                "PUT",
+                lambda requests: requests.put(key, body),
+                body,
+            )
         finally:
             exchange.close()
 
