@@ -14,7 +14,12 @@ from harvester import __version__
 from harvester.errors import ExitCode, HarvesterError
 
 # Imported only when the verb is used, so that --help and completion answer at once.
-COMMANDS: Mapping[str, str] = {}
+COMMANDS: Mapping[str, str] = {
+    "tasks": "harvester.cli.tasks:tasks",
+    "batches": "harvester.cli.batches:batches",
+    "runs": "harvester.cli.runs:runs",
+    "delivery-params": "harvester.cli.delivery_params:delivery_params",
+}
 
 
 class LazyGroup(click.Group):
