@@ -83,6 +83,8 @@ class NimbleApi:
         """Method and target of every request, in order."""
         self.submissions: list[dict[str, Any]] = []
         """The bodies of what was submitted."""
+        self.impatient = 0
+        """How many requests came before the delay was over that an answer to the same path had asked for."""
         self.load(scenario or Scenario())
         api = self
 
@@ -105,6 +107,7 @@ class NimbleApi:
             self.looked: Counter[str] = Counter()
             self.spent: Counter[int] = Counter()
             self.recent: deque[float] = deque()
+            self.held: dict[str, float] = {}
 
     def add_batch(self, batch: dict[str, Any]) -> None:
         self.batches[batch["id"]] = batch
@@ -129,9 +132,12 @@ class NimbleApi:
             if version not in self.scenario.versions:
                 return Reply(404, f"404 page not found: {parts.path}\n".encode(), {"Content-Type": "text/plain"})
             path = "/" + "/".join(names)
+            if time.monotonic() < self.held.get(path, 0.0):
+                self.impatient += 1
             for number, fault in enumerate(self.scenario.faults):
                 if re.fullmatch(fault["path"], path) and self.spent[number] < fault.get("times", 1):
                     self.spent[number] += 1
+                    self.held[path] = time.monotonic() + float(fault.get("headers", {}).get("Retry-After", 0))
                     return self.fault(fault)
             if authorization != f"Bearer {self.scenario.api_key}":
                 return failed(401, "invalid credentials", key="msg")

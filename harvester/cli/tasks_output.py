@@ -113,8 +113,8 @@ def counts_record(counts: Mapping[TaskState, int]) -> Record:
 
 
 def print_document(name: str, content: Record, *, indent: int | None = 2) -> None:
-    """Print one JSON document with its schema id."""
-    click.echo(json.dumps({"schema": schema_id(name), **content}, indent=indent, ensure_ascii=False))
+    """Print one JSON document with its schema id; in ASCII, as a scraped text may hold half a surrogate pair."""
+    click.echo(json.dumps({"schema": schema_id(name), **content}, indent=indent))
 
 
 def print_records(

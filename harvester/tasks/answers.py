@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import email.utils
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-
-import msgspec
 
 from harvester.errors import AccessDenied, ConnectionFailed, HarvesterError, UsageError
 from harvester.tasks.decoding import said
@@ -65,8 +64,9 @@ class Answer:
     def json(self) -> object:
         """Return the decoded body, or None where it is no JSON."""
         try:
-            return msgspec.json.decode(self.content)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            # Not the stricter decoders: inputs of tasks hold scraped text, half surrogate pairs included.
+            return json.loads(self.content)
+        except (ValueError, RecursionError):
             return None
 
     def retry_after(self, now: datetime) -> float | None:

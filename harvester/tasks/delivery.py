@@ -87,6 +87,8 @@ def delivery_parameters(
     a location, name or callback that cannot be.
     """
     place = parse_location(location)
+    if not location.isprintable():
+        raise UsageError(f"no results can be delivered to {location!r}", cause="it holds a control character")
     if place.scheme == "file":
         raise UsageError(
             f"Nimble cannot deliver to {location!r}",
