@@ -22,6 +22,10 @@ COMMANDS: Mapping[str, str] = {
     "status": "harvester.cli.status:status_command",
     "cat": "harvester.cli.cat:cat_command",
     "evict": "harvester.cli.evict:evict_command",
+    "tasks": "harvester.cli.tasks:tasks",
+    "batches": "harvester.cli.batches:batches",
+    "runs": "harvester.cli.runs:runs",
+    "delivery-params": "harvester.cli.delivery_params:delivery_params",
     "schema": "harvester.cli.schema:schema_command",
     "completion": "harvester.cli.completion:completion_command",
 }
@@ -34,6 +38,10 @@ SUMMARIES: Mapping[str, str] = {
     "status": "Show what is known of each DEST.",
     "cat": "Stream the landed results of DEST as JSON Lines.",
     "evict": "Free the disk of results that were consumed.",
+    "tasks": "Single tasks: their state, and their results while Nimble still holds them.",
+    "batches": "Batches: their tasks, their progress, and waiting for them.",
+    "runs": "Runs of a job: what each read, wrote and missed.",
+    "delivery-params": "Print the storage block of a request that delivers to LOCATION.",
     "schema": "Print the JSON Schema of an output or a result shape.",
     "completion": "Print the completion script of a shell.",
 }

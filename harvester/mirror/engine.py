@@ -198,26 +198,14 @@ class SyncRun:
             self._free_bytes = 1 << 63
 
     def _report(self, error: HarvesterError | None) -> SyncReport:
-        tally = self._tally
         exit_code = self._exit_code(error)
-        report = SyncReport(
+        report = self._tally.report(
             location=self._store.location.url,
             destination=str(self._root),
             run=self._run,
             dry_run=self._options.dry_run,
             started_at=self._started_at,
-            finished_at=time.time(),
             exit_code=exit_code,
-            counts=tally.counts(),
-            ignored_by_reason=dict(sorted(tally.ignored.items())),
-            renamed=tally.renamed,
-            replaced=tally.replaced,
-            source_gone=tally.source_gone,
-            bytes_fetched=tally.bytes_fetched,
-            bytes_written=tally.bytes_written,
-            upstream=dict(sorted(tally.upstream.items())),
-            first_seq=tally.first_seq,
-            last_seq=tally.last_seq,
             problems=self._recorder.problems(),
             error=error,
         )
