@@ -40,8 +40,8 @@ SUMMARIES: Mapping[str, str] = {
     "evict": "Free the disk of results that were consumed.",
     "tasks": "Single tasks: their state, and their results while Nimble still holds them.",
     "batches": "Batches: their tasks, their progress, and waiting for them.",
-    "runs": "Runs of a job: what each read, wrote and missed.",
-    "delivery-params": "Print the storage block of a request that delivers to LOCATION.",
+    "runs": "Runs of Nimble Jobs: their state, and how many rows they say to have written.",
+    "delivery-params": "Print the storage parameters that make Nimble deliver to LOCATION, and warn of what bites.",
     "schema": "Print the JSON Schema of an output or a result shape.",
     "completion": "Print the completion script of a shell.",
 }
