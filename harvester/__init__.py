@@ -1,3 +1,62 @@
-"""The customer's side of Nimble's asynchronous delivery: the live half (network, disk, terminal)."""
+"""The customer's side of Nimble's asynchronous delivery: the live half (network, disk, terminal).
+
+The names below are loaded when they are first used, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harvester.api import sync
+    from harvester.errors import HarvesterError
+    from harvester.location import Location, parse_location
+    from harvester.mirror import (
+        Observer,
+        ResultOptions,
+        ResultRow,
+        Selection,
+        StoreSettings,
+        SyncOptions,
+        SyncReport,
+        Validation,
+        Verification,
+        destination_status,
+        evict,
+        list_objects,
+        read,
+    )
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "HarvesterError",
+    "Location",
+    "Observer",
+    "ResultOptions",
+    "ResultRow",
+    "Selection",
+    "StoreSettings",
+    "SyncOptions",
+    "SyncReport",
+    "Validation",
+    "Verification",
+    "destination_status",
+    "evict",
+    "list_objects",
+    "parse_location",
+    "read",
+    "sync",
+]
+
+_HOMES = {"sync": "harvester.api", "HarvesterError": "harvester.errors"} | dict.fromkeys(
+    ("Location", "parse_location"), "harvester.location"
+)
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name from the room it lives in."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES.get(name, "harvester.mirror")), name)

@@ -10,7 +10,8 @@ HarvesterError
 ├── DestinationLocked    11    a live run holds the destination
 ├── DestinationUnusable  12    full, out of inodes, read-only, not a directory
 ├── ConsentNeeded        13    a confirmation was needed and none was given
-└── TimedOut             14    waited as long as asked
+├── TimedOut             14    waited as long as asked
+└── Interrupted     130, 143    SIGINT or SIGTERM, after the state was saved
 """
 
 from __future__ import annotations
@@ -123,3 +124,12 @@ class TimedOut(HarvesterError):
     """Waited as long as asked."""
 
     exit_code = ExitCode.TIMED_OUT
+
+
+class Interrupted(HarvesterError):
+    """A signal ended the work, after the state was saved."""
+
+    def __init__(self, signal_number: int) -> None:
+        """Take the signal: SIGINT gives 130, SIGTERM 143, as shells do."""
+        super().__init__("interrupted", next_step="run the same command again to continue")
+        self.exit_code = ExitCode(128 + signal_number)

@@ -1,1 +1,1 @@
-"""Programs for those who work on the project; the servers among them also serve the tests."""
+"""Programs around the project, and what they share."""

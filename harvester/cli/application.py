@@ -15,10 +15,34 @@ from harvester.errors import ExitCode, HarvesterError
 
 # Imported only when the verb is used, so that --help and completion answer at once.
 COMMANDS: Mapping[str, str] = {
+    "sync": "harvester.cli.sync:sync_command",
+    "ls": "harvester.cli.ls:ls_command",
+    "verify": "harvester.cli.verify:verify_command",
+    "status": "harvester.cli.status:status_command",
+    "cat": "harvester.cli.cat:cat_command",
+    "evict": "harvester.cli.evict:evict_command",
     "tasks": "harvester.cli.tasks:tasks",
     "batches": "harvester.cli.batches:batches",
     "runs": "harvester.cli.runs:runs",
     "delivery-params": "harvester.cli.delivery_params:delivery_params",
+    "schema": "harvester.cli.schema:schema_command",
+    "completion": "harvester.cli.completion:completion_command",
+}
+
+# What --help says of each without importing it; a test holds them to the commands' own words.
+SUMMARIES: Mapping[str, str] = {
+    "sync": "Bring every result under LOCATION home to DEST.",
+    "ls": "List the objects under LOCATION.",
+    "verify": "Hold every landed file of DEST against its manifest.",
+    "status": "Show what is known of each DEST.",
+    "cat": "Stream the landed results of DEST as JSON Lines.",
+    "evict": "Free the disk of results that were consumed.",
+    "tasks": "Show single tasks, and fetch their results while Nimble holds them.",
+    "batches": "Show batches, their tasks and progress, and wait for them.",
+    "runs": "Show the runs of Nimble Jobs.",
+    "delivery-params": "Print the storage parameters that make Nimble deliver to LOCATION.",
+    "schema": "Print the JSON Schema of an output or a result shape.",
+    "completion": "Print the completion script of a shell.",
 }
 
 
@@ -33,6 +57,11 @@ class LazyGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
         """Return the names in the order of the table, which is the order of use."""
         return list(self._lazy)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click's signature
+        """Write the list of verbs from the table, importing none of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, SUMMARIES.get(name, "")) for name in self._lazy])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # click's signature
         """Import and return the command, or None for an unknown name."""

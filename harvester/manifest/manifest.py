@@ -105,28 +105,30 @@ class Manifest:
         fields = json.loads(stored)
         return SourceBinding(fields["url"], fields["endpoint"], fields["keep_compressed"])
 
-    def bind(self, binding: SourceBinding) -> None:
+    def bind(self, binding: SourceBinding, destination: Path) -> None:
         """Bind the destination to its source, for good. Raises UsageError when it is bound to another."""
+        self.check_binding(binding, destination)
+        fields = {"url": binding.url, "endpoint": binding.endpoint, "keep_compressed": binding.keep_compressed}
+        self._set("source", json.dumps(fields))
+
+    def check_binding(self, binding: SourceBinding, destination: Path) -> None:
+        """Raise UsageError when the destination is bound to another source, or names its files differently."""
         bound = self.binding()
         if bound is None:
-            fields = {"url": binding.url, "endpoint": binding.endpoint, "keep_compressed": binding.keep_compressed}
-            self._set("source", json.dumps(fields))
-        elif bound.url != binding.url:
+            return
+        if bound.url != binding.url:
             raise UsageError(
-                f"{self.path.parent.parent} already is the copy of {bound.url}",
+                f"{destination} already is the copy of {bound.url}",
                 cause=f"{binding.url} would be mixed into it",
                 next_step="give every source a destination of its own",
             )
-        elif bound.keep_compressed != binding.keep_compressed:
+        if bound.keep_compressed != binding.keep_compressed:
             kept = "with" if bound.keep_compressed else "without"
             raise UsageError(
-                f"{self.path.parent.parent} was made {kept} --keep-compressed",
+                f"{destination} was made {kept} --keep-compressed",
                 cause="landed files would change their names",
                 next_step=f"run {kept} --keep-compressed, or use another destination",
             )
-        elif bound.endpoint != binding.endpoint:
-            fields = {"url": binding.url, "endpoint": binding.endpoint, "keep_compressed": binding.keep_compressed}
-            self._set("source", json.dumps(fields))
 
     # Runs and sequence numbers
 
@@ -142,6 +144,12 @@ class Manifest:
 
     def end_run(self, run: int, exit_code: int, report: str) -> None:
         """Record how a run ended, and give back the sequence numbers it did not use."""
+        try:
+            self._end_run(run, exit_code, report)
+        except sqlite3.DatabaseError as error:
+            raise _translate(error, self.path) from error
+
+    def _end_run(self, run: int, exit_code: int, report: str) -> None:
         self._database.execute("BEGIN IMMEDIATE")
         self._database.execute(
             "UPDATE runs SET ended_at = ?, exit_code = ?, report = ? WHERE run = ?",

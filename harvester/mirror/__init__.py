@@ -1,1 +1,42 @@
 """From a listing to a truthful local copy."""
+
+from harvester.cloud import ObjectRef, StoreSettings
+from harvester.mirror.engine import sync
+from harvester.mirror.eviction import EvictReport, evict
+from harvester.mirror.listing import list_objects
+from harvester.mirror.options import Observer, SyncOptions
+from harvester.mirror.plan import Selection
+from harvester.mirror.reading import ReadAccount, ResultRow, read, unreadable_error
+from harvester.mirror.report import ObjectEvent, ObjectProblem, SyncCounts, SyncProgress, SyncReport
+from harvester.mirror.status import DestinationStatus, destination_status
+from harvester.mirror.verification import Mark, Verification, Verified, VerifyReport
+from harvester.result import ResultOptions, Validation
+
+__all__ = [
+    "DestinationStatus",
+    "EvictReport",
+    "Mark",
+    "ObjectEvent",
+    "ObjectProblem",
+    "ObjectRef",
+    "Observer",
+    "ReadAccount",
+    "ResultOptions",
+    "ResultRow",
+    "Selection",
+    "StoreSettings",
+    "SyncCounts",
+    "SyncOptions",
+    "SyncProgress",
+    "SyncReport",
+    "Validation",
+    "Verification",
+    "Verified",
+    "VerifyReport",
+    "destination_status",
+    "evict",
+    "list_objects",
+    "read",
+    "sync",
+    "unreadable_error",
+]

@@ -109,11 +109,15 @@ def destination_error(destination: Path, error: OSError) -> DestinationUnusable:
             return DestinationUnusable(f"{destination} is read-only", next_step="choose another destination")
         case errno.ENOTDIR | errno.EEXIST:
             return DestinationUnusable(
-                f"{destination} is not a directory", cause=f"in the way: {where}", next_step="choose another destination"
+                f"{destination} is not a directory",
+                cause=f"in the way: {where}",
+                next_step="choose another destination",
             )
         case errno.EACCES | errno.EPERM:
             return DestinationUnusable(
-                f"{destination} may not be written", cause=f"permission denied: {where}", next_step="check its owner and mode"
+                f"{destination} may not be written",
+                cause=f"permission denied: {where}",
+                next_step="check its owner and mode",
             )
         case _:
             return DestinationUnusable(f"{destination} cannot be used", cause=error.strerror or str(error))

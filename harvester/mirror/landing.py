@@ -6,6 +6,7 @@ cannot lead a write elsewhere.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -16,7 +17,7 @@ import xxhash
 
 from harvester.mirror.paths import SAFE_NAME_FOLDER, STATE_FOLDER, safe_path
 
-TEMPORARY = f"{STATE_FOLDER}/tmp"
+TEMPORARY = f"{STATE_FOLDER}/tmp"  # noqa: S108  # below the destination, not the system's
 QUARANTINE = f"{STATE_FOLDER}/quarantine"
 VERSIONS = f"{STATE_FOLDER}/versions"
 
@@ -75,7 +76,9 @@ class Destination:
     def create(self) -> tuple[str, BinaryIO]:
         """Create a temporary file to be streamed into; return its name and the open file. Raises OSError."""
         name = self._temporary_name()
-        return name, os.fdopen(os.open(name, os.O_RDWR | _FILE_FLAGS & ~os.O_WRONLY, 0o666, dir_fd=self._temporary), "w+b")
+        return name, os.fdopen(
+            os.open(name, os.O_RDWR | _FILE_FLAGS & ~os.O_WRONLY, 0o666, dir_fd=self._temporary), "w+b"
+        )
 
     def _temporary_name(self) -> str:
         self._count += 1
@@ -120,6 +123,12 @@ class Destination:
         self.land(name, path)
         return path
 
+    def remove(self, path: str) -> None:
+        """Remove a landed file, if it is there. Raises OSError, also when a link has taken the place of a folder."""
+        folder, _, leaf = path.rpartition("/")
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(leaf, dir_fd=self._folder(folder, make=False))
+
     def copy_of(self, path: str, digest: str) -> str | None:
         """Return the name of a temporary copy of a quarantined file, None when it has not that digest any more.
 
@@ -157,7 +166,7 @@ class Destination:
         if file is not None:
             os.close(file)
 
-    def _folder(self, folder: str) -> int:
+    def _folder(self, folder: str, *, make: bool = True) -> int:
         if not folder:
             return self._root
         known = self._folders.get(folder)
@@ -167,7 +176,7 @@ class Destination:
         current = self._root
         try:
             for part in folder.split("/"):
-                deeper = _open_or_make(part, current)
+                deeper = _open_or_make(part, current) if make else os.open(part, _FOLDER_FLAGS, dir_fd=current)
                 if current != self._root:
                     os.close(current)
                 current = deeper
@@ -185,9 +194,7 @@ def _open_or_make(part: str, parent: int) -> int:
     try:
         return os.open(part, _FOLDER_FLAGS, dir_fd=parent)
     except FileNotFoundError:
-        try:
+        # Another worker may make it in between.
+        with contextlib.suppress(FileExistsError):
             os.mkdir(part, dir_fd=parent)
-        except FileExistsError:
-            # Another worker made it in between.
-            pass
         return os.open(part, _FOLDER_FLAGS, dir_fd=parent)

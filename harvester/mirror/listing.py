@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import socket
 import sqlite3
@@ -9,11 +10,21 @@ import threading
 from collections.abc import Iterator
 from typing import NamedTuple, TypeAlias
 
-from harvester.cloud import ObjectRef, Store
+from harvester.cloud import ObjectRef, Store, StoreSettings, open_store
 from harvester.errors import HarvesterError
+from harvester.location import Location
 
 _THREADS = 8
 _PAGES_AHEAD = 16
+
+
+def list_objects(location: Location, settings: StoreSettings | None = None) -> Iterator[ObjectRef]:
+    """Yield every object of a location, in the order of the store.
+
+    Raises NoSuchBucket, AccessDenied, ConnectionFailed or ConfigurationError.
+    """
+    for page in open_store(location, settings).list_pages():
+        yield from page
 
 
 class Page(NamedTuple):
@@ -21,6 +32,8 @@ class Page(NamedTuple):
 
     range: int
     """Number of the range, from 0."""
+    start: str
+    """No key of the range is smaller."""
     refs: list[ObjectRef]
     """The objects."""
 
@@ -30,6 +43,8 @@ class RangeEnd(NamedTuple):
 
     range: int
     """Number of the range."""
+    start: str
+    """No key of the range is smaller."""
     end: str | None
     """Every key of the range is smaller; None when it has no bound."""
 
@@ -61,8 +76,8 @@ class BackgroundListing:
         self._pages: queue.Queue[Listed] = queue.Queue(_PAGES_AHEAD)
         self._stopping = threading.Event()
         self._wake, self._waker = socket.socketpair()
-        self._wake.setblocking(False)
-        self._waker.setblocking(False)
+        self._wake.settimeout(0)
+        self._waker.settimeout(0)
         self._thread = threading.Thread(target=self._run, name="listing", daemon=True)
         self._thread.start()
 
@@ -72,10 +87,8 @@ class BackgroundListing:
 
     def take(self) -> Listed | None:
         """Return what was listed next, or None when nothing is ready."""
-        try:
+        with contextlib.suppress(BlockingIOError):
             self._wake.recv(4096)
-        except BlockingIOError:
-            pass
         try:
             return self._pages.get_nowait()
         except queue.Empty:
@@ -104,10 +117,8 @@ class BackgroundListing:
                 self._pages.put(listed, timeout=0.2)
             except queue.Full:
                 continue
-            try:
+            with contextlib.suppress(BlockingIOError):
                 self._waker.send(b"!")
-            except BlockingIOError:
-                pass
             return
         raise _Stopped
 
@@ -115,19 +126,19 @@ class BackgroundListing:
         pages = iter(self._store.list_pages())
         first = next(pages, None)
         if first is None:
-            self._put(RangeEnd(0, None))
+            self._put(RangeEnd(0, "", None))
             return
-        self._put(Page(0, first))
+        self._put(Page(0, "", first))
         second = next(pages, None)
         if second is None:
-            self._put(RangeEnd(0, None))
+            self._put(RangeEnd(0, "", None))
             return
-        self._put(Page(0, second))
+        self._put(Page(0, "", second))
         ranges = self._store.key_ranges(after=second[-1].key)
         if len(ranges) == 1:
             for page in pages:
-                self._put(Page(0, page))
-            self._put(RangeEnd(0, None))
+                self._put(Page(0, "", page))
+            self._put(RangeEnd(0, "", None))
             return
         self._list_ranges(ranges)
 
@@ -143,8 +154,8 @@ class BackgroundListing:
                     return
                 try:
                     for page in self._store.list_pages(start, end):
-                        self._put(Page(number, page))
-                    self._put(RangeEnd(number, end))
+                        self._put(Page(number, start, page))
+                    self._put(RangeEnd(number, start, end))
                 except Exception as error:  # noqa: BLE001  # the first one is raised below, in the listing's own thread
                     errors.append(error)
 

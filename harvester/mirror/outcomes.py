@@ -1,10 +1,16 @@
-"""What became of an assigned object: the values that workers send back. NamedTuples, for there is one per object."""
+"""The messages between a run and its workers. NamedTuples where there is one per object."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
-from harvester.cloud import FetchRequest
+from harvester.cloud import FetchRequest, Transport
+from harvester.result import ResultOptions
+
+
+INTERNAL_ERROR = "internal_error"
+"""The cause of a Failed that is a bug of this program."""
 
 
 class Assignment(NamedTuple):
@@ -125,9 +131,27 @@ class CredentialsExpired(NamedTuple):
 class Renewed(NamedTuple):
     """New credentials for a worker."""
 
-    transport: object
-    """A ``harvester.cloud.Transport``."""
+    transport: Transport
+    """What the store has resolved anew."""
 
 
 class Stop(NamedTuple):
     """Ask a worker to finish what is decoded, drop what is in flight, and leave."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """All a worker is told when it starts."""
+
+    transport: Transport
+    """How to fetch."""
+    prefix: str
+    """The location's prefix; names below the destination are made of what follows it in a key."""
+    destination: str
+    """The destination's absolute path."""
+    options: ResultOptions
+    """How to decode and validate."""
+    refuse_unsafe: bool
+    """Refuse an object whose path is barred, instead of landing it under its safe name."""
+    name: str
+    """Keeps this worker's temporary files apart from others'."""

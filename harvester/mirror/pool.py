@@ -7,13 +7,22 @@ import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 
 from harvester.cloud import Transport
-from harvester.mirror.outcomes import Assignment, CredentialsExpired, Failed, Outcome, Renewed, Stop
-from harvester.mirror.worker import INTERNAL_ERROR, WorkerSettings
+from harvester.mirror.outcomes import (
+    INTERNAL_ERROR,
+    Assignment,
+    CredentialsExpired,
+    Failed,
+    Outcome,
+    Renewed,
+    Stop,
+    WorkerSettings,
+)
 from harvester.result import ResultOptions
 
 _CHUNK = 64
@@ -78,39 +87,35 @@ class WorkerPool:
         for assignment in self._orphans:
             yield assignment.request.key
 
-    def hand_out(self, assignments: list[Assignment]) -> None:
-        """Hand out as much of ``assignments`` as the workers like to have, and remove that from the list's end.
-
-        The list is a stack: its last items go first.
-        """
+    def hand_out(self, assignments: deque[Assignment]) -> None:
+        """Hand out, from the left, as much of ``assignments`` as the workers like to have."""
         if self._orphans:
-            assignments.extend(self._orphans)
+            assignments.extendleft(self._orphans)
             self._orphans.clear()
         while assignments:
-            worker = self._hungriest(len(assignments))
+            worker = self._hungriest()
             if worker is None:
                 return
-            chunk = assignments[-_CHUNK:][::-1]
-            room = self._room(worker)
-            del chunk[room:]
-            del assignments[len(assignments) - len(chunk) :]
-            self._send(worker, chunk)
+            count = min(self._room(worker), _CHUNK, len(assignments))
+            self._send(worker, [assignments.popleft() for _ in range(count)])
 
     def _room(self, worker: _Process) -> int:
         wanted = min(_MOST_AHEAD, max(_FEWEST_AHEAD, int(worker.pace * _AHEAD_SECONDS)))
         if worker.bytes_ahead >= _MOST_BYTES_AHEAD:
             return 0
-        return min(wanted - len(worker.outstanding), (_MOST_BYTES_AHEAD - worker.bytes_ahead) // _BYTES_PER_ASSIGNMENT + 1)
+        return min(
+            wanted - len(worker.outstanding), (_MOST_BYTES_AHEAD - worker.bytes_ahead) // _BYTES_PER_ASSIGNMENT + 1
+        )
 
-    def _hungriest(self, waiting: int) -> _Process | None:
+    def _hungriest(self) -> _Process | None:
         best: _Process | None = None
         most = 0
         for worker in self._workers.values():
             room = self._room(worker)
             if room > most:
                 best, most = worker, room
-        # A second process pays only when the first has more than it can hold.
-        if best is None and len(self._workers) < self._size and (waiting > 0):
+        # Another process pays only when those there are have all they can hold.
+        if best is None and len(self._workers) < self._size:
             return self._start()
         return best
 
@@ -130,9 +135,7 @@ class WorkerPool:
         self._workers[connection.fileno()] = worker
         name = f"{os.getpid()}-{self._started}"
         connection.send(
-            WorkerSettings(
-                self._transport, self._prefix, self._destination, self._options, self._refuse_unsafe, name
-            )
+            WorkerSettings(self._transport, self._prefix, self._destination, self._options, self._refuse_unsafe, name)
         )
         return worker
 
@@ -145,6 +148,11 @@ class WorkerPool:
         except OSError:
             # It died; its end of the line is read by ``collect``, which takes the work back.
             return
+
+    @staticmethod
+    def wait_for(file: int, timeout: float) -> None:
+        """Wait until a file descriptor is readable, at most ``timeout`` seconds."""
+        wait([file], timeout)
 
     def collect(self, timeout: float, *others: int) -> tuple[list[Outcome], bool]:
         """Wait for outcomes at most ``timeout`` seconds, or until a file descriptor of ``others`` is readable.
@@ -217,7 +225,7 @@ class WorkerPool:
         return failures
 
     def stop(self, patience: float) -> list[Outcome]:
-        """Ask the workers to leave, and end those that have not within ``patience`` seconds; return what they settled."""
+        """Ask the workers to leave, end those that have not within ``patience`` seconds; return what they settled."""
         outcomes: list[Outcome] = []
         for worker in self._workers.values():
             try:

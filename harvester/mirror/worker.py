@@ -14,14 +14,14 @@ import sys
 import time
 import traceback
 from collections import deque
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
 import xxhash
 
-from harvester.cloud import Cause, Fetched, FetchRequest, Transport, open_fetcher
+from harvester.cloud import Cause, Fetched, FetchRequest, open_fetcher
 from harvester.mirror.landing import Destination, PathObstructedError
 from harvester.mirror.outcomes import (
+    INTERNAL_ERROR,
     Assignment,
     CredentialsExpired,
     DestinationFault,
@@ -32,37 +32,16 @@ from harvester.mirror.outcomes import (
     Refused,
     Renewed,
     Stop,
+    WorkerSettings,
 )
 from harvester.mirror.paths import safe_path
-from harvester.result import ResultOptions, ResultReader, ResultRecord
+from harvester.result import ContentTooLargeForMemory, ResultReader, ResultRecord
 
 # Results go to the parent this often, or when this many have gathered.
 _REPORT_SECONDS = 0.05
 _REPORT_COUNT = 64
 # A bigger file takes so long to decode that other transfers would time out meanwhile: they are waited for first.
 _DECODE_ALONE_BYTES = 64 * 1024 * 1024
-
-
-INTERNAL_ERROR = "internal_error"
-"""The cause of a Failed that is a bug of this program."""
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerSettings:
-    """All a worker is told when it starts."""
-
-    transport: Transport
-    """How to fetch."""
-    prefix: str
-    """The location's prefix; names below the destination are made of what follows it in a key."""
-    destination: str
-    """The destination's absolute path."""
-    options: ResultOptions
-    """How to decode and validate."""
-    refuse_unsafe: bool
-    """Refuse an object whose path is barred, instead of landing it under its safe name."""
-    name: str
-    """Keeps this worker's temporary files apart from others'."""
 
 
 class Worker:
@@ -103,7 +82,7 @@ class Worker:
             if isinstance(command, Stop):
                 return False
             if isinstance(command, Renewed):
-                self._fetcher.renew(command.transport)  # type: ignore[arg-type]  # the parent sends what a store made
+                self._fetcher.renew(command.transport)
                 self._asked_for_credentials = False
             else:
                 self._waiting.extend(map(Assignment._make, command))
@@ -156,14 +135,22 @@ class Worker:
         if failure is not None:
             if failure.cause is Cause.SPOOL:
                 return DestinationFault(request.key, getattr(errno, failure.code, errno.EIO))
-            said = f"{failure.code}: {failure.detail}" if failure.code and failure.detail else failure.code or failure.detail
+            said = (
+                f"{failure.code}: {failure.detail}"
+                if failure.code and failure.detail
+                else failure.code or failure.detail
+            )
             if failure.request_id:
                 said += f" (request id {failure.request_id})"
             return Failed(request.key, request.etag, request.size, failure.cause.value, said)
         if fetched.spool is not None:
-            return self._land_spool(assignment, fetched, fetched.spool)
+            return self._land_spool(assignment, fetched, self._destination.temporary_name(fetched.spool))
         body = fetched.body or b""
-        decoded = self._reader.read(body, request.key)
+        try:
+            decoded = self._reader.read(body, request.key)
+        except ContentTooLargeForMemory:
+            name, _ = self._destination.write(body)
+            return self._land_spool(assignment, fetched, name)
         if decoded.record.problem is not None and decoded.record.problem.quarantine:
             name, _ = self._destination.write(body)
             return self._quarantine(fetched, name, decoded.record, len(body), xxhash.xxh3_128_hexdigest(body))
@@ -171,9 +158,9 @@ class Worker:
         return self._land(assignment, fetched, name, mtime_ns, decoded.record, len(body))
 
     def _land_spool(self, assignment: Assignment, fetched: Fetched, spool: str) -> Outcome:
-        spool_name = self._destination.temporary_name(spool)
-        with open(spool, "rb") as source:  # noqa: PTH123  # a plain string from the fetcher
-            length = os.fstat(source.fileno()).st_size
+        """Land an object whose delivered bytes lie in the temporary file ``spool``."""
+        with open(self._destination.temporary_path(spool), "rb") as source:  # noqa: PTH123  # a plain string is at hand
+            delivered = os.fstat(source.fileno())
             name, sink = self._destination.create()
             with sink:
                 record = self._reader.read_file(source, sink, fetched.request.key)
@@ -182,14 +169,13 @@ class Worker:
             if record.problem is not None and record.problem.quarantine:
                 self._destination.discard(name)
                 source.seek(0)
-                digest = _digest(source.fileno())
-                return self._quarantine(fetched, spool_name, record, length, digest)
-            if self._settings.options.keep_compressed:
-                self._destination.discard(name)
-                name, mtime_ns = spool_name, os.fstat(source.fileno()).st_mtime_ns
-            else:
-                self._destination.discard(spool_name)
-        return self._land(assignment, fetched, name, mtime_ns, record, length)
+                return self._quarantine(fetched, spool, record, delivered.st_size, _digest(source.fileno()))
+        if record.inflated:
+            self._destination.discard(spool)
+        else:
+            self._destination.discard(name)
+            name, mtime_ns = spool, delivered.st_mtime_ns
+        return self._land(assignment, fetched, name, mtime_ns, record, delivered.st_size)
 
     def _land(
         self, assignment: Assignment, fetched: Fetched, name: str, mtime_ns: int, record: ResultRecord, length: int
@@ -224,9 +210,7 @@ class Worker:
             0 if assignment.quarantined else length,
         )
 
-    def _quarantine(
-        self, fetched: Fetched, name: str, record: ResultRecord, length: int, digest: str
-    ) -> Quarantined:
+    def _quarantine(self, fetched: Fetched, name: str, record: ResultRecord, length: int, digest: str) -> Quarantined:
         assert record.problem is not None  # noqa: S101  # the caller has looked; narrows the type
         etag, size, _ = _identity(fetched, length)
         path = self._destination.quarantine(name, self._relative(fetched.request.key))

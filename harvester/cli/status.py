@@ -1,0 +1,84 @@
+"""``status``: what is known of destinations."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from harvester.cli import words
+from harvester.cli.parameters import DIRECTORY, format_option, state_option
+from harvester.manifest import RunRow
+from harvester.mirror import DestinationStatus, destination_status
+
+
+@click.command(
+    "status",
+    epilog="""\b
+Examples:
+  nimble-harvester status ./results
+  nimble-harvester status ./worker-1 ./worker-2 --format json
+""",
+)
+@click.argument("dest", type=DIRECTORY, nargs=-1, required=True)
+@click.option("--runs", type=click.IntRange(0), default=5, show_default=True, help="How many runs to show.")
+@state_option
+@format_option("table", "json")
+def status_command(*, dest: tuple[Path, ...], runs: int, state_dir: Path | None, output: str) -> None:
+    """Show what is known of each DEST.
+
+    Its source, last runs, counts, known problems, the newest object, and the run that holds it. Several are added up.
+    """
+    found = [destination_status(each, state_dir=state_dir, runs=runs) for each in dest]
+    if output == "json":
+        documents = [status.as_document() for status in found]
+        print(
+            json.dumps(
+                documents[0]
+                if len(documents) == 1
+                else {"schema": "nimble-harvester/status-list/v1", "destinations": documents, "total": _total(found)},
+                indent=2,
+            )
+        )
+        return
+    print("\n\n".join(_render(status) for status in found))
+    if len(found) > 1:
+        total = _total(found)
+        print(
+            f"\ntogether: {total['landed']:,} landed ({total['evicted']:,} evicted), {words.size(total['bytes'])} here"
+        )
+
+
+def _total(found: list[DestinationStatus]) -> dict[str, int]:
+    return {name: sum(status.totals[name] for status in found) for name in found[0].totals}
+
+
+def _render(status: DestinationStatus) -> str:
+    totals = status.totals
+    landed = f"{totals['landed']:,} objects ({totals['evicted']:,} evicted), {words.size(totals['bytes'])} here"
+    lines = [
+        f"{status.destination} is the copy of {status.source}",
+        f"  landed    {landed}, up to sequence number {status.last_seq:,}",
+    ]
+    if status.newest is not None:
+        lines.append(f"  newest    {status.newest.path}, {words.moment(status.newest.landed_at)}")
+    if totals["source_gone"]:
+        lines.append(f"  gone      {totals['source_gone']:,} no longer in the source, kept here")
+    if status.problems:
+        told = ", ".join(f"{number:,} {reason.replace('_', ' ')}" for reason, number in status.problems.items())
+        lines.append(f"  problems  {told}")
+    if status.holder is not None:
+        since = words.moment(status.holder.since)
+        lines.append(f"  held by   process {status.holder.process} on {status.holder.host} since {since}")
+    lines.extend(_run_line(run, held=status.holder is not None and run is status.runs[0]) for run in status.runs)
+    return "\n".join(lines)
+
+
+def _run_line(run: RunRow, *, held: bool) -> str:
+    begun = f"  run {run.run:<5} {words.moment(run.started_at)}"
+    if run.ended_at is None:
+        return f"{begun}  {'works' if held else 'was killed'}"
+    counts = json.loads(run.report)["counts"] if run.report else {}
+    told = ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in counts.items() if number)
+    return f"{begun}  exit {run.exit_code}  {told or 'nothing listed'}"

@@ -1,0 +1,221 @@
+"""``sync``: bring results home."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+
+from harvester.api import with_facts
+from harvester.cli.parameters import DIRECTORY, LOCATION, MOMENT, SIZE, format_option, state_option, store_options
+from harvester.cli.progress import Progress
+from harvester.cli.signals import stop_signals
+from harvester.cli.sync_report import render_report, unstarted_report, write_report
+from harvester.errors import HarvesterError, UsageError
+from harvester.location import Location
+from harvester.mirror import (
+    ObjectEvent,
+    Observer,
+    ResultOptions,
+    Selection,
+    StoreSettings,
+    SyncOptions,
+    SyncReport,
+    Validation,
+    sync,
+)
+
+
+@click.command(
+    "sync",
+    epilog="""\b
+Examples:
+  nimble-harvester sync s3://my-bucket/nimble-results/ ./results
+  nimble-harvester sync gs://my-bucket/results/ ./results --include '*.json.gz'
+  nimble-harvester sync s3://my-bucket/results/ ./results --schema price.json
+  nimble-harvester sync s3://my-bucket/results/ ./results --since 24h --dry-run
+  nimble-harvester sync s3://my-bucket/results/ ./results --format json --report run.json
+""",
+)
+@click.argument("location", type=LOCATION)
+@click.argument("dest", type=DIRECTORY)
+@click.option("--dry-run", is_flag=True, help="Show what would be fetched; write nothing.")
+@click.option(
+    "--include", multiple=True, metavar="GLOB", help="Only keys (below the prefix) that match; may be repeated."
+)
+@click.option("--exclude", multiple=True, metavar="GLOB", help="No keys that match; may be repeated.")
+@click.option("--since", type=MOMENT, help="Only objects modified since, e.g. 24h or 2026-01-31T00:00:00Z.")
+@click.option("--until", type=MOMENT, help="Only objects modified before.")
+@click.option("--keep-compressed", is_flag=True, help="Land gzip as delivered, names unchanged.")
+@click.option(
+    "--schema",
+    "schema_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Your JSON Schema for data.parsing.",
+)
+@click.option(
+    "--validate",
+    type=click.Choice([validation.value for validation in Validation]),
+    default=Validation.SCHEMA.value,
+    show_default=True,
+    help="How much of each result is checked.",
+)
+@click.option("--workers", type=click.IntRange(1, 256), metavar="N", help="Worker processes.  [default: one per core]")
+@click.option("--max-object-bytes", type=SIZE, help="Refuse larger objects, e.g. 500MB.")
+@click.option("--max-objects", type=click.IntRange(1), metavar="N", help="Stop after fetching this many.")
+@click.option(
+    "--unsafe-names",
+    type=click.Choice(["hash", "refuse"]),
+    default="hash",
+    show_default=True,
+    help="What to do with keys that cannot be a path.",
+)
+@click.option(
+    "--on-change",
+    type=click.Choice(["replace", "keep"]),
+    default="replace",
+    show_default=True,
+    help="What to do with the older version of a changed object.",
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(["any", "new"]),
+    default="any",
+    show_default=True,
+    help="Which problems make the run exit 3.",
+)
+@click.option("--fail-on-empty", is_flag=True, help="Exit 9 when there is no result at all.")
+@click.option("--fail-on-upstream-error", is_flag=True, help="Exit 3 when an envelope says that its task failed.")
+@state_option
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the JSON report here, however the run ends.",
+)
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Form of messages on standard error.",
+)
+@format_option("table", "json", "jsonl")
+@store_options
+def sync_command(
+    *,
+    location: Location,
+    dest: Path,
+    settings: StoreSettings,
+    output: Literal["table", "json", "jsonl"],
+    report: Path | None,
+    log_format: str,
+    **chosen: Any,
+) -> int:
+    """Bring every result under LOCATION home to DEST.
+
+    Fetches what is new or changed at the source, missing or altered here; decompresses and validates it; accounts for
+    every object. LOCATION is s3://, gs:// or file://; DEST is a directory, bound to its LOCATION by the first run.
+    """
+    progress = Progress(as_json=log_format == "json")
+    started_at = time.time()
+    try:
+        if report is not None and not report.absolute().parent.is_dir():
+            raise UsageError(
+                f"cannot write the report {report}",
+                cause="its folder does not exist",
+                next_step=f"mkdir -p {report.parent}",
+            )
+        result = _run(location, dest, _options(chosen), settings, output, progress)
+    except HarvesterError as error:
+        if report is not None and report.absolute().parent.is_dir():
+            write_report(report, unstarted_report(location, dest, error, started_at))
+        raise
+    finally:
+        progress.clear()
+    if report is not None:
+        write_report(report, result)
+    _print(result, output)
+    if result.error is not None:
+        if log_format != "json":
+            raise result.error
+        progress.say("error", str(result.error).replace("\n", "; "))
+    return int(result.exit_code)
+
+
+def _options(chosen: dict[str, Any]) -> SyncOptions:
+    limit: int | None = chosen["max_object_bytes"]
+    result = ResultOptions(
+        keep_compressed=chosen["keep_compressed"],
+        validation=Validation(chosen["validate"]),
+        user_schema=_read_schema(chosen["schema_file"]),
+    )
+    if limit is not None:
+        result = dataclasses.replace(result, max_content_bytes=limit)
+    return with_facts(
+        SyncOptions(
+            selection=Selection(tuple(chosen["include"]), tuple(chosen["exclude"]), chosen["since"], chosen["until"]),
+            result=result,
+            workers=chosen["workers"] or 0,
+            max_object_bytes=limit,
+            max_objects=chosen["max_objects"],
+            unsafe_names=chosen["unsafe_names"],
+            on_change=chosen["on_change"],
+            fail_on=chosen["fail_on"],
+            fail_on_empty=chosen["fail_on_empty"],
+            fail_on_upstream_error=chosen["fail_on_upstream_error"],
+            state_dir=chosen["state_dir"],
+            dry_run=chosen["dry_run"],
+        )
+    )
+
+
+def _read_schema(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        cause = error.strerror or str(error) if isinstance(error, OSError) else "it is not UTF-8"
+        raise UsageError(
+            f"cannot read the schema {path}", cause=cause, next_step="--schema FILE takes a JSON Schema"
+        ) from error
+
+
+def _run(
+    location: Location, dest: Path, options: SyncOptions, settings: StoreSettings, output: str, progress: Progress
+) -> SyncReport:
+    with stop_signals() as received:
+        observer = Observer(
+            progress=progress.show,
+            event=_print_event if output == "jsonl" else _print_plan if options.dry_run and output == "table" else None,
+            warning=lambda message: progress.say("warning", message),
+            stop_signal=received,
+        )
+        return sync(location, dest, options, settings=settings, observer=observer)
+
+
+def _print_event(event: ObjectEvent) -> None:
+    print(json.dumps({"event": "object", **event._asdict()}, ensure_ascii=False))
+
+
+def _print_plan(event: ObjectEvent) -> None:
+    if event.outcome == "not_attempted":
+        print(f"would fetch {event.key} -> {event.path} ({event.reason})")
+
+
+def _print(report: SyncReport, output: str) -> None:
+    if output == "table":
+        print(render_report(report))
+    elif output == "json":
+        json.dump(report.as_document(), sys.stdout, indent=2, ensure_ascii=False)
+        print()
+    else:
+        print(json.dumps({"event": "report", **report.as_document()}, ensure_ascii=False))
+    sys.stdout.flush()

@@ -1,0 +1,121 @@
+"""A run's report: for people, and as a file."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections import defaultdict
+from pathlib import Path
+
+from harvester.cli import words
+from harvester.errors import DestinationUnusable, ExitCode, HarvesterError
+from harvester.location import Location
+from harvester.mirror import ObjectProblem, SyncCounts, SyncReport
+
+_GROUPS = 20
+
+
+def render_report(report: SyncReport) -> str:
+    """Return the report as people read it; its last line is the summary."""
+    lines = []
+    if report.problems:
+        lines.append("Problems:")
+        lines.extend(_problem_lines(report.problems))
+    if report.renamed:
+        lines.append(
+            f"{words.count(report.renamed, 'object')} landed under _keys/, because the key cannot be a path here."
+        )
+    if report.replaced:
+        lines.append(f"{words.count(report.replaced, 'older version')} replaced.")
+    if report.source_gone:
+        lines.append(
+            f"{words.count(report.source_gone, 'object')} landed before and no longer in the source, kept here."
+        )
+    if report.upstream and set(report.upstream) != {"success"}:
+        told = ", ".join(f"{number:,} {status}" for status, number in report.upstream.items())
+        lines.append(f"Landed envelopes by their own status: {told}.")
+    if report.counts.listed == 0 and report.error is None:
+        lines.append(f"There is no object under {report.location}")
+    elif report.counts.listed == report.counts.ignored and report.error is None:
+        lines.append(f"There is no result under {report.location}")
+    lines.append(_summary(report))
+    return "\n".join(lines)
+
+
+def _summary(report: SyncReport) -> str:
+    counts = report.counts
+    parts = [
+        f"{getattr(counts, name):,} {name.replace('_', ' ')}"
+        for name in ("landed", "unchanged", "ignored", "refused", "quarantined", "failed")
+        if getattr(counts, name) or name in ("landed", "unchanged")
+    ]
+    if counts.not_attempted:
+        parts.append(f"{counts.not_attempted:,} {'to fetch' if report.dry_run else 'not attempted'}")
+    elapsed = report.finished_at - report.started_at
+    summary = f"{counts.listed:,} listed: {', '.join(parts)}"
+    if report.bytes_written:
+        summary += f"; {words.size(report.bytes_fetched)} fetched, {words.size(report.bytes_written)} written"
+    return f"{summary}; {words.duration(elapsed)}"
+
+
+def _problem_lines(problems: tuple[ObjectProblem, ...]) -> list[str]:
+    groups: defaultdict[tuple[str, str], list[ObjectProblem]] = defaultdict(list)
+    for problem in problems:
+        groups[problem.outcome, problem.reason].append(problem)
+    lines = []
+    largest_first = sorted(groups.items(), key=lambda group: -len(group[1]))
+    for (outcome, reason), members in largest_first[:_GROUPS]:
+        first = members[0]
+        known = sum(problem.known for problem in members)
+        told = f" ({known:,} reported before)" if known else ""
+        lines.append(f"  {len(members):,} × {reason.replace('_', ' ')}, {outcome}{told}, e.g. {_shown(first.key)}")
+        if first.detail:
+            lines.append(f"      {first.detail}")
+    if len(groups) > _GROUPS:
+        lines.append(f"  and {len(groups) - _GROUPS:,} more kinds: see --format json")
+    return lines
+
+
+def _shown(key: str) -> str:
+    # A key may hold control characters; a terminal must not obey them.
+    return key if key.isprintable() else json.dumps(key)
+
+
+def unstarted_report(location: Location, destination: Path, error: HarvesterError, started_at: float) -> SyncReport:
+    """Return the report of a run that could not start."""
+    return SyncReport(
+        location=location.url,
+        destination=str(destination),
+        run=0,
+        dry_run=False,
+        started_at=started_at,
+        finished_at=time.time(),
+        exit_code=ExitCode(error.exit_code),
+        counts=SyncCounts(),
+        ignored_by_reason={},
+        renamed=0,
+        replaced=0,
+        source_gone=0,
+        bytes_fetched=0,
+        bytes_written=0,
+        upstream={},
+        first_seq=None,
+        last_seq=None,
+        problems=(),
+        error=error,
+    )
+
+
+def write_report(path: Path, report: SyncReport) -> None:
+    """Write the JSON report to ``path``, whole or not at all. Raises DestinationUnusable."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        draft.write_text(json.dumps(report.as_document(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        raise DestinationUnusable(
+            f"cannot write the report {path}",
+            cause=error.strerror or str(error),
+            next_step="choose another file for --report",
+        ) from error

@@ -1,0 +1,58 @@
+"""``verify``: is everything still as it was landed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from harvester.cli.parameters import DIRECTORY, format_option, state_option, store_options
+from harvester.mirror import Mark, StoreSettings, Verification
+
+
+@click.command(
+    "verify",
+    epilog="""\b
+Marks:
+  = same   - missing here   + not in the manifest   * differs   ! unreadable   . evicted
+\b
+Examples:
+  nimble-harvester verify ./results
+  nimble-harvester verify ./results --remote --combined
+""",
+)
+@click.argument("dest", type=DIRECTORY)
+@click.option("--remote", is_flag=True, help="Hold it against the source's listing too.")
+@click.option("--combined", is_flag=True, help="Print every path with its mark, also those that are the same.")
+@state_option
+@format_option("table", "json")
+@store_options
+def verify_command(
+    *, dest: Path, remote: bool, combined: bool, state_dir: Path | None, output: str, settings: StoreSettings
+) -> int:
+    """Hold every landed file of DEST against its manifest.
+
+    Reads every file. Any difference exits 7; sync fetches again what is missing or differs.
+    """
+    verification = Verification(dest, remote=remote, state_dir=state_dir, settings=settings)
+    entries = []
+    for mark, path, detail in verification:
+        if output == "json":
+            if combined or mark not in (Mark.SAME, Mark.EVICTED):
+                entries.append({"mark": mark.value, "path": path, "detail": detail})
+        elif combined:
+            print(f"{mark.value} {_shown(path)}")
+        elif mark not in (Mark.SAME, Mark.EVICTED):
+            print(f"{mark.value} {_shown(path)}  ({detail})")
+    report = verification.report()
+    if output == "json":
+        print(json.dumps({**report.as_document(), "entries": entries}, indent=2))
+    else:
+        told = [f"{number:,} {mark.name.lower()}" for mark in Mark if (number := report.counts.get(mark, 0))]
+        click.echo(f"{dest}: {', '.join(told) or 'nothing has landed'}", err=combined)
+    return int(report.exit_code)
+
+
+def _shown(path: str) -> str:
+    return path if path.isprintable() else json.dumps(path)

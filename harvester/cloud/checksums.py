@@ -1,0 +1,121 @@
+"""What a store states about an object's bytes as a whole, and whether the bytes received are those."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import zlib
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+_MD5_ETAG = re.compile(r"[0-9a-f]{32}").fullmatch
+
+
+class Checksum(Protocol):
+    """A stated checksum which the body is held against as it arrives."""
+
+    name: str
+
+    def update(self, data: bytes) -> None:
+        """Take the next bytes."""
+
+    def mismatch(self) -> str:
+        """Return what differs, empty when the bytes are the stated ones."""
+
+
+class _Digest:
+    """A cryptographic hash of hashlib."""
+
+    def __init__(self, name: str, stated: bytes) -> None:
+        self.name = name
+        self._stated = stated
+        self._hash = hashlib.new(name, usedforsecurity=False)
+
+    def update(self, data: bytes) -> None:
+        self._hash.update(data)
+
+    def mismatch(self) -> str:
+        return _difference(self.name, self._stated, self._hash.digest())
+
+
+class _Cyclic:
+    """A cyclic redundancy check."""
+
+    def __init__(self, name: str, stated: bytes, step: Callable[[bytes, int], int]) -> None:
+        self.name = name
+        self._stated = stated
+        self._step = step
+        self._value = 0
+
+    def update(self, data: bytes) -> None:
+        self._value = self._step(data, self._value)
+
+    def mismatch(self) -> str:
+        return _difference(self.name, self._stated, self._value.to_bytes(len(self._stated), "big"))
+
+
+def _difference(name: str, stated: bytes, computed: bytes) -> str:
+    return "" if stated == computed else f"{name} is {computed.hex()}, the store states {stated.hex()}"
+
+
+def stated_by_s3(headers: Mapping[str, str]) -> Checksum | None:
+    """Return the best whole-object checksum among an S3 answer's headers, None when it states none.
+
+    A composite checksum (``-N``, or type COMPOSITE) is one of part checksums and covers no bytes. An ETag is the MD5
+    only of a single-part object without KMS or customer keys (Amazon S3 API Reference, Object).
+    """
+    if headers.get("x-amz-checksum-type", "FULL_OBJECT") == "FULL_OBJECT":
+        for name, width in _S3_ALGORITHMS.items():
+            stated = _decode(headers.get(f"x-amz-checksum-{name}", ""), width)
+            if stated is not None:
+                return _checksum(name, stated)
+    if headers.get("x-amz-server-side-encryption", "").startswith("aws:kms"):
+        return None
+    if "x-amz-server-side-encryption-customer-algorithm" in headers:
+        return None
+    etag = headers.get("etag", "").strip('"')
+    return _Digest("md5", bytes.fromhex(etag)) if _MD5_ETAG(etag) else None
+
+
+_S3_ALGORITHMS = {"crc64nvme": 8, "crc32c": 4, "crc32": 4, "sha256": 32, "sha1": 20}
+
+
+def stated_by_gcs(headers: Mapping[str, str]) -> Checksum | None:
+    """Return the checksum a GCS media answer states, None when there is none or the bytes are not the stored ones.
+
+    ``x-goog-hash`` is of the stored bytes; an answer decompressed or compressed on its way has others.
+    """
+    stored = headers.get("x-goog-stored-content-encoding")
+    if stored is not None and stored != headers.get("content-encoding", "identity"):
+        return None
+    hashes = dict(part.strip().partition("=")[::2] for part in headers.get("x-goog-hash", "").split(","))
+    for name, width in (("crc32c", 4), ("md5", 16)):
+        stated = _decode(hashes.get(name, ""), width)
+        if stated is not None:
+            return _checksum(name, stated)
+    return None
+
+
+def _decode(text: str, width: int) -> bytes | None:
+    """Return the bytes of a base64 checksum of ``width`` bytes, None for anything else."""
+    if not text or "-" in text:
+        return None
+    try:
+        stated = base64.b64decode(text, validate=True)
+    except ValueError:
+        return None
+    return stated if len(stated) == width else None
+
+
+def _checksum(name: str, stated: bytes) -> Checksum:
+    match name:
+        case "crc32":
+            return _Cyclic(name, stated, zlib.crc32)
+        case "crc32c" | "crc64nvme":
+            # Loaded when the first object needs it: it weighs some megabytes in every worker.
+            from awscrt import checksums
+
+            return _Cyclic(name, stated, getattr(checksums, name))
+        case _:
+            return _Digest(name, stated)

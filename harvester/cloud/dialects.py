@@ -1,0 +1,67 @@
+"""How a cloud is fetched from, behind one interface, so that one engine drives both."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from harvester.cloud.checksums import Checksum
+from harvester.cloud.exchange import Response
+from harvester.cloud.interface import FetchFailure, FetchRequest
+from harvester.cloud.problems import Problem
+from harvester.cloud.transports import BucketTransport, GcsTransport, S3Transport
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A further request that tells the causes of a refusal apart."""
+
+    method: str
+    """``GET`` or ``HEAD``."""
+    url: str
+    """Where to ask."""
+    headers: list[str]
+    """Header lines."""
+
+
+# Yields questions, is sent their answers (None when none came), returns the cause.
+Diagnosis = Generator[Question, Response | None, FetchFailure]
+
+
+class Dialect(Protocol):
+    """What differs between clouds when an object is fetched."""
+
+    def request(self, key: str, *, start: int = 0, version: str = "") -> tuple[str, list[str]]:
+        """Return URL and header lines of a GET; from byte ``start`` of exactly that ``version`` when it goes on."""
+
+    def identity(self, headers: Mapping[str, str]) -> str:
+        """Return the identity of the version an answer holds, as listings have it; empty when it states none."""
+
+    def stated(self, headers: Mapping[str, str]) -> Checksum | None:
+        """Return the checksum the answer states for the whole object."""
+
+    def altered(self, headers: Mapping[str, str]) -> bool:
+        """Whether the body is not the stored bytes but a transcoding of them."""
+
+    def problem(self, response: Response) -> Problem:
+        """Return what an answer of 300 and above means."""
+
+    def diagnose(self, request: FetchRequest, problem: Problem) -> Diagnosis:
+        """Find out why the object was refused."""
+
+    def fetched(self, key: str) -> None:
+        """Note that ``key`` can be read: something to compare a refused one with."""
+
+
+def dialect_for(transport: BucketTransport) -> Dialect:
+    """Return the dialect of the transport's cloud."""
+    match transport:
+        case S3Transport():
+            from harvester.cloud.s3_dialect import S3Dialect
+
+            return S3Dialect(transport)
+        case GcsTransport():
+            from harvester.cloud.gcs_dialect import GcsDialect
+
+            return GcsDialect(transport)

@@ -1,0 +1,39 @@
+"""How a listing is split into ranges of keys that can be walked at the same time."""
+
+from __future__ import annotations
+
+_DIGITS = "0123456789abcdef"
+_HIGHEST = "\U0010fffd"  # sorts behind every other character that XML and JSON can carry
+
+
+def split_by_hexadecimal_digit(prefix: str, after: str) -> list[tuple[str, str | None]]:
+    """Return ranges ``start <= key < end`` which hold every key below ``prefix`` that is ``> after``, in order.
+
+    There is a range for each hexadecimal digit behind the prefix, as default task ids are random UUIDs, and three for
+    what lies before, between and behind the digits.
+    """
+    first = f"{after}\0" if after else ""  # the very next key in byte order
+    bounds = [prefix + digit for digit in _DIGITS]
+    bounds.insert(10, prefix + chr(ord("9") + 1))
+    bounds.append(prefix + chr(ord("f") + 1))
+    starts: list[str] = ["", *bounds]
+    ends: list[str | None] = [*bounds, None]
+    return [
+        (max(start, first), end) for start, end in zip(starts, ends, strict=True) if end is None or end > first
+    ]
+
+
+def just_before(key: str) -> str:
+    """Return a key ``k < key`` that hardly any other lies behind; for stores that can only list ``> k``.
+
+    A key has no nearest lower neighbour, except one that ends in NUL. What does lie between has to be dropped.
+    """
+    if not key:
+        return ""
+    head, last = key[:-1], ord(key[-1])
+    if last == 0:
+        return head
+    previous = last - 1
+    if 0xD800 <= previous <= 0xDFFF:
+        previous = 0xD7FF  # no key holds a surrogate
+    return head + chr(previous) + _HIGHEST

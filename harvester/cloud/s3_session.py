@@ -1,0 +1,241 @@
+"""What botocore alone can know of S3: profiles, credentials, regions, endpoints, addressing styles.
+
+Nothing is sent through it: it prepares one request for the bucket, which is read and thrown away. So dual-stack, FIPS,
+accelerate, access point aliases, path or virtual addressing, AWS_ENDPOINT_URL and profiles are all as boto3 has them.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import botocore.session
+from botocore import exceptions as refusals
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.config import Config
+from botocore.httpsession import get_cert_path
+from botocore.utils import get_environ_proxies
+
+from harvester.cloud.interface import StoreSettings
+from harvester.cloud.transports import AwsCredentials, Network, S3Transport
+from harvester.errors import AccessDenied, ConfigurationError, ConnectionFailed, UsageError
+
+if TYPE_CHECKING:
+    from botocore.credentials import Credentials
+
+_PROBE_KEY = "k"
+_DIRECTORY_BUCKET = "--x-s3"
+
+
+@dataclass(frozen=True, slots=True)
+class _Endpoint:
+    base_url: str
+    region: str
+    service: str
+
+
+class AwsSession:
+    """A bucket as botocore sees it; credentials are looked for when first asked for."""
+
+    def __init__(self, bucket: str, settings: StoreSettings) -> None:
+        """Raises ConfigurationError for a profile or configuration that cannot be read."""
+        if bucket.endswith(_DIRECTORY_BUCKET):
+            raise UsageError(
+                f"{bucket} is a directory bucket",
+                cause="directory buckets (S3 Express One Zone) list in no order and sign otherwise; Nimble delivers to none",
+                next_step="name a general purpose bucket",
+            )
+        self._bucket = bucket
+        self._settings = settings
+        self._region = settings.region
+        self._lock = threading.Lock()
+        self._endpoint: _Endpoint | None = None
+        self._network: Network | None = None
+        with _explained(self._settings.profile):
+            self._session = self._new_session()
+        self._credentials: Credentials | None = None
+        self.method = ""
+        """botocore's name of where the credentials came from: ``env``, ``sso``, ``assume-role`` …"""
+
+    def transport(self, *, renew: bool = False) -> S3Transport:
+        """Return how to reach and sign for the bucket.
+
+        Raises ConfigurationError without credentials or with an expired login, AccessDenied or ConnectionFailed
+        when a service that hands out credentials refuses or cannot be reached.
+        """
+        with self._lock, _explained(self._profile()):
+            credentials = self._frozen_credentials(renew=renew)
+            if self._endpoint is None:
+                self._endpoint = self._resolve_endpoint()
+            if self._network is None:
+                self._network = self._resolve_network(self._endpoint.base_url)
+            endpoint, network = self._endpoint, self._network
+        return S3Transport(
+            base_url=endpoint.base_url,
+            bucket=self._bucket,
+            region=endpoint.region,
+            service=endpoint.service,
+            credentials=credentials,
+            request_payer=self._settings.request_payer,
+            expected_bucket_owner=self._settings.expected_bucket_owner,
+            network=network,
+            max_object_bytes=self._settings.max_object_bytes,
+        )
+
+    def move(self, region: str) -> bool:
+        """Go on in another region; False when it is the present one already."""
+        with self._lock:
+            if self._endpoint is not None and self._endpoint.region == region:
+                return False
+            self._region = region
+            self._endpoint = None
+            return True
+
+    def login_command(self) -> str:
+        """Return the command that renews the credentials in use, or what to do where there is none."""
+        return _login_command(self.method, self._profile())
+
+    def _new_session(self) -> botocore.session.Session:
+        session = botocore.session.Session(profile=self._settings.profile)
+        session.get_scoped_config()  # reads the files, so that a broken one or a missing profile is told now
+        return session
+
+    def _profile(self) -> str | None:
+        return self._settings.profile or os.environ.get("AWS_PROFILE") or os.environ.get("AWS_DEFAULT_PROFILE")
+
+    def _frozen_credentials(self, *, renew: bool) -> AwsCredentials:
+        if self._credentials is None:
+            self._credentials = self._load()
+        elif renew:
+            before = self._credentials.get_frozen_credentials()
+            # A provider that knows its expiry has renewed by now; else files and environment are read again.
+            if self._credentials.get_frozen_credentials() == before:
+                self._session = self._new_session()
+                self._credentials = self._load()
+        frozen = self._credentials.get_frozen_credentials()
+        return AwsCredentials(frozen.access_key, frozen.secret_key, frozen.token)
+
+    def _load(self) -> Credentials:
+        self._refuse_blind_prompt()
+        credentials = self._session.get_credentials()
+        if credentials is None:
+            raise ConfigurationError(
+                "no AWS credentials found",
+                cause="neither environment, profile, web identity, SSO, container nor instance offers any",
+                next_step="aws configure   (or set AWS_PROFILE, or pass --profile)",
+            )
+        self.method = credentials.method
+        return credentials
+
+    def _refuse_blind_prompt(self) -> None:
+        """Raise instead of letting botocore ask for a second factor where nobody can answer."""
+        scoped = self._session.get_scoped_config()
+        if "mfa_serial" in scoped and "role_arn" in scoped and not sys.stdin.isatty():
+            raise ConfigurationError(
+                f"profile {self._profile() or 'default'} needs a second factor, and there is no terminal to ask at",
+                next_step="run it from a terminal, or use a profile without mfa_serial",
+            )
+
+    def _resolve_endpoint(self) -> _Endpoint:
+        """Let botocore prepare a request for the bucket, catch it before it is sent, and read it."""
+        client = self._session.create_client(
+            "s3",
+            region_name=self._region,
+            endpoint_url=self._settings.endpoint_url,
+            config=Config(inject_host_prefix=True),
+        )
+        caught: list[AWSPreparedRequest] = []
+
+        def catch(request: AWSPreparedRequest, **_: object) -> AWSResponse:
+            caught.append(request)
+            return AWSResponse(request.url, 200, {}, _NoBody())  # type: ignore[arg-type]  # only read as a stream
+
+        client.meta.events.register_first("before-send.s3", catch)
+        try:
+            client.head_object(Bucket=self._bucket, Key=_PROBE_KEY)
+        finally:
+            client.close()
+        request = caught[-1]
+        authorization = request.headers["Authorization"]
+        text = authorization.decode() if isinstance(authorization, bytes) else str(authorization)
+        _, _, region, service, _ = text.partition("Credential=")[2].partition(",")[0].rsplit("/", 4)
+        return _Endpoint(request.url.removesuffix(f"/{_PROBE_KEY}"), region, service)
+
+    def _resolve_network(self, base_url: str) -> Network:
+        scheme = base_url.partition(":")[0]
+        proxy = get_environ_proxies(base_url).get(scheme, "")
+        return Network(self._ca_bundle(base_url, proxy), proxy, self._settings.retry)
+
+    def _ca_bundle(self, base_url: str, proxy: str) -> str | None:
+        if not (base_url.startswith("https:") or proxy.startswith("https:")):
+            return None
+        chosen = self._session.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE") or True
+        return str(get_cert_path(chosen))
+
+
+class _NoBody:
+    """The body of the answer that botocore gets for the request that was never sent."""
+
+    def stream(self, *_: object, **__: object) -> Iterator[bytes]:
+        return iter(())
+
+
+def _login_command(method: str, profile: str | None) -> str:
+    named = f" --profile {profile}" if profile else ""
+    commands: Mapping[str, str] = {
+        "sso": f"aws sso login{named}",
+        "login": f"aws login{named}",
+        "env": "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN anew",
+        "shared-credentials-file": f"aws configure{named}",
+        "config-file": f"aws configure{named}",
+    }
+    return commands.get(method, f"aws sso login{named}   (or renew the credentials the way you got them)")
+
+
+@contextmanager
+def _explained(profile: str | None) -> Iterator[None]:
+    """Turn botocore's refusals into this program's errors."""
+    try:
+        yield
+    except (refusals.SSOTokenLoadError, refusals.UnauthorizedSSOTokenError, refusals.TokenRetrievalError) as error:
+        raise ConfigurationError(
+            "the AWS SSO login has expired", cause=str(error), next_step=_login_command("sso", profile)
+        ) from error
+    except refusals.LoginError as error:
+        raise ConfigurationError(
+            "the AWS login has expired", cause=str(error), next_step=_login_command("login", profile)
+        ) from error
+    except refusals.ClientError as error:
+        raise _refused_by_sts(error, profile) from error
+    except (refusals.HTTPClientError, refusals.MetadataRetrievalError) as error:
+        raise ConnectionFailed("cannot reach the service that hands out AWS credentials", cause=str(error)) from error
+    except refusals.BotoCoreError as error:
+        raise ConfigurationError(
+            "the AWS configuration does not work", cause=str(error), next_step="aws configure list"
+        ) from error
+    except EOFError as error:
+        raise ConfigurationError("a second factor was asked for and none was given") from error
+
+
+def _refused_by_sts(error: refusals.ClientError, profile: str | None) -> ConfigurationError | AccessDenied:
+    details = error.response.get("Error", {})
+    code = details.get("Code", "")
+    request_id = error.response.get("ResponseMetadata", {}).get("RequestId", "")
+    if code in {"ExpiredToken", "ExpiredTokenException", "UnauthorizedException"}:
+        return ConfigurationError(
+            "the AWS login has expired",
+            cause=f"{code} from {error.operation_name}",
+            next_step=_login_command("", profile),
+            request_id=request_id,
+        )
+    return AccessDenied(
+        f"{error.operation_name} was refused, so there are no credentials",
+        cause=f"{code}: {details.get('Message', '')}",
+        next_step="aws sts get-caller-identity" + (f" --profile {profile}" if profile else ""),
+        request_id=request_id,
+    )

@@ -1,0 +1,79 @@
+"""What a process needs to speak to a bucket: values without any SDK behind them, so that a worker stays small."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from harvester.cloud.interface import RetryPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """How connections are made, as the SDK would make them."""
+
+    ca_bundle: str | None
+    """File of trusted certificates; None for an endpoint without TLS."""
+    proxy: str
+    """URL of the proxy for this endpoint; empty for a direct connection, NO_PROXY already applied."""
+    retry: RetryPolicy
+    """Timeouts, and when to give up."""
+
+
+@dataclass(frozen=True, slots=True)
+class AwsCredentials:
+    """One set of AWS credentials, valid for a while."""
+
+    access_key: str
+    """The access key id; no secret."""
+    secret_key: str = field(repr=False)
+    """The secret access key."""
+    token: str | None = field(repr=False)
+    """The session token of temporary credentials."""
+
+
+@dataclass(frozen=True, slots=True)
+class S3Transport:
+    """All a worker needs to fetch from an S3 bucket."""
+
+    base_url: str
+    """URL of the bucket without a slash at its end: ``https://bucket.s3.eu-west-1.amazonaws.com``."""
+    bucket: str
+    """The bucket's name."""
+    region: str
+    """Region the signature names."""
+    service: str
+    """Service the signature names: ``s3``, or ``s3-outposts`` and the like behind an access point."""
+    credentials: AwsCredentials
+    """What requests are signed with."""
+    request_payer: bool
+    """Whether to agree to pay."""
+    expected_bucket_owner: str | None
+    """Account id the bucket must belong to."""
+    network: Network
+    """How connections are made."""
+    max_object_bytes: int | None
+    """Bodies longer than this are refused."""
+    scheme: ClassVar[str] = "s3"
+
+
+@dataclass(frozen=True, slots=True)
+class GcsTransport:
+    """All a worker needs to fetch from a GCS bucket."""
+
+    endpoint: str
+    """Base URL of the JSON API without a slash at its end: ``https://storage.googleapis.com``."""
+    bucket: str
+    """The bucket's name."""
+    token: str | None = field(repr=False)
+    """OAuth 2 access token; None to go without, as emulators do."""
+    user_project: str | None
+    """Project that pays for the requests."""
+    network: Network
+    """How connections are made."""
+    max_object_bytes: int | None
+    """Bodies longer than this are refused."""
+    scheme: ClassVar[str] = "gs"
+
+
+BucketTransport = S3Transport | GcsTransport

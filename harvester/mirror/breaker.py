@@ -1,0 +1,84 @@
+"""Notice when going on is pointless: everything fails for one cause."""
+
+from __future__ import annotations
+
+from harvester.cloud import Cause
+from harvester.errors import (
+    AccessDenied,
+    ConfigurationError,
+    ConnectionFailed,
+    ExitCode,
+    HarvesterError,
+    IntegrityError,
+    NoSuchBucket,
+)
+from harvester.mirror.outcomes import Failed
+
+_SAMPLE = 100
+
+_ERRORS: dict[ExitCode, type[HarvesterError]] = {
+    ExitCode.ACCESS_DENIED: AccessDenied,
+    ExitCode.NO_SUCH_BUCKET: NoSuchBucket,
+    ExitCode.CONNECTION_FAILED: ConnectionFailed,
+    ExitCode.INTEGRITY: IntegrityError,
+    ExitCode.CONFIGURATION: ConfigurationError,
+}
+
+_NEXT_STEPS = {
+    Cause.OBJECT_DENIED: "grant s3:GetObject (or storage.objects.get) on the prefix to these credentials",
+    Cause.KMS_DENIED: "grant kms:Decrypt on that key to these credentials, in the key's policy and in their own",
+    Cause.OTHER_OWNER: "set Object Ownership of the bucket to BucketOwnerEnforced",
+    Cause.ARCHIVED: "restore the objects from their archive class, then run again",
+    Cause.CREDENTIALS: "check AWS_PROFILE, or log in again",
+    Cause.CLOCK_SKEW: "set this machine's clock",
+}
+
+
+class Breaker:
+    """Watches how fetches end.
+
+    It trips when the first hundred all fail for one cause, when a hundred in a row fail for want of a connection, and
+    at once for a cause that every other object must share.
+    """
+
+    def __init__(self) -> None:
+        """Nothing has ended yet."""
+        self._ended = 0
+        self._first_cause = ""
+        self._in_a_row = 0
+        self._last_cause = ""
+
+    def success(self) -> None:
+        """A fetch went well."""
+        self._ended += 1
+        self._first_cause = ""
+        self._in_a_row = 0
+
+    def failure(self, failed: Failed) -> HarvesterError | None:
+        """A fetch failed; return the error to end the run with, if it is pointless to go on."""
+        cause = failed.cause
+        if self._ended == 0:
+            self._first_cause = cause
+        elif cause != self._first_cause:
+            self._first_cause = ""
+        self._ended += 1
+        self._in_a_row = self._in_a_row + 1 if cause == self._last_cause else 1
+        self._last_cause = cause
+        known = Cause(cause) if cause in Cause.__members__.values() else None
+        if known is None:
+            return None
+        all_alike = bool(self._first_cause) and self._ended >= _SAMPLE
+        if known.fatal or all_alike or (known.retryable and self._in_a_row >= _SAMPLE):
+            return _error(known, failed)
+        return None
+
+
+def _error(cause: Cause, failed: Failed) -> HarvesterError:
+    kind = _ERRORS.get(cause.exit_code, HarvesterError)
+    error = kind(
+        f"every fetch fails: {cause.value.replace('_', ' ')}, e.g. {failed.key}",
+        cause=failed.detail,
+        next_step=_NEXT_STEPS.get(cause, "run the same command again to continue"),
+    )
+    error.exit_code = cause.exit_code
+    return error

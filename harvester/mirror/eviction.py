@@ -1,0 +1,99 @@
+"""Free the disk of results that were consumed, without fetching them again later."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harvester.errors import DestinationUnusable
+from harvester.manifest import LandedRow, Manifest
+from harvester.mirror.destination import open_destination, read_destination
+from harvester.mirror.landing import Destination
+
+EVICT_REPORT_SCHEMA = "nimble-harvester/evict-report/v1"
+_BATCH = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class EvictReport:
+    """What was freed."""
+
+    destination: str
+    """The destination's path."""
+    objects: int
+    """Files removed."""
+    bytes: int
+    """Bytes they held."""
+    dry_run: bool
+    """Whether nothing was removed."""
+
+    def as_document(self) -> dict[str, Any]:
+        """Return the report as the JSON document that is published."""
+        return {
+            "schema": EVICT_REPORT_SCHEMA,
+            "destination": self.destination,
+            "objects": self.objects,
+            "bytes": self.bytes,
+            "dry_run": self.dry_run,
+        }
+
+
+def evict(
+    destination: Path,
+    *,
+    through: int | None = None,
+    older_than: float | None = None,
+    state_dir: Path | None = None,
+    dry_run: bool = False,
+) -> EvictReport:
+    """Remove landed files up to the sequence number ``through``, or landed more than ``older_than`` seconds ago.
+
+    With both, files that meet both. They stay in the manifest, so that no sync fetches them again unless the source
+    changes. Raises DestinationLocked, DestinationUnusable or ConfigurationError (never synced).
+    """
+    before = None if older_than is None else time.time() - older_than
+    with read_destination(destination, state_dir) as opened:
+        if dry_run:
+            rows = [row for row in _evictable(opened.manifest, through, before) if not row.evicted]
+            return EvictReport(str(destination), len(rows), sum(row.content_size for row in rows), dry_run=True)
+    objects = freed = 0
+    with open_destination(destination, state_dir) as held:
+        tree = Destination(str(held.root), "evict")
+        batch: list[LandedRow] = []
+        for row in _evictable(held.manifest, through, before):
+            # One that is evicted already is removed again: a run killed in between may have left its file.
+            batch.append(row)
+            if not row.evicted:
+                objects += 1
+                freed += row.content_size
+            if len(batch) == _BATCH:
+                _remove(tree, held.manifest, batch)
+                batch = []
+        _remove(tree, held.manifest, batch)
+    return EvictReport(str(destination), objects, freed, dry_run=False)
+
+
+def _evictable(manifest: Manifest, through: int | None, before: float | None) -> Iterator[LandedRow]:
+    for row in manifest.landed_by_seq():
+        if through is not None and row.seq > through:
+            return
+        if before is None or row.landed_at < before:
+            yield row
+
+
+def _remove(tree: Destination, manifest: Manifest, rows: list[LandedRow]) -> None:
+    # Marked first: a file that outlives its mark is removed by the next eviction, one that is gone without a mark
+    # would be fetched again.
+    manifest.evict(row.key for row in rows)
+    for row in rows:
+        try:
+            tree.remove(row.path)
+        except OSError as error:
+            raise DestinationUnusable(
+                f"cannot remove {row.path}",
+                cause=error.strerror or str(error),
+                next_step=f"look at {tree.root}/{row.path}, then run the same command again",
+            ) from error

@@ -1,0 +1,180 @@
+"""Plan one key range: its listing and the manifest's rows, merged as two streams in byte order of the key."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Generic, NamedTuple, TypeVar
+
+from harvester.cloud import ObjectRef
+from harvester.manifest import LandedRow, Manifest, ProblemRow
+from harvester.mirror.paths import PathClaims, own_path, safe_path
+from harvester.mirror.plan import Action, ActionKind, CompiledSelection, LocalFile, PlanOptions, decide, same_version
+
+_Row = TypeVar("_Row", LandedRow, ProblemRow)
+_LONGEST_PATH = 4096
+_KNOWN_FOLDERS = 10_000
+
+
+class Planned(NamedTuple):
+    """What to do with one object, and what is known of it."""
+
+    ref: ObjectRef
+    """The object as listed."""
+    action: Action
+    """What to do and why."""
+    path: str
+    """Where it shall lie, relative to the destination; empty when it is not to land."""
+    row: LandedRow | None
+    """Its landed version, if any."""
+    problem: ProblemRow | None
+    """What was wrong with it, if anything."""
+
+
+class SortedRows(Generic[_Row]):
+    """Rows in byte order of the key, asked for keys that only grow."""
+
+    def __init__(self, rows: Iterator[_Row]) -> None:
+        """Read the first row."""
+        self._rows: Iterator[_Row] = rows
+        self._next: _Row | None = next(rows, None)
+        self.skipped: list[_Row] = []
+        """Rows that were not asked for."""
+
+    def take(self, key: str) -> _Row | None:
+        """Return the row of ``key``, None when there is none."""
+        while self._next is not None and self._next.key < key:
+            self.skipped.append(self._next)
+            self._next = next(self._rows, None)
+        if self._next is None or self._next.key != key:
+            return None
+        found = self._next
+        self._next = next(self._rows, None)
+        return found
+
+    def finish(self, end: str | None) -> None:
+        """Skip the rows whose key is smaller than ``end``; all that are left when it is None."""
+        while self._next is not None and (end is None or self._next.key < end):
+            self.skipped.append(self._next)
+            self._next = next(self._rows, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """How keys become paths in this run."""
+
+    prefix: str
+    """The location's prefix."""
+    root: str
+    """The destination's absolute path."""
+    keep_compressed: bool
+    """Whether names keep their ``.gz``."""
+    refuse_unsafe: bool
+    """Refuse what cannot have a path of its own, instead of landing it under its safe name."""
+
+
+class RangePlanner:
+    """Plans the objects of one key range, in the order they are listed."""
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        start: str,
+        claims: PathClaims,
+        naming: Naming,
+        selection: CompiledSelection,
+        options: PlanOptions,
+    ) -> None:
+        """Begin at the key ``start``."""
+        self._manifest = manifest
+        self._rows = SortedRows(manifest.landed(start))
+        self._problems = SortedRows(manifest.problems(start))
+        self._owned = not manifest.is_empty()
+        self._claims = claims
+        self._naming = naming
+        self._prefix_length = len(naming.prefix)
+        self._root = naming.root + "/"
+        self._room = _LONGEST_PATH - len(os.fsencode(naming.root)) - 2
+        self._selection = selection
+        self._options = options
+        self._free_folders: set[str] = set()
+        self.last_key = ""
+        """The key that was planned last."""
+
+    def plan(self, ref: ObjectRef) -> Planned:
+        """Plan the next object, whose key is greater than ``last_key``."""
+        key = ref.key
+        self.last_key = key
+        return self._plan(ref, self._rows.take(key), self._problems.take(key))
+
+    def plan_late(self, ref: ObjectRef) -> Planned:
+        """Plan an object out of order; everything that was planned before must be recorded by now."""
+        self._owned = True
+        return self._plan(ref, self._manifest.landed_row(ref.key), self._manifest.problem(ref.key))
+
+    def take_gone(self) -> list[LandedRow]:
+        """Return the rows passed since the last call that the listing does not hold."""
+        gone, self._rows.skipped = self._rows.skipped, []
+        self._problems.skipped.clear()
+        return gone
+
+    def finish(self, end: str | None) -> None:
+        """Pass the rows up to the end of the range."""
+        self._rows.finish(end)
+
+    def _plan(self, ref: ObjectRef, row: LandedRow | None, problem: ProblemRow | None) -> Planned:
+        relative_key = ref.key[self._prefix_length :]
+        local = None
+        if row is not None and not row.evicted and same_version(ref, row):
+            local = self._local(row.path)
+        action = decide(ref, relative_key, row, problem, local, self._selection, self._options)
+        kind = action.kind
+        if kind is ActionKind.IGNORE or kind is ActionKind.UNCHANGED:
+            return Planned(ref, action, "", row, problem)
+        if row is not None:
+            return Planned(ref, action, row.path, row, problem)
+        path, refusal = self._path(relative_key, ref.key)
+        if refusal and kind is not ActionKind.QUARANTINED:
+            action = Action(ActionKind.REFUSE, refusal)
+        return Planned(ref, action, path, row, problem)
+
+    def _local(self, path: str) -> LocalFile | None:
+        try:
+            found = os.lstat(self._root + path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        if not stat.S_ISREG(found.st_mode):
+            return LocalFile(found.st_size, -2)
+        return LocalFile(found.st_size, found.st_mtime_ns)
+
+    def _path(self, relative_key: str, key: str) -> tuple[str, str]:
+        """Return the path of a key that has none yet, and why it is refused."""
+        keep_compressed = self._naming.keep_compressed
+        path, reason = own_path(relative_key, keep_compressed=keep_compressed, room=self._room)
+        if not reason:
+            if self._claims.claim(relative_key, path) and not (self._owned and self._taken(path, key)):
+                return path, ""
+            reason = "path_collision"
+        if self._naming.refuse_unsafe or reason == "name_not_utf8":
+            return "", reason
+        return safe_path(relative_key, keep_compressed=keep_compressed), ""
+
+    def _taken(self, path: str, key: str) -> bool:
+        manifest = self._manifest
+        owner = manifest.owner_of(path)
+        if (owner is not None and owner != key) or manifest.owns_below(path):
+            return True
+        position = path.rfind("/")
+        while position > 0:
+            folder = path[:position]
+            if folder in self._free_folders:
+                return False
+            if manifest.owner_of(folder) is not None:
+                return True
+            if len(self._free_folders) >= _KNOWN_FOLDERS:
+                self._free_folders.clear()
+            self._free_folders.add(folder)
+            position = path.rfind("/", 0, position)
+        return False

@@ -1,0 +1,78 @@
+"""Plan a whole listing: a planner for each key range, late keys at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harvester.manifest import Manifest
+from harvester.mirror.listing import LateKeys, Page, RangeEnd
+from harvester.mirror.paths import FileSystemNames, FoldedClaims, PathClaims, SortedClaims
+from harvester.mirror.plan import CompiledSelection, PlanOptions
+from harvester.mirror.planner import Naming, Planned, RangePlanner
+
+
+class ListingPlanner:
+    """Turns pages of a listing into plans, in memory that does not grow with the number of objects."""
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        naming: Naming,
+        names: FileSystemNames,
+        selection: CompiledSelection,
+        options: PlanOptions,
+    ) -> None:
+        """Begin with nothing listed."""
+        self._manifest = manifest
+        self._naming = naming
+        self._selection = selection
+        self._options = options
+        self._ranges: dict[int, RangePlanner] = {}
+        self._late = LateKeys()
+        self._folded: FoldedClaims | None = None
+        if not names.exact:
+            self._folded = FoldedClaims(names)
+            for row in manifest.landed():
+                self._folded.claim(row.key, row.path)
+        self._gone: list[str] = []
+
+    def page(self, page: Page) -> Iterator[Planned]:
+        """Yield the plan of each object of a page. Objects that came after a greater key are kept for ``late``."""
+        planner = self._planner(page.range, page.start)
+        for ref in page.refs:
+            if ref.key <= planner.last_key:
+                self._late.add(ref)
+            else:
+                yield planner.plan(ref)
+        self._gone.extend(row.key for row in planner.take_gone())
+
+    def end_range(self, end: RangeEnd) -> None:
+        """Conclude a range: what the manifest holds of it and the listing did not is gone."""
+        planner = self._planner(end.range, end.start)
+        planner.finish(end.end)
+        self._gone.extend(row.key for row in planner.take_gone())
+        del self._ranges[end.range]
+
+    def late(self) -> Iterator[Planned]:
+        """Yield the plan of each object that came out of order; all others must be recorded by now."""
+        planner = RangePlanner(
+            self._manifest, "\U0010ffff", self._claims(), self._naming, self._selection, self._options
+        )
+        for ref in self._late.in_order():
+            yield planner.plan_late(ref)
+
+    def take_gone(self) -> list[str]:
+        """Return the keys found gone since the last call."""
+        gone, self._gone = self._gone, []
+        return gone
+
+    def _claims(self) -> PathClaims:
+        # A listing is cut where no path of one range can collide with one of another: see paths.SortedClaims.
+        return self._folded if self._folded is not None else SortedClaims()
+
+    def _planner(self, number: int, start: str) -> RangePlanner:
+        planner = self._ranges.get(number)
+        if planner is None:
+            planner = RangePlanner(self._manifest, start, self._claims(), self._naming, self._selection, self._options)
+            self._ranges[number] = planner
+        return planner

@@ -1,0 +1,225 @@
+"""The account of a run: every listed object in exactly one count."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from harvester.errors import ExitCode, HarvesterError
+
+SYNC_REPORT_SCHEMA = "nimble-harvester/sync-report/v1"
+
+
+class ObjectProblem(NamedTuple):
+    """What is wrong with one object."""
+
+    key: str
+    """The whole key."""
+    outcome: str
+    """``quarantined``, ``refused``, ``failed``, or ``landed`` for a landed file with a fault."""
+    reason: str
+    """A stable code."""
+    detail: str
+    """The exact reason, free of payload values."""
+    known: bool
+    """Whether an earlier run has reported the same."""
+
+
+class ObjectEvent(NamedTuple):
+    """What became of one object, told as it happens."""
+
+    key: str
+    """The whole key."""
+    outcome: str
+    """One of the counts: ``landed``, ``unchanged``, ``ignored``, ``refused``, …"""
+    reason: str
+    """Why: a stable code."""
+    path: str
+    """Where it lies, relative to the destination; empty when it does not."""
+    seq: int
+    """Its sequence number; 0 when it did not land."""
+
+
+@dataclass(frozen=True, slots=True)
+class SyncCounts:
+    """Every listed object once."""
+
+    landed: int = 0
+    """Brought home in this run."""
+    unchanged: int = 0
+    """Here already, and current."""
+    ignored: int = 0
+    """Not results, or filtered out by the caller."""
+    refused: int = 0
+    """Not to be brought home, e.g. too large."""
+    quarantined: int = 0
+    """Brought home and found invalid, in this run or before."""
+    failed: int = 0
+    """Could not be fetched."""
+    not_attempted: int = 0
+    """Listed, and not reached before the run ended."""
+
+    @property
+    def listed(self) -> int:
+        """The number of objects listed: the sum of the others."""
+        return (
+            self.landed
+            + self.unchanged
+            + self.ignored
+            + self.refused
+            + self.quarantined
+            + self.failed
+            + self.not_attempted
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SyncReport:
+    """What a run did."""
+
+    location: str
+    """The source's URL."""
+    destination: str
+    """The destination's path."""
+    run: int
+    """The run's number in this destination; 0 for a dry run."""
+    dry_run: bool
+    """Whether nothing was written; then ``not_attempted`` counts what would be fetched."""
+    started_at: float
+    """Seconds since the epoch."""
+    finished_at: float
+    """Seconds since the epoch."""
+    exit_code: ExitCode
+    """What a process that did only this should exit with."""
+    counts: SyncCounts
+    """Every listed object once."""
+    ignored_by_reason: dict[str, int]
+    """``ignored``, split."""
+    renamed: int
+    """Objects that landed in this run under a safe name instead of their own path."""
+    replaced: int
+    """Objects that landed in this run in the place of an older version."""
+    source_gone: int
+    """Objects that landed once and are no longer in the source; they are kept here."""
+    bytes_fetched: int
+    """Bytes of bodies that crossed the network."""
+    bytes_written: int
+    """Bytes landed."""
+    upstream: dict[str, int]
+    """Envelopes landed in this run, by their own status."""
+    first_seq: int | None
+    """Sequence number of the first object landed in this run."""
+    last_seq: int | None
+    """Sequence number of the last object landed in this run."""
+    problems: tuple[ObjectProblem, ...]
+    """What is wrong with which object."""
+    error: HarvesterError | None = None
+    """What ended the run early."""
+
+    def raise_for_error(self) -> None:
+        """Raise what ended the run early, if anything did."""
+        if self.error is not None:
+            raise self.error
+
+    def as_document(self) -> dict[str, Any]:
+        """Return the report as the JSON document that is published."""
+        counts = self.counts
+        return {
+            "schema": SYNC_REPORT_SCHEMA,
+            "location": self.location,
+            "destination": self.destination,
+            "run": self.run,
+            "dry_run": self.dry_run,
+            "started_at": self.started_at,
+            "finished_at": self.finished_at,
+            "exit_code": int(self.exit_code),
+            "counts": {
+                "listed": counts.listed,
+                "landed": counts.landed,
+                "unchanged": counts.unchanged,
+                "ignored": counts.ignored,
+                "refused": counts.refused,
+                "quarantined": counts.quarantined,
+                "failed": counts.failed,
+                "not_attempted": counts.not_attempted,
+            },
+            "ignored_by_reason": self.ignored_by_reason,
+            "renamed": self.renamed,
+            "replaced": self.replaced,
+            "source_gone": self.source_gone,
+            "bytes_fetched": self.bytes_fetched,
+            "bytes_written": self.bytes_written,
+            "upstream": self.upstream,
+            "first_seq": self.first_seq,
+            "last_seq": self.last_seq,
+            "problems": [problem._asdict() for problem in self.problems],
+            "error": None
+            if self.error is None
+            else {
+                "what": self.error.what,
+                "cause": self.error.cause,
+                "next_step": self.error.next_step,
+                "request_id": self.error.request_id,
+            },
+        }
+
+
+class SyncProgress(NamedTuple):
+    """How far a run is."""
+
+    listed: int
+    """Objects listed so far."""
+    listing_done: bool
+    """Whether that is all of them."""
+    settled: int
+    """Objects accounted for."""
+    problems: int
+    """Objects failed, refused or quarantined so far."""
+    bytes_fetched: int
+    """Bytes of bodies that crossed the network."""
+    at: float
+    """Seconds on a monotonic clock."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """The counts of a run while it works."""
+
+    listed: int = 0
+    landed: int = 0
+    unchanged: int = 0
+    refused: int = 0
+    quarantined: int = 0
+    failed: int = 0
+    ignored: Counter[str] = field(default_factory=Counter)
+    renamed: int = 0
+    replaced: int = 0
+    source_gone: int = 0
+    bytes_fetched: int = 0
+    bytes_written: int = 0
+    upstream: Counter[str] = field(default_factory=Counter)
+    first_seq: int | None = None
+    last_seq: int | None = None
+    new_problems: int = 0
+    known_problems: int = 0
+    upstream_failures: int = 0
+    content: int = 0
+    """Objects that are results, whether wanted or not: neither residue nor directory markers."""
+
+    @property
+    def settled(self) -> int:
+        """Objects accounted for so far."""
+        return self.landed + self.unchanged + self.refused + self.quarantined + self.failed + self.ignored.total()
+
+    def counts(self) -> SyncCounts:
+        """Return the counts; what is listed and not settled was not attempted."""
+        return SyncCounts(
+            landed=self.landed,
+            unchanged=self.unchanged,
+            ignored=self.ignored.total(),
+            refused=self.refused,
+            quarantined=self.quarantined,
+            failed=self.failed,
+            not_attempted=self.listed - self.settled,
+        )
