@@ -23,7 +23,7 @@ find_python() {
 
 # make_environment EXTRA: make .venv with the extra's packages, or leave it as it is when it already has them.
 make_environment() {
-  local extra=$1 python wanted
+  local extra=$1 python wanted made
   python=$(find_python) || return 1
   wanted="$("$python" -c 'import sys; print(sys.version)') $PWD $(cat pyproject.toml constraints.txt | cksum)"
   if [ -x .venv/bin/python ]; then
