@@ -221,8 +221,7 @@ class SyncRun:
         else:
             pool.hand_out(self._ready)
             outcomes, expired = pool.collect(timeout, *(() if listing is None else (listing,)))
-            for outcome in outcomes:
-                self._settle(outcome)
+            self._settle(outcomes)
             if expired:
                 pool.renew(self._store.transport(renew=True))
         self._recorder.flush_if_due()
@@ -238,17 +237,21 @@ class SyncRun:
             refuse_unsafe=self._options.unsafe_names == "refuse",
         )
 
-    def _settle(self, outcome: Outcome) -> None:
-        planned = self._planned.pop(outcome.key)
-        if isinstance(outcome, DestinationFault):
-            raise destination_error(self._root, OSError(outcome.errno, os.strerror(outcome.errno)))
-        self._recorder.settle(outcome, planned)
-        if isinstance(outcome, Failed):
-            error = self._breaker.failure(outcome)
-            if error is not None:
-                raise error
-        else:
-            self._breaker.success()
+    def _settle(self, outcomes: Iterable[Outcome]) -> None:
+        """Account for all outcomes, then raise what ends the run, if anything does."""
+        error: HarvesterError | None = None
+        for outcome in outcomes:
+            planned = self._planned.pop(outcome.key)
+            if isinstance(outcome, DestinationFault):
+                error = destination_error(self._root, OSError(outcome.errno, os.strerror(outcome.errno)))
+                continue
+            self._recorder.settle(outcome, planned)
+            if isinstance(outcome, Failed):
+                error = error or self._breaker.failure(outcome)
+            else:
+                self._breaker.success()
+        if error is not None:
+            raise error
 
     def _check_stop(self) -> None:
         number = self._observer.stop_signal()
