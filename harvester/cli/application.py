@@ -8,7 +8,6 @@ import os
 import sys
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -24,6 +23,10 @@ COMMANDS: Mapping[str, str] = {
     "status": "harvester.cli.status:status_command",
     "cat": "harvester.cli.cat:cat_command",
     "evict": "harvester.cli.evict:evict_command",
+    "tasks": "harvester.cli.tasks:tasks",
+    "batches": "harvester.cli.batches:batches",
+    "runs": "harvester.cli.runs:runs",
+    "delivery-params": "harvester.cli.delivery_params:delivery_params",
     "schema": "harvester.cli.schema:schema_command",
     "completion": "harvester.cli.completion:completion_command",
 }
@@ -36,6 +39,10 @@ SUMMARIES: Mapping[str, str] = {
     "status": "Show what is known of each DEST.",
     "cat": "Stream the landed results of DEST as JSON Lines.",
     "evict": "Free the disk of results that were consumed.",
+    "tasks": "Single tasks: their state, and their results while Nimble still holds them.",
+    "batches": "Batches: their tasks, their progress, and waiting for them.",
+    "runs": "Runs of Nimble Jobs: their state, and how many rows they say to have written.",
+    "delivery-params": "Print the storage parameters that make Nimble deliver to LOCATION, and warn of what bites.",
     "schema": "Print the JSON Schema of an output or a result shape.",
     "completion": "Print the completion script of a shell.",
 }
@@ -130,8 +137,8 @@ def main(arguments: Iterable[str] | None = None) -> NoReturn:
     except _ReaderLeft:
         forsake_output()
         code = ExitCode.OK
-    except Exception as bug:  # noqa: BLE001  # the last resort: a person is never shown a traceback unasked
-        code = _print_bug(bug)
+    except Exception as error:  # noqa: BLE001  # whatever else it is, it is a bug of ours, told without a traceback
+        code = _print_bug(error)
     sys.exit(code)
 
 
@@ -140,25 +147,24 @@ def forsake_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def _print_bug(error: Exception) -> int:
+    if os.environ.get("NIMBLE_HARVESTER_DEBUG"):
+        traceback.print_exception(error)
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    # Not the message: it may quote a payload or a secret.
+    click.echo(
+        f"error: a bug in nimble-harvester: {type(error).__name__} in {frame.name}, {frame.filename}:{frame.lineno}",
+        err=True,
+    )
+    if isinstance(error, OSError) and error.strerror:
+        click.echo(f"  {error.strerror}", err=True)
+    click.echo("  please report it; NIMBLE_HARVESTER_DEBUG=1 shows the traceback", err=True)
+    return ExitCode.BUG
+
+
 def print_error(error: HarvesterError) -> None:
     """Print the three lines of an error: what failed, the cause, the next step."""
     lines = str(error).split("\n")
     click.echo(f"error: {lines[0]}", err=True)
     for line in lines[1:]:
         click.echo(f"  {line}", err=True)
-
-
-def _print_bug(bug: Exception) -> ExitCode:
-    if os.environ.get("NIMBLE_HARVESTER_TRACEBACK"):
-        traceback.print_exception(bug)
-    frame = traceback.extract_tb(bug.__traceback__)[-1]
-    # The place, not the message, which may quote a payload; what the operating system says quotes none.
-    said = bug.strerror or "" if isinstance(bug, OSError) else ""
-    print_error(
-        HarvesterError(
-            f"this should not have happened: {type(bug).__name__} at {Path(frame.filename).name}:{frame.lineno}",
-            cause=said,
-            next_step="NIMBLE_HARVESTER_TRACEBACK=1 before the same command shows more; please report it",
-        )
-    )
-    return ExitCode.BUG

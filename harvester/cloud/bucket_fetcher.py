@@ -112,9 +112,7 @@ class BucketFetcher:
 
     def room(self) -> int:
         """See Fetcher.room."""
-        return max(
-            0, min(self._window.limit - len(self._slots) - len(self._pending), _MOST_HELD - self.in_flight)
-        )
+        return max(0, min(self._window.limit - len(self._slots) - len(self._pending), _MOST_HELD - self.in_flight))
 
     def submit(self, request: FetchRequest) -> None:
         """See Fetcher.submit."""

@@ -126,15 +126,11 @@ def _walk(directory: str, *, top: bool = False) -> Iterator[str]:
             return  # removed while we walked
         raise NoSuchBucket(f"no such directory: {directory}", next_step="check the path") from error
     except NotADirectoryError as error:
-        raise NoSuchBucket(
-            f"not a directory: {directory}", next_step="give the directory, not the file"
-        ) from error
+        raise NoSuchBucket(f"not a directory: {directory}", next_step="give the directory, not the file") from error
     except PermissionError as error:
         raise AccessDenied(f"cannot read the directory {directory}", cause="permission denied") from error
     except OSError as error:
-        raise ConnectionFailed(
-            f"cannot read the directory {directory}", cause=error.strerror or str(error)
-        ) from error
+        raise ConnectionFailed(f"cannot read the directory {directory}", cause=error.strerror or str(error)) from error
     for name, is_directory in found:
         path = directory + os.fsdecode(name)
         if is_directory:

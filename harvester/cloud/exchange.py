@@ -35,16 +35,12 @@ _BROKEN_CONNECTION = frozenset(
         97,  # CURLE_PROXY, the proxy's handshake failed; pycurl has no name for it
     }
 )
-_CERTIFICATE = frozenset(
-    {pycurl.E_PEER_FAILED_VERIFICATION, pycurl.E_SSL_CACERT_BADFILE, pycurl.E_SSL_ISSUER_ERROR}
-)
+_CERTIFICATE = frozenset({pycurl.E_PEER_FAILED_VERIFICATION, pycurl.E_SSL_CACERT_BADFILE, pycurl.E_SSL_ISSUER_ERROR})
 # pycurl has no function that names an error. Other protocols' and the multi interface's names share the numbers.
 _CURL_NAMES = {
     value: name.removeprefix("E_")
     for name, value in sorted(vars(pycurl).items(), reverse=True)
-    if name.startswith("E_")
-    and not name.startswith(("E_MULTI_", "E_FTP_", "E_TFTP_"))
-    and isinstance(value, int)
+    if name.startswith("E_") and not name.startswith(("E_MULTI_", "E_FTP_", "E_TFTP_")) and isinstance(value, int)
 }
 
 
@@ -141,7 +137,7 @@ def explain_curl(code: int, message: str) -> BrokenExchange:
 
 def backoff(policy: RetryPolicy, attempts: int, retry_after: str | None = None) -> float:
     """Return the seconds to wait after ``attempts`` failed ones; half of them random, so that workers spread."""
-    delay = min(policy.max_delay, policy.base_delay * 2 ** (attempts - 1))
+    delay = min(policy.max_delay, policy.base_delay * 2.0 ** (attempts - 1))
     if retry_after and retry_after.isdigit():
         return min(policy.max_delay, max(delay, float(retry_after)))
     return delay * random.uniform(0.5, 1.0)  # noqa: S311  # spreads load, guards nothing
@@ -155,9 +151,7 @@ class HttpExchange:
         self._network = network
         self._handle = new_handle(network)
 
-    def send(
-        self, method: str, url: str, headers: list[str], body: bytes | None = None
-    ) -> Response | BrokenExchange:
+    def send(self, method: str, url: str, headers: list[str], body: bytes | None = None) -> Response | BrokenExchange:
         """Send one request and return its answer, or why there is none."""
         handle = self._handle
         received = BytesIO()
@@ -177,8 +171,7 @@ class HttpExchange:
         try:
             handle.perform()
         except pycurl.error as error:
-            code, message = error.args
-            return explain_curl(code, message)
+            return explain_curl(*error.args)
         status, parsed = parse_headers(lines)
         return Response(status, parsed, received.getvalue())
 

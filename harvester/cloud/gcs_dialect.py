@@ -55,6 +55,4 @@ class GcsDialect:
             if key:
                 detail = f"the bucket's service agent may not decrypt with {key}"
                 return FetchFailure(Cause.KMS_DENIED, problem.code, detail, problem.request_id)
-        return FetchFailure(
-            Cause.OBJECT_DENIED, problem.code, "storage.objects.get denied", problem.request_id
-        )
+        return FetchFailure(Cause.OBJECT_DENIED, problem.code, "storage.objects.get denied", problem.request_id)

@@ -67,7 +67,7 @@ class GoogleSession:
                 self._credentials, _ = google.auth.default(scopes=_SCOPES)
                 renew = False
             if renew or not self._credentials.valid:
-                self._credentials.refresh(Request())
+                self._credentials.refresh(Request())  # type: ignore[no-untyped-call]  # published without types
         except refusals.DefaultCredentialsError as error:
             raise ConfigurationError(
                 "no Google credentials found",

@@ -47,9 +47,7 @@ class GcsStore:
                         cause=str(error),
                         next_step="check that the endpoint speaks the JSON API of Cloud Storage",
                     ) from error
-                within = [
-                    found for found in page.objects if found.key >= start and (end is None or found.key < end)
-                ]
+                within = [found for found in page.objects if found.key >= start and (end is None or found.key < end)]
                 if within:
                     yield within
                 if page.token is None:
@@ -84,9 +82,7 @@ class GcsStore:
         try:
             answer = self._answer(exchange, "GET", lambda requests: requests.describe(key))
             if isinstance(answer, Response) and answer.status == 404:
-                self._listed(
-                    exchange, what, {"prefix": key, "maxResults": "1"}
-                )  # raises for a missing bucket
+                self._listed(exchange, what, {"prefix": key, "maxResults": "1"})  # raises for a missing bucket
                 return None
             return parse_object(orjson.loads(self._checked(answer, what).body))
         finally:
@@ -96,12 +92,10 @@ class GcsStore:
         return f"gs://{self.location.bucket}/{printable(key)}"
 
     def _listed(self, exchange: HttpExchange, what: str, parameters: dict[str, str]) -> Response:
-        answer = self._answer(exchange, "GET", lambda requests: requests.list(parameters))
+        answer = self._answer(exchange, "GET", lambda requests: requests.listing(parameters))
         return self._checked(answer, what, missing=Cause.NO_BUCKET)
 
-    def _checked(
-        self, answer: Response | BrokenExchange, what: str, *, missing: Cause = Cause.GONE
-    ) -> Response:
+    def _checked(self, answer: Response | BrokenExchange, what: str, *, missing: Cause = Cause.GONE) -> Response:
         """Return the answer of success; raise the error of any other."""
         if isinstance(answer, BrokenExchange):
             raise error_of_broken(what, answer, url=self.location.url)

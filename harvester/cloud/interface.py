@@ -124,7 +124,7 @@ class FetchFailure:
     code: str = ""
     """The store's error code, else the HTTP status, else curl's or the system's error name."""
     detail: str = ""
-    """For people: what is known beyond the cause, e.g. the ARN of the key that may not be used. No payload, no secret."""
+    """For people: what is known beyond the cause, e.g. the ARN of the key that is denied. No payload, no secret."""
     request_id: str = ""
     """The store's id of the refused request."""
 

@@ -48,18 +48,14 @@ class Problem:
 
 def printable(key: str) -> str:
     """Return a key as a message may show it: control characters and undecodable bytes escaped."""
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in key
-    )
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in key)
 
 
 def error_of_problem(what: str, problem: Problem, *, url: str, login: str) -> HarvesterError:
     """Return the error for a refused request on a bucket; ``login`` is the command that renews its credentials."""
     cause, request_id = problem.sentence(), problem.request_id
     if problem.expired:
-        return ConfigurationError(
-            f"{what}: the login has expired", cause=cause, next_step=login, request_id=request_id
-        )
+        return ConfigurationError(f"{what}: the login has expired", cause=cause, next_step=login, request_id=request_id)
     match problem.cause.exit_code:
         case ExitCode.NO_SUCH_BUCKET:
             return NoSuchBucket(

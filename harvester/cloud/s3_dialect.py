@@ -23,7 +23,8 @@ from harvester.cloud.transports import S3Transport
 # IAM's documented grammar of a refusal ("Troubleshoot access denied error messages", IAM User Guide). A message decides
 # nothing elsewhere in this program; here it is the only place where AWS names the action it denied.
 _DENIED_ACTION = re.compile(
-    r"is not authorized to perform: (?P<action>[a-z0-9-]+:[A-Za-z]+)(?: on (?:the )?resource:? \"?(?P<resource>arn:[^\s\"]+))?"
+    r"is not authorized to perform: (?P<action>[a-z0-9-]+:[A-Za-z]+)"
+    r"(?: on (?:the )?resource:? \"?(?P<resource>arn:[^\s\"]+))?"
 )
 
 _T = TypeVar("_T")
@@ -76,21 +77,13 @@ class S3Dialect:
         if answer is not None and answer.status == 200:
             if answer.headers.get("x-amz-server-side-encryption", "").startswith("aws:kms"):
                 key = answer.headers.get("x-amz-server-side-encryption-aws-kms-key-id", "")
-                return _failure(
-                    problem, Cause.KMS_DENIED, f"{action or 'kms:Decrypt'} denied on key {key or resource}"
-                )
-            return _failure(
-                problem, Cause.OBJECT_DENIED, _denial(action or "s3:GetObject", resource, problem)
-            )
+                return _failure(problem, Cause.KMS_DENIED, f"{action or 'kms:Decrypt'} denied on key {key or resource}")
+            return _failure(problem, Cause.OBJECT_DENIED, _denial(action or "s3:GetObject", resource, problem))
         if action.startswith("kms:"):
-            return _failure(
-                problem, Cause.KMS_DENIED, f"{action} denied on key {resource}".removesuffix(" on key ")
-            )
+            return _failure(problem, Cause.KMS_DENIED, f"{action} denied on key {resource}".removesuffix(" on key "))
         owner = yield from self._owner_of(request.key)
         if owner and (yield from self._is_foreign(owner)):
-            return _failure(
-                problem, Cause.OTHER_OWNER, f"the object is owned by the account with canonical id {owner}"
-            )
+            return _failure(problem, Cause.OTHER_OWNER, f"the object is owned by the account with canonical id {owner}")
         return _failure(problem, Cause.OBJECT_DENIED, _denial(action, resource, problem))
 
     def _owner_of(self, key: str) -> _Asking[str]:
@@ -108,9 +101,7 @@ class S3Dialect:
         """Compare with the bucket's owner, or, where its ACL is closed to us, with that of an object we can read."""
         if self._bucket_owner is None:
             answer = yield Question("GET", *self._requests.bucket("GET", {"acl": ""}))
-            self._bucket_owner = (
-                parse_bucket_owner(answer.body) if answer is not None and answer.status == 200 else ""
-            )
+            self._bucket_owner = parse_bucket_owner(answer.body) if answer is not None and answer.status == 200 else ""
         if not self._bucket_owner and self._readable_key is not None:
             self._bucket_owner = yield from self._owner_of(self._readable_key)
         return bool(self._bucket_owner) and owner != self._bucket_owner

@@ -51,9 +51,7 @@ _BY_STATUS: Mapping[int, Cause] = {
     503: Cause.THROTTLED,
 }
 _RETRIED_STATUS = frozenset({408, 409, 429, 500, 502, 503, 504})
-_RETRIED_CODES = frozenset(
-    {"RequestTimeout", "SlowDown", "InternalError", "OperationAborted", "ServiceUnavailable"}
-)
+_RETRIED_CODES = frozenset({"RequestTimeout", "SlowDown", "InternalError", "OperationAborted", "ServiceUnavailable"})
 
 
 class ErrorDocument(NamedTuple):
@@ -83,9 +81,7 @@ class S3Requests:
         """Sign with the transport's credentials."""
         self.transport = transport
         self._base_path = urlsplit(transport.base_url).path
-        self._origin = (
-            transport.base_url.removesuffix(self._base_path) if self._base_path else transport.base_url
-        )
+        self._origin = transport.base_url.removesuffix(self._base_path) if self._base_path else transport.base_url
         common: dict[str, str] = {}
         if transport.request_payer:
             common["x-amz-request-payer"] = "requester"

@@ -51,9 +51,7 @@ class S3Store:
             while True:
                 transport = self._session.transport()
                 exchange = exchange or HttpExchange(transport.network)
-                response = self._ask(
-                    exchange, what, "GET", lambda requests: requests.bucket("GET", parameters)
-                )
+                response = self._ask(exchange, what, "GET", lambda requests: requests.bucket("GET", parameters))
                 try:
                     page = parse_page(response.body)
                 except ValueError as error:
@@ -63,9 +61,7 @@ class S3Store:
                         next_step="check that the endpoint speaks S3",
                         request_id=response.headers.get("x-amz-request-id", ""),
                     ) from error
-                within = [
-                    found for found in page.objects if found.key >= start and (end is None or found.key < end)
-                ]
+                within = [found for found in page.objects if found.key >= start and (end is None or found.key < end)]
                 if within:
                     yield within
                 past_end = end is not None and bool(page.objects) and page.objects[-1].key >= end

@@ -90,9 +90,7 @@ class RequestSigner:
             self._key = key
             self._day = day
         self._preamble = f"AWS4-HMAC-SHA256\n{self._timestamp}\n{scope}\n"
-        self._credential = (
-            f"Authorization: AWS4-HMAC-SHA256 Credential={self._credentials.access_key}/{scope}"
-        )
+        self._credential = f"Authorization: AWS4-HMAC-SHA256 Credential={self._credentials.access_key}/{scope}"
         self._block, names, self._lines = self._headers(EMPTY_PAYLOAD)
         self._authorization = f"{self._credential}, SignedHeaders={names}, Signature="
         self._stale = now + _DATE_KEPT_SECONDS

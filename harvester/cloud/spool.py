@@ -37,7 +37,7 @@ class Spool:
         """Why the file could not be written."""
 
     def expect_answer(self, lines: list[bytes]) -> None:
-        """Make ready for the next answer, whose header lines curl will have put into ``lines`` before the first byte."""
+        """Make ready for the next answer, whose header lines curl puts into ``lines`` before the first byte."""
         self._lines = lines
         self._taking = None
         self.error_body.clear()

@@ -29,9 +29,7 @@ from tests.rigs.fault_proxy import Call, FaultProxy, Rule, Upstream
 from tests.rigs.http_server import Answer, Request
 from tests.rigs.processes import ServerProcess
 
-QUICK = StoreSettings(
-    retry=RetryPolicy(attempts=3, seconds=5, base_delay=0.01, max_delay=0.05, stall_seconds=2)
-)
+QUICK = StoreSettings(retry=RetryPolicy(attempts=3, seconds=5, base_delay=0.01, max_delay=0.05, stall_seconds=2))
 
 # Names below the prefix which a bucket can hold; what a directory cannot is left out there.
 HOSTILE = [
@@ -188,9 +186,7 @@ def _create_emulator_bucket(url: str, name: str) -> None:
         assert response.status == 200
 
 
-def fetch_all(
-    place: Place, refs: list[ObjectRef], spool_directory: Path, spool_from: int = 1 << 22
-) -> list[Fetched]:
+def fetch_all(place: Place, refs: list[ObjectRef], spool_directory: Path, spool_from: int = 1 << 22) -> list[Fetched]:
     fetcher = open_fetcher(place.store.transport(), str(spool_directory), spool_from)
     waiting = [FetchRequest(*ref[:4]) for ref in reversed(refs)]
     done: list[Fetched] = []

@@ -9,6 +9,7 @@
 - ``fake_gcs.FakeGcs``: the part of the GCS JSON API this program uses, with what the emulator lacks.
 - ``signatures.SignatureCheck``: refuses requests whose AWS signature botocore would not make.
 
-The fixtures are in ``tests/conftest.py``: ``moto``, ``s3``, ``s3_bucket``, ``fault_proxy``, ``fake_gcs``, ``gcs_emulator``.
+The fixtures are in ``tests/conftest.py``: ``moto``, ``s3``, ``s3_bucket``, ``fault_proxy``, ``fake_gcs``,
+``gcs_emulator``.
 None of these servers authorises anything by policy.
 """

@@ -51,7 +51,7 @@ class StoredObject:
             "storageClass": "STANDARD",
             "contentType": self.content_type,
             "md5Hash": base64.b64encode(hashlib.md5(self.body).digest()).decode(),
-            "crc32c": base64.b64encode(google_crc32c.Checksum(self.body).digest()).decode(),
+            "crc32c": base64.b64encode(google_crc32c.value(self.body).to_bytes(4, "big")).decode(),
         }
         if self.content_encoding:
             found["contentEncoding"] = self.content_encoding
@@ -71,17 +71,11 @@ class FakeGcs(HttpServer):
         self.tokens: set[str] | None = None
         """Bearer tokens that are good; None to ask for none."""
 
-    def __enter__(self) -> FakeGcs:
-        self.start()
-        return self
-
     def create_bucket(self, name: str) -> None:
         with self._buckets_lock:
             self._buckets[name] = {}
 
-    def put(
-        self, bucket: str, name: str, body: bytes, content_encoding: str = "", kms_key: str = ""
-    ) -> StoredObject:
+    def put(self, bucket: str, name: str, body: bytes, content_encoding: str = "", kms_key: str = "") -> StoredObject:
         """Store an object, as a new generation."""
         stored = StoredObject(
             name,
@@ -118,14 +112,8 @@ class FakeGcs(HttpServer):
             return _error(404, "notFound", "The specified bucket does not exist.")
         if found[3] is None:
             if path.endswith("/o"):
-                return (
-                    self._upload(bucket, request)
-                    if request.method == "POST"
-                    else _list(bucket, snapshot, request)
-                )
-            return _json(
-                {"kind": "storage#bucket", "name": bucket, "location": "EU", "storageClass": "STANDARD"}
-            )
+                return self._upload(bucket, request) if request.method == "POST" else _list(bucket, snapshot, request)
+            return _json({"kind": "storage#bucket", "name": bucket, "location": "EU", "storageClass": "STANDARD"})
         name = unquote(found[3])
         stored = snapshot.get(name)
         if stored is None:
@@ -135,9 +123,7 @@ class FakeGcs(HttpServer):
             return Answer(204)
         wanted = request.query.get("ifGenerationMatch")
         if wanted is not None and wanted != str(stored.generation):
-            return _error(
-                412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold."
-            )
+            return _error(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold.")
         if request.query.get("alt") == "media":
             return _media(stored, request)
         return _json(stored.resource(bucket))
@@ -148,9 +134,7 @@ class FakeGcs(HttpServer):
         with self._buckets_lock:
             present = self._buckets[bucket].get(name)
         if wanted is not None and wanted != str(present.generation if present else 0):
-            return _error(
-                412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold."
-            )
+            return _error(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold.")
         return _json(self.put(bucket, name, request.body).resource(bucket))
 
 

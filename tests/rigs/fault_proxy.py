@@ -34,7 +34,7 @@ class Status:
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
 
-    def apply(self, request: Request, upstream: Upstream) -> Answer:
+    def apply(self, request: Request, upstream: Upstream) -> Answer:  # noqa: ARG002  # every fault's signature
         body = self.body
         if self.code and request.method != "HEAD":
             body = (
@@ -208,10 +208,6 @@ class FaultProxy(HttpServer):
         self._rules_lock = threading.Lock()
         self.log: list[Request] = []
         """Every request, in the order of arrival."""
-
-    def __enter__(self) -> FaultProxy:
-        self.start()
-        return self
 
     def add(self, rule: Rule) -> Rule:
         """Add a rule behind the present ones; returns it, for its counts."""

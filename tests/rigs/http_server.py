@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from io import BufferedReader
 from types import TracebackType
+from typing import Self
 from urllib.parse import parse_qsl, unquote
 
 
@@ -102,7 +103,7 @@ class HttpServer:
         """Come back on the same port."""
         self.start()
 
-    def __enter__(self) -> HttpServer:
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -145,9 +146,7 @@ class HttpServer:
             with self._lock:
                 self._connections.discard(connection)
 
-    def _send(
-        self, connection: socket.socket, request: Request, answer: Answer, stopped: threading.Event
-    ) -> bool:
+    def _send(self, connection: socket.socket, request: Request, answer: Answer, stopped: threading.Event) -> bool:
         """Send an answer; False when the connection is over."""
         if not answer.silent:
             connection.sendall(_head(request, answer) + _body(request, answer))

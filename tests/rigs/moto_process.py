@@ -14,7 +14,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import make_server
 
 
-class _Handler(MotoRequestHandler):  # type: ignore[misc]  # moto publishes no types
+class _Handler(MotoRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def log_request(self, *_: object) -> None:
@@ -29,7 +29,7 @@ def _take_newlines() -> None:
         original(self, url_map, *items)
         self.regex = f"(?s:{self.regex})"
 
-    utilities.RegexConverter.__init__ = converter
+    utilities.RegexConverter.__init__ = converter  # type: ignore[method-assign]  # the point of this function
 
 
 def main() -> None:

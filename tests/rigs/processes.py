@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 _ROOT = Path(__file__).parents[2]
 
@@ -34,7 +35,7 @@ class ServerProcess:
         assert self._process is not None
         return self._process.pid
 
-    def start(self) -> ServerProcess:
+    def start(self) -> Self:
         self._process = subprocess.Popen(
             [sys.executable, "-m", self._module, *self._arguments],
             cwd=_ROOT,
@@ -61,7 +62,7 @@ class ServerProcess:
         self._process.stdout.close()
         self._process = None
 
-    def __enter__(self) -> ServerProcess:
+    def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(

@@ -24,9 +24,7 @@ def expected_signature(request: Request, credentials: Credentials, region: str) 
 class SignatureCheck:
     """An upstream before an upstream: passes on what is signed well."""
 
-    def __init__(
-        self, access_key: str, secret_key: str, token: str | None = None, region: str = "us-east-1"
-    ) -> None:
+    def __init__(self, access_key: str, secret_key: str, token: str | None = None, region: str = "us-east-1") -> None:
         self._credentials = Credentials(access_key, secret_key, token)
         self._region = region
         self.refused: list[Request] = []
