@@ -179,69 +179,7 @@ class SyncRun:
 
     def _limit_reached(self) -> bool:
         limit = self._options.max_objects
-<<<<<<< HEAD
-        return limit is not None and self._fetches >= limit
-
-    def _step(self, timeout: float, listing: int | None = None) -> None:
-        """Hand out, wait at most ``timeout`` seconds for something to happen, take what came."""
-        self._check_stop()
-        pool = self._pool
-        if pool is None and self._ready:
-            pool = self._pool = self._start_pool()
-        if pool is None:
-            if timeout and listing is not None:
-                WorkerPool.wait_for(listing, timeout)
-        else:
-            pool.hand_out(self._ready)
-            outcomes, expired = pool.collect(timeout, *(() if listing is None else (listing,)))
-            self._settle(outcomes)
-            if expired:
-                pool.renew(self._store.transport(renew=True))
-        self._recorder.flush_if_due()
-        self._tell_progress()
-
-    def _start_pool(self) -> WorkerPool:
-        return WorkerPool(
-            self._options.worker_count,
-            self._store.transport(),
-            self._store.location.prefix,
-            str(self._root),
-            self._options.result,
-            refuse_unsafe=self._options.unsafe_names == "refuse",
-        )
-
-    def _settle(self, outcomes: Iterable[Outcome]) -> None:
-        """Account for all outcomes, then raise what ends the run, if anything does."""
-        error: HarvesterError | None = None
-        for outcome in outcomes:
-            planned = self._planned.pop(outcome.key)
-            if isinstance(outcome, DestinationFault):
-                error = destination_error(self._root, OSError(outcome.errno, os.strerror(outcome.errno)))
-                continue
-            self._recorder.settle(outcome, planned)
-            if isinstance(outcome, Failed):
-                error = error or self._breaker.failure(outcome)
-            else:
-                self._breaker.success()
-        if error is not None:
-            raise error
-
-    def _check_stop(self) -> None:
-        number = self._observer.stop_signal()
-        if number is not None:
-            raise Interrupted(number)
-
-    def _end_workers(self) -> None:
-        """Let the workers finish what they hold in hand, and account for it."""
-        pool, self._pool = self._pool, None
-        if pool is None:
-            return
-        for outcome in pool.stop(_PATIENCE_SECONDS):
-            planned = self._planned.pop(outcome.key)
-            self._recorder.settle(outcome, planned)
-=======
         return limit is not None and self._transfers.queued >= limit
->>>>>>> main
 
     # What people are told
 
