@@ -7,7 +7,15 @@ from harvester.mirror.intake import Intake, open_intake
 from harvester.mirror.listing import list_objects
 from harvester.mirror.options import Observer, SyncOptions
 from harvester.mirror.plan import Selection
-from harvester.mirror.reading import ReadAccount, ResultRow, read, unreadable_error
+from harvester.mirror.reading import (
+    ReadAccount,
+    ResultRow,
+    landed_rows,
+    problem_rows,
+    read,
+    source_of,
+    unreadable_error,
+)
 from harvester.mirror.report import ObjectEvent, ObjectProblem, SyncCounts, SyncProgress, SyncReport
 from harvester.mirror.rescue import RescuedResult, RescueReport, land_rescued
 from harvester.mirror.status import DestinationStatus, destination_status
@@ -41,9 +49,12 @@ __all__ = [
     "destination_status",
     "evict",
     "land_rescued",
+    "landed_rows",
     "list_objects",
     "open_intake",
+    "problem_rows",
     "read",
+    "source_of",
     "sync",
     "unreadable_error",
 ]

@@ -4,6 +4,8 @@ from harvester.tasks.client import NimbleClient
 from harvester.tasks.delivery import DeliveryParameters, delivery_parameters
 from harvester.tasks.model import Batch, BatchProgress, BatchSummary, Run, Task, TaskResult
 from harvester.tasks.promises import PromisedTasks, read_tasks_file
+from harvester.tasks.reconcile import Promise, ReconcileOptions, ReconcileReport, Rescue, next_step, reconcile
+from harvester.tasks.reconciliation import Outcome, Reconciliation, TaskAccount
 from harvester.tasks.states import TaskState, task_state
 
 __all__ = [
@@ -12,12 +14,21 @@ __all__ = [
     "BatchSummary",
     "DeliveryParameters",
     "NimbleClient",
+    "Outcome",
+    "Promise",
     "PromisedTasks",
+    "ReconcileOptions",
+    "ReconcileReport",
+    "Reconciliation",
+    "Rescue",
     "Run",
     "Task",
+    "TaskAccount",
     "TaskResult",
     "TaskState",
     "delivery_parameters",
+    "next_step",
     "read_tasks_file",
+    "reconcile",
     "task_state",
 ]
