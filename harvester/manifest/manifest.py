@@ -107,15 +107,19 @@ class Manifest:
         return SourceBinding(fields["url"], fields["endpoint"], fields["keep_compressed"])
 
     def bind(self, binding: SourceBinding, destination: Path) -> None:
-        """Bind the destination to its source, for good. Raises UsageError when it is bound to another."""
+        """Bind the destination to its source. Raises UsageError when it is bound to another, see ``check_binding``."""
         self.check_binding(binding, destination)
         fields = {"url": binding.url, "endpoint": binding.endpoint, "keep_compressed": binding.keep_compressed}
         self._set("source", json.dumps(fields))
 
     def check_binding(self, binding: SourceBinding, destination: Path) -> None:
-        """Raise UsageError when the destination is bound to another source, or names its files differently."""
+        """Raise UsageError when the destination is bound to another source, or names its files differently.
+
+        A destination in which nothing was ever landed or found wrong holds no truth that could be mixed: whoever
+        mistyped a bucket's name may try again.
+        """
         bound = self.binding()
-        if bound is None:
+        if bound is None or (self.is_empty() and next(self.problems(), None) is None):
             return
         if bound.url != binding.url:
             raise UsageError(
