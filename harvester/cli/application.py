@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import traceback
 from collections.abc import Iterable, Mapping
 from typing import NoReturn
 
@@ -21,6 +22,11 @@ COMMANDS: Mapping[str, str] = {
     "status": "harvester.cli.status:status_command",
     "cat": "harvester.cli.cat:cat_command",
     "evict": "harvester.cli.evict:evict_command",
+    "reconcile": "harvester.cli.reconcile:reconcile_command",
+    "tasks": "harvester.cli.tasks:tasks",
+    "batches": "harvester.cli.batches:batches",
+    "runs": "harvester.cli.runs:runs",
+    "delivery-params": "harvester.cli.delivery_params:delivery_params",
     "schema": "harvester.cli.schema:schema_command",
     "completion": "harvester.cli.completion:completion_command",
 }
@@ -33,6 +39,11 @@ SUMMARIES: Mapping[str, str] = {
     "status": "Show what is known of each DEST.",
     "cat": "Stream the landed results of DEST as JSON Lines.",
     "evict": "Free the disk of results that were consumed.",
+    "reconcile": "Account for every task that was promised.",
+    "tasks": "Single tasks: their state, and their results while Nimble still holds them.",
+    "batches": "Batches: their tasks, their progress, and waiting for them.",
+    "runs": "Runs of Nimble Jobs: their state, and how many rows they say to have written.",
+    "delivery-params": "Print the storage parameters that make Nimble deliver to LOCATION, and warn of what bites.",
     "schema": "Print the JSON Schema of an output or a result shape.",
     "completion": "Print the completion script of a shell.",
 }
@@ -101,7 +112,22 @@ def main(arguments: Iterable[str] | None = None) -> NoReturn:
         # The reader of our standard output has left: not an error of ours. Python would complain again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = ExitCode.OK
+    except Exception as error:  # noqa: BLE001  # whatever else it is, it is a bug of ours, told without a traceback
+        code = _print_bug(error)
     sys.exit(code)
+
+
+def _print_bug(error: Exception) -> int:
+    if os.environ.get("NIMBLE_HARVESTER_DEBUG"):
+        traceback.print_exception(error)
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    # Not the message: it may quote a payload or a secret.
+    click.echo(
+        f"error: a bug in nimble-harvester: {type(error).__name__} in {frame.name}, {frame.filename}:{frame.lineno}",
+        err=True,
+    )
+    click.echo("  please report it; NIMBLE_HARVESTER_DEBUG=1 shows the traceback", err=True)
+    return ExitCode.BUG
 
 
 def print_error(error: HarvesterError) -> None:

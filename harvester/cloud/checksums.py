@@ -66,9 +66,8 @@ def stated_by_s3(headers: Mapping[str, str]) -> Checksum | None:
     only of a single-part object without KMS or customer keys (Amazon S3 API Reference, Object).
     """
     if headers.get("x-amz-checksum-type", "FULL_OBJECT") == "FULL_OBJECT":
-        for name, width in _S3_ALGORITHMS.items():
-            stated = _decode(headers.get(f"x-amz-checksum-{name}", ""), width)
-            if stated is not None:
+        for header, (name, width) in _S3_CHECKSUMS.items():
+            if header in headers and (stated := _decode(headers[header], width)) is not None:
                 return _checksum(name, stated)
     if headers.get("x-amz-server-side-encryption", "").startswith("aws:kms"):
         return None
@@ -78,7 +77,11 @@ def stated_by_s3(headers: Mapping[str, str]) -> Checksum | None:
     return _Digest("md5", bytes.fromhex(etag)) if _MD5_ETAG(etag) else None
 
 
-_S3_ALGORITHMS = {"crc64nvme": 8, "crc32c": 4, "crc32": 4, "sha256": 32, "sha1": 20}
+# The cheapest first; an object has one, or one and its ETag.
+_S3_CHECKSUMS = {
+    f"x-amz-checksum-{name}": (name, width)
+    for name, width in {"crc64nvme": 8, "crc32c": 4, "crc32": 4, "sha256": 32, "sha1": 20}.items()
+}
 
 
 def stated_by_gcs(headers: Mapping[str, str]) -> Checksum | None:

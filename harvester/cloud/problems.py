@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harvester.cloud.exchange import BrokenExchange
 from harvester.cloud.interface import Cause
@@ -37,18 +37,25 @@ class Problem:
     undiagnosed: bool
     """Whether a refusal has several possible causes, which further questions tell apart."""
 
+    def with_cause(self, cause: Cause) -> Problem:
+        """Return the same refusal, where its place says more about its cause than the answer."""
+        return replace(self, cause=cause)
+
     def sentence(self) -> str:
         """Code and message in one line."""
         return f"{self.code}: {self.message}" if self.message else self.code
+
+
+def printable(key: str) -> str:
+    """Return a key as a message may show it: control characters and undecodable bytes escaped."""
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in key)
 
 
 def error_of_problem(what: str, problem: Problem, *, url: str, login: str) -> HarvesterError:
     """Return the error for a refused request on a bucket; ``login`` is the command that renews its credentials."""
     cause, request_id = problem.sentence(), problem.request_id
     if problem.expired:
-        return ConfigurationError(
-            f"{what}: the login has expired", cause=cause, next_step=login, request_id=request_id
-        )
+        return ConfigurationError(f"{what}: the login has expired", cause=cause, next_step=login, request_id=request_id)
     match problem.cause.exit_code:
         case ExitCode.NO_SUCH_BUCKET:
             return NoSuchBucket(
@@ -66,7 +73,10 @@ def error_of_problem(what: str, problem: Problem, *, url: str, login: str) -> Ha
             )
         case ExitCode.ACCESS_DENIED if problem.cause is Cause.CREDENTIALS:
             return AccessDenied(
-                f"{what}: the store rejects the credentials", cause=cause, next_step=login, request_id=request_id
+                f"{what}: the store rejects the credentials",
+                cause=cause,
+                next_step=login,
+                request_id=request_id,
             )
         case ExitCode.ACCESS_DENIED:
             return AccessDenied(

@@ -12,16 +12,15 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import botocore.session
 from botocore import exceptions as refusals
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config
-from botocore.httpsession import get_cert_path
-from botocore.utils import get_environ_proxies
 
 from harvester.cloud.interface import StoreSettings
+from harvester.cloud.network import resolve_network
 from harvester.cloud.transports import AwsCredentials, Network, S3Transport
 from harvester.errors import AccessDenied, ConfigurationError, ConnectionFailed, UsageError
 
@@ -47,7 +46,7 @@ class AwsSession:
         if bucket.endswith(_DIRECTORY_BUCKET):
             raise UsageError(
                 f"{bucket} is a directory bucket",
-                cause="directory buckets (S3 Express One Zone) list in no order and sign otherwise; Nimble delivers to none",
+                cause="directory buckets (S3 Express One Zone) list in no order and are signed for otherwise",
                 next_step="name a general purpose bucket",
             )
         self._bucket = bucket
@@ -73,7 +72,8 @@ class AwsSession:
             if self._endpoint is None:
                 self._endpoint = self._resolve_endpoint()
             if self._network is None:
-                self._network = self._resolve_network(self._endpoint.base_url)
+                ca_bundle = self._session.get_config_variable("ca_bundle")
+                self._network = resolve_network(self._endpoint.base_url, self._settings.retry, ca_bundle)
             endpoint, network = self._endpoint, self._network
         return S3Transport(
             base_url=endpoint.base_url,
@@ -118,6 +118,8 @@ class AwsSession:
                 self._session = self._new_session()
                 self._credentials = self._load()
         frozen = self._credentials.get_frozen_credentials()
+        if not frozen.access_key or not frozen.secret_key:
+            raise ConfigurationError("the AWS credentials are incomplete", next_step="aws configure list")
         return AwsCredentials(frozen.access_key, frozen.secret_key, frozen.token)
 
     def _load(self) -> Credentials:
@@ -143,7 +145,7 @@ class AwsSession:
 
     def _resolve_endpoint(self) -> _Endpoint:
         """Let botocore prepare a request for the bucket, catch it before it is sent, and read it."""
-        client = self._session.create_client(
+        client: Any = self._session.create_client(
             "s3",
             region_name=self._region,
             endpoint_url=self._settings.endpoint_url,
@@ -165,17 +167,6 @@ class AwsSession:
         text = authorization.decode() if isinstance(authorization, bytes) else str(authorization)
         _, _, region, service, _ = text.partition("Credential=")[2].partition(",")[0].rsplit("/", 4)
         return _Endpoint(request.url.removesuffix(f"/{_PROBE_KEY}"), region, service)
-
-    def _resolve_network(self, base_url: str) -> Network:
-        scheme = base_url.partition(":")[0]
-        proxy = get_environ_proxies(base_url).get(scheme, "")
-        return Network(self._ca_bundle(base_url, proxy), proxy, self._settings.retry)
-
-    def _ca_bundle(self, base_url: str, proxy: str) -> str | None:
-        if not (base_url.startswith("https:") or proxy.startswith("https:")):
-            return None
-        chosen = self._session.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE") or True
-        return str(get_cert_path(chosen))
 
 
 class _NoBody:
@@ -202,7 +193,11 @@ def _explained(profile: str | None) -> Iterator[None]:
     """Turn botocore's refusals into this program's errors."""
     try:
         yield
-    except (refusals.SSOTokenLoadError, refusals.UnauthorizedSSOTokenError, refusals.TokenRetrievalError) as error:
+    except (
+        refusals.SSOTokenLoadError,
+        refusals.UnauthorizedSSOTokenError,
+        refusals.TokenRetrievalError,
+    ) as error:
         raise ConfigurationError(
             "the AWS SSO login has expired", cause=str(error), next_step=_login_command("sso", profile)
         ) from error

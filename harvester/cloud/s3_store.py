@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from harvester.cloud.exchange import BrokenExchange, HttpExchange, Response
 from harvester.cloud.interface import ObjectRef, StoreSettings
 from harvester.cloud.key_ranges import just_before, split_by_hexadecimal_digit
-from harvester.cloud.problems import error_of_broken, error_of_problem
+from harvester.cloud.problems import error_of_broken, error_of_problem, printable
 from harvester.cloud.s3_protocol import (
     PAGE_KEYS,
     S3Requests,
@@ -94,7 +94,13 @@ class S3Store:
         """See Store.put."""
         exchange = HttpExchange(self._session.transport().network)
         try:
-            self._ask(exchange, f"cannot write {self._url(key)}", "PUT", lambda requests: requests.put(key, body), body)
+            self._ask(
+                exchange,
+                f"cannot write {self._url(key)}",
+                "PUT",
+                lambda requests: requests.put(key, body),
+                body,
+            )
         finally:
             exchange.close()
 
@@ -117,7 +123,7 @@ class S3Store:
             exchange.close()
 
     def _url(self, key: str) -> str:
-        return f"s3://{self.location.bucket}/{key}"
+        return f"s3://{self.location.bucket}/{printable(key)}"
 
     def _ask(
         self, exchange: HttpExchange, what: str, method: str, make: RequestMaker, body: bytes | None = None
