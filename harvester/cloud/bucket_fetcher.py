@@ -46,7 +46,17 @@ _RENEWALS = 2
 class _Transfer:
     """One request on its way."""
 
-    __slots__ = ("attempts", "began", "diagnosis", "epoch", "question", "renewals", "request", "spool", "weight")
+    __slots__ = (
+        "attempts",
+        "began",
+        "diagnosis",
+        "epoch",
+        "question",
+        "renewals",
+        "request",
+        "spool",
+        "weight",
+    )
 
     def __init__(self, request: FetchRequest, weight: int) -> None:
         self.request = request
@@ -281,7 +291,10 @@ class BucketFetcher:
             self._arrived(transfer, headers, received)
         elif status in {412, 416} and spool is not None and spool.written:
             spool.discard()  # replaced since the first part came: from the start, with the new version
-            self._again(transfer, FetchFailure(Cause.INTEGRITY, str(status), "the object changes faster than it loads"))
+            self._again(
+                transfer,
+                FetchFailure(Cause.INTEGRITY, str(status), "the object changes faster than it loads"),
+            )
         else:
             self._refused(transfer, Response(status, headers, received))
 
@@ -313,6 +326,8 @@ class BucketFetcher:
             return
         self._dialect.fetched(request.key)
         self._window.completed(size)
+        if not identity and size == request.size:
+            identity = request.etag
         same = identity == request.etag
         modified = request.last_modified if same else parse_http_date(headers.get("last-modified"))
         self._done.append(
@@ -320,7 +335,7 @@ class BucketFetcher:
                 request,
                 body if spool is None else None,
                 None if spool is None else spool.release(),
-                identity or request.etag,
+                identity,
                 modified,
                 None,
                 transfer.attempts,
@@ -329,8 +344,11 @@ class BucketFetcher:
 
     @staticmethod
     def _length_fault(request: FetchRequest, headers: Mapping[str, str], identity: str, size: int) -> str:
-        """Compare with the listed length where it binds: the same version, or an answer that states no length itself."""
-        if size == request.size or (identity not in {"", request.etag} and _states_length(headers)):
+        """Compare with the listed length where it binds: the same version, or an answer that states no length itself.
+
+        An answer without identity (emulators) and of another length is taken for another version.
+        """
+        if size == request.size or (identity != request.etag and _states_length(headers)):
             return ""
         return f"{size} bytes came, {request.size} are listed"
 
@@ -402,7 +420,12 @@ class BucketFetcher:
             self._pending.appendleft(transfer)
 
     def _again(
-        self, transfer: _Transfer, failure: FetchFailure, *, retryable: bool = True, retry_after: str | None = None
+        self,
+        transfer: _Transfer,
+        failure: FetchFailure,
+        *,
+        retryable: bool = True,
+        retry_after: str | None = None,
     ) -> None:
         """Plan the next attempt, or give up with ``failure``."""
         now = time.monotonic()

@@ -116,7 +116,9 @@ def _walk(directory: str, *, top: bool = False) -> Iterator[str]:
     try:
         with os.scandir(directory) as entries:
             found = sorted(
-                (os.fsencode(entry.name) + b"/", True) if entry.is_dir(follow_symlinks=False) else (os.fsencode(entry.name), False)
+                (os.fsencode(entry.name) + b"/", True)
+                if entry.is_dir(follow_symlinks=False)
+                else (os.fsencode(entry.name), False)
                 for entry in entries
             )
     except FileNotFoundError as error:
@@ -215,16 +217,40 @@ class DirectoryFetcher:
     def _read(self, request: FetchRequest, attempt: int) -> Fetched | None:
         """Read the file whole; None when it changed meanwhile."""
         if os.path.commonpath([os.path.realpath(request.key), self._real_root]) != self._real_root:
-            return Fetched(request, None, None, "", None, FetchFailure(Cause.GONE, detail="it now leads out of the directory"), attempt)
+            return Fetched(
+                request,
+                None,
+                None,
+                "",
+                None,
+                FetchFailure(Cause.GONE, detail="it now leads out of the directory"),
+                attempt,
+            )
         # Non-blocking, so that a FIFO put in the file's place cannot hang the worker.
         descriptor = os.open(request.key, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             before = os.fstat(descriptor)
             if not stat.S_ISREG(before.st_mode):
-                return Fetched(request, None, None, "", None, FetchFailure(Cause.GONE, detail="no regular file any more"), attempt)
+                return Fetched(
+                    request,
+                    None,
+                    None,
+                    "",
+                    None,
+                    FetchFailure(Cause.GONE, detail="no regular file any more"),
+                    attempt,
+                )
             limit = self._transport.max_object_bytes
             if limit is not None and before.st_size > limit:
-                return Fetched(request, None, None, "", None, FetchFailure(Cause.TOO_LARGE, detail=f"{before.st_size} bytes"), attempt)
+                return Fetched(
+                    request,
+                    None,
+                    None,
+                    "",
+                    None,
+                    FetchFailure(Cause.TOO_LARGE, detail=f"{before.st_size} bytes"),
+                    attempt,
+                )
             body: bytes | None = None
             spool: str | None = None
             if before.st_size >= self._spool_from:

@@ -16,6 +16,7 @@ from harvester import __version__
 from harvester.cloud.interface import Cause, RetryPolicy
 from harvester.cloud.transports import Network
 
+_CRAWL = 16  # bytes a second; curl averages over some seconds, so that 1 would notice a stall late
 USER_AGENT = f"nimble-harvester/{__version__}"
 
 # What curl says when a connection did not come about or broke: worth another try.
@@ -80,7 +81,7 @@ def new_handle(network: Network) -> pycurl.Curl:
     handle.setopt(pycurl.PROXY, network.proxy)
     handle.setopt(pycurl.NOPROXY, "" if network.proxy else "*")
     handle.setopt(pycurl.CONNECTTIMEOUT_MS, int(network.retry.connect_seconds * 1000))
-    handle.setopt(pycurl.LOW_SPEED_LIMIT, 1)
+    handle.setopt(pycurl.LOW_SPEED_LIMIT, _CRAWL)
     handle.setopt(pycurl.LOW_SPEED_TIME, network.retry.stall_seconds)
     if network.ca_bundle is not None:
         handle.setopt(pycurl.CAINFO, network.ca_bundle)
@@ -137,7 +138,7 @@ def explain_curl(code: int, message: str) -> BrokenExchange:
 
 def backoff(policy: RetryPolicy, attempts: int, retry_after: str | None = None) -> float:
     """Return the seconds to wait after ``attempts`` failed ones; half of them random, so that workers spread."""
-    delay = min(policy.max_delay, policy.base_delay * 2 ** (attempts - 1))
+    delay = min(policy.max_delay, policy.base_delay * 2.0 ** (attempts - 1))
     if retry_after and retry_after.isdigit():
         return min(policy.max_delay, max(delay, float(retry_after)))
     return delay * random.uniform(0.5, 1.0)  # noqa: S311  # spreads load, guards nothing
@@ -164,20 +165,21 @@ class HttpExchange:
             handle.setopt(pycurl.HTTPGET, 1)
             handle.setopt(pycurl.NOBODY, int(method == "HEAD"))
         else:
-            handle.setopt(pycurl.POST, 1)
-            handle.setopt(pycurl.POSTFIELDSIZE, len(body))
-            handle.setopt(pycurl.COPYPOSTFIELDS, body)
+            handle.setopt(pycurl.UPLOAD, 1)
+            handle.setopt(pycurl.INFILESIZE_LARGE, len(body))
+            handle.setopt(pycurl.READFUNCTION, BytesIO(body).read)
         handle.setopt(pycurl.CUSTOMREQUEST, method)
         try:
             handle.perform()
         except pycurl.error as error:
-            code, message = error.args
-            return explain_curl(code, message)
+            return explain_curl(*error.args)
         status, parsed = parse_headers(lines)
         return Response(status, parsed, received.getvalue())
 
     def send_patiently(
-        self, attempt: Callable[[], tuple[str, str, list[str], bytes | None]], retryable: Callable[[Response], bool]
+        self,
+        attempt: Callable[[], tuple[str, str, list[str], bytes | None]],
+        retryable: Callable[[Response], bool],
     ) -> Response | BrokenExchange:
         """Send what ``attempt`` makes (anew each time, as signatures age) until the answer is worth no other try."""
         policy = self._network.retry

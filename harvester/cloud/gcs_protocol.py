@@ -66,7 +66,7 @@ class GcsRequests:
         """Return URL and header lines of a GET of the object's metadata."""
         return f"{self._objects}/{quote(key, safe='')}?fields={_FIELDS},kmsKeyName", self._headers
 
-    def list(self, parameters: Mapping[str, str]) -> tuple[str, list[str]]:
+    def listing(self, parameters: Mapping[str, str]) -> tuple[str, list[str]]:
         """Return URL and header lines of a list request."""
         fields = f"nextPageToken,items({_FIELDS})"
         return f"{self._objects}?{urlencode({**parameters, 'fields': fields})}", self._headers

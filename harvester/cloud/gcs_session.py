@@ -67,7 +67,7 @@ class GoogleSession:
                 self._credentials, _ = google.auth.default(scopes=_SCOPES)
                 renew = False
             if renew or not self._credentials.valid:
-                self._credentials.refresh(Request())
+                self._credentials.refresh(Request())  # type: ignore[no-untyped-call]  # published without types
         except refusals.DefaultCredentialsError as error:
             raise ConfigurationError(
                 "no Google credentials found",
@@ -76,7 +76,9 @@ class GoogleSession:
             ) from error
         except refusals.RefreshError as error:
             raise ConfigurationError(
-                "the Google login has expired or was revoked", cause=_first_line(error), next_step=LOGIN_COMMAND
+                "the Google login has expired or was revoked",
+                cause=_first_line(error),
+                next_step=LOGIN_COMMAND,
             ) from error
         except refusals.TransportError as error:
             raise ConnectionFailed(

@@ -92,7 +92,7 @@ class GcsStore:
         return f"gs://{self.location.bucket}/{printable(key)}"
 
     def _listed(self, exchange: HttpExchange, what: str, parameters: dict[str, str]) -> Response:
-        answer = self._answer(exchange, "GET", lambda requests: requests.list(parameters))
+        answer = self._answer(exchange, "GET", lambda requests: requests.listing(parameters))
         return self._checked(answer, what, missing=Cause.NO_BUCKET)
 
     def _checked(self, answer: Response | BrokenExchange, what: str, *, missing: Cause = Cause.GONE) -> Response:

@@ -18,9 +18,7 @@ def split_by_hexadecimal_digit(prefix: str, after: str) -> list[tuple[str, str |
     bounds.append(prefix + chr(ord("f") + 1))
     starts: list[str] = ["", *bounds]
     ends: list[str | None] = [*bounds, None]
-    return [
-        (max(start, first), end) for start, end in zip(starts, ends, strict=True) if end is None or end > first
-    ]
+    return [(max(start, first), end) for start, end in zip(starts, ends, strict=True) if end is None or end > first]
 
 
 def just_before(key: str) -> str:

@@ -34,7 +34,8 @@ def open_fetcher(transport: Transport, spool_directory: str, spool_from: int = 4
 
         assert isinstance(transport, DirectoryTransport)  # noqa: S101  # the scheme says so; narrows the type
         return DirectoryFetcher(transport, spool_directory, spool_from)
-    from harvester.cloud.bucket_fetcher import BucketFetcher, BucketTransport
+    from harvester.cloud.bucket_fetcher import BucketFetcher
+    from harvester.cloud.transports import GcsTransport, S3Transport
 
-    assert isinstance(transport, BucketTransport)  # noqa: S101  # as above
+    assert isinstance(transport, S3Transport | GcsTransport)  # noqa: S101  # as above
     return BucketFetcher(transport, spool_directory, spool_from)

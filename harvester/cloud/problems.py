@@ -55,9 +55,7 @@ def error_of_problem(what: str, problem: Problem, *, url: str, login: str) -> Ha
     """Return the error for a refused request on a bucket; ``login`` is the command that renews its credentials."""
     cause, request_id = problem.sentence(), problem.request_id
     if problem.expired:
-        return ConfigurationError(
-            f"{what}: the login has expired", cause=cause, next_step=login, request_id=request_id
-        )
+        return ConfigurationError(f"{what}: the login has expired", cause=cause, next_step=login, request_id=request_id)
     match problem.cause.exit_code:
         case ExitCode.NO_SUCH_BUCKET:
             return NoSuchBucket(
@@ -75,7 +73,10 @@ def error_of_problem(what: str, problem: Problem, *, url: str, login: str) -> Ha
             )
         case ExitCode.ACCESS_DENIED if problem.cause is Cause.CREDENTIALS:
             return AccessDenied(
-                f"{what}: the store rejects the credentials", cause=cause, next_step=login, request_id=request_id
+                f"{what}: the store rejects the credentials",
+                cause=cause,
+                next_step=login,
+                request_id=request_id,
             )
         case ExitCode.ACCESS_DENIED:
             return AccessDenied(

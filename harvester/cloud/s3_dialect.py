@@ -23,7 +23,8 @@ from harvester.cloud.transports import S3Transport
 # IAM's documented grammar of a refusal ("Troubleshoot access denied error messages", IAM User Guide). A message decides
 # nothing elsewhere in this program; here it is the only place where AWS names the action it denied.
 _DENIED_ACTION = re.compile(
-    r"is not authorized to perform: (?P<action>[a-z0-9-]+:[A-Za-z]+)(?: on (?:the )?resource:? \"?(?P<resource>arn:[^\s\"]+))?"
+    r"is not authorized to perform: (?P<action>[a-z0-9-]+:[A-Za-z]+)"
+    r"(?: on (?:the )?resource:? \"?(?P<resource>arn:[^\s\"]+))?"
 )
 
 _T = TypeVar("_T")
@@ -82,9 +83,7 @@ class S3Dialect:
             return _failure(problem, Cause.KMS_DENIED, f"{action} denied on key {resource}".removesuffix(" on key "))
         owner = yield from self._owner_of(request.key)
         if owner and (yield from self._is_foreign(owner)):
-            return _failure(
-                problem, Cause.OTHER_OWNER, f"the object is owned by the account with canonical id {owner}"
-            )
+            return _failure(problem, Cause.OTHER_OWNER, f"the object is owned by the account with canonical id {owner}")
         return _failure(problem, Cause.OBJECT_DENIED, _denial(action, resource, problem))
 
     def _owner_of(self, key: str) -> _Asking[str]:

@@ -121,7 +121,11 @@ class S3Requests:
         """Return URL and header lines of a PUT of ``body``."""
         path = f"{self._base_path}/{encode_key(key)}"
         # Without the empty ones curl would send its own form type, and wait for "100 Continue".
-        return self._origin + path, [*self._signer.sign_body("PUT", path, "", body), "Content-Type:", "Expect:"]
+        return self._origin + path, [
+            *self._signer.sign_body("PUT", path, "", body),
+            "Content-Type:",
+            "Expect:",
+        ]
 
 
 def parse_page(body: bytes) -> Page:

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import botocore.session
 from botocore import exceptions as refusals
@@ -46,7 +46,7 @@ class AwsSession:
         if bucket.endswith(_DIRECTORY_BUCKET):
             raise UsageError(
                 f"{bucket} is a directory bucket",
-                cause="directory buckets (S3 Express One Zone) list in no order and sign otherwise; Nimble delivers to none",
+                cause="directory buckets (S3 Express One Zone) list in no order and are signed for otherwise",
                 next_step="name a general purpose bucket",
             )
         self._bucket = bucket
@@ -118,6 +118,8 @@ class AwsSession:
                 self._session = self._new_session()
                 self._credentials = self._load()
         frozen = self._credentials.get_frozen_credentials()
+        if not frozen.access_key or not frozen.secret_key:
+            raise ConfigurationError("the AWS credentials are incomplete", next_step="aws configure list")
         return AwsCredentials(frozen.access_key, frozen.secret_key, frozen.token)
 
     def _load(self) -> Credentials:
@@ -127,7 +129,7 @@ class AwsSession:
 
     def _resolve_endpoint(self) -> _Endpoint:
         """Let botocore prepare a request for the bucket, catch it before it is sent, and read it."""
-        client = self._session.create_client(
+        client: Any = self._session.create_client(
             "s3",
             region_name=self._region,
             endpoint_url=self._settings.endpoint_url,
@@ -197,7 +199,11 @@ def explained(profile: str | None) -> Iterator[None]:
     """Turn botocore's refusals into this program's errors."""
     try:
         yield
-    except (refusals.SSOTokenLoadError, refusals.UnauthorizedSSOTokenError, refusals.TokenRetrievalError) as error:
+    except (
+        refusals.SSOTokenLoadError,
+        refusals.UnauthorizedSSOTokenError,
+        refusals.TokenRetrievalError,
+    ) as error:
         raise ConfigurationError(
             "the AWS SSO login has expired", cause=str(error), next_step=_login_command("sso", profile)
         ) from error

@@ -94,7 +94,13 @@ class S3Store:
         """See Store.put."""
         exchange = HttpExchange(self._session.transport().network)
         try:
-            self._ask(exchange, f"cannot write {self._url(key)}", "PUT", lambda requests: requests.put(key, body), body)
+            self._ask(
+                exchange,
+                f"cannot write {self._url(key)}",
+                "PUT",
+                lambda requests: requests.put(key, body),
+                body,
+            )
         finally:
             exchange.close()
 

@@ -37,7 +37,7 @@ class Spool:
         """Why the file could not be written."""
 
     def expect_answer(self, lines: list[bytes]) -> None:
-        """Make ready for the next answer, whose header lines curl will have put into ``lines`` before the first byte."""
+        """Make ready for the next answer, whose header lines curl puts into ``lines`` before the first byte."""
         self._lines = lines
         self._taking = None
         self.error_body.clear()
@@ -46,6 +46,8 @@ class Spool:
         """Take bytes from curl; returns how many were taken, fewer to break the transfer off."""
         if self._taking is None:
             self._begin()
+        if self.failure is not None:
+            return 0
         if not self._taking:
             self.error_body += data[: _ERROR_BODY_KEPT - len(self.error_body)]
             return len(data)

@@ -1,0 +1,399 @@
+"""What every store does alike: S3 on moto, GCS on our fake and on the emulator, and a directory."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from harvester.cloud import (
+    Cause,
+    Fetched,
+    FetchRequest,
+    ObjectRef,
+    Store,
+    StoreSettings,
+    open_fetcher,
+    open_store,
+)
+from harvester.cloud.interface import RetryPolicy
+from harvester.errors import NoSuchBucket
+from harvester.location import parse_location
+from tests.contract.fetching import fetch_all
+from tests.rigs.fake_gcs import FakeGcs
+from tests.rigs.fault_proxy import Call, FaultProxy, Rule, Upstream
+from tests.rigs.http_server import Answer, Request
+from tests.rigs.processes import ServerProcess
+
+QUICK = StoreSettings(retry=RetryPolicy(attempts=3, seconds=5, base_delay=0.01, max_delay=0.05, stall_seconds=2))
+
+# Names below the prefix which a bucket can hold; what a directory cannot is left out there.
+HOSTILE = [
+    "../x",
+    "../../etc/passwd",
+    "/abs",
+    "//abs",
+    "a//b",
+    "a/b",
+    "a",
+    "./x",
+    "s/../x",
+    ".",
+    "..",
+    "dir/",
+    "dir/x",
+    "x.json",
+    "x.json.gz",
+    "Case",
+    "case",
+    "caf\u00e9",
+    "cafe\u0301",
+    "\U0001f600",
+    "\uffee",
+    "control\x01\x1f",
+    "new\nline",
+    "tab\tcarriage\r",
+    "back\\slash",
+    "%2e%2e/x",
+    "100%",
+    "question?mark#hash+plus",
+    " space ",
+    "a b",
+    "a+b",
+    "a&b=c;d",
+    "quo'te\"s",
+    "<angle>&amp;",
+    "[brackets]{braces}*",
+    "~tilde",
+    "-dash",
+    "CON",
+    "n" * 250,
+    "e" + "\u00e9" * 500,
+]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A store under test, and how to speak to it behind the program's back."""
+
+    store: Store
+    missing: Store
+    """A store of a bucket that does not exist."""
+    holds: Callable[[str], bool]
+    """Whether a name below the prefix can exist here."""
+    fill: Callable[[], int] | None = None
+    """Puts 00000.json and so on, so many that they need three pages; returns how many."""
+    takes_empty_uploads: bool = True
+    states_identity: bool = True
+    """Whether a GET's answer says which version it is."""
+
+    def key(self, name: str) -> str:
+        return self.store.location.key(name)
+
+    def put(self, name: str, body: bytes) -> None:
+        self.store.put(self.key(name), body)
+
+    def names(self, start: str = "", end: str | None = None) -> list[str]:
+        prefix = self.store.location.prefix
+        pages = self.store.list_pages(start and prefix + start, None if end is None else prefix + end)
+        return [self.store.location.relative(found.key) for page in pages for found in page]
+
+    def listed(self) -> list[ObjectRef]:
+        return [found for page in self.store.list_pages() for found in page]
+
+
+def _directory_holds(name: str) -> bool:
+    parts = name.split("/")
+    return all(part not in {"", ".", ".."} and len(part.encode()) <= 255 for part in parts) and name != "a"
+
+
+def _emulator_holds(name: str) -> bool:
+    # It keeps objects as files of a file system in memory, and finds them by a pattern that ends at a line's end.
+    return _directory_holds(name) and "\n" not in name and "\r" not in name
+
+
+@pytest.fixture(params=["s3", "gs-fake", "gs-emulator", "file"])
+def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    name = f"b-{uuid.uuid4().hex[:20]}"
+    match request.param:
+        case "s3":
+            proxy: FaultProxy = request.getfixturevalue("fault_proxy")
+            bucket = request.getfixturevalue("s3_bucket")
+            store = _opened(f"s3://{bucket}/some/prefix/")
+
+            def fill() -> int:
+                proxy.add(Rule(Call(_pages_of_twenty), query="max-keys=1000"))
+                for number in range(50):
+                    store.put(store.location.key(f"{number:05d}.json"), b"x")
+                return 50
+
+            yield Place(store, _opened(f"s3://{name}/"), lambda _: True, fill)
+        case "gs-fake":
+            fake: FakeGcs = request.getfixturevalue("fake_gcs")
+            fake.create_bucket(name)
+
+            def fill() -> int:
+                for number in range(2_050):
+                    fake.put(name, f"some/prefix/{number:05d}.json", b"x")
+                return 2_050
+
+            yield Place(_opened(f"gs://{name}/some/prefix/"), _opened("gs://no-such/"), lambda _: True, fill)
+        case "gs-emulator":
+            emulator: ServerProcess = request.getfixturevalue("gcs_emulator")
+            monkeypatch.setenv("STORAGE_EMULATOR_HOST", emulator.url)
+            _create_emulator_bucket(emulator.url, name)
+            store = _opened(f"gs://{name}/some/prefix/")
+            yield Place(
+                store,
+                _opened("gs://no-such/"),
+                _emulator_holds,
+                None,
+                takes_empty_uploads=False,
+                states_identity=False,
+            )
+        case _:
+            (tmp_path / "source").mkdir()
+            store = _opened(f"file://{tmp_path}/source")
+
+            def fill() -> int:
+                for number in range(2_050):
+                    Path(store.location.key(f"{number:05d}.json")).write_bytes(b"x")
+                return 2_050
+
+            yield Place(store, _opened(f"file://{tmp_path}/none"), _directory_holds, fill)
+
+
+def _pages_of_twenty(request: Request, upstream: Upstream) -> Answer:
+    return upstream(replace(request, target=request.target.replace("max-keys=1000", "max-keys=20")))
+
+
+def _opened(url: str) -> Store:
+    return open_store(parse_location(url), QUICK)
+
+
+def _create_emulator_bucket(url: str, name: str) -> None:
+    import json
+    import urllib.request
+
+    request = urllib.request.Request(
+        f"{url}/storage/v1/b", json.dumps({"name": name}).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request) as response:
+        assert response.status == 200
+
+
+def test_every_key_is_listed_and_fetched_as_it_is(place: Place, spool_directory: Path) -> None:
+    names = [name for name in HOSTILE if place.holds(name)]
+    for name in names:
+        place.put(name, f"body of {name}".encode())
+
+    refs = place.listed()
+
+    assert [place.store.location.relative(ref.key) for ref in refs] == sorted(names, key=os.fsencode)
+    by_key = fetch_all(place.store, refs, spool_directory)
+    for ref in refs:
+        done = by_key[ref.key]
+        assert done.failure is None
+        assert done.body == f"body of {place.store.location.relative(ref.key)}".encode()
+        assert done.etag == ref.etag
+        assert done.attempts == 1
+        assert ref.size == len(done.body)
+        assert abs(ref.last_modified - time.time()) < 600
+
+
+def test_head_says_what_the_listing_says(place: Place) -> None:
+    for name in (name for name in HOSTILE if place.holds(name)):
+        place.put(name, name.encode())
+
+    for ref in place.listed():
+        found = place.store.head(ref.key)
+        assert found is not None
+        assert (found.key, found.size, found.etag) == (ref.key, ref.size, ref.etag)
+        assert abs(found.last_modified - ref.last_modified) <= 1
+    assert place.store.head(place.key("not there")) is None
+
+
+def test_put_replaces(place: Place) -> None:
+    place.put("a", b"one")
+    first = place.store.head(place.key("a"))
+    place.put("a", b"another")
+    second = place.store.head(place.key("a"))
+
+    assert first is not None
+    assert second is not None
+    assert (first.size, second.size) == (3, 7)
+    assert first.etag != second.etag
+
+
+def test_nothing_beside_the_prefix_is_listed(place: Place) -> None:
+    if place.store.location.scheme == "file":
+        Path(place.store.location.prefix.rstrip("/") + "-beside").write_bytes(b"x")
+    else:
+        place.store.put("some/prefix-beside", b"x")
+        place.store.put("some", b"x")
+    place.put("within", b"x")
+
+    assert place.names() == ["within"]
+
+
+def test_an_empty_prefix_lists_nothing(place: Place) -> None:
+    assert list(place.store.list_pages()) == []
+
+
+def test_ranges_hold_their_start_and_not_their_end(place: Place) -> None:
+    for name in ["0", "1", "1a", "2", "9", "a", "b\u00e9", "z"]:
+        place.put(name, b"x")
+
+    assert place.names("1", "9") == ["1", "1a", "2"]
+    assert place.names("1a") == ["1a", "2", "9", "a", "b\u00e9", "z"]
+    assert place.names("", "1") == ["0"]
+    assert place.names("1\0", "a") == ["1a", "2", "9"]
+    assert place.names("b\u00e9", "b\u00ea") == ["b\u00e9"]
+    assert place.names("x", "y") == []
+
+
+def test_key_ranges_hold_every_later_key_once(place: Place) -> None:
+    names = [
+        "-",
+        "0",
+        "00",
+        "5\u00e9",
+        "9z",
+        ":",
+        "A",
+        "Z",
+        "a",
+        "a/b",
+        "ff",
+        "f",
+        "g",
+        "\u00e9",
+        "\U0001f600",
+    ]
+    names = [name for name in names if place.holds(name)]
+    for name in names:
+        place.put(name, b"x")
+    ordered = sorted(names, key=os.fsencode)
+
+    for after in ["", *ordered, "5", "zz"]:
+        ranges = place.store.key_ranges(after and place.key(after))
+        got = [
+            place.store.location.relative(ref.key)
+            for start, end in ranges
+            for page in place.store.list_pages(start, end)
+            for ref in page
+        ]
+        assert got == [name for name in ordered if os.fsencode(name) > os.fsencode(after)]
+
+
+def test_pages_follow_one_another(place: Place) -> None:
+    if place.fill is None:
+        pytest.skip("the emulator answers with one page whatever is asked")
+    names = [f"{number:05d}.json" for number in range(place.fill())]
+
+    pages = list(place.store.list_pages())
+
+    assert len(pages) > 2
+    assert [place.store.location.relative(ref.key) for page in pages for ref in page] == names
+    assert place.names("00010", "00040") == names[10:40]
+    assert place.names("00010.jsoo") == names[11:]
+
+
+@pytest.mark.parametrize("size", [0, 1, 999, 1000, 1001, 300_000])
+def test_bodies_come_whole_in_memory_or_spooled(place: Place, spool_directory: Path, size: int) -> None:
+    if not size and not place.takes_empty_uploads:
+        pytest.skip("the emulator breaks down over an empty upload")
+    body = os.urandom(size)
+    place.put("big", body)
+
+    (done,) = fetch_all(place.store, place.listed(), spool_directory, spool_from=1000).values()
+
+    assert done.failure is None
+    if size < 1000:
+        assert done.spool is None
+        assert done.body == body
+    else:
+        assert done.body is None
+        assert done.spool is not None
+        assert Path(done.spool).parent == spool_directory
+        assert Path(done.spool).read_bytes() == body
+
+
+def test_what_was_replaced_since_the_listing_comes_as_it_is_now(place: Place, spool_directory: Path) -> None:
+    place.put("a", b"old")
+    listed = place.listed()
+    place.put("a", b"newer")
+
+    (done,) = fetch_all(place.store, listed, spool_directory).values()
+
+    assert done.body == b"newer"
+    found = place.store.head(place.key("a"))
+    assert found is not None
+    assert found.etag != listed[0].etag
+    assert done.etag == (found.etag if place.states_identity else "")
+
+
+def test_what_has_outgrown_memory_since_the_listing_is_spooled(place: Place, spool_directory: Path) -> None:
+    place.put("a", b"old")
+    listed = place.listed()
+    place.put("a", b"n" * 5000)
+
+    (done,) = fetch_all(place.store, listed, spool_directory, spool_from=1000).values()
+
+    assert done.failure is None
+    assert done.spool is not None
+    assert Path(done.spool).read_bytes() == b"n" * 5000
+
+
+def test_what_is_gone_fails_alone(place: Place, spool_directory: Path) -> None:
+    place.put("a", b"x")
+    present = place.listed()[0]
+    gone = ObjectRef(place.key("gone"), 3, "identity", 0.0)
+
+    results = fetch_all(place.store, [gone, present], spool_directory)
+
+    assert results[present.key].body == b"x"
+    failure = results[gone.key].failure
+    assert failure is not None
+    assert failure.cause is Cause.GONE
+    assert results[gone.key].attempts == 1
+
+
+def test_a_missing_bucket_is_told(place: Place) -> None:
+    with pytest.raises(NoSuchBucket):
+        list(place.missing.list_pages())
+    if place.store.location.scheme != "file":
+        with pytest.raises(NoSuchBucket):
+            place.missing.put("key", b"x")
+        with pytest.raises(NoSuchBucket):
+            place.missing.head("key")
+
+
+def test_poll_wakes_for_a_pipe_and_waits_for_nothing_else(place: Place, spool_directory: Path) -> None:
+    reading, writing = os.pipe()
+    fetcher = open_fetcher(place.store.transport(), str(spool_directory))
+    try:
+        os.write(writing, b"x")
+        began = time.monotonic()
+        assert fetcher.poll(30.0, [reading]) == []
+        assert time.monotonic() - began < 20
+        assert fetcher.in_flight == 0
+        assert fetcher.room() > 0
+    finally:
+        fetcher.close()
+        os.close(reading)
+        os.close(writing)
+
+
+def test_a_transport_travels_and_shows_no_secret(place: Place) -> None:
+    import pickle
+
+    transport = place.store.transport()
+
+    assert pickle.loads(pickle.dumps(transport)) == transport
+    assert os.environ["AWS_SECRET_ACCESS_KEY"] not in repr(transport)
