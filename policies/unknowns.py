@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from policies.branching import Box, Constraint, Term, TooManyBranchesError, decide
 from policies.conditions import Condition, Value
-from policies.patterns import Pattern, Wildcard, literal
+from policies.patterns import Pattern, Token, Wildcard, literal
 from policies.preparation import (
     CANONICAL_USER,
     EVERYTHING,
@@ -231,9 +231,27 @@ def _places(of: Template, text: str, request: OpenRequest) -> Iterator[str]:
     after = rest.resolve(request.lookup) if len(unknown) == 1 else (Wildcard.RUN,)
     if before is None or after is None:
         return
-    starts = [at for at in range(len(text) + 1) if Pattern(before).matches(text[:at])]
-    ends = [at for at in range(len(text) + 1) if Pattern(after).matches(text[at:])]
+    starts = [at for at in _possible(before, text, at_end=True) if Pattern(before).matches(text[:at])]
+    if not starts:
+        return
+    ends = [at for at in _possible(after, text, at_end=False) if Pattern(after).matches(text[at:])]
     for start in starts:
         for end in ends:
             if end >= start:
                 yield text[start:end]
+
+
+def _possible(tokens: tuple[Token, ...], text: str, *, at_end: bool) -> Iterator[int]:
+    """Yield where ``text`` may be cut so that ``tokens`` match what is before (``at_end``) or behind the
+    cut."""
+    edge = (tokens[-1] if at_end else tokens[0]) if tokens else ""
+    if isinstance(edge, str) and len(tokens) <= 1:
+        cut = len(edge) if at_end else len(text) - len(edge)
+        yield from (cut,) if 0 <= cut <= len(text) else ()
+    elif isinstance(edge, str):
+        at = text.find(edge)
+        while at >= 0:
+            yield at + (len(edge) if at_end else 0)
+            at = text.find(edge, at + 1)
+    else:
+        yield from range(len(text) + 1)
