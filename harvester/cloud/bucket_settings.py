@@ -180,8 +180,8 @@ def _unasked(permission: str) -> Unread:
 class _Identity:
     caller: str | Unread
     region: str
-    owner: str | Unread = _unasked("s3:ListBucket")
-    account_public_access_block: PublicAccessBlock | Unread | None = _unasked(_ACCOUNT_BLOCK)
+    owner: str | Unread
+    account_public_access_block: PublicAccessBlock | Unread | None
 
 
 class S3SettingsReader:
@@ -205,7 +205,7 @@ class S3SettingsReader:
                 for name, (operation, permission, missing, parse) in _QUESTIONS.items()
             }
             identified = pool.submit(self._identify, client)
-            found = {name: future.result() for name, future in asked.items()}
+            found: dict[str, Any] = {name: future.result() for name, future in asked.items()}
             identity = identified.result()
         if isinstance(found["region"], Unread) and identity.region:
             found["region"] = identity.region
@@ -262,9 +262,7 @@ class S3SettingsReader:
 
     def read_key_policy(self, arn: str) -> str | Unread:
         """Read the policy of the key with this ARN."""
-        answer = ask(
-            self._kms_clients.kms(_region_of(arn)).get_key_policy, KeyId=arn, PolicyName=_DEFAULT_POLICY
-        )
+        answer = ask(self._kms_clients.kms(_region_of(arn)).get_key_policy, KeyId=arn, PolicyName=_DEFAULT_POLICY)
         if answer.value is None:
             return _unread(answer.problem, "kms:GetKeyPolicy")
         text = answer.value.get("Policy")
@@ -299,7 +297,8 @@ class S3SettingsReader:
         asked = ask(self._clients.sts.get_caller_identity)
         if asked.value is None:
             region = ask(client.head_bucket, Bucket=self.bucket).region
-            return _Identity(self._refused(asked.problem, "sts:GetCallerIdentity"), region)
+            caller_unread = self._refused(asked.problem, "sts:GetCallerIdentity")
+            return _Identity(caller_unread, region, _unasked("sts:GetCallerIdentity"), _unasked(_ACCOUNT_BLOCK))
         caller = str(asked.value.get("Account", ""))
         owned = ask(client.head_bucket, Bucket=self.bucket, ExpectedBucketOwner=caller)
         expected = self._settings.expected_bucket_owner
@@ -307,7 +306,8 @@ class S3SettingsReader:
             return _Identity(caller, owned.region, caller, self._read_account_block(caller, owned.region))
         if expected and expected != caller and ask(client.head_bucket, Bucket=self.bucket).problem is None:
             return _Identity(caller, owned.region, expected, Unread(UnreadReason.DENIED, _ACCOUNT_BLOCK))
-        return _Identity(caller, owned.region, self._refused(owned.problem, "s3:ListBucket"))
+        owner = self._refused(owned.problem, "s3:ListBucket")
+        return _Identity(caller, owned.region, owner, _unasked(_ACCOUNT_BLOCK))
 
     def _read_account_block(self, account: str, region: str) -> PublicAccessBlock | Unread | None:
         client = self._clients.s3control(region or self._clients.region)
@@ -359,7 +359,7 @@ def _text(value: Any) -> str:
 
 def _region(answer: Mapping[str, Any]) -> str:
     # Source: GetBucketLocation: no constraint is us-east-1, "EU" is eu-west-1.
-    constraint = answer["LocationConstraint"] if "LocationConstraint" in answer else None
+    constraint = answer.get("LocationConstraint")
     return {None: "us-east-1", "": "us-east-1", "EU": "eu-west-1"}.get(constraint) or _text(constraint)
 
 

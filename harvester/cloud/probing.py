@@ -5,12 +5,18 @@ Nothing is judged here: the probes ask, and hand back what came.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from harvester.cloud.answers import Answer
 from harvester.cloud.interface import StoreSettings
 from harvester.cloud.problems import Problem
+from harvester.errors import UsageError
+from harvester.location import Location
+
+if TYPE_CHECKING:
+    from harvester.cloud.exchange import Response
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +118,14 @@ class S3Prober:
     def read(self, key: str, *, first_byte: bool) -> Probed:
         """See Prober.read."""
         parameters: dict[str, Any] = {"Range": "bytes=0-0"} if first_byte else {}
-        answer = self._ask(self._clients.s3.get_object, Bucket=self._bucket, Key=key, **parameters)
-        size = len(answer.value["Body"].read()) if answer.value is not None else 0
+        client = self._clients.s3
+
+        def get_object(**named: Any) -> dict[str, Any]:
+            answer: dict[str, Any] = dict(client.get_object(**named))
+            return answer | {"Size": len(answer.pop("Body").read())}
+
+        answer = self._ask(get_object, Bucket=self._bucket, Key=key, **parameters)
+        size = int((answer.value or {}).get("Size", 0))
         return replace(_probed("GetObject", self._url(key), answer), size=size)
 
     def begin_and_abort_upload(self, key: str) -> tuple[Probed, ...]:
@@ -123,17 +135,79 @@ class S3Prober:
         if begun.value is None:
             return (first,)
         upload = begun.value["UploadId"]
-        aborted = self._ask(
-            self._clients.s3.abort_multipart_upload, Bucket=self._bucket, Key=key, UploadId=upload
-        )
+        aborted = self._ask(self._clients.s3.abort_multipart_upload, Bucket=self._bucket, Key=key, UploadId=upload)
         return first, _probed("AbortMultipartUpload", self._url(key), aborted)
 
     def _url(self, key: str) -> str:
         return f"s3://{self._bucket}/{key}"
 
 
-def _probed(operation: str, target: str, answer: Answer[dict[str, Any]]) -> Probed:
-    value = answer.value or {}
+class GcsProber:
+    """Asks a bucket of Google Cloud Storage."""
+
+    region = ""
+
+    def __init__(self, bucket: str, settings: StoreSettings) -> None:
+        """Ask for no credentials yet."""
+        from harvester.cloud.gcs_client import GcsClient
+
+        self._bucket = bucket
+        self._client = GcsClient(bucket, settings)
+
+    def head_bucket(self) -> Probed:
+        """See Prober.head_bucket; takes storage.buckets.get."""
+        return _probed("buckets.get", self._bucket, self._client.bucket_json("GET"))
+
+    def test_permissions(self, permissions: tuple[str, ...]) -> tuple[Probed, frozenset[str]]:
+        """Ask which of these the caller has on the bucket; takes none."""
+        query = [("permissions", each) for each in permissions]
+        answer = self._client.bucket_json("GET", "/iam/testPermissions", query)
+        granted = frozenset(str(each) for each in (answer.value or {}).get("permissions", ()))
+        return _probed("buckets.testIamPermissions", self._bucket, answer), granted
+
+    def list_objects(self, prefix: str, limit: int) -> Probed:
+        """See Prober.list_objects."""
+        answer = self._client.bucket_json("GET", "/o", [("prefix", prefix), ("maxResults", str(limit))])
+        keys = tuple(str(each["name"]) for each in (answer.value or {}).get("items", ()))
+        return replace(_probed("objects.list", self._url(prefix), answer), keys=keys)
+
+    def put_empty(self, key: str) -> Probed:
+        """See Prober.put_empty; replacing takes storage.objects.delete too."""
+        answer = self._client.send("POST", lambda requests: requests.put(key), b"")
+        return _probed("objects.insert", self._url(key), answer)
+
+    def read(self, key: str, *, first_byte: bool) -> Probed:
+        """See Prober.read."""
+        headers = ("Range: bytes=0-0",) if first_byte else ()
+        answer = self._client.send("GET", lambda requests: requests.media(key), headers=headers)
+        size = len(answer.value.body) if answer.value is not None else 0
+        return replace(_probed("objects.get", self._url(key), answer), size=size)
+
+    def begin_and_abort_upload(self, key: str) -> tuple[Probed, ...]:  # noqa: ARG002  # the interface's
+        """Do nothing: Cloud Storage's uploads in one request need no other permission."""
+        return ()
+
+    def _url(self, key: str) -> str:
+        return f"gs://{self._bucket}/{key}"
+
+
+def open_prober(location: Location, settings: StoreSettings) -> S3Prober | GcsProber:
+    """Return the prober of a location. Raises UsageError for a directory, and what its class raises."""
+    match location.scheme:
+        case "s3":
+            return S3Prober(location.bucket, settings)
+        case "gs":
+            return GcsProber(location.bucket, settings)
+        case "file":
+            raise UsageError(
+                f"{location.url} is a directory",
+                cause="a connection test asks a bucket",
+                next_step="nimble-harvester test s3://BUCKET/PREFIX/ --access read",
+            )
+
+
+def _probed(operation: str, target: str, answer: Answer[dict[str, Any]] | Answer[Response]) -> Probed:
+    value: Mapping[str, Any] = answer.value if isinstance(answer.value, dict) else {}
     return Probed(
         operation,
         target,
