@@ -1,6 +1,7 @@
 """From a listing to a truthful local copy."""
 
 from harvester.cloud import ObjectRef, StoreSettings
+from harvester.mirror.destination import state_directory
 from harvester.mirror.engine import sync
 from harvester.mirror.eviction import EvictReport, evict
 from harvester.mirror.intake import Intake, open_intake
@@ -16,6 +17,7 @@ from harvester.mirror.reading import (
     source_of,
     unreadable_error,
 )
+from harvester.mirror.repeated import open_repeated
 from harvester.mirror.report import ObjectEvent, ObjectProblem, SyncCounts, SyncProgress, SyncReport
 from harvester.mirror.rescue import RescuedResult, RescueReport, land_rescued
 from harvester.mirror.status import DestinationStatus, destination_status
@@ -52,9 +54,11 @@ __all__ = [
     "landed_rows",
     "list_objects",
     "open_intake",
+    "open_repeated",
     "problem_rows",
     "read",
     "source_of",
+    "state_directory",
     "sync",
     "unreadable_error",
 ]
