@@ -73,7 +73,7 @@ def start(*arguments: str | Path, **variables: str) -> subprocess.Popen[str]:
 
 def sync(location: str, dest: Path, *options: str | Path, expected: int = 0, **variables: str) -> dict[str, Any]:
     """Run ``sync --format json``, hold its report against its schema and its own sum, and return it."""
-    ended = run("sync", location, dest, "--format", "json", *options, **variables)
+    ended = run("sync", location, dest, "--format", "json", *options, cwd=None, **variables)
     assert ended.code == expected, (ended.err, ended.out)
     return checked_report(ended.document, expected)
 
