@@ -1,0 +1,263 @@
+"""IAM wildcard patterns as the regular languages they are.
+
+``*`` is any run of characters, ``?`` any one. Because such languages are regular, it is decidable whether
+some patterns together cover another, and which example they leave over. All questions come down to one:
+of a set of patterns, which combinations does some text match? It is answered by walking all their
+automata at once, one bit per position in a pattern, so that a step over a hundred patterns is three
+operations on one integer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from functools import lru_cache
+
+
+class Wildcard(Enum):
+    """What stands for characters not spelled out."""
+
+    ONE = "?"
+    """Any one character."""
+    RUN = "*"
+    """Any run of characters, also none."""
+    ONE_IN_SEGMENT = "?:"
+    """Any one character but a colon."""
+    RUN_IN_SEGMENT = "*:"
+    """Any run of characters without a colon."""
+
+
+Token = str | Wildcard
+_ONES = (Wildcard.ONE, Wildcard.ONE_IN_SEGMENT)
+_RUNS = (Wildcard.RUN, Wildcard.RUN_IN_SEGMENT)
+_REGEX = {
+    Wildcard.ONE: ".",
+    Wildcard.RUN: ".*",
+    Wildcard.ONE_IN_SEGMENT: "[^:]",
+    Wildcard.RUN_IN_SEGMENT: "[^:]*",
+}
+_SEGMENTS = 6
+"""An ARN's segments: arn, partition, service, region, account, resource."""
+STATES = 20_000
+"""How many states a walk visits before it gives up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A pattern: literal strings and wildcards in turn."""
+
+    tokens: tuple[Token, ...]
+    """Literal strings and wildcards, in order."""
+    fold: bool = False
+    """True when case does not matter."""
+
+    @property
+    def literal(self) -> str | None:
+        """The only text the pattern matches (up to case, if folded), or None when it has wildcards."""
+        if any(isinstance(token, Wildcard) for token in self.tokens):
+            return None
+        return "".join(token for token in self.tokens if isinstance(token, str))
+
+    def matches(self, text: str) -> bool:
+        """Tell whether the pattern matches the whole of ``text``."""
+        return _regex(self).fullmatch(text) is not None
+
+    def __str__(self) -> str:
+        """Return the pattern as a policy writes it."""
+        return "".join(token if isinstance(token, str) else token.value[0] for token in self.tokens)
+
+
+def matcher(patterns: Sequence[Pattern]) -> Callable[[str], object]:
+    """Return a test, quick and made to be called often, of whether one of ``patterns`` matches a text."""
+    if not patterns:
+        return lambda _text: None
+    sources = (_regex_source(each.tokens) for each in patterns)
+    return re.compile("|".join(f"(?:{source})" for source in sources), re.DOTALL).fullmatch
+
+
+class StateLimitError(Exception):
+    """The walk would visit more states than allowed; nothing was decided."""
+
+
+@lru_cache(maxsize=4096)
+def pattern(text: str) -> Pattern:
+    """Return the pattern of ``text``, in which ``*`` and ``?`` are wildcards."""
+    return Pattern(tuple(wildcard_tokens(text)))
+
+
+def literal(text: str, *, fold: bool = False) -> Pattern:
+    """Return the pattern that matches ``text`` alone; with ``fold``, in any case."""
+    return Pattern((text,) if text else (), fold)
+
+
+def wildcard_tokens(text: str) -> Iterator[Token]:
+    """Split ``text`` at its wildcards."""
+    for part in re.split(r"([*?])", text):
+        if part == "*":
+            yield Wildcard.RUN
+        elif part == "?":
+            yield Wildcard.ONE
+        elif part:
+            yield part
+
+
+def arn_pattern(tokens: Iterable[Token]) -> Pattern | None:
+    """Return the pattern that compares an ARN segment by segment; None when it has fewer than six
+    segments.
+
+    A wildcard in one of the first five segments never reaches into the next; in the sixth it spans
+    everything.
+    """
+    segment, result = 1, list[Token]()
+    for token in tokens:
+        if isinstance(token, str):
+            segment += token.count(":")
+            result.append(token)
+        elif segment >= _SEGMENTS:
+            result.append(token)
+        else:
+            result.append(Wildcard.ONE_IN_SEGMENT if token in _ONES else Wildcard.RUN_IN_SEGMENT)
+    return Pattern(tuple(result)) if segment >= _SEGMENTS else None
+
+
+@lru_cache(maxsize=8192)
+def _regex(of: Pattern) -> re.Pattern[str]:
+    """Translate into a regular expression that cannot backtrack: each run stops for good at the first
+    chance."""
+    return re.compile(_regex_source(of.tokens), re.DOTALL | (re.IGNORECASE if of.fold else 0))
+
+
+def _regex_source(tokens: Sequence[Token]) -> str:
+    source, chunk, run = "", "", ""
+    for token in tokens:
+        if isinstance(token, Wildcard) and token in _RUNS:
+            source += _after_run(run, chunk)
+            run, chunk = _REGEX[token], ""
+        else:
+            chunk += re.escape(token) if isinstance(token, str) else _REGEX[token]
+    # The last run is followed by the pattern's end: nothing is gained by stopping early, so it may be greedy.
+    return source + run + chunk
+
+
+def _after_run(run: str, chunk: str) -> str:
+    if not run or not chunk:
+        return (run and f"{run}?") + chunk
+    return f"(?>{run}?{chunk})"
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """Texts that match exactly the same of some patterns."""
+
+    matched: frozenset[int]
+    """The indices of the patterns matched."""
+    example: str
+    """A shortest text of the region."""
+
+
+class _Automata:
+    """The automata of several patterns, walked together; a set of states is one integer."""
+
+    def __init__(self, patterns: Sequence[Pattern]) -> None:
+        self.any_one = self.any_one_but_colon = self.loop = self.loop_but_colon = self.start = 0
+        self.characters: dict[str, int] = {":": 0}
+        self.accepting: list[int] = []
+        self.bits: list[int] = []
+        position = 0
+        for each in patterns:
+            first = position
+            self.start |= 1 << position
+            for token in each.tokens:
+                position = self._add(token, position, fold=each.fold)
+            self.accepting.append(1 << position)
+            position += 1
+            self.bits.append((1 << position) - (1 << first))
+        self.other = self._unmentioned()
+
+    def _add(self, token: Token, position: int, *, fold: bool) -> int:
+        if isinstance(token, str):
+            for character in token:
+                for variant in {character, character.lower(), character.upper()} if fold else (character,):
+                    if len(variant) == 1:
+                        self.characters[variant] = self.characters.get(variant, 0) | 1 << position
+                position += 1
+            return position
+        bit = 1 << position
+        if token is Wildcard.RUN:
+            self.loop |= bit
+            self.loop_but_colon |= bit
+        elif token is Wildcard.RUN_IN_SEGMENT:
+            self.loop_but_colon |= bit
+        else:
+            self.any_one_but_colon |= bit
+            self.any_one |= bit if token is Wildcard.ONE else 0
+            position += 1
+        return position
+
+    def _unmentioned(self) -> str:
+        """A character no pattern mentions; it stands for all of those."""
+        letters = "xyzabcdefghijklmnopqrstuvw0123456789"
+        candidates: tuple[str, ...] = (*letters, *(chr(code) for code in range(0xE000, 0xF8FF)))
+        return next(candidate for candidate in candidates if candidate not in self.characters)
+
+    def steps(self, states: int) -> Iterator[tuple[str, int]]:
+        """Yield the character and the states after it, for one character of each kind."""
+        looping = states & self.loop_but_colon
+        moving = states & self.any_one_but_colon
+        yield self.other, (moving << 1) | looping
+        for character, mask in self.characters.items():
+            if character == ":":
+                yield ":", ((states & (mask | self.any_one)) << 1) | (states & self.loop)
+            elif states & mask & ~moving:
+                yield character, ((states & (mask | self.any_one_but_colon)) << 1) | looping
+
+
+def regions(
+    patterns: Sequence[Pattern], within: Sequence[Pattern] = (), *, limit: int = STATES
+) -> Iterator[Region]:
+    """Yield every combination of ``patterns`` that some text matches, each once, shortest example first.
+
+    With ``within``, only texts matched by one of those are considered. Raises StateLimitError after
+    ``limit`` states.
+    """
+    automata = _Automata([*patterns, *within])
+    inside = sum(automata.bits[len(patterns) :])
+    inside_accepting = sum(automata.accepting[len(patterns) :])
+    accepting = sum(automata.accepting[: len(patterns)])
+    seen, found = {automata.start}, set[int]()
+    waiting = deque([(automata.start, "")])
+    while waiting:
+        states, text = waiting.popleft()
+        accepted = states & accepting
+        if accepted not in found and (not within or states & inside_accepting):
+            found.add(accepted)
+            matched = (index for index in range(len(patterns)) if accepted & automata.accepting[index])
+            yield Region(frozenset(matched), text)
+        for character, after in automata.steps(states):
+            if after in seen or (within and not after & inside):
+                continue
+            if len(seen) >= limit:
+                raise StateLimitError
+            seen.add(after)
+            waiting.append((after, text + character))
+
+
+def left_over(covered: Pattern, covering: Sequence[Pattern]) -> str | None:
+    """Return a shortest text that ``covered`` matches and none of ``covering`` does; None when there is none.
+
+    Raises StateLimitError when that could not be decided.
+    """
+    return next((each.example for each in regions(covering, (covered,)) if not each.matched), None)
+
+
+def covers(covering: Sequence[Pattern], covered: Pattern) -> bool:
+    """Tell whether every text ``covered`` matches is matched by one of ``covering``."""
+    return left_over(covered, covering) is None
+
+
+def intersects(one: Pattern, other: Pattern) -> bool:
+    """Tell whether some text matches both."""
+    return any(each.matched for each in regions((one,), (other,)))
