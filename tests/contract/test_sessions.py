@@ -126,7 +126,8 @@ def test_an_unknown_profile_is_told() -> None:
 def test_an_expired_sso_login_names_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     config = tmp_path / "config"
     config.write_text(
-        "[profile work]\nsso_session = corp\nsso_account_id = 111122223333\nsso_role_name = Reader\nregion = us-east-1\n"
+        "[profile work]\nsso_session = corp\nsso_account_id = 111122223333\n"
+        "sso_role_name = Reader\nregion = us-east-1\n"
         "[sso-session corp]\nsso_start_url = https://example.awsapps.com/start\nsso_region = us-east-1\n"
     )
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
@@ -206,7 +207,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def make_certificate(path: Path) -> None:
-    import datetime
+    import datetime as dt
     import ipaddress
 
     from cryptography import x509
@@ -215,7 +216,7 @@ def make_certificate(path: Path) -> None:
 
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "loopback")])
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     alternative = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
     made = (
         x509.CertificateBuilder()
@@ -223,8 +224,8 @@ def make_certificate(path: Path) -> None:
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
         .add_extension(alternative, critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
