@@ -8,7 +8,7 @@ from collections import deque
 from pathlib import Path
 
 from harvester.cloud import FetchRequest, Store
-from harvester.errors import Interrupted
+from harvester.errors import HarvesterError, Interrupted
 from harvester.mirror.breaker import Breaker
 from harvester.mirror.destination import destination_error
 from harvester.mirror.options import Observer, SyncOptions
@@ -87,8 +87,10 @@ class Transfers:
         else:
             pool.hand_out(self._ready)
             outcomes, expired = pool.collect(timeout, *(() if wake is None else (wake,)))
-            for outcome in outcomes:
-                self._settle(outcome)
+            # All of them before the run ends for one: the others may have landed.
+            errors = [error for error in map(self._settle, outcomes) if error is not None]
+            if errors:
+                raise errors[0]
             if expired:
                 pool.renew(self._store.transport(renew=True))
         self._recorder.flush_if_due()
@@ -104,17 +106,16 @@ class Transfers:
             refuse_unsafe=self._options.unsafe_names == "refuse",
         )
 
-    def _settle(self, outcome: Outcome) -> None:
+    def _settle(self, outcome: Outcome) -> HarvesterError | None:
+        """Account for an outcome; return the error to end the run with, if it is one that ends it."""
         planned = self._planned.pop(outcome.key)
         if isinstance(outcome, DestinationFault):
-            raise destination_error(self._root, OSError(outcome.errno, os.strerror(outcome.errno)))
+            return destination_error(self._root, OSError(outcome.errno, os.strerror(outcome.errno)))
         self._recorder.settle(outcome, planned)
         if isinstance(outcome, Failed):
-            error = self._breaker.failure(outcome)
-            if error is not None:
-                raise error
-        else:
-            self._breaker.success()
+            return self._breaker.failure(outcome)
+        self._breaker.success()
+        return None
 
     def end(self) -> None:
         """Let the workers finish what they hold in hand, account for it, and end them."""
