@@ -21,6 +21,8 @@ COMMANDS: Mapping[str, str] = {
     "status": "harvester.cli.status:status_command",
     "cat": "harvester.cli.cat:cat_command",
     "evict": "harvester.cli.evict:evict_command",
+    "explain": "harvester.cli.explain:explain_command",
+    "test": "harvester.cli.test:test_command",
     "schema": "harvester.cli.schema:schema_command",
     "completion": "harvester.cli.completion:completion_command",
 }
@@ -33,6 +35,8 @@ SUMMARIES: Mapping[str, str] = {
     "status": "Show what is known of each DEST.",
     "cat": "Stream the landed results of DEST as JSON Lines.",
     "evict": "Free the disk of results that were consumed.",
+    "explain": "Say what Nimble may do at LOCATION, and what to mend.",
+    "test": "Test the connection to each LOCATION as Nimble's form does.",
     "schema": "Print the JSON Schema of an output or a result shape.",
     "completion": "Print the completion script of a shell.",
 }
