@@ -32,7 +32,7 @@ def test_a_flag_is_also_a_variable(
     for name in ("a.json", "b.json"):
         (source / name).write_text('{"url": "u", "status": "success", "data": {}}')
     environment = os.environ | {"NIMBLE_HARVESTER_SYNC_FORMAT": "json"} | variables
-    arguments = [COMMAND, "sync", f"file://{source}", tmp_path / "copy"]
+    arguments: list[str | Path] = [COMMAND, "sync", f"file://{source}", tmp_path / "copy"]
     done = subprocess.run(arguments, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == exit_code, done.stderr
     if listed is not None:
