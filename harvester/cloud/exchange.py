@@ -16,6 +16,7 @@ from harvester import __version__
 from harvester.cloud.interface import Cause, RetryPolicy
 from harvester.cloud.transports import Network
 
+_CRAWL = 16  # bytes a second; curl averages over some seconds, so that 1 would notice a stall late
 USER_AGENT = f"nimble-harvester/{__version__}"
 
 # What curl says when a connection did not come about or broke: worth another try.
@@ -80,7 +81,7 @@ def new_handle(network: Network) -> pycurl.Curl:
     handle.setopt(pycurl.PROXY, network.proxy)
     handle.setopt(pycurl.NOPROXY, "" if network.proxy else "*")
     handle.setopt(pycurl.CONNECTTIMEOUT_MS, int(network.retry.connect_seconds * 1000))
-    handle.setopt(pycurl.LOW_SPEED_LIMIT, 1)
+    handle.setopt(pycurl.LOW_SPEED_LIMIT, _CRAWL)
     handle.setopt(pycurl.LOW_SPEED_TIME, network.retry.stall_seconds)
     if network.ca_bundle is not None:
         handle.setopt(pycurl.CAINFO, network.ca_bundle)

@@ -59,7 +59,7 @@ class Cause(StrEnum):
     NETWORK = "network"
     """Connection refused, reset or broken until the attempts ran out."""
     TIMEOUT = "timeout"
-    """No byte came for longer than the stall limit, in every attempt."""
+    """Hardly a byte came for longer than the stall limit, in every attempt."""
     SERVER_ERROR = "server_error"
     """The store answered 5xx, or something no store answers, in every attempt."""
     INTEGRITY = "integrity"
@@ -163,7 +163,7 @@ class RetryPolicy:
     connect_seconds: float = 10.0
     """How long a connection may take to stand."""
     stall_seconds: int = 15
-    """How long a transfer may go without a single byte before it counts as broken."""
+    """How long a transfer may stand still, or crawl below 16 bytes a second, before it counts as broken."""
 
 
 @dataclass(frozen=True, slots=True)

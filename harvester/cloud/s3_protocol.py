@@ -221,11 +221,16 @@ def bucket_region(response: Response) -> str:
     return region
 
 
+def cause_of(code: str, status: int) -> Cause:
+    """Return what an error code means; without a known one, what the status means."""
+    return _BY_CODE.get(code) or _BY_STATUS.get(status, Cause.SERVER_ERROR)
+
+
 def problem_of(response: Response) -> Problem:
     """Return what an answer of 300 and above means."""
     document = parse_error(response.body)
     status = response.status
-    cause = _BY_CODE.get(document.code) or _BY_STATUS.get(status, Cause.SERVER_ERROR)
+    cause = cause_of(document.code, status)
     expired = document.code in _EXPIRED
     return Problem(
         cause=Cause.CREDENTIALS if expired else cause,

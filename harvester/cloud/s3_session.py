@@ -55,7 +55,7 @@ class AwsSession:
         self._lock = threading.Lock()
         self._endpoint: _Endpoint | None = None
         self._network: Network | None = None
-        with _explained(self._settings.profile):
+        with explained(self._settings.profile):
             self._session = self._new_session()
         self._credentials: Credentials | None = None
         self.method = ""
@@ -67,7 +67,7 @@ class AwsSession:
         Raises ConfigurationError without credentials or with an expired login, AccessDenied or ConnectionFailed
         when a service that hands out credentials refuses or cannot be reached.
         """
-        with self._lock, _explained(self._profile()):
+        with self._lock, explained(self._profile()):
             credentials = self._frozen_credentials(renew=renew)
             if self._endpoint is None:
                 self._endpoint = self._resolve_endpoint()
@@ -123,25 +123,9 @@ class AwsSession:
         return AwsCredentials(frozen.access_key, frozen.secret_key, frozen.token)
 
     def _load(self) -> Credentials:
-        self._refuse_blind_prompt()
-        credentials = self._session.get_credentials()
-        if credentials is None:
-            raise ConfigurationError(
-                "no AWS credentials found",
-                cause="neither environment, profile, web identity, SSO, container nor instance offers any",
-                next_step="aws configure   (or set AWS_PROFILE, or pass --profile)",
-            )
+        credentials = find_credentials(self._session, self._profile())
         self.method = credentials.method
         return credentials
-
-    def _refuse_blind_prompt(self) -> None:
-        """Raise instead of letting botocore ask for a second factor where nobody can answer."""
-        scoped = self._session.get_scoped_config()
-        if "mfa_serial" in scoped and "role_arn" in scoped and not sys.stdin.isatty():
-            raise ConfigurationError(
-                f"profile {self._profile() or 'default'} needs a second factor, and there is no terminal to ask at",
-                next_step="run it from a terminal, or use a profile without mfa_serial",
-            )
 
     def _resolve_endpoint(self) -> _Endpoint:
         """Let botocore prepare a request for the bucket, catch it before it is sent, and read it."""
@@ -169,6 +153,28 @@ class AwsSession:
         return _Endpoint(request.url.removesuffix(f"/{_PROBE_KEY}"), region, service)
 
 
+def find_credentials(session: botocore.session.Session, profile: str | None) -> Credentials:
+    """Return the credentials of a session, looked for as botocore does.
+
+    Raises ConfigurationError without any, and where only a person at a terminal could go on.
+    """
+    scoped = session.get_scoped_config()
+    # Or botocore would ask for a second factor where nobody can answer.
+    if "mfa_serial" in scoped and "role_arn" in scoped and not sys.stdin.isatty():
+        raise ConfigurationError(
+            f"profile {profile or 'default'} needs a second factor, and there is no terminal to ask at",
+            next_step="run it from a terminal, or use a profile without mfa_serial",
+        )
+    credentials = session.get_credentials()
+    if credentials is None:
+        raise ConfigurationError(
+            "no AWS credentials found",
+            cause="neither environment, profile, web identity, SSO, container nor instance offers any",
+            next_step="aws configure   (or set AWS_PROFILE, or pass --profile)",
+        )
+    return credentials
+
+
 class _NoBody:
     """The body of the answer that botocore gets for the request that was never sent."""
 
@@ -189,7 +195,7 @@ def _login_command(method: str, profile: str | None) -> str:
 
 
 @contextmanager
-def _explained(profile: str | None) -> Iterator[None]:
+def explained(profile: str | None) -> Iterator[None]:
     """Turn botocore's refusals into this program's errors."""
     try:
         yield

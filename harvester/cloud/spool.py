@@ -46,6 +46,8 @@ class Spool:
         """Take bytes from curl; returns how many were taken, fewer to break the transfer off."""
         if self._taking is None:
             self._begin()
+        if self.failure is not None:
+            return 0
         if not self._taking:
             self.error_body += data[: _ERROR_BODY_KEPT - len(self.error_body)]
             return len(data)

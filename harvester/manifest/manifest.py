@@ -9,6 +9,7 @@ is ever given twice, even when the newest rows were lost.
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -210,6 +211,20 @@ class Manifest:
         """Make the next plan fetch these keys again, because their files are not what was landed."""
         self._database.executemany("UPDATE objects SET mtime_ns = -1 WHERE key = ?", ((key,) for key in keys))
 
+    def quarantined_by_unfinished_run(self) -> list[ProblemRow]:
+        """Return the quarantined objects of the newest run, when that was killed or is not known to have ended."""
+        newest = self.runs(1)
+        if not newest or newest[0].ended_at is not None:
+            return []
+        found = self._database.execute(
+            f"SELECT {_PROBLEM_COLUMNS} FROM problems WHERE run = ? AND outcome = 'quarantined'", (newest[0].run,)
+        )
+        return [ProblemRow(*row) for row in found]
+
+    def distrust_quarantined(self, keys: Iterable[str]) -> None:
+        """Make the next plan look at these quarantined objects again, and fetch those whose bytes are not there."""
+        self._database.executemany("UPDATE problems SET fingerprint = '' WHERE key = ?", ((key,) for key in keys))
+
     # Recording
 
     def record(
@@ -370,7 +385,12 @@ def _quote(path: Path) -> str:
 def _translate(error: sqlite3.DatabaseError, path: Path) -> Exception:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_FULL:
-        return DestinationUnusable(f"the disk that holds {path} is full", next_step="free some space and run again")
+        found = os.statvfs(path.parent)
+        return DestinationUnusable(
+            f"the disk that holds {path} is full",
+            cause=f"{found.f_bavail * found.f_frsize:,} bytes and {found.f_favail:,} inodes are free",
+            next_step="free some space and run again",
+        )
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PERM):
         return DestinationUnusable(
             f"cannot write the manifest {path}",

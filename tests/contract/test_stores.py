@@ -13,8 +13,6 @@ import pytest
 
 from harvester.cloud import (
     Cause,
-    Fetched,
-    FetchRequest,
     ObjectRef,
     Store,
     StoreSettings,
@@ -24,6 +22,7 @@ from harvester.cloud import (
 from harvester.cloud.interface import RetryPolicy
 from harvester.errors import NoSuchBucket
 from harvester.location import parse_location
+from tests.contract.fetching import fetch_all
 from tests.rigs.fake_gcs import FakeGcs
 from tests.rigs.fault_proxy import Call, FaultProxy, Rule, Upstream
 from tests.rigs.http_server import Answer, Request
@@ -186,21 +185,6 @@ def _create_emulator_bucket(url: str, name: str) -> None:
         assert response.status == 200
 
 
-def fetch_all(place: Place, refs: list[ObjectRef], spool_directory: Path, spool_from: int = 1 << 22) -> list[Fetched]:
-    fetcher = open_fetcher(place.store.transport(), str(spool_directory), spool_from)
-    waiting = [FetchRequest(*ref[:4]) for ref in reversed(refs)]
-    done: list[Fetched] = []
-    until = time.monotonic() + 60
-    try:
-        while (waiting or fetcher.in_flight) and time.monotonic() < until:
-            for _ in range(min(fetcher.room(), len(waiting))):
-                fetcher.submit(waiting.pop())
-            done += fetcher.poll(1.0)
-        return done
-    finally:
-        fetcher.close()
-
-
 def test_every_key_is_listed_and_fetched_as_it_is(place: Place, spool_directory: Path) -> None:
     names = [name for name in HOSTILE if place.holds(name)]
     for name in names:
@@ -209,8 +193,7 @@ def test_every_key_is_listed_and_fetched_as_it_is(place: Place, spool_directory:
     refs = place.listed()
 
     assert [place.store.location.relative(ref.key) for ref in refs] == sorted(names, key=os.fsencode)
-    by_key = {done.request.key: done for done in fetch_all(place, refs, spool_directory)}
-    assert len(by_key) == len(names)
+    by_key = fetch_all(place.store, refs, spool_directory)
     for ref in refs:
         done = by_key[ref.key]
         assert done.failure is None
@@ -326,7 +309,7 @@ def test_bodies_come_whole_in_memory_or_spooled(place: Place, spool_directory: P
     body = os.urandom(size)
     place.put("big", body)
 
-    (done,) = fetch_all(place, place.listed(), spool_directory, spool_from=1000)
+    (done,) = fetch_all(place.store, place.listed(), spool_directory, spool_from=1000).values()
 
     assert done.failure is None
     if size < 1000:
@@ -344,7 +327,7 @@ def test_what_was_replaced_since_the_listing_comes_as_it_is_now(place: Place, sp
     listed = place.listed()
     place.put("a", b"newer")
 
-    (done,) = fetch_all(place, listed, spool_directory)
+    (done,) = fetch_all(place.store, listed, spool_directory).values()
 
     assert done.body == b"newer"
     found = place.store.head(place.key("a"))
@@ -358,7 +341,7 @@ def test_what_has_outgrown_memory_since_the_listing_is_spooled(place: Place, spo
     listed = place.listed()
     place.put("a", b"n" * 5000)
 
-    (done,) = fetch_all(place, listed, spool_directory, spool_from=1000)
+    (done,) = fetch_all(place.store, listed, spool_directory, spool_from=1000).values()
 
     assert done.failure is None
     assert done.spool is not None
@@ -370,7 +353,7 @@ def test_what_is_gone_fails_alone(place: Place, spool_directory: Path) -> None:
     present = place.listed()[0]
     gone = ObjectRef(place.key("gone"), 3, "identity", 0.0)
 
-    results = {done.request.key: done for done in fetch_all(place, [gone, present], spool_directory)}
+    results = fetch_all(place.store, [gone, present], spool_directory)
 
     assert results[present.key].body == b"x"
     failure = results[gone.key].failure

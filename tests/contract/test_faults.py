@@ -1,0 +1,591 @@
+"""The fetcher under faults: a real S3 server behind a proxy that breaks things, one fault to a test."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import threading
+import time
+import zlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harvester.cloud import (
+    Cause,
+    Fetched,
+    FetchFailure,
+    ObjectRef,
+    RetryPolicy,
+    Store,
+    StoreSettings,
+    Transport,
+    open_fetcher,
+    open_store,
+)
+from harvester.errors import AccessDenied, ConfigurationError, ConnectionFailed, ExitCode, NoSuchBucket
+from harvester.location import parse_location
+from tests.contract.fetching import drive, fetch_all
+from tests.rigs.fault_proxy import (
+    Call,
+    Fault,
+    FaultProxy,
+    FlippedByte,
+    HalfBody,
+    Headers,
+    OtherBody,
+    Reset,
+    Rule,
+    ShortBody,
+    Stall,
+    Status,
+    Upstream,
+)
+from tests.rigs.http_server import Answer, Request
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+QUICK = RetryPolicy(attempts=3, seconds=20, base_delay=0.01, max_delay=0.1, connect_seconds=2, stall_seconds=1)
+BODY = b"the body of the object, long enough to be cut in half"
+BIG = 300_000
+KMS_KEY = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+
+
+@dataclass
+class Scene:
+    """A bucket behind the proxy, with one object that a fault is for and others that must not notice."""
+
+    store: Store
+    proxy: FaultProxy
+    s3: S3Client
+    bucket: str
+    spool: Path
+
+    def put(self, key: str, body: bytes = BODY) -> None:
+        self.s3.put_object(Bucket=self.bucket, Key=key, Body=body)
+
+    def refs(self) -> list[ObjectRef]:
+        return [ref for page in self.store.list_pages() for ref in page]
+
+    def fetch(self, fault: Fault, *, times: int | None = None, spool_from: int = 1 << 22) -> Fetched:
+        """Fetch with ``fault`` on the GETs of the key ``target``; checks that all others came through."""
+        refs = self.refs()
+        self.proxy.add(Rule(fault, path="/target$", method="GET", times=times))
+        done = fetch_all(self.store, refs, self.spool, spool_from=spool_from)
+        for key, fetched in done.items():
+            if key != "target":
+                assert fetched.body == BODY
+        return done["target"]
+
+    def leftovers(self) -> list[Path]:
+        return list(self.spool.iterdir())
+
+
+@pytest.fixture
+def scene(fault_proxy: FaultProxy, s3: S3Client, s3_bucket: str, spool_directory: Path) -> Scene:
+    store = open_store(parse_location(f"s3://{s3_bucket}/"), StoreSettings(retry=QUICK))
+    scene = Scene(store, fault_proxy, s3, s3_bucket, spool_directory)
+    scene.put("target")
+    for number in range(3):
+        scene.put(f"other-{number}")
+    return scene
+
+
+def failure_of(fetched: Fetched) -> FetchFailure:
+    assert fetched.failure is not None
+    assert fetched.body is None
+    assert fetched.spool is None
+    return fetched.failure
+
+
+PASSING = [
+    pytest.param(Status(503, "SlowDown"), id="slow down"),
+    pytest.param(Status(503), id="503 without a document"),
+    pytest.param(Status(429), id="429"),
+    pytest.param(Status(500, "InternalError"), id="500"),
+    pytest.param(Status(502, body=b"<html>bad gateway</html>"), id="502 in HTML"),
+    pytest.param(Status(400, "RequestTimeout"), id="400 RequestTimeout"),
+    pytest.param(Reset(), id="reset before the answer"),
+    pytest.param(Reset(after_bytes=10), id="reset in the body"),
+    pytest.param(HalfBody(), id="half a body"),
+    pytest.param(ShortBody(), id="short body, consistent length"),
+    pytest.param(FlippedByte(7), id="flipped byte"),
+    pytest.param(Stall(), id="stall before the answer"),
+    pytest.param(Stall(after_bytes=10), id="stall in the body"),
+]
+LASTING = {
+    "slow down": Cause.THROTTLED,
+    "503 without a document": Cause.THROTTLED,
+    "429": Cause.THROTTLED,
+    "500": Cause.SERVER_ERROR,
+    "502 in HTML": Cause.SERVER_ERROR,
+    "400 RequestTimeout": Cause.TIMEOUT,
+    "reset before the answer": Cause.NETWORK,
+    "reset in the body": Cause.NETWORK,
+    "half a body": Cause.NETWORK,
+    "short body, consistent length": Cause.INTEGRITY,
+    "flipped byte": Cause.INTEGRITY,
+    "stall before the answer": Cause.TIMEOUT,
+    "stall in the body": Cause.TIMEOUT,
+}
+
+
+@pytest.mark.parametrize("fault", PASSING)
+def test_a_fault_that_passes_costs_an_attempt(scene: Scene, fault: Fault) -> None:
+    fetched = scene.fetch(fault, times=1)
+
+    assert fetched.failure is None
+    assert fetched.body == BODY
+    assert fetched.attempts == 2
+
+
+@pytest.mark.parametrize("fault", PASSING)
+def test_a_fault_that_passes_costs_a_spooled_body_nothing(scene: Scene, fault: Fault) -> None:
+    body = os.urandom(BIG)
+    scene.put("target", body)
+
+    fetched = scene.fetch(fault, times=1, spool_from=1000)
+
+    assert fetched.failure is None
+    assert fetched.spool is not None
+    assert Path(fetched.spool).read_bytes() == body
+    assert fetched.attempts == 2
+    assert scene.leftovers() == [Path(fetched.spool)]
+
+
+@pytest.mark.parametrize("fault", PASSING)
+def test_a_fault_that_lasts_costs_its_own_object(scene: Scene, fault: Fault, request: pytest.FixtureRequest) -> None:
+    began = time.monotonic()
+    fetched = scene.fetch(fault)
+
+    failure = failure_of(fetched)
+    name = request.node.callspec.id
+    assert failure.cause is LASTING[name]
+    assert failure.cause.retryable
+    assert not failure.cause.fatal
+    assert fetched.attempts == QUICK.attempts
+    assert time.monotonic() - began < 40
+    assert scene.leftovers() == []
+
+
+def test_nothing_half_done_is_left_when_a_spooled_body_fails(scene: Scene) -> None:
+    scene.put("target", os.urandom(BIG))
+
+    fetched = scene.fetch(HalfBody(0.1), spool_from=1000)
+
+    # Each attempt goes on where the last one broke off, so halving the rest never ends by itself.
+    assert failure_of(fetched).cause is Cause.NETWORK
+    assert scene.leftovers() == []
+
+
+def test_a_broken_transfer_goes_on_where_it_broke(scene: Scene) -> None:
+    body = os.urandom(BIG)
+    scene.put("target", body)
+
+    fetched = scene.fetch(HalfBody(), times=2, spool_from=1000)
+
+    assert fetched.spool is not None
+    assert Path(fetched.spool).read_bytes() == body
+    ranges = [request.headers.get("range") for request in scene.proxy.log if request.path.endswith("/target")]
+    assert ranges == [None, f"bytes={BIG // 2}-", f"bytes={BIG // 2 + BIG // 4}-"]
+
+
+def test_an_object_replaced_in_the_middle_comes_whole_and_new(scene: Scene) -> None:
+    scene.put("target", os.urandom(BIG))
+    replacement = os.urandom(BIG + 5)
+
+    def half_then_replace(request: Request, upstream: Upstream) -> Answer:
+        answer = HalfBody().apply(request, upstream)
+        scene.put("target", replacement)
+        return answer
+
+    fetched = scene.fetch(Call(half_then_replace), times=1, spool_from=1000)
+
+    assert fetched.spool is not None
+    assert Path(fetched.spool).read_bytes() == replacement
+    assert fetched.etag == hashlib.md5(replacement).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("crc32", zlib.crc32(BODY).to_bytes(4, "big")),
+        ("sha1", hashlib.sha1(BODY).digest()),
+        ("sha256", hashlib.sha256(BODY).digest()),
+        ("crc32c", None),
+        ("crc64nvme", None),
+    ],
+    ids=["crc32", "sha1", "sha256", "crc32c", "crc64nvme"],
+)
+def test_a_stated_checksum_is_verified(scene: Scene, name: str, value: bytes | None) -> None:
+    if value is None:
+        from awscrt import checksums
+
+        value = getattr(checksums, name)(BODY).to_bytes(4 if name == "crc32c" else 8, "big")
+    wrong = bytes([value[0] ^ 1]) + value[1:]
+    others = ["etag", "x-amz-checksum-crc32"]  # which would notice too
+    scene.proxy.add(Rule(Headers({f"x-amz-checksum-{name}": base64.b64encode(value).decode()}, others), "other"))
+
+    fetched = scene.fetch(Headers({f"x-amz-checksum-{name}": base64.b64encode(wrong).decode()}, others))
+
+    failure = failure_of(fetched)
+    assert failure.cause is Cause.INTEGRITY
+    assert name in failure.detail
+    asked = next(request for request in scene.proxy.log if request.path.endswith("/target"))
+    assert asked.headers["x-amz-checksum-mode"] == "ENABLED"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param({"x-amz-checksum-crc32": "AAAAAA==", "x-amz-checksum-type": "COMPOSITE"}, id="composite type"),
+        pytest.param({"x-amz-checksum-crc32": "AAAAAA==-2"}, id="composite value"),
+        pytest.param({"etag": '"0123456789abcdef0123456789abcdef-2"'}, id="multipart ETag"),
+        pytest.param(
+            {"etag": '"0123456789abcdef0123456789abcdef"', "x-amz-server-side-encryption": "aws:kms"}, id="KMS"
+        ),
+        pytest.param(
+            {"etag": '"0123456789abcdef0123456789abcdef"', "x-amz-server-side-encryption": "aws:kms:dsse"}, id="DSSE"
+        ),
+        pytest.param(
+            {
+                "etag": '"0123456789abcdef0123456789abcdef"',
+                "x-amz-server-side-encryption-customer-algorithm": "AES256",
+            },
+            id="customer key",
+        ),
+    ],
+)
+def test_what_covers_no_bytes_is_no_checksum(scene: Scene, headers: dict[str, str]) -> None:
+    fetched = scene.fetch(Headers({"x-amz-checksum-crc32": "", **headers}))
+
+    assert fetched.failure is None
+    assert fetched.body == BODY
+    assert fetched.attempts == 1
+
+
+def test_an_etag_is_an_md5_where_it_is_one(scene: Scene) -> None:
+    def other_body(request: Request, upstream: Upstream) -> Answer:
+        answer = Headers(remove=["x-amz-checksum-crc32"]).apply(request, upstream)
+        return replace(answer, body=BODY.upper())
+
+    fetched = scene.fetch(Call(other_body))
+
+    assert failure_of(fetched).cause is Cause.INTEGRITY
+    assert "md5" in failure_of(fetched).detail
+
+
+def test_a_cut_off_body_without_a_length_is_noticed(scene: Scene) -> None:
+    def cut(request: Request, upstream: Upstream) -> Answer:
+        return replace(upstream(request), chunked=True, send_bytes=10, ending="close")
+
+    fetched = scene.fetch(Call(cut))
+
+    assert failure_of(fetched).cause is Cause.NETWORK
+
+
+# -- refusals ----------------------------------------------------------------------------------------------------------
+
+DENIED = Status(403, "AccessDenied", "Access Denied")
+
+
+def test_an_object_that_is_denied_fails_at_once(scene: Scene) -> None:
+    scene.proxy.add(Rule(Status(403), path="/target$", method="HEAD"))
+
+    fetched = scene.fetch(DENIED)
+
+    failure = failure_of(fetched)
+    assert failure.cause is Cause.OBJECT_DENIED
+    assert failure.code == "AccessDenied"
+    assert failure.request_id == "FAULT"
+    assert failure.cause.exit_code is ExitCode.ACCESS_DENIED
+    assert fetched.attempts == 1
+
+
+def test_a_kms_key_that_is_denied_is_named(scene: Scene) -> None:
+    encrypted = {
+        "x-amz-server-side-encryption": "aws:kms",
+        "x-amz-server-side-encryption-aws-kms-key-id": KMS_KEY,
+    }
+    scene.proxy.add(Rule(Headers(encrypted), path="/target$", method="HEAD"))
+
+    failure = failure_of(scene.fetch(DENIED))
+
+    assert failure.cause is Cause.KMS_DENIED
+    assert KMS_KEY in failure.detail
+
+
+def test_a_kms_denial_is_told_from_its_grammar_where_nothing_else_tells(scene: Scene) -> None:
+    message = (
+        "User: arn:aws:iam::111122223333:user/reader is not authorized to perform: kms:Decrypt on resource: "
+        f"{KMS_KEY} because no identity-based policy allows the kms:Decrypt action"
+    )
+    scene.proxy.add(Rule(Status(403), path="/target$", method="HEAD"))
+
+    failure = failure_of(scene.fetch(Status(403, "AccessDenied", message)))
+
+    assert failure.cause is Cause.KMS_DENIED
+    assert failure.detail == f"kms:Decrypt denied on key {KMS_KEY}"
+
+
+def test_a_denied_action_is_named(scene: Scene) -> None:
+    message = (
+        "User: arn:aws:iam::111122223333:user/reader is not authorized to perform: s3:GetObject on resource: "
+        '"arn:aws:s3:::bucket/target" with an explicit deny in a resource-based policy'
+    )
+    scene.proxy.add(Rule(Status(403), path="/target$", method="HEAD"))
+
+    failure = failure_of(scene.fetch(Status(403, "AccessDenied", message)))
+
+    assert failure.cause is Cause.OBJECT_DENIED
+    assert failure.detail == "s3:GetObject denied on arn:aws:s3:::bucket/target"
+
+
+def _owned_by(owner: str) -> OtherBody:
+    return OtherBody(
+        b'<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><EncodingType>url</EncodingType>'
+        b"<IsTruncated>false</IsTruncated><Contents><Key>target</Key><Size>1</Size><Owner><ID>"
+        + owner.encode()
+        + b"</ID></Owner></Contents></ListBucketResult>"
+    )
+
+
+@pytest.mark.parametrize("acl", [True, False], ids=["the bucket's ACL tells", "a readable object tells"])
+def test_an_object_of_another_account_is_told(scene: Scene, acl: bool) -> None:
+    scene.proxy.add(Rule(Status(403), path="/target$", method="HEAD"))
+    scene.proxy.add(Rule(_owned_by("f" * 64), query="fetch-owner=true.*prefix=target"))
+    if not acl:
+        scene.proxy.add(Rule(Status(403, "AccessDenied"), query="acl="))
+        # Fetched alone at first, so that there is something readable to compare with.
+        fetcher = open_fetcher(scene.store.transport(), str(scene.spool))
+        refs = {ref.key: ref for ref in scene.refs()}
+        scene.proxy.add(Rule(DENIED, path="/target$", method="GET"))
+        drive(fetcher, [refs["other-0"]])
+        fetched = drive(fetcher, [refs["target"]])["target"]
+        fetcher.close()
+    else:
+        fetched = scene.fetch(DENIED)
+
+    failure = failure_of(fetched)
+    assert failure.cause is Cause.OTHER_OWNER
+    assert "f" * 64 in failure.detail
+
+
+def test_an_archived_object_is_told(scene: Scene) -> None:
+    fetched = scene.fetch(Status(403, "InvalidObjectState", "The operation is not valid for the storage class"))
+
+    assert failure_of(fetched).cause is Cause.ARCHIVED
+    assert fetched.attempts == 1
+
+
+def test_an_object_deleted_since_the_listing_is_gone(scene: Scene) -> None:
+    refs = scene.refs()
+    scene.s3.delete_object(Bucket=scene.bucket, Key="target")
+
+    fetched = fetch_all(scene.store, refs, scene.spool)["target"]
+
+    assert failure_of(fetched).cause is Cause.GONE
+    assert fetched.attempts == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "cause"),
+    [
+        (Status(403, "InvalidAccessKeyId"), Cause.CREDENTIALS),
+        (Status(403, "SignatureDoesNotMatch"), Cause.CREDENTIALS),
+        (Status(403, "RequestTimeTooSkewed"), Cause.CLOCK_SKEW),
+        (Status(404, "NoSuchBucket"), Cause.NO_BUCKET),
+    ],
+)
+def test_what_every_object_must_meet_is_fatal(scene: Scene, fault: Status, cause: Cause) -> None:
+    failure = failure_of(scene.fetch(fault))
+
+    assert failure.cause is cause
+    assert failure.cause.fatal
+
+
+def test_a_larger_object_than_allowed_is_refused(scene: Scene) -> None:
+    refs = scene.refs()
+    scene.put("target", b"x" * 2000)
+    store = open_store(scene.store.location, StoreSettings(retry=QUICK, max_object_bytes=1000))
+
+    for spool_from in (100, 1 << 22):
+        done = fetch_all(store, refs, scene.spool, spool_from=spool_from)
+        assert failure_of(done["target"]).cause is Cause.TOO_LARGE
+        assert done["other-0"].failure is None
+
+
+def test_a_spool_that_takes_nothing_is_told(scene: Scene) -> None:
+    (done, *_) = fetch_all(scene.store, scene.refs(), scene.spool / "missing", spool_from=1).values()
+
+    failure = failure_of(done)
+    assert failure.cause is Cause.SPOOL
+    assert failure.code == "ENOENT"
+    assert failure.cause.exit_code is ExitCode.DESTINATION
+
+
+# -- credentials -------------------------------------------------------------------------------------------------------
+
+EXPIRED = Status(400, "ExpiredToken", "The provided token has expired.")
+
+
+def test_expired_credentials_are_waited_for(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    refs = scene.refs()
+    scene.proxy.add(Rule(EXPIRED, method="GET", header="authorization: .*Credential=AKIAIOSFODNN7EXAMPLE/", path="."))
+    old = scene.store.transport()
+    renewals: list[None] = []
+
+    def renew() -> Transport:
+        renewals.append(None)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIARENEWED")
+        return scene.store.transport(renew=True)
+
+    done = fetch_all(scene.store, refs, scene.spool, renew=renew, transport=old)
+
+    assert all(fetched.body == BODY for fetched in done.values())
+    assert len(renewals) == 1
+
+
+def test_credentials_that_stay_expired_end_it(scene: Scene) -> None:
+    refs = scene.refs()
+    scene.proxy.add(Rule(EXPIRED, method="GET", path="/(target|other)"))
+
+    done = fetch_all(scene.store, refs, scene.spool, renew=lambda: scene.store.transport(renew=True))
+
+    assert {failure_of(fetched).cause for fetched in done.values()} == {Cause.CREDENTIALS}
+
+
+# -- the whole endpoint ------------------------------------------------------------------------------------------------
+
+
+def test_an_endpoint_that_dies_and_comes_back(scene: Scene) -> None:
+    for number in range(40):
+        scene.put(f"more-{number}")
+    refs = scene.refs()
+    patient = StoreSettings(retry=replace(QUICK, attempts=12, max_delay=0.5))
+    store = open_store(scene.store.location, patient)
+    transport = store.transport()
+    seen = threading.Event()
+
+    def pass_on(request: Request, upstream: Upstream) -> Answer:
+        answer = upstream(request)
+        seen.set()
+        return answer
+
+    scene.proxy.add(Rule(Call(pass_on)))
+
+    def die() -> None:
+        seen.wait(10)
+        scene.proxy.kill()
+        time.sleep(0.5)
+        scene.proxy.revive()
+
+    thread = threading.Thread(target=die)
+    thread.start()
+    done = fetch_all(store, refs, scene.spool, transport=transport)
+    thread.join()
+
+    assert all(fetched.body == BODY for fetched in done.values())
+    assert max(fetched.attempts for fetched in done.values()) > 1
+
+
+def test_a_dead_endpoint_fails_everything_in_time(scene: Scene) -> None:
+    refs = scene.refs()
+    transport = scene.store.transport()
+    scene.proxy.kill()
+
+    done = fetch_all(scene.store, refs, scene.spool, transport=transport)
+
+    assert {failure_of(fetched).cause for fetched in done.values()} == {Cause.NETWORK}
+
+
+def test_throttling_makes_the_window_smaller_and_loses_nothing(scene: Scene) -> None:
+    for number in range(60):
+        scene.put(f"more-{number}")
+    refs = scene.refs()
+    scene.proxy.add(Rule(Status(503, "SlowDown"), path="/more", method="GET", times=30))
+    fetcher = open_fetcher(scene.store.transport(), str(scene.spool))
+    before = fetcher.room()
+
+    drive(fetcher, refs)
+
+    assert fetcher.room() < before
+    fetcher.close()
+
+
+# -- listing -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "words"),
+    [
+        (Status(403, "AccessDenied"), AccessDenied, "access denied"),
+        (Status(403, "InvalidAccessKeyId"), AccessDenied, "rejects the credentials"),
+        (Status(403, "SignatureDoesNotMatch"), AccessDenied, "rejects the credentials"),
+        (Status(403, "RequestTimeTooSkewed"), ConfigurationError, "clock"),
+        (Status(400, "ExpiredToken"), ConfigurationError, "expired"),
+        (Status(404, "NoSuchBucket"), NoSuchBucket, "does not exist"),
+        (Status(503, "SlowDown"), ConnectionFailed, "SlowDown"),
+        (Status(200, body=b"<html>captive portal</html>"), ConnectionFailed, "no list page"),
+        (Status(200, body=b"{}"), ConnectionFailed, "no list page"),
+        (Reset(), ConnectionFailed, "cannot reach"),
+        (HalfBody(), ConnectionFailed, "cannot reach"),
+        (Stall(), ConnectionFailed, "cannot reach"),
+    ],
+)
+def test_a_listing_that_fails_says_why(scene: Scene, fault: Fault, error: type[Exception], words: str) -> None:
+    scene.proxy.add(Rule(fault, query="list-type=2"))
+
+    with pytest.raises(error, match=words):
+        scene.refs()
+
+
+@pytest.mark.parametrize("fault", [Status(503, "SlowDown"), Reset(), HalfBody(), Status(500)])
+def test_a_listing_gets_over_a_passing_fault(scene: Scene, fault: Fault) -> None:
+    scene.proxy.add(Rule(fault, query="list-type=2", times=2))
+
+    assert len(scene.refs()) == 4
+
+
+def test_an_expired_login_names_the_command(scene: Scene, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    config.write_text("[profile work]\nregion = us-east-1\naws_access_key_id = AKIA\naws_secret_access_key = s\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    scene.proxy.add(Rule(EXPIRED, query="list-type=2"))
+    store = open_store(scene.store.location, StoreSettings(profile="work", retry=QUICK))
+
+    with pytest.raises(ConfigurationError) as caught:
+        list(store.list_pages())
+
+    assert "aws configure --profile work" in caught.value.next_step
+
+
+@pytest.mark.parametrize("status", [301, 400])
+def test_a_wrong_region_is_followed(scene: Scene, status: int) -> None:
+    elsewhere = Status(
+        status,
+        body=b"<Error><Code>AuthorizationHeaderMalformed</Code><Region>eu-central-1</Region></Error>",
+        headers={"x-amz-bucket-region": "eu-central-1"} if status == 301 else {},
+    )
+    scene.proxy.add(Rule(elsewhere, header="authorization: .*/us-east-1/s3/"))
+
+    refs = scene.refs()
+    done = fetch_all(scene.store, refs, scene.spool)
+
+    assert len(refs) == 4
+    assert all(fetched.body == BODY for fetched in done.values())
+
+
+def test_a_transport_knows_the_region_before_anything_was_listed(scene: Scene) -> None:
+    refs = scene.refs()
+    elsewhere = Status(301, headers={"x-amz-bucket-region": "eu-central-1"})
+    scene.proxy.add(Rule(elsewhere, header="authorization: .*/us-east-1/s3/"))
+    fresh = open_store(scene.store.location, StoreSettings(retry=QUICK))
+
+    done = fetch_all(fresh, refs, scene.spool)
+
+    assert all(fetched.body == BODY for fetched in done.values())
