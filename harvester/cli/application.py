@@ -14,7 +14,9 @@ from harvester import __version__
 from harvester.errors import ExitCode, HarvesterError
 
 # Imported only when the verb is used, so that --help and completion answer at once.
-COMMANDS: Mapping[str, str] = {}
+COMMANDS: Mapping[str, str] = {
+    "policy": "harvester.cli.policy:policy",
+}
 
 
 class LazyGroup(click.Group):
