@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harvester.api import sync
+    from harvester.api import reconcile, sync
     from harvester.errors import HarvesterError
     from harvester.location import Location, parse_location
     from harvester.mirror import (
@@ -47,10 +47,11 @@ __all__ = [
     "list_objects",
     "parse_location",
     "read",
+    "reconcile",
     "sync",
 ]
 
-_HOMES = {"sync": "harvester.api", "HarvesterError": "harvester.errors"} | dict.fromkeys(
+_HOMES = {"sync": "harvester.api", "reconcile": "harvester.api", "HarvesterError": "harvester.errors"} | dict.fromkeys(
     ("Location", "parse_location"), "harvester.location"
 )
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 from harvester.cloud import StoreSettings
 from harvester.location import Location, parse_location
 from harvester.mirror import Observer, SyncOptions, SyncReport
 from harvester.mirror import sync as _sync
+from harvester.tasks import NimbleClient, Promise, ReconcileOptions, ReconcileReport
+from harvester.tasks import reconcile as _reconcile
 from policies import facts
 
 
@@ -37,3 +40,25 @@ def sync(
     """
     place = location if isinstance(location, Location) else parse_location(location)
     return _sync(place, Path(destination), with_facts(options or SyncOptions()), settings=settings, observer=observer)
+
+
+def reconcile(
+    destination: Path | str,
+    *,
+    batches: Sequence[str] = (),
+    runs: Sequence[str] = (),
+    tasks: Sequence[str] = (),
+    options: ReconcileOptions | None = None,
+    client: NimbleClient | None = None,
+    settings: StoreSettings | None = None,
+) -> ReconcileReport:
+    """Account for every task that was promised: each in exactly one class, each gap with its next step.
+
+    ``client`` is made from NIMBLE_API_KEY and NIMBLE_BASE_URL where none is given. Raises a HarvesterError for a
+    destination that was never synced, an unknown id, and whatever the API or the bucket refuse.
+    """
+    promise = Promise(tuple(batches), tuple(runs), tuple(tasks))
+    if client is not None:
+        return _reconcile(Path(destination), promise, client, options, settings=settings)
+    with NimbleClient.from_environment() as own:
+        return _reconcile(Path(destination), promise, own, options, settings=settings)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
-from collections.abc import Iterable, Mapping
-from typing import NoReturn
+import traceback
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NoReturn
 
 import click
 
@@ -24,6 +26,11 @@ COMMANDS: Mapping[str, str] = {
     "policy": "harvester.cli.policy:policy",
     "explain": "harvester.cli.explain:explain_command",
     "test": "harvester.cli.test:test_command",
+    "reconcile": "harvester.cli.reconcile:reconcile_command",
+    "tasks": "harvester.cli.tasks:tasks",
+    "batches": "harvester.cli.batches:batches",
+    "runs": "harvester.cli.runs:runs",
+    "delivery-params": "harvester.cli.delivery_params:delivery_params",
     "schema": "harvester.cli.schema:schema_command",
     "completion": "harvester.cli.completion:completion_command",
 }
@@ -39,9 +46,28 @@ SUMMARIES: Mapping[str, str] = {
     "policy": "Print, check, compare, merge and apply the policies that open a bucket.",
     "explain": "Say what Nimble may do at LOCATION, and what to mend.",
     "test": "Test the connection to each LOCATION as Nimble's form does.",
+    "reconcile": "Account for every task that was promised.",
+    "tasks": "Show single tasks, and fetch their results while Nimble holds them.",
+    "batches": "Show batches, their tasks and progress, and wait for them.",
+    "runs": "Show the runs of Nimble Jobs.",
+    "delivery-params": "Print the storage parameters that make Nimble deliver to LOCATION.",
     "schema": "Print the JSON Schema of an output or a result shape.",
     "completion": "Print the completion script of a shell.",
 }
+
+
+class _ReaderLeft(Exception):
+    """Whoever read our standard output has closed it."""
+
+
+@contextlib.contextmanager
+def _reader_may_leave() -> Iterator[None]:
+    """Keep a broken pipe from click, which would make it exit code 1."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise _ReaderLeft from None
 
 
 class LazyGroup(click.Group):
@@ -51,6 +77,16 @@ class LazyGroup(click.Group):
         """Take ``lazy``: the command's name to ``module:attribute``."""
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # click's own signature is wide; passed through
         self._lazy = lazy
+
+    def make_context(self, *args: Any, **more: Any) -> click.Context:
+        """Parse, which may print the help."""
+        with _reader_may_leave():
+            return super().make_context(*args, **more)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the verb."""
+        with _reader_may_leave():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
         """Return the names in the order of the table, which is the order of use."""
@@ -87,6 +123,9 @@ def program() -> None:
 
 def main(arguments: Iterable[str] | None = None) -> NoReturn:
     """Run the program on ``arguments`` (default: the process's own) and exit with its code."""
+    for stream in (sys.stdout, sys.stderr):
+        # A key can hold what the terminal's encoding, or none, can write: show it escaped instead of failing.
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # always text files of ours here
     try:
         result = program.main(
             args=None if arguments is None else list(arguments), prog_name="nimble-harvester", standalone_mode=False
@@ -103,11 +142,32 @@ def main(arguments: Iterable[str] | None = None) -> NoReturn:
     except HarvesterError as error:
         print_error(error)
         code = error.exit_code
-    except BrokenPipeError:
-        # The reader of our standard output has left: not an error of ours. Python would complain again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except _ReaderLeft:
+        forsake_output()
         code = ExitCode.OK
+    except Exception as error:  # noqa: BLE001  # whatever else it is, it is a bug of ours, told without a traceback
+        code = _print_bug(error)
     sys.exit(code)
+
+
+def forsake_output() -> None:
+    """Send what is still written to standard output nowhere: its reader has left, and Python would complain at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _print_bug(error: Exception) -> int:
+    if os.environ.get("NIMBLE_HARVESTER_DEBUG"):
+        traceback.print_exception(error)
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    # Not the message: it may quote a payload or a secret.
+    click.echo(
+        f"error: a bug in nimble-harvester: {type(error).__name__} in {frame.name}, {frame.filename}:{frame.lineno}",
+        err=True,
+    )
+    if isinstance(error, OSError) and error.strerror:
+        click.echo(f"  {error.strerror}", err=True)
+    click.echo("  please report it; NIMBLE_HARVESTER_DEBUG=1 shows the traceback", err=True)
+    return ExitCode.BUG
 
 
 def print_error(error: HarvesterError) -> None:

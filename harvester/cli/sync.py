@@ -12,6 +12,7 @@ from typing import Any, Literal
 import click
 
 from harvester.api import with_facts
+from harvester.cli.application import forsake_output
 from harvester.cli.parameters import DIRECTORY, LOCATION, MOMENT, SIZE, format_option, state_option, store_options
 from harvester.cli.progress import Progress
 from harvester.cli.signals import stop_signals
@@ -39,7 +40,7 @@ Examples:
   nimble-harvester sync gs://my-bucket/results/ ./results --include '*.json.gz'
   nimble-harvester sync s3://my-bucket/results/ ./results --schema price.json
   nimble-harvester sync s3://my-bucket/results/ ./results --since 24h --dry-run
-  nimble-harvester sync s3://my-bucket/results/ ./results --format json --report run.json
+  nimble-harvester sync s3://my-bucket/results/ ./results --report run.json
 """,
 )
 @click.argument("location", type=LOCATION)
@@ -202,7 +203,11 @@ def _run(
 
 
 def _print_event(event: ObjectEvent) -> None:
-    print(json.dumps({"event": "object", **event._asdict()}, ensure_ascii=False))
+    try:
+        print(json.dumps({"event": "object", **event._asdict()}, ensure_ascii=False))
+    except BrokenPipeError:
+        # Nobody listens any more; what was begun is brought home all the same.
+        forsake_output()
 
 
 def _print_plan(event: ObjectEvent) -> None:

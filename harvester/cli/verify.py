@@ -15,7 +15,8 @@ from harvester.mirror import Mark, StoreSettings, Verification
     "verify",
     epilog="""\b
 Marks:
-  = same   - missing here   + not in the manifest   * differs   ! unreadable   . evicted
+  = same       - missing here   + not in the manifest
+  * differs    ! unreadable     . evicted
 \b
 Examples:
   nimble-harvester verify ./results

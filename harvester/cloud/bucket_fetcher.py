@@ -172,7 +172,7 @@ class BucketFetcher:
         """Whether a handle may be started now, if there is a request for it."""
         if len(self._slots) >= self._window.limit or not (self._pending or self._waiting):
             return False
-        return not self._bytes or self._bytes < _BYTES_IN_FLIGHT
+        return self._bytes < _BYTES_IN_FLIGHT
 
     def _start(self, now: float) -> None:
         while self._startable():

@@ -24,14 +24,17 @@ def split_by_hexadecimal_digit(prefix: str, after: str) -> list[tuple[str, str |
 def just_before(key: str) -> str:
     """Return a key ``k < key`` that hardly any other lies behind; for stores that can only list ``> k``.
 
-    A key has no nearest lower neighbour, except one that ends in NUL. What does lie between has to be dropped.
+    A key has no nearest lower neighbour, except one that ends in NUL. What does lie between has to be dropped. The
+    result adds no character that XML cannot carry, as some stores echo it unencoded.
     """
     if not key:
         return ""
     head, last = key[:-1], ord(key[-1])
-    if last == 0:
-        return head
+    if last <= ord(" "):
+        return head  # only keys with a control character lie between
     previous = last - 1
     if 0xD800 <= previous <= 0xDFFF:
         previous = 0xD7FF  # no key holds a surrogate
+    elif previous in {0xFFFE, 0xFFFF}:
+        previous = 0xFFFD
     return head + chr(previous) + _HIGHEST

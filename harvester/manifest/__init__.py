@@ -2,9 +2,10 @@
 
 from harvester.manifest.lock import DestinationLock, LockHolder, read_lock_holder
 from harvester.manifest.manifest import Manifest, SourceBinding
-from harvester.manifest.rows import LandedRow, ProblemRow, RunRow, VersionRow
+from harvester.manifest.rows import RESCUED_KEY, LandedRow, ProblemRow, RunRow, VersionRow
 
 __all__ = [
+    "RESCUED_KEY",
     "DestinationLock",
     "LandedRow",
     "LockHolder",

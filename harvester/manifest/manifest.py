@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from harvester.errors import ConfigurationError, DestinationUnusable, IntegrityError, UsageError
-from harvester.manifest.rows import LandedRow, ProblemRow, RunRow, VersionRow
+from harvester.manifest.rows import RESCUED_KEY, LandedRow, ProblemRow, RunRow, VersionRow
 from harvester.manifest.tables import MIGRATIONS, migrate, too_new
 
 _Row = TypeVar("_Row", LandedRow, ProblemRow)
@@ -34,6 +34,7 @@ _SEQUENCE_BLOCK = 1_000_000
 _CHUNK_ROWS = 2_000
 # Above every character a key can hold: an exclusive upper bound for "all keys".
 _AFTER_ALL_KEYS = "\U0010ffff\U0010ffff"
+_AFTER_RESCUED = RESCUED_KEY[:-1] + chr(ord(RESCUED_KEY[-1]) + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +107,19 @@ class Manifest:
         return SourceBinding(fields["url"], fields["endpoint"], fields["keep_compressed"])
 
     def bind(self, binding: SourceBinding, destination: Path) -> None:
-        """Bind the destination to its source, for good. Raises UsageError when it is bound to another."""
+        """Bind the destination to its source. Raises UsageError when it is bound to another, see ``check_binding``."""
         self.check_binding(binding, destination)
         fields = {"url": binding.url, "endpoint": binding.endpoint, "keep_compressed": binding.keep_compressed}
         self._set("source", json.dumps(fields))
 
     def check_binding(self, binding: SourceBinding, destination: Path) -> None:
-        """Raise UsageError when the destination is bound to another source, or names its files differently."""
+        """Raise UsageError when the destination is bound to another source, or names its files differently.
+
+        A destination in which nothing was ever landed or found wrong holds no truth that could be mixed: whoever
+        mistyped a bucket's name may try again.
+        """
         bound = self.binding()
-        if bound is None:
+        if bound is None or (self.is_empty() and next(self.problems(), None) is None):
             return
         if bound.url != binding.url:
             raise UsageError(
@@ -218,17 +223,19 @@ class Manifest:
         versions: Sequence[VersionRow] = (),
         gone: Iterable[str] = (),
         returned: Iterable[str] = (),
+        removed: Iterable[str] = (),
     ) -> None:
         """Write a batch in one transaction.
 
         ``solved`` are keys whose problem is over, ``gone`` those a complete listing lacks, ``returned`` those that
-        came back. Raises DestinationUnusable when the disk is full.
+        came back, ``removed`` those whose row is over. Raises DestinationUnusable when the disk is full.
         """
         database = self._database
         try:
             database.execute("BEGIN IMMEDIATE")
             try:
                 database.executemany("DELETE FROM problems WHERE key = ?", ((key,) for key in solved))
+                database.executemany("DELETE FROM objects WHERE key = ?", ((key,) for key in removed))
                 database.executemany(
                     "INSERT OR REPLACE INTO versions(key, seq, etag, path, digest) VALUES (?, ?, ?, ?, ?)", versions
                 )
@@ -303,6 +310,16 @@ class Manifest:
     def _one(self, query: str, row_type: type[_Row], key: str) -> _Row | None:
         found: Any = self._database.execute(query, (key,)).fetchone()
         return None if found is None else row_type._make(found)
+
+    def rescued(self) -> dict[str, LandedRow]:
+        """Return the rescued results by task id."""
+        rows = self.landed(RESCUED_KEY, _AFTER_RESCUED)
+        return {row.task_id: row for row in rows if row.task_id is not None and row.origin == "rescued"}
+
+    def rescue_problems(self) -> dict[str, ProblemRow]:
+        """Return the rescued results that turned out invalid, by task id."""
+        rows = self.problems(RESCUED_KEY, _AFTER_RESCUED)
+        return {row.key.removeprefix(RESCUED_KEY): row for row in rows}
 
     def owner_of(self, path: str) -> str | None:
         """Return the key whose object lies at ``path``, or None."""

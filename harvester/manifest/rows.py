@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+RESCUED_KEY = "nimble-task:"
+"""What the key of a rescued result starts with; its task id follows. It is in no bucket, and no listing holds it."""
+
 
 class LandedRow(NamedTuple):
     """The version of an object that landed last."""

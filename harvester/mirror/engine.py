@@ -7,31 +7,25 @@ import json
 import os
 import tempfile
 import time
-from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from harvester.cloud import FetchRequest, Store, StoreSettings, open_store
-from harvester.errors import ExitCode, HarvesterError, Interrupted
+from harvester.cloud import Store, StoreSettings, open_store
+from harvester.errors import ExitCode, HarvesterError
 from harvester.location import Location
 from harvester.manifest import Manifest, SourceBinding
-from harvester.mirror.breaker import Breaker
 from harvester.mirror.destination import check_apart, destination_error, manifest_path, open_destination
 from harvester.mirror.landing import TEMPORARY
 from harvester.mirror.listing import BackgroundListing, ListingEnd, ListingFailed, Page, RangeEnd
 from harvester.mirror.options import Observer, SyncOptions
-from harvester.mirror.outcomes import Assignment, DestinationFault, Failed, Outcome
 from harvester.mirror.paths import FileSystemNames, probe_names
-from harvester.mirror.plan import ActionKind, CompiledSelection, PlanOptions
+from harvester.mirror.plan import CompiledSelection, PlanOptions
 from harvester.mirror.planner import Naming, Planned
 from harvester.mirror.planning import ListingPlanner
-from harvester.mirror.pool import WorkerPool
-from harvester.mirror.recorder import Recorder, aside_path
-from harvester.mirror.report import ObjectEvent, SyncProgress, SyncReport
+from harvester.mirror.recorder import Recorder
+from harvester.mirror.report import ObjectEvent, SyncReport
+from harvester.mirror.transfers import Transfers
 
-_READY = 2_000
-_WAIT_SECONDS = 0.2
-_PATIENCE_SECONDS = 10.0
 _EXACT_NAMES = FileSystemNames(folds_case=False, folds_normalization=False)
 
 
@@ -97,15 +91,9 @@ class SyncRun:
             CompiledSelection(options.selection),
             PlanOptions(options.fingerprint, options.probe_name, options.max_object_bytes),
         )
-        self._ready: deque[Assignment] = deque()
-        self._planned: dict[str, Planned] = {}
-        self._pool: WorkerPool | None = None
-        self._breaker = Breaker()
-        self._listing_done = False
+        self._transfers = Transfers(store, root, self._recorder, options, observer)
         self._wanted_bytes = 0
-        self._fetches = 0
         self._free_bytes: int | None = None
-        self._progress_at = 0.0
 
     def run(self) -> SyncReport:
         """Do the run and return its account."""
@@ -114,7 +102,7 @@ class SyncRun:
             try:
                 self._bring_home()
             finally:
-                self._end_workers()
+                self._transfers.end()
         except HarvesterError as stopped:
             error = stopped
         except OSError as failed:
@@ -135,16 +123,17 @@ class SyncRun:
             complete = self._work_through(listing)
         finally:
             listing.stop()
-        self._drain()
+        self._transfers.drain()
         if complete:
             self._recorder.flush()
             self._plan_late()
-            self._drain()
+            self._transfers.drain()
 
     def _work_through(self, listing: BackgroundListing) -> bool:
         """Plan and hand out until everything is listed; return False when the caller's limit ended it before."""
+        transfers = self._transfers
         while True:
-            while len(self._ready) < _READY and (listed := listing.take()) is not None:
+            while transfers.has_room and (listed := listing.take()) is not None:
                 match listed:
                     case Page():
                         self._tally.listed += len(listed.refs)
@@ -153,27 +142,23 @@ class SyncRun:
                     case RangeEnd():
                         self._planner.end_range(listed)
                     case ListingEnd():
-                        self._listing_done = True
+                        transfers.listing_done = True
                         return True
                     case ListingFailed(error):
                         raise error
                 self._recorder.gone(self._planner.take_gone())
                 if self._limit_reached():
                     return False
-                self._step(0)
-            self._step(_WAIT_SECONDS, listing.fileno() if len(self._ready) < _READY else None)
-
-    def _drain(self) -> None:
-        while self._ready or (self._pool is not None and self._pool.outstanding):
-            self._step(_WAIT_SECONDS)
+                transfers.step(0)
+            transfers.step(wake=listing.fileno() if transfers.has_room else None)
 
     def _plan_late(self) -> None:
         for planned in self._planner.late():
             if planned.row is not None and planned.row.gone:
                 self._recorder.returned()
             self._take((planned,))
-            while len(self._ready) >= _READY:
-                self._step(_WAIT_SECONDS)
+            while not self._transfers.has_room:
+                self._transfers.step()
 
     def _take(self, plans: Iterable[Planned]) -> None:
         """Settle what needs no worker, queue the rest."""
@@ -185,84 +170,16 @@ class SyncRun:
                 if self._options.dry_run:
                     self._announce(planned)
                 elif not self._limit_reached():
-                    self._queue(planned)
+                    self._transfers.queue(planned)
 
     def _announce(self, planned: Planned) -> None:
         if self._observer.event is not None:
             ref, action = planned.ref, planned.action
             self._observer.event(ObjectEvent(ref.key, "not_attempted", action.reason, planned.path, 0))
 
-    def _queue(self, planned: Planned) -> None:
-        ref, action, path, row, problem = planned
-        aside = ""
-        if row is not None and self._options.on_change == "keep" and action.reason == "changed" and not row.evicted:
-            aside = aside_path(row)
-        quarantined = digest = ""
-        if action.kind is ActionKind.RECHECK and problem is not None:
-            quarantined, digest = problem.path or "", problem.digest or ""
-        request = FetchRequest(ref.key, ref.size, ref.etag, ref.last_modified)
-        self._ready.append(Assignment(request, path, aside, quarantined, digest))
-        self._planned[ref.key] = planned
-        self._fetches += 1
-
     def _limit_reached(self) -> bool:
         limit = self._options.max_objects
-        return limit is not None and self._fetches >= limit
-
-    def _step(self, timeout: float, listing: int | None = None) -> None:
-        """Hand out, wait at most ``timeout`` seconds for something to happen, take what came."""
-        self._check_stop()
-        pool = self._pool
-        if pool is None and self._ready:
-            pool = self._pool = self._start_pool()
-        if pool is None:
-            if timeout and listing is not None:
-                WorkerPool.wait_for(listing, timeout)
-        else:
-            pool.hand_out(self._ready)
-            outcomes, expired = pool.collect(timeout, *(() if listing is None else (listing,)))
-            for outcome in outcomes:
-                self._settle(outcome)
-            if expired:
-                pool.renew(self._store.transport(renew=True))
-        self._recorder.flush_if_due()
-        self._tell_progress()
-
-    def _start_pool(self) -> WorkerPool:
-        return WorkerPool(
-            self._options.worker_count,
-            self._store.transport(),
-            self._store.location.prefix,
-            str(self._root),
-            self._options.result,
-            refuse_unsafe=self._options.unsafe_names == "refuse",
-        )
-
-    def _settle(self, outcome: Outcome) -> None:
-        planned = self._planned.pop(outcome.key)
-        if isinstance(outcome, DestinationFault):
-            raise destination_error(self._root, OSError(outcome.errno, os.strerror(outcome.errno)))
-        self._recorder.settle(outcome, planned)
-        if isinstance(outcome, Failed):
-            error = self._breaker.failure(outcome)
-            if error is not None:
-                raise error
-        else:
-            self._breaker.success()
-
-    def _check_stop(self) -> None:
-        number = self._observer.stop_signal()
-        if number is not None:
-            raise Interrupted(number)
-
-    def _end_workers(self) -> None:
-        """Let the workers finish what they hold in hand, and account for it."""
-        pool, self._pool = self._pool, None
-        if pool is None:
-            return
-        for outcome in pool.stop(_PATIENCE_SECONDS):
-            planned = self._planned.pop(outcome.key)
-            self._recorder.settle(outcome, planned)
+        return limit is not None and self._transfers.queued >= limit
 
     # What people are told
 
@@ -280,44 +197,15 @@ class SyncRun:
             # Once is enough: no listing can want more than this.
             self._free_bytes = 1 << 63
 
-    def _tell_progress(self) -> None:
-        now = time.monotonic()
-        if now - self._progress_at < _WAIT_SECONDS:
-            return
-        self._progress_at = now
-        tally = self._tally
-        self._observer.progress(
-            SyncProgress(
-                tally.listed,
-                self._listing_done,
-                tally.settled,
-                tally.failed + tally.refused + tally.quarantined,
-                tally.bytes_fetched,
-                now,
-            )
-        )
-
     def _report(self, error: HarvesterError | None) -> SyncReport:
-        tally = self._tally
         exit_code = self._exit_code(error)
-        report = SyncReport(
+        report = self._tally.report(
             location=self._store.location.url,
             destination=str(self._root),
             run=self._run,
             dry_run=self._options.dry_run,
             started_at=self._started_at,
-            finished_at=time.time(),
             exit_code=exit_code,
-            counts=tally.counts(),
-            ignored_by_reason=dict(sorted(tally.ignored.items())),
-            renamed=tally.renamed,
-            replaced=tally.replaced,
-            source_gone=tally.source_gone,
-            bytes_fetched=tally.bytes_fetched,
-            bytes_written=tally.bytes_written,
-            upstream=dict(sorted(tally.upstream.items())),
-            first_seq=tally.first_seq,
-            last_seq=tally.last_seq,
             problems=self._recorder.problems(),
             error=error,
         )

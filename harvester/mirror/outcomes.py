@@ -8,7 +8,6 @@ from typing import NamedTuple, TypeAlias
 from harvester.cloud import FetchRequest, Transport
 from harvester.result import ResultOptions
 
-
 INTERNAL_ERROR = "internal_error"
 """The cause of a Failed that is a bug of this program."""
 

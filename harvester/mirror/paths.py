@@ -17,6 +17,8 @@ STATE_FOLDER = ".nimble-harvester"
 """Holds the manifest, the lock, temporary files and the quarantine of a destination."""
 SAFE_NAME_FOLDER = "_keys"
 """Holds the objects whose key cannot be a path of its own."""
+RESCUED_FOLDER = "_rescued"
+"""Holds the results that were fetched from the API because they never reached the bucket."""
 
 _LONGEST_NAME = 255
 _LONGEST_PATH = 4096
@@ -57,7 +59,7 @@ def _refusal(path: str, room: int) -> str:
     if any(part in ("", ".", "..") for part in parts):
         return "not_a_plain_path"
     # Folded, because on a file system that folds case ".Nimble-Harvester" is the state folder.
-    if parts[0].casefold() in (STATE_FOLDER, SAFE_NAME_FOLDER):
+    if parts[0].casefold() in (STATE_FOLDER, SAFE_NAME_FOLDER, RESCUED_FOLDER):
         return "reserved_name"
     if any(len(part.encode()) > _LONGEST_NAME for part in parts):
         return "name_too_long"

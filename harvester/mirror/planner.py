@@ -115,10 +115,10 @@ class RangePlanner:
         return self._plan(ref, self._manifest.landed_row(ref.key), self._manifest.problem(ref.key))
 
     def take_gone(self) -> list[LandedRow]:
-        """Return the rows passed since the last call that the listing does not hold."""
+        """Return the rows passed since the last call that the listing does not hold, though it once did."""
         gone, self._rows.skipped = self._rows.skipped, []
         self._problems.skipped.clear()
-        return gone
+        return [row for row in gone if row.origin == "delivered"]
 
     def finish(self, end: str | None) -> None:
         """Pass the rows up to the end of the range."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from harvester.cloud import ObjectRef
 from harvester.manifest import Manifest
 from harvester.mirror.listing import LateKeys, Page, RangeEnd
 from harvester.mirror.paths import FileSystemNames, FoldedClaims, PathClaims, SortedClaims
 from harvester.mirror.plan import CompiledSelection, PlanOptions
 from harvester.mirror.planner import Naming, Planned, RangePlanner
+
+_AFTER_ALL_KEYS = "\U0010ffff"
 
 
 class ListingPlanner:
@@ -55,11 +58,23 @@ class ListingPlanner:
 
     def late(self) -> Iterator[Planned]:
         """Yield the plan of each object that came out of order; all others must be recorded by now."""
-        planner = RangePlanner(
-            self._manifest, "\U0010ffff", self._claims(), self._naming, self._selection, self._options
-        )
+        planner = self._unordered_planner()
         for ref in self._late.in_order():
             yield planner.plan_late(ref)
+
+    def unordered(self, refs: Iterable[ObjectRef]) -> Iterator[Planned]:
+        """Yield the plan of objects in any order; what was planned before must be recorded by now.
+
+        Objects of one call may not collide with one another unnoticed: their claims are kept until the call ends.
+        """
+        planner = self._unordered_planner()
+        for ref in sorted(refs):
+            yield planner.plan_late(ref)
+
+    def _unordered_planner(self) -> RangePlanner:
+        return RangePlanner(
+            self._manifest, _AFTER_ALL_KEYS, self._claims(), self._naming, self._selection, self._options
+        )
 
     def take_gone(self) -> list[str]:
         """Return the keys found gone since the last call."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from harvester.errors import HarvesterError, IntegrityError, UsageError
-from harvester.manifest import LandedRow, Manifest
+from harvester.manifest import LandedRow, Manifest, ProblemRow, SourceBinding
 from harvester.mirror.destination import read_destination
 from harvester.result import Shape, rows, select
 
@@ -122,3 +122,21 @@ def _results(root: Path, row: LandedRow, selected: str | None, account: ReadAcco
                 yield ResultRow(wanted, row.seq, row.run, row.key, row.etag, row.task_id, row.landed_at)
     except (OSError, ValueError, HarvesterError):
         account.unreadable.append(row.path)
+
+
+def source_of(destination: Path, *, state_dir: Path | None = None) -> SourceBinding | None:
+    """Return what a destination is a copy of. Raises ConfigurationError when it was never synced."""
+    with read_destination(destination, state_dir) as opened:
+        return opened.manifest.binding()
+
+
+def landed_rows(destination: Path, *, state_dir: Path | None = None) -> Iterator[LandedRow]:
+    """Yield the row of every landed object, in byte order of the key. Raises ConfigurationError (never synced)."""
+    with read_destination(destination, state_dir) as opened:
+        yield from opened.manifest.landed()
+
+
+def problem_rows(destination: Path, *, state_dir: Path | None = None) -> Iterator[ProblemRow]:
+    """Yield every known problem, in byte order of the key. Raises ConfigurationError (never synced)."""
+    with read_destination(destination, state_dir) as opened:
+        yield from opened.manifest.problems()

@@ -45,6 +45,9 @@ class Recorder:
         self._gone: list[str] = []
         self._returned: list[str] = []
         self._obsolete: list[str] = []
+        self._rescued = manifest.rescued()
+        self._rescue_problems = manifest.rescue_problems()
+        self._removed: list[str] = []
         self._unstored: list[ObjectProblem] = []
         self._flushed_at = time.monotonic()
         self._barrier_at = time.monotonic()
@@ -172,12 +175,25 @@ class Recorder:
         if landed.status is not None:
             tally.upstream[landed.status] += 1
             self._upstream(landed.key, landed.status, known=False)
+        if landed.task_id is not None:
+            self._give_way(landed.task_id)
         if landed.fault is not None:
             self._problem(landed, "landed", *landed.fault, planned.problem)
         elif planned.problem is not None:
             self._solved.append(landed.key)
             self._discard_quarantined(planned.problem, "")
         return seq
+
+    def _give_way(self, task_id: str) -> None:
+        """Drop what was rescued of a task whose delivered object has landed."""
+        rescued = self._rescued.pop(task_id, None)
+        if rescued is not None:
+            self._removed.append(rescued.key)
+            self._obsolete.append(rescued.path)
+        problem = self._rescue_problems.pop(task_id, None)
+        if problem is not None:
+            self._solved.append(problem.key)
+            self._discard_quarantined(problem, "")
 
     def _refused(self, refused: Refused, previous: ProblemRow | None) -> None:
         self.tally.refused += 1
@@ -260,6 +276,7 @@ class Recorder:
             versions=self._versions,
             gone=self._gone,
             returned=self._returned,
+            removed=self._removed,
         )
         # Only now: a row that still named these files would outlive them.
         for path in self._obsolete:
@@ -271,6 +288,7 @@ class Recorder:
             self._versions,
             self._gone,
             self._returned,
+            self._removed,
             self._obsolete,
         ):
             batch.clear()

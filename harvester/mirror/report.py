@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -211,6 +212,41 @@ class Tally:
     def settled(self) -> int:
         """Objects accounted for so far."""
         return self.landed + self.unchanged + self.refused + self.quarantined + self.failed + self.ignored.total()
+
+    def report(
+        self,
+        *,
+        location: str,
+        destination: str,
+        run: int,
+        started_at: float,
+        exit_code: ExitCode,
+        problems: tuple[ObjectProblem, ...],
+        error: HarvesterError | None,
+        dry_run: bool = False,
+    ) -> SyncReport:
+        """Return the account of a run that ends now."""
+        return SyncReport(
+            location=location,
+            destination=destination,
+            run=run,
+            dry_run=dry_run,
+            started_at=started_at,
+            finished_at=time.time(),
+            exit_code=exit_code,
+            counts=self.counts(),
+            ignored_by_reason=dict(sorted(self.ignored.items())),
+            renamed=self.renamed,
+            replaced=self.replaced,
+            source_gone=self.source_gone,
+            bytes_fetched=self.bytes_fetched,
+            bytes_written=self.bytes_written,
+            upstream=dict(sorted(self.upstream.items())),
+            first_seq=self.first_seq,
+            last_seq=self.last_seq,
+            problems=problems,
+            error=error,
+        )
 
     def counts(self) -> SyncCounts:
         """Return the counts; what is listed and not settled was not attempted."""

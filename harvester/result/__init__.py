@@ -1,4 +1,7 @@
-"""What one delivered object is: pure, bytes in, record out: sniff, bounded inflate, parse, shape, validate, rows."""
+"""What one delivered object is: bytes in, record out.
+
+Pure: nothing here touches a network, a terminal or any file but those it is handed.
+"""
 
 from harvester.result.reader import ResultReader
 from harvester.result.record import (

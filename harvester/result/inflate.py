@@ -1,29 +1,40 @@
 """Bounded gzip: every member, truncation and corruption told apart, zero padding accepted, bombs refused.
 
-Zero bytes after the last member are padding (tape and block devices leave it; gzip itself ignores it); anything else
-there is refused. Content that is still gzip after inflating once is refused rather than inflated again.
+Zero bytes after the last member are padding (tapes and block devices leave it, gzip itself ignores it);
+anything else there is refused. Content that is still gzip after inflating once is refused rather than
+inflated again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import BinaryIO, Final
+from typing import Final, Protocol, cast
 
 from isal import isal_zlib
 
-from harvester.result.record import ContentTooLargeForMemory, Reason, Refused
+from harvester.result.record import MAX_BYTES_IN_MEMORY, ContentTooLargeForMemory, Reason, Refused
 from harvester.result.sniff import is_gzip
 
 MAX_RATIO: Final = 200
-"""Content may be at most this many times the delivered bytes. Pages compress about 4:1, tables of equal rows 50:1."""
+"""Content may be at most this many times the delivered bytes. Pages have about 4:1, tables 50:1."""
 RATIO_FREE_BYTES: Final = 8 * 1024**2
 """Content up to this size may have any ratio: a small file of one repeated value is no bomb."""
-MAX_BYTES_IN_MEMORY: Final = 64 * 1024**2
-"""Content larger than this is read by way of a file."""
 CHUNK_BYTES: Final = 1024**2
-"""How much is inflated at a time when streaming."""
+"""How much is read, and inflated, at a time when streaming."""
 
 _GZIP_WBITS = 31
+# Its stub declares an instance where the module has the class.
+_IsalError = cast("type[Exception]", isal_zlib.IsalError)
+_PLAIN_HEADER = b"\x1f\x8b\x08\x00"
+_HEADER_BYTES = 10
+_TRAILER_BYTES = 8
+
+
+class Source(Protocol):
+    """What can be read forward, like any binary file."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to ``size`` bytes; empty only at the end."""
 
 
 def inflate(body: bytes, max_content_bytes: int) -> bytes:
@@ -31,6 +42,9 @@ def inflate(body: bytes, max_content_bytes: int) -> bytes:
 
     Raises Refused, or ContentTooLargeForMemory if the bytes are fine so far but too many for memory.
     """
+    content = _inflate_one_member(body, max_content_bytes)
+    if content is not None:
+        return content
     parts: list[bytes] = []
     size = 0
     for part in _Inflater(max_content_bytes).chunks(iter((body,))):
@@ -41,9 +55,33 @@ def inflate(body: bytes, max_content_bytes: int) -> bytes:
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def inflate_file(source: BinaryIO, max_content_bytes: int) -> Iterator[bytes]:
-    """Yield the content of a gzip file in chunks of at most `CHUNK_BYTES`. Raises Refused where it goes wrong."""
-    return _Inflater(max_content_bytes).chunks(iter(lambda: source.read(CHUNK_BYTES), b""))
+def inflate_blocks(delivered: Iterator[bytes], max_content_bytes: int) -> Iterator[bytes]:
+    """Yield the content of gzip in chunks of at most `CHUNK_BYTES`. Raises Refused where it goes wrong."""
+    return _Inflater(max_content_bytes).chunks(delivered)
+
+
+def read_blocks(source: Source) -> Iterator[bytes]:
+    """Yield a file in blocks of `CHUNK_BYTES`."""
+    while block := source.read(CHUNK_BYTES):
+        yield block
+
+
+def _inflate_one_member(body: bytes, max_content_bytes: int) -> bytes | None:
+    """Inflate the usual case in one step: one member, a plain header, nothing after it. Else return None."""
+    if not body.startswith(_PLAIN_HEADER):
+        return None
+    size = int.from_bytes(body[-4:], "little")
+    if size > min(RATIO_FREE_BYTES, max_content_bytes):
+        return None
+    member = isal_zlib.decompressobj(-15)
+    try:
+        content: bytes = member.decompress(memoryview(body)[_HEADER_BYTES:], size + 1)
+    except _IsalError:
+        return None
+    trailer = member.unused_data
+    if not member.eof or len(trailer) != _TRAILER_BYTES or len(content) != size or is_gzip(content):
+        return None
+    return content if int.from_bytes(trailer[:4], "little") == isal_zlib.crc32(content) else None
 
 
 class _Inflater:
@@ -51,67 +89,61 @@ class _Inflater:
 
     def __init__(self, max_content_bytes: int) -> None:
         self.max_content_bytes = max_content_bytes
+        self.members = 0
+        """Members completed."""
         self.consumed = 0
         """Delivered bytes seen."""
         self.produced = 0
         """Content bytes given out."""
         self.head = b""
+        """The first two bytes of the content."""
 
     def chunks(self, delivered: Iterator[bytes]) -> Iterator[bytes]:
         member = isal_zlib.decompressobj(_GZIP_WBITS)
         started = False
-        """Whether the current member has seen a byte."""
-        members = 0
         pending = b""
         for block in delivered:
             self.consumed += len(block)
-            pending = pending + block if pending else block
-            while pending:
-                if not started and members:
-                    pending = self.after_member(pending)
+            pending += block
+            while True:
+                if not started:
+                    pending = self.between_members(pending)
+                    # A lone first byte of the magic waits for its second.
                     if len(pending) < 2:
                         break
-                started = True
-                try:
-                    part = member.decompress(pending, CHUNK_BYTES)
-                except isal_zlib.error as error:
-                    raise Refused(
-                        Reason.CORRUPT_GZIP,
-                        f"gzip member {members + 1} is corrupt after {self.produced} inflated bytes",
-                    ) from error
+                    member, started = isal_zlib.decompressobj(_GZIP_WBITS), True
+                part = self.step(member, pending)
                 pending = member.unused_data if member.eof else member.unconsumed_tail
                 if part:
                     self.account(part)
                     yield part
-                elif not member.eof and not pending:
-                    break
                 if member.eof:
-                    members += 1
+                    self.members += 1
                     started = False
-                    member = isal_zlib.decompressobj(_GZIP_WBITS)
-        while started and not member.eof and (part := self.flush(member, members)):
-            self.account(part)
-            yield part
-        if started and not member.eof:
+                elif not part and not pending:
+                    break
+        if started:
             raise Refused(
                 Reason.TRUNCATED_GZIP,
-                f"gzip ends inside member {members + 1}: {self.consumed} bytes delivered, {self.produced} inflated",
+                f"gzip ends inside member {self.members + 1}:"
+                f" {self.consumed} bytes delivered, {self.produced} inflated",
             )
         if pending:
             raise self.trailing(len(pending))
 
-    def flush(self, member: isal_zlib.Decompress, members: int) -> bytes:
-        """Return what an unfinished member still holds back."""
+    def step(self, member: isal_zlib.Decompress, pending: bytes) -> bytes:
         try:
-            return bytes(member.decompress(b"", CHUNK_BYTES))
-        except isal_zlib.error as error:
+            return bytes(member.decompress(pending, CHUNK_BYTES))
+        except _IsalError as error:
             raise Refused(
                 Reason.CORRUPT_GZIP,
-                f"gzip member {members + 1} is corrupt after {self.produced} inflated bytes",
+                f"gzip member {self.members + 1} is corrupt after {self.produced} inflated bytes",
             ) from error
 
-    def after_member(self, pending: bytes) -> bytes:
-        """Drop zero padding between or after members; refuse what is not another member."""
+    def between_members(self, pending: bytes) -> bytes:
+        """Drop zero padding; refuse what is not another member."""
+        if not self.members:
+            return pending
         rest = pending.lstrip(b"\x00")
         if rest and not is_gzip(rest) and rest != b"\x1f":
             raise self.trailing(len(rest))

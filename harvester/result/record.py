@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 
 class Shape(StrEnum):
@@ -98,7 +98,8 @@ class Problem:
     """False if the object lands all the same."""
 
 
-DEFAULT_MAX_CONTENT_BYTES = 8 * 1024**3
+DEFAULT_MAX_CONTENT_BYTES: Final = 8 * 1024**3
+"""What one object may hold, unless told otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,7 @@ class ResultRecord(NamedTuple):
     encoding: Literal["gzip", "identity"]
     """How it was delivered."""
     inflated: bool
-    """Whether ``size`` and ``digest`` describe the inflated content; else they describe the delivered bytes."""
+    """Whether ``size`` and ``digest`` are those of the inflated content; else of the delivered bytes."""
     size: int
     """Bytes of the content to land."""
     digest: str
@@ -144,7 +145,7 @@ class Decoded(NamedTuple):
     """One object, read in memory."""
 
     content: bytes
-    """What is to be landed (or quarantined): inflated, unless compressed bytes are kept or gzip itself is at fault."""
+    """What is to be landed or quarantined: inflated, unless gzip is kept or is itself at fault."""
     record: ResultRecord
     """What it is."""
 
@@ -156,6 +157,10 @@ class Refused(Exception):  # noqa: N818 - inside this room a refusal travels as 
         """Carry the problem."""
         super().__init__(reason)
         self.problem = Problem(reason, detail)
+
+
+MAX_BYTES_IN_MEMORY: Final = 16 * 1024**2
+"""Content larger than this is never held in memory whole."""
 
 
 class ContentTooLargeForMemory(Exception):  # noqa: N818 - not an error: an instruction to the caller

@@ -12,9 +12,10 @@ _PAGE_KEYS = ("html", "markdown")
 def shape_of(document: Any) -> Shape:
     """Return the shape. Raises Refused if it is none of Nimble's.
 
-    An array is rows. An object with ``run`` and ``output`` is a research run, one with ``files`` and no ``data`` a jobs
-    document, one with ``data`` or ``status`` an envelope: an agent's if it names its agent or holds ``parsing`` without
-    a page, a crawl page if it has ``data`` but neither ``status`` nor ``task_id``, else an extract.
+    An array is rows. An object with ``data`` is an envelope: an agent's if it names its agent or holds
+    ``parsing`` without a page, a crawl page if it has neither ``status`` nor ``task_id``, else an extract.
+    Without ``data``, one with ``files`` is a jobs document, one with ``run`` and ``output`` a research run,
+    one with ``status`` an extract.
     """
     if isinstance(document, list):
         return Shape.ROWS

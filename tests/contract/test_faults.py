@@ -8,7 +8,6 @@ import os
 import threading
 import time
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +22,7 @@ from harvester.cloud import (
     RetryPolicy,
     Store,
     StoreSettings,
+    Transport,
     open_fetcher,
     open_store,
 )
@@ -71,10 +71,10 @@ class Scene:
     def refs(self) -> list[ObjectRef]:
         return [ref for page in self.store.list_pages() for ref in page]
 
-    def fetch(self, fault: Fault, *, times: int | None = None, spool_from: int = 1 << 22, **rule: str) -> Fetched:
+    def fetch(self, fault: Fault, *, times: int | None = None, spool_from: int = 1 << 22) -> Fetched:
         """Fetch with ``fault`` on the GETs of the key ``target``; checks that all others came through."""
         refs = self.refs()
-        self.proxy.add(Rule(fault, path="/target$", method="GET", times=times, **rule))
+        self.proxy.add(Rule(fault, path="/target$", method="GET", times=times))
         done = fetch_all(self.store, refs, self.spool, spool_from=spool_from)
         for key, fetched in done.items():
             if key != "target":
@@ -433,21 +433,18 @@ def test_a_spool_that_takes_nothing_is_told(scene: Scene) -> None:
 EXPIRED = Status(400, "ExpiredToken", "The provided token has expired.")
 
 
-def test_expired_credentials_are_waited_for(scene: Scene) -> None:
+def test_expired_credentials_are_waited_for(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     refs = scene.refs()
     scene.proxy.add(Rule(EXPIRED, method="GET", header="authorization: .*Credential=AKIAIOSFODNN7EXAMPLE/", path="."))
     old = scene.store.transport()
     renewals: list[None] = []
 
-    def renew() -> object:
+    def renew() -> Transport:
         renewals.append(None)
-        os.environ["AWS_ACCESS_KEY_ID"] = "AKIARENEWED"
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIARENEWED")
         return scene.store.transport(renew=True)
 
-    try:
-        done = fetch_all(scene.store, refs, scene.spool, renew=renew, transport=old)  # type: ignore[arg-type]
-    finally:
-        os.environ["AWS_ACCESS_KEY_ID"] = "AKIAIOSFODNN7EXAMPLE"
+    done = fetch_all(scene.store, refs, scene.spool, renew=renew, transport=old)
 
     assert all(fetched.body == BODY for fetched in done.values())
     assert len(renewals) == 1
@@ -592,9 +589,3 @@ def test_a_transport_knows_the_region_before_anything_was_listed(scene: Scene) -
     done = fetch_all(fresh, refs, scene.spool)
 
     assert all(fetched.body == BODY for fetched in done.values())
-
-
-@pytest.fixture(autouse=True)
-def _no_other_credentials(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
-    yield

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Mapping
@@ -60,8 +61,9 @@ Responder = Callable[[Request], Answer]
 class HttpServer:
     """Serves ``responder`` on a free port; ``kill`` and ``revive`` keep the port."""
 
-    def __init__(self, responder: Responder) -> None:
+    def __init__(self, responder: Responder, tls: ssl.SSLContext | None = None) -> None:
         self._responder = responder
+        self._tls = tls
         self._lock = threading.Lock()
         self._connections: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
@@ -71,7 +73,7 @@ class HttpServer:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
     def start(self) -> None:
         listener = socket.socket()
@@ -132,6 +134,8 @@ class HttpServer:
 
     def _serve(self, connection: socket.socket, stopped: threading.Event) -> None:
         try:
+            if self._tls is not None:
+                connection = self._tls.wrap_socket(connection, server_side=True)
             with connection, connection.makefile("rb") as reader:
                 while not stopped.is_set():
                     request = _read_request(reader)

@@ -1,0 +1,126 @@
+"""Bring single objects home as they are announced, through the same workers, paths and manifest as a whole run."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from harvester.cloud import ObjectRef, Store, StoreSettings, open_store
+from harvester.errors import ExitCode, HarvesterError
+from harvester.location import Location
+from harvester.manifest import LandedRow, Manifest, SourceBinding
+from harvester.mirror.destination import check_apart, destination_error, open_destination
+from harvester.mirror.landing import TEMPORARY
+from harvester.mirror.options import Observer, SyncOptions
+from harvester.mirror.paths import probe_names
+from harvester.mirror.plan import CompiledSelection, PlanOptions
+from harvester.mirror.planner import Naming
+from harvester.mirror.planning import ListingPlanner
+from harvester.mirror.recorder import Recorder
+from harvester.mirror.report import SyncReport
+from harvester.mirror.transfers import Transfers
+
+
+@contextlib.contextmanager
+def open_intake(
+    location: Location,
+    destination: Path,
+    options: SyncOptions,
+    *,
+    settings: StoreSettings | None = None,
+    observer: Observer | None = None,
+) -> Iterator[Intake]:
+    """Hold ``destination`` for as long as objects are announced; it counts as one run.
+
+    Raises what ``sync`` raises when a run cannot start.
+    """
+    settings = settings or StoreSettings()
+    check_apart(location, destination)
+    store = open_store(location, settings)
+    with open_destination(destination, options.state_dir) as opened:
+        binding = SourceBinding(location.url, settings.endpoint_url or "", options.result.keep_compressed)
+        opened.manifest.bind(binding, destination)
+        intake = Intake(store, opened.root, opened.manifest, options, observer or Observer())
+        error: HarvesterError | None = None
+        try:
+            yield intake
+        except HarvesterError as failed:
+            error = failed
+            raise
+        finally:
+            intake.end(error)
+
+
+class Intake:
+    """One run that is told what to bring home, batch by batch. For one thread."""
+
+    def __init__(self, store: Store, root: Path, manifest: Manifest, options: SyncOptions, observer: Observer) -> None:
+        """Begin a run on an open destination."""
+        self.store = store
+        self._root = root
+        self._manifest = manifest
+        self._options = options
+        self._started_at = time.time()
+        self._run = manifest.begin_run()
+        self._recorder = Recorder(manifest, root, self._run, options, observer)
+        self._transfers = Transfers(store, root, self._recorder, options, observer)
+        self._planner = ListingPlanner(
+            manifest,
+            Naming(store.location.prefix, str(root), options.result.keep_compressed, options.unsafe_names == "refuse"),
+            probe_names(root / TEMPORARY),
+            CompiledSelection(options.selection),
+            PlanOptions(options.fingerprint, options.probe_name, options.max_object_bytes),
+        )
+
+    def land(self, refs: Iterable[ObjectRef]) -> None:
+        """Bring these objects home, and return when each is settled and recorded.
+
+        What is here already, in this version, costs nothing; the same object twice is one. Raises like a run: see
+        ``Transfers.step``.
+        """
+        distinct = {ref.key: ref for ref in refs}
+        self._recorder.tally.listed += len(distinct)
+        for planned in self._planner.unordered(distinct.values()):
+            self._recorder.count_content(planned)
+            if not self._recorder.settle_planned(planned):
+                self._transfers.queue(planned)
+        self._transfers.drain()
+        self._recorder.flush()
+
+    def make_durable(self) -> None:
+        """Return when everything landed is on the disk and recorded there: only then may its message be forgotten."""
+        try:
+            self._recorder.finish()
+        except OSError as error:
+            raise destination_error(self._root, error) from error
+
+    def landed_row(self, key: str) -> LandedRow | None:
+        """Return the row of a landed object, or None."""
+        return self._manifest.landed_row(key)
+
+    def report(self, error: HarvesterError | None = None) -> SyncReport:
+        """Return the account so far; ``listed`` counts announcements."""
+        tally = self._recorder.tally
+        return tally.report(
+            location=self.store.location.url,
+            destination=str(self._root),
+            run=self._run,
+            started_at=self._started_at,
+            exit_code=ExitCode(error.exit_code) if error else ExitCode.PARTIAL if tally.new_problems else ExitCode.OK,
+            problems=self._recorder.problems(),
+            error=error,
+        )
+
+    def end(self, error: HarvesterError | None = None) -> None:
+        """End the workers and record the run."""
+        self._transfers.end()
+        with contextlib.suppress(HarvesterError, OSError):
+            self._recorder.finish()
+        report = self.report(error)
+        document = report.as_document()
+        del document["problems"]
+        with contextlib.suppress(HarvesterError):
+            self._manifest.end_run(self._run, int(report.exit_code), json.dumps(document))

@@ -1,0 +1,147 @@
+"""Hand planned objects to the workers and account for what comes back."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Iterable
+from pathlib import Path
+
+from harvester.cloud import FetchRequest, Store
+from harvester.errors import HarvesterError, Interrupted
+from harvester.mirror.breaker import Breaker
+from harvester.mirror.destination import destination_error
+from harvester.mirror.options import Observer, SyncOptions
+from harvester.mirror.outcomes import Assignment, DestinationFault, Failed, Outcome
+from harvester.mirror.plan import ActionKind
+from harvester.mirror.planner import Planned
+from harvester.mirror.pool import WorkerPool
+from harvester.mirror.recorder import Recorder, aside_path
+from harvester.mirror.report import SyncProgress
+
+_READY = 2_000
+_WAIT_SECONDS = 0.2
+_PATIENCE_SECONDS = 10.0
+
+
+class Transfers:
+    """The objects on their way home: waiting, with a worker, or settled and recorded."""
+
+    def __init__(self, store: Store, root: Path, recorder: Recorder, options: SyncOptions, observer: Observer) -> None:
+        """Begin with none; workers start with the first."""
+        self._store = store
+        self._root = root
+        self._recorder = recorder
+        self._options = options
+        self._observer = observer
+        self._ready: deque[Assignment] = deque()
+        self._planned: dict[str, Planned] = {}
+        self._pool: WorkerPool | None = None
+        self._breaker = Breaker()
+        self._progress_at = 0.0
+        self.queued = 0
+        """Objects queued so far."""
+        self.listing_done = False
+        """Whether nothing more will be listed; told to people."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether more may be queued without holding too many in memory."""
+        return len(self._ready) < _READY
+
+    def queue(self, planned: Planned) -> None:
+        """Add an object to bring home."""
+        ref, action, path, row, problem = planned
+        aside = ""
+        if row is not None and self._options.on_change == "keep" and action.reason == "changed" and not row.evicted:
+            aside = aside_path(row)
+        quarantined = digest = ""
+        if action.kind is ActionKind.RECHECK and problem is not None:
+            quarantined, digest = problem.path or "", problem.digest or ""
+        request = FetchRequest(ref.key, ref.size, ref.etag, ref.last_modified)
+        self._ready.append(Assignment(request, path, aside, quarantined, digest))
+        self._planned[ref.key] = planned
+        self.queued += 1
+
+    def drain(self) -> None:
+        """Work until everything queued is settled. Raises like ``step``."""
+        while self._ready or (self._pool is not None and self._pool.outstanding):
+            self.step(_WAIT_SECONDS)
+
+    def step(self, timeout: float = _WAIT_SECONDS, wake: int | None = None) -> None:
+        """Hand out, wait at most ``timeout`` seconds for something to happen, take what came.
+
+        ``wake`` is a file descriptor that ends the wait when it is readable. Raises Interrupted after a signal,
+        DestinationUnusable when the destination takes no more, ConfigurationError when a login has expired, and the
+        error of the breaker when it is pointless to go on.
+        """
+        number = self._observer.stop_signal()
+        if number is not None:
+            raise Interrupted(number)
+        if self._pool is None and self._ready:
+            self._pool = self._start_pool()
+        pool = self._pool
+        if pool is None:
+            if wake is not None:
+                WorkerPool.wait_for(wake, timeout)
+        else:
+            pool.hand_out(self._ready)
+            outcomes, expired = pool.collect(timeout, *(() if wake is None else (wake,)))
+            self._settle(outcomes)
+            if expired:
+                pool.renew(self._store.transport(renew=True))
+        self._recorder.flush_if_due()
+        self._tell_progress()
+
+    def _start_pool(self) -> WorkerPool:
+        return WorkerPool(
+            self._options.worker_count,
+            self._store.transport(),
+            self._store.location.prefix,
+            str(self._root),
+            self._options.result,
+            refuse_unsafe=self._options.unsafe_names == "refuse",
+        )
+
+    def _settle(self, outcomes: Iterable[Outcome]) -> None:
+        """Account for all outcomes, then raise what ends the run, if anything does."""
+        error: HarvesterError | None = None
+        for outcome in outcomes:
+            planned = self._planned.pop(outcome.key)
+            if isinstance(outcome, DestinationFault):
+                error = destination_error(self._root, OSError(outcome.errno, os.strerror(outcome.errno)))
+                continue
+            self._recorder.settle(outcome, planned)
+            if isinstance(outcome, Failed):
+                error = error or self._breaker.failure(outcome)
+            else:
+                self._breaker.success()
+        if error is not None:
+            raise error
+
+    def end(self) -> None:
+        """Let the workers finish what they hold in hand, account for it, and end them."""
+        pool, self._pool = self._pool, None
+        if pool is None:
+            return
+        for outcome in pool.stop(_PATIENCE_SECONDS):
+            planned = self._planned.pop(outcome.key)
+            self._recorder.settle(outcome, planned)
+
+    def _tell_progress(self) -> None:
+        now = time.monotonic()
+        if now - self._progress_at < _WAIT_SECONDS:
+            return
+        self._progress_at = now
+        tally = self._recorder.tally
+        self._observer.progress(
+            SyncProgress(
+                tally.listed,
+                self.listing_done,
+                tally.settled,
+                tally.failed + tally.refused + tally.quarantined,
+                tally.bytes_fetched,
+                now,
+            )
+        )

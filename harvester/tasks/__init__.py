@@ -1,0 +1,34 @@
+"""What was promised: tasks, batches and job runs, as Nimble's API tells of them, and an account of every one."""
+
+from harvester.tasks.client import NimbleClient
+from harvester.tasks.delivery import DeliveryParameters, delivery_parameters
+from harvester.tasks.model import Batch, BatchProgress, BatchSummary, Run, Task, TaskResult
+from harvester.tasks.promises import PromisedTasks, read_tasks_file
+from harvester.tasks.reconcile import Promise, ReconcileOptions, ReconcileReport, Rescue, next_step, reconcile
+from harvester.tasks.reconciliation import Outcome, Reconciliation, TaskAccount
+from harvester.tasks.states import TaskState, task_state
+
+__all__ = [
+    "Batch",
+    "BatchProgress",
+    "BatchSummary",
+    "DeliveryParameters",
+    "NimbleClient",
+    "Outcome",
+    "Promise",
+    "PromisedTasks",
+    "ReconcileOptions",
+    "ReconcileReport",
+    "Reconciliation",
+    "Rescue",
+    "Run",
+    "Task",
+    "TaskAccount",
+    "TaskResult",
+    "TaskState",
+    "delivery_parameters",
+    "next_step",
+    "read_tasks_file",
+    "reconcile",
+    "task_state",
+]

@@ -1,0 +1,265 @@
+"""Credentials, profiles, endpoints, proxies and certificates, as boto3 and the environment have them."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from harvester.cloud import RetryPolicy, StoreSettings, open_store
+from harvester.cloud.transports import S3Transport
+from harvester.errors import ConfigurationError, ConnectionFailed, UsageError
+from harvester.location import parse_location
+from tests.contract.fetching import fetch_all
+from tests.rigs.fault_proxy import FaultProxy
+from tests.rigs.http_server import Answer, HttpServer, Request
+
+QUICK = RetryPolicy(attempts=2, seconds=5, base_delay=0.01, max_delay=0.05, connect_seconds=2, stall_seconds=1)
+EMPTY_PAGE = b"<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>"
+
+
+def transport_of(url: str, settings: StoreSettings | None = None) -> S3Transport:
+    """Resolve a transport without a network: the region is asked for at an address where nobody answers."""
+    from harvester.cloud.s3_session import AwsSession
+
+    return AwsSession(parse_location(url).bucket, settings or StoreSettings(retry=QUICK)).transport()
+
+
+@dataclass(frozen=True)
+class Resolved:
+    base_url: str
+    region: str
+
+
+@pytest.mark.parametrize(
+    ("environment", "bucket", "expected"),
+    [
+        ({"AWS_DEFAULT_REGION": "eu-west-1"}, "buck", Resolved("https://buck.s3.eu-west-1.amazonaws.com", "eu-west-1")),
+        ({}, "buck", Resolved("https://buck.s3.amazonaws.com", "us-east-1")),
+        ({}, "with.dots", Resolved("https://s3.amazonaws.com/with.dots", "us-east-1")),
+        (
+            {"AWS_DEFAULT_REGION": "eu-west-1", "AWS_USE_DUALSTACK_ENDPOINT": "true"},
+            "buck",
+            Resolved("https://buck.s3.dualstack.eu-west-1.amazonaws.com", "eu-west-1"),
+        ),
+        (
+            {"AWS_DEFAULT_REGION": "us-east-2", "AWS_USE_FIPS_ENDPOINT": "true"},
+            "buck",
+            Resolved("https://buck.s3-fips.us-east-2.amazonaws.com", "us-east-2"),
+        ),
+        (
+            {"AWS_DEFAULT_REGION": "cn-north-1"},
+            "buck",
+            Resolved("https://buck.s3.cn-north-1.amazonaws.com.cn", "cn-north-1"),
+        ),
+        (
+            {"AWS_ENDPOINT_URL": "http://127.0.0.1:9/base"},
+            "buck",
+            Resolved("http://127.0.0.1:9/base/buck", "us-east-1"),
+        ),
+        ({"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9"}, "buck", Resolved("http://127.0.0.1:9/buck", "us-east-1")),
+        ({"AWS_ENDPOINT_URL": "https://s3.example.com"}, "buck", Resolved("https://s3.example.com/buck", "us-east-1")),
+    ],
+)
+def test_an_endpoint_is_boto3s(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], bucket: str, expected: Resolved
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    transport = transport_of(f"s3://{bucket}/")
+
+    assert Resolved(transport.base_url, transport.region) == expected
+    assert (transport.network.ca_bundle is not None) == transport.base_url.startswith("https")
+
+
+def test_a_profile_is_boto3s(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    config.write_text(
+        "[profile one]\nregion = eu-north-1\naws_access_key_id = ONE\naws_secret_access_key = s\n"
+        "s3 =\n  addressing_style = path\n"
+        f"[profile two]\nregion = eu-west-3\ncredential_process = {sys.executable} {tmp_path}/process.py\n"
+    )
+    process = {"Version": 1, "AccessKeyId": "TWO", "SecretAccessKey": "s", "SessionToken": "t"}
+    (tmp_path / "process.py").write_text(f"print({json.dumps(process)!r})")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    for name in ("AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+
+    one = transport_of("s3://buck/", StoreSettings(profile="one"))
+    monkeypatch.setenv("AWS_PROFILE", "two")
+    two = transport_of("s3://buck/")
+
+    assert (one.base_url, one.credentials.access_key) == ("https://s3.eu-north-1.amazonaws.com/buck", "ONE")
+    assert (two.region, two.credentials.access_key, two.credentials.token) == ("eu-west-3", "TWO", "t")
+
+
+def test_settings_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+
+    transport = transport_of("s3://buck/", StoreSettings(endpoint_url="http://127.0.0.1:8", region="eu-west-2"))
+
+    assert (transport.base_url, transport.region) == ("http://127.0.0.1:8/buck", "eu-west-2")
+
+
+def test_no_credentials_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+
+    with pytest.raises(ConfigurationError, match="no AWS credentials") as caught:
+        list(open_store(parse_location("s3://buck/")).list_pages())
+
+    assert "aws configure" in caught.value.next_step
+
+
+def test_an_unknown_profile_is_told() -> None:
+    with pytest.raises(ConfigurationError, match="nobody"):
+        open_store(parse_location("s3://buck/"), StoreSettings(profile="nobody"))
+
+
+def test_an_expired_sso_login_names_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    config.write_text(
+        "[profile work]\nsso_session = corp\nsso_account_id = 111122223333\n"
+        "sso_role_name = Reader\nregion = us-east-1\n"
+        "[sso-session corp]\nsso_start_url = https://example.awsapps.com/start\nsso_region = us-east-1\n"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+
+    with pytest.raises(ConfigurationError, match="SSO") as caught:
+        list(open_store(parse_location("s3://buck/"), StoreSettings(profile="work")).list_pages())
+
+    assert caught.value.next_step == "aws sso login --profile work"
+
+
+def test_a_second_factor_is_not_asked_for_without_a_terminal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    config.write_text(
+        "[profile base]\naws_access_key_id = A\naws_secret_access_key = s\n"
+        "[profile strong]\nrole_arn = arn:aws:iam::111122223333:role/r\nsource_profile = base\n"
+        "mfa_serial = arn:aws:iam::111122223333:mfa/me\nregion = us-east-1\n"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    program = (
+        "from harvester.cloud import *; from harvester.location import parse_location\n"
+        "list(open_store(parse_location('s3://buck/'), StoreSettings(profile='strong')).list_pages())"
+    )
+
+    ended = subprocess.run([sys.executable, "-c", program], input="", capture_output=True, text=True, timeout=60)
+
+    assert "needs a second factor, and there is no terminal" in ended.stderr
+
+
+def test_a_directory_bucket_is_refused() -> None:
+    with pytest.raises(UsageError, match="directory bucket"):
+        open_store(parse_location("s3://buck--use1-az4--x-s3/"))
+
+
+# -- proxies and certificates ------------------------------------------------------------------------------------------
+
+
+def answer_anything(request: Request) -> Answer:
+    return Answer(200, EMPTY_PAGE)
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+def test_a_proxy_is_used(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://s3.nowhere.invalid")
+    with FaultProxy(answer_anything) as proxy:
+        monkeypatch.setenv(name, proxy.url)
+        assert list(open_store(parse_location("s3://buck/"), StoreSettings(retry=QUICK)).list_pages()) == []
+        assert proxy.log[0].target.startswith("http://s3.nowhere.invalid/buck?")
+
+
+def test_no_proxy_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
+    with FaultProxy(answer_anything) as endpoint, FaultProxy(answer_anything) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint.url)
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        assert list(open_store(parse_location("s3://buck/"), StoreSettings(retry=QUICK)).list_pages()) == []
+        assert len(endpoint.log) == 1
+        assert proxy.log == []
+
+
+def test_a_proxy_that_is_dead_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://s3.nowhere.invalid")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+
+    with pytest.raises(ConnectionFailed):
+        list(open_store(parse_location("s3://buck/"), StoreSettings(retry=QUICK)).list_pages())
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for 127.0.0.1 and its key, in one file, signed by nobody else."""
+    path = tmp_path_factory.mktemp("tls") / "both.pem"
+    make_certificate(path)
+    return path
+
+
+def make_certificate(path: Path) -> None:
+    import datetime as dt
+    import ipaddress
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "loopback")])
+    now = dt.datetime.now(dt.UTC)
+    alternative = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(alternative, critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path.write_bytes(made.public_bytes(serialization.Encoding.PEM) + private)
+
+
+@pytest.fixture
+def tls_server(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HttpServer]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with HttpServer(answer_anything, tls=context) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+        yield server
+
+
+@pytest.mark.parametrize("name", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"])
+def test_a_private_authority_is_trusted_when_named(
+    tls_server: HttpServer, certificate: Path, monkeypatch: pytest.MonkeyPatch, name: str, spool_directory: Path
+) -> None:
+    monkeypatch.setenv(name, str(certificate))
+    store = open_store(parse_location("s3://buck/"), StoreSettings(retry=QUICK))
+
+    assert list(store.list_pages()) == []
+    head = store.head("k")
+    assert head is not None
+    assert fetch_all(store, [head], spool_directory)["k"].failure is None
+
+
+def test_a_certificate_of_nobody_is_refused_at_once(tls_server: HttpServer) -> None:
+    with pytest.raises(ConnectionFailed) as caught:
+        list(open_store(parse_location("s3://buck/"), StoreSettings(retry=QUICK)).list_pages())
+
+    assert "AWS_CA_BUNDLE" in caught.value.next_step

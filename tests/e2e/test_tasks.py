@@ -1,0 +1,316 @@
+"""The verbs that ask Nimble's API, as installed, against a real server."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from scripts import nimble_api
+from scripts.nimble_api import NimbleApi, Scenario
+from tests.rigs.nimble import run_nimble
+
+KEY = "nk-secret-0123456789"
+FAILED_ID = "ec89b1f7-1cf2-40eb-91b4-78716093f9ed"
+TASKS: list[dict[str, Any]] = [
+    {
+        "id": "t1",
+        "state": "success",
+        "batch_id": "b1",
+        "created_at": "2026-01-24T12:36:24.685Z",
+        "modified_at": "2026-01-24T12:37:30.123Z",
+        "status_code": 200,
+        "output_url": "s3://bucket/out/t1.json",
+        "input": {"url": "https://example.com/\ud83d"},
+    },
+    {"id": FAILED_ID, "state": "error", "batch_id": "b1", "error": "boom\x1b[2J", "error_type": "timeout_error"},
+    {"id": "t3", "state": "archived", "batch_id": "b1"},
+]
+BATCHES: list[dict[str, Any]] = [
+    {"id": "b1", "tasks": ["t1", FAILED_ID, None, "t3"], "completed_at": "2026-01-24T12:38:00.000Z"},
+    {"id": "b2", "tasks": [None] * 4, "looks": 10_000},
+]
+RUN = {
+    "id": "run_1",
+    "job_id": "job_1",
+    "status": "WARNING",
+    "created_at": "2026-06-17T09:00:00Z",
+    "job": {"id": "job_1", "name": "daily"},
+    "summary": {"input_count": 10, "result_count": 9, "match_rate": 0.9},
+}
+
+
+SCHEMAS = [
+    *("task", "tasks", "task-result", "task-results"),
+    *("batch", "batches", "batch-summary", "batch-progress", "batch-outcome", "batch-outcomes"),
+    *("job-run", "job-runs"),
+]
+
+
+def scenario(**changed: Any) -> Scenario:
+    given = {
+        "api_key": KEY,
+        "page_size": 2,
+        "tasks": TASKS,
+        "batches": BATCHES,
+        "jobs": [{"id": "job_1"}, {"id": "job_2"}],
+        "runs": [RUN, {**RUN, "id": "run_2", "status": "FAILED", "error": {"message": "no input", "step": "read"}}],
+    }
+    return Scenario(**{**given, **changed})
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[NimbleApi]:
+    with NimbleApi() as api:
+        yield api
+
+
+@pytest.fixture
+def api(served: NimbleApi) -> NimbleApi:
+    served.load(scenario())
+    return served
+
+
+def schema(name: str) -> Any:
+    return json.loads(files("harvester.cli").joinpath("schemas", f"{name}.json").read_text(encoding="utf-8"))
+
+
+def checked(name: str, text: str) -> Any:
+    document = json.loads(text)
+    jsonschema.Draft202012Validator(
+        schema(name), format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
+    ).validate(document)
+    assert document["schema"] == f"nimble-harvester/{name}/v1"
+    return document
+
+
+# ---- documents of every verb, described by their schemas
+
+
+@pytest.mark.parametrize(
+    ("arguments", "one", "many", "records"),
+    [
+        (["tasks", "get", "t1", FAILED_ID], "task", "tasks", 2),
+        (["tasks", "list"], "task", "tasks", 3),
+        (["tasks", "results", "t1"], "task-result", "task-results", 1),
+        (["batches", "list"], "batch-summary", "batches", 2),
+        (["batches", "wait", "b1"], "batch-outcome", "batch-outcomes", 1),
+        (["runs", "list", "job_1"], "job-run", "job-runs", 2),
+    ],
+)
+def test_lists_are_one_document_or_one_a_line(
+    api: NimbleApi, arguments: list[str], one: str, many: str, records: int
+) -> None:
+    whole, lines = (
+        run_nimble(*arguments, "--format", "json", api=api),
+        run_nimble(*arguments, "--format", "jsonl", api=api),
+    )
+    assert whole.returncode == lines.returncode == 0
+    document = checked(many, whole.stdout)
+    told = [checked(one, line) for line in lines.stdout.splitlines()]
+    assert len(told) == records
+    assert document[many.replace("-", "_")] == [
+        {name: value for name, value in line.items() if name != "schema"} for line in told
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (["batches", "get", "b1"], "batch"),
+        (["batches", "progress", "b1"], "batch-progress"),
+        (["runs", "get", "run_1"], "job-run"),
+    ],
+)
+def test_single_things_are_one_document(api: NimbleApi, arguments: list[str], name: str) -> None:
+    result = run_nimble(*arguments, "--format", "json", api=api)
+    assert result.returncode == 0
+    checked(name, result.stdout)
+
+
+def test_the_record_of_a_line_and_of_a_list_are_described_alike() -> None:
+    pairs = {
+        "tasks": "task",
+        "batch": "task",
+        "task-results": "task-result",
+        "batches": "batch-summary",
+        "batch-outcomes": "batch-outcome",
+        "job-runs": "job-run",
+    }
+    for many, one in pairs.items():
+        line = schema(one)
+        properties = {name: value for name, value in line["properties"].items() if name != "schema"}
+        assert schema(many)["$defs"][one]["properties"] == properties
+
+
+def test_every_schema_is_one_and_has_its_id() -> None:
+    for name in SCHEMAS:
+        document = schema(name)
+        jsonschema.Draft202012Validator.check_schema(document)
+        assert document["$id"] == document["properties"]["schema"]["const"] == f"nimble-harvester/{name}/v1"
+
+
+# ---- what people see
+
+
+def test_a_batch_as_a_table_says_counts_nulls_and_unknown_words(api: NimbleApi) -> None:
+    result = run_nimble("batches", "get", "b1", api=api)
+    assert result.returncode == 0
+    head, *rows = result.stdout.splitlines()
+    assert head.split()[:2] == ["ID", "STATE"]
+    assert [row.split()[:3] for row in rows] == [
+        ["t1", "succeeded", "success"],
+        [FAILED_ID, "failed", "error"],
+        ["t3", "unknown", "archived"],
+    ]
+    assert "\x1b" not in result.stdout
+    assert "4 tasks: 1 succeeded, 1 failed, 2 unknown" in result.stderr
+    assert "1 task of batch b1 given as null" in result.stderr
+    assert "unknown state archived" in result.stderr
+
+
+def test_a_limit_stops_the_pages(api: NimbleApi) -> None:
+    api.requests.clear()
+    result = run_nimble("tasks", "list", "--limit", "2", api=api)
+    assert [line.split()[0] for line in result.stdout.splitlines()] == ["ID", "t1", FAILED_ID]
+    assert api.requests == ["GET /v2/tasks?limit=100"]
+
+
+def test_runs_of_all_jobs_are_listed_without_a_job(api: NimbleApi) -> None:
+    result = run_nimble("runs", "list", api=api)
+    assert [line.split()[:3] for line in result.stdout.splitlines()[1:]] == [
+        ["run_1", "partial", "WARNING"],
+        ["run_2", "failed", "FAILED"],
+    ]
+
+
+def test_a_raw_result_is_the_apis_body_to_the_byte(api: NimbleApi) -> None:
+    body = '{"task_id":  "t1", "data": {"html": "ü\\ud83d"}}\n'
+    api.load(scenario(results={"t1": {"text": body}}))
+    raw = run_nimble("tasks", "results", "t1", "--raw", api=api)
+    assert raw.stdout == body
+    assert checked("task-results", run_nimble("tasks", "results", "t1", "--format", "json", api=api).stdout)
+
+
+def test_waiting_shows_progress_and_ends_with_the_counts(api: NimbleApi) -> None:
+    api.load(scenario(batches=[{**BATCHES[0], "looks": 2}]))
+    result = run_nimble("batches", "wait", "b1", "--timeout", "5m", api=api)
+    assert result.returncode == 0
+    assert result.stdout.splitlines()[1].split() == ["b1", "4", "0", "1", "1", "0", "2"]
+    assert "2 tasks ended, 50%, 0 of 1 batches completed" in result.stderr
+    assert "4 tasks ended, 100%, 1 of 1 batches completed" in result.stderr
+
+
+def test_waiting_as_long_as_asked_is_exit_14(api: NimbleApi) -> None:
+    result = run_nimble("batches", "wait", "b1", "b2", "--timeout", "0.1s", api=api)
+    assert result.returncode == 14
+    assert result.stdout == ""
+    assert "batch b2 is not completed" in result.stderr
+    assert "nimble-harvester batches wait b2" in result.stderr
+
+
+# ---- refusals
+
+
+def test_without_a_key_nothing_is_asked(api: NimbleApi) -> None:
+    result = run_nimble("tasks", "list", env={"NIMBLE_BASE_URL": api.url})
+    assert result.returncode == 8
+    assert "NIMBLE_API_KEY" in result.stderr
+
+
+def test_a_wrong_key_is_exit_4_and_never_shown(api: NimbleApi) -> None:
+    result = run_nimble("batches", "get", "b1", api=api, env={"NIMBLE_API_KEY": "nk-wrong", "NIMBLE_LOG": ""})
+    assert result.returncode == 4
+    assert "nk-wrong" not in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize(
+    ("fault", "arguments", "exit_code", "said"),
+    [
+        ({}, ["tasks", "get", "t9"], 2, "Nimble knows no task t9"),
+        ({}, ["batches", "get", "b-other"], 4, "may not see batch b-other"),
+        ({"status": 402, "body": {"detail": "trial quota finished"}}, ["tasks", "list"], 4, "trial quota finished"),
+        (
+            {"status": 410, "body": {"error": "expired"}},
+            ["tasks", "results", "t1"],
+            2,
+            "no longer holds results of task t1",
+        ),
+        (
+            {"status": 429, "headers": {"Retry-After": "900"}, "body": {"msg": "slow"}},
+            ["tasks", "list"],
+            6,
+            "throttling",
+        ),
+    ],
+)
+def test_a_refusal_is_three_lines_with_its_exit_code(
+    api: NimbleApi, fault: dict[str, Any], arguments: list[str], exit_code: int, said: str
+) -> None:
+    api.load(scenario(forbidden=["b-other"], faults=[{"path": ".*", "times": 99, **fault}] if fault else []))
+    result = run_nimble(*arguments, api=api)
+    assert result.returncode == exit_code
+    assert result.stdout == ""
+    assert said in result.stderr
+    assert len(result.stderr.splitlines()) == 3
+    assert KEY not in result.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["tasks", "get"],
+        ["tasks", "get", "../x"],
+        ["tasks", "results", "t1", "t3", "--raw"],
+        ["batches", "wait", "b1", "--timeout", "soon"],
+        ["delivery-params", "s3://bucket/", "--callback", "http://example.org"],
+    ],
+)
+def test_what_cannot_be_is_a_usage_error(api: NimbleApi, arguments: list[str]) -> None:
+    result = run_nimble(*arguments, api=api)
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr
+
+
+# ---- delivery parameters
+
+
+def test_delivery_parameters_need_no_key_and_warn_on_standard_error() -> None:
+    result = run_nimble("delivery-params", "gs://my-bucket/results", "--compress", "--name", "n", "--batch")
+    assert result.returncode == 0
+    assert json.loads(result.stdout) == {
+        "storage_type": "gs",
+        "storage_url": "gs://my-bucket/results/",
+        "storage_compress": True,
+        "storage_object_name": "n",
+    }
+    warned = [line.rpartition("[")[2].rstrip("]") for line in result.stderr.splitlines()]
+    assert warned == ["no-trailing-slash", "name-on-batch", "name-on-gcs"]
+
+
+# ---- the server as a process
+
+
+def test_the_server_runs_as_a_program_and_reads_its_scenario_again(tmp_path: Path) -> None:
+    control = tmp_path / "scenario.json"
+    control.write_text(json.dumps({"api_key": KEY, "tasks": [{"id": "t1", "state": "pending"}]}))
+    command = [sys.executable, nimble_api.__file__, "--scenario", str(control)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout
+            env = {"NIMBLE_API_KEY": KEY, "NIMBLE_BASE_URL": process.stdout.readline().strip()}
+            before = run_nimble("tasks", "get", "t1", "--format", "jsonl", env=env)
+            control.write_text(json.dumps({"api_key": KEY, "tasks": [{"id": "t1", "state": "success"}]}))
+            states = {json.loads(before.stdout)["state"]}
+            for _ in range(20):
+                states.add(json.loads(run_nimble("tasks", "get", "t1", "--format", "jsonl", env=env).stdout)["state"])
+                if "succeeded" in states:
+                    break
+            assert states == {"running", "succeeded"}
+        finally:
+            process.terminate()
