@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import click
 
 from harvester import __version__
+from harvester.cli.variables import name_variables
 from harvester.errors import ExitCode, HarvesterError
 
 # Imported only when the verb is used, so that --help and completion answer at once.
@@ -104,6 +105,7 @@ class LazyGroup(click.Group):
             return None
         module, _, attribute = target.partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
+        name_variables(command, f"NIMBLE_HARVESTER_{cmd_name.replace('-', '_').upper()}")
         return command
 
 
@@ -112,7 +114,6 @@ class LazyGroup(click.Group):
     lazy=COMMANDS,
     context_settings={
         "help_option_names": ["-h", "--help"],
-        "auto_envvar_prefix": "NIMBLE_HARVESTER",
         "max_content_width": 100,
     },
 )
