@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import click
 
 from harvester import __version__
+from harvester.cli.variables import name_variables
 from harvester.errors import ExitCode, HarvesterError
 
 # Imported only when the verb is used, so that --help and completion answer at once.
@@ -23,6 +24,8 @@ COMMANDS: Mapping[str, str] = {
     "status": "harvester.cli.status:status_command",
     "cat": "harvester.cli.cat:cat_command",
     "evict": "harvester.cli.evict:evict_command",
+    "explain": "harvester.cli.explain:explain_command",
+    "test": "harvester.cli.test:test_command",
     "reconcile": "harvester.cli.reconcile:reconcile_command",
     "tasks": "harvester.cli.tasks:tasks",
     "batches": "harvester.cli.batches:batches",
@@ -40,6 +43,8 @@ SUMMARIES: Mapping[str, str] = {
     "status": "Show what is known of each DEST.",
     "cat": "Stream the landed results of DEST as JSON Lines.",
     "evict": "Free the disk of results that were consumed.",
+    "explain": "Say what Nimble may do at LOCATION, and what to mend.",
+    "test": "Test the connection to each LOCATION as Nimble's form does.",
     "reconcile": "Account for every task that was promised.",
     "tasks": "Show single tasks, and fetch their results while Nimble holds them.",
     "batches": "Show batches, their tasks and progress, and wait for them.",
@@ -98,6 +103,7 @@ class LazyGroup(click.Group):
             return None
         module, _, attribute = target.partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
+        name_variables(command, f"NIMBLE_HARVESTER_{cmd_name.replace('-', '_').upper()}")
         return command
 
 
@@ -106,7 +112,6 @@ class LazyGroup(click.Group):
     lazy=COMMANDS,
     context_settings={
         "help_option_names": ["-h", "--help"],
-        "auto_envvar_prefix": "NIMBLE_HARVESTER",
         "max_content_width": 100,
     },
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -12,13 +13,14 @@ from typing import Any, Literal
 import click
 
 from harvester.api import with_facts
+from harvester.cli import words
 from harvester.cli.application import forsake_output
 from harvester.cli.parameters import DIRECTORY, LOCATION, MOMENT, SIZE, format_option, state_option, store_options
 from harvester.cli.progress import Progress
 from harvester.cli.signals import stop_signals
 from harvester.cli.sync_report import render_report, unstarted_report, write_report
 from harvester.errors import HarvesterError, UsageError
-from harvester.location import Location
+from harvester.location import Location, parse_location
 from harvester.mirror import (
     ObjectEvent,
     Observer,
@@ -28,6 +30,7 @@ from harvester.mirror import (
     SyncOptions,
     SyncReport,
     Validation,
+    similar_key,
     sync,
 )
 
@@ -143,11 +146,26 @@ def sync_command(
     if report is not None:
         write_report(report, result)
     _print(result, output)
+    if result.error is None and not result.counts.listed:
+        _tell_similar(location, dest, settings, progress)
     if result.error is not None:
         if log_format != "json":
             raise result.error
         progress.say("error", str(result.error).replace("\n", "; "))
     return int(result.exit_code)
+
+
+def _tell_similar(location: Location, dest: Path, settings: StoreSettings, progress: Progress) -> None:
+    """Say, of an empty location, whether keys begin with its name: a slash may have been meant otherwise."""
+    similar = similar_key(location, settings)
+    if similar is not None:
+        folder, _, name = location.prefix.rstrip("/").rpartition("/")
+        wider = parse_location(dataclasses.replace(location, prefix=folder).url)
+        progress.say(
+            "warning",
+            f"there are keys such as {words.shown(similar)}, which {location} does not hold; to have them:\n"
+            f"  nimble-harvester sync {wider} {dest} --include {shlex.quote(name + '*')}",
+        )
 
 
 def _options(chosen: dict[str, Any]) -> SyncOptions:

@@ -70,17 +70,12 @@ def _problem_lines(problems: tuple[ObjectProblem, ...]) -> list[str]:
         before = "reported before" if known == len(members) else f"{known:,} reported before"
         told = f" ({before})" if known else ""
         lines.append(f"  {len(members):,} × {outcome}: {reason.replace('_', ' ')}{told}")
-        lines.append(f"      e.g. {_shown(first.key)}")
+        lines.append(f"      e.g. {words.shown(first.key)}")
         if first.detail:
             lines.append(f"      {first.detail}")
     if len(groups) > _GROUPS:
         lines.append(f"  and {len(groups) - _GROUPS:,} more kinds: see --format json")
     return lines
-
-
-def _shown(key: str) -> str:
-    # A key may hold control characters; a terminal must not obey them.
-    return key if key.isprintable() else json.dumps(key)
 
 
 def unstarted_report(location: Location, destination: Path, error: HarvesterError, started_at: float) -> SyncReport:

@@ -212,6 +212,20 @@ class Manifest:
         """Make the next plan fetch these keys again, because their files are not what was landed."""
         self._database.executemany("UPDATE objects SET mtime_ns = -1 WHERE key = ?", ((key,) for key in keys))
 
+    def quarantined_by_unfinished_run(self) -> list[ProblemRow]:
+        """Return the quarantined objects of the newest run, when that was killed or is not known to have ended."""
+        newest = self.runs(1)
+        if not newest or newest[0].ended_at is not None:
+            return []
+        found = self._database.execute(
+            f"SELECT {_PROBLEM_COLUMNS} FROM problems WHERE run = ? AND outcome = 'quarantined'", (newest[0].run,)
+        )
+        return [ProblemRow(*row) for row in found]
+
+    def distrust_quarantined(self, keys: Iterable[str]) -> None:
+        """Make the next plan look at these quarantined objects again, and fetch those whose bytes are not there."""
+        self._database.executemany("UPDATE problems SET fingerprint = '' WHERE key = ?", ((key,) for key in keys))
+
     # Recording
 
     def record(

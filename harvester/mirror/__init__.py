@@ -4,7 +4,7 @@ from harvester.cloud import ObjectRef, StoreSettings
 from harvester.mirror.engine import sync
 from harvester.mirror.eviction import EvictReport, evict
 from harvester.mirror.intake import Intake, open_intake
-from harvester.mirror.listing import list_objects
+from harvester.mirror.listing import list_objects, similar_key
 from harvester.mirror.options import Observer, SyncOptions
 from harvester.mirror.plan import Selection
 from harvester.mirror.reading import (
@@ -54,6 +54,7 @@ __all__ = [
     "open_intake",
     "problem_rows",
     "read",
+    "similar_key",
     "source_of",
     "sync",
     "unreadable_error",
