@@ -11,7 +11,7 @@ from pathlib import Path
 from harvester.cloud import FetchRequest, Store
 from harvester.errors import HarvesterError, Interrupted
 from harvester.mirror.breaker import Breaker
-from harvester.mirror.destination import destination_error
+from harvester.mirror.destination import destination_error, release_space, reserve_space
 from harvester.mirror.options import Observer, SyncOptions
 from harvester.mirror.outcomes import Assignment, DestinationFault, Failed, Outcome
 from harvester.mirror.plan import ActionKind
@@ -80,6 +80,7 @@ class Transfers:
         if number is not None:
             raise Interrupted(number)
         if self._pool is None and self._ready:
+            reserve_space(self._root)
             self._pool = self._start_pool()
         pool = self._pool
         if pool is None:
@@ -128,6 +129,7 @@ class Transfers:
         for outcome in pool.stop(_PATIENCE_SECONDS):
             planned = self._planned.pop(outcome.key)
             self._recorder.settle(outcome, planned)
+        release_space(self._root)
 
     def _tell_progress(self) -> None:
         now = time.monotonic()
