@@ -22,6 +22,9 @@ from harvester.mirror.paths import STATE_FOLDER
 
 MANIFEST_NAME = "manifest.sqlite"
 LOCK_NAME = "lock"
+_RESERVE_NAME = "reserve"
+# A batch of rows, each of which touches pages of its own in three trees.
+_RESERVE_BYTES = 16 * 1024 * 1024
 # Workers leave as soon as they see that their parent is gone and the object in hand is done.
 _ORPHANS_SECONDS = 30.0
 _ORPHANS_INTERVAL = 0.05
@@ -64,7 +67,7 @@ def open_destination(destination: Path, state_dir: Path | None = None) -> Iterat
         lock = DestinationLock(state_folder(root) / LOCK_NAME)
     except OSError as error:
         raise destination_error(destination, error) from error
-    with lock, Manifest(manifest_path(root, state_dir)) as manifest:
+    with lock, _reserve(manifest_path(root, state_dir)), Manifest(manifest_path(root, state_dir)) as manifest:
         try:
             _wait_for_orphans(root)
             _clear(root / TEMPORARY)
@@ -169,6 +172,30 @@ def _wait_for_orphans(root: Path) -> None:
                 return
     finally:
         os.close(file)
+
+
+@contextlib.contextmanager
+def _reserve(manifest: Path) -> Iterator[None]:
+    """Hold some space beside the manifest, so that on a full disk what landed can still be recorded."""
+    path = manifest.with_name(_RESERVE_NAME)
+    # Where there is no space even for this, or no way to reserve it, the run finds out by itself.
+    with contextlib.suppress(OSError):
+        found = os.statvfs(path.parent)
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        try:
+            os.posix_fallocate(file, 0, max(1, min(_RESERVE_BYTES, found.f_bavail * found.f_frsize // 8)))
+        finally:
+            os.close(file)
+    try:
+        yield
+    finally:
+        release_reserve(manifest)
+
+
+def release_reserve(manifest: Path) -> None:
+    """Give up the space that is held beside the manifest."""
+    with contextlib.suppress(OSError):
+        manifest.with_name(_RESERVE_NAME).unlink(missing_ok=True)
 
 
 def _clear(folder: Path) -> None:

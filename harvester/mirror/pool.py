@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -42,7 +43,6 @@ _DEATHS_PER_OBJECT = 5
 class _Process:
     process: subprocess.Popen[bytes]
     connection: Connection
-    transport: Transport
     outstanding: dict[str, Assignment] = field(default_factory=dict)
     bytes_ahead: int = 0
     pace: float = 0.0
@@ -66,6 +66,7 @@ class WorkerPool:
         """Start nothing yet."""
         self._size = size
         self._transport = transport
+        self._generation = 0
         self._prefix = prefix
         self._destination = destination
         self._options = options
@@ -131,12 +132,21 @@ class WorkerPool:
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )
         connection = Connection(ours.detach())
-        worker = _Process(process, connection, self._transport)
+        worker = _Process(process, connection)
         self._workers[connection.fileno()] = worker
         name = f"{os.getpid()}-{self._started}"
-        connection.send(
-            WorkerSettings(self._transport, self._prefix, self._destination, self._options, self._refuse_unsafe, name)
+        settings = WorkerSettings(
+            self._transport,
+            self._prefix,
+            self._destination,
+            self._options,
+            self._refuse_unsafe,
+            name,
+            self._generation,
         )
+        # One that dies at once is noticed by ``collect``.
+        with contextlib.suppress(OSError):
+            connection.send(settings)
         return worker
 
     def _send(self, worker: _Process, chunk: list[Assignment]) -> None:
@@ -172,10 +182,8 @@ class WorkerPool:
                 outcomes.extend(self._bury(worker))
                 continue
             if isinstance(message, CredentialsExpired):
-                if worker.transport is self._transport:
-                    expired = True
-                else:
-                    self._renew(worker)
+                # An older generation's successor is on its way to the worker.
+                expired = expired or message.generation == self._generation
                 continue
             for outcome in message:
                 assignment = worker.outstanding.pop(outcome.key, None)
@@ -199,15 +207,11 @@ class WorkerPool:
     def renew(self, transport: Transport) -> None:
         """Give every worker, and those to come, new credentials."""
         self._transport = transport
+        self._generation += 1
         for worker in self._workers.values():
-            self._renew(worker)
-
-    def _renew(self, worker: _Process) -> None:
-        worker.transport = self._transport
-        try:
-            worker.connection.send(Renewed(self._transport))
-        except OSError:
-            return
+            # A dead one is noticed by ``collect``.
+            with contextlib.suppress(OSError):
+                worker.connection.send(Renewed(transport, self._generation))
 
     def _bury(self, worker: _Process) -> list[Outcome]:
         """Take the work of a dead worker back; return failures for what has killed workers before."""
