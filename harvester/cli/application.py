@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import click
 
 from harvester import __version__
+from harvester.cli.variables import name_variables
 from harvester.errors import ExitCode, HarvesterError
 
 # Imported only when the verb is used, so that --help and completion answer at once.
@@ -23,6 +24,7 @@ COMMANDS: Mapping[str, str] = {
     "status": "harvester.cli.status:status_command",
     "cat": "harvester.cli.cat:cat_command",
     "evict": "harvester.cli.evict:evict_command",
+    "policy": "harvester.cli.policy:policy",
     "explain": "harvester.cli.explain:explain_command",
     "test": "harvester.cli.test:test_command",
     "reconcile": "harvester.cli.reconcile:reconcile_command",
@@ -42,6 +44,7 @@ SUMMARIES: Mapping[str, str] = {
     "status": "Show what is known of each DEST.",
     "cat": "Stream the landed results of DEST as JSON Lines.",
     "evict": "Free the disk of results that were consumed.",
+    "policy": "Print, check, compare, merge and apply the policies that open a bucket.",
     "explain": "Say what Nimble may do at LOCATION, and what to mend.",
     "test": "Test the connection to each LOCATION as Nimble's form does.",
     "reconcile": "Account for every task that was promised.",
@@ -102,6 +105,7 @@ class LazyGroup(click.Group):
             return None
         module, _, attribute = target.partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
+        name_variables(command, f"NIMBLE_HARVESTER_{cmd_name.replace('-', '_').upper()}")
         return command
 
 
@@ -110,7 +114,6 @@ class LazyGroup(click.Group):
     lazy=COMMANDS,
     context_settings={
         "help_option_names": ["-h", "--help"],
-        "auto_envvar_prefix": "NIMBLE_HARVESTER",
         "max_content_width": 100,
     },
 )

@@ -227,10 +227,14 @@ def test_a_stated_checksum_is_verified(scene: Scene, name: str, value: bytes | N
 
         value = getattr(checksums, name)(BODY).to_bytes(4 if name == "crc32c" else 8, "big")
     wrong = bytes([value[0] ^ 1]) + value[1:]
-    others = ["etag", "x-amz-checksum-crc32"]  # which would notice too
-    scene.proxy.add(Rule(Headers({f"x-amz-checksum-{name}": base64.b64encode(value).decode()}, others), "other"))
 
-    fetched = scene.fetch(Headers({f"x-amz-checksum-{name}": base64.b64encode(wrong).decode()}, others))
+    def stating(checksum: bytes) -> Headers:
+        other = {"etag": '"opaque"', "x-amz-checksum-crc32": ""}  # which would notice too
+        return Headers({**other, f"x-amz-checksum-{name}": base64.b64encode(checksum).decode()})
+
+    scene.proxy.add(Rule(stating(value), path="other", method="GET"))
+
+    fetched = scene.fetch(stating(wrong))
 
     failure = failure_of(fetched)
     assert failure.cause is Cause.INTEGRITY
@@ -277,6 +281,12 @@ def test_an_etag_is_an_md5_where_it_is_one(scene: Scene) -> None:
 
     assert failure_of(fetched).cause is Cause.INTEGRITY
     assert "md5" in failure_of(fetched).detail
+
+
+def test_a_page_of_somebody_in_between_is_not_the_object(scene: Scene) -> None:
+    fetched = scene.fetch(Status(200, body=b"<html>please log in</html>"))
+
+    assert failure_of(fetched).cause is Cause.INTEGRITY
 
 
 def test_a_cut_off_body_without_a_length_is_noticed(scene: Scene) -> None:
