@@ -6,6 +6,7 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -287,6 +288,20 @@ def test_key_ranges_hold_every_later_key_once(place: Place) -> None:
             for ref in page
         ]
         assert got == [name for name in ordered if os.fsencode(name) > os.fsencode(after)]
+
+
+def test_ranges_can_be_listed_at_the_same_time(place: Place) -> None:
+    names = [f"{digit}{number}" for digit in "0123456789abcdef" for number in range(3)]
+    for name in names:
+        place.put(name, b"x")
+
+    def listed(bounds: tuple[str, str | None]) -> list[str]:
+        return [place.store.location.relative(ref.key) for page in place.store.list_pages(*bounds) for ref in page]
+
+    with ThreadPoolExecutor(8) as threads:
+        got = list(threads.map(listed, place.store.key_ranges()))
+
+    assert [name for part in got for name in part] == sorted(names)
 
 
 def test_pages_follow_one_another(place: Place) -> None:
