@@ -60,14 +60,12 @@ class Manifest:
         """
         self.path = path
         try:
-            self._database = sqlite3.connect(
-                f"file:{_quote(path)}?mode={'ro' if readonly else 'rwc'}", uri=True, isolation_level=None, timeout=30
-            )
             if readonly:
-                (version,) = self._database.execute("PRAGMA user_version").fetchone()
+                self._database, version = _open_readonly(path)
                 if version > len(MIGRATIONS):
                     raise too_new(str(path), version)
             else:
+                self._database = _connect(path, "mode=rwc")
                 self._database.execute("PRAGMA journal_mode = WAL")
                 self._database.execute("PRAGMA synchronous = NORMAL")
                 self._database.execute("PRAGMA wal_autocheckpoint = 4000")
@@ -359,6 +357,23 @@ class Manifest:
             " coalesce(sum(CASE WHEN evicted THEN 0 ELSE content_size END), 0) FROM objects"
         ).fetchone()
         return dict(zip(("landed", "evicted", "source_gone", "bytes"), row, strict=True))
+
+
+def _connect(path: Path, parameters: str) -> sqlite3.Connection:
+    return sqlite3.connect(f"file:{_quote(path)}?{parameters}", uri=True, isolation_level=None, timeout=30)
+
+
+def _open_readonly(path: Path) -> tuple[sqlite3.Connection, int]:
+    """Return the open database and the version of its tables."""
+    database = _connect(path, "mode=ro")
+    try:
+        (version,) = database.execute("PRAGMA user_version").fetchone()
+    except sqlite3.OperationalError:
+        # Where nothing may be written, SQLite cannot share the log with a writer; nobody else writes there either.
+        database.close()
+        database = _connect(path, "immutable=1")
+        (version,) = database.execute("PRAGMA user_version").fetchone()
+    return database, int(version)
 
 
 def _quote(path: Path) -> str:
