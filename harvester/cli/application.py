@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import os
 import sys
@@ -24,6 +25,7 @@ COMMANDS: Mapping[str, str] = {
     "status": "harvester.cli.status:status_command",
     "cat": "harvester.cli.cat:cat_command",
     "evict": "harvester.cli.evict:evict_command",
+    "policy": "harvester.cli.policy:policy",
     "explain": "harvester.cli.explain:explain_command",
     "test": "harvester.cli.test:test_command",
     "reconcile": "harvester.cli.reconcile:reconcile_command",
@@ -43,6 +45,7 @@ SUMMARIES: Mapping[str, str] = {
     "status": "Show what is known of each DEST.",
     "cat": "Stream the landed results of DEST as JSON Lines.",
     "evict": "Free the disk of results that were consumed.",
+    "policy": "Print, check, compare, merge and apply the policies that open a bucket.",
     "explain": "Say what Nimble may do at LOCATION, and what to mend.",
     "test": "Test the connection to each LOCATION as Nimble's form does.",
     "reconcile": "Account for every task that was promised.",
@@ -125,6 +128,9 @@ def main(arguments: Iterable[str] | None = None) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         # A key can hold what the terminal's encoding, or none, can write: show it escaped instead of failing.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # always text files of ours here
+    # A run holds many values and hardly any cycle: with Python's own thresholds the collector would walk them all the
+    # time, from the first import on.
+    gc.set_threshold(50_000, 20, 20)
     try:
         result = program.main(
             args=None if arguments is None else list(arguments), prog_name="nimble-harvester", standalone_mode=False
