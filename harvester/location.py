@@ -61,7 +61,7 @@ def parse_location(text: str) -> Location:
         raise UsageError(
             f"not a location: {text!r}",
             cause="a location starts with s3://, gs:// or file://",
-            next_step=f"for a bucket write s3://{text.lstrip('/') or 'BUCKET'}, for a directory file:///…",
+            next_step=f"for a bucket write s3://{_unmarked(text) or 'BUCKET'}, for a directory file:///…",
         )
     match scheme.lower():
         case "s3":
@@ -82,6 +82,11 @@ def parse_location(text: str) -> Location:
                 cause="known are s3:// (AWS and S3-compatible), gs:// (Google Cloud Storage) and file://",
                 next_step="nimble-harvester ls s3://BUCKET/PREFIX/",
             )
+
+
+def _unmarked(text: str) -> str:
+    """Return what was given without slashes in front, or half a scheme."""
+    return re.sub(r"(?i)^(s3|gs|file):", "", text).lstrip("/")
 
 
 def _bucket_location(scheme: Literal["s3", "gs"], text: str, rest: str) -> Location:

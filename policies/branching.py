@@ -19,7 +19,7 @@ from itertools import chain, combinations
 from typing import Literal, NamedTuple
 
 from policies.conditions import Network, Value
-from policies.patterns import Pattern, StateLimitError, Wildcard, pattern, regions
+from policies.patterns import Pattern, StateLimitError, Wildcard, regions
 
 Effect = Literal["allowed", "explicitly_denied", "implicitly_denied"]
 EXPANSIONS = 5_000
@@ -40,7 +40,7 @@ SEVERAL_VALUES = frozenset(
         "kms:encryptioncontextkeys",
         "kms:grantoperations",
         "kms:resourcealiases",
-        "s3:objectcreationoperation",
+        "s3:inventoryaccessibleoptionalfields",
         "s3:requestobjecttagkeys",
     }
 )
@@ -61,8 +61,8 @@ class Constraint:
     """True when the request carries the key."""
     foreign: bool = False
     """True when the value is none that the bucket's owner could have written out: somebody else's id."""
-    within: tuple[str, ...] = ()
-    """Patterns with ``*`` and ``?``, one of which the value matches; empty for any value."""
+    within: tuple[Pattern, ...] = ()
+    """Patterns, one of which the value matches; empty for any value."""
 
 
 ANYTHING = Constraint()
@@ -275,7 +275,7 @@ _FAMILIES = {"numeric": "number", "date": "date", "ip": "address", "null": "pres
 
 def _texts(terms: Sequence[Term], constraint: Constraint) -> Iterator[str]:
     wanted = list(dict.fromkeys(each for term in terms for each in term.patterns))
-    within: list[Pattern] = [pattern(text) for text in constraint.within]
+    within = list(constraint.within)
     if any(term.family == "bool" for term in terms):
         within = [Pattern((truth,), fold=True) for truth in ("true", "false")]
     elif not within and not any(each.literal == "" for each in wanted):

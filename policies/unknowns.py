@@ -17,6 +17,7 @@ from policies.preparation import (
     RelevantStatement,
     Request,
     StatementReference,
+    context_value,
 )
 from policies.variables import Lookup, Template, Variable
 
@@ -40,6 +41,15 @@ class OpenRequest:
         self.constraints = {key.lower(): each for key, each in request.constraints.items()}
         self.constraints[CANONICAL_USER.lower()] = Constraint(present=True)
         self.context = {key: value for key, value in context.items() if key not in self.named}
+
+    @classmethod
+    def of(cls, policy: Prepared, request: Request) -> OpenRequest:
+        """Take a request as it was asked."""
+        return cls(
+            policy,
+            request,
+            {key.lower(): context_value(key, value) for key, value in request.context.items()},
+        )
 
     def is_unknown(self, key: str) -> bool:
         """Tell whether nothing, or too little, is known of a key in lower case."""
@@ -66,6 +76,10 @@ class OpenRequest:
                 self.policy.decisions.clear()
             known = self.policy.decisions[identity] = self._decide(boxes)
         return known
+
+    def may_match(self, compiled: CompiledStatement) -> bool:
+        """Tell whether a statement's conditions may hold, whatever the resource."""
+        return all(self._condition(each) is not False for each in compiled.conditions)
 
     def _decide(self, boxes: Sequence[Box]) -> Decision:
         try:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import os
 import sys
 import traceback
-from collections.abc import Iterable, Mapping
-from typing import NoReturn
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NoReturn
 
 import click
 
 from harvester import __version__
+from harvester.cli.variables import name_variables
 from harvester.errors import ExitCode, HarvesterError
 
 # Imported only when the verb is used, so that --help and completion answer at once.
@@ -23,6 +25,9 @@ COMMANDS: Mapping[str, str] = {
     "status": "harvester.cli.status:status_command",
     "cat": "harvester.cli.cat:cat_command",
     "evict": "harvester.cli.evict:evict_command",
+    "policy": "harvester.cli.policy:policy",
+    "explain": "harvester.cli.explain:explain_command",
+    "test": "harvester.cli.test:test_command",
     "reconcile": "harvester.cli.reconcile:reconcile_command",
     "tasks": "harvester.cli.tasks:tasks",
     "batches": "harvester.cli.batches:batches",
@@ -40,14 +45,31 @@ SUMMARIES: Mapping[str, str] = {
     "status": "Show what is known of each DEST.",
     "cat": "Stream the landed results of DEST as JSON Lines.",
     "evict": "Free the disk of results that were consumed.",
+    "policy": "Print, check, compare, merge and apply the policies that open a bucket.",
+    "explain": "Say what Nimble may do at LOCATION, and what to mend.",
+    "test": "Test the connection to each LOCATION as Nimble's form does.",
     "reconcile": "Account for every task that was promised.",
-    "tasks": "Single tasks: their state, and their results while Nimble still holds them.",
-    "batches": "Batches: their tasks, their progress, and waiting for them.",
-    "runs": "Runs of Nimble Jobs: their state, and how many rows they say to have written.",
-    "delivery-params": "Print the storage parameters that make Nimble deliver to LOCATION, and warn of what bites.",
+    "tasks": "Show single tasks, and fetch their results while Nimble holds them.",
+    "batches": "Show batches, their tasks and progress, and wait for them.",
+    "runs": "Show the runs of Nimble Jobs.",
+    "delivery-params": "Print the storage parameters that make Nimble deliver to LOCATION.",
     "schema": "Print the JSON Schema of an output or a result shape.",
     "completion": "Print the completion script of a shell.",
 }
+
+
+class _ReaderLeft(Exception):
+    """Whoever read our standard output has closed it."""
+
+
+@contextlib.contextmanager
+def _reader_may_leave() -> Iterator[None]:
+    """Keep a broken pipe from click, which would make it exit code 1."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise _ReaderLeft from None
 
 
 class LazyGroup(click.Group):
@@ -57,6 +79,16 @@ class LazyGroup(click.Group):
         """Take ``lazy``: the command's name to ``module:attribute``."""
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # click's own signature is wide; passed through
         self._lazy = lazy
+
+    def make_context(self, *args: Any, **more: Any) -> click.Context:
+        """Parse, which may print the help."""
+        with _reader_may_leave():
+            return super().make_context(*args, **more)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the verb."""
+        with _reader_may_leave():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
         """Return the names in the order of the table, which is the order of use."""
@@ -74,6 +106,7 @@ class LazyGroup(click.Group):
             return None
         module, _, attribute = target.partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
+        name_variables(command, f"NIMBLE_HARVESTER_{cmd_name.replace('-', '_').upper()}")
         return command
 
 
@@ -82,7 +115,6 @@ class LazyGroup(click.Group):
     lazy=COMMANDS,
     context_settings={
         "help_option_names": ["-h", "--help"],
-        "auto_envvar_prefix": "NIMBLE_HARVESTER",
         "max_content_width": 100,
     },
 )
@@ -96,6 +128,9 @@ def main(arguments: Iterable[str] | None = None) -> NoReturn:
     # A run holds many values and hardly any cycle: with Python's own thresholds the collector would walk them all the
     # time, from the first import on.
     gc.set_threshold(50_000, 20, 20)
+    for stream in (sys.stdout, sys.stderr):
+        # A key can hold what the terminal's encoding, or none, can write: show it escaped instead of failing.
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # always text files of ours here
     try:
         result = program.main(
             args=None if arguments is None else list(arguments), prog_name="nimble-harvester", standalone_mode=False
@@ -112,13 +147,17 @@ def main(arguments: Iterable[str] | None = None) -> NoReturn:
     except HarvesterError as error:
         print_error(error)
         code = error.exit_code
-    except BrokenPipeError:
-        # The reader of our standard output has left: not an error of ours. Python would complain again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except _ReaderLeft:
+        forsake_output()
         code = ExitCode.OK
     except Exception as error:  # noqa: BLE001  # whatever else it is, it is a bug of ours, told without a traceback
         code = _print_bug(error)
     sys.exit(code)
+
+
+def forsake_output() -> None:
+    """Send what is still written to standard output nowhere: its reader has left, and Python would complain at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _print_bug(error: Exception) -> int:
@@ -130,6 +169,8 @@ def _print_bug(error: Exception) -> int:
         f"error: a bug in nimble-harvester: {type(error).__name__} in {frame.name}, {frame.filename}:{frame.lineno}",
         err=True,
     )
+    if isinstance(error, OSError) and error.strerror:
+        click.echo(f"  {error.strerror}", err=True)
     click.echo("  please report it; NIMBLE_HARVESTER_DEBUG=1 shows the traceback", err=True)
     return ExitCode.BUG
 

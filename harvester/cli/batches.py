@@ -7,12 +7,12 @@ from itertools import islice
 
 import click
 
-from harvester.cli.tasks_duration import duration
+from harvester.cli import words
+from harvester.cli.parameters import DURATION, format_option
 from harvester.cli.tasks_output import (
-    Format,
+    Output,
     ProgressLine,
     batch_record,
-    format_option,
     print_counts,
     print_document,
     print_records,
@@ -29,89 +29,98 @@ from harvester.tasks.waiting import wait_for_batches
 
 @click.group()
 def batches() -> None:
-    """Batches: their tasks, their progress, and waiting for them."""
+    """Show batches, their tasks and progress, and wait for them."""
 
 
-@batches.command("get")
+@batches.command(
+    "get",
+    epilog="""\b
+Examples:
+  nimble-harvester batches get b7e1a2f3-4c5d-6e7f-8a9b-0c1d2e3f4a5b
+  nimble-harvester batches get ID --format jsonl | jq -r 'select(.state == "failed") | .error'
+""",
+)
 @click.argument("batch_id")
-@format_option
-def get(batch_id: str, form: Format) -> None:
-    """Show a batch and all its tasks; as JSON Lines: the tasks alone.
-
-    \b
-    nimble-harvester batches get b7e1a2f3-4c5d-6e7f-8a9b-0c1d2e3f4a5b
-    nimble-harvester batches get ID --format jsonl | jq -r 'select(.state == "failed") | .error'
-    """
+@format_option("table", "json", "jsonl")
+def get(batch_id: str, output: Output) -> None:
+    """Show a batch and all its tasks; as JSON Lines: the tasks alone."""
     with NimbleClient.from_environment() as client:
         batch = client.batch(batch_id)
     tasks = [task_record(task) for task in batch.tasks]
-    if form == "json":
+    if output == "json":
         print_document("batch", {**batch_record(batch), "tasks": tasks})
     else:
         columns = ("id", "state", "word", "modified_at", "status_code", "output_url", "error_type", "error")
-        print_records(form, tasks, one="task", many="tasks", columns=columns)
-    _say(batch, counts=form == "table")
+        print_records(output, tasks, one="task", many="tasks", columns=columns)
+    _say(batch, counts=output == "table")
 
 
-@batches.command("progress")
+@batches.command(
+    "progress",
+    epilog="""\b
+Examples:
+  nimble-harvester batches progress b7e1a2f3-4c5d-6e7f-8a9b-0c1d2e3f4a5b
+""",
+)
 @click.argument("batch_id")
-@format_option
-def progress(batch_id: str, form: Format) -> None:
-    """Show how far a batch is, without its tasks.
-
-    \b
-    nimble-harvester batches progress b7e1a2f3-4c5d-6e7f-8a9b-0c1d2e3f4a5b
-    """
+@format_option("table", "json", "jsonl")
+def progress(batch_id: str, output: Output) -> None:
+    """Show how far a batch is, without its tasks."""
     with NimbleClient.from_environment() as client:
         record = progress_record(client.progress(batch_id))
-    if form == "table":
+    if output == "table":
         print_table(tuple(record), [list(record.values())])
     else:
-        print_document("batch-progress", record, indent=2 if form == "json" else None)
+        print_document("batch-progress", record, indent=2 if output == "json" else None)
 
 
-@batches.command("list")
+@batches.command(
+    "list",
+    epilog="""\b
+Examples:
+  nimble-harvester batches list
+  nimble-harvester batches list --format jsonl | jq -r 'select(.completed | not) | .id'
+""",
+)
 @click.option("--limit", type=click.IntRange(min=1), help="Stop after so many batches; default: all of the account.")
-@format_option
-def list_(limit: int | None, form: Format) -> None:
-    """List the batches of the account, all pages.
-
-    \b
-    nimble-harvester batches list
-    nimble-harvester batches list --format jsonl | jq -r 'select(.completed | not) | .id'
-    """
+@format_option("table", "json", "jsonl")
+def list_(limit: int | None, output: Output) -> None:
+    """List the batches of the account, all pages."""
     with NimbleClient.from_environment() as client:
         found = islice(client.batches(), limit)
-        if form == "table":
+        if output == "table":
             rows = [(batch.id, batch.completed, batch.created_at, len(batch.task_ids)) for batch in found]
             print_table(("id", "completed", "created_at", "tasks"), rows)
         else:
             records = (summary_record(batch) for batch in found)
-            print_records(form, records, one="batch-summary", many="batches", columns=())
+            print_records(output, records, one="batch-summary", many="batches", columns=())
 
 
-@batches.command("wait")
+@batches.command(
+    "wait",
+    epilog="""\b
+Examples:
+  nimble-harvester batches wait b7e1a2f3-4c5d-6e7f-8a9b-0c1d2e3f4a5b --timeout 30m
+""",
+)
 @click.argument("batch_ids", metavar="BATCH_ID...", nargs=-1, required=True)
-@click.option("--timeout", type=duration, help="Give up after so long (90s, 15m, 2h): exit code 14; default: never.")
-@format_option
-def wait(batch_ids: tuple[str, ...], timeout: float | None, form: Format) -> None:
+@click.option("--timeout", type=DURATION, help="Give up after so long (90s, 15m, 2h): exit code 14; default: never.")
+@format_option("table", "json", "jsonl")
+def wait(batch_ids: tuple[str, ...], timeout: float | None, output: Output) -> None:
     """Wait until batches are completed, then say how many tasks are in each state.
 
     Completed means that every task has ended, well or badly.
-
-    \b
-    nimble-harvester batches wait b7e1a2f3-4c5d-6e7f-8a9b-0c1d2e3f4a5b --timeout 30m
     """
     deadline = None if timeout is None else time.monotonic() + timeout
     with NimbleClient.from_environment(deadline=deadline) as client:
         ended = wait_for_batches(client, tuple(dict.fromkeys(batch_ids)), deadline=deadline, report=ProgressLine().show)
     records = [batch_record(batch) for batch in ended]
-    if form == "table":
+    if output == "table":
         states = tuple(records[0]["counts"])
         rows = [[record["id"], record["promised"], *record["counts"].values()] for record in records]
         print_table(("batch", "tasks", *states), rows)
     else:
-        print_records(form, records, one="batch-outcome", many="batch-outcomes", columns=())
+        print_records(output, records, one="batch-outcome", many="batch-outcomes", columns=())
     for batch in ended:
         _say(batch, counts=False)
 
@@ -120,5 +129,8 @@ def _say(batch: Batch, *, counts: bool) -> None:
     if counts:
         print_counts(batch.counts)
     if batch.null_tasks:
-        click.echo(f"{batch.null_tasks} tasks of batch {batch.id} are null: the API tells nothing of them", err=True)
+        click.echo(
+            f"{words.count(batch.null_tasks, 'task')} of batch {batch.id} given as null: the API tells nothing of them",
+            err=True,
+        )
     print_unknown(unknown_words(batch.tasks))

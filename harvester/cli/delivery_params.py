@@ -9,7 +9,14 @@ from harvester.tasks.delivery import as_curl, as_json, as_python, delivery_param
 _FORMS = {"json": as_json, "python": as_python, "curl": as_curl}
 
 
-@click.command("delivery-params")
+@click.command(
+    "delivery-params",
+    epilog="""\b
+Examples:
+  nimble-harvester delivery-params s3://my-bucket/results/ --compress
+  nimble-harvester delivery-params gs://my-bucket/results/ --batch --as python
+""",
+)
 @click.argument("location")
 @click.option("--compress", is_flag=True, help="Deliver gzip: {task_id}.json.gz instead of {task_id}.json.")
 @click.option("--name", help="Name the object instead of using the task id.")
@@ -38,11 +45,9 @@ def delivery_params(
     granted_prefix: str | None,
     form: str,
 ) -> None:
-    """Print the storage parameters that make Nimble deliver to LOCATION, and warn of what bites.
+    """Print the storage parameters that make Nimble deliver to LOCATION.
 
-    \b
-    nimble-harvester delivery-params s3://my-bucket/results/ --compress
-    nimble-harvester delivery-params gs://my-bucket/results/ --batch --as python
+    They are validated; what Nimble accepts and what bites later is warned of on standard error.
     """
     parameters = delivery_parameters(
         location, compress=compress, name=name, callback=callback, batch=batch, granted_prefix=granted_prefix

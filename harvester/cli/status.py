@@ -80,5 +80,7 @@ def _run_line(run: RunRow, *, held: bool) -> str:
     if run.ended_at is None:
         return f"{begun}  {'works' if held else 'was killed'}"
     counts = json.loads(run.report)["counts"] if run.report else {}
-    told = ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in counts.items() if number)
+    told = ", ".join(
+        f"{number:,} {name.replace('_', ' ')}" for name, number in counts.items() if number and name != "listed"
+    )
     return f"{begun}  exit {run.exit_code}  {told or 'nothing listed'}"

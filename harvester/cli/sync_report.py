@@ -27,11 +27,9 @@ def render_report(report: SyncReport) -> str:
             f"{words.count(report.renamed, 'object')} landed under _keys/, because the key cannot be a path here."
         )
     if report.replaced:
-        lines.append(f"{words.count(report.replaced, 'older version')} replaced.")
+        lines.append(f"{words.count(report.replaced, 'object')} landed in the place of an older version.")
     if report.source_gone:
-        lines.append(
-            f"{words.count(report.source_gone, 'object')} landed before and no longer in the source, kept here."
-        )
+        lines.append(f"Landed before, no longer in the source, kept here: {words.count(report.source_gone, 'object')}.")
     if report.upstream and set(report.upstream) != {"success"}:
         told = ", ".join(f"{number:,} {status}" for status, number in report.upstream.items())
         lines.append(f"Landed envelopes by their own status: {told}.")
@@ -52,11 +50,12 @@ def _summary(report: SyncReport) -> str:
     ]
     if counts.not_attempted:
         parts.append(f"{counts.not_attempted:,} {'to fetch' if report.dry_run else 'not attempted'}")
-    elapsed = report.finished_at - report.started_at
-    summary = f"{counts.listed:,} listed: {', '.join(parts)}"
+    summary = f"{counts.listed:,} listed: {', '.join(parts)}; {words.duration(report.finished_at - report.started_at)}"
     if report.bytes_written:
-        summary += f"; {words.size(report.bytes_fetched)} fetched, {words.size(report.bytes_written)} written"
-    return f"{summary}; {words.duration(elapsed)}"
+        # Before the summary, not behind it: the last line shall fit a terminal.
+        fetched = f"{words.size(report.bytes_fetched)} fetched, {words.size(report.bytes_written)} written."
+        return f"{fetched}\n{summary}"
+    return summary
 
 
 def _problem_lines(problems: tuple[ObjectProblem, ...]) -> list[str]:
@@ -68,8 +67,10 @@ def _problem_lines(problems: tuple[ObjectProblem, ...]) -> list[str]:
     for (outcome, reason), members in largest_first[:_GROUPS]:
         first = members[0]
         known = sum(problem.known for problem in members)
-        told = f" ({known:,} reported before)" if known else ""
-        lines.append(f"  {len(members):,} × {reason.replace('_', ' ')}, {outcome}{told}, e.g. {_shown(first.key)}")
+        before = "reported before" if known == len(members) else f"{known:,} reported before"
+        told = f" ({before})" if known else ""
+        lines.append(f"  {len(members):,} × {outcome}: {reason.replace('_', ' ')}{told}")
+        lines.append(f"      e.g. {words.shown(first.key)}")
         if first.detail:
             lines.append(f"      {first.detail}")
     if len(groups) > _GROUPS:
@@ -77,18 +78,15 @@ def _problem_lines(problems: tuple[ObjectProblem, ...]) -> list[str]:
     return lines
 
 
-def _shown(key: str) -> str:
-    # A key may hold control characters; a terminal must not obey them.
-    return key if key.isprintable() else json.dumps(key)
-
-
-def unstarted_report(location: Location, destination: Path, error: HarvesterError, started_at: float) -> SyncReport:
+def unstarted_report(
+    location: Location, destination: Path, error: HarvesterError, started_at: float, *, dry_run: bool
+) -> SyncReport:
     """Return the report of a run that could not start."""
     return SyncReport(
         location=location.url,
         destination=str(destination),
         run=0,
-        dry_run=False,
+        dry_run=dry_run,
         started_at=started_at,
         finished_at=time.time(),
         exit_code=ExitCode(error.exit_code),

@@ -9,11 +9,11 @@ from itertools import islice
 
 import click
 
+from harvester.cli.parameters import format_option
 from harvester.cli.tasks_output import (
-    Format,
+    Output,
     Record,
     counts_record,
-    format_option,
     print_counts,
     print_document,
     print_records,
@@ -29,64 +29,70 @@ _COLUMNS = ("id", "state", "word", "batch_id", "modified_at", "status_code", "er
 
 @click.group()
 def tasks() -> None:
-    """Single tasks: their state, and their results while Nimble still holds them."""
+    """Show single tasks, and fetch their results while Nimble holds them."""
 
 
-@tasks.command("get")
+@tasks.command(
+    "get",
+    epilog="""\b
+Examples:
+  nimble-harvester tasks get 8e8cfde8-345b-42b8-b3e2-0c61eb11e00f
+  nimble-harvester tasks get ID --format jsonl | jq -r .state
+""",
+)
 @click.argument("task_ids", metavar="TASK_ID...", nargs=-1, required=True)
-@format_option
-def get(task_ids: tuple[str, ...], form: Format) -> None:
-    """Show the state of tasks.
-
-    \b
-    nimble-harvester tasks get 8e8cfde8-345b-42b8-b3e2-0c61eb11e00f
-    nimble-harvester tasks get ID --format jsonl | jq -r .state
-    """
+@format_option("table", "json", "jsonl")
+def get(task_ids: tuple[str, ...], output: Output) -> None:
+    """Show the state of tasks."""
     with NimbleClient.from_environment() as client:
-        _print_tasks(form, (client.task(task_id) for task_id in task_ids))
+        _print_tasks(output, (client.task(task_id) for task_id in task_ids))
 
 
-@tasks.command("list")
+@tasks.command(
+    "list",
+    epilog="""\b
+Examples:
+  nimble-harvester tasks list --limit 20
+  nimble-harvester tasks list --format jsonl > tasks.jsonl
+""",
+)
 @click.option("--limit", type=click.IntRange(min=1), help="Stop after so many tasks; default: all of the account.")
-@format_option
-def list_(limit: int | None, form: Format) -> None:
-    """List the tasks of the account, all pages.
-
-    \b
-    nimble-harvester tasks list --limit 20
-    nimble-harvester tasks list --format jsonl > tasks.jsonl
-    """
+@format_option("table", "json", "jsonl")
+def list_(limit: int | None, output: Output) -> None:
+    """List the tasks of the account, all pages."""
     with NimbleClient.from_environment() as client:
-        _print_tasks(form, islice(client.tasks(), limit))
+        _print_tasks(output, islice(client.tasks(), limit))
 
 
-@tasks.command("results")
+@tasks.command(
+    "results",
+    epilog="""\b
+Examples:
+  nimble-harvester tasks results 8e8cfde8-345b-42b8-b3e2-0c61eb11e00f --raw > result.json
+  nimble-harvester tasks results ID1 ID2 --format jsonl
+""",
+)
 @click.argument("task_ids", metavar="TASK_ID...", nargs=-1, required=True)
 @click.option("--raw", is_flag=True, help="Write the body as the API sent it, to the byte; for one task.")
-@format_option
-def results(task_ids: tuple[str, ...], *, raw: bool, form: Format) -> None:
-    """Fetch results from Nimble while it still holds them, without a bucket.
-
-    \b
-    nimble-harvester tasks results 8e8cfde8-345b-42b8-b3e2-0c61eb11e00f --raw > result.json
-    nimble-harvester tasks results ID1 ID2 --format jsonl
-    """
+@format_option("table", "json", "jsonl")
+def results(task_ids: tuple[str, ...], *, raw: bool, output: Output) -> None:
+    """Fetch results from Nimble while it still holds them, without a bucket."""
     if raw and len(task_ids) > 1:
         raise click.UsageError("--raw takes one task: the bodies of several would run into each other")
     with NimbleClient.from_environment() as client:
         if raw:
             sys.stdout.buffer.write(client.results(task_ids[0]).content)
             sys.stdout.buffer.flush()
-        elif form == "jsonl":
+        elif output == "jsonl":
             for task_id in task_ids:
                 print_document("task-result", _result_record(client.results(task_id)), indent=None)
-        elif form == "json":
+        elif output == "json":
             fetched = [client.results(task_id) for task_id in task_ids]
             print_document("task-results", {"task_results": [_result_record(result) for result in fetched]})
         else:
             shown = (_result_summary(client.results(task_id)) for task_id in task_ids)
             print_records(
-                form,
+                output,
                 shown,
                 one="task-result",
                 many="task-results",
@@ -94,7 +100,7 @@ def results(task_ids: tuple[str, ...], *, raw: bool, form: Format) -> None:
             )
 
 
-def _print_tasks(form: Format, found: Iterable[Task]) -> None:
+def _print_tasks(output: Output, found: Iterable[Task]) -> None:
     seen: list[Task] = []
 
     def records() -> Iterable[Record]:
@@ -103,14 +109,14 @@ def _print_tasks(form: Format, found: Iterable[Task]) -> None:
             yield task_record(task)
 
     print_records(
-        form,
+        output,
         records(),
         one="task",
         many="tasks",
         columns=_COLUMNS,
         also=lambda _: {"counts": counts_record(counts_by_state(seen))},
     )
-    if form == "table":
+    if output == "table":
         print_counts(counts_by_state(seen))
     print_unknown(unknown_words(seen))
 

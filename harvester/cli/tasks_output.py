@@ -11,20 +11,12 @@ from typing import Any, Literal
 
 import click
 
+from harvester.cli import words
 from harvester.tasks.model import Batch, BatchProgress, BatchSummary, Run, Task, unknown_words
 from harvester.tasks.states import TaskState
 
-Format = Literal["table", "json", "jsonl"]
+Output = Literal["table", "json", "jsonl"]
 Record = Mapping[str, Any]
-
-format_option = click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "json", "jsonl"]),
-    default="table",
-    show_default=True,
-    help="A table for people, one JSON document, or one JSON document a line.",
-)
 
 
 def schema_id(name: str) -> str:
@@ -118,7 +110,7 @@ def print_document(name: str, content: Record, *, indent: int | None = 2) -> Non
 
 
 def print_records(
-    form: Format,
+    output: Output,
     records: Iterable[Record],
     *,
     one: str,
@@ -130,12 +122,12 @@ def print_records(
 
     ``also`` adds to the document what is true of all of them.
     """
-    if form == "jsonl":
+    if output == "jsonl":
         for record in records:
             print_document(one, record, indent=None)
         return
     collected = list(records)
-    if form == "json":
+    if output == "json":
         print_document(many, {many.replace("-", "_"): collected, **also(collected)})
     else:
         print_table(columns, [[record.get(column) for column in columns] for record in collected])
@@ -153,13 +145,13 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Non
 def print_counts(counts: Mapping[TaskState, int]) -> None:
     """Say on standard error how many tasks are in each state that occurs."""
     said = ", ".join(f"{number} {state.value}" for state, number in counts.items() if number)
-    click.echo(f"{sum(counts.values())} tasks{': ' + said if said else ''}", err=True)
+    click.echo(f"{words.count(sum(counts.values()), 'task')}{': ' + said if said else ''}", err=True)
 
 
-def print_unknown(words: Sequence[str]) -> None:
+def print_unknown(said: Sequence[str]) -> None:
     """Say on standard error which words of the API nobody documented."""
-    if words:
-        shown = ", ".join(_cell(word) for word in words)
+    if said:
+        shown = ", ".join(_cell(word) for word in said)
         click.echo(f"unknown state {shown}: not documented, taken for not ended", err=True)
 
 
@@ -181,7 +173,7 @@ class ProgressLine:
         ended = sum(progress.completed_count for progress in known.values())
         share = sum(progress.progress for progress in known.values()) / len(known)
         completed = sum(progress.completed for progress in known.values())
-        line = f"{ended} tasks ended, {share:.0%}, {completed} of {len(known)} batches completed"
+        line = f"{words.count(ended, 'task')} ended, {share:.0%}, {completed} of {len(known)} batches completed"
         click.echo(f"\r{line}\x1b[K" if self._terminal else line, err=True, nl=done or not self._terminal)
 
 

@@ -16,19 +16,22 @@ if TYPE_CHECKING:
 
 LOGIN_COMMAND = "gcloud auth application-default login"
 _ENDPOINT = "https://storage.googleapis.com"
-_SCOPES = ["https://www.googleapis.com/auth/devstorage.read_write"]
+_OBJECTS_SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
+FULL_CONTROL_SCOPE = "https://www.googleapis.com/auth/devstorage.full_control"
+"""What reading and changing a bucket's IAM policy takes."""
 
 
 class GoogleSession:
     """A bucket as Google's client library would reach it; credentials are looked for when first asked for."""
 
-    def __init__(self, bucket: str, settings: StoreSettings) -> None:
+    def __init__(self, bucket: str, settings: StoreSettings, scope: str = _OBJECTS_SCOPE) -> None:
         """Read STORAGE_EMULATOR_HOST, which means no credentials, as Google's own clients do."""
         emulator = os.environ.get("STORAGE_EMULATOR_HOST", "")
         if emulator and "://" not in emulator:
             emulator = f"http://{emulator}"
         self._bucket = bucket
         self._settings = settings
+        self._scope = scope
         self.anonymous = bool(emulator) and settings.endpoint_url is None
         """Whether requests carry no token."""
         self._endpoint = (settings.endpoint_url or emulator or _ENDPOINT).rstrip("/")
@@ -64,7 +67,7 @@ class GoogleSession:
 
         try:
             if self._credentials is None:
-                self._credentials, _ = google.auth.default(scopes=_SCOPES)
+                self._credentials, _ = google.auth.default(scopes=[self._scope])
                 renew = False
             if renew or not self._credentials.valid:
                 self._credentials.refresh(Request())  # type: ignore[no-untyped-call]  # published without types

@@ -12,12 +12,13 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import botocore.session
 from botocore import exceptions as refusals
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
-from botocore.config import Config
+from botocore.loaders import Loader, create_loader
 
 from harvester.cloud.interface import StoreSettings
 from harvester.cloud.network import resolve_network
@@ -55,9 +56,10 @@ class AwsSession:
         self._lock = threading.Lock()
         self._endpoint: _Endpoint | None = None
         self._network: Network | None = None
-        with _explained(self._settings.profile):
+        with explained(self._settings.profile):
             self._session = self._new_session()
         self._credentials: Credentials | None = None
+        self._handed_out: AwsCredentials | None = None
         self.method = ""
         """botocore's name of where the credentials came from: ``env``, ``sso``, ``assume-role`` …"""
 
@@ -67,7 +69,7 @@ class AwsSession:
         Raises ConfigurationError without credentials or with an expired login, AccessDenied or ConnectionFailed
         when a service that hands out credentials refuses or cannot be reached.
         """
-        with self._lock, _explained(self._profile()):
+        with self._lock, explained(self._profile()):
             credentials = self._frozen_credentials(renew=renew)
             if self._endpoint is None:
                 self._endpoint = self._resolve_endpoint()
@@ -102,6 +104,7 @@ class AwsSession:
 
     def _new_session(self) -> botocore.session.Session:
         session = botocore.session.Session(profile=self._settings.profile)
+        session.register_component("data_loader", _data_loader(session.get_config_variable("data_path")))
         session.get_scoped_config()  # reads the files, so that a broken one or a missing profile is told now
         return session
 
@@ -111,45 +114,24 @@ class AwsSession:
     def _frozen_credentials(self, *, renew: bool) -> AwsCredentials:
         if self._credentials is None:
             self._credentials = self._load()
-        elif renew:
-            before = self._credentials.get_frozen_credentials()
-            # A provider that knows its expiry has renewed by now; else files and environment are read again.
-            if self._credentials.get_frozen_credentials() == before:
-                self._session = self._new_session()
-                self._credentials = self._load()
-        frozen = self._credentials.get_frozen_credentials()
-        if not frozen.access_key or not frozen.secret_key:
-            raise ConfigurationError("the AWS credentials are incomplete", next_step="aws configure list")
-        return AwsCredentials(frozen.access_key, frozen.secret_key, frozen.token)
+        found = _frozen(self._credentials)
+        # A provider that knows its expiry has renewed by now; else files and environment are read again.
+        if renew and found == self._handed_out:
+            self._session = self._new_session()
+            self._credentials = self._load()
+            found = _frozen(self._credentials)
+        self._handed_out = found
+        return found
 
     def _load(self) -> Credentials:
-        self._refuse_blind_prompt()
-        credentials = self._session.get_credentials()
-        if credentials is None:
-            raise ConfigurationError(
-                "no AWS credentials found",
-                cause="neither environment, profile, web identity, SSO, container nor instance offers any",
-                next_step="aws configure   (or set AWS_PROFILE, or pass --profile)",
-            )
+        credentials = find_credentials(self._session, self._profile())
         self.method = credentials.method
         return credentials
-
-    def _refuse_blind_prompt(self) -> None:
-        """Raise instead of letting botocore ask for a second factor where nobody can answer."""
-        scoped = self._session.get_scoped_config()
-        if "mfa_serial" in scoped and "role_arn" in scoped and not sys.stdin.isatty():
-            raise ConfigurationError(
-                f"profile {self._profile() or 'default'} needs a second factor, and there is no terminal to ask at",
-                next_step="run it from a terminal, or use a profile without mfa_serial",
-            )
 
     def _resolve_endpoint(self) -> _Endpoint:
         """Let botocore prepare a request for the bucket, catch it before it is sent, and read it."""
         client: Any = self._session.create_client(
-            "s3",
-            region_name=self._region,
-            endpoint_url=self._settings.endpoint_url,
-            config=Config(inject_host_prefix=True),
+            "s3", region_name=self._region, endpoint_url=self._settings.endpoint_url
         )
         caught: list[AWSPreparedRequest] = []
 
@@ -167,6 +149,41 @@ class AwsSession:
         text = authorization.decode() if isinstance(authorization, bytes) else str(authorization)
         _, _, region, service, _ = text.partition("Credential=")[2].partition(",")[0].rsplit("/", 4)
         return _Endpoint(request.url.removesuffix(f"/{_PROBE_KEY}"), region, service)
+
+
+def find_credentials(session: botocore.session.Session, profile: str | None) -> Credentials:
+    """Return the credentials of a session, looked for as botocore does.
+
+    Raises ConfigurationError without any, and where only a person at a terminal could go on.
+    """
+    scoped = session.get_scoped_config()
+    # Or botocore would ask for a second factor where nobody can answer.
+    if "mfa_serial" in scoped and "role_arn" in scoped and not sys.stdin.isatty():
+        raise ConfigurationError(
+            f"profile {profile or 'default'} needs a second factor, and there is no terminal to ask at",
+            next_step="run it from a terminal, or use a profile without mfa_serial",
+        )
+    credentials = session.get_credentials()
+    if credentials is None:
+        raise ConfigurationError(
+            "no AWS credentials found",
+            cause="neither environment, profile, web identity, SSO, container nor instance offers any",
+            next_step="aws configure   (or set AWS_PROFILE, or pass --profile)",
+        )
+    return credentials
+
+
+@cache
+def _data_loader(data_path: str | None) -> Loader:
+    """Parse botocore's descriptions of AWS once for all sessions; that is most of what a client costs."""
+    return create_loader(data_path)
+
+
+def _frozen(credentials: Credentials) -> AwsCredentials:
+    frozen = credentials.get_frozen_credentials()
+    if not frozen.access_key or not frozen.secret_key:
+        raise ConfigurationError("the AWS credentials are incomplete", next_step="aws configure list")
+    return AwsCredentials(frozen.access_key, frozen.secret_key, frozen.token)
 
 
 class _NoBody:
@@ -189,7 +206,7 @@ def _login_command(method: str, profile: str | None) -> str:
 
 
 @contextmanager
-def _explained(profile: str | None) -> Iterator[None]:
+def explained(profile: str | None) -> Iterator[None]:
     """Turn botocore's refusals into this program's errors."""
     try:
         yield

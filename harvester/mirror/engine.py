@@ -25,6 +25,7 @@ from harvester.mirror.planning import ListingPlanner
 from harvester.mirror.recorder import Recorder
 from harvester.mirror.report import ObjectEvent, SyncReport
 from harvester.mirror.transfers import Transfers
+from harvester.result import ResultReader
 
 _EXACT_NAMES = FileSystemNames(folds_case=False, folds_normalization=False)
 
@@ -39,13 +40,15 @@ def sync(
 ) -> SyncReport:
     """Bring ``destination`` up to date with ``location`` and return the account of every listed object.
 
-    Raises a HarvesterError only for what keeps the run from starting: a destination that is locked, unusable, bound
-    to another source or written by a newer program. What ends a run early is ``SyncReport.error``.
+    Raises a HarvesterError only for what keeps the run from starting: a schema that is none, a destination that is
+    locked, unusable, bound to another source or written by a newer program. What ends a run early is
+    ``SyncReport.error``.
     """
     options = options or SyncOptions()
     observer = observer or Observer()
     settings = settings or StoreSettings()
     check_apart(location, destination)
+    ResultReader(options.result)  # raises for a schema that cannot be, before anything is touched
     store = open_store(location, settings)
     binding = SourceBinding(location.url, settings.endpoint_url or "", options.result.keep_compressed)
     if options.dry_run:

@@ -27,6 +27,20 @@ def list_objects(location: Location, settings: StoreSettings | None = None) -> I
         yield from page
 
 
+def similar_key(location: Location, settings: StoreSettings | None = None) -> str | None:
+    """Return a key that begins with the location's prefix without its last ``/``, None when there is none.
+
+    For a location that turned out empty: how Nimble joins a prefix without a slash is undocumented.
+    """
+    if location.scheme == "file" or not location.prefix:
+        return None
+    wider = Location(location.scheme, location.bucket, location.prefix.rstrip("/"))
+    try:
+        return next((ref.key for ref in list_objects(wider, settings)), None)
+    except HarvesterError:
+        return None
+
+
 class Page(NamedTuple):
     """Objects of one key range, in the order of the listing."""
 

@@ -57,7 +57,9 @@ class SyncOptions:
     @property
     def worker_count(self) -> int:
         """The number of worker processes."""
-        return self.workers or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        if self.workers:
+            return self.workers
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _nothing(_: object) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
+from collections.abc import Iterable
 from pathlib import Path
 
 from harvester.cloud import FetchRequest, Store
-from harvester.errors import Interrupted
+from harvester.errors import HarvesterError, Interrupted
 from harvester.mirror.breaker import Breaker
-from harvester.mirror.destination import destination_error
+from harvester.mirror.destination import destination_error, release_space, reserve_space
 from harvester.mirror.options import Observer, SyncOptions
 from harvester.mirror.outcomes import Assignment, DestinationFault, Failed, Outcome
 from harvester.mirror.plan import ActionKind
@@ -84,6 +85,7 @@ class Transfers:
         if number is not None:
             raise Interrupted(number)
         if self._pool is None and self._ready:
+            reserve_space(self._root)
             self._pool = self._start_pool()
         pool = self._pool
         if pool is None:
@@ -92,8 +94,7 @@ class Transfers:
         else:
             pool.hand_out(self._ready)
             outcomes, expired = pool.collect(timeout, *(() if wake is None else (wake,)))
-            for outcome in outcomes:
-                self._settle(outcome)
+            self._settle(outcomes)
             if expired:
                 pool.renew(self._store.transport(renew=True))
         self._recorder.flush_if_due()
@@ -111,17 +112,21 @@ class Transfers:
             launched=launched,
         )
 
-    def _settle(self, outcome: Outcome) -> None:
-        planned = self._planned.pop(outcome.key)
-        if isinstance(outcome, DestinationFault):
-            raise destination_error(self._root, OSError(outcome.errno, os.strerror(outcome.errno)))
-        self._recorder.settle(outcome, planned)
-        if isinstance(outcome, Failed):
-            error = self._breaker.failure(outcome)
-            if error is not None:
-                raise error
-        else:
-            self._breaker.success()
+    def _settle(self, outcomes: Iterable[Outcome]) -> None:
+        """Account for all outcomes, then raise what ends the run, if anything does."""
+        error: HarvesterError | None = None
+        for outcome in outcomes:
+            planned = self._planned.pop(outcome.key)
+            if isinstance(outcome, DestinationFault):
+                error = destination_error(self._root, OSError(outcome.errno, os.strerror(outcome.errno)))
+                continue
+            self._recorder.settle(outcome, planned)
+            if isinstance(outcome, Failed):
+                error = error or self._breaker.failure(outcome)
+            else:
+                self._breaker.success()
+        if error is not None:
+            raise error
 
     def end(self) -> None:
         """Let the workers finish what they hold in hand, account for it, and end them."""
@@ -134,6 +139,7 @@ class Transfers:
         for outcome in pool.stop(_PATIENCE_SECONDS):
             planned = self._planned.pop(outcome.key)
             self._recorder.settle(outcome, planned)
+        release_space(self._root)
 
     def _tell_progress(self) -> None:
         now = time.monotonic()

@@ -6,6 +6,7 @@ assignments to another.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import gc
 import os
@@ -20,7 +21,7 @@ from multiprocessing.connection import Connection
 import xxhash
 
 from harvester.cloud import Cause, Fetched, FetchRequest, open_fetcher
-from harvester.mirror.landing import Destination, PathObstructedError
+from harvester.mirror.landing import Destination, PathObstructedError, register_writer
 from harvester.mirror.outcomes import (
     INTERNAL_ERROR,
     Assignment,
@@ -52,6 +53,7 @@ class Worker:
         """Open the destination and the fetcher. Raises OSError when the destination cannot be opened."""
         self._settings = settings
         self._parent = parent
+        register_writer(settings.destination)
         self._destination = Destination(settings.destination, settings.name)
         self._fetcher = open_fetcher(settings.transport, self._destination.temporary_path("")[:-1])
         self._reader = ResultReader(settings.options)
@@ -116,11 +118,20 @@ class Worker:
             outcome = self._outcome(assignment, fetched)
         except OSError as error:
             outcome = DestinationFault(fetched.request.key, error.errno or 0)
+            self._clean_up(fetched)
         except Exception as error:  # noqa: BLE001  # an object that meets a bug of ours must not take the others with it
             outcome = _internal_error(fetched.request, error)
+            self._clean_up(fetched)
         self._outcomes.append(outcome)
         if len(self._outcomes) >= _REPORT_COUNT:
             self._report(everything=True)
+
+    def _clean_up(self, fetched: Fetched) -> None:
+        """Remove the temporary files of an object that could not be landed."""
+        self._destination.discard_unlanded()
+        if fetched.spool is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(fetched.spool)  # noqa: PTH108  # a plain string is at hand
 
     def _report(self, *, everything: bool = False) -> None:
         now = time.monotonic()
@@ -182,23 +193,18 @@ class Worker:
         self, assignment: Assignment, fetched: Fetched, name: str, mtime_ns: int, record: ResultRecord, length: int
     ) -> Outcome:
         key = fetched.request.key
-        path = assignment.path
         etag, size, last_modified = _identity(fetched, length)
-        try:
-            self._destination.land(name, path, assignment.aside)
-        except PathObstructedError:
-            if self._settings.refuse_unsafe:
-                self._destination.discard(name)
-                return Refused(key, etag, size, "path_obstructed")
-            path = safe_path(self._relative(key), keep_compressed=self._settings.options.keep_compressed)
-            self._destination.land(name, path, assignment.aside)
+        landed_at = self._land_somewhere(assignment, name)
+        if landed_at is None:
+            self._destination.discard(name)
+            return Refused(key, etag, size, "path_obstructed")
         problem = record.problem
         return Landed(
             key,
             etag,
             size,
             last_modified,
-            path,
+            landed_at,
             record.size,
             mtime_ns,
             record.digest,
@@ -210,6 +216,18 @@ class Worker:
             None if problem is None else (problem.reason, problem.detail),
             0 if assignment.quarantined else length,
         )
+
+    def _land_somewhere(self, assignment: Assignment, name: str) -> str | None:
+        """Land a temporary file at its path, else under its safe name; return where, None when both are barred."""
+        paths = [assignment.path]
+        if not self._settings.refuse_unsafe:
+            relative_key = self._relative(assignment.request.key)
+            paths.append(safe_path(relative_key, keep_compressed=self._settings.options.keep_compressed))
+        for path in paths:
+            with contextlib.suppress(PathObstructedError):
+                self._destination.land(name, path, assignment.aside)
+                return path
+        return None
 
     def _quarantine(self, fetched: Fetched, name: str, record: ResultRecord, length: int, digest: str) -> Quarantined:
         assert record.problem is not None  # noqa: S101  # the caller has looked; narrows the type
@@ -265,8 +283,9 @@ def _digest(file: int) -> str:
 
 def main() -> None:
     """Run a worker on the socket whose number is the only argument."""
-    # A Ctrl-C in the terminal reaches the whole process group; the parent decides when workers end.
+    # Ctrl-C in a terminal and a service manager's stop reach every process; the parent decides when workers end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     # Objects come and go by the thousand and hardly any forms a cycle: the collector need not look that often.
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)

@@ -159,7 +159,7 @@ class Refused(Exception):  # noqa: N818 - inside this room a refusal travels as 
         self.problem = Problem(reason, detail)
 
 
-MAX_BYTES_IN_MEMORY: Final = 16 * 1024**2
+MAX_BYTES_IN_MEMORY: Final = 8 * 1024**2
 """Content larger than this is never held in memory whole."""
 
 

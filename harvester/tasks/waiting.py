@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from harvester.errors import TimedOut
+from harvester.errors import ConnectionFailed, TimedOut
 from harvester.tasks.client import NimbleClient
 from harvester.tasks.model import Batch, BatchProgress
 
@@ -13,6 +13,8 @@ FIRST_INTERVAL = 2.0
 """Seconds between the first two looks."""
 LONGEST_INTERVAL = 15.0
 """Seconds between two looks, at most."""
+TOLERATED_FAILURES = 10
+"""Looks in a row that may fail, after the client's own retries, once every batch has been seen."""
 
 
 def next_interval(interval: float) -> float:
@@ -30,14 +32,22 @@ def wait_for_batches(
     """Look until every batch is completed; return them with their tasks, in the order asked for.
 
     ``deadline`` is a moment of ``time.monotonic()``. ``report`` is called after every round with the progress of all.
-    Raises TimedOut at the deadline, and what the client raises.
+    Raises TimedOut at the deadline, and what the client raises; an outage in between is waited out.
     """
     known: dict[str, BatchProgress] = {}
     interval = FIRST_INTERVAL
+    failures = 0
     while True:
-        for batch_id in batch_ids:
-            if batch_id not in known or not known[batch_id].completed:
-                known[batch_id] = client.progress(batch_id)
+        try:
+            for batch_id in batch_ids:
+                if batch_id not in known or not known[batch_id].completed:
+                    known[batch_id] = client.progress(batch_id)
+            failures = 0
+        except ConnectionFailed:
+            # Whoever waits for hours outlives an outage of minutes; one that never got an answer has a wrong address.
+            failures += 1
+            if len(known) < len(batch_ids) or failures > TOLERATED_FAILURES:
+                raise
         report(dict(known))
         if all(progress.completed for progress in known.values()):
             return tuple(client.batch(batch_id) for batch_id in batch_ids)

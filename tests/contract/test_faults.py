@@ -8,7 +8,6 @@ import os
 import threading
 import time
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +22,7 @@ from harvester.cloud import (
     RetryPolicy,
     Store,
     StoreSettings,
+    Transport,
     open_fetcher,
     open_store,
 )
@@ -71,10 +71,10 @@ class Scene:
     def refs(self) -> list[ObjectRef]:
         return [ref for page in self.store.list_pages() for ref in page]
 
-    def fetch(self, fault: Fault, *, times: int | None = None, spool_from: int = 1 << 22, **rule: str) -> Fetched:
+    def fetch(self, fault: Fault, *, times: int | None = None, spool_from: int = 1 << 22) -> Fetched:
         """Fetch with ``fault`` on the GETs of the key ``target``; checks that all others came through."""
         refs = self.refs()
-        self.proxy.add(Rule(fault, path="/target$", method="GET", times=times, **rule))
+        self.proxy.add(Rule(fault, path="/target$", method="GET", times=times))
         done = fetch_all(self.store, refs, self.spool, spool_from=spool_from)
         for key, fetched in done.items():
             if key != "target":
@@ -227,10 +227,14 @@ def test_a_stated_checksum_is_verified(scene: Scene, name: str, value: bytes | N
 
         value = getattr(checksums, name)(BODY).to_bytes(4 if name == "crc32c" else 8, "big")
     wrong = bytes([value[0] ^ 1]) + value[1:]
-    others = ["etag", "x-amz-checksum-crc32"]  # which would notice too
-    scene.proxy.add(Rule(Headers({f"x-amz-checksum-{name}": base64.b64encode(value).decode()}, others), "other"))
 
-    fetched = scene.fetch(Headers({f"x-amz-checksum-{name}": base64.b64encode(wrong).decode()}, others))
+    def stating(checksum: bytes) -> Headers:
+        other = {"etag": '"opaque"', "x-amz-checksum-crc32": ""}  # which would notice too
+        return Headers({**other, f"x-amz-checksum-{name}": base64.b64encode(checksum).decode()})
+
+    scene.proxy.add(Rule(stating(value), path="other", method="GET"))
+
+    fetched = scene.fetch(stating(wrong))
 
     failure = failure_of(fetched)
     assert failure.cause is Cause.INTEGRITY
@@ -277,6 +281,12 @@ def test_an_etag_is_an_md5_where_it_is_one(scene: Scene) -> None:
 
     assert failure_of(fetched).cause is Cause.INTEGRITY
     assert "md5" in failure_of(fetched).detail
+
+
+def test_a_page_of_somebody_in_between_is_not_the_object(scene: Scene) -> None:
+    fetched = scene.fetch(Status(200, body=b"<html>please log in</html>"))
+
+    assert failure_of(fetched).cause is Cause.INTEGRITY
 
 
 def test_a_cut_off_body_without_a_length_is_noticed(scene: Scene) -> None:
@@ -433,21 +443,18 @@ def test_a_spool_that_takes_nothing_is_told(scene: Scene) -> None:
 EXPIRED = Status(400, "ExpiredToken", "The provided token has expired.")
 
 
-def test_expired_credentials_are_waited_for(scene: Scene) -> None:
+def test_expired_credentials_are_waited_for(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     refs = scene.refs()
     scene.proxy.add(Rule(EXPIRED, method="GET", header="authorization: .*Credential=AKIAIOSFODNN7EXAMPLE/", path="."))
     old = scene.store.transport()
     renewals: list[None] = []
 
-    def renew() -> object:
+    def renew() -> Transport:
         renewals.append(None)
-        os.environ["AWS_ACCESS_KEY_ID"] = "AKIARENEWED"
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIARENEWED")
         return scene.store.transport(renew=True)
 
-    try:
-        done = fetch_all(scene.store, refs, scene.spool, renew=renew, transport=old)  # type: ignore[arg-type]
-    finally:
-        os.environ["AWS_ACCESS_KEY_ID"] = "AKIAIOSFODNN7EXAMPLE"
+    done = fetch_all(scene.store, refs, scene.spool, renew=renew, transport=old)
 
     assert all(fetched.body == BODY for fetched in done.values())
     assert len(renewals) == 1
@@ -592,9 +599,3 @@ def test_a_transport_knows_the_region_before_anything_was_listed(scene: Scene) -
     done = fetch_all(fresh, refs, scene.spool)
 
     assert all(fetched.body == BODY for fetched in done.values())
-
-
-@pytest.fixture(autouse=True)
-def _no_other_credentials(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
-    yield

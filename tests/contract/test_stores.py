@@ -13,8 +13,6 @@ import pytest
 
 from harvester.cloud import (
     Cause,
-    Fetched,
-    FetchRequest,
     ObjectRef,
     Store,
     StoreSettings,

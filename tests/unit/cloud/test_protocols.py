@@ -70,7 +70,7 @@ def test_a_token_leads_on() -> None:
     ],
 )
 def test_what_is_no_list_page_is_refused(body: bytes) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         s3_protocol.parse_page(body)
 
 
@@ -79,7 +79,7 @@ def test_what_is_no_list_page_is_refused(body: bytes) -> None:
     [b"", b"[]", b"<html>", b'{"items":[{}]}', b'{"items":5}', b'{"items":[{"name":"a","size":"x","generation":"1"}]}'],
 )
 def test_what_is_no_page_of_google_is_refused(body: bytes) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         gcs_protocol.parse_page(body)
 
 

@@ -300,6 +300,25 @@ def test_waiting_ends_when_all_batches_are_completed(api: NimbleApi, client: Nim
     ]
 
 
+def test_an_outage_while_waiting_is_waited_out(api: NimbleApi, client: NimbleClient) -> None:
+    outage = {"path": "/batches/b1/progress", "times": 2, "status": 503, "body": {}}
+    api.load(scenario(batches=[{"id": "b1", "tasks": ["t000"], "looks": 2}]))
+
+    def fail_after_the_first_look(known: object) -> None:
+        if not api.scenario.faults:
+            api.scenario.faults = [outage]
+
+    ended = wait_for_batches(client, ["b1"], report=fail_after_the_first_look)
+    assert ended[0].completed
+    assert api.spent[0] == 2
+
+
+def test_an_outage_before_the_first_look_is_an_error(api: NimbleApi, client: NimbleClient) -> None:
+    api.load(scenario(faults=[{"path": ".*", "times": 9, "status": 503, "body": {}}]))
+    with pytest.raises(ConnectionFailed):
+        wait_for_batches(client, ["b1"])
+
+
 def test_waiting_ends_at_the_deadline(api: NimbleApi, client: NimbleClient) -> None:
     api.load(scenario(batches=[{"id": "b1", "tasks": [task["id"] for task in TASKS], "looks": 99}]))
     with pytest.raises(TimedOut) as late:

@@ -1,0 +1,119 @@
+"""Keys no path can be made of: every object lands with its bytes intact, inside the destination, once."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.rigs import command
+from tests.rigs.fake_gcs import FakeGcs
+from tests.rigs.hostile_keys import HOSTILE_KEYS, HostileKeys, HostileObject, held_by_directories
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+PREFIX = "deliveries/"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A store that holds hostile keys."""
+
+    location: str
+    prefix: str
+    cases: tuple[HostileKeys, ...]
+
+    @property
+    def objects(self) -> list[HostileObject]:
+        return [found for case in self.cases for found in case.objects]
+
+
+@pytest.fixture(params=["s3", "gs", "file"])
+def source(request: pytest.FixtureRequest, tmp_path: Path) -> Source:
+    if request.param == "file":
+        root = tmp_path / "source"
+        cases = tuple(case for case in HOSTILE_KEYS if held_by_directories(case))
+        for found in (found for case in cases for found in case.objects):
+            path = root / found.key
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(found.body)
+        return Source(f"file://{root}", f"{root}/", cases)
+    if request.param == "gs":
+        gcs: FakeGcs = request.getfixturevalue("fake_gcs")
+        gcs.create_bucket("hostile-keys")
+        for found in (found for case in HOSTILE_KEYS for found in case.objects):
+            gcs.put("hostile-keys", PREFIX + found.key, found.body)
+        return Source(f"gs://hostile-keys/{PREFIX}", PREFIX, HOSTILE_KEYS)
+    bucket: str = request.getfixturevalue("s3_bucket")
+    s3: S3Client = request.getfixturevalue("s3")
+    for found in (found for case in HOSTILE_KEYS for found in case.objects):
+        s3.put_object(Bucket=bucket, Key=PREFIX + found.key, Body=found.body)
+    return Source(f"s3://{bucket}/{PREFIX}", PREFIX, HOSTILE_KEYS)
+
+
+def _folds(folder: Path) -> set[str]:
+    """Return what the file system of ``folder`` does not tell apart."""
+    folds = set()
+    (folder / "probe-e\u0301").touch()
+    if (folder / "PROBE-E\u0301").exists():
+        folds.add("case")
+    if (folder / "probe-\u00e9").exists():
+        folds.add("normalization")
+    (folder / "probe-e\u0301").unlink()
+    return folds
+
+
+def _expected(objects: list[HostileObject], folds: set[str]) -> dict[bytes, bytes]:
+    """Return the tree that must result."""
+    landing = [found for found in objects if found.fate != "ignored"]
+    return {os.fsencode(found.safe_path if found.fold in folds else found.path): found.content for found in landing}
+
+
+def test_every_object_lands_once_with_its_bytes_and_nothing_outside(source: Source, tmp_path: Path) -> None:
+    within = tmp_path / "within"
+    destination = within / "destination"
+    within.mkdir()
+    expected = _expected(source.objects, _folds(within))
+    ignored = Counter(found.detail for found in source.objects if found.fate == "ignored")
+
+    ended = command.sync(source.location, destination)
+
+    assert ended.code == 0, ended
+    assert ended.nonzero == {"landed": len(expected)} | ({"ignored": ignored.total()} if ignored else {})
+    assert ended.report["ignored_by_reason"] == dict(ignored)
+    assert command.tree(destination) == expected
+    assert list(within.iterdir()) == [destination]
+    assert command.leftovers(destination) == []
+    assert ended.report["renamed"] == sum(path.startswith(b"_keys/") for path in expected)
+
+    if not source.location.startswith("s3:"):
+        return  # where the objects came from makes no difference to what follows
+    verified = command.verify(destination)
+    assert verified.code == 0
+    assert [line[0] for line in verified.stdout.splitlines()] == ["="] * len(expected)
+
+    again = command.sync(source.location, destination)
+    assert again.code == 0
+    assert again.counts["unchanged"] == len(expected)
+    assert again.counts["landed"] == 0
+
+
+@pytest.mark.parametrize("source", ["s3", "file"], indirect=True)
+def test_refuse_refuses_exactly_what_has_no_path_of_its_own(source: Source, tmp_path: Path) -> None:
+    folds = _folds(tmp_path)
+    unsafe = [found for found in source.objects if found.fate == "safe" or found.fold in folds]
+    own = [found for found in source.objects if found.fate == "own" and found.fold not in folds]
+
+    ended = command.sync(source.location, tmp_path / "destination", "--unsafe-names", "refuse")
+
+    assert ended.code == (3 if unsafe else 0), ended
+    assert ended.counts["refused"] == len(unsafe)
+    assert ended.problems == {
+        source.prefix + found.key: ("refused", found.reason or "path_collision") for found in unsafe
+    }
+    assert command.tree(tmp_path / "destination") == _expected(own, folds)
