@@ -22,8 +22,8 @@ from harvester.mirror.paths import STATE_FOLDER
 
 MANIFEST_NAME = "manifest.sqlite"
 LOCK_NAME = "lock"
-# A batch of rows touches at most a few pages each, in the tables and in the log.
-_RESERVED_BYTES = 4 * 1024 * 1024
+# A batch of rows, each of which touches pages of its own in three trees.
+_RESERVED_BYTES = 16 * 1024 * 1024
 # Workers leave as soon as they see that their parent is gone and the object in hand is done.
 _ORPHANS_SECONDS = 30.0
 _ORPHANS_INTERVAL = 0.05
@@ -185,7 +185,8 @@ def reserve_space(root: Path) -> None:
     except OSError:
         return
     try:
-        os.posix_fallocate(file, 0, _RESERVED_BYTES)
+        found = os.fstatvfs(file)
+        os.posix_fallocate(file, 0, max(1, min(_RESERVED_BYTES, found.f_bavail * found.f_frsize // 8)))
     except OSError:
         release_space(root)
     finally:

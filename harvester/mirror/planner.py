@@ -90,7 +90,7 @@ class RangePlanner:
         *,
         owned: bool,
     ) -> None:
-        """Begin at the key ``start``; no key will be ``end`` or greater. ``owned``: earlier runs have landed objects."""
+        """Begin at the key ``start``; no key will be ``end`` or greater. ``owned``: earlier runs landed objects."""
         self._manifest = manifest
         # What this run lands is never asked for again in order.
         self._rows = SortedRows(manifest.landed(start, end) if owned else iter(()))

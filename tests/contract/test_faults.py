@@ -512,7 +512,7 @@ def test_credentials_that_stay_expired_end_it(scene: Scene) -> None:
 
     done = fetch_all(scene.store, refs, scene.spool, renew=lambda: scene.store.transport(renew=True))
 
-    assert {failure_of(fetched).cause for fetched in done.values()} == {Cause.CREDENTIALS}
+    assert {failure_of(fetched).cause for fetched in done.values()} == {Cause.EXPIRED}
 
 
 # -- the whole endpoint ------------------------------------------------------------------------------------------------
