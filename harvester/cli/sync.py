@@ -41,9 +41,9 @@ from harvester.result import ResultReader, UserSchemaError
     epilog="""\b
 Examples:
   nimble-harvester sync s3://my-bucket/nimble-results/ ./results
-  nimble-harvester sync gs://my-bucket/results/ ./results --include '*.json.gz'
+  nimble-harvester sync gs://my-bucket/results/ ./results --include '*.gz'
   nimble-harvester sync s3://my-bucket/results/ ./results --schema price.json
-  nimble-harvester sync s3://my-bucket/results/ ./results --since 24h --dry-run
+  nimble-harvester sync s3://my-bucket/results/ ./out --since 24h --dry-run
   nimble-harvester sync s3://my-bucket/results/ ./results --report run.json
 """,
 )

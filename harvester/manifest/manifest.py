@@ -9,6 +9,7 @@ is ever given twice, even when the newest rows were lost.
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -384,7 +385,12 @@ def _quote(path: Path) -> str:
 def _translate(error: sqlite3.DatabaseError, path: Path) -> Exception:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_FULL:
-        return DestinationUnusable(f"the disk that holds {path} is full", next_step="free some space and run again")
+        found = os.statvfs(path.parent)
+        return DestinationUnusable(
+            f"the disk that holds {path} is full",
+            cause=f"{found.f_bavail * found.f_frsize:,} bytes and {found.f_favail:,} inodes are free",
+            next_step="free some space and run again",
+        )
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PERM):
         return DestinationUnusable(
             f"cannot write the manifest {path}",

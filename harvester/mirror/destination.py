@@ -22,9 +22,8 @@ from harvester.mirror.paths import STATE_FOLDER
 
 MANIFEST_NAME = "manifest.sqlite"
 LOCK_NAME = "lock"
-_RESERVE_NAME = "reserve"
 # A batch of rows, each of which touches pages of its own in three trees.
-_RESERVE_BYTES = 16 * 1024 * 1024
+_RESERVED_BYTES = 16 * 1024 * 1024
 # Workers leave as soon as they see that their parent is gone and the object in hand is done.
 _ORPHANS_SECONDS = 30.0
 _ORPHANS_INTERVAL = 0.05
@@ -67,7 +66,7 @@ def open_destination(destination: Path, state_dir: Path | None = None) -> Iterat
         lock = DestinationLock(state_folder(root) / LOCK_NAME)
     except OSError as error:
         raise destination_error(destination, error) from error
-    with lock, _reserve(manifest_path(root, state_dir)), Manifest(manifest_path(root, state_dir)) as manifest:
+    with lock, Manifest(manifest_path(root, state_dir)) as manifest:
         try:
             _wait_for_orphans(root)
             _clear(root / TEMPORARY)
@@ -174,33 +173,35 @@ def _wait_for_orphans(root: Path) -> None:
         os.close(file)
 
 
-@contextlib.contextmanager
-def _reserve(manifest: Path) -> Iterator[None]:
-    """Hold some space beside the manifest, so that on a full disk what landed can still be recorded."""
-    path = manifest.with_name(_RESERVE_NAME)
-    # Where there is no space even for this, or no way to reserve it, the run finds out by itself.
-    with contextlib.suppress(OSError):
-        found = os.statvfs(path.parent)
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
-        try:
-            os.posix_fallocate(file, 0, max(1, min(_RESERVE_BYTES, found.f_bavail * found.f_frsize // 8)))
-        finally:
-            os.close(file)
-    try:
-        yield
-    finally:
-        release_reserve(manifest)
-
-
-def release_reserve(manifest: Path) -> None:
-    """Give up the space that is held beside the manifest."""
-    with contextlib.suppress(OSError):
-        manifest.with_name(_RESERVE_NAME).unlink(missing_ok=True)
-
-
 def _clear(folder: Path) -> None:
     for entry in os.scandir(folder):
         os.unlink(entry.path)  # noqa: PTH108  # an entry, not a Path
+
+
+def reserve_space(root: Path) -> None:
+    """Set a little space aside, so that on a full disk what has landed can still be recorded; best effort."""
+    try:
+        file = os.open(_reserve(root), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError:
+        return
+    try:
+        found = os.fstatvfs(file)
+        os.posix_fallocate(file, 0, max(1, min(_RESERVED_BYTES, found.f_bavail * found.f_frsize // 8)))
+    except OSError:
+        release_space(root)
+    finally:
+        os.close(file)
+
+
+def release_space(root: Path) -> None:
+    """Give back what ``reserve_space`` has set aside."""
+    with contextlib.suppress(OSError):
+        _reserve(root).unlink()
+
+
+def _reserve(root: Path) -> Path:
+    # Among the temporary files, which the next run removes when this one is killed.
+    return root / TEMPORARY / "reserve"
 
 
 def _recover(root: Path, manifest: Manifest) -> None:

@@ -95,6 +95,7 @@ class SyncRun:
             PlanOptions(options.fingerprint, options.probe_name, options.max_object_bytes),
         )
         self._transfers = Transfers(store, root, self._recorder, options, observer)
+        self._first = not options.dry_run and manifest.is_empty()
         self._wanted_bytes = 0
         self._free_bytes: int | None = None
 
@@ -121,6 +122,8 @@ class SyncRun:
     # The run
 
     def _bring_home(self) -> None:
+        if self._first:
+            self._transfers.expect_many()
         listing = BackgroundListing(self._store)
         try:
             complete = self._work_through(listing)

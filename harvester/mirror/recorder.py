@@ -6,9 +6,8 @@ import threading
 import time
 from pathlib import Path
 
-from harvester.errors import DestinationUnusable
 from harvester.manifest import LandedRow, Manifest, ProblemRow, VersionRow
-from harvester.mirror.destination import flush_file_system, release_reserve
+from harvester.mirror.destination import flush_file_system
 from harvester.mirror.landing import VERSIONS
 from harvester.mirror.options import Observer, SyncOptions
 from harvester.mirror.outcomes import Failed, Landed, Outcome, Quarantined, Refused
@@ -326,12 +325,7 @@ class Recorder:
 
     def finish(self) -> None:
         """Write what is left and make every file durable. Raises OSError when the disk fails."""
-        try:
-            self.flush()
-        except DestinationUnusable:
-            # Full: this is what the space beside the manifest was held for.
-            release_reserve(self._manifest.path)
-            self.flush()
+        self.flush()
         if self._barrier is not None:
             self._end_barrier()
         if self._unsynced:

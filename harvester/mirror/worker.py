@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import os
 import signal
 import socket
@@ -287,6 +288,9 @@ def main() -> None:
     # Ctrl-C in a terminal and a service manager's stop reach every process; the parent decides when workers end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # Objects come and go by the thousand and hardly any forms a cycle: the collector need not look that often.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
     parent = Connection(socket.socket(fileno=int(sys.argv[1])).detach())
     try:
         settings = parent.recv()

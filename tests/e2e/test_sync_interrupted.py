@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
 import signal
+import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from harvester import read
 from scripts.deliveries import Delivery, deliveries
 from tests.e2e.program import Directory, checked_report, landed, result, run, start, sync, tree, wait_until
 from tests.rigs.fault_proxy import Delay, FaultProxy, Rule
@@ -91,9 +94,12 @@ def test_killed_at_any_instant(
 
 
 def test_sequence_numbers_are_never_given_twice(delivered: str, fault_proxy: FaultProxy, dest: Path) -> None:
+    fault_proxy.clear()
+    fault_proxy.add(Rule(Delay(2), path="/p/."))
     process = start("sync", delivered, dest, "--workers", "1")
-    wait_until(lambda: run("status", dest).code == 0 and len(run("cat", dest, "--meta").out.splitlines()) > 3)
-    before = {row["key"]: row["seq"] for row in run("cat", dest, "--meta").lines}
+    wait_until(lambda: (dest / ".nimble-harvester" / "manifest.sqlite").exists() and bool(tree(dest)))
+    wait_until(lambda: any(True for _ in read(dest)))
+    before = {row.key: row.seq for row in read(dest)}
     process.kill()
     process.communicate()
     fault_proxy.clear()
@@ -147,18 +153,11 @@ def test_what_was_landed_and_not_synced_to_disk_is_read_again(source: Directory,
     sync(source.location, dest)
     before = tree(dest)
     state = dest / ".nimble-harvester" / "manifest.sqlite"
-    lose_barrier(state)
+    with contextlib.closing(sqlite3.connect(state, isolation_level=None)) as database:
+        database.execute("UPDATE settings SET value = '0' WHERE name = 'barrier'")
     for name, content in (("1.json", b""), ("2.json", b"\0" * len(result(2)))):
         times = (dest / name).stat()
         (dest / name).write_bytes(content)
         os.utime(dest / name, ns=(times.st_atime_ns, times.st_mtime_ns))
     assert landed(sync(source.location, dest)) == 2
     assert tree(dest) == before
-
-
-def lose_barrier(manifest: Path) -> None:
-    import contextlib
-    import sqlite3
-
-    with contextlib.closing(sqlite3.connect(manifest, isolation_level=None)) as database:
-        database.execute("UPDATE settings SET value = '0' WHERE name = 'barrier'")

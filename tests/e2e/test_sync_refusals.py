@@ -162,10 +162,10 @@ def small_disk(folder: Path, options: str) -> Iterator[Path]:
 
 
 def test_a_disk_that_fills_up(source: Directory, tmp_path: Path) -> None:
-    bodies = {f"{number:03}.json": result(number, data={"html": "x" * 60_000}) for number in range(100)}
+    bodies = {f"{number:03}.json": result(number, data={"html": "x" * 200_000}) for number in range(100)}
     for name, body in bodies.items():
         source.put(name, body)
-    with small_disk(tmp_path / "small", "size=4m") as disk:
+    with small_disk(tmp_path / "small", "size=10m") as disk:
         dest = disk / "dest"
         told = refused(12, source.location, dest, report=tmp_path / "report.json")
         assert "is full" in told
