@@ -206,18 +206,18 @@ def _reserve(root: Path) -> Path:
 
 def _recover(root: Path, manifest: Manifest) -> None:
     """Read again what landed, or was quarantined, after the last durable barrier: a power cut may have taken it."""
-    altered = [
-        row.key
-        for row in manifest.quarantined_by_unfinished_run()
-        if row.path is None or file_digest(root / row.path) != row.digest
-    ]
-    manifest.distrust_quarantined(altered)
+    quarantined = manifest.quarantined_by_unfinished_run()
     unconfirmed = manifest.landed_after(manifest.barrier())
-    if not unconfirmed:
+    if not (quarantined or unconfirmed):
         return
-    manifest.distrust(row.key for row in unconfirmed if file_digest(root / row.path) != row.digest)
+    manifest.distrust_quarantined(row.key for row in quarantined if not _holds(root, row.path, row.digest))
+    manifest.distrust(row.key for row in unconfirmed if not _holds(root, row.path, row.digest))
     flush_file_system(root)
-    manifest.set_barrier(unconfirmed[-1].seq)
+    manifest.set_barrier(unconfirmed[-1].seq if unconfirmed else manifest.barrier())
+
+
+def _holds(root: Path, path: str | None, digest: str | None) -> bool:
+    return path is not None and file_digest(root / path) == digest
 
 
 def file_digest(path: Path) -> str | None:

@@ -106,6 +106,12 @@ def results(count: int, seed: int, prefix: str = "r/") -> dict[str, bytes]:
     return found
 
 
+def spoiled(objects: dict[str, bytes], every: int = 40) -> dict[str, bytes]:
+    """Return the objects with one in so many cut off, of those that are compressed."""
+    packed = [key for key in objects if key.endswith(".gz")][::every]
+    return objects | {key: objects[key][:-9] for key in packed}
+
+
 def landed(objects: dict[str, bytes], prefix: str = "r/") -> dict[bytes, bytes]:
     """Return the tree these results must become."""
     return {
@@ -116,7 +122,7 @@ def landed(objects: dict[str, bytes], prefix: str = "r/") -> dict[bytes, bytes]:
 
 def main() -> None:
     count, seed = map(int, sys.argv[1:])
-    with MemoryS3(results(count, seed)) as server:
+    with MemoryS3(spoiled(results(count, seed))) as server:
         sys.stdout.write(f"{server.port}\n")
         sys.stdout.flush()
         threading.Event().wait()
