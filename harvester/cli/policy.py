@@ -13,16 +13,18 @@ COMMANDS: Mapping[str, str] = {
     "show": "harvester.cli.policy_show:show",
     "check": "harvester.cli.policy_check:check",
     "simulate": "harvester.cli.policy_simulate:simulate",
-    "diff": "harvester.cli.policy_merge:diff",
+    "diff": "harvester.cli.policy_diff:diff_command",
     "merge": "harvester.cli.policy_merge:merge",
+    "apply": "harvester.cli.policy_apply:apply_command",
+    "revert": "harvester.cli.policy_revert:revert_command",
 }
 
 
 @click.group(cls=LazyGroup, lazy=COMMANDS)
 def policy() -> None:
-    """Print, check, decide, compare and merge the policies that open a bucket to Nimble.
+    """Print, check, compare, merge and apply the policies that open a bucket.
 
-    Documents in, documents out: none of this asks a cloud for anything.
+    Documents in, documents out: nothing asks a cloud for anything, except apply, revert, and diff of a LOCATION.
 
     \b
     Examples:
