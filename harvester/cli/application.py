@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import os
 import sys
@@ -127,6 +128,9 @@ def main(arguments: Iterable[str] | None = None) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         # A key can hold what the terminal's encoding, or none, can write: show it escaped instead of failing.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # always text files of ours here
+    # A run holds many values and hardly any cycle: with Python's own thresholds the collector would walk them all the
+    # time, from the first import on.
+    gc.set_threshold(50_000, 20, 20)
     try:
         result = program.main(
             args=None if arguments is None else list(arguments), prog_name="nimble-harvester", standalone_mode=False

@@ -33,6 +33,7 @@ from harvester.mirror import (
     similar_key,
     sync,
 )
+from harvester.result import ResultReader, UserSchemaError
 
 
 @click.command(
@@ -127,25 +128,24 @@ def sync_command(
     Fetches what is new or changed at the source, missing or altered here; decompresses and validates it; accounts for
     every object. LOCATION is s3://, gs:// or file://; DEST is a directory, bound to its LOCATION by the first run.
     """
+    if report is not None and not report.absolute().parent.is_dir():
+        raise UsageError(
+            f"cannot write the report {report}",
+            cause="its folder does not exist",
+            next_step=f"mkdir -p {report.parent}",
+        )
     progress = Progress(as_json=log_format == "json")
     started_at = time.time()
     try:
-        if report is not None and not report.absolute().parent.is_dir():
-            raise UsageError(
-                f"cannot write the report {report}",
-                cause="its folder does not exist",
-                next_step=f"mkdir -p {report.parent}",
-            )
         result = _run(location, dest, _options(chosen), settings, output, progress)
     except HarvesterError as error:
-        if report is not None and report.absolute().parent.is_dir():
-            write_report(report, unstarted_report(location, dest, error, started_at))
-        raise
+        result = unstarted_report(location, dest, error, started_at, dry_run=chosen["dry_run"])
     finally:
         progress.clear()
     if report is not None:
         write_report(report, result)
-    _print(result, output)
+    if output != "table" or result.run or result.error is None:
+        _print(result, output)
     if result.error is None and not result.counts.listed:
         _tell_similar(location, dest, settings, progress)
     if result.error is not None:
@@ -199,12 +199,17 @@ def _read_schema(path: Path | None) -> str | None:
     if path is None:
         return None
     try:
-        return path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8")
+        ResultReader(ResultOptions(user_schema=text))
+    except UserSchemaError as error:
+        error.what = f"{path}: {error.what}"
+        raise
     except (OSError, UnicodeDecodeError) as error:
         cause = error.strerror or str(error) if isinstance(error, OSError) else "it is not UTF-8"
         raise UsageError(
             f"cannot read the schema {path}", cause=cause, next_step="--schema FILE takes a JSON Schema"
         ) from error
+    return text
 
 
 def _run(

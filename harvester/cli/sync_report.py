@@ -78,13 +78,15 @@ def _problem_lines(problems: tuple[ObjectProblem, ...]) -> list[str]:
     return lines
 
 
-def unstarted_report(location: Location, destination: Path, error: HarvesterError, started_at: float) -> SyncReport:
+def unstarted_report(
+    location: Location, destination: Path, error: HarvesterError, started_at: float, *, dry_run: bool
+) -> SyncReport:
     """Return the report of a run that could not start."""
     return SyncReport(
         location=location.url,
         destination=str(destination),
         run=0,
-        dry_run=False,
+        dry_run=dry_run,
         started_at=started_at,
         finished_at=time.time(),
         exit_code=ExitCode(error.exit_code),

@@ -143,33 +143,37 @@ def parse_page(body: bytes) -> Page:
     if root.tag != f"{namespace}ListBucketResult":
         raise ValueError(f"no list page but a document {root.tag.rpartition('}')[2]!r}")
     encoded = root.findtext(f"{namespace}EncodingType") == "url"
-    objects = [_object(entry, namespace, encoded=encoded) for entry in root.iterfind(f"{namespace}Contents")]
+    try:
+        objects = _objects(root, namespace, encoded=encoded)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"a listed object without {error}") from error
     token = root.findtext(f"{namespace}NextContinuationToken")
     if root.findtext(f"{namespace}IsTruncated") == "true" and not token:
         raise ValueError("a truncated list page without a continuation token")
     return Page(objects, token or None)
 
 
-def _object(entry: Element, namespace: str, *, encoded: bool) -> ObjectRef:
-    key = etag = storage_class = modified = ""
-    size = -1
-    cut = len(namespace)
-    for child in entry:
-        name = child.tag[cut:]
-        text = child.text or ""
-        if name == "Key":
-            key = unquote_plus(text) if encoded and ("%" in text or "+" in text) else text
-        elif name == "Size":
-            size = int(text)
-        elif name == "ETag":
-            etag = text.strip('"')
-        elif name == "LastModified":
-            modified = text
-        elif name == "StorageClass":
-            storage_class = text
-    if not key or size < 0:
-        raise ValueError("a listed object without key or size")
-    return ObjectRef(key, size, etag, datetime.fromisoformat(modified).timestamp(), storage_class)
+def _objects(root: Element, namespace: str, *, encoded: bool) -> list[ObjectRef]:
+    """Return the listed objects; a hot loop, as a bucket may list millions. Raises KeyError, TypeError, ValueError."""
+    key_tag, size_tag, etag_tag, modified_tag, class_tag = (
+        namespace + name for name in ("Key", "Size", "ETag", "LastModified", "StorageClass")
+    )
+    objects: list[ObjectRef] = []
+    last_text, last_time = "", 0.0  # results of one batch share their second
+    for entry in root.iterfind(f"{namespace}Contents"):
+        fields = {child.tag: child.text for child in entry}
+        key = fields[key_tag] or ""
+        if encoded and ("%" in key or "+" in key):
+            key = unquote_plus(key)
+        size = int(fields[size_tag] or "")
+        modified = fields[modified_tag] or ""
+        if modified != last_text:
+            last_text, last_time = modified, datetime.fromisoformat(modified).timestamp()
+        if not key or size < 0:
+            raise ValueError("a listed object without key or size")
+        etag = (fields.get(etag_tag) or "").strip('"')
+        objects.append(ObjectRef(key, size, etag, last_time, fields.get(class_tag) or ""))
+    return objects
 
 
 def parse_owners(body: bytes) -> dict[str, str]:

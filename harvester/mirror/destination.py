@@ -22,6 +22,8 @@ from harvester.mirror.paths import STATE_FOLDER
 
 MANIFEST_NAME = "manifest.sqlite"
 LOCK_NAME = "lock"
+# A batch of rows, each of which touches pages of its own in three trees.
+_RESERVED_BYTES = 16 * 1024 * 1024
 # Workers leave as soon as they see that their parent is gone and the object in hand is done.
 _ORPHANS_SECONDS = 30.0
 _ORPHANS_INTERVAL = 0.05
@@ -174,6 +176,32 @@ def _wait_for_orphans(root: Path) -> None:
 def _clear(folder: Path) -> None:
     for entry in os.scandir(folder):
         os.unlink(entry.path)  # noqa: PTH108  # an entry, not a Path
+
+
+def reserve_space(root: Path) -> None:
+    """Set a little space aside, so that on a full disk what has landed can still be recorded; best effort."""
+    try:
+        file = os.open(_reserve(root), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError:
+        return
+    try:
+        found = os.fstatvfs(file)
+        os.posix_fallocate(file, 0, max(1, min(_RESERVED_BYTES, found.f_bavail * found.f_frsize // 8)))
+    except OSError:
+        release_space(root)
+    finally:
+        os.close(file)
+
+
+def release_space(root: Path) -> None:
+    """Give back what ``reserve_space`` has set aside."""
+    with contextlib.suppress(OSError):
+        _reserve(root).unlink()
+
+
+def _reserve(root: Path) -> Path:
+    # Among the temporary files, which the next run removes when this one is killed.
+    return root / TEMPORARY / "reserve"
 
 
 def _recover(root: Path, manifest: Manifest) -> None:

@@ -48,6 +48,8 @@ class Page(NamedTuple):
     """Number of the range, from 0."""
     start: str
     """No key of the range is smaller."""
+    end: str | None
+    """Every key of the range is smaller; None when it has no bound, or none that is known yet."""
     refs: list[ObjectRef]
     """The objects."""
 
@@ -142,16 +144,16 @@ class BackgroundListing:
         if first is None:
             self._put(RangeEnd(0, "", None))
             return
-        self._put(Page(0, "", first))
+        self._put(Page(0, "", None, first))
         second = next(pages, None)
         if second is None:
             self._put(RangeEnd(0, "", None))
             return
-        self._put(Page(0, "", second))
+        self._put(Page(0, "", None, second))
         ranges = self._store.key_ranges(after=second[-1].key)
         if len(ranges) == 1:
             for page in pages:
-                self._put(Page(0, "", page))
+                self._put(Page(0, "", None, page))
             self._put(RangeEnd(0, "", None))
             return
         self._list_ranges(ranges)
@@ -168,7 +170,7 @@ class BackgroundListing:
                     return
                 try:
                     for page in self._store.list_pages(start, end):
-                        self._put(Page(number, start, page))
+                        self._put(Page(number, start, end, page))
                     self._put(RangeEnd(number, start, end))
                 except Exception as error:  # noqa: BLE001  # the first one is raised below, in the listing's own thread
                     errors.append(error)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -59,7 +58,9 @@ def _rows(landed: BinaryIO, name: str, shape: Shape | None) -> Iterator[bytes]:
         case Shape.CSV:
             yield from _csv_rows(stream)
         case Shape.PARQUET:
-            with tempfile.TemporaryFile() as scratch:
+            from tempfile import TemporaryFile
+
+            with TemporaryFile() as scratch:
                 for block in stream.rest() if compressed else ():
                     scratch.write(block)
                 yield from _parquet_rows(scratch if compressed else landed)

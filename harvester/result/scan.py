@@ -411,8 +411,6 @@ class Scanner:
             captured = depth == 0 or (
                 depth == 1 and self._skeletons[0] is not None and key in _CAPTURED_CONTAINERS
             )
-            if depth == 1 and key == "data":
-                self.parsing = None
             skeleton = value if captured else None
             self._state = self._first_key
         else:

@@ -30,9 +30,11 @@ def names(source: Path) -> list[str]:
     return [store.location.relative(ref.key) for page in store.list_pages() for ref in page]
 
 
-def fetch(source: Path, spool: Path, settings: StoreSettings | None = None, **options: int) -> dict[str, Fetched]:
+def fetch(
+    source: Path, spool: Path, settings: StoreSettings | None = None, spool_from: int = 1 << 22
+) -> dict[str, Fetched]:
     store = opened(source, settings)
-    done = fetch_all(store, [ref for page in store.list_pages() for ref in page], spool, **options)
+    done = fetch_all(store, [ref for page in store.list_pages() for ref in page], spool, spool_from=spool_from)
     return {store.location.relative(key): fetched for key, fetched in done.items()}
 
 

@@ -384,6 +384,15 @@ HOSTILE_PAYLOADS: tuple[HostilePayload, ...] = (
         detail="2 of 2 rows",
     ),
     _row(
+        "rows cut in two and put together",
+        "a.jsonl",
+        b'{"a":\n1}\n{} {}\n',
+        _REPORTED,
+        Reason.BROKEN_ROWS,
+        Shape.JSONL,
+        detail="3 of 3 rows",
+    ),
+    _row(
         "JSON Lines under a plain name",
         "a.json",
         b'{"a":1}\n{"a":2}\n{"a"\n',

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -139,6 +141,47 @@ def test_nesting_ends_at_a_thousand_levels(
     assert refused is not None
     assert refused.problem.reason is Reason.TOO_DEEP
     assert fast.glance(document(MAX_DEPTH + 1)) is None
+
+
+@pytest.fixture
+def deep_recursion() -> Iterator[None]:
+    """Let C code recurse further, as newer interpreters do of themselves."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(20_000)
+    yield
+    sys.setrecursionlimit(limit)
+
+
+@pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}"), (b'[{"a":[', b"]}]")])
+@pytest.mark.usefixtures("deep_recursion")
+def test_the_fast_path_needs_no_recursion_limit_to_see_depth(opening: bytes, closing: bytes) -> None:
+    for levels in range(980, 1021, 5):
+        times = levels // (closing.count(b"]") + closing.count(b"}"))
+        value = opening * times + b"1" + closing * times
+        for document in (
+            value,
+            b'{"status":"x","data":{"parsing":' + value + b"}}",
+            b'{"files":[{"a":' + value + b"}]}",
+        ):
+            if refusal(document) is not None:
+                assert fast.glance(document) is None
+            assert fast.is_row(document) <= (refusal(document) is None)
+            assert fast.count_good_lines(document + b"\n") is None or refusal(document) is None
+
+
+@pytest.mark.parametrize("inner", [b"[[1]]", b'[{"a":1}]', b'{"a":[1]}'])
+def test_nesting_is_counted_in_what_one_match_steps_over(inner: bytes) -> None:
+    def in_arrays(outside: int) -> bytes:
+        return b"[" * outside + b"1," + inner + b",1" + b"]" * outside
+
+    def in_objects(outside: int) -> bytes:
+        return b'{"a":' * (outside - 1) + b'{"b":1,"c":' + inner + b',"d":1}' + b"}" * (outside - 1)
+
+    for document in (in_arrays, in_objects):
+        assert refusal(document(MAX_DEPTH - 2)) is None
+        refused = refusal(document(MAX_DEPTH - 1))
+        assert refused is not None
+        assert refused.problem.reason is Reason.TOO_DEEP
 
 
 def test_the_fast_path_proves_depth_where_brackets_are_many() -> None:

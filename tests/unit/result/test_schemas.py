@@ -60,6 +60,7 @@ KEYS = (
     *("files", "run", "output", "html", "markdown", "headers", "parsing", "agent", "id", "links", "other"),
 )
 SCHEMAS = {shape: json.loads(shape_schema_text(shape)) for shape in SHAPES_WITH_SCHEMA}
+VALIDATORS = {shape: jsonschema.Draft202012Validator(schema) for shape, schema in SCHEMAS.items()}
 READER = ResultReader(ResultOptions())
 
 scalars: st.SearchStrategy[Any] = st.sampled_from(
@@ -96,7 +97,7 @@ def by_reference(document: Any) -> Shape | Reason:
         shape = shape_of(document)
     except Refused as refused:
         return refused.problem.reason
-    return shape if jsonschema.Draft202012Validator(SCHEMAS[shape]).is_valid(document) else Reason.SCHEMA
+    return shape if VALIDATORS[shape].is_valid(document) else Reason.SCHEMA
 
 
 def verdict(content: bytes) -> Shape | Reason:
@@ -120,7 +121,22 @@ def test_every_delivery_satisfies_its_schema_and_takes_the_fast_path(document: A
     check_shape(scan(content).skeleton, expected)
 
 
-@settings(deadline=None, max_examples=600)
+@pytest.mark.parametrize("number", range(len(FIXTURES)))
+def test_every_known_key_with_every_type_in_every_place(number: int) -> None:
+    values: tuple[Any, ...] = (None, True, 0, 1.5, "text", [], {}, [{}])
+    for place in ("", "data", "metadata", "run"):
+        for key in KEYS:
+            for value in values:
+                document = json.loads(json.dumps(FIXTURES[number]))
+                inner = document.setdefault(place, {}) if place and isinstance(document, dict) else document
+                if isinstance(inner, dict):
+                    inner[key] = value
+                    content = json.dumps(document).encode()
+                    found = fast.glance(content)
+                    assert found is None or found.shape == by_reference(document)
+
+
+@settings(deadline=None, max_examples=400)
 @given(mutations(), st.booleans())
 def test_every_way_comes_to_the_verdict_of_the_reference(document: Any, ascii_only: bool) -> None:
     try:
