@@ -66,7 +66,8 @@ class PolicyOutcome:
     @property
     def complete(self) -> bool:
         """Whether the contract holds in every policy that is asked about, and nothing is left to somebody else."""
-        return not (self.handovers or self.gaps) and all(each.proof is None or each.proof.complete for each in self.outcomes)
+        left = self.handovers or self.gaps
+        return not left and all(each.proof is None or each.proof.complete for each in self.outcomes)
 
     @property
     def exit_code(self) -> ExitCode:

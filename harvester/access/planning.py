@@ -80,8 +80,8 @@ class PlannedChange:
         if not self.changed:
             return ""
         before = "" if self.before_text is None else self.before.dump()
-        lines = (text.splitlines(keepends=True) for text in (before, self.after_text or ""))
-        return "".join(unified_diff(*lines, f"{self.site.resource} (now)", f"{self.site.resource} (then)"))
+        old, new = (text.splitlines(keepends=True) for text in (before, self.after_text or ""))
+        return "".join(unified_diff(old, new, f"{self.site.resource} (now)", f"{self.site.resource} (then)"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,6 +336,4 @@ def _gaps(wish: Wish, snapshot: Snapshot, key_arn: str | None) -> Iterator[str]:
     if not verdicts:
         yield f"new objects are encrypted with {key.arn}, whose policy could not be read"
     elif any(each.state != "holds" for each in verdicts):
-        yield (
-            f"new objects are encrypted with {key.arn}, whose policy must admit Nimble too: add --kms-key {key.arn}"
-        )
+        yield (f"new objects are encrypted with {key.arn}, whose policy must admit Nimble too: add --kms-key {key.arn}")

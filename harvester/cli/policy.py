@@ -19,8 +19,19 @@ COMMANDS: Mapping[str, str] = {
     "revert": "harvester.cli.policy_revert:revert_command",
 }
 
+# What --help says of each without importing it.
+SUMMARIES: Mapping[str, str] = {
+    "show": "Print the policy that opens a bucket to Nimble.",
+    "check": "Check a policy against what Nimble needs.",
+    "simulate": "Decide requests by resource policies.",
+    "diff": "Show what merge or apply would change.",
+    "merge": "Add our statements to a policy.",
+    "apply": "Open the bucket of LOCATION to Nimble.",
+    "revert": "Put the policies of LOCATION back as they were.",
+}
 
-@click.group(cls=LazyGroup, lazy=COMMANDS)
+
+@click.group(cls=LazyGroup, lazy=COMMANDS, summaries=SUMMARIES)
 def policy() -> None:
     """Print, check, compare, merge and apply the policies that open a bucket.
 

@@ -21,6 +21,7 @@ from harvester.location import Location
 
 @click.command(
     "apply",
+    short_help="Open the bucket of LOCATION to Nimble.",
     epilog="""\b
 Examples:
   nimble-harvester policy apply s3://my-bucket/results/ --mode async

@@ -15,6 +15,7 @@ from harvester.location import Location
 
 @click.command(
     "revert",
+    short_help="Put the policies of LOCATION back as they were.",
     epilog="""\b
 Examples:
   nimble-harvester policy revert s3://my-bucket
