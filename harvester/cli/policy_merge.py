@@ -96,10 +96,8 @@ def explain(change: Change, *, exempted: bool) -> None:
     for line in describe(change):
         say(line)
     for each in change.exemptions if not exempted else ():
-        say(
-            f"{each.where} denies Nimble, or may do so; it is not ours, so it stays. Proposed, with --exempt:"
-        )
-        say(unified_diff(each.before, each.after, each.where))
+        say(f"{each.where} denies Nimble, or may do so; not being ours, it stays. With --exempt:")
+        say(unified_diff(each.before, each.after, each.where, "exempting Nimble"))
         outcome = {"holds": "the contract holds", "depends": "the contract still depends on more"}
         say(
             f"  then {outcome.get(each.proof.state, 'the contract still does not hold')}; for everybody else the"
