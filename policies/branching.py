@@ -114,6 +114,8 @@ class Outcome(NamedTuple):
     """The verdicts reachable: ``allowed``, ``explicitly_denied``, ``implicitly_denied``."""
     keys: frozenset[str]
     """The keys the verdict turns on, in lower case; empty when there is one verdict."""
+    certain: frozenset[int]
+    """The places of the statements that match in any case."""
 
 
 Cache = dict[object, "tuple[tuple[Value, ...], tuple[int, ...]]"]
@@ -130,8 +132,9 @@ def decide(boxes: Sequence[Box], constraints: Mapping[str, Constraint], cache: C
         values, truths = _truths(key, terms, constraints.get(key, ANYTHING), cache)
         full[key] = (1 << len(values)) - 1
         masks.update(((key, term.identity), truth) for term, truth in zip(terms, truths, strict=True))
-    cut = [reduced for box in boxes if (reduced := _reduce(box, masks, full)) is not None]
-    return _Diagram(cut, full).outcome()
+    cut = {box.statement: reduced for box in boxes if (reduced := _reduce(box, masks, full)) is not None}
+    effects, keys = _Diagram(cut.values(), full).outcome()
+    return Outcome(effects, keys, frozenset(statement for statement, each in cut.items() if not each.keys))
 
 
 def _truths(
@@ -174,7 +177,7 @@ class _Node(NamedTuple):
 class _Diagram:
     """The verdict as a function of the keys, in a fixed order, equal branches folded."""
 
-    def __init__(self, boxes: Sequence[_Cut], full: Mapping[str, int]) -> None:
+    def __init__(self, boxes: Iterable[_Cut], full: Mapping[str, int]) -> None:
         self.boxes = frozenset(boxes)
         self.full = full
         self.known: dict[frozenset[_Cut], _Node | Effect] = {}
@@ -183,10 +186,10 @@ class _Diagram:
         self.keys: set[str] = set()
         self.expansions = 0
 
-    def outcome(self) -> Outcome:
+    def outcome(self) -> tuple[frozenset[Effect], frozenset[str]]:
         root = self.node(self.boxes)
         self.collect(root)
-        return Outcome(frozenset(self.effects), frozenset(self.keys))
+        return frozenset(self.effects), frozenset(self.keys)
 
     def collect(self, root: _Node | Effect) -> None:
         waiting: list[_Node | Effect] = [root]

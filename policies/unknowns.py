@@ -95,7 +95,7 @@ class OpenRequest:
             return IMPLICITLY_DENIED
         deciding = [box for box in boxes if box.allow is (effect == "allowed")]
         # Those that match in any case decide; without any, it takes all of them together.
-        certain = [box for box in deciding if not box.terms]
+        certain = [box for box in deciding if box.statement in outcome.certain]
         return Decision(effect, self._references(iter(certain or deciding)))
 
     def _bounded(self, boxes: Sequence[Box], reason: str) -> Decision:

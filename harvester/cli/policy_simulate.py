@@ -45,7 +45,8 @@ def simulate(files: tuple[str, ...], requests: str | None, **options: Any) -> in
     """Decide one request by the policies in FILES, or with --requests many, each by its own policy.
 
     The verdict is the resource's side alone. The context is taken literally: what it does not hold is not
-    there, unless its key is named unknown. Exits 3 when a line of --requests was broken; its answer holds the error.
+    there, unless its key is named unknown. Exits 3 when a line of --requests was broken: its answer holds
+    the error.
 
     \b
     A line of --requests:

@@ -18,6 +18,7 @@ KEY = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890
 ASYNC = policies.contract("async")
 JOBS = policies.contract("jobs")
 GCS = policies.contract("async", "gs")
+_BEGINS = 'resource.name.startsWith("projects/_/buckets/bkt/objects/{}")'
 UPLOADER, CRAWLER = ASYNC.principal, JOBS.principal
 
 DOCUMENTED_ASYNC: dict[str, Any] = {
@@ -476,11 +477,7 @@ class TestCloudStorage:
             ("resource.name.startsWith('projects/_/buckets/bkt/objects/')", "holds"),
             ('resource.name.startsWith("projects/_/buckets/bkt/objects/in/")', "fails"),
             ('resource.name.startsWith("projects/_/buckets/bkt/objects/out/a")', "fails"),
-            (
-                'resource.name.startsWith("projects/_/buckets/bkt/objects/a/") || '
-                + 'resource.name.startsWith("projects/_/buckets/bkt/objects/out/")',
-                "holds",
-            ),
+            (f"{_BEGINS.format('a/')} || {_BEGINS.format('out/')}", "holds"),
             ('request.time < timestamp("2027-01-01T00:00:00Z")', "depends"),
         ],
     )
