@@ -5,14 +5,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harvester.cloud import StoreSettings
 from harvester.location import Location, parse_location
 from harvester.mirror import Observer, SyncOptions, SyncReport
 from harvester.mirror import sync as _sync
-from harvester.tasks import NimbleClient, Promise, ReconcileOptions, ReconcileReport
-from harvester.tasks import reconcile as _reconcile
 from policies import facts
+
+if TYPE_CHECKING:
+    from harvester.tasks import NimbleClient, ReconcileOptions, ReconcileReport
 
 
 def with_facts(options: SyncOptions) -> SyncOptions:
@@ -57,8 +59,11 @@ def reconcile(
     ``client`` is made from NIMBLE_API_KEY and NIMBLE_BASE_URL where none is given. Raises a HarvesterError for a
     destination that was never synced, an unknown id, and whatever the API or the bucket refuse.
     """
-    promise = Promise(tuple(batches), tuple(runs), tuple(tasks))
+    # Loaded when it is used: a sync starts faster without it.
+    from harvester import tasks as room
+
+    promise = room.Promise(tuple(batches), tuple(runs), tuple(tasks))
     if client is not None:
-        return _reconcile(Path(destination), promise, client, options, settings=settings)
-    with NimbleClient.from_environment() as own:
-        return _reconcile(Path(destination), promise, own, options, settings=settings)
+        return room.reconcile(Path(destination), promise, client, options, settings=settings)
+    with room.NimbleClient.from_environment() as own:
+        return room.reconcile(Path(destination), promise, own, options, settings=settings)

@@ -260,5 +260,8 @@ def _bindings(value: Mapping[str, Any]) -> Iterator[Binding]:
             isinstance(condition, Mapping) and isinstance(condition.get("expression"), str)
         ):
             raise GrammarError("a condition has an expression", path=f"{path}.condition")
-        members = _texts(each["members"], f"{path}.members") if each.get("members") else ()
+        members = each.get("members", [])
+        if not isinstance(members, list):
+            raise GrammarError("not a list of members", path=f"{path}.members")
+        members = _texts(members, f"{path}.members") if members else ()
         yield Binding(index, role, members, condition, each)

@@ -52,8 +52,8 @@ def generate_key_statement(
     if not statements:
         raise ContractError(
             f"no key statement is documented for {contract.mode}",
-            cause="the vendor's page has none; what follows from AWS's rules is printed without --as-documented",
-            next_step=f"nimble-harvester policy show --mode {contract.mode} --bucket {place.bucket} --kms-key ARN",
+            cause="the vendor's page has none; what follows from AWS's rules is not documented",
+            next_step="leave out --as-documented",
         )
     return document(_statement(contract, place, statements[0]), kind="kms", fragment=True)
 
@@ -69,7 +69,7 @@ def generate_key_policy(contract: AccessContract, place: Place, account: str) ->
         raise ContractError(
             f"the key is not in account {account}",
             cause=f"its ARN names account {place.key_arn.split(':')[4]}",
-            next_step="a key policy's admin statement must name the key's own account, else nobody can change the key",
+            next_step=f"use --account {place.key_arn.split(':')[4]}, else nobody could change the key",
         )
     admin = {
         "Sid": ADMIN_SID,
@@ -104,7 +104,7 @@ def _documented(contract: AccessContract, place: Place) -> Sequence[ContractStat
         if len(each.scopes) > 1 and any(place.prefixes.get(scope) for scope in each.scopes):
             raise ContractError(
                 "the documented policy cannot be narrowed to a prefix",
-                cause="S3 refuses it: an action on the bucket and a resource below a prefix stand in one statement",
+                cause="S3 refuses an action on the bucket beside a resource below a prefix",
                 next_step="leave out --as-documented, or the prefix",
             )
     return statements

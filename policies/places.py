@@ -131,7 +131,7 @@ def _check_bucket(cloud: Cloud, bucket: str) -> None:
     )
     raise ContractError(
         f"no bucket can be named {bucket!r}",
-        cause="3 to 63 lower-case letters, digits, dots and hyphens, starting and ending with a letter or digit",
+        cause="3 to 63 lower-case letters, digits, dots and hyphens, no other sign at its ends",
         next_step=hint,
     )
 

@@ -8,7 +8,7 @@ a key that fails, and the statement that takes it away.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from policies.actions import known_actions
@@ -126,6 +126,14 @@ def prove(
     return Proof(contract, place, verdicts, key_verdicts, NOT_PROVEN["s3"])
 
 
+def prove_alone(contract: AccessContract, place: Place, policy: PolicyDocument) -> Proof:
+    """Prove what one document is about: a key's policy the requirements on the key, any other those on
+    the bucket."""
+    if policy.kind != "kms":
+        return prove(contract, place, policy)
+    return replace(prove(contract, place, None, policy), verdicts=())
+
+
 def worst(states: Iterable[State]) -> State:
     """Return the worst of some states."""
     order: Sequence[State] = ("holds", "depends", "fails")
@@ -170,7 +178,7 @@ def _verdict(
     """Combine what holds in each world: exactly one of them is true, so they must agree, or it depends."""
     resource = resource_arn(place, requirement.scope, policy)
     each_world = [
-        _in_world(contract, policy, requirement, action, world, resource)
+        _in_world(contract, policy, action, world, resource)
         for world in worlds(contract, place, action, operation)
     ]
     states = {each.state for each in each_world}
@@ -222,7 +230,6 @@ def _differing(findings: Sequence[_Finding]) -> _Finding:
 def _in_world(
     contract: AccessContract,
     policy: Prepared,
-    requirement: Requirement,
     action: str,
     world: World,
     resource: Pattern,
@@ -235,27 +242,23 @@ def _in_world(
     if single is not None:
         return ask(single)
     best: _Finding | None = None
+    complete = True
     open_request = OpenRequest.of(policy, world.request(contract.principal, action, ""))
     patterns = [*_patterns(policy, contract.principal, action, open_request)]
     try:
-        left = KINDS
-        for region in regions(patterns, (resource,)):
+        for asked, region in enumerate(regions(patterns, (resource,))):
             finding = ask(region.example)
             if best is None or worst((best.state, finding.state)) != best.state:
                 best = finding
-                left = min(left, KINDS_AFTER_DOUBT) if best.state == "depends" else left
-            left -= 1
-            if best.state == "fails" or (best.state == "depends" and not left):
+            if best.state == "fails" or asked > (KINDS if best.state == "holds" else KINDS_AFTER_DOUBT):
+                complete = best.state == "fails"
                 break
-            if not left:
-                raise StateLimitError
     except StateLimitError:
-        if best is None or best.state == "holds":
-            example = best.example if best else str(resource)
-            reason = "the resource patterns overlap in too many ways to look at all of them"
-            best = _Finding("depends", example, Decision("depends", (), (), reason))
-    if best is None:
-        raise AssertionError(f"no key under {requirement.scope}")
+        complete = False
+    if best is None or (best.state == "holds" and not complete):
+        example = best.example if best else str(resource)
+        reason = "the resource patterns overlap in too many ways to look at all of them"
+        best = _Finding("depends", example, Decision("depends", (), (), reason))
     return _with_open_resources(best, policy, contract.principal, action, open_request)
 
 

@@ -76,6 +76,8 @@ class TestConnection:
 
     __test__ = False  # pytest would otherwise take the name for a test
 
+    mode: str
+    """The delivery mode it belongs to."""
     probe_name: str
     """The name of the empty object the write test leaves under the output prefix."""
     chips: Mapping[str, Chip]
@@ -176,6 +178,7 @@ def facts() -> NimbleFacts:
         contracts=contracts(),
         profile=_profile(data["request_profile"]),
         test_connection=TestConnection(
+            mode=connection["mode"],
             probe_name=connection["probe_name"],
             chips=MappingProxyType({name: Chip(name, **chip) for name, chip in connection["chips"].items()}),
             steps=MappingProxyType({name: tuple(steps) for name, steps in connection["steps"].items()}),

@@ -64,28 +64,30 @@ def jobs(root: Path, megabytes: int) -> Bucket:
     return _bucket(root, "bench-d", [("output/run-1.jsonl.gz", large_json_lines(megabytes))], multipart=True)
 
 
-def clones(original: Bucket, count: int) -> Bucket:
-    """Return ``count`` further keys for the objects of a bucket; the server maps them, no file is made."""
+def clones(original: Bucket) -> Bucket:
+    """Return a bucket that shows each object ten times; the server maps the keys, no file is made."""
     entries = [
         Entry(f"{entry.key.removesuffix('.json.gz')}-{number}.json.gz", entry.size, entry.etag)
         for entry in original.entries
         for number in range(CLONES)
     ]
-    return Bucket("bench-big", sorted(entries[:count]))
+    return Bucket("bench-big", sorted(entries))
 
 
-def names(count: int, seed: int = 1) -> Bucket:
+def names(name: str, count: int, seed: int = 1) -> Bucket:
     """Return a bucket that can only be listed: ``count`` default task ids."""
     random = Random(seed)
     keys = sorted(str(uuid.UUID(int=random.getrandbits(128), version=4)) for _ in range(count))
-    return Bucket("bench-keys", [Entry(f"{key}.json.gz", 8192, key.replace("-", "")) for key in keys])
+    return Bucket(name, [Entry(f"{key}.json.gz", 8192, key.replace("-", "")) for key in keys])
 
 
 def _extracts(root: Path, kind: DataSet, name: str, count: int) -> Bucket:
     return _bucket(root, name, ((found.key, (found.body,)) for found in data_set(kind, count)))
 
 
-def _bucket(root: Path, name: str, objects: Iterable[tuple[str, Iterable[bytes]]], *, multipart: bool = False) -> Bucket:
+def _bucket(
+    root: Path, name: str, objects: Iterable[tuple[str, Iterable[bytes]]], *, multipart: bool = False
+) -> Bucket:
     folder = root / name
     index = root / f"{name}.json"
     if index.is_file():

@@ -165,7 +165,9 @@ def rclone(program: str, root: Path, buckets: Sequence[Bucket]) -> Iterator[Serv
 
 def _locations(root: Path, bucket: Bucket) -> str:
     listed = _LISTED.format(name=bucket.name, proxied=_PROXIED)
-    template = {"bench-big": _CLONED, "bench-keys": "", "bench-d": _WITH_OWN_ETAGS}.get(bucket.name, _STATIC)
+    template = {"bench-big": _CLONED, "bench-keys": "", "bench-slow-keys": "", "bench-d": _WITH_OWN_ETAGS}.get(
+        bucket.name, _STATIC
+    )
     return listed + template.format(name=bucket.name, root=root)
 
 

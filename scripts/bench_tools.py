@@ -6,7 +6,6 @@ import os
 import shlex
 import shutil
 import subprocess
-import sys
 import sysconfig
 import venv
 from collections.abc import Callable, Mapping
@@ -27,8 +26,8 @@ class Tool(NamedTuple):
     """What the tables call it."""
     command: Callable[[str, str, Path], list[str]]
     """Makes the command from endpoint, bucket and destination."""
-    validates: bool = False
-    """Whether it also inflates, validates and records."""
+    slow: bool = False
+    """So slow that one round has to do."""
 
 
 def environment(endpoint: str, home: Path) -> dict[str, str]:
@@ -60,7 +59,9 @@ def install(folder: Path) -> None:
     if not (folder / "bin" / "python").exists():
         venv.create(folder, with_pip=True)
     for package in PACKAGES.values():
-        subprocess.run([str(folder / "bin" / "pip"), "install", "-q", "--disable-pip-version-check", package], check=False)
+        subprocess.run(
+            [str(folder / "bin" / "pip"), "install", "-q", "--disable-pip-version-check", package], check=False
+        )
 
 
 def find(folder: Path) -> dict[str, str]:
@@ -98,7 +99,6 @@ def copiers(peers: Mapping[str, str]) -> list[Tool]:
         Tool(
             "nimble-harvester sync",
             lambda endpoint, bucket, destination: [program, "sync", f"s3://{bucket}/", str(destination)],
-            validates=True,
         )
     ]
     if s5cmd := peers.get("s5cmd"):
@@ -108,7 +108,7 @@ def copiers(peers: Mapping[str, str]) -> list[Tool]:
         tools.append(Tool("rclone copy", lambda *place: _rclone(rclone, *place)))
         tools.append(_unzipped(tools[-1]))
     if aws := peers.get("aws"):
-        tools.append(Tool("aws s3 sync", lambda *place: _aws(aws, *place)))
+        tools.append(Tool("aws s3 sync", lambda *place: _aws(aws, *place), slow=True))
     return tools
 
 
@@ -162,9 +162,4 @@ def _unzipped(tool: Tool) -> Tool:
         unzip = f"find {folder} -name '*.gz' -print0 | xargs -0 -n 256 -P {os.cpu_count()} gunzip"
         return ["/bin/bash", "-c", f"set -e -o pipefail; {copy}; {unzip}"]
 
-    return Tool(f"{tool.name} + gunzip", command)
-
-
-def floor_command(endpoint: str, bucket: str, index: Path, destination: Path) -> list[str]:
-    """Return the command that fetches, inflates and writes, and does nothing else."""
-    return [sys.executable, "-m", "scripts.bench_floor", endpoint, bucket, str(index), str(destination)]
+    return Tool(f"{tool.name} + gunzip", command, tool.slow)

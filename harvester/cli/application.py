@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import os
 import sys
@@ -13,6 +14,7 @@ from typing import Any, NoReturn
 import click
 
 from harvester import __version__
+from harvester.cli.variables import name_variables
 from harvester.errors import ExitCode, HarvesterError
 
 # Imported only when the verb is used, so that --help and completion answer at once.
@@ -25,6 +27,9 @@ COMMANDS: Mapping[str, str] = {
     "status": "harvester.cli.status:status_command",
     "cat": "harvester.cli.cat:cat_command",
     "evict": "harvester.cli.evict:evict_command",
+    "policy": "harvester.cli.policy:policy",
+    "explain": "harvester.cli.explain:explain_command",
+    "test": "harvester.cli.test:test_command",
     "reconcile": "harvester.cli.reconcile:reconcile_command",
     "tasks": "harvester.cli.tasks:tasks",
     "batches": "harvester.cli.batches:batches",
@@ -44,6 +49,9 @@ SUMMARIES: Mapping[str, str] = {
     "status": "Show what is known of each DEST.",
     "cat": "Stream the landed results of DEST as JSON Lines.",
     "evict": "Free the disk of results that were consumed.",
+    "policy": "Print, check, compare, merge and apply the policies that open a bucket.",
+    "explain": "Say what Nimble may do at LOCATION, and what to mend.",
+    "test": "Test the connection to each LOCATION as Nimble's form does.",
     "reconcile": "Account for every task that was promised.",
     "tasks": "Show single tasks, and fetch their results while Nimble holds them.",
     "batches": "Show batches, their tasks and progress, and wait for them.",
@@ -71,10 +79,13 @@ def _reader_may_leave() -> Iterator[None]:
 class LazyGroup(click.Group):
     """A group that imports a command's module when the command is asked for."""
 
-    def __init__(self, *args: object, lazy: Mapping[str, str], **kwargs: object) -> None:
-        """Take ``lazy``: the command's name to ``module:attribute``."""
+    def __init__(
+        self, *args: object, lazy: Mapping[str, str], summaries: Mapping[str, str] | None = None, **kwargs: object
+    ) -> None:
+        """Take ``lazy``: the command's name to ``module:attribute``; ``summaries``: what --help says of each."""
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # click's own signature is wide; passed through
         self._lazy = lazy
+        self._summaries = summaries or {}
 
     def make_context(self, *args: Any, **more: Any) -> click.Context:
         """Parse, which may print the help."""
@@ -93,24 +104,31 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click's signature
         """Write the list of verbs from the table, importing none of them."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, SUMMARIES.get(name, "")) for name in self._lazy])
+            formatter.write_dl([(name, self._summaries.get(name, "")) for name in self._lazy])
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # click's signature
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return the command, or None for an unknown name."""
         target = self._lazy.get(cmd_name)
         if target is None:
             return None
         module, _, attribute = target.partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
+        path = [*_groups(ctx), cmd_name]
+        name_variables(command, "_".join(("nimble-harvester", *path)).replace("-", "_").upper())
         return command
+
+
+def _groups(ctx: click.Context) -> list[str]:
+    """Return the names of the groups a command is in, the program itself aside."""
+    return [] if ctx.parent is None else [*_groups(ctx.parent), str(ctx.info_name)]
 
 
 @click.group(
     cls=LazyGroup,
     lazy=COMMANDS,
+    summaries=SUMMARIES,
     context_settings={
         "help_option_names": ["-h", "--help"],
-        "auto_envvar_prefix": "NIMBLE_HARVESTER",
         "max_content_width": 100,
     },
 )
@@ -124,6 +142,9 @@ def main(arguments: Iterable[str] | None = None) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         # A key can hold what the terminal's encoding, or none, can write: show it escaped instead of failing.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # always text files of ours here
+    # A run holds many values and hardly any cycle: with Python's own thresholds the collector would walk them all the
+    # time, from the first import on.
+    gc.set_threshold(50_000, 20, 20)
     try:
         result = program.main(
             args=None if arguments is None else list(arguments), prog_name="nimble-harvester", standalone_mode=False

@@ -47,9 +47,7 @@ def ls_command(*, location: Location, summary: bool, settings: StoreSettings, ou
             print(json.dumps(_document(*ref[:4])))
         else:
             key = location.relative(ref.key)
-            print(
-                f"{ref.size:>14,}  {words.moment(ref.last_modified)}  {key if key.isprintable() else json.dumps(key)}"
-            )
+            print(f"{ref.size:>14,}  {words.moment(ref.last_modified)}  {words.shown(key)}")
     if not found and output == "table":
         click.echo(f"There is no object under {location.url}", err=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -12,13 +13,14 @@ from typing import Any, Literal
 import click
 
 from harvester.api import with_facts
+from harvester.cli import words
 from harvester.cli.application import forsake_output
 from harvester.cli.parameters import DIRECTORY, LOCATION, MOMENT, SIZE, format_option, state_option, store_options
 from harvester.cli.progress import Progress
 from harvester.cli.signals import stop_signals
 from harvester.cli.sync_report import render_report, unstarted_report, write_report
 from harvester.errors import HarvesterError, UsageError
-from harvester.location import Location
+from harvester.location import Location, parse_location
 from harvester.mirror import (
     ObjectEvent,
     Observer,
@@ -28,6 +30,7 @@ from harvester.mirror import (
     SyncOptions,
     SyncReport,
     Validation,
+    similar_key,
     sync,
 )
 
@@ -37,9 +40,9 @@ from harvester.mirror import (
     epilog="""\b
 Examples:
   nimble-harvester sync s3://my-bucket/nimble-results/ ./results
-  nimble-harvester sync gs://my-bucket/results/ ./results --include '*.json.gz'
+  nimble-harvester sync gs://my-bucket/results/ ./results --include '*.gz'
   nimble-harvester sync s3://my-bucket/results/ ./results --schema price.json
-  nimble-harvester sync s3://my-bucket/results/ ./results --since 24h --dry-run
+  nimble-harvester sync s3://my-bucket/results/ ./out --since 24h --dry-run
   nimble-harvester sync s3://my-bucket/results/ ./results --report run.json
 """,
 )
@@ -124,30 +127,44 @@ def sync_command(
     Fetches what is new or changed at the source, missing or altered here; decompresses and validates it; accounts for
     every object. LOCATION is s3://, gs:// or file://; DEST is a directory, bound to its LOCATION by the first run.
     """
+    if report is not None and not report.absolute().parent.is_dir():
+        raise UsageError(
+            f"cannot write the report {report}",
+            cause="its folder does not exist",
+            next_step=f"mkdir -p {report.parent}",
+        )
     progress = Progress(as_json=log_format == "json")
     started_at = time.time()
     try:
-        if report is not None and not report.absolute().parent.is_dir():
-            raise UsageError(
-                f"cannot write the report {report}",
-                cause="its folder does not exist",
-                next_step=f"mkdir -p {report.parent}",
-            )
         result = _run(location, dest, _options(chosen), settings, output, progress)
     except HarvesterError as error:
-        if report is not None and report.absolute().parent.is_dir():
-            write_report(report, unstarted_report(location, dest, error, started_at))
-        raise
+        result = unstarted_report(location, dest, error, started_at, dry_run=chosen["dry_run"])
     finally:
         progress.clear()
     if report is not None:
         write_report(report, result)
-    _print(result, output)
+    if output != "table" or result.run or result.error is None:
+        _print(result, output)
+    if result.error is None and not result.counts.listed:
+        _tell_similar(location, dest, settings, progress)
     if result.error is not None:
         if log_format != "json":
             raise result.error
         progress.say("error", str(result.error).replace("\n", "; "))
     return int(result.exit_code)
+
+
+def _tell_similar(location: Location, dest: Path, settings: StoreSettings, progress: Progress) -> None:
+    """Say, of an empty location, whether keys begin with its name: a slash may have been meant otherwise."""
+    similar = similar_key(location, settings)
+    if similar is not None:
+        folder, _, name = location.prefix.rstrip("/").rpartition("/")
+        wider = parse_location(dataclasses.replace(location, prefix=folder).url)
+        progress.say(
+            "warning",
+            f"there are keys such as {words.shown(similar)}, which {location} does not hold; to have them:\n"
+            f"  nimble-harvester sync {wider} {dest} --include {shlex.quote(name + '*')}",
+        )
 
 
 def _options(chosen: dict[str, Any]) -> SyncOptions:
@@ -180,13 +197,21 @@ def _options(chosen: dict[str, Any]) -> SyncOptions:
 def _read_schema(path: Path | None) -> str | None:
     if path is None:
         return None
+    # Loaded only here: a run without a schema of the user's needs no parser in this process.
+    from harvester.result import ResultReader, UserSchemaError
+
     try:
-        return path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8")
+        ResultReader(ResultOptions(user_schema=text))
+    except UserSchemaError as error:
+        error.what = f"{path}: {error.what}"
+        raise
     except (OSError, UnicodeDecodeError) as error:
         cause = error.strerror or str(error) if isinstance(error, OSError) else "it is not UTF-8"
         raise UsageError(
             f"cannot read the schema {path}", cause=cause, next_step="--schema FILE takes a JSON Schema"
         ) from error
+    return text
 
 
 def _run(

@@ -71,7 +71,7 @@ def problem_lines(problems: tuple[ObjectProblem, ...]) -> list[str]:
         before = "reported before" if known == len(members) else f"{known:,} reported before"
         told = f" ({before})" if known else ""
         lines.append(f"  {len(members):,} × {outcome}: {reason.replace('_', ' ')}{told}")
-        lines.append(f"      e.g. {_shown(first.key)}")
+        lines.append(f"      e.g. {words.shown(first.key)}")
         if first.detail:
             lines.append(f"      {first.detail}")
     if len(groups) > _GROUPS:
@@ -79,18 +79,15 @@ def problem_lines(problems: tuple[ObjectProblem, ...]) -> list[str]:
     return lines
 
 
-def _shown(key: str) -> str:
-    # A key may hold control characters; a terminal must not obey them.
-    return key if key.isprintable() else json.dumps(key)
-
-
-def unstarted_report(location: Location, destination: Path, error: HarvesterError, started_at: float) -> SyncReport:
+def unstarted_report(
+    location: Location, destination: Path, error: HarvesterError, started_at: float, *, dry_run: bool
+) -> SyncReport:
     """Return the report of a run that could not start."""
     return SyncReport(
         location=location.url,
         destination=str(destination),
         run=0,
-        dry_run=False,
+        dry_run=dry_run,
         started_at=started_at,
         finished_at=time.time(),
         exit_code=ExitCode(error.exit_code),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from harvester.cli import words
 from harvester.cli.parameters import DIRECTORY, format_option, state_option, store_options
 from harvester.mirror import Mark, StoreSettings, Verification
 
@@ -43,9 +44,9 @@ def verify_command(
             if combined or mark not in (Mark.SAME, Mark.EVICTED):
                 entries.append({"mark": mark.value, "path": path, "detail": detail})
         elif combined:
-            print(f"{mark.value} {_shown(path)}")
+            print(f"{mark.value} {words.shown(path)}")
         elif mark not in (Mark.SAME, Mark.EVICTED):
-            print(f"{mark.value} {_shown(path)}  ({detail})")
+            print(f"{mark.value} {words.shown(path)}  ({detail})")
     report = verification.report()
     if output == "json":
         print(json.dumps({**report.as_document(), "entries": entries}, indent=2))
@@ -53,7 +54,3 @@ def verify_command(
         told = [f"{number:,} {mark.name.lower()}" for mark in Mark if (number := report.counts.get(mark, 0))]
         click.echo(f"{dest}: {', '.join(told) or 'nothing has landed'}", err=combined)
     return int(report.exit_code)
-
-
-def _shown(path: str) -> str:
-    return path if path.isprintable() else json.dumps(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 
@@ -35,3 +36,8 @@ def moment(seconds: float) -> str:
 def count(number: int, noun: str) -> str:
     """Return ``1 object``, ``2,000 objects``."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def shown(key: str) -> str:
+    """Return a key or path for a terminal: one that holds control characters as a JSON string."""
+    return key if key.isprintable() else json.dumps(key)

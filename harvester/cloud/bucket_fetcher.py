@@ -1,6 +1,6 @@
 """Fetches from a bucket: one curl multi handle, many transfers, retries by cause; see Fetcher.
 
-A request lives in one of these places until it ends: ``_pending`` (not started), on a ``_Slot`` (in transfer),
+A request lives in one of these places until it ends: ``_pending`` (not started), on a ``Slot`` (in transfer),
 ``_waiting`` (for its next attempt), ``_held`` (for fresh credentials).
 """
 
@@ -16,7 +16,7 @@ from itertools import count
 
 import pycurl
 
-from harvester.cloud.dialects import Diagnosis, Question, dialect_for
+from harvester.cloud.dialects import dialect_for
 from harvester.cloud.exchange import (
     Response,
     backoff,
@@ -34,6 +34,7 @@ from harvester.cloud.interface import (
     Transport,
 )
 from harvester.cloud.spool import Spool
+from harvester.cloud.transfers import Slot, Transfer
 from harvester.cloud.transports import BucketTransport, GcsTransport, S3Transport
 from harvester.cloud.window import Window
 
@@ -41,47 +42,6 @@ _BYTES_IN_FLIGHT = 16 * MEBIBYTE
 _SPOOL_WEIGHT = MEBIBYTE // 4  # what a spooled transfer holds in memory
 _MOST_HELD = 1024  # so that a store which refuses everything does not swallow the whole plan
 _RENEWALS = 2
-
-
-class _Transfer:
-    """One request on its way."""
-
-    __slots__ = (
-        "attempts",
-        "began",
-        "diagnosis",
-        "epoch",
-        "question",
-        "renewals",
-        "request",
-        "spool",
-        "weight",
-    )
-
-    def __init__(self, request: FetchRequest, weight: int) -> None:
-        self.request = request
-        self.weight = weight
-        self.attempts = 0
-        self.began = 0.0
-        self.renewals = 0
-        self.epoch = 0
-        self.spool: Spool | None = None
-        self.diagnosis: Diagnosis | None = None
-        self.question: Question | None = None
-
-
-class _Slot:
-    """A curl handle with what it has received."""
-
-    __slots__ = ("body", "handle", "lines", "transfer")
-
-    def __init__(self, handle: pycurl.Curl) -> None:
-        self.handle = handle
-        self.lines: list[bytes] = []
-        self.body: list[bytes] = []
-        self.transfer: _Transfer | None = None
-        handle.setopt(pycurl.HEADERFUNCTION, self.lines.append)
-        handle.setopt(pycurl.WRITEFUNCTION, self.body.append)
 
 
 class BucketFetcher:
@@ -98,11 +58,11 @@ class BucketFetcher:
         self._small = spool_from if self._limit is None else min(spool_from, self._limit)
         self._multi = pycurl.CurlMulti()
         self._window = Window()
-        self._free: list[_Slot] = []
-        self._slots: dict[pycurl.Curl, _Slot] = {}
-        self._pending: deque[_Transfer] = deque()
-        self._waiting: list[tuple[float, int, _Transfer]] = []
-        self._held: list[_Transfer] = []
+        self._free: list[Slot] = []
+        self._slots: dict[pycurl.Curl, Slot] = {}
+        self._pending: deque[Transfer] = deque()
+        self._waiting: list[tuple[float, int, Transfer]] = []
+        self._held: list[Transfer] = []
         self._done: list[Fetched] = []
         self._tickets = count()
         self._bytes = 0
@@ -117,7 +77,7 @@ class BucketFetcher:
     def submit(self, request: FetchRequest) -> None:
         """See Fetcher.submit."""
         weight = _SPOOL_WEIGHT if request.size >= self._spool_from else request.size
-        self._pending.append(_Transfer(request, weight))
+        self._pending.append(Transfer(request, weight))
         self.in_flight += 1
 
     def poll(self, timeout: float, wake: Sequence[int] = ()) -> list[Fetched]:
@@ -172,7 +132,7 @@ class BucketFetcher:
         """Whether a handle may be started now, if there is a request for it."""
         if len(self._slots) >= self._window.limit or not (self._pending or self._waiting):
             return False
-        return not self._bytes or self._bytes < _BYTES_IN_FLIGHT
+        return self._bytes < _BYTES_IN_FLIGHT
 
     def _start(self, now: float) -> None:
         while self._startable():
@@ -184,16 +144,17 @@ class BucketFetcher:
                 return
             self._begin(transfer, now)
 
-    def _begin(self, transfer: _Transfer, now: float) -> None:
-        slot = self._free.pop() if self._free else _Slot(new_handle(self._transport.network))
+    def _begin(self, transfer: Transfer, now: float) -> None:
+        slot = self._free.pop() if self._free else Slot(new_handle(self._transport.network))
         handle = slot.handle
         slot.transfer = transfer
         if transfer.question is not None:
             handle.setopt(pycurl.URL, transfer.question.url)
             handle.setopt(pycurl.HTTPHEADER, transfer.question.headers)
-            if transfer.question.method == "HEAD":
+            head = transfer.question.method == "HEAD"
+            if head:
                 handle.setopt(pycurl.NOBODY, 1)
-            handle.setopt(pycurl.MAXFILESIZE_LARGE, MEBIBYTE)
+            handle.setopt(pycurl.MAXFILESIZE_LARGE, 0 if head else MEBIBYTE)
         else:
             if not transfer.attempts:
                 transfer.began = now
@@ -204,7 +165,7 @@ class BucketFetcher:
         self._slots[handle] = slot
         self._multi.add_handle(handle)
 
-    def _prepare(self, slot: _Slot, transfer: _Transfer) -> None:
+    def _prepare(self, slot: Slot, transfer: Transfer) -> None:
         """Set a handle up for the next GET of an object."""
         request, handle = transfer.request, slot.handle
         if transfer.spool is None and request.size < self._spool_from:
@@ -233,17 +194,11 @@ class BucketFetcher:
         curl_timer = self._multi.timeout()
         if curl_timer >= 0:
             until = min(until, now + curl_timer / 1000)
-        poller = select.poll()
-        readable, writable, _ = self._multi.fdset()
-        for descriptor in {*readable, *writable}:
-            events = select.POLLIN if descriptor in readable else 0
-            poller.register(descriptor, events | (select.POLLOUT if descriptor in writable else 0))
-        for descriptor in wake:
-            poller.register(descriptor, select.POLLIN)
-        events_seen = poller.poll(max(0.0, until - now) * 1000)
+        reading, writing, _ = self._multi.fdset()
+        readable, _, _ = select.select([*reading, *wake], writing, (), max(0.0, until - now))
         if self._slots:
             self._window.waited(time.monotonic() - now)
-        return any(descriptor in wake for descriptor, _ in events_seen)
+        return any(descriptor in wake for descriptor in readable)
 
     # -- ending -------------------------------------------------------------------------------------------------------
 
@@ -257,14 +212,14 @@ class BucketFetcher:
             if not queued:
                 return
 
-    def _release(self, handle: pycurl.Curl) -> _Slot:
+    def _release(self, handle: pycurl.Curl) -> Slot:
         self._multi.remove_handle(handle)
         slot = self._slots.pop(handle)
         assert slot.transfer is not None  # noqa: S101  # a slot in _slots has one
         self._bytes -= slot.transfer.weight
         return slot
 
-    def _recycle(self, slot: _Slot) -> None:
+    def _recycle(self, slot: Slot) -> None:
         transfer = slot.transfer
         if transfer is not None and transfer.spool is not None:
             slot.handle.setopt(pycurl.WRITEFUNCTION, slot.body.append)
@@ -275,7 +230,7 @@ class BucketFetcher:
         slot.body.clear()
         self._free.append(slot)
 
-    def _completed(self, slot: _Slot) -> None:
+    def _completed(self, slot: Slot) -> None:
         """Take a whole answer."""
         transfer = slot.transfer
         assert transfer is not None  # noqa: S101  # see _release
@@ -289,8 +244,8 @@ class BucketFetcher:
             self._ask_on(transfer, Response(status, headers, received))
         elif status == 200 or (status == 206 and spool is not None and spool.written):
             self._arrived(transfer, headers, received)
-        elif status in {412, 416} and spool is not None and spool.written:
-            spool.discard()  # replaced since the first part came: from the start, with the new version
+        elif status in {206, 412, 416} and spool is not None:
+            spool.discard()  # replaced since the first part came, or another part than asked for: from the start
             self._again(
                 transfer,
                 FetchFailure(Cause.INTEGRITY, str(status), "the object changes faster than it loads"),
@@ -298,7 +253,7 @@ class BucketFetcher:
         else:
             self._refused(transfer, Response(status, headers, received))
 
-    def _arrived(self, transfer: _Transfer, headers: Mapping[str, str], body: bytes) -> None:
+    def _arrived(self, transfer: Transfer, headers: Mapping[str, str], body: bytes) -> None:
         """Hold what came against what the store states; it ends here or is asked for again."""
         spool, request = transfer.spool, transfer.request
         if spool is not None:
@@ -316,9 +271,7 @@ class BucketFetcher:
                 fault = checksum.mismatch()
         identity = self._dialect.identity(headers)
         if not fault:
-            fault = self._length_fault(request, headers, identity, size)
-        if not fault and self._dialect.altered(headers):
-            fault = "the answer is a transcoding of the stored bytes"
+            fault = self._fault(request, headers, identity, size)
         if fault:
             if spool is not None:
                 spool.discard()
@@ -342,17 +295,21 @@ class BucketFetcher:
             )
         )
 
-    @staticmethod
-    def _length_fault(request: FetchRequest, headers: Mapping[str, str], identity: str, size: int) -> str:
-        """Compare with the listed length where it binds: the same version, or an answer that states no length itself.
+    def _fault(self, request: FetchRequest, headers: Mapping[str, str], identity: str, size: int) -> str:
+        """Return why an answer is not the object for all its status says, empty when nothing speaks against it.
 
-        An answer without identity (emulators) and of another length is taken for another version.
+        The listed length binds the same version, and an answer that states no length itself. An answer without
+        identity, where the store always states one, comes from somebody in between.
         """
-        if size == request.size or (identity != request.etag and _states_length(headers)):
-            return ""
-        return f"{size} bytes came, {request.size} are listed"
+        if not identity and self._dialect.states_identity:
+            return "the answer names no version"
+        if size != request.size and (identity == request.etag or not _states_length(headers)):
+            return f"{size} bytes came, {request.size} are listed"
+        if self._dialect.altered(headers):
+            return "the answer is a transcoding of the stored bytes"
+        return ""
 
-    def _broken(self, slot: _Slot, code: int, message: str) -> None:
+    def _broken(self, slot: Slot, code: int, message: str) -> None:
         """Take a transfer that curl broke off."""
         transfer = slot.transfer
         assert transfer is not None  # noqa: S101  # see _release
@@ -370,7 +327,7 @@ class BucketFetcher:
             failure = FetchFailure(broken.cause, broken.code, broken.detail)
             self._again(transfer, failure, retryable=broken.retryable)
 
-    def _outgrown(self, transfer: _Transfer, status: int) -> None:
+    def _outgrown(self, transfer: Transfer, status: int) -> None:
         """Take an answer longer than it may be in memory, or at all."""
         if status == 200 and transfer.spool is None and self._small == self._spool_from:
             transfer.spool = Spool(self._spool_directory, self._dialect.stated)
@@ -382,7 +339,7 @@ class BucketFetcher:
         else:
             self._again(transfer, FetchFailure(Cause.SERVER_ERROR, str(status), "an endless error answer"))
 
-    def _refused(self, transfer: _Transfer, response: Response) -> None:
+    def _refused(self, transfer: Transfer, response: Response) -> None:
         """Take an answer that is no success: wait, ask for credentials, find out more, or give up."""
         problem = self._dialect.problem(response)
         if problem.cause is Cause.THROTTLED:
@@ -397,7 +354,7 @@ class BucketFetcher:
             retry_after = response.headers.get("retry-after")
             self._again(transfer, failure, retryable=problem.retryable, retry_after=retry_after)
 
-    def _hold(self, transfer: _Transfer, failure: FetchFailure) -> None:
+    def _hold(self, transfer: Transfer, failure: FetchFailure) -> None:
         """Keep a request for fresh credentials, a limited number of times."""
         transfer.attempts -= 1
         if transfer.epoch < self._credentials_epoch:
@@ -409,7 +366,7 @@ class BucketFetcher:
             self._held.append(transfer)
             self.needs_credentials = True
 
-    def _ask_on(self, transfer: _Transfer, answer: Response | None) -> None:
+    def _ask_on(self, transfer: Transfer, answer: Response | None) -> None:
         """Give a diagnosis the answer to its last question; ask the next, or end with its finding."""
         assert transfer.diagnosis is not None  # noqa: S101  # only transfers under diagnosis come here
         try:
@@ -421,7 +378,7 @@ class BucketFetcher:
 
     def _again(
         self,
-        transfer: _Transfer,
+        transfer: Transfer,
         failure: FetchFailure,
         *,
         retryable: bool = True,
@@ -436,11 +393,11 @@ class BucketFetcher:
         else:
             heapq.heappush(self._waiting, (now + delay, next(self._tickets), transfer))
 
-    def _spool_failed(self, transfer: _Transfer, error: OSError) -> None:
+    def _spool_failed(self, transfer: Transfer, error: OSError) -> None:
         code = errno.errorcode.get(error.errno or 0, "")
         self._fail(transfer, FetchFailure(Cause.SPOOL, code, error.strerror or str(error)))
 
-    def _fail(self, transfer: _Transfer, failure: FetchFailure) -> None:
+    def _fail(self, transfer: Transfer, failure: FetchFailure) -> None:
         if transfer.spool is not None:
             transfer.spool.discard()
         self._done.append(Fetched(transfer.request, None, None, "", None, failure, transfer.attempts))

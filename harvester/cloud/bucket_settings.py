@@ -464,3 +464,11 @@ _QUESTIONS: Mapping[str, tuple[str, str, str, Callable[[Mapping[str, Any]], Any]
         lambda answer: _text(answer["Payer"]),
     ),
 }
+
+PERMISSIONS: Mapping[str, str] = {
+    **{name: permission for name, (_, permission, _, _) in _QUESTIONS.items()},
+    "owner": "s3:ListBucket",
+    "caller": "sts:GetCallerIdentity",
+    "account_public_access_block": _ACCOUNT_BLOCK,
+}
+"""The permission it takes to read each setting, by the names of the fields of `S3Settings`."""

@@ -32,6 +32,9 @@ Diagnosis = Generator[Question, Response | None, FetchFailure]
 class Dialect(Protocol):
     """What differs between clouds when an object is fetched."""
 
+    states_identity: bool
+    """Whether every answer with an object says which version it is; emulators may not."""
+
     def request(self, key: str, *, start: int = 0, version: str = "") -> tuple[str, list[str]]:
         """Return URL and header lines of a GET; from byte ``start`` of exactly that ``version`` when it goes on."""
 

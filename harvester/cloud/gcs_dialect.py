@@ -22,6 +22,7 @@ class GcsDialect:
         """Carry the transport's token."""
         self._requests = GcsRequests(transport)
         self._anonymous = transport.token is None
+        self.states_identity = not self._anonymous
 
     def request(self, key: str, *, start: int = 0, version: str = "") -> tuple[str, list[str]]:
         """See Dialect.request."""

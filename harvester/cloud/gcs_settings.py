@@ -21,6 +21,11 @@ _GET_BUCKET = "storage.buckets.get"
 _GET_POLICY = "storage.buckets.getIamPolicy"
 
 
+def permission_of(setting: str) -> str:
+    """Return the permission it takes to read a field of `GcsSettings`."""
+    return _GET_POLICY if setting == "policy" else _GET_BUCKET
+
+
 @dataclass(frozen=True, slots=True)
 class GcsSettings:
     """The settings of one Google Cloud Storage bucket."""

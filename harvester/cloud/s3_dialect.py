@@ -34,6 +34,8 @@ _Asking = Generator[Question, Response | None, _T]
 class S3Dialect:
     """One bucket of S3, fetched with one set of credentials."""
 
+    states_identity = True
+
     def __init__(self, transport: S3Transport) -> None:
         """Sign with the transport's credentials."""
         self._requests = S3Requests(transport)
@@ -61,7 +63,8 @@ class S3Dialect:
 
     def problem(self, response: Response) -> Problem:
         """See Dialect.problem."""
-        return problem_of(response)
+        problem = problem_of(response)
+        return problem.with_cause(Cause.EXPIRED) if problem.expired else problem
 
     def fetched(self, key: str) -> None:
         """See Dialect.fetched."""

@@ -1,12 +1,11 @@
-"""S3 on the wire: requests, list pages, error documents, and what each error means.
+"""S3 on the wire: requests, error documents, and what each error means.
 
-Source: Amazon S3 API Reference, "Error responses" and ListObjectsV2.
+Source: Amazon S3 API Reference, "Error responses".
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import NamedTuple
 from urllib.parse import unquote_plus, urlsplit
 from xml.etree.ElementTree import Element, ParseError, fromstring
@@ -65,15 +64,6 @@ class ErrorDocument(NamedTuple):
     """The bucket's region where the request went to another."""
 
 
-class Page(NamedTuple):
-    """One page of a listing."""
-
-    objects: list[ObjectRef]
-    """Its objects, in order."""
-    token: str | None
-    """Continuation token of the next page; None on the last."""
-
-
 class S3Requests:
     """Makes the requests to one bucket."""
 
@@ -126,50 +116,6 @@ class S3Requests:
             "Content-Type:",
             "Expect:",
         ]
-
-
-def parse_page(body: bytes) -> Page:
-    """Parse a ListObjectsV2 answer that was asked for with ``encoding-type=url``.
-
-    Raises ValueError for anything else.
-    """
-    try:
-        root = fromstring(body)  # noqa: S314  # expat bounds entity expansion itself since 2.4.1
-    except ParseError as error:
-        raise ValueError(f"no XML: {error}") from error
-    namespace = root.tag.rpartition("}")[0]
-    if namespace:
-        namespace += "}"
-    if root.tag != f"{namespace}ListBucketResult":
-        raise ValueError(f"no list page but a document {root.tag.rpartition('}')[2]!r}")
-    encoded = root.findtext(f"{namespace}EncodingType") == "url"
-    objects = [_object(entry, namespace, encoded=encoded) for entry in root.iterfind(f"{namespace}Contents")]
-    token = root.findtext(f"{namespace}NextContinuationToken")
-    if root.findtext(f"{namespace}IsTruncated") == "true" and not token:
-        raise ValueError("a truncated list page without a continuation token")
-    return Page(objects, token or None)
-
-
-def _object(entry: Element, namespace: str, *, encoded: bool) -> ObjectRef:
-    key = etag = storage_class = modified = ""
-    size = -1
-    cut = len(namespace)
-    for child in entry:
-        name = child.tag[cut:]
-        text = child.text or ""
-        if name == "Key":
-            key = unquote_plus(text) if encoded and ("%" in text or "+" in text) else text
-        elif name == "Size":
-            size = int(text)
-        elif name == "ETag":
-            etag = text.strip('"')
-        elif name == "LastModified":
-            modified = text
-        elif name == "StorageClass":
-            storage_class = text
-    if not key or size < 0:
-        raise ValueError("a listed object without key or size")
-    return ObjectRef(key, size, etag, datetime.fromisoformat(modified).timestamp(), storage_class)
 
 
 def parse_owners(body: bytes) -> dict[str, str]:

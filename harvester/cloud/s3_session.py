@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import botocore.session
 from botocore import exceptions as refusals
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
-from botocore.config import Config
 
+from harvester.cloud.aws_descriptions import descriptions
 from harvester.cloud.interface import StoreSettings
 from harvester.cloud.network import resolve_network
 from harvester.cloud.transports import AwsCredentials, Network, S3Transport
@@ -58,6 +58,7 @@ class AwsSession:
         with explained(self._settings.profile):
             self._session = self._new_session()
         self._credentials: Credentials | None = None
+        self._handed_out: AwsCredentials | None = None
         self.method = ""
         """botocore's name of where the credentials came from: ``env``, ``sso``, ``assume-role`` …"""
 
@@ -102,6 +103,7 @@ class AwsSession:
 
     def _new_session(self) -> botocore.session.Session:
         session = botocore.session.Session(profile=self._settings.profile)
+        session.register_component("data_loader", descriptions(session.get_config_variable("data_path")))
         session.get_scoped_config()  # reads the files, so that a broken one or a missing profile is told now
         return session
 
@@ -111,16 +113,14 @@ class AwsSession:
     def _frozen_credentials(self, *, renew: bool) -> AwsCredentials:
         if self._credentials is None:
             self._credentials = self._load()
-        elif renew:
-            before = self._credentials.get_frozen_credentials()
-            # A provider that knows its expiry has renewed by now; else files and environment are read again.
-            if self._credentials.get_frozen_credentials() == before:
-                self._session = self._new_session()
-                self._credentials = self._load()
-        frozen = self._credentials.get_frozen_credentials()
-        if not frozen.access_key or not frozen.secret_key:
-            raise ConfigurationError("the AWS credentials are incomplete", next_step="aws configure list")
-        return AwsCredentials(frozen.access_key, frozen.secret_key, frozen.token)
+        found = _frozen(self._credentials)
+        # A provider that knows its expiry has renewed by now; else files and environment are read again.
+        if renew and found == self._handed_out:
+            self._session = self._new_session()
+            self._credentials = self._load()
+            found = _frozen(self._credentials)
+        self._handed_out = found
+        return found
 
     def _load(self) -> Credentials:
         credentials = find_credentials(self._session, self._profile())
@@ -130,10 +130,7 @@ class AwsSession:
     def _resolve_endpoint(self) -> _Endpoint:
         """Let botocore prepare a request for the bucket, catch it before it is sent, and read it."""
         client: Any = self._session.create_client(
-            "s3",
-            region_name=self._region,
-            endpoint_url=self._settings.endpoint_url,
-            config=Config(inject_host_prefix=True),
+            "s3", region_name=self._region, endpoint_url=self._settings.endpoint_url
         )
         caught: list[AWSPreparedRequest] = []
 
@@ -173,6 +170,13 @@ def find_credentials(session: botocore.session.Session, profile: str | None) -> 
             next_step="aws configure   (or set AWS_PROFILE, or pass --profile)",
         )
     return credentials
+
+
+def _frozen(credentials: Credentials) -> AwsCredentials:
+    frozen = credentials.get_frozen_credentials()
+    if not frozen.access_key or not frozen.secret_key:
+        raise ConfigurationError("the AWS credentials are incomplete", next_step="aws configure list")
+    return AwsCredentials(frozen.access_key, frozen.secret_key, frozen.token)
 
 
 class _NoBody:

@@ -9,6 +9,7 @@ is ever given twice, even when the newest rows were lost.
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -60,14 +61,12 @@ class Manifest:
         """
         self.path = path
         try:
-            self._database = sqlite3.connect(
-                f"file:{_quote(path)}?mode={'ro' if readonly else 'rwc'}", uri=True, isolation_level=None, timeout=30
-            )
             if readonly:
-                (version,) = self._database.execute("PRAGMA user_version").fetchone()
+                self._database, version = _open_readonly(path)
                 if version > len(MIGRATIONS):
                     raise too_new(str(path), version)
             else:
+                self._database = _connect(path, "mode=rwc")
                 self._database.execute("PRAGMA journal_mode = WAL")
                 self._database.execute("PRAGMA synchronous = NORMAL")
                 self._database.execute("PRAGMA wal_autocheckpoint = 4000")
@@ -219,6 +218,20 @@ class Manifest:
         """Make the next plan fetch these keys again, because their files are not what was landed."""
         self._database.executemany("UPDATE objects SET mtime_ns = -1 WHERE key = ?", ((key,) for key in keys))
 
+    def quarantined_by_unfinished_run(self) -> list[ProblemRow]:
+        """Return the quarantined objects of the newest run, when that was killed or is not known to have ended."""
+        newest = self.runs(1)
+        if not newest or newest[0].ended_at is not None:
+            return []
+        found = self._database.execute(
+            f"SELECT {_PROBLEM_COLUMNS} FROM problems WHERE run = ? AND outcome = 'quarantined'", (newest[0].run,)
+        )
+        return [ProblemRow(*row) for row in found]
+
+    def distrust_quarantined(self, keys: Iterable[str]) -> None:
+        """Make the next plan look at these quarantined objects again, and fetch those whose bytes are not there."""
+        self._database.executemany("UPDATE problems SET fingerprint = '' WHERE key = ?", ((key,) for key in keys))
+
     # Recording
 
     def record(
@@ -354,6 +367,23 @@ class Manifest:
         return dict(zip(("landed", "evicted", "source_gone", "bytes"), row, strict=True))
 
 
+def _connect(path: Path, parameters: str) -> sqlite3.Connection:
+    return sqlite3.connect(f"file:{_quote(path)}?{parameters}", uri=True, isolation_level=None, timeout=30)
+
+
+def _open_readonly(path: Path) -> tuple[sqlite3.Connection, int]:
+    """Return the open database and the version of its tables."""
+    database = _connect(path, "mode=ro")
+    try:
+        (version,) = database.execute("PRAGMA user_version").fetchone()
+    except sqlite3.OperationalError:
+        # Where nothing may be written, SQLite cannot share the log with a writer; nobody else writes there either.
+        database.close()
+        database = _connect(path, "immutable=1")
+        (version,) = database.execute("PRAGMA user_version").fetchone()
+    return database, int(version)
+
+
 def _quote(path: Path) -> str:
     # SQLite's URI form: only these three have a meaning in its path part.
     return str(path.absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
@@ -362,7 +392,12 @@ def _quote(path: Path) -> str:
 def _translate(error: sqlite3.DatabaseError, path: Path) -> Exception:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_FULL:
-        return DestinationUnusable(f"the disk that holds {path} is full", next_step="free some space and run again")
+        found = os.statvfs(path.parent)
+        return DestinationUnusable(
+            f"the disk that holds {path} is full",
+            cause=f"{found.f_bavail * found.f_frsize:,} bytes and {found.f_favail:,} inodes are free",
+            next_step="free some space and run again",
+        )
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PERM):
         return DestinationUnusable(
             f"cannot write the manifest {path}",

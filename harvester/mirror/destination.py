@@ -5,21 +5,28 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import fcntl
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import xxhash
 
-from harvester.errors import ConfigurationError, DestinationUnusable, UsageError
+from harvester.errors import ConfigurationError, DestinationLocked, DestinationUnusable, UsageError
 from harvester.location import Location
 from harvester.manifest import DestinationLock, Manifest
-from harvester.mirror.landing import QUARANTINE, TEMPORARY, VERSIONS
+from harvester.mirror.landing import QUARANTINE, TEMPORARY, VERSIONS, WRITERS
 from harvester.mirror.paths import STATE_FOLDER
 
 MANIFEST_NAME = "manifest.sqlite"
 LOCK_NAME = "lock"
+# A batch of rows, each of which touches pages of its own in three trees.
+_RESERVED_BYTES = 16 * 1024 * 1024
+# Workers leave as soon as they see that their parent is gone and the object in hand is done.
+_ORPHANS_SECONDS = 30.0
+_ORPHANS_INTERVAL = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +67,23 @@ def open_destination(destination: Path, state_dir: Path | None = None) -> Iterat
             _make_folder(root / folder)
         if state_dir is not None:
             state_dir.mkdir(parents=True, exist_ok=True)
+        _refuse_link(manifest_path(root, state_dir))
         lock = DestinationLock(state_folder(root) / LOCK_NAME)
     except OSError as error:
         raise destination_error(destination, error) from error
     with lock, Manifest(manifest_path(root, state_dir)) as manifest:
         try:
+            _wait_for_orphans(root)
             _clear(root / TEMPORARY)
             _recover(root, manifest)
         except OSError as error:
             raise destination_error(destination, error) from error
-        yield OpenDestination(root, manifest)
+        try:
+            yield OpenDestination(root, manifest)
+        finally:
+            # Every process that wrote here has ended, maybe not in order.
+            with contextlib.suppress(OSError):
+                _clear(root / TEMPORARY)
 
 
 @contextlib.contextmanager
@@ -130,12 +144,38 @@ def destination_error(destination: Path, error: OSError) -> DestinationUnusable:
 
 def _make_folder(folder: Path) -> None:
     folder.mkdir(exist_ok=True)
-    if folder.is_symlink():
+    _refuse_link(folder)
+
+
+def _refuse_link(path: Path) -> None:
+    if path.is_symlink():
         raise DestinationUnusable(
-            f"{folder} is a symbolic link",
+            f"{path} is a symbolic link",
             cause="state is never written through a link",
             next_step="remove the link; to keep the state elsewhere use --state-dir",
         )
+
+
+def _wait_for_orphans(root: Path) -> None:
+    """Return when the workers of a run that was killed have left. Raises DestinationLocked when one does not."""
+    file = os.open(root / WRITERS, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    until = time.monotonic() + _ORPHANS_SECONDS
+    try:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    raise DestinationLocked(
+                        f"{root} is still written to",
+                        cause="a run was killed, and a worker process of it does not end",
+                        next_step="end the processes named harvester.mirror.worker, then run the same command again",
+                    ) from None
+                time.sleep(_ORPHANS_INTERVAL)
+            else:
+                return
+    finally:
+        os.close(file)
 
 
 def _clear(folder: Path) -> None:
@@ -143,14 +183,46 @@ def _clear(folder: Path) -> None:
         os.unlink(entry.path)  # noqa: PTH108  # an entry, not a Path
 
 
-def _recover(root: Path, manifest: Manifest) -> None:
-    """Read again what landed after the last durable barrier: a power cut may have taken it."""
-    unconfirmed = manifest.landed_after(manifest.barrier())
-    if not unconfirmed:
+def reserve_space(root: Path) -> None:
+    """Set a little space aside, so that on a full disk what has landed can still be recorded; best effort."""
+    try:
+        file = os.open(_reserve(root), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError:
         return
-    manifest.distrust(row.key for row in unconfirmed if file_digest(root / row.path) != row.digest)
+    try:
+        found = os.fstatvfs(file)
+        os.posix_fallocate(file, 0, max(1, min(_RESERVED_BYTES, found.f_bavail * found.f_frsize // 8)))
+    except OSError:
+        release_space(root)
+    finally:
+        os.close(file)
+
+
+def release_space(root: Path) -> None:
+    """Give back what ``reserve_space`` has set aside."""
+    with contextlib.suppress(OSError):
+        _reserve(root).unlink()
+
+
+def _reserve(root: Path) -> Path:
+    # Among the temporary files, which the next run removes when this one is killed.
+    return root / TEMPORARY / "reserve"
+
+
+def _recover(root: Path, manifest: Manifest) -> None:
+    """Read again what landed, or was quarantined, after the last durable barrier: a power cut may have taken it."""
+    quarantined = manifest.quarantined_by_unfinished_run()
+    unconfirmed = manifest.landed_after(manifest.barrier())
+    if not (quarantined or unconfirmed):
+        return
+    manifest.distrust_quarantined(row.key for row in quarantined if not _holds(root, row.path, row.digest))
+    manifest.distrust(row.key for row in unconfirmed if not _holds(root, row.path, row.digest))
     flush_file_system(root)
-    manifest.set_barrier(unconfirmed[-1].seq)
+    manifest.set_barrier(unconfirmed[-1].seq if unconfirmed else manifest.barrier())
+
+
+def _holds(root: Path, path: str | None, digest: str | None) -> bool:
+    return path is not None and file_digest(root / path) == digest
 
 
 def file_digest(path: Path) -> str | None:

@@ -39,13 +39,19 @@ def sync(
 ) -> SyncReport:
     """Bring ``destination`` up to date with ``location`` and return the account of every listed object.
 
-    Raises a HarvesterError only for what keeps the run from starting: a destination that is locked, unusable, bound
-    to another source or written by a newer program. What ends a run early is ``SyncReport.error``.
+    Raises a HarvesterError only for what keeps the run from starting: a schema that is none, a destination that is
+    locked, unusable, bound to another source or written by a newer program. What ends a run early is
+    ``SyncReport.error``.
     """
     options = options or SyncOptions()
     observer = observer or Observer()
     settings = settings or StoreSettings()
     check_apart(location, destination)
+    if options.result.user_schema is not None:
+        # Raises for a schema that cannot be, before anything is touched.
+        from harvester.result import ResultReader
+
+        ResultReader(options.result)
     store = open_store(location, settings)
     binding = SourceBinding(location.url, settings.endpoint_url or "", options.result.keep_compressed)
     if options.dry_run:
@@ -92,6 +98,7 @@ class SyncRun:
             PlanOptions(options.fingerprint, options.probe_name, options.max_object_bytes),
         )
         self._transfers = Transfers(store, root, self._recorder, options, observer)
+        self._first = not options.dry_run and manifest.is_empty()
         self._wanted_bytes = 0
         self._free_bytes: int | None = None
 
@@ -118,6 +125,8 @@ class SyncRun:
     # The run
 
     def _bring_home(self) -> None:
+        if self._first:
+            self._transfers.expect_many()
         listing = BackgroundListing(self._store)
         try:
             complete = self._work_through(listing)

@@ -1,17 +1,18 @@
 """Put bytes into the destination: a temporary file, then a rename; never through a symbolic link.
 
-Every folder is opened from its parent with O_NOFOLLOW and kept open, so that a link which appears while a run works
-cannot lead a write elsewhere.
+Every folder is opened from its parent with O_NOFOLLOW and kept open. Before each use it is held against what lies at
+its path now, so that neither a link which appears while a run works nor a folder moved away can lead a write elsewhere.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import stat
 from collections import OrderedDict
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import xxhash
 
@@ -20,6 +21,9 @@ from harvester.mirror.paths import SAFE_NAME_FOLDER, STATE_FOLDER, safe_path
 TEMPORARY = f"{STATE_FOLDER}/tmp"  # noqa: S108  # below the destination, not the system's
 QUARANTINE = f"{STATE_FOLDER}/quarantine"
 VERSIONS = f"{STATE_FOLDER}/versions"
+WRITERS = f"{STATE_FOLDER}/writers"
+"""A file on which every worker holds a shared lock: when a run was killed, the next one waits until it is free, or an
+orphaned worker would land its last object over what that run has landed."""
 
 # The file system says the name cannot be, or something that is not ours lies in the way.
 _OBSTRUCTIONS = frozenset(
@@ -43,6 +47,24 @@ class PathObstructedError(Exception):
     """Something that is not ours, or the file system's own rules, bar this path."""
 
 
+class _Folder(NamedTuple):
+    """An open folder of the destination."""
+
+    file: int
+    """Its file descriptor."""
+    identity: tuple[int, int]
+    """Device and inode."""
+    paths: tuple[str, ...]
+    """Its path and that of every folder above it, the outermost first."""
+
+
+def register_writer(root: str) -> None:
+    """Hold this process's share of the writers' lock until it ends. Raises OSError."""
+    path = os.path.join(root, WRITERS)  # noqa: PTH118  # a plain string is at hand
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    fcntl.flock(file, fcntl.LOCK_SH)
+
+
 class Destination:
     """The tree of one destination, as a worker writes it."""
 
@@ -50,12 +72,13 @@ class Destination:
         """Open the destination at ``root``; ``name`` keeps this worker's temporary files apart from others'."""
         self.root = root
         self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._folders: OrderedDict[str, int] = OrderedDict()
+        self._folders: OrderedDict[str, _Folder] = OrderedDict()
         self._temporary = self._folder(TEMPORARY)
         # Kept out of the cache: it must stay open for as long as this object lives.
         self._folders.pop(TEMPORARY)
         self._name = name
         self._count = 0
+        self._unlanded: set[str] = set()
 
     def write(self, content: bytes) -> tuple[str, int]:
         """Write a temporary file; return its name and its modification time in nanoseconds. Raises OSError."""
@@ -82,11 +105,21 @@ class Destination:
 
     def _temporary_name(self) -> str:
         self._count += 1
-        return f"{self._name}-{self._count}"
+        name = f"{self._name}-{self._count}"
+        self._unlanded.add(name)
+        return name
 
     def discard(self, name: str) -> None:
         """Remove a temporary file."""
         os.unlink(name, dir_fd=self._temporary)
+        self._unlanded.discard(name)
+
+    def discard_unlanded(self) -> None:
+        """Remove every temporary file made here that has not landed."""
+        for name in self._unlanded:
+            with contextlib.suppress(OSError):
+                os.unlink(name, dir_fd=self._temporary)
+        self._unlanded.clear()
 
     def temporary_path(self, name: str) -> str:
         """Return the whole path of a temporary file."""
@@ -112,15 +145,19 @@ class Destination:
                 # The folder was removed under us: open, or make, it again.
                 self._forget(folder)
                 os.rename(name, leaf, src_dir_fd=self._temporary, dst_dir_fd=self._folder(folder))
+            self._unlanded.discard(name)
         except OSError as error:
             if error.errno in _OBSTRUCTIONS:
                 raise PathObstructedError(path) from error
             raise
 
     def quarantine(self, name: str, relative_key: str) -> str:
-        """Move a temporary file into the quarantine; return its path there."""
+        """Move a temporary file into the quarantine; return its path there. Raises OSError."""
         path = f"{QUARANTINE}/{safe_path(relative_key, keep_compressed=True).removeprefix(SAFE_NAME_FOLDER + '/')}"
-        self.land(name, path)
+        try:
+            self.land(name, path)
+        except PathObstructedError as error:
+            raise OSError(errno.ELOOP, "the quarantine was replaced while the run worked", QUARANTINE) from error
         return path
 
     def remove(self, path: str) -> None:
@@ -162,17 +199,40 @@ class Destination:
             return
 
     def _forget(self, folder: str) -> None:
-        file = self._folders.pop(folder, None)
-        if file is not None:
-            os.close(file)
+        known = self._folders.pop(folder, None)
+        if known is not None:
+            os.close(known.file)
 
     def _folder(self, folder: str, *, make: bool = True) -> int:
         if not folder:
             return self._root
         known = self._folders.get(folder)
         if known is not None:
-            self._folders.move_to_end(folder)
-            return known
+            if self._in_place(known):
+                self._folders.move_to_end(folder)
+                return known.file
+            self._forget(folder)
+        opened = self._open(folder, make=make)
+        status = os.fstat(opened)
+        ends = [position for position, character in enumerate(folder) if character == "/"]
+        paths = (*(folder[:end] for end in ends), folder)
+        self._folders[folder] = _Folder(opened, (status.st_dev, status.st_ino), paths)
+        if len(self._folders) > _OPEN_FOLDERS:
+            os.close(self._folders.popitem(last=False)[1].file)
+        return opened
+
+    def _in_place(self, known: _Folder) -> bool:
+        """Return whether an open folder still lies where it was opened, with no link above it."""
+        try:
+            for path in known.paths:
+                status = os.stat(path, dir_fd=self._root, follow_symlinks=False)
+                if not stat.S_ISDIR(status.st_mode):
+                    return False
+        except OSError:
+            return False
+        return (status.st_dev, status.st_ino) == known.identity
+
+    def _open(self, folder: str, *, make: bool) -> int:
         current = self._root
         try:
             for part in folder.split("/"):
@@ -184,9 +244,6 @@ class Destination:
             if current != self._root:
                 os.close(current)
             raise
-        self._folders[folder] = current
-        if len(self._folders) > _OPEN_FOLDERS:
-            os.close(self._folders.popitem(last=False)[1])
         return current
 
 

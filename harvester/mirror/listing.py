@@ -27,6 +27,20 @@ def list_objects(location: Location, settings: StoreSettings | None = None) -> I
         yield from page
 
 
+def similar_key(location: Location, settings: StoreSettings | None = None) -> str | None:
+    """Return a key that begins with the location's prefix without its last ``/``, None when there is none.
+
+    For a location that turned out empty: how Nimble joins a prefix without a slash is undocumented.
+    """
+    if location.scheme == "file" or not location.prefix:
+        return None
+    wider = Location(location.scheme, location.bucket, location.prefix.rstrip("/"))
+    try:
+        return next((ref.key for ref in list_objects(wider, settings)), None)
+    except HarvesterError:
+        return None
+
+
 class Page(NamedTuple):
     """Objects of one key range, in the order of the listing."""
 
@@ -34,6 +48,8 @@ class Page(NamedTuple):
     """Number of the range, from 0."""
     start: str
     """No key of the range is smaller."""
+    end: str | None
+    """Every key of the range is smaller; None when it has no bound, or none that is known yet."""
     refs: list[ObjectRef]
     """The objects."""
 
@@ -98,6 +114,8 @@ class BackgroundListing:
         """Stop listing; pages on their way are dropped."""
         self._stopping.set()
         self._thread.join(timeout=1)
+        self._wake.close()
+        self._waker.close()
 
     def _run(self) -> None:
         try:
@@ -117,7 +135,8 @@ class BackgroundListing:
                 self._pages.put(listed, timeout=0.2)
             except queue.Full:
                 continue
-            with contextlib.suppress(BlockingIOError):
+            # Full: the reader will wake anyway. Closed: it has left.
+            with contextlib.suppress(OSError):
                 self._waker.send(b"!")
             return
         raise _Stopped
@@ -128,16 +147,16 @@ class BackgroundListing:
         if first is None:
             self._put(RangeEnd(0, "", None))
             return
-        self._put(Page(0, "", first))
+        self._put(Page(0, "", None, first))
         second = next(pages, None)
         if second is None:
             self._put(RangeEnd(0, "", None))
             return
-        self._put(Page(0, "", second))
+        self._put(Page(0, "", None, second))
         ranges = self._store.key_ranges(after=second[-1].key)
         if len(ranges) == 1:
             for page in pages:
-                self._put(Page(0, "", page))
+                self._put(Page(0, "", None, page))
             self._put(RangeEnd(0, "", None))
             return
         self._list_ranges(ranges)
@@ -154,7 +173,7 @@ class BackgroundListing:
                     return
                 try:
                     for page in self._store.list_pages(start, end):
-                        self._put(Page(number, start, page))
+                        self._put(Page(number, start, end, page))
                     self._put(RangeEnd(number, start, end))
                 except Exception as error:  # noqa: BLE001  # the first one is raised below, in the listing's own thread
                     errors.append(error)

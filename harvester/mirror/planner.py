@@ -82,16 +82,20 @@ class RangePlanner:
         self,
         manifest: Manifest,
         start: str,
+        end: str | None,
         claims: PathClaims,
         naming: Naming,
         selection: CompiledSelection,
         options: PlanOptions,
+        *,
+        owned: bool,
     ) -> None:
-        """Begin at the key ``start``."""
+        """Begin at the key ``start``; no key will be ``end`` or greater. ``owned``: earlier runs landed objects."""
         self._manifest = manifest
-        self._rows = SortedRows(manifest.landed(start))
-        self._problems = SortedRows(manifest.problems(start))
-        self._owned = not manifest.is_empty()
+        # What this run lands is never asked for again in order.
+        self._rows = SortedRows(manifest.landed(start, end) if owned else iter(()))
+        self._problems = SortedRows(manifest.problems(start, end))
+        self._owned = owned
         self._claims = claims
         self._naming = naming
         self._prefix_length = len(naming.prefix)

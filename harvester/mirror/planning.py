@@ -38,10 +38,12 @@ class ListingPlanner:
             for row in manifest.landed():
                 self._folded.claim(row.key, row.path)
         self._gone: list[str] = []
+        # Of paths that this run gives away, the claims know.
+        self._owned = not manifest.is_empty()
 
     def page(self, page: Page) -> Iterator[Planned]:
         """Yield the plan of each object of a page. Objects that came after a greater key are kept for ``late``."""
-        planner = self._planner(page.range, page.start)
+        planner = self._planner(page.range, page.start, page.end)
         for ref in page.refs:
             if ref.key <= planner.last_key:
                 self._late.add(ref)
@@ -51,7 +53,7 @@ class ListingPlanner:
 
     def end_range(self, end: RangeEnd) -> None:
         """Conclude a range: what the manifest holds of it and the listing did not is gone."""
-        planner = self._planner(end.range, end.start)
+        planner = self._planner(end.range, end.start, end.end)
         planner.finish(end.end)
         self._gone.extend(row.key for row in planner.take_gone())
         del self._ranges[end.range]
@@ -72,9 +74,8 @@ class ListingPlanner:
             yield planner.plan_late(ref)
 
     def _unordered_planner(self) -> RangePlanner:
-        return RangePlanner(
-            self._manifest, _AFTER_ALL_KEYS, self._claims(), self._naming, self._selection, self._options
-        )
+        # It asks for single rows, and reads none in order.
+        return self._range_planner(_AFTER_ALL_KEYS, None)
 
     def take_gone(self) -> list[str]:
         """Return the keys found gone since the last call."""
@@ -85,9 +86,20 @@ class ListingPlanner:
         # A listing is cut where no path of one range can collide with one of another: see paths.SortedClaims.
         return self._folded if self._folded is not None else SortedClaims()
 
-    def _planner(self, number: int, start: str) -> RangePlanner:
+    def _planner(self, number: int, start: str, end: str | None) -> RangePlanner:
         planner = self._ranges.get(number)
         if planner is None:
-            planner = RangePlanner(self._manifest, start, self._claims(), self._naming, self._selection, self._options)
-            self._ranges[number] = planner
+            planner = self._ranges[number] = self._range_planner(start, end)
         return planner
+
+    def _range_planner(self, start: str, end: str | None) -> RangePlanner:
+        return RangePlanner(
+            self._manifest,
+            start,
+            end,
+            self._claims(),
+            self._naming,
+            self._selection,
+            self._options,
+            owned=self._owned,
+        )

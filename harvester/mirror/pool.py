@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import NamedTuple
 
+import harvester
 from harvester.cloud import Transport
 from harvester.mirror.outcomes import (
     INTERNAL_ERROR,
@@ -38,11 +42,41 @@ _BYTES_PER_ASSIGNMENT = 160
 _DEATHS_PER_OBJECT = 5
 
 
+class Launched(NamedTuple):
+    """A worker process that has been told nothing yet."""
+
+    process: subprocess.Popen[bytes]
+    """The process."""
+    connection: Connection
+    """Our end of the line to it."""
+
+    def end(self) -> None:
+        """End it."""
+        self.process.kill()
+        self.process.wait()
+        self.connection.close()
+
+
+def launch() -> Launched:
+    """Start a worker process; it loads what it needs while the run is still finding out what there is to do."""
+    ours, theirs = socket.socketpair()
+    # Everything this process can import, and nothing done at start-up by site: half of a worker's time to start.
+    package = str(Path(harvester.__file__).parent.parent)
+    with theirs:
+        process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
+            [sys.executable, "-S", "-P", "-m", "harvester.mirror.worker", str(theirs.fileno())],
+            pass_fds=(theirs.fileno(),),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (*sys.path, package)))},
+        )
+    return Launched(process, Connection(ours.detach()))
+
+
 @dataclass(slots=True)
 class _Process:
     process: subprocess.Popen[bytes]
     connection: Connection
-    transport: Transport
     outstanding: dict[str, Assignment] = field(default_factory=dict)
     bytes_ahead: int = 0
     pace: float = 0.0
@@ -62,14 +96,17 @@ class WorkerPool:
         options: ResultOptions,
         *,
         refuse_unsafe: bool,
+        launched: Sequence[Launched] = (),
     ) -> None:
-        """Start nothing yet."""
+        """Start nothing yet; ``launched`` are taken before any further process is started."""
         self._size = size
         self._transport = transport
+        self._generation = 0
         self._prefix = prefix
         self._destination = destination
         self._options = options
         self._refuse_unsafe = refuse_unsafe
+        self._launched = list(launched)
         self._workers: dict[int, _Process] = {}
         self._started = 0
         self._deaths: dict[str, int] = {}
@@ -120,23 +157,22 @@ class WorkerPool:
         return best
 
     def _start(self) -> _Process:
-        ours, theirs = socket.socketpair()
+        process, connection = self._launched.pop() if self._launched else launch()
         self._started += 1
-        with theirs:
-            process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
-                [sys.executable, "-P", "-m", "harvester.mirror.worker", str(theirs.fileno())],
-                pass_fds=(theirs.fileno(),),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            )
-        connection = Connection(ours.detach())
-        worker = _Process(process, connection, self._transport)
+        worker = _Process(process, connection)
         self._workers[connection.fileno()] = worker
-        name = f"{os.getpid()}-{self._started}"
-        connection.send(
-            WorkerSettings(self._transport, self._prefix, self._destination, self._options, self._refuse_unsafe, name)
+        settings = WorkerSettings(
+            self._transport,
+            self._prefix,
+            self._destination,
+            self._options,
+            self._refuse_unsafe,
+            f"{os.getpid()}-{self._started}",
+            self._generation,
         )
+        # One that dies at once, or has died meanwhile, is noticed by ``collect``, which starts another.
+        with contextlib.suppress(OSError):
+            connection.send(settings)
         return worker
 
     def _send(self, worker: _Process, chunk: list[Assignment]) -> None:
@@ -172,10 +208,8 @@ class WorkerPool:
                 outcomes.extend(self._bury(worker))
                 continue
             if isinstance(message, CredentialsExpired):
-                if worker.transport is self._transport:
-                    expired = True
-                else:
-                    self._renew(worker)
+                # An older generation's successor is on its way to the worker.
+                expired = expired or message.generation == self._generation
                 continue
             for outcome in message:
                 assignment = worker.outstanding.pop(outcome.key, None)
@@ -199,15 +233,11 @@ class WorkerPool:
     def renew(self, transport: Transport) -> None:
         """Give every worker, and those to come, new credentials."""
         self._transport = transport
+        self._generation += 1
         for worker in self._workers.values():
-            self._renew(worker)
-
-    def _renew(self, worker: _Process) -> None:
-        worker.transport = self._transport
-        try:
-            worker.connection.send(Renewed(self._transport))
-        except OSError:
-            return
+            # A dead one is noticed by ``collect``.
+            with contextlib.suppress(OSError):
+                worker.connection.send(Renewed(transport, self._generation))
 
     def _bury(self, worker: _Process) -> list[Outcome]:
         """Take the work of a dead worker back; return failures for what has killed workers before."""
@@ -246,6 +276,9 @@ class WorkerPool:
             worker.process.wait()
             worker.connection.close()
         self._workers.clear()
+        for launched in self._launched:
+            launched.end()
+        self._launched.clear()
 
 
 def _weight(assignment: Assignment) -> int:

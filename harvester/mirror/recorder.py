@@ -54,6 +54,7 @@ class Recorder:
         self._barrier: threading.Thread | None = None
         self._barrier_seq = 0
         self._barrier_failed = False
+        self._unsynced = False
 
     # What the plan settles by itself
 
@@ -114,6 +115,7 @@ class Recorder:
 
     def settle(self, outcome: Outcome, planned: Planned) -> None:
         """Account for an object that a worker has settled."""
+        self._unsynced = self._unsynced or isinstance(outcome, Landed | Quarantined)
         if isinstance(outcome, Landed):
             seq = self._land(outcome, planned)
             event = ("landed", planned.action.reason, outcome.path, seq)
@@ -322,14 +324,14 @@ class Recorder:
         self._barrier_failed = False
 
     def finish(self) -> None:
-        """Write what is left and make everything landed durable. Raises OSError when the disk fails."""
+        """Write what is left and make every file durable. Raises OSError when the disk fails."""
         self.flush()
         if self._barrier is not None:
             self._end_barrier()
-        last = self.tally.last_seq
-        if last is not None and last > self._manifest.barrier():
+        if self._unsynced:
             flush_file_system(self._root)
-            self._manifest.set_barrier(last)
+            self._manifest.set_barrier(self.tally.last_seq or self._manifest.barrier())
+            self._unsynced = False
 
     def problems(self) -> tuple[ObjectProblem, ...]:
         """Return this run's problems; call after ``finish``."""

@@ -11,12 +11,12 @@ from pathlib import Path
 from harvester.cloud import FetchRequest, Store
 from harvester.errors import HarvesterError, Interrupted
 from harvester.mirror.breaker import Breaker
-from harvester.mirror.destination import destination_error
+from harvester.mirror.destination import destination_error, release_space, reserve_space
 from harvester.mirror.options import Observer, SyncOptions
 from harvester.mirror.outcomes import Assignment, DestinationFault, Failed, Outcome
 from harvester.mirror.plan import ActionKind
 from harvester.mirror.planner import Planned
-from harvester.mirror.pool import WorkerPool
+from harvester.mirror.pool import Launched, WorkerPool, launch
 from harvester.mirror.recorder import Recorder, aside_path
 from harvester.mirror.report import SyncProgress
 
@@ -37,6 +37,7 @@ class Transfers:
         self._observer = observer
         self._ready: deque[Assignment] = deque()
         self._planned: dict[str, Planned] = {}
+        self._launched: list[Launched] = []
         self._pool: WorkerPool | None = None
         self._breaker = Breaker()
         self._progress_at = 0.0
@@ -44,6 +45,10 @@ class Transfers:
         """Objects queued so far."""
         self.listing_done = False
         """Whether nothing more will be listed; told to people."""
+
+    def expect_many(self) -> None:
+        """Start the worker processes now, so that they are ready when the first objects are."""
+        self._launched = [launch() for _ in range(self._options.worker_count)]
 
     @property
     def has_room(self) -> bool:
@@ -68,6 +73,9 @@ class Transfers:
         """Work until everything queued is settled. Raises like ``step``."""
         while self._ready or (self._pool is not None and self._pool.outstanding):
             self.step(_WAIT_SECONDS)
+        error = self._breaker.conclusion()
+        if error is not None:
+            raise error
 
     def step(self, timeout: float = _WAIT_SECONDS, wake: int | None = None) -> None:
         """Hand out, wait at most ``timeout`` seconds for something to happen, take what came.
@@ -80,6 +88,7 @@ class Transfers:
         if number is not None:
             raise Interrupted(number)
         if self._pool is None and self._ready:
+            reserve_space(self._root)
             self._pool = self._start_pool()
         pool = self._pool
         if pool is None:
@@ -95,6 +104,7 @@ class Transfers:
         self._tell_progress()
 
     def _start_pool(self) -> WorkerPool:
+        launched, self._launched = self._launched, []
         return WorkerPool(
             self._options.worker_count,
             self._store.transport(),
@@ -102,6 +112,7 @@ class Transfers:
             str(self._root),
             self._options.result,
             refuse_unsafe=self._options.unsafe_names == "refuse",
+            launched=launched,
         )
 
     def _settle(self, outcomes: Iterable[Outcome]) -> None:
@@ -122,12 +133,16 @@ class Transfers:
 
     def end(self) -> None:
         """Let the workers finish what they hold in hand, account for it, and end them."""
+        for launched in self._launched:
+            launched.end()
+        self._launched = []
         pool, self._pool = self._pool, None
         if pool is None:
             return
         for outcome in pool.stop(_PATIENCE_SECONDS):
             planned = self._planned.pop(outcome.key)
             self._recorder.settle(outcome, planned)
+        release_space(self._root)
 
     def _tell_progress(self) -> None:
         now = time.monotonic()

@@ -6,7 +6,9 @@ assignments to another.
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import gc
 import os
 import signal
 import socket
@@ -19,7 +21,7 @@ from multiprocessing.connection import Connection
 import xxhash
 
 from harvester.cloud import Cause, Fetched, FetchRequest, open_fetcher
-from harvester.mirror.landing import Destination, PathObstructedError
+from harvester.mirror.landing import Destination, PathObstructedError, register_writer
 from harvester.mirror.outcomes import (
     INTERNAL_ERROR,
     Assignment,
@@ -51,6 +53,7 @@ class Worker:
         """Open the destination and the fetcher. Raises OSError when the destination cannot be opened."""
         self._settings = settings
         self._parent = parent
+        register_writer(settings.destination)
         self._destination = Destination(settings.destination, settings.name)
         self._fetcher = open_fetcher(settings.transport, self._destination.temporary_path("")[:-1])
         self._reader = ResultReader(settings.options)
@@ -60,6 +63,7 @@ class Worker:
         self._outcomes: list[Outcome] = []
         self._reported_at = 0.0
         self._asked_for_credentials = False
+        self._generation = settings.generation
 
     def run(self) -> None:
         """Work until told to stop."""
@@ -71,7 +75,7 @@ class Worker:
                 self._settle(self._postponed.popleft())
             if self._fetcher.needs_credentials and not self._asked_for_credentials:
                 self._asked_for_credentials = True
-                self._parent.send(CredentialsExpired())
+                self._parent.send(CredentialsExpired(self._generation))
             self._report()
         self._report(everything=True)
         self._fetcher.close()
@@ -83,6 +87,7 @@ class Worker:
                 return False
             if isinstance(command, Renewed):
                 self._fetcher.renew(command.transport)
+                self._generation = command.generation
                 self._asked_for_credentials = False
             else:
                 self._waiting.extend(map(Assignment._make, command))
@@ -115,11 +120,20 @@ class Worker:
             outcome = self._outcome(assignment, fetched)
         except OSError as error:
             outcome = DestinationFault(fetched.request.key, error.errno or 0)
+            self._clean_up(fetched)
         except Exception as error:  # noqa: BLE001  # an object that meets a bug of ours must not take the others with it
             outcome = _internal_error(fetched.request, error)
+            self._clean_up(fetched)
         self._outcomes.append(outcome)
         if len(self._outcomes) >= _REPORT_COUNT:
             self._report(everything=True)
+
+    def _clean_up(self, fetched: Fetched) -> None:
+        """Remove the temporary files of an object that could not be landed."""
+        self._destination.discard_unlanded()
+        if fetched.spool is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(fetched.spool)  # noqa: PTH108  # a plain string is at hand
 
     def _report(self, *, everything: bool = False) -> None:
         now = time.monotonic()
@@ -181,23 +195,18 @@ class Worker:
         self, assignment: Assignment, fetched: Fetched, name: str, mtime_ns: int, record: ResultRecord, length: int
     ) -> Outcome:
         key = fetched.request.key
-        path = assignment.path
         etag, size, last_modified = _identity(fetched, length)
-        try:
-            self._destination.land(name, path, assignment.aside)
-        except PathObstructedError:
-            if self._settings.refuse_unsafe:
-                self._destination.discard(name)
-                return Refused(key, etag, size, "path_obstructed")
-            path = safe_path(self._relative(key), keep_compressed=self._settings.options.keep_compressed)
-            self._destination.land(name, path, assignment.aside)
+        landed_at = self._land_somewhere(assignment, name)
+        if landed_at is None:
+            self._destination.discard(name)
+            return Refused(key, etag, size, "path_obstructed")
         problem = record.problem
         return Landed(
             key,
             etag,
             size,
             last_modified,
-            path,
+            landed_at,
             record.size,
             mtime_ns,
             record.digest,
@@ -209,6 +218,18 @@ class Worker:
             None if problem is None else (problem.reason, problem.detail),
             0 if assignment.quarantined else length,
         )
+
+    def _land_somewhere(self, assignment: Assignment, name: str) -> str | None:
+        """Land a temporary file at its path, else under its safe name; return where, None when both are barred."""
+        paths = [assignment.path]
+        if not self._settings.refuse_unsafe:
+            relative_key = self._relative(assignment.request.key)
+            paths.append(safe_path(relative_key, keep_compressed=self._settings.options.keep_compressed))
+        for path in paths:
+            with contextlib.suppress(PathObstructedError):
+                self._destination.land(name, path, assignment.aside)
+                return path
+        return None
 
     def _quarantine(self, fetched: Fetched, name: str, record: ResultRecord, length: int, digest: str) -> Quarantined:
         assert record.problem is not None  # noqa: S101  # the caller has looked; narrows the type
@@ -264,12 +285,22 @@ def _digest(file: int) -> str:
 
 def main() -> None:
     """Run a worker on the socket whose number is the only argument."""
-    # A Ctrl-C in the terminal reaches the whole process group; the parent decides when workers end.
+    # Ctrl-C in a terminal and a service manager's stop reach every process; the parent decides when workers end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # Objects come and go by the thousand and hardly any forms a cycle: the collector need not look that often.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
     parent = Connection(socket.socket(fileno=int(sys.argv[1])).detach())
     try:
         settings = parent.recv()
-        Worker(settings, parent).run()
+        try:
+            worker = Worker(settings, parent)
+        except OSError as error:
+            first = Assignment._make(parent.recv()[0])
+            parent.send([DestinationFault(first.request.key, error.errno or 0)])
+            return
+        worker.run()
     except (EOFError, BrokenPipeError, ConnectionResetError):
         # The parent is gone; what was landed and not reported is found by the next run.
         return

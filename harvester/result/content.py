@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+from collections import deque
 from collections.abc import Iterator
 from typing import BinaryIO
 
 from xxhash import xxh3_128
 
-from harvester.result.inflate import inflate_blocks, read_blocks
+from harvester.result.inflate import CHUNK_BYTES, inflate_blocks, read_blocks
 from harvester.result.record import Reason, Refused
 
 
@@ -29,27 +30,28 @@ class ContentStream(io.RawIOBase):
         self._blocks = (
             inflate_blocks(blocks, max_content_bytes) if compressed else _bounded(blocks, max_content_bytes)
         )
-        self._pending = b""
+        self._pending: deque[bytes] = deque()
+        """Blocks pulled and not yet read."""
 
     def readable(self) -> bool:
         """It is."""
         return True
 
     def peek(self, size: int) -> bytes:
-        """Return the next ``size`` bytes, fewer only at the end, without stepping over them."""
-        parts, length = [self._pending], len(self._pending)
+        """Return at least the next ``size`` bytes, fewer only at the end, without stepping over them."""
+        length = sum(map(len, self._pending))
         while length < size and (block := self._pull()):
-            parts.append(block)
+            self._pending.append(block)
             length += len(block)
-        self._pending = b"".join(parts)
-        return self._pending[:size]
+        return b"".join(self._pending)
 
     def read(self, size: int = -1, /) -> bytes:
         """Return up to ``size`` bytes, as many as come easily; empty only at the end."""
-        block = self._pending or self._pull()
         if size < 0:
             raise io.UnsupportedOperation("content is never read whole")
-        self._pending = block[size:]
+        block = self._pending.popleft() if self._pending else self._pull()
+        if len(block) > size:
+            self._pending.appendleft(block[size:])
         return block[:size]
 
     def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]
@@ -60,9 +62,13 @@ class ContentStream(io.RawIOBase):
 
     def drain(self) -> None:
         """Let the rest pass. Raises Refused."""
-        self._pending = b""
+        self._pending.clear()
         while self._pull():
             pass
+
+    def rest(self) -> Iterator[bytes]:
+        """Yield what has not been read yet. Raises Refused."""
+        return iter(lambda: self.read(CHUNK_BYTES), b"")
 
     def whole(self) -> BinaryIO:
         """Let the rest pass, and return the content as a file at its start. Raises Refused."""

@@ -144,7 +144,7 @@ class ResultReader:
         if len(head) <= MAX_BYTES_IN_MEMORY:
             return self._document(head, key)
         del head
-        return self._large_document(stream)
+        return self._scan_document(stream)
 
     def _document(self, content: bytes, key: str) -> _Findings:
         """Look at one JSON document, unless it turns out to be a table. Raises Refused."""
@@ -155,11 +155,11 @@ class ResultReader:
             return _Findings(found.shape, _label(found.task_id), _label(found.status), found.rows)
         shape = tables.shape_by_content(content[:_PEEK_BYTES], key)
         return (
-            self._large_document(io.BytesIO(content)) if shape is None else _table(shape, io.BytesIO(content))
+            self._scan_document(io.BytesIO(content)) if shape is None else _table(shape, io.BytesIO(content))
         )
 
-    def _large_document(self, source: Source) -> _Findings:
-        """Look at one JSON document block by block. Raises Refused."""
+    def _scan_document(self, source: Source) -> _Findings:
+        """Look at one JSON document patiently, block by block. Raises Refused."""
         scanner = Scanner(keep_parsing=self._user_schema is not None)
         for block in read_blocks(source):
             if sniff.is_markup(block) and not scanner.started:

@@ -150,7 +150,7 @@ class Decoded(NamedTuple):
     """What it is."""
 
 
-class Refused(Exception):  # noqa: N818 - inside this room a refusal travels as an exception and leaves it as a value
+class Refused(Exception):
     """A quarantine-worthy problem found while reading."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
@@ -159,9 +159,9 @@ class Refused(Exception):  # noqa: N818 - inside this room a refusal travels as 
         self.problem = Problem(reason, detail)
 
 
-MAX_BYTES_IN_MEMORY: Final = 16 * 1024**2
+MAX_BYTES_IN_MEMORY: Final = 8 * 1024**2
 """Content larger than this is never held in memory whole."""
 
 
-class ContentTooLargeForMemory(Exception):  # noqa: N818 - not an error: an instruction to the caller
+class ContentTooLargeForMemory(Exception):
     """The content inflates past what `ResultReader.read` holds in memory: use `ResultReader.read_file`."""

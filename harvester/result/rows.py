@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -12,11 +11,12 @@ from typing import BinaryIO, Final
 import msgspec
 
 from harvester.errors import IntegrityError
-from harvester.result import fast, sniff, tables
+from harvester.result import sniff, tables
 from harvester.result.content import ContentStream
 from harvester.result.inflate import Source, read_blocks
-from harvester.result.record import MAX_BYTES_IN_MEMORY, Refused, Shape
+from harvester.result.record import Refused, Shape
 from harvester.result.scan import Scanner
+from harvester.result.shapes import shape_of
 
 _HEAD_BYTES: Final = 64
 _PEEK_BYTES: Final = 1024**2
@@ -58,23 +58,30 @@ def _rows(landed: BinaryIO, name: str, shape: Shape | None) -> Iterator[bytes]:
         case Shape.CSV:
             yield from _csv_rows(stream)
         case Shape.PARQUET:
-            with tempfile.TemporaryFile() as scratch:
-                stream.sink = scratch if compressed else None
-                yield from _parquet_rows(stream.whole())
+            from tempfile import TemporaryFile
+
+            with TemporaryFile() as scratch:
+                for block in stream.rest() if compressed else ():
+                    scratch.write(block)
+                yield from _parquet_rows(scratch if compressed else landed)
         case Shape.ROWS | Shape.JOBS_DOCUMENT:
             yield from _array_rows(stream)
         case _:
-            yield _one_line(b"".join(read_blocks(stream)))
+            yield _one_line(b"".join(stream.rest()))
 
 
 def _look(stream: ContentStream, name: str) -> Shape | None:
-    """Return the shape of a file that was landed unseen; None for one document, or what cannot be told."""
+    """Return the shape of a file that was landed unseen, by its start; None where that does not tell."""
     head = stream.peek(_PEEK_BYTES)
     shape = sniff.shape_by_name_and_magic(head[:_HEAD_BYTES], name) or tables.shape_by_content(head, name)
     if shape is not None:
         return shape
-    found = fast.glance(stream.peek(MAX_BYTES_IN_MEMORY))
-    return found.shape if found else None
+    scanner = Scanner()
+    try:
+        scanner.feed(head)
+        return shape_of(scanner.skeleton)
+    except Refused:
+        return None
 
 
 def _csv_rows(source: Source) -> Iterator[bytes]:

@@ -16,7 +16,8 @@ import codecs
 import json
 import re
 from collections.abc import Callable
-from typing import Any, Final
+from functools import cache
+from typing import Any, Final, NamedTuple
 
 from harvester.result.record import Reason, Refused
 from harvester.result.row_count import RowCount
@@ -38,13 +39,11 @@ _NUMBER = re.compile(rb"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][-+]?[0-9]++)?
 _NOT_DIGITS = re.compile(rb"[^0-9]")
 _LITERALS = {0x74: (b"true", True), 0x66: (b"false", False), 0x6E: (b"null", None)}
 
-# Runs of scalars, each with its comma, in one match: most of a document. Longer numbers take the slow way.
 _SPACE = r"[ \t\n\r]*+"
 _STRING = r'"[^"\\\x00-\x1f]*+(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*+)*+"'
 _SHORT_NUMBER = r"-?(?:0|[1-9][0-9]{0,1000}+)(?:\.[0-9]{1,1000}+)?+(?:[eE][-+]?[0-9]{1,1000}+)?+"
-_SCALAR = rf"(?:{_STRING}|{_SHORT_NUMBER}|true|false|null)"
-_ELEMENTS = re.compile(rf"(?:{_SPACE}{_SCALAR}{_SPACE},)*+".encode())
-_MEMBERS = re.compile(rf"(?:{_SPACE}{_STRING}{_SPACE}:{_SPACE}{_SCALAR}{_SPACE},)*+".encode())
+_FLAT_LEVELS: Final = 2
+"""Levels of nesting that one match can step over."""
 
 _BYTE_ORDER_MARKS = (
     (b"\xef\xbb\xbf", "UTF-8"),
@@ -62,6 +61,35 @@ _TYPES = {
     0x66: "a boolean",
     0x6E: "null",
 }
+
+
+class _Runs(NamedTuple):
+    """Patterns for many tokens in one match, most of a document; the rest is taken token by token."""
+
+    elements: re.Pattern[bytes]
+    """Elements of an array, each with its comma."""
+    members: re.Pattern[bytes]
+    """Members of an object, each with its comma."""
+    row: re.Pattern[bytes]
+    """One object with its comma."""
+
+
+@cache
+def _runs() -> _Runs:
+    # Built when first needed: most processes never scan.
+    value = rf"(?:{_STRING}|{_SHORT_NUMBER}|true|false|null)"
+    member = ""
+    row = ""
+    for _ in range(_FLAT_LEVELS + 1):
+        member = f"{_STRING}{_SPACE}:{_SPACE}{value}"
+        array = rf"\[{_SPACE}(?:{value}{_SPACE}(?:,{_SPACE}{value}{_SPACE})*+)?+\]"
+        row = rf"\{{{_SPACE}(?:{member}{_SPACE}(?:,{_SPACE}{member}{_SPACE})*+)?+\}}"
+        inner, value = value, rf"(?:{value}|{array}|{row})"
+    return _Runs(
+        re.compile(rf"(?:{_SPACE}{inner}{_SPACE},)*+".encode()),
+        re.compile(rf"(?:{_SPACE}{member}{_SPACE},)*+".encode()),
+        re.compile(rf"({row}){_SPACE},{_SPACE}".encode()),
+    )
 
 
 class Scanner:
@@ -103,6 +131,7 @@ class Scanner:
         self._captured: list[bytes] | None = None
         self._captured_bytes = 0
         self._final = False
+        self._runs = _runs()
         self._head: bytes | None = b""
         """The first bytes, until there are enough to tell a byte order mark."""
         self._decoder = codecs.getincrementaldecoder("utf-8")()
@@ -297,7 +326,7 @@ class Scanner:
             raise self._refusal(expected)
         remembered = self._skeletons[-1] is not None
         if not remembered:
-            run = _MEMBERS.match(self._buffer, self._index)
+            run = self._runs.members.match(self._buffer, self._index) if self._may_run() else None
             if run and run.end() > self._index:
                 self._index = run.end()
                 self._state = self._key
@@ -341,10 +370,26 @@ class Scanner:
         raise self._refusal(expected)
 
     def _element(self) -> bool:
-        if len(self._open) != self._row_depth:
-            run = _ELEMENTS.match(self._buffer, self._index)
+        if len(self._open) == self._row_depth:
+            self._good_rows()
+        elif self._may_run():
+            run = self._runs.elements.match(self._buffer, self._index)
             self._index = run.end() if run else self._index
         return self._value()
+
+    def _may_run(self) -> bool:
+        return len(self._open) <= MAX_DEPTH - _FLAT_LEVELS
+
+    def _good_rows(self) -> None:
+        """Step over good rows, those with a comma behind."""
+        space = _WHITE_SPACE.match(self._buffer, self._index)
+        index = space.end() if space else self._index
+        while found := self._runs.row.match(self._buffer, index):
+            self.rows.good()
+            if self._keep_rows:
+                self._rows_done.append(found.group(1))
+            index = found.end()
+        self._index = index
 
     def _end(self) -> bool:
         found = _WHITE_SPACE.match(self._buffer, self._index)
@@ -366,8 +411,6 @@ class Scanner:
             captured = depth == 0 or (
                 depth == 1 and self._skeletons[0] is not None and key in _CAPTURED_CONTAINERS
             )
-            if depth == 1 and key == "data":
-                self.parsing = None
             skeleton = value if captured else None
             self._state = self._first_key
         else:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
@@ -31,6 +32,7 @@ SHAPES_WITH_SCHEMA = (
 """The shapes that are one JSON document."""
 
 _MAX_PATH = 200
+_REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 
 
 class UserSchemaError(UsageError, ValueError):
@@ -59,22 +61,14 @@ class CompiledSchema:
     """One JSON Schema, ready: local references only, formats are annotations."""
 
     def __init__(self, schema: dict[str, Any] | bool) -> None:  # noqa: FBT001 - true and false are schemas
-        """Compile a checked schema. Raises UserSchemaError for a reference that leads outside."""
+        """Compile a schema that has been checked."""
         import jsonschema_rs
 
         self._schema = schema
         self._fast: _FastValidator | None = None
-        try:
+        with suppress(ValueError):
+            # What the fast one does not know (a dialect, a pattern), the reference decides alone.
             self._fast = jsonschema_rs.validator_for(schema, validate_formats=False, retriever=_never_fetch)
-        except jsonschema_rs.ReferencingError as error:
-            raise UserSchemaError(
-                "the schema has a $ref that leads nowhere in the schema itself",
-                cause="remote references are never fetched",
-                next_step="put what it refers to under $defs",
-            ) from error
-        except ValueError:
-            # The reference knows what the fast one does not (a dialect, a pattern): it decides alone.
-            self._fast = None
 
     def check(self, value: Any, reason: Reason, root: str) -> None:
         """Raise Refused with the schema path unless ``value`` satisfies the schema."""
@@ -107,6 +101,7 @@ class UserSchema:
     def __init__(self, text: str) -> None:
         """Check and compile it. Raises UserSchemaError."""
         import jsonschema
+        from referencing.exceptions import Unresolvable
 
         schema = _parse_schema(text)
         try:
@@ -118,6 +113,14 @@ class UserSchema:
                 f"the schema is not a JSON Schema: {_path('#', error.path, '/')}",
                 cause=f"refused by {error.validator} of its meta-schema",
                 next_step="correct it; nimble-harvester schema extract shows one",
+            ) from error
+        try:
+            _resolve_references(schema)
+        except Unresolvable as error:
+            raise UserSchemaError(
+                "the schema has a $ref that leads nowhere in the schema itself",
+                cause="remote references are never fetched",
+                next_step="put what it refers to under $defs",
             ) from error
         self.compiled = CompiledSchema(schema)
 
@@ -154,6 +157,24 @@ def _parse_schema(text: str) -> Any:
     return schema
 
 
+def _resolve_references(schema: dict[str, Any] | bool) -> None:  # noqa: FBT001 - true and false are schemas
+    """Raise Unresolvable if a reference leads outside the schema and the meta-schemas."""
+    from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped]
+    from referencing import Resource
+    from referencing.jsonschema import DRAFT202012
+
+    root: Resource[Any] = Resource.from_contents(schema, default_specification=DRAFT202012)
+    pending = [(root, REGISTRY.resolver_with_root(root))]
+    while pending:
+        resource, resolver = pending.pop()
+        if isinstance(resource.contents, dict):
+            for keyword in _REFERENCES:
+                reference = resource.contents.get(keyword)
+                if isinstance(reference, str):
+                    resolver.lookup(reference)
+        pending += [(inner, resolver.in_subresource(inner)) for inner in resource.subresources()]
+
+
 def _never_fetch(uri: str) -> NoReturn:
     raise LookupError(uri)
 
@@ -165,7 +186,7 @@ def _shape_schema(shape: Shape) -> CompiledSchema:
 
 def _reference(schema: Any) -> Validator:
     import jsonschema
-    from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped]
+    from jsonschema_specifications import REGISTRY
 
     validator_class = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
     # A registry that is given never retrieves.

@@ -33,13 +33,13 @@ def shape_by_content(head: bytes, key: str) -> Shape | None:
     names and a record of as many fields; what is called ``.json`` is never CSV, so that a sentence with
     commas is not.
     """
-    if head[:1] == b"{":
+    if head.lstrip(_WHITE_SPACE)[:1] == b"{":
         return Shape.JSONL if _looks_like_json_lines(head) else None
     return Shape.CSV if extension(key) != "json" and _looks_like_csv(head) else None
 
 
 def _looks_like_json_lines(head: bytes) -> bool:
-    first, _, rest = head.partition(b"\n")
+    first, _, rest = head.lstrip(_WHITE_SPACE).partition(b"\n")
     second = rest.lstrip(_WHITE_SPACE).partition(b"\n")[0]
     return _row_fault(first) is None and _row_fault(second) is None
 

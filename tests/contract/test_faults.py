@@ -8,7 +8,6 @@ import os
 import threading
 import time
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +22,7 @@ from harvester.cloud import (
     RetryPolicy,
     Store,
     StoreSettings,
+    Transport,
     open_fetcher,
     open_store,
 )
@@ -71,10 +71,10 @@ class Scene:
     def refs(self) -> list[ObjectRef]:
         return [ref for page in self.store.list_pages() for ref in page]
 
-    def fetch(self, fault: Fault, *, times: int | None = None, spool_from: int = 1 << 22, **rule: str) -> Fetched:
+    def fetch(self, fault: Fault, *, times: int | None = None, spool_from: int = 1 << 22) -> Fetched:
         """Fetch with ``fault`` on the GETs of the key ``target``; checks that all others came through."""
         refs = self.refs()
-        self.proxy.add(Rule(fault, path="/target$", method="GET", times=times, **rule))
+        self.proxy.add(Rule(fault, path="/target$", method="GET", times=times))
         done = fetch_all(self.store, refs, self.spool, spool_from=spool_from)
         for key, fetched in done.items():
             if key != "target":
@@ -159,7 +159,6 @@ def test_a_fault_that_passes_costs_a_spooled_body_nothing(scene: Scene, fault: F
 
 @pytest.mark.parametrize("fault", PASSING)
 def test_a_fault_that_lasts_costs_its_own_object(scene: Scene, fault: Fault, request: pytest.FixtureRequest) -> None:
-    began = time.monotonic()
     fetched = scene.fetch(fault)
 
     failure = failure_of(fetched)
@@ -168,7 +167,6 @@ def test_a_fault_that_lasts_costs_its_own_object(scene: Scene, fault: Fault, req
     assert failure.cause.retryable
     assert not failure.cause.fatal
     assert fetched.attempts == QUICK.attempts
-    assert time.monotonic() - began < 40
     assert scene.leftovers() == []
 
 
@@ -192,6 +190,43 @@ def test_a_broken_transfer_goes_on_where_it_broke(scene: Scene) -> None:
     assert Path(fetched.spool).read_bytes() == body
     ranges = [request.headers.get("range") for request in scene.proxy.log if request.path.endswith("/target")]
     assert ranges == [None, f"bytes={BIG // 2}-", f"bytes={BIG // 2 + BIG // 4}-"]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        pytest.param(Headers({"content-range": f"bytes 0-9/{BIG}"}), id="another range"),
+        pytest.param(Status(416, "InvalidRange"), id="no such range"),
+        pytest.param(Status(412, "PreconditionFailed"), id="another version"),
+    ],
+)
+def test_a_rest_that_does_not_fit_is_not_glued_on(scene: Scene, broken: Fault) -> None:
+    body = os.urandom(BIG)
+    scene.put("target", body)
+    scene.proxy.add(Rule(broken, path="/target$", method="GET", header="range: ", times=1))
+
+    fetched = scene.fetch(HalfBody(), times=1, spool_from=1000)
+
+    assert fetched.failure is None
+    assert fetched.spool is not None
+    assert Path(fetched.spool).read_bytes() == body
+    assert fetched.attempts == 3
+
+
+def test_a_store_that_knows_no_ranges_sends_it_again(scene: Scene) -> None:
+    body = os.urandom(BIG)
+    scene.put("target", body)
+
+    def whole(request: Request, upstream: Upstream) -> Answer:
+        headers = {name: value for name, value in request.headers.items() if name not in {"range", "if-match"}}
+        return upstream(Request(request.method, request.target, headers, request.body))
+
+    scene.proxy.add(Rule(Call(whole), path="/target$", method="GET", header="range: "))
+
+    fetched = scene.fetch(HalfBody(), times=1, spool_from=1000)
+
+    assert fetched.spool is not None
+    assert Path(fetched.spool).read_bytes() == body
 
 
 def test_an_object_replaced_in_the_middle_comes_whole_and_new(scene: Scene) -> None:
@@ -227,10 +262,14 @@ def test_a_stated_checksum_is_verified(scene: Scene, name: str, value: bytes | N
 
         value = getattr(checksums, name)(BODY).to_bytes(4 if name == "crc32c" else 8, "big")
     wrong = bytes([value[0] ^ 1]) + value[1:]
-    others = ["etag", "x-amz-checksum-crc32"]  # which would notice too
-    scene.proxy.add(Rule(Headers({f"x-amz-checksum-{name}": base64.b64encode(value).decode()}, others), "other"))
 
-    fetched = scene.fetch(Headers({f"x-amz-checksum-{name}": base64.b64encode(wrong).decode()}, others))
+    def stating(checksum: bytes) -> Headers:
+        other = {"etag": '"opaque"', "x-amz-checksum-crc32": ""}  # which would notice too
+        return Headers({**other, f"x-amz-checksum-{name}": base64.b64encode(checksum).decode()})
+
+    scene.proxy.add(Rule(stating(value), path="other", method="GET"))
+
+    fetched = scene.fetch(stating(wrong))
 
     failure = failure_of(fetched)
     assert failure.cause is Cause.INTEGRITY
@@ -279,6 +318,12 @@ def test_an_etag_is_an_md5_where_it_is_one(scene: Scene) -> None:
     assert "md5" in failure_of(fetched).detail
 
 
+def test_a_page_of_somebody_in_between_is_not_the_object(scene: Scene) -> None:
+    fetched = scene.fetch(Status(200, body=b"<html>please log in</html>"))
+
+    assert failure_of(fetched).cause is Cause.INTEGRITY
+
+
 def test_a_cut_off_body_without_a_length_is_noticed(scene: Scene) -> None:
     def cut(request: Request, upstream: Upstream) -> Answer:
         return replace(upstream(request), chunked=True, send_bytes=10, ending="close")
@@ -314,6 +359,17 @@ def test_a_kms_key_that_is_denied_is_named(scene: Scene) -> None:
     scene.proxy.add(Rule(Headers(encrypted), path="/target$", method="HEAD"))
 
     failure = failure_of(scene.fetch(DENIED))
+
+    assert failure.cause is Cause.KMS_DENIED
+    assert KMS_KEY in failure.detail
+
+
+def test_a_kms_key_of_a_big_object_is_named(scene: Scene) -> None:
+    scene.put("target", os.urandom(3_000_000))
+    encrypted = {"x-amz-server-side-encryption": "aws:kms", "x-amz-server-side-encryption-aws-kms-key-id": KMS_KEY}
+    scene.proxy.add(Rule(Headers(encrypted), path="/target$", method="HEAD"))
+
+    failure = failure_of(scene.fetch(DENIED, spool_from=1000))
 
     assert failure.cause is Cause.KMS_DENIED
     assert KMS_KEY in failure.detail
@@ -433,21 +489,18 @@ def test_a_spool_that_takes_nothing_is_told(scene: Scene) -> None:
 EXPIRED = Status(400, "ExpiredToken", "The provided token has expired.")
 
 
-def test_expired_credentials_are_waited_for(scene: Scene) -> None:
+def test_expired_credentials_are_waited_for(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     refs = scene.refs()
     scene.proxy.add(Rule(EXPIRED, method="GET", header="authorization: .*Credential=AKIAIOSFODNN7EXAMPLE/", path="."))
     old = scene.store.transport()
     renewals: list[None] = []
 
-    def renew() -> object:
+    def renew() -> Transport:
         renewals.append(None)
-        os.environ["AWS_ACCESS_KEY_ID"] = "AKIARENEWED"
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIARENEWED")
         return scene.store.transport(renew=True)
 
-    try:
-        done = fetch_all(scene.store, refs, scene.spool, renew=renew, transport=old)  # type: ignore[arg-type]
-    finally:
-        os.environ["AWS_ACCESS_KEY_ID"] = "AKIAIOSFODNN7EXAMPLE"
+    done = fetch_all(scene.store, refs, scene.spool, renew=renew, transport=old)
 
     assert all(fetched.body == BODY for fetched in done.values())
     assert len(renewals) == 1
@@ -459,7 +512,7 @@ def test_credentials_that_stay_expired_end_it(scene: Scene) -> None:
 
     done = fetch_all(scene.store, refs, scene.spool, renew=lambda: scene.store.transport(renew=True))
 
-    assert {failure_of(fetched).cause for fetched in done.values()} == {Cause.CREDENTIALS}
+    assert {failure_of(fetched).cause for fetched in done.values()} == {Cause.EXPIRED}
 
 
 # -- the whole endpoint ------------------------------------------------------------------------------------------------
@@ -592,9 +645,3 @@ def test_a_transport_knows_the_region_before_anything_was_listed(scene: Scene) -
     done = fetch_all(fresh, refs, scene.spool)
 
     assert all(fetched.body == BODY for fetched in done.values())
-
-
-@pytest.fixture(autouse=True)
-def _no_other_credentials(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
-    yield

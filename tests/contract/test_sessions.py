@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from harvester.cloud import RetryPolicy, StoreSettings, open_store
+from harvester.cloud.s3_session import AwsSession
 from harvester.cloud.transports import S3Transport
 from harvester.errors import ConfigurationError, ConnectionFailed, UsageError
 from harvester.location import parse_location
@@ -25,9 +26,7 @@ EMPTY_PAGE = b"<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketRes
 
 
 def transport_of(url: str, settings: StoreSettings | None = None) -> S3Transport:
-    """Resolve a transport without a network: the region is asked for at an address where nobody answers."""
-    from harvester.cloud.s3_session import AwsSession
-
+    """Resolve a transport without a network."""
     return AwsSession(parse_location(url).bucket, settings or StoreSettings(retry=QUICK)).transport()
 
 
@@ -100,6 +99,26 @@ def test_a_profile_is_boto3s(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     assert (two.region, two.credentials.access_key, two.credentials.token) == ("eu-west-3", "TWO", "t")
 
 
+def test_renewing_asks_the_provider_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    program = (
+        "import json, pathlib\n"
+        f"count = pathlib.Path({str(tmp_path / 'count')!r})\n"
+        "number = int(count.read_text()) + 1 if count.exists() else 1\n"
+        "count.write_text(str(number))\n"
+        "print(json.dumps({'Version': 1, 'AccessKeyId': f'KEY{number}', 'SecretAccessKey': 's', 'SessionToken': 't',\n"
+        "                  'Expiration': '2199-01-01T00:00:00Z'}))\n"
+    )
+    (tmp_path / "process.py").write_text(program)
+    config = tmp_path / "config"
+    config.write_text(f"[profile p]\nregion = us-east-1\ncredential_process = {sys.executable} {tmp_path}/process.py\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    session = AwsSession("buck", StoreSettings(profile="p"))
+
+    keys = [session.transport(renew=renew).credentials.access_key for renew in (False, False, True, False, True)]
+
+    assert keys == ["KEY1", "KEY1", "KEY2", "KEY2", "KEY3"]
+
+
 def test_settings_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
 
@@ -126,7 +145,8 @@ def test_an_unknown_profile_is_told() -> None:
 def test_an_expired_sso_login_names_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     config = tmp_path / "config"
     config.write_text(
-        "[profile work]\nsso_session = corp\nsso_account_id = 111122223333\nsso_role_name = Reader\nregion = us-east-1\n"
+        "[profile work]\nsso_session = corp\nsso_account_id = 111122223333\n"
+        "sso_role_name = Reader\nregion = us-east-1\n"
         "[sso-session corp]\nsso_start_url = https://example.awsapps.com/start\nsso_region = us-east-1\n"
     )
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
@@ -167,7 +187,7 @@ def test_a_directory_bucket_is_refused() -> None:
 
 
 def answer_anything(request: Request) -> Answer:
-    return Answer(200, EMPTY_PAGE)
+    return Answer(200, EMPTY_PAGE, {"etag": '"e"'})
 
 
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
@@ -206,7 +226,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def make_certificate(path: Path) -> None:
-    import datetime
+    import datetime as dt
     import ipaddress
 
     from cryptography import x509
@@ -215,7 +235,7 @@ def make_certificate(path: Path) -> None:
 
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "loopback")])
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     alternative = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
     made = (
         x509.CertificateBuilder()
@@ -223,8 +243,8 @@ def make_certificate(path: Path) -> None:
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
         .add_extension(alternative, critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import boto3
 import pytest
@@ -16,6 +14,7 @@ from tests.conftest import ACCESS_KEY, SECRET_KEY
 from tests.rigs.announcements import PREFIX, AnnouncedBucket, envelope, s3_event
 from tests.rigs.background import Running, wait_until
 from tests.rigs.command import Ended, run, tree
+from tests.rigs.fault_proxy import FaultProxy, Rule, Status
 from tests.rigs.processes import ServerProcess
 
 if TYPE_CHECKING:
@@ -37,9 +36,9 @@ def sqs(moto: ServerProcess) -> SQSClient:
 
 
 @pytest.fixture
-def announced(s3: S3Client, sqs: SQSClient, moto: ServerProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
+def announced(s3: S3Client, sqs: SQSClient, moto: ServerProcess, monkeypatch: pytest.MonkeyPatch) -> Make:
     monkeypatch.setenv("AWS_ENDPOINT_URL", moto.url)
-    yield lambda **options: AnnouncedBucket(s3, sqs, **options)
+    return lambda **options: AnnouncedBucket(s3, sqs, **options)
 
 
 def watch_once(bucket: AnnouncedBucket, destination: Path, *options: str) -> Ended:
@@ -266,11 +265,16 @@ class TestByListing:
         assert ended.code == 0
         assert ended.report["runs"] >= 2
 
-    def test_an_outage_is_waited_out(self, tmp_path: Path, fault_proxy: Any, s3_bucket: str, s3: S3Client) -> None:
+    def test_an_outage_is_waited_out(self, tmp_path: Path, fault_proxy: FaultProxy, s3_bucket: str, s3: S3Client) -> None:
         s3.put_object(Bucket=s3_bucket, Key="n/a.json", Body=envelope("a"))
         arguments = ("watch", f"s3://{s3_bucket}/n/", tmp_path / "r", "--every", "1s", "--format", "json")
         with Running(tmp_path / "w", *arguments) as watcher:
             wait_until(lambda: names(tmp_path / "r") == {"a.json"}, "the first")
-            os.kill(watcher.process.pid, signal.SIGTERM) if watcher.process else None
-            watcher.ended()
+            fault_proxy.add(Rule(Status(403, "AccessDenied"), query="list-type"))
+            watcher.said("access denied.*looking again in")
+            s3.put_object(Bucket=s3_bucket, Key="n/b.json", Body=envelope("b"))
+            fault_proxy.clear()
+            wait_until(lambda: names(tmp_path / "r") == {"a.json", "b.json"}, "the second")
+            assert watcher.stop() == 143
+        assert watcher.report["failed_runs"] >= 1
         assert watcher.report["error"]["what"] == "interrupted"

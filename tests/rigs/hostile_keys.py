@@ -177,6 +177,10 @@ HOSTILE_KEYS = (
         ),
     ),
     HostileKeys(
+        "the folder of rescued results", (_safe("_rescued", _RESERVED, ""), _safe("_rescued/x.json", _RESERVED))
+    ),
+    HostileKeys("the manifest's own names", (_own("nimble-task:x.json"),)),
+    HostileKeys(
         "another key's safe name",
         (_safe(f"_keys/{hashlib.sha256(_ESCAPE.encode()).hexdigest()}.json", _RESERVED),),
     ),

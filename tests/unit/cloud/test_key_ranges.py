@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +18,7 @@ def test_ranges_hold_every_later_key_once_and_in_order(prefix: str, after: str, 
     for key in {prefix + name for name in found}:
         inside = [r for r in ranges if r[0] <= key and (r[1] is None or key < r[1])]
         assert len(inside) == (1 if not after or key.encode() > (prefix + after).encode() else 0)
-    for (_, end), (start, _) in zip(ranges, ranges[1:], strict=False):
+    for (_, end), (start, _) in pairwise(ranges):
         assert end == start
     assert ranges[-1][1] is None
 

@@ -1,0 +1,238 @@
+"""What keeps a run from starting, or ends it: a clear error, its code, and a report all the same."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import socket
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.program import Directory, checked_report, landed, result, run, sync, tree
+from tests.rigs.fault_proxy import FaultProxy, Rule, Status
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+def refused(code: int, location: str, dest: Path, *options: str | Path, report: Path | None = None) -> str:
+    """Run a sync that must end with ``code``; hold its report against its schema, return what people are told."""
+    report = report or dest.parent / "report.json"
+    report.unlink(missing_ok=True)
+    ended = run("sync", location, dest, "--report", report, *options)
+    assert ended.code == code, ended.err
+    told = [line for line in ended.err.splitlines() if not line.startswith("warning: ")]
+    assert told[0].startswith("error: ")
+    assert 1 < len(told) <= 3
+    assert all(line.startswith("  ") for line in told[1:])
+    document = checked_report(json.loads(report.read_text()), code)
+    assert document["error"]["what"] == told[0].removeprefix("error: ")
+    return ended.err
+
+
+def test_a_missing_bucket(s3_bucket: str, dest: Path) -> None:
+    assert "does not exist" in refused(5, f"s3://{s3_bucket}-not/", dest)
+    assert "no such directory" in refused(5, f"file://{dest.parent}/nowhere/", dest)
+
+
+def test_a_mistyped_bucket_can_be_corrected(s3: S3Client, s3_bucket: str, dest: Path) -> None:
+    refused(5, f"s3://{s3_bucket}-not/", dest)
+    s3.put_object(Bucket=s3_bucket, Key="a.json", Body=result(1))
+    assert landed(sync(f"s3://{s3_bucket}/", dest)) == 1
+
+
+def test_a_refused_listing(s3_bucket: str, fault_proxy: FaultProxy, dest: Path) -> None:
+    fault_proxy.add(Rule(Status(403, "AccessDenied"), query="list-type=2"))
+    assert "access denied" in refused(4, f"s3://{s3_bucket}/", dest)
+
+
+def test_an_endpoint_that_is_down(dest: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    told = refused(6, "s3://some-bucket/p/", dest, "--endpoint-url", f"http://127.0.0.1:{port}")
+    assert "cannot reach the store" in told
+
+
+def test_no_credentials(dest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    assert "aws configure" in refused(8, "s3://some-bucket/p/", dest)
+
+
+def test_an_expired_login(s3_bucket: str, fault_proxy: FaultProxy, dest: Path) -> None:
+    fault_proxy.add(Rule(Status(400, "ExpiredToken")))
+    told = refused(8, f"s3://{s3_bucket}/", dest)
+    assert "expired" in told
+    assert "set AWS_ACCESS_KEY_ID" in told
+
+
+def test_a_profile_that_is_none(s3_bucket: str, dest: Path) -> None:
+    assert "no-such-profile" in refused(8, f"s3://{s3_bucket}/", dest, "--profile", "no-such-profile")
+
+
+@pytest.mark.parametrize("location", ["ftp://host/x", "bucket/prefix", "s3://", "s3://-/x", "file://relative", ""])
+def test_locations_that_cannot_be(dest: Path, location: str) -> None:
+    ended = run("sync", location, dest)
+    assert ended.code == 2
+    assert ended.err.startswith("error: ")
+    assert not dest.exists()
+
+
+def test_a_file_for_a_destination(source: Directory, dest: Path, tmp_path: Path) -> None:
+    dest.write_text("mine")
+    assert "is not a directory" in refused(12, source.location, dest)
+    assert dest.read_text() == "mine"
+    refused(12, source.location, dest / "below", report=tmp_path / "report.json")
+
+
+def test_a_linked_state_folder(source: Directory, dest: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    dest.mkdir()
+    (dest / ".nimble-harvester").symlink_to(tmp_path / "elsewhere")
+    assert "symbolic link" in refused(12, source.location, dest)
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_another_source(source: Directory, dest: Path, tmp_path: Path) -> None:
+    source.put("a.json", result(1))
+    sync(source.location, dest)
+    other = Directory(tmp_path / "other")
+    told = refused(2, other.location, dest)
+    assert f"already is the copy of {source.location}" in told
+    assert "would be mixed" in told
+
+
+def test_a_newer_state(source: Directory, dest: Path) -> None:
+    source.put("a.json", result(1))
+    sync(source.location, dest)
+    with contextlib.closing(sqlite3.connect(dest / ".nimble-harvester" / "manifest.sqlite")) as database:
+        database.execute("PRAGMA user_version = 999")
+    assert "newer nimble-harvester" in refused(8, source.location, dest)
+    for verb in ("status", "verify", "cat"):
+        ended = run(verb, dest)
+        assert ended.code == 8
+        assert "newer nimble-harvester" in ended.err
+
+
+def test_a_manifest_that_is_none(source: Directory, dest: Path) -> None:
+    source.put("a.json", result(1))
+    sync(source.location, dest)
+    (dest / ".nimble-harvester" / "manifest.sqlite").write_bytes(b"no database " * 1000)
+    assert "is not a readable manifest" in refused(7, source.location, dest)
+
+
+def test_a_second_run_names_the_first(source: Directory, dest: Path) -> None:
+    source.put("a.json", result(1))
+    sync(source.location, dest)
+    with (dest / ".nimble-harvester" / "lock").open("r+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.write(json.dumps({"process": 4711, "host": "farm", "since": 1.8e9}))
+        lock.flush()
+        told = refused(11, source.location, dest)
+        assert "held by process 4711 on farm since 2027-01-15" in told
+        assert run("evict", dest, "--through", "1").code == 11
+        assert run("status", dest).out.count("held by   process 4711 on farm") == 1
+        assert run("cat", dest).code == run("verify", dest).code == 0
+    sync(source.location, dest)
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path, options: str) -> Iterator[Path]:
+    """Mount a small file system, where privileges allow it."""
+    folder.mkdir()
+    mount = shutil.which("mount")
+    if mount is None or os.geteuid() != 0:
+        pytest.skip("mounting a small file system needs root")
+    mounted = subprocess.run([mount, "-t", "tmpfs", "-o", options, "tmpfs", folder], check=False, capture_output=True)
+    if mounted.returncode != 0:
+        pytest.skip("mounting a small file system is not permitted here")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_a_disk_that_fills_up(source: Directory, tmp_path: Path) -> None:
+    bodies = {f"{number:03}.json": result(number, data={"html": "x" * 200_000}) for number in range(100)}
+    for name, body in bodies.items():
+        source.put(name, body)
+    with small_disk(tmp_path / "small", "size=10m") as disk:
+        dest = disk / "dest"
+        told = refused(12, source.location, dest, report=tmp_path / "report.json")
+        assert "is full" in told
+        assert "inodes are free" in told
+        assert "bytes free; what is to be fetched has at least" in run("sync", source.location, dest).err
+        landed_here = tree(dest)
+        assert landed_here
+        assert all(bodies[name] == body for name, body in landed_here.items())
+        assert list((dest / ".nimble-harvester" / "tmp").iterdir()) == []
+        assert run("verify", dest).code == 0
+        subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
+        sync(source.location, dest)
+        assert tree(dest) == bodies
+
+
+def test_no_inodes_left(source: Directory, tmp_path: Path) -> None:
+    for number in range(100):
+        source.put(f"{number}.json", result(number))
+    with small_disk(tmp_path / "small", "size=16m,nr_inodes=50") as disk:
+        told = refused(12, source.location, disk / "dest", report=tmp_path / "report.json")
+        assert " 0 inodes are free" in told
+        assert run("verify", disk / "dest").code == 0
+
+
+def test_a_read_only_disk(source: Directory, tmp_path: Path) -> None:
+    source.put("a.json", result(1))
+    with small_disk(tmp_path / "small", "size=16m") as disk:
+        sync(source.location, disk / "dest")
+        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+        told = refused(12, source.location, disk / "dest", report=tmp_path / "report.json")
+        assert "read-only" in told
+        assert "read-only" in refused(12, source.location, disk / "other", report=tmp_path / "report.json")
+        assert run("verify", disk / "dest").code == 0
+        assert run("cat", disk / "dest").out.encode() == result(1) + b"\n"
+        assert run("status", disk / "dest").code == 0
+
+
+def test_a_destination_that_may_not_be_written(source: Directory, tmp_path: Path) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("root may write everywhere")
+    source.put("a.json", result(1))
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o555)
+    assert "permission denied" in refused(12, source.location, locked / "dest", report=tmp_path / "report.json")
+
+
+def test_a_hundred_refusals_end_the_run(s3: S3Client, s3_bucket: str, fault_proxy: FaultProxy, dest: Path) -> None:
+    for number in range(260):
+        s3.put_object(Bucket=s3_bucket, Key=f"p/{number:03}.json", Body=result(number))
+    fault_proxy.add(Rule(Status(403, "AccessDenied"), path=r"/p/\d+"))
+    told = refused(4, f"s3://{s3_bucket}/p/", dest)
+    assert "every fetch fails: object denied" in told
+    report = json.loads((dest.parent / "report.json").read_text())
+    assert report["counts"]["failed"] >= 100
+    assert report["counts"]["not_attempted"] > 0
+    fault_proxy.clear()
+    assert landed(sync(f"s3://{s3_bucket}/p/", dest)) == 260
+
+
+def test_one_refused_object_costs_only_itself(
+    s3: S3Client, s3_bucket: str, fault_proxy: FaultProxy, dest: Path
+) -> None:
+    for number in range(5):
+        s3.put_object(Bucket=s3_bucket, Key=f"p/{number}.json", Body=result(number))
+    fault_proxy.add(Rule(Status(403, "AccessDenied"), path="/p/3.json"))
+    report = sync(f"s3://{s3_bucket}/p/", dest, expected=3)
+    assert (landed(report), report["counts"]["failed"]) == (4, 1)
+    assert report["problems"][0]["reason"] == "object_denied"
+    told = run("sync", f"s3://{s3_bucket}/p/", dest)
+    assert "  1 × failed: object denied (reported before)\n      e.g. p/3.json\n" in told.out
