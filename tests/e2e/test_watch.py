@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import boto3
 import pytest
 
+from scripts.soak_events import soak
 from tests.conftest import ACCESS_KEY, SECRET_KEY
 from tests.rigs.announcements import PREFIX, AnnouncedBucket, envelope, s3_event
 from tests.rigs.background import Running, wait_until
@@ -192,50 +193,16 @@ def test_a_worker_that_is_asked_to_stop_gives_back_what_it_has_not_begun(announc
     assert run("status", tmp_path / "r", "--format", "json").report["last_seq"] == 60
 
 
-def test_two_workers_killed_at_any_moment_land_everything_once(announced: Make, tmp_path: Path) -> None:
-    """Both are killed with all their processes again and again, and started anew, while objects arrive."""
-    bucket = announced(max_deliveries=50)
-    bucket.notify()
-    destinations = [tmp_path / "r0", tmp_path / "r1"]
-    workers = [
-        Running(
-            tmp_path / f"w{place}",
-            *(
-                "watch",
-                bucket.location,
-                destination,
-                "--queue",
-                bucket.queue,
-                "--format",
-                "json",
-                "--workers",
-                "1",
-                "--lease",
-                "10s",
-            ),
-        ).start()
-        for place, destination in enumerate(destinations)
-    ]
-    expected = set()
-    for number in range(150):
-        bucket.deliver(f"{PREFIX}{number}.json")
-        expected.add(f"{number}.json")
-        if number % 50 == 49:
-            victim = workers[number // 50 % 2]
-            victim.kill()
-            victim.start()
-
-    def landed() -> list[str]:
-        return [name for destination in destinations if destination.exists() for name in names(destination)]
-
-    wait_until(lambda: set(landed()) >= expected and bucket.waiting() == 0, "everything has come home")
-    for worker in workers:
-        worker.stop()
-    assert sorted(landed()) == sorted(expected)
-    together = run("status", *destinations, "--format", "json").report["total"]
-    assert together["landed"] == 150
-    for destination in destinations:
-        assert run("verify", destination).code == 0
+def test_two_workers_killed_at_any_moment_land_everything_once(tmp_path: Path) -> None:
+    """Both are killed now and then and started anew, while objects arrive and every message comes twice."""
+    found = soak(tmp_path, 300, 4, seed=7, again=1)
+    assert found.kills == 4
+    assert found.deliveries >= 600
+    assert found.landed == 300
+    assert set(found.files.values()) == {1}
+    assert len(found.files) == 300
+    assert found.left == 0
+    assert found.verified
 
 
 class TestByListing:

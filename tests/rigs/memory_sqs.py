@@ -10,6 +10,7 @@ import json
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,7 +32,7 @@ class MemorySqs(HttpServer):
 
     def __init__(self) -> None:
         super().__init__(self.respond)
-        self._lock = threading.Condition()
+        self._changed = threading.Condition()
         self._messages: dict[str, _Message] = {}
         self.given: int = 0
         """Deliveries so far."""
@@ -42,15 +43,15 @@ class MemorySqs(HttpServer):
 
     def send(self, body: str, *, again: int = 0) -> None:
         """Add a message that comes ``again`` so often after it was deleted, as a queue may do."""
-        with self._lock:
+        with self._changed:
             message = _Message(body, again=again)
             self._messages[message.id] = message
-            self._lock.notify_all()
+            self._changed.notify_all()
 
     @property
     def waiting(self) -> int:
         """How many messages there are, given out or not."""
-        with self._lock:
+        with self._changed:
             return len(self._messages)
 
     def respond(self, request: Request) -> Answer:
@@ -59,18 +60,21 @@ class MemorySqs(HttpServer):
             # Its sender was killed.
             return Answer(400)
         asked = json.loads(request.body)
-        answers = {
+        answers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "ReceiveMessage": self._receive,
             "ChangeMessageVisibilityBatch": self._extend,
             "DeleteMessageBatch": self._delete,
-            "GetQueueAttributes": lambda _: {"Attributes": {"RedrivePolicy": '{"maxReceiveCount": 100}'}},
+            "GetQueueAttributes": self._describe,
         }
         body = json.dumps(answers[operation](asked)).encode()
         return Answer(200, body, {"content-type": "application/x-amz-json-1.0", "x-amzn-requestid": str(uuid.uuid4())})
 
+    def _describe(self, _: dict[str, Any]) -> dict[str, Any]:
+        return {"Attributes": {"RedrivePolicy": json.dumps({"maxReceiveCount": 100})}}
+
     def _receive(self, asked: dict[str, Any]) -> dict[str, Any]:
         until = time.monotonic() + asked.get("WaitTimeSeconds", 0)
-        with self._lock:
+        with self._changed:
             while True:
                 now = time.monotonic()
                 visible = []
@@ -81,7 +85,7 @@ class MemorySqs(HttpServer):
                             break
                 if visible or now >= until:
                     break
-                self._lock.wait(min(0.1, until - now))
+                self._changed.wait(min(0.1, until - now))
             for message in visible:
                 message.visible_at = time.monotonic() + asked["VisibilityTimeout"]
                 message.receipt = str(uuid.uuid4())
@@ -118,7 +122,7 @@ class MemorySqs(HttpServer):
     def _each(self, asked: dict[str, Any], do: Any) -> dict[str, Any]:
         wanted = {entry["ReceiptHandle"]: entry for entry in asked["Entries"]}
         done, failed = [], []
-        with self._lock:
+        with self._changed:
             held = {each.receipt: each for each in self._messages.values() if each.receipt in wanted}
             for receipt, entry in wanted.items():
                 if receipt in held:
