@@ -12,6 +12,7 @@ import pytest
 
 from scripts.soak_events import soak
 from tests.conftest import ACCESS_KEY, SECRET_KEY
+from tests.e2e.program import validate
 from tests.rigs.announcements import PREFIX, AnnouncedBucket, envelope, s3_event
 from tests.rigs.background import Running, wait_until
 from tests.rigs.command import Ended, run, tree
@@ -43,7 +44,10 @@ def announced(s3: S3Client, sqs: SQSClient, moto: ServerProcess, monkeypatch: py
 
 
 def watch_once(bucket: AnnouncedBucket, destination: Path, *options: str) -> Ended:
-    return run("watch", bucket.location, destination, "--queue", bucket.queue, "--once", "--format", "json", *options)
+    arguments = ("watch", bucket.location, destination, "--queue", bucket.queue, "--once", "--format", "json")
+    ended = run(*arguments, *options)
+    validate("watch-report", ended.report)
+    return ended
 
 
 def names(destination: Path) -> set[str]:
