@@ -7,7 +7,6 @@ from pathlib import Path
 
 from tests.rigs.command import run
 
-
 QUEUE = "arn:aws:sqs:us-east-1:123456789012:results"
 SHOW = ("policy", "show", "--for", "events", "--mode", "async", "--bucket", "my-bucket", "--prefix", "nimble/")
 
