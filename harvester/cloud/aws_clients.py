@@ -9,13 +9,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import boto3
+import botocore.session
 from botocore import exceptions as refusals
 from botocore import xform_name
 from botocore.config import Config
+from botocore.loaders import Loader, create_loader
 from botocore.parsers import ResponseParserError
 
 from harvester.cloud.answers import Answer
@@ -142,6 +145,12 @@ def _since(started: float) -> float:
     return (time.monotonic() - started) * 1000
 
 
+@cache
+def _service_models() -> Loader:
+    """Return botocore's descriptions of services, read once in a process: they are megabytes of JSON."""
+    return create_loader()
+
+
 class AwsClients:
     """The clients for one set of settings, made when first asked for; safe to use from several threads."""
 
@@ -152,8 +161,10 @@ class AwsClients:
         self._lock = threading.Lock()
         self._clients: dict[tuple[str, str], Any] = {}
         with explained(self._profile):
-            self._session = boto3.session.Session(profile_name=self._profile)
-            find_credentials(self._session._session, self._profile)  # noqa: SLF001  # boto3 offers no other way to its botocore session
+            core = botocore.session.Session(profile=self._profile)
+            core.register_component("data_loader", _service_models())
+            self._session = boto3.session.Session(botocore_session=core)
+            find_credentials(core, self._profile)
             self._region = settings.region or self._session.region_name or _ANY_REGION
 
     @property

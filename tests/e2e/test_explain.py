@@ -121,6 +121,10 @@ def test_a_new_bucket_of_aws_is_open_after_apply_alone(s3_bucket: str, fault_pro
 PUBLIC = {"Sid": "Site", "Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::{}/*"}
 
 
+def _no_policy(door: Door) -> None:
+    door.s3.delete_bucket_policy(Bucket=door.bucket)
+
+
 def _narrowed(door: Door) -> None:
     document = door.policy()
     for statement in document["Statement"]:
@@ -181,6 +185,10 @@ def _ownership(setting: str) -> Callable[[Door], None]:
     return change
 
 
+def _no_ownership(door: Door) -> None:
+    door.s3.delete_bucket_ownership_controls(Bucket=door.bucket)
+
+
 def _managed_key(door: Door) -> None:
     door.encrypt()
 
@@ -216,8 +224,8 @@ def _dying_key(door: Door) -> None:
     door.kms.schedule_key_deletion(KeyId=arn.rsplit("/", 1)[-1], PendingWindowInDays=7)
 
 
-WAYS = {
-    "no policy": (lambda door: door.s3.delete_bucket_policy(Bucket=door.bucket), "requirement-missing"),
+WAYS: dict[str, tuple[Callable[[Door], None], str]] = {
+    "no policy": (_no_policy, "requirement-missing"),
     "an action is missing": (_narrowed, "requirement-missing"),
     "the prefix is misspelt": (_misspelt, "prefix-typo"),
     "the other mode's principal": (_other_principal, "other-mode-principal"),
@@ -291,7 +299,7 @@ def test_requester_pays_keeps_nimble_out(s3_bucket: str, fault_proxy: FaultProxy
     ("change", "code"),
     [
         (_ownership("BucketOwnerPreferred"), "objects-may-be-owned-by-writer"),
-        (lambda door: door.s3.delete_bucket_ownership_controls(Bucket=door.bucket), "ownership-not-set"),
+        (_no_ownership, "ownership-not-set"),
     ],
 )
 def test_softer_ownership_is_a_warning_with_the_fix_and_no_gap(
@@ -451,8 +459,7 @@ class TestFiles:
         }
         options = [text for pair in files.items() for text in pair]
         door.proxy.kill()
-        nobody = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
-        offline = run("explain", door.url, "--mode", "jobs", *options, "--format", "json", **nobody)
+        offline = run("explain", door.url, "--mode", "jobs", *options, "--format", "json", AWS_ACCESS_KEY_ID="")
         assert offline.document == live.document
         assert offline.code == 10
 
