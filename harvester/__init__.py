@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from harvester.access import AccessReport, ProbeReport, explain_access, probe_connection
     from harvester.api import reconcile, sync
     from harvester.errors import HarvesterError
     from harvester.location import Location, parse_location
@@ -31,9 +32,11 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AccessReport",
     "HarvesterError",
     "Location",
     "Observer",
+    "ProbeReport",
     "ResultOptions",
     "ResultRow",
     "Selection",
@@ -44,16 +47,22 @@ __all__ = [
     "Verification",
     "destination_status",
     "evict",
+    "explain_access",
     "list_objects",
     "parse_location",
+    "probe_connection",
     "read",
     "reconcile",
     "sync",
 ]
 
-_HOMES = {"sync": "harvester.api", "reconcile": "harvester.api", "HarvesterError": "harvester.errors"} | dict.fromkeys(
-    ("Location", "parse_location"), "harvester.location"
-)
+_HOMES = {
+    "sync": "harvester.api",
+    "reconcile": "harvester.api",
+    "HarvesterError": "harvester.errors",
+    **dict.fromkeys(("Location", "parse_location"), "harvester.location"),
+    **dict.fromkeys(("AccessReport", "ProbeReport", "explain_access", "probe_connection"), "harvester.access"),
+}
 
 
 def __getattr__(name: str) -> object:

@@ -6,7 +6,6 @@ import os
 import shlex
 import shutil
 import subprocess
-import sys
 import sysconfig
 import venv
 from collections.abc import Callable, Mapping

@@ -90,7 +90,7 @@ def _fields(where: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> 
 
 
 def _parts(document: PolicyDocument) -> list[Mapping[str, Any]]:
-    return [each.value for each in (*document.statements, *document.bindings)]
+    return [*(each.value for each in document.statements), *(each.value for each in document.bindings)]
 
 
 def _name(part: Mapping[str, Any]) -> str:

@@ -20,6 +20,7 @@ from harvester.cloud import StoreSettings
 from harvester.cloud.bucket_settings import Unread
 from harvester.errors import UsageError
 from harvester.location import Location
+from policies import facts
 
 _MARKS = {"holds": "ok", "fails": "FAILS", "depends": "DEPENDS", "unknown": "unknown"}
 _DAY = 86400.0
@@ -143,7 +144,7 @@ def as_document(report: AccessReport) -> dict[str, Any]:
 
 def _document(explanation: Explanation, comparison: Comparison | None) -> dict[str, Any]:
     target = explanation.target
-    document = {
+    document: dict[str, Any] = {
         "bucket": target.bucket,
         "cloud": target.contract.cloud,
         "mode": target.contract.mode,
@@ -199,7 +200,9 @@ def _render(explanation: Explanation, comparison: Comparison | None) -> Iterator
     for name, prefix in target.prefixes.items():
         yield f"  {name:<8}{prefix or 'the whole bucket'}"
     if explanation.chips:
-        yield "\n  Nimble's Test Connection would show"
+        belongs = facts().test_connection.mode
+        of_no_matter = "" if target.contract.mode == belongs else f", which is of no matter: it belongs to {belongs}"
+        yield wrapped(f"Nimble's Test Connection would show{of_no_matter}", first="\n  ", rest="  ")
         for chip in explanation.chips:
             text = chip.chip.text if chip.chip is not None else "not known"
             yield wrapped(
@@ -245,14 +248,14 @@ def _settings(explanation: Explanation) -> Iterator[str]:
             continue
         value = getattr(known, name)
         if not isinstance(value, Unread):
-            yield wrapped(words(value), first=f"    {said:<35}")
+            yield wrapped(words(value), first=f"    {said:<36}")
     if explanation.snapshot.key is not None:
-        yield wrapped(words(explanation.snapshot.key), first=f"    {'key':<35}")
+        yield wrapped(words(explanation.snapshot.key), first=f"    {'key':<36}")
     for unknown in explanation.unknowns:
         code = f", {unknown.code}" if unknown.code else ""
         request = f", request id {unknown.request_id}" if unknown.request_id else ""
         text = f"unknown ({unknown.reason}{code}{request}): takes {unknown.permission}"
-        yield wrapped(text, first=f"    {unknown.setting:<35}")
+        yield wrapped(text, first=f"    {unknown.setting:<36}")
 
 
 def _since(comparison: Comparison) -> Iterator[str]:

@@ -33,7 +33,6 @@ from harvester.mirror import (
     similar_key,
     sync,
 )
-from harvester.result import ResultReader, UserSchemaError
 
 
 @click.command(
@@ -198,6 +197,9 @@ def _options(chosen: dict[str, Any]) -> SyncOptions:
 def _read_schema(path: Path | None) -> str | None:
     if path is None:
         return None
+    # Loaded only here: a run without a schema of the user's needs no parser in this process.
+    from harvester.result import ResultReader, UserSchemaError
+
     try:
         text = path.read_text(encoding="utf-8")
         ResultReader(ResultOptions(user_schema=text))

@@ -46,7 +46,12 @@ def state_folder(destination: Path) -> Path:
 
 def manifest_path(destination: Path, state_dir: Path | None) -> Path:
     """Return where the manifest lies: in ``state_dir`` when given, else in the state folder."""
-    return (state_dir or state_folder(destination)) / MANIFEST_NAME
+    return state_directory(destination, state_dir) / MANIFEST_NAME
+
+
+def state_directory(destination: Path, state_dir: Path | None) -> Path:
+    """Return the folder of the manifest, and of other state that outlives a run."""
+    return state_dir or state_folder(destination)
 
 
 @contextlib.contextmanager
