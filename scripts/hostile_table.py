@@ -24,9 +24,9 @@ _KEYS = """## Keys
 Every object lands with its bytes intact, once, and inside DEST: under its own path where that is safe and no other
 object has it, else under its safe name, `_keys/<SHA-256 of the key below the prefix>` with the key's own suffix; the
 manifest knows the key. `--unsafe-names refuse` refuses exactly those, and says why. Where two objects would have one
-path, the one that has it keeps it, else the smaller key in bytes gets it. On a file system that does not tell case, or composed
-from decomposed letters, names that differ by those alone are such a pair. The same objects from `s3://`, `gs://` and
-`file://` become the same tree.
+path, the one that has it keeps it, else the smaller key in bytes gets it. On a file system that does not tell case, or
+composed from decomposed letters, names that differ by those alone are such a pair. The same objects from `s3://`,
+`gs://` and `file://` become the same tree.
 """
 
 _PAYLOADS = """## Bodies
@@ -45,7 +45,8 @@ _SURROUNDINGS = """## What happens to a whole run
 """
 
 _SOAK = """The soak ends a sync of 2,000 objects at random instants, two hundred times, in each of those ways, and
-checks all of that each time: `./scripts/soak`, or `./scripts/soak --quick` for a minute of it. `--seed` repeats its choices.
+checks all of that each time: `./scripts/soak`, or `./scripts/soak --quick` for a minute of it. `--seed` repeats its
+choices.
 """
 
 
