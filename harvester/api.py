@@ -62,7 +62,9 @@ def reconcile(
     # Loaded when it is used: a sync starts faster without it.
     from harvester import tasks as room
 
-    promise = room.Promise(tuple(batches), tuple(runs), tuple(tasks))
+    promise = room.Promise.of_ids(batches=batches, runs=runs, tasks=tasks)
+    options = options or room.ReconcileOptions()
+    options = dataclasses.replace(options, sync=with_facts(options.sync))
     if client is not None:
         return room.reconcile(Path(destination), promise, client, options, settings=settings)
     with room.NimbleClient.from_environment() as own:
