@@ -268,6 +268,22 @@ def test_a_full_disk_ends_the_run_and_what_landed_stays(
     assert command.tree(destination) == whole
 
 
+@pytest.mark.parametrize("small_disk", ["size=3m"], indirect=True)
+def test_eviction_makes_room_on_a_full_disk(small_disk: Path, store: MemoryS3, many: dict[str, bytes]) -> None:
+    destination = small_disk / "destination"
+    full = command.sync("s3://bucket/r/", destination)
+    assert full.code == 12, full
+
+    ended = command.run("evict", destination, "--older-than", "0s", "--format", "json")
+
+    assert ended.code == 0, ended
+    assert ended.report["objects"] == full.counts["landed"]
+    assert command.tree(destination) == {}
+    again = command.sync("s3://bucket/r/", destination)
+    assert again.counts["unchanged"] == full.counts["landed"]
+    assert again.counts["landed"] > 0
+
+
 @pytest.mark.parametrize("small_disk", ["size=8m"], indirect=True)
 def test_a_read_only_destination_is_said_before_anything_is_fetched(
     small_disk: Path, store: MemoryS3, proxy: FaultProxy
