@@ -265,7 +265,9 @@ class TestByListing:
         assert ended.code == 0
         assert ended.report["runs"] >= 2
 
-    def test_an_outage_is_waited_out(self, tmp_path: Path, fault_proxy: FaultProxy, s3_bucket: str, s3: S3Client) -> None:
+    def test_an_outage_is_waited_out(
+        self, tmp_path: Path, fault_proxy: FaultProxy, s3_bucket: str, s3: S3Client
+    ) -> None:
         s3.put_object(Bucket=s3_bucket, Key="n/a.json", Body=envelope("a"))
         arguments = ("watch", f"s3://{s3_bucket}/n/", tmp_path / "r", "--every", "1s", "--format", "json")
         with Running(tmp_path / "w", *arguments) as watcher:
