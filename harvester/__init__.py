@@ -27,13 +27,17 @@ if TYPE_CHECKING:
         list_objects,
         read,
     )
+    from harvester.tasks import NimbleClient, ReconcileOptions, ReconcileReport
 
 __version__ = "0.1.0"
 
 __all__ = [
     "HarvesterError",
     "Location",
+    "NimbleClient",
     "Observer",
+    "ReconcileOptions",
+    "ReconcileReport",
     "ResultOptions",
     "ResultRow",
     "Selection",
@@ -51,9 +55,16 @@ __all__ = [
     "sync",
 ]
 
-_HOMES = {"sync": "harvester.api", "reconcile": "harvester.api", "HarvesterError": "harvester.errors"} | dict.fromkeys(
-    ("Location", "parse_location"), "harvester.location"
-)
+_HOMES = {
+    name: home
+    for home, names in {
+        "harvester.api": ("reconcile", "sync"),
+        "harvester.errors": ("HarvesterError",),
+        "harvester.location": ("Location", "parse_location"),
+        "harvester.tasks": ("NimbleClient", "ReconcileOptions", "ReconcileReport"),
+    }.items()
+    for name in names
+}
 
 
 def __getattr__(name: str) -> object:
