@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from harvester.access import AccessReport, ProbeReport, explain_access, probe_connection
     from harvester.api import reconcile, sync
     from harvester.errors import HarvesterError
     from harvester.location import Location, parse_location
@@ -32,10 +33,12 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AccessReport",
     "HarvesterError",
     "Location",
     "NimbleClient",
     "Observer",
+    "ProbeReport",
     "ReconcileOptions",
     "ReconcileReport",
     "ResultOptions",
@@ -48,22 +51,22 @@ __all__ = [
     "Verification",
     "destination_status",
     "evict",
+    "explain_access",
     "list_objects",
     "parse_location",
+    "probe_connection",
     "read",
     "reconcile",
     "sync",
 ]
 
 _HOMES = {
-    name: home
-    for home, names in {
-        "harvester.api": ("reconcile", "sync"),
-        "harvester.errors": ("HarvesterError",),
-        "harvester.location": ("Location", "parse_location"),
-        "harvester.tasks": ("NimbleClient", "ReconcileOptions", "ReconcileReport"),
-    }.items()
-    for name in names
+    "sync": "harvester.api",
+    "reconcile": "harvester.api",
+    "HarvesterError": "harvester.errors",
+    **dict.fromkeys(("Location", "parse_location"), "harvester.location"),
+    **dict.fromkeys(("AccessReport", "ProbeReport", "explain_access", "probe_connection"), "harvester.access"),
+    **dict.fromkeys(("NimbleClient", "ReconcileOptions", "ReconcileReport"), "harvester.tasks"),
 }
 
 

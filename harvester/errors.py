@@ -7,6 +7,7 @@ HarvesterError
 ├── ConnectionFailed      6    network, throttling, timeout, after retries
 ├── IntegrityError        7    a stored or given document is not what it claims to be
 ├── ConfigurationError    8    credentials or configuration missing or expired here
+├── DifferenceFound      10    what is there is not what was planned from, or not what was asked for
 ├── DestinationLocked    11    a live run holds the destination
 ├── DestinationUnusable  12    full, out of inodes, read-only, not a directory
 ├── ConsentNeeded        13    a confirmation was needed and none was given
@@ -100,6 +101,12 @@ class ConfigurationError(HarvesterError):
     """Configuration or credentials are missing or expired on this machine."""
 
     exit_code = ExitCode.CONFIGURATION
+
+
+class DifferenceFound(HarvesterError):
+    """What is there is not what was planned from, or not what was asked for."""
+
+    exit_code = ExitCode.DIFFERENCE
 
 
 class DestinationLocked(HarvesterError):

@@ -55,10 +55,12 @@ class Change:
         return unified_diff(self.before.value, self.after.value, name)
 
 
-def unified_diff(before: Mapping[str, Any], after: Mapping[str, Any], name: str) -> str:
+def unified_diff(
+    before: Mapping[str, Any], after: Mapping[str, Any], name: str, outcome: str = "merged"
+) -> str:
     """Return a unified diff of two documents written alike."""
     old, new = dump_json(before).splitlines(keepends=True), dump_json(after).splitlines(keepends=True)
-    return "".join(difflib.unified_diff(old, new, f"{name} (now)", f"{name} (merged)"))
+    return "".join(difflib.unified_diff(old, new, f"{name} (now)", f"{name} ({outcome})"))
 
 
 def merge(policy: PolicyDocument, contract: AccessContract, place: Place, *, exempt: bool = False) -> Change:

@@ -198,18 +198,23 @@ IMPLICITLY_DENIED = Decision("implicitly_denied", ())
 
 
 def context_value(key: str, value: object) -> Value:
-    """Return a context value as conditions compare it; an empty list is no value at all."""
+    """Return a context value as conditions compare it; an empty list is no value at all.
+
+    Raises ContractError for what is no value of a condition key.
+    """
+    if isinstance(value, list | tuple | set | frozenset):
+        texts = tuple(_scalar(key, each) for each in value)
+        return texts[0] if len(texts) == 1 else texts or None
+    return _scalar(key, value)
+
+
+def _scalar(key: str, value: object) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
         return str(value)
-    if isinstance(value, list | tuple | set | frozenset):
-        values = tuple(context_value(key, each) for each in value)
-        if all(isinstance(each, str) for each in values):
-            texts = tuple(each for each in values if isinstance(each, str))
-            return texts[0] if len(texts) == 1 else texts or None
     raise ContractError(
         f"no value of a condition key: {key}",
         cause="a value is a string, a number, a boolean, or a list of them",

@@ -93,7 +93,10 @@ class OpenRequest:
         (effect,) = outcome.effects
         if effect == "implicitly_denied":
             return IMPLICITLY_DENIED
-        return Decision(effect, self._references(box for box in boxes if box.allow is (effect == "allowed")))
+        deciding = [box for box in boxes if box.allow is (effect == "allowed")]
+        # Those that match in any case decide; without any, it takes all of them together.
+        certain = [box for box in deciding if box.statement in outcome.certain]
+        return Decision(effect, self._references(iter(certain or deciding)))
 
     def _bounded(self, boxes: Sequence[Box], reason: str) -> Decision:
         if any(not box.terms for box in boxes if not box.allow):

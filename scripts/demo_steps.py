@@ -43,7 +43,7 @@ class Demo:
         foreign = ("AWS_", "GOOGLE_", "NIMBLE_", "STORAGE_EMULATOR_HOST")
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        self._environment = {**inherited, **CREDENTIALS, "AWS_ENDPOINT_URL": endpoint, "PATH": programs}
+        self.environment = {**inherited, **CREDENTIALS, "AWS_ENDPOINT_URL": endpoint, "PATH": programs}
         self.s3: Any = boto3.client(
             "s3",
             endpoint_url=endpoint,
@@ -60,7 +60,7 @@ class Demo:
     def run(self, command: str, *, expected: int = 0) -> None:
         """Show a command line and what it prints; it must end as expected."""
         print(f"\n$ {command}", flush=True)
-        ended = subprocess.run(["bash", "-c", command], cwd=self.folder, env=self._environment, check=False)
+        ended = subprocess.run(["bash", "-c", command], cwd=self.folder, env=self.environment, check=False)
         if ended.returncode != expected:
             raise DemoFailed(f"it ended with exit code {ended.returncode} instead of {expected}: {command}")
 

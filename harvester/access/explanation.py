@@ -130,7 +130,10 @@ def explain(
     place = _place(target, snapshot)
     report, proof = _proved(target, place, snapshot)
     traps = tuple(find_traps(Question(target, snapshot, harvest_days, now or datetime.now(UTC))))
-    gaps = [*requirement_gaps(target, proof, snapshot), *document_gaps(target, snapshot, report), *traps]
+    found = [*requirement_gaps(target, proof, snapshot), *document_gaps(target, snapshot, report), *traps]
+    # What a public statement does is told by the setting that makes it matter, where there is one.
+    told = any(gap.code.startswith("public-") for gap in traps)
+    gaps = [gap for gap in found if not (told and gap.code == "public")]
     gaps.sort(key=lambda gap: -SEVERITIES.index(gap.severity))
     return Explanation(
         target=target,

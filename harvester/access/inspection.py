@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from harvester.access.snapshot import Snapshot, snapshot_of
 from harvester.cloud import Cause, StoreSettings
 from harvester.cloud.bucket_settings import Encryption, KmsKey, S3Settings, S3SettingsReader, Unread
@@ -28,15 +30,19 @@ def inspect_bucket(
     """
     settings = settings or StoreSettings()
     if location.scheme == "gs":
-        return _inspect_gcs(location, settings)
-    reader = S3SettingsReader(location.bucket, settings, kms_profile=kms_profile)
+        return inspect_gcs(GcsSettingsReader(location.bucket, settings), location)
+    return inspect_s3(S3SettingsReader(location.bucket, settings, kms_profile=kms_profile), location, key_arn)
+
+
+def inspect_s3(reader: S3SettingsReader, location: Location, key_arn: str | None = None) -> Snapshot:
+    """Read the bucket of ``reader``; see `inspect_bucket`."""
     found = reader.read()
     _raise_for(reader.problems, location, nothing_known=_knows_nothing(found))
     return snapshot_of(found, inspect_key(reader, found, key_arn))
 
 
-def _inspect_gcs(location: Location, settings: StoreSettings) -> Snapshot:
-    reader = GcsSettingsReader(location.bucket, settings)
+def inspect_gcs(reader: GcsSettingsReader, location: Location) -> Snapshot:
+    """Read the bucket of ``reader``; see `inspect_bucket`."""
     found = reader.read()
     nothing_known = isinstance(found.policy, Unread) and isinstance(found.location, Unread)
     _raise_for(reader.problems, location, nothing_known=nothing_known)
@@ -51,7 +57,15 @@ def inspect_key(reader: S3SettingsReader, found: S3Settings, key_arn: str | None
     encryption = found.encryption
     if not isinstance(encryption, Encryption) or not encryption.algorithm.startswith("aws:kms"):
         return None
-    return reader.read_key(encryption.key or MANAGED_KEY, region)
+    if names_managed_key(encryption.key):
+        # By its name alone: an endpoint may offer the alias without knowing who manages what.
+        return replace(reader.read_key(encryption.key or MANAGED_KEY, region), managed_by_aws=True)
+    return reader.read_key(encryption.key, region)
+
+
+def names_managed_key(key: str) -> bool:
+    """Tell whether a default encryption's key is the one AWS manages: none named, or that alias."""
+    return not key or key == MANAGED_KEY or key.endswith(f":{MANAGED_KEY}")
 
 
 def _knows_nothing(found: S3Settings) -> bool:

@@ -150,9 +150,9 @@ def _target(agreed: AccessContract, location: Location, given: Mapping[str, str]
         if role is not None:
             prefixes = {role: location.prefix}
         elif location.prefix:
-            documented = " or ".join(each.documented for each in agreed.prefixes)
+            documented = " nor ".join(each.documented for each in agreed.prefixes)
             raise UsageError(
-                f"{location.url} is neither under {documented}",
+                f"{location.url} is under neither {documented}",
                 cause=f"a location of {agreed.mode} is read or written, and its prefix does not say which",
                 next_step=f"write --{names[0]} {location.url}, or --{names[-1]} {location.url}",
             )

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from harvester.access.gaps import Gap
-from harvester.access.inspection import MANAGED_KEY
+from harvester.access.inspection import names_managed_key
 from harvester.access.snapshot import Snapshot
 from harvester.access.targets import Target, shown
 from harvester.cloud.bucket_settings import (
@@ -170,8 +170,7 @@ def _encryption(question: Question, settings: S3Settings) -> Iterator[Gap]:
     where = "default encryption"
     to_sse_s3 = _encryption_command(settings.bucket, {"SSEAlgorithm": "AES256"})
     name = encryption.key
-    managed = not name or name == MANAGED_KEY or name.endswith(f":{MANAGED_KEY}")
-    if managed or (key is not None and key.managed_by_aws and _is_default(key, name)):
+    if names_managed_key(name) or (key is not None and key.managed_by_aws and _is_default(key, name)):
         yield Gap(
             "managed-key",
             "error",

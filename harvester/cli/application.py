@@ -21,6 +21,8 @@ from harvester.errors import ExitCode, HarvesterError
 COMMANDS: Mapping[str, str] = {
     "sync": "harvester.cli.sync:sync_command",
     "ls": "harvester.cli.ls:ls_command",
+    "watch": "harvester.cli.watch:watch_command",
+    "listen": "harvester.cli.listen:listen_command",
     "verify": "harvester.cli.verify:verify_command",
     "status": "harvester.cli.status:status_command",
     "cat": "harvester.cli.cat:cat_command",
@@ -41,6 +43,8 @@ COMMANDS: Mapping[str, str] = {
 SUMMARIES: Mapping[str, str] = {
     "sync": "Bring every result under LOCATION home to DEST.",
     "ls": "List the objects under LOCATION.",
+    "watch": "Bring results home as they arrive, until stopped.",
+    "listen": "Receive Nimble's webhooks, and bring home what they announce.",
     "verify": "Hold every landed file of DEST against its manifest.",
     "status": "Show what is known of each DEST.",
     "cat": "Stream the landed results of DEST as JSON Lines.",
@@ -75,10 +79,13 @@ def _reader_may_leave() -> Iterator[None]:
 class LazyGroup(click.Group):
     """A group that imports a command's module when the command is asked for."""
 
-    def __init__(self, *args: object, lazy: Mapping[str, str], **kwargs: object) -> None:
-        """Take ``lazy``: the command's name to ``module:attribute``."""
+    def __init__(
+        self, *args: object, lazy: Mapping[str, str], summaries: Mapping[str, str] | None = None, **kwargs: object
+    ) -> None:
+        """Take ``lazy``: the command's name to ``module:attribute``; ``summaries``: what --help says of each."""
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # click's own signature is wide; passed through
         self._lazy = lazy
+        self._summaries = summaries or {}
 
     def make_context(self, *args: Any, **more: Any) -> click.Context:
         """Parse, which may print the help."""
@@ -97,22 +104,29 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click's signature
         """Write the list of verbs from the table, importing none of them."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, SUMMARIES.get(name, "")) for name in self._lazy])
+            formatter.write_dl([(name, self._summaries.get(name, "")) for name in self._lazy])
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # click's signature
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return the command, or None for an unknown name."""
         target = self._lazy.get(cmd_name)
         if target is None:
             return None
         module, _, attribute = target.partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
-        name_variables(command, f"NIMBLE_HARVESTER_{cmd_name.replace('-', '_').upper()}")
+        path = [*_groups(ctx), cmd_name]
+        name_variables(command, "_".join(("nimble-harvester", *path)).replace("-", "_").upper())
         return command
+
+
+def _groups(ctx: click.Context) -> list[str]:
+    """Return the names of the groups a command is in, the program itself aside."""
+    return [] if ctx.parent is None else [*_groups(ctx.parent), str(ctx.info_name)]
 
 
 @click.group(
     cls=LazyGroup,
     lazy=COMMANDS,
+    summaries=SUMMARIES,
     context_settings={
         "help_option_names": ["-h", "--help"],
         "max_content_width": 100,

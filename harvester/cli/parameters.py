@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import math
 import re
 import time
 from collections.abc import Callable
@@ -12,7 +14,7 @@ from typing import Any, TypeVar
 
 import click
 
-from harvester.cloud import StoreSettings
+from harvester.cloud import RetryPolicy, StoreSettings
 from harvester.errors import UsageError
 from harvester.location import Location, parse_location
 
@@ -103,10 +105,20 @@ def store_options(command: _Command) -> _Command:
             region=values.pop("region"),
             request_payer=values.pop("request_payer"),
             expected_bucket_owner=values.pop("expected_bucket_owner"),
+            retry=_retry_policy(values.pop("retries"), values.pop("stall_timeout")),
         )
         return command(settings=settings, **values)
 
     for option in (
+        click.option(
+            "--stall-timeout",
+            type=DURATION,
+            metavar="TIME",
+            help="Break off what stands still so long.  [default: 15s]",
+        ),
+        click.option(
+            "--retries", type=click.IntRange(0, 100), metavar="N", help="Further attempts at a request.  [default: 5]"
+        ),
         click.option("--expected-bucket-owner", metavar="ACCOUNT", help="Refuse a bucket of any other AWS account."),
         click.option("--request-payer", is_flag=True, help="Pay for requests to a requester-pays bucket."),
         click.option("--region", metavar="REGION", help="AWS region; a wrong one is corrected by itself."),
@@ -115,6 +127,19 @@ def store_options(command: _Command) -> _Command:
     ):
         option(with_settings)
     return with_settings  # type: ignore[return-value]  # the same command, with options of its own
+
+
+def _retry_policy(retries: int | None, timeout: float | None) -> RetryPolicy:
+    policy = RetryPolicy()
+    if retries is not None:
+        attempts = retries + 1
+        # More attempts need more time, or the limit in seconds would void them.
+        patience = policy.seconds * max(1.0, attempts / policy.attempts)
+        policy = dataclasses.replace(policy, attempts=attempts, seconds=patience)
+    if timeout is not None:
+        seconds = max(1, math.ceil(timeout))
+        policy = dataclasses.replace(policy, connect_seconds=seconds, stall_seconds=seconds)
+    return policy
 
 
 def _endpoint(url: str | None) -> str | None:

@@ -13,16 +13,29 @@ COMMANDS: Mapping[str, str] = {
     "show": "harvester.cli.policy_show:show",
     "check": "harvester.cli.policy_check:check",
     "simulate": "harvester.cli.policy_simulate:simulate",
-    "diff": "harvester.cli.policy_merge:diff",
+    "diff": "harvester.cli.policy_diff:diff_command",
     "merge": "harvester.cli.policy_merge:merge",
+    "apply": "harvester.cli.policy_apply:apply_command",
+    "revert": "harvester.cli.policy_revert:revert_command",
+}
+
+# What --help says of each without importing it.
+SUMMARIES: Mapping[str, str] = {
+    "show": "Print the policy that opens a bucket to Nimble.",
+    "check": "Check a policy against what Nimble needs.",
+    "simulate": "Decide requests by resource policies.",
+    "diff": "Show what merge or apply would change.",
+    "merge": "Add our statements to a policy.",
+    "apply": "Open the bucket of LOCATION to Nimble.",
+    "revert": "Put the policies of LOCATION back as they were.",
 }
 
 
-@click.group(cls=LazyGroup, lazy=COMMANDS)
+@click.group(cls=LazyGroup, lazy=COMMANDS, summaries=SUMMARIES)
 def policy() -> None:
-    """Print, check, decide, compare and merge the policies that open a bucket to Nimble.
+    """Print, check, compare, merge and apply the policies that open a bucket.
 
-    Documents in, documents out: none of this asks a cloud for anything.
+    Documents in, documents out: nothing asks a cloud for anything, except apply, revert, and diff of a LOCATION.
 
     \b
     Examples:

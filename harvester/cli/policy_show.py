@@ -90,9 +90,7 @@ def _nimble(contract: AccessContract, place: Place, target: Target, options: dic
     if options["form"] == "cloudformation" or (options["form"] == "terraform" and options["whole"]):
         say("  note: this sets the bucket's whole policy; statements it does not hold are removed")
     if policy is not None and policy.kind == "gcs" and "version" in policy.value:
-        say(
-            "  note: the condition needs uniform bucket-level access; --no-condition admits to the whole bucket"
-        )
+        say("  note: the condition needs uniform bucket-level access; --no-condition leaves it out")
     return text
 
 

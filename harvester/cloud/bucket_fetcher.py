@@ -151,9 +151,10 @@ class BucketFetcher:
         if transfer.question is not None:
             handle.setopt(pycurl.URL, transfer.question.url)
             handle.setopt(pycurl.HTTPHEADER, transfer.question.headers)
-            if transfer.question.method == "HEAD":
+            head = transfer.question.method == "HEAD"
+            if head:
                 handle.setopt(pycurl.NOBODY, 1)
-            handle.setopt(pycurl.MAXFILESIZE_LARGE, MEBIBYTE)
+            handle.setopt(pycurl.MAXFILESIZE_LARGE, 0 if head else MEBIBYTE)
         else:
             if not transfer.attempts:
                 transfer.began = now
@@ -193,17 +194,11 @@ class BucketFetcher:
         curl_timer = self._multi.timeout()
         if curl_timer >= 0:
             until = min(until, now + curl_timer / 1000)
-        poller = select.poll()
-        readable, writable, _ = self._multi.fdset()
-        for descriptor in {*readable, *writable}:
-            events = select.POLLIN if descriptor in readable else 0
-            poller.register(descriptor, events | (select.POLLOUT if descriptor in writable else 0))
-        for descriptor in wake:
-            poller.register(descriptor, select.POLLIN)
-        events_seen = poller.poll(max(0.0, until - now) * 1000)
+        reading, writing, _ = self._multi.fdset()
+        readable, _, _ = select.select([*reading, *wake], writing, (), max(0.0, until - now))
         if self._slots:
             self._window.waited(time.monotonic() - now)
-        return any(descriptor in wake for descriptor, _ in events_seen)
+        return any(descriptor in wake for descriptor in readable)
 
     # -- ending -------------------------------------------------------------------------------------------------------
 
@@ -249,8 +244,8 @@ class BucketFetcher:
             self._ask_on(transfer, Response(status, headers, received))
         elif status == 200 or (status == 206 and spool is not None and spool.written):
             self._arrived(transfer, headers, received)
-        elif status in {412, 416} and spool is not None and spool.written:
-            spool.discard()  # replaced since the first part came: from the start, with the new version
+        elif status in {206, 412, 416} and spool is not None:
+            spool.discard()  # replaced since the first part came, or another part than asked for: from the start
             self._again(
                 transfer,
                 FetchFailure(Cause.INTEGRITY, str(status), "the object changes faster than it loads"),

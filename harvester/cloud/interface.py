@@ -66,6 +66,8 @@ class Cause(StrEnum):
     """The bytes received never matched the length or checksum the store states."""
     CREDENTIALS = "credentials"
     """The store rejects the credentials, also after they were renewed."""
+    EXPIRED = "expired"
+    """The login has expired, and the SDK's chain has no other."""
     CLOCK_SKEW = "clock_skew"
     """This machine's clock is too far from the store's for a signature to count."""
     NO_BUCKET = "no_bucket"
@@ -94,7 +96,7 @@ class Cause(StrEnum):
 
 
 _RETRYABLE = frozenset({Cause.THROTTLED, Cause.NETWORK, Cause.TIMEOUT, Cause.SERVER_ERROR, Cause.INTEGRITY})
-_FATAL = frozenset({Cause.CREDENTIALS, Cause.CLOCK_SKEW, Cause.NO_BUCKET, Cause.SPOOL})
+_FATAL = frozenset({Cause.CREDENTIALS, Cause.EXPIRED, Cause.CLOCK_SKEW, Cause.NO_BUCKET, Cause.SPOOL})
 _EXIT_CODES = {
     Cause.OBJECT_DENIED: ExitCode.ACCESS_DENIED,
     Cause.KMS_DENIED: ExitCode.ACCESS_DENIED,
@@ -107,6 +109,7 @@ _EXIT_CODES = {
     Cause.SERVER_ERROR: ExitCode.CONNECTION_FAILED,
     Cause.INTEGRITY: ExitCode.INTEGRITY,
     Cause.CREDENTIALS: ExitCode.ACCESS_DENIED,
+    Cause.EXPIRED: ExitCode.CONFIGURATION,
     Cause.CLOCK_SKEW: ExitCode.CONFIGURATION,
     Cause.NO_BUCKET: ExitCode.NO_SUCH_BUCKET,
     Cause.TOO_LARGE: ExitCode.PARTIAL,

@@ -63,7 +63,8 @@ class S3Dialect:
 
     def problem(self, response: Response) -> Problem:
         """See Dialect.problem."""
-        return problem_of(response)
+        problem = problem_of(response)
+        return problem.with_cause(Cause.EXPIRED) if problem.expired else problem
 
     def fetched(self, key: str) -> None:
         """See Dialect.fetched."""

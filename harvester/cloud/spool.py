@@ -91,6 +91,9 @@ class Spool:
         self._taking = status in {200, 206}
         if status == 200:
             self._restart(headers)
+        elif status == 206 and not headers.get("content-range", "").startswith(f"bytes {self.written}-"):
+            self._taking = False
+            self.discard()
 
     def _restart(self, headers: Mapping[str, str]) -> None:
         self.discard()

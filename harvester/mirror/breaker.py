@@ -15,6 +15,7 @@ from harvester.errors import (
 from harvester.mirror.outcomes import Failed
 
 _SAMPLE = 100
+_FATAL_SAMPLE = 10
 
 _ERRORS: dict[ExitCode, type[HarvesterError]] = {
     ExitCode.ACCESS_DENIED: AccessDenied,
@@ -30,6 +31,7 @@ _NEXT_STEPS = {
     Cause.OTHER_OWNER: "set Object Ownership of the bucket to BucketOwnerEnforced",
     Cause.ARCHIVED: "restore the objects from their archive class, then run again",
     Cause.CREDENTIALS: "check AWS_PROFILE, or log in again",
+    Cause.EXPIRED: "log in again, e.g. aws sso login, then run the same command again",
     Cause.CLOCK_SKEW: "set this machine's clock",
 }
 
@@ -38,7 +40,8 @@ class Breaker:
     """Watches how fetches end.
 
     It trips when the first hundred all fail for one cause, when a hundred in a row fail for want of a connection, and
-    at once for a cause that every other object must share.
+    for a cause that every other object must share when ten in a row have it, or all there are: a store may say so of
+    one object alone.
     """
 
     def __init__(self) -> None:
@@ -47,6 +50,7 @@ class Breaker:
         self._first_cause = ""
         self._in_a_row = 0
         self._last_cause = ""
+        self._last_failed: Failed | None = None
 
     def success(self) -> None:
         """A fetch went well."""
@@ -57,6 +61,7 @@ class Breaker:
     def failure(self, failed: Failed) -> HarvesterError | None:
         """A fetch failed; return the error to end the run with, if it is pointless to go on."""
         cause = failed.cause
+        self._last_failed = failed
         if self._ended == 0:
             self._first_cause = cause
         elif cause != self._first_cause:
@@ -68,9 +73,18 @@ class Breaker:
         if known is None:
             return None
         all_alike = bool(self._first_cause) and self._ended >= _SAMPLE
-        if known.fatal or all_alike or (known.retryable and self._in_a_row >= _SAMPLE):
+        sample = _FATAL_SAMPLE if known.fatal else _SAMPLE if known.retryable else None
+        if all_alike or (sample is not None and self._in_a_row >= sample):
             return _error(known, failed)
         return None
+
+    def conclusion(self) -> HarvesterError | None:
+        """Return the error of a run whose every fetch failed for one cause that is no object's own, else None."""
+        failed = self._last_failed
+        if failed is None or failed.cause != self._first_cause:
+            return None
+        cause = Cause(failed.cause) if failed.cause in Cause.__members__.values() else None
+        return _error(cause, failed) if cause is not None and cause.fatal else None
 
 
 def _error(cause: Cause, failed: Failed) -> HarvesterError:

@@ -22,8 +22,8 @@ from harvester.mirror.paths import STATE_FOLDER
 
 MANIFEST_NAME = "manifest.sqlite"
 LOCK_NAME = "lock"
-# A batch of rows touches at most a few pages each, in the tables and in the log.
-_RESERVED_BYTES = 4 * 1024 * 1024
+# A batch of rows, each of which touches pages of its own in three trees.
+_RESERVED_BYTES = 16 * 1024 * 1024
 # Workers leave as soon as they see that their parent is gone and the object in hand is done.
 _ORPHANS_SECONDS = 30.0
 _ORPHANS_INTERVAL = 0.05
@@ -46,7 +46,12 @@ def state_folder(destination: Path) -> Path:
 
 def manifest_path(destination: Path, state_dir: Path | None) -> Path:
     """Return where the manifest lies: in ``state_dir`` when given, else in the state folder."""
-    return (state_dir or state_folder(destination)) / MANIFEST_NAME
+    return state_directory(destination, state_dir) / MANIFEST_NAME
+
+
+def state_directory(destination: Path, state_dir: Path | None) -> Path:
+    """Return the folder of the manifest, and of other state that outlives a run."""
+    return state_dir or state_folder(destination)
 
 
 @contextlib.contextmanager
@@ -185,7 +190,8 @@ def reserve_space(root: Path) -> None:
     except OSError:
         return
     try:
-        os.posix_fallocate(file, 0, _RESERVED_BYTES)
+        found = os.fstatvfs(file)
+        os.posix_fallocate(file, 0, max(1, min(_RESERVED_BYTES, found.f_bavail * found.f_frsize // 8)))
     except OSError:
         release_space(root)
     finally:
@@ -205,18 +211,18 @@ def _reserve(root: Path) -> Path:
 
 def _recover(root: Path, manifest: Manifest) -> None:
     """Read again what landed, or was quarantined, after the last durable barrier: a power cut may have taken it."""
-    altered = [
-        row.key
-        for row in manifest.quarantined_by_unfinished_run()
-        if row.path is None or file_digest(root / row.path) != row.digest
-    ]
-    manifest.distrust_quarantined(altered)
+    quarantined = manifest.quarantined_by_unfinished_run()
     unconfirmed = manifest.landed_after(manifest.barrier())
-    if not unconfirmed:
+    if not (quarantined or unconfirmed):
         return
-    manifest.distrust(row.key for row in unconfirmed if file_digest(root / row.path) != row.digest)
+    manifest.distrust_quarantined(row.key for row in quarantined if not _holds(root, row.path, row.digest))
+    manifest.distrust(row.key for row in unconfirmed if not _holds(root, row.path, row.digest))
     flush_file_system(root)
-    manifest.set_barrier(unconfirmed[-1].seq)
+    manifest.set_barrier(unconfirmed[-1].seq if unconfirmed else manifest.barrier())
+
+
+def _holds(root: Path, path: str | None, digest: str | None) -> bool:
+    return path is not None and file_digest(root / path) == digest
 
 
 def file_digest(path: Path) -> str | None:

@@ -126,12 +126,17 @@ Outcome: TypeAlias = Landed | Quarantined | Refused | Failed | DestinationFault
 class CredentialsExpired(NamedTuple):
     """A worker's credentials have expired; it holds its requests until it is given new ones."""
 
+    generation: int
+    """Which credentials: a worker may have been sent newer ones before it sent this."""
+
 
 class Renewed(NamedTuple):
     """New credentials for a worker."""
 
     transport: Transport
     """What the store has resolved anew."""
+    generation: int
+    """How often credentials were renewed in this run."""
 
 
 class Stop(NamedTuple):
@@ -154,3 +159,5 @@ class WorkerSettings:
     """Refuse an object whose path is barred, instead of landing it under its safe name."""
     name: str
     """Keeps this worker's temporary files apart from others'."""
+    generation: int
+    """Which credentials the transport holds: see Renewed."""

@@ -77,7 +77,6 @@ def launch() -> Launched:
 class _Process:
     process: subprocess.Popen[bytes]
     connection: Connection
-    transport: Transport
     outstanding: dict[str, Assignment] = field(default_factory=dict)
     bytes_ahead: int = 0
     pace: float = 0.0
@@ -102,6 +101,7 @@ class WorkerPool:
         """Start nothing yet; ``launched`` are taken before any further process is started."""
         self._size = size
         self._transport = transport
+        self._generation = 0
         self._prefix = prefix
         self._destination = destination
         self._options = options
@@ -159,16 +159,20 @@ class WorkerPool:
     def _start(self) -> _Process:
         process, connection = self._launched.pop() if self._launched else launch()
         self._started += 1
-        worker = _Process(process, connection, self._transport)
+        worker = _Process(process, connection)
         self._workers[connection.fileno()] = worker
-        name = f"{os.getpid()}-{self._started}"
-        # If it has died meanwhile, ``collect`` finds out, and starts another.
+        settings = WorkerSettings(
+            self._transport,
+            self._prefix,
+            self._destination,
+            self._options,
+            self._refuse_unsafe,
+            f"{os.getpid()}-{self._started}",
+            self._generation,
+        )
+        # One that dies at once, or has died meanwhile, is noticed by ``collect``, which starts another.
         with contextlib.suppress(OSError):
-            connection.send(
-                WorkerSettings(
-                    self._transport, self._prefix, self._destination, self._options, self._refuse_unsafe, name
-                )
-            )
+            connection.send(settings)
         return worker
 
     def _send(self, worker: _Process, chunk: list[Assignment]) -> None:
@@ -204,10 +208,8 @@ class WorkerPool:
                 outcomes.extend(self._bury(worker))
                 continue
             if isinstance(message, CredentialsExpired):
-                if worker.transport is self._transport:
-                    expired = True
-                else:
-                    self._renew(worker)
+                # An older generation's successor is on its way to the worker.
+                expired = expired or message.generation == self._generation
                 continue
             for outcome in message:
                 assignment = worker.outstanding.pop(outcome.key, None)
@@ -231,15 +233,11 @@ class WorkerPool:
     def renew(self, transport: Transport) -> None:
         """Give every worker, and those to come, new credentials."""
         self._transport = transport
+        self._generation += 1
         for worker in self._workers.values():
-            self._renew(worker)
-
-    def _renew(self, worker: _Process) -> None:
-        worker.transport = self._transport
-        try:
-            worker.connection.send(Renewed(self._transport))
-        except OSError:
-            return
+            # A dead one is noticed by ``collect``.
+            with contextlib.suppress(OSError):
+                worker.connection.send(Renewed(transport, self._generation))
 
     def _bury(self, worker: _Process) -> list[Outcome]:
         """Take the work of a dead worker back; return failures for what has killed workers before."""

@@ -73,6 +73,9 @@ class Transfers:
         """Work until everything queued is settled. Raises like ``step``."""
         while self._ready or (self._pool is not None and self._pool.outstanding):
             self.step(_WAIT_SECONDS)
+        error = self._breaker.conclusion()
+        if error is not None:
+            raise error
 
     def step(self, timeout: float = _WAIT_SECONDS, wake: int | None = None) -> None:
         """Hand out, wait at most ``timeout`` seconds for something to happen, take what came.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import stat
 from collections import Counter
@@ -144,7 +145,7 @@ def _against_source(root: Path, manifest: Manifest, settings: StoreSettings) -> 
 def _with_endpoint(settings: StoreSettings, endpoint: str) -> StoreSettings:
     if settings.endpoint_url or not endpoint:
         return settings
-    return StoreSettings(endpoint, settings.profile, settings.region)
+    return dataclasses.replace(settings, endpoint_url=endpoint)
 
 
 def _compare_remote(root: Path, row: LandedRow, ref: ObjectRef) -> Verified:

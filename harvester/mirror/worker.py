@@ -63,6 +63,7 @@ class Worker:
         self._outcomes: list[Outcome] = []
         self._reported_at = 0.0
         self._asked_for_credentials = False
+        self._generation = settings.generation
 
     def run(self) -> None:
         """Work until told to stop."""
@@ -74,7 +75,7 @@ class Worker:
                 self._settle(self._postponed.popleft())
             if self._fetcher.needs_credentials and not self._asked_for_credentials:
                 self._asked_for_credentials = True
-                self._parent.send(CredentialsExpired())
+                self._parent.send(CredentialsExpired(self._generation))
             self._report()
         self._report(everything=True)
         self._fetcher.close()
@@ -86,6 +87,7 @@ class Worker:
                 return False
             if isinstance(command, Renewed):
                 self._fetcher.renew(command.transport)
+                self._generation = command.generation
                 self._asked_for_credentials = False
             else:
                 self._waiting.extend(map(Assignment._make, command))
@@ -292,7 +294,13 @@ def main() -> None:
     parent = Connection(socket.socket(fileno=int(sys.argv[1])).detach())
     try:
         settings = parent.recv()
-        Worker(settings, parent).run()
+        try:
+            worker = Worker(settings, parent)
+        except OSError as error:
+            first = Assignment._make(parent.recv()[0])
+            parent.send([DestinationFault(first.request.key, error.errno or 0)])
+            return
+        worker.run()
     except (EOFError, BrokenPipeError, ConnectionResetError):
         # The parent is gone; what was landed and not reported is found by the next run.
         return

@@ -1,0 +1,134 @@
+"""Copies of policies, made before they are changed: one file per run, readable by its owner alone."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from harvester.errors import DestinationUnusable, IntegrityError, UsageError
+
+SCHEMA = "nimble-harvester/policy-backup/v1"
+MadeBy = Literal["apply", "revert"]
+
+
+@dataclass(frozen=True, slots=True)
+class SavedPolicy:
+    """One policy as it was before a change."""
+
+    kind: Literal["s3", "kms", "gcs"]
+    """Which kind of policy."""
+    resource: str
+    """The bucket's name, or the key's ARN."""
+    policy: str | None
+    """Its text; None where there was none."""
+    replaced_by: str | None
+    """The text that was about to replace it; None where it was about to be removed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """The policies one run was about to change."""
+
+    path: Path
+    """The file."""
+    made_by: MadeBy
+    """What was about to change them."""
+    at: str
+    """When, ISO 8601."""
+    policies: tuple[SavedPolicy, ...]
+    """The policies."""
+
+
+def default_directory() -> Path:
+    """Return where backups lie without ``--backup-dir``: under XDG_STATE_HOME, else ``~/.local/state``."""
+    state = os.environ.get("XDG_STATE_HOME", "")
+    # The specification says to ignore a relative path.
+    base = Path(state) if state.startswith("/") else Path.home() / ".local" / "state"
+    return base / "nimble-harvester" / "backups"
+
+
+def write_backup(
+    directory: Path | None, scheme: str, bucket: str, made_by: MadeBy, policies: Sequence[SavedPolicy]
+) -> Backup:
+    """Write a backup durably and return it. Raises DestinationUnusable, and then nothing may be changed."""
+    now = datetime.now(UTC)
+    folder = (directory or default_directory()) / scheme / bucket
+    path = folder / f"{now.strftime('%Y%m%dT%H%M%S.%fZ')}-{made_by}.json"
+    document = {
+        "schema": SCHEMA,
+        "made_by": made_by,
+        "at": now.isoformat(timespec="seconds"),
+        "policies": [
+            {
+                "kind": each.kind,
+                "resource": each.resource,
+                "policy": each.policy,
+                "replaced_by": each.replaced_by,
+            }
+            for each in policies
+        ],
+    }
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(document, file, indent=2)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise DestinationUnusable(
+            f"cannot write the backup {path}, so nothing was changed",
+            cause=error.strerror or str(error),
+            next_step="give --backup-dir a directory that can be written",
+        ) from error
+    return Backup(path, made_by, document["at"], tuple(policies))  # type: ignore[arg-type]  # a text, put there above
+
+
+def find_backup(directory: Path | None, scheme: str, bucket: str, named: str | None) -> Backup:
+    """Return the backup ``named`` (a file, or its name in the folder), else the newest that an apply made.
+
+    Raises UsageError where there is none, IntegrityError for a file that is no backup.
+    """
+    folder = (directory or default_directory()) / scheme / bucket
+    if named is not None:
+        path = next((each for each in (Path(named), folder / named) if each.is_file()), None)
+        if path is None:
+            raise UsageError(f"there is no backup {named}", cause=_told(folder), next_step=f"ls {folder}")
+        return read_backup(path)
+    made = sorted(folder.glob("*-apply.json")) if folder.is_dir() else []
+    if not made:
+        raise UsageError(
+            f"there is no backup of {scheme}://{bucket}",
+            cause=f"nothing was applied to it from here: {folder} holds none",
+            next_step="name the file with --backup FILE, or its folder with --backup-dir DIR",
+        )
+    return read_backup(made[-1])
+
+
+def _told(folder: Path) -> str:
+    names = sorted(path.name for path in folder.glob("*.json")) if folder.is_dir() else []
+    return f"there are {', '.join(names[-3:])}" if names else f"{folder} holds none"
+
+
+def read_backup(path: Path) -> Backup:
+    """Return the backup in a file. Raises IntegrityError for a file that is none."""
+    try:
+        document: Any = json.loads(path.read_text(encoding="utf-8"))
+        if document["schema"] != SCHEMA:
+            raise ValueError(f"schema {document['schema']!r}")
+        policies = tuple(
+            SavedPolicy(each["kind"], each["resource"], each["policy"], each["replaced_by"])
+            for each in document["policies"]
+        )
+        return Backup(path, document["made_by"], document["at"], policies)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise IntegrityError(
+            f"{path} is no backup of a policy",
+            cause=f"{type(error).__name__}: {error}",
+            next_step="name another file with --backup",
+        ) from error

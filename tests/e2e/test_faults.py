@@ -1,0 +1,281 @@
+"""Faults of networks and stores: one object's fault is that object's alone, and bounded; nothing is left unsaid."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.rigs import command
+from tests.rigs.fault_proxy import Call, FaultProxy, Rule, Status, Upstream
+from tests.rigs.hostile_faults import BODY, FAULTS, OPTIONS, REPLACED, FaultCase, changing
+from tests.rigs.http_server import Answer, Request
+from tests.rigs.memory_s3 import MemoryS3, landed, results
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+def test_a_fault_on_one_object_is_its_own(
+    tmp_path: Path, s3: S3Client, s3_bucket: str, fault_proxy: FaultProxy
+) -> None:
+    destination = tmp_path / "destination"
+    for case in FAULTS:
+        s3.put_object(Bucket=s3_bucket, Key=f"faults/{case.key}", Body=BODY)
+        for rule in case.rules():
+            fault_proxy.add(rule)
+
+    ended = command.sync(f"s3://{s3_bucket}/faults/", destination, *OPTIONS)
+
+    assert ended.code == 3, ended
+    landing = [case for case in FAULTS if case.outcome == "landed"]
+    failing = [case for case in FAULTS if case.outcome == "failed"]
+    assert ended.problems == {f"faults/{case.key}": ("failed", case.reason) for case in failing}
+    assert ended.nonzero == {"landed": len(landing), "failed": len(failing)}
+    assert command.tree(destination) == {os.fsencode(case.key): BODY for case in landing}
+    assert command.leftovers(destination) == []
+    asked = {case.name: fault_proxy.count(f"/{case.key}$", "GET") for case in FAULTS}
+    assert {name: count for name, count in asked.items() if count > _case(name).gets} == {}
+
+    fault_proxy.clear()
+    again = command.sync(f"s3://{s3_bucket}/faults/", destination, *OPTIONS)
+    assert again.code == 0, again
+    assert again.nonzero == {"landed": len(failing), "unchanged": len(landing)}
+    assert command.verify(destination).code == 0
+
+
+def _case(name: str) -> FaultCase:
+    return next(case for case in FAULTS if case.name == name)
+
+
+def test_an_object_of_another_account_is_told_apart(
+    tmp_path: Path, s3: S3Client, s3_bucket: str, fault_proxy: FaultProxy
+) -> None:
+    s3.put_object(Bucket=s3_bucket, Key="theirs.json", Body=BODY)
+    s3.put_object(Bucket=s3_bucket, Key="ours.json", Body=BODY)
+
+    def by_another_account(request: Request, upstream: Upstream) -> Answer:
+        answer = upstream(request)
+        return Answer(answer.status, re.sub(rb"<ID>[^<]*</ID>", b"<ID>somebodyelse</ID>", answer.body), answer.headers)
+
+    fault_proxy.add(Rule(Status(403, "AccessDenied"), path="/theirs.json$"))
+    fault_proxy.add(Rule(Call(by_another_account), query="fetch-owner=true.*theirs"))
+
+    ended = command.sync(f"s3://{s3_bucket}/", tmp_path / "destination")
+
+    assert ended.code == 3, ended
+    assert ended.problems == {"theirs.json": ("failed", "other_owner")}
+    assert "somebodyelse" in ended.report["problems"][0]["detail"]
+    assert command.tree(tmp_path / "destination") == {b"ours.json": BODY}
+
+
+def test_what_changes_between_listing_and_fetch(
+    tmp_path: Path, s3: S3Client, s3_bucket: str, fault_proxy: FaultProxy
+) -> None:
+    for key in ("deleted.json", "replaced.json"):
+        s3.put_object(Bucket=s3_bucket, Key=key, Body=BODY)
+    time.sleep(1.1)  # a store's times are whole seconds
+
+    def delete(key: str) -> None:
+        s3.delete_object(Bucket=s3_bucket, Key=key)
+
+    def replace(key: str) -> None:
+        s3.put_object(Bucket=s3_bucket, Key=key, Body=REPLACED)
+
+    fault_proxy.add(Rule(changing(delete, "deleted.json"), path="/deleted.json$", method="GET", times=1))
+    fault_proxy.add(Rule(changing(replace, "replaced.json"), path="/replaced.json$", method="GET", times=1))
+
+    ended = command.sync(f"s3://{s3_bucket}/", tmp_path / "destination", *OPTIONS)
+
+    assert ended.code == 3, ended
+    assert ended.problems == {"deleted.json": ("failed", "gone")}
+    assert command.tree(tmp_path / "destination") == {b"replaced.json": REPLACED}
+    again = command.sync(f"s3://{s3_bucket}/", tmp_path / "destination")
+    assert again.code == 0, again
+    assert again.nonzero == {"unchanged": 1}
+
+
+@pytest.fixture
+def many() -> dict[str, bytes]:
+    """Results enough for a run that something happens to."""
+    return results(400, seed=20260209)
+
+
+@pytest.fixture
+def store(many: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> Iterator[MemoryS3]:
+    with MemoryS3(many) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+        yield server
+
+
+@pytest.fixture
+def proxy(store: MemoryS3, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]:
+    with FaultProxy(store.respond) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
+        yield proxy
+
+
+@pytest.mark.parametrize(
+    ("code", "exit_code", "reason"),
+    [
+        ("AccessDenied", 4, "object_denied"),
+        ("InvalidObjectState", 3, "archived"),
+        ("InvalidAccessKeyId", 4, "credentials"),
+    ],
+)
+def test_a_run_that_only_fails_stops(
+    tmp_path: Path, proxy: FaultProxy, many: dict[str, bytes], code: str, exit_code: int, reason: str
+) -> None:
+    proxy.add(Rule(Status(403, code), path="/r/."))
+
+    ended = command.sync("s3://bucket/r/", tmp_path / "destination")
+
+    assert ended.code == exit_code, ended
+    assert ended.counts["listed"] == len(many)
+    assert 0 < ended.counts["failed"] < len(many)
+    assert ended.counts["not_attempted"] == len(many) - ended.counts["failed"]
+    assert {problem[1] for problem in ended.problems.values()} == {reason}
+    assert ended.stderr.startswith("error: every fetch fails: ")
+    assert command.tree(tmp_path / "destination") == {}
+
+
+def test_an_endpoint_that_dies_and_comes_back_costs_time_only(
+    tmp_path: Path, store: MemoryS3, many: dict[str, bytes]
+) -> None:
+    destination = tmp_path / "destination"
+    process = command.start("sync", "s3://bucket/r/", destination, "--retries", "20")
+    while len(list(destination.glob("*.json"))) < 20:
+        assert process.poll() is None
+        time.sleep(0.01)
+    store.kill()
+    time.sleep(1)
+    store.revive()
+
+    assert process.wait(timeout=120) == 0
+    assert command.tree(destination) == landed(many)
+    assert command.verify(destination).code == 0
+
+
+def test_an_endpoint_that_dies_for_good_ends_the_run_and_the_next_one_goes_on(
+    tmp_path: Path, store: MemoryS3, proxy: FaultProxy, many: dict[str, bytes]
+) -> None:
+    destination = tmp_path / "destination"
+    proxy.add(Rule(Status(503, "SlowDown"), path="/r/.", after=100))
+
+    ended = command.sync("s3://bucket/r/", destination, "--retries", "1")
+
+    assert ended.code == 6, ended
+    assert 0 < ended.counts["landed"] <= 100
+    assert ended.counts["not_attempted"] > 0
+    assert ended.stderr.splitlines()[-1].strip() == "run the same command again to continue"
+    proxy.clear()
+    again = command.sync("s3://bucket/r/", destination)
+    assert again.code == 0, again
+    assert again.counts["unchanged"] == ended.counts["landed"]
+    assert command.tree(destination) == landed(many)
+
+
+@pytest.fixture
+def renewable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A credential process in the AWS configuration; return the file it notes its calls in."""
+    calls = tmp_path / "calls"
+    program = tmp_path / "credentials.py"
+    program.write_text(
+        "import json, pathlib, time\n"
+        f"calls = pathlib.Path({str(calls)!r})\n"
+        "number = len(calls.read_text()) + 1 if calls.exists() else 1\n"
+        "calls.write_text('x' * number)\n"
+        "expires = time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(time.time() + 3600))\n"
+        "print(json.dumps({'Version': 1, 'AccessKeyId': f'AKIA{number}', 'SecretAccessKey': 'secret',"
+        " 'SessionToken': 'token', 'Expiration': expires}))\n"
+    )
+    config = tmp_path / "aws-config"
+    config.write_text(f"[default]\ncredential_process = {sys.executable} {program}\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    return calls
+
+
+def test_credentials_that_expire_in_mid_run_are_renewed_once_by_the_parent(
+    tmp_path: Path, proxy: FaultProxy, many: dict[str, bytes], renewable: Path
+) -> None:
+    proxy.add(Rule(Status(400, "ExpiredToken"), path="/r/.", header="authorization: .*AKIA1/", after=100))
+
+    ended = command.sync("s3://bucket/r/", tmp_path / "destination")
+
+    assert ended.code == 0, ended
+    assert ended.nonzero == {"landed": len(many)}
+    assert command.tree(tmp_path / "destination") == landed(many)
+    assert renewable.read_text() == "xx"
+
+
+def test_a_login_that_cannot_be_renewed_ends_the_run(tmp_path: Path, proxy: FaultProxy, many: dict[str, bytes]) -> None:
+    proxy.add(Rule(Status(400, "ExpiredToken"), path="/r/.", after=100))
+
+    ended = command.sync("s3://bucket/r/", tmp_path / "destination")
+
+    assert ended.code == 8, ended
+    assert ended.counts["landed"] == 100
+    assert ended.counts["not_attempted"] > 0
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A file system of its own, mounted with the options the test is parametrized with."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = os.system(f"mount -t tmpfs -o {request.param} tmpfs {folder} 2>/dev/null")
+    if mounted != 0:
+        pytest.skip("this user may not mount a small tmpfs")
+    try:
+        yield folder
+    finally:
+        os.system(f"umount -l {folder}")
+
+
+@pytest.mark.parametrize("small_disk", ["size=3m", "size=64m,nr_inodes=100"], indirect=True, ids=["bytes", "inodes"])
+def test_a_full_disk_ends_the_run_and_what_landed_stays(
+    small_disk: Path, store: MemoryS3, many: dict[str, bytes]
+) -> None:
+    destination = small_disk / "destination"
+
+    ended = command.sync("s3://bucket/r/", destination)
+
+    assert ended.code == 12, ended
+    assert "is full" in ended.stderr
+    assert "inodes are free" in ended.stderr
+    assert ended.counts["landed"] > 0
+    assert ended.counts["not_attempted"] == len(many) - ended.counts["landed"]
+    assert command.leftovers(destination) == []
+    whole = landed(many)
+    tree = command.tree(destination)
+    assert tree.items() <= whole.items()
+    assert len(tree) == ended.counts["landed"]
+    verified = command.verify(destination)
+    assert verified.code == 0, verified
+
+    assert os.system(f"mount -o remount,size=64m,nr_inodes=10000 {small_disk}") == 0
+    again = command.sync("s3://bucket/r/", destination)
+    assert again.code == 0, again
+    assert again.nonzero == {"landed": len(many) - len(tree), "unchanged": len(tree)}
+    assert command.tree(destination) == whole
+
+
+@pytest.mark.parametrize("small_disk", ["size=8m"], indirect=True)
+def test_a_read_only_destination_is_said_before_anything_is_fetched(
+    small_disk: Path, store: MemoryS3, proxy: FaultProxy
+) -> None:
+    assert os.system(f"mount -o remount,ro {small_disk}") == 0
+
+    ended = command.run("sync", "s3://bucket/r/", small_disk / "destination")
+
+    assert ended.code == 12, ended
+    assert "read-only" in ended.stderr
+    assert proxy.count("/r/.") == 0
