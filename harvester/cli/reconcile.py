@@ -10,21 +10,13 @@ from typing import Any
 
 import click
 
-from harvester.api import with_facts
+from harvester.api import reconcile
 from harvester.cli.parameters import DIRECTORY, DURATION, format_option, state_option, store_options
 from harvester.cli.reconcile_report import render_reconciliation
 from harvester.cli.signals import stop_signals
 from harvester.cli.tasks_output import ProgressLine
 from harvester.mirror import StoreSettings, SyncOptions
-from harvester.tasks import (
-    NimbleClient,
-    Promise,
-    ReconcileOptions,
-    ReconcileReport,
-    WaitObserver,
-    read_tasks_file,
-    reconcile,
-)
+from harvester.tasks import NimbleClient, ReconcileOptions, ReconcileReport, WaitObserver
 
 
 @click.command(
@@ -78,21 +70,27 @@ def reconcile_command(
     """
     if chosen["timeout"] is not None and not chosen["wait"]:
         raise click.UsageError("--timeout needs --wait")
-    promise = Promise.of_ids(batches=batches, runs=runs)
-    if tasks_file is not None:
-        promise += Promise.of_file(read_tasks_file(tasks_file))
     options = ReconcileOptions(
         grace=timedelta(seconds=chosen["grace"]),
         wait=chosen["wait"],
         timeout=chosen["timeout"],
         rescue=chosen["rescue"],
-        sync=with_facts(SyncOptions(state_dir=state_dir)),
+        sync=SyncOptions(state_dir=state_dir),
     )
     progress = ProgressLine()
     with NimbleClient.from_environment() as client, stop_signals() as received:
         observer = WaitObserver(progress.show, progress.show_ended, progress.show_rescued, received)
         try:
-            report = reconcile(dest, promise, client, options, settings=settings, observer=observer)
+            report = reconcile(
+                dest,
+                batches=batches,
+                runs=runs,
+                tasks_file=tasks_file,
+                options=options,
+                client=client,
+                settings=settings,
+                observer=observer,
+            )
         finally:
             progress.end()
     _print(report, output)
