@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import pty
 import re
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -17,6 +19,7 @@ from tests.rigs.fault_proxy import Call, FaultProxy, Rule, Status, Upstream
 from tests.rigs.hostile_faults import BODY, FAULTS, OPTIONS, REPLACED, FaultCase, changing
 from tests.rigs.http_server import Answer, Request
 from tests.rigs.memory_s3 import MemoryS3, landed, results
+from tests.rigs.processes import ServerProcess
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -224,6 +227,50 @@ def test_a_login_that_cannot_be_renewed_ends_the_run(tmp_path: Path, proxy: Faul
     assert ended.code == 8, ended
     assert ended.counts["landed"] == 100
     assert ended.counts["not_attempted"] > 0
+
+
+def test_a_second_factor_is_asked_for_once_in_the_parent(
+    tmp_path: Path, store: MemoryS3, many: dict[str, bytes], moto: ServerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "aws-config"
+    config.write_text(
+        "[profile guarded]\nrole_arn = arn:aws:iam::123456789012:role/reader\nsource_profile = base\n"
+        "mfa_serial = arn:aws:iam::123456789012:mfa/somebody\n"
+        "[profile base]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = secret\n"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    monkeypatch.setenv("AWS_PROFILE", "guarded")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", moto.url)
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+
+    terminal, side = pty.openpty()
+    arguments = [command.PROGRAM, "sync", "s3://bucket/r/", str(tmp_path / "destination")]
+    process = subprocess.Popen(arguments, stdin=side, stdout=side, stderr=side, start_new_session=True)
+    os.close(side)
+    shown = _answer(terminal, b"Enter MFA code", b"123456\n")
+    os.close(terminal)
+
+    assert process.wait(timeout=60) == 0, shown
+    assert shown.count(b"Enter MFA code") == 1
+    assert command.tree(tmp_path / "destination") == landed(many)
+
+
+def _answer(terminal: int, question: bytes, answer: bytes) -> bytes:
+    """Read a terminal to its end and answer each question; return what was shown."""
+    shown = b""
+    answered = 0
+    while True:
+        try:
+            part = os.read(terminal, 4096)
+        except OSError:  # Linux's way to say that the other side has closed
+            return shown
+        if not part:
+            return shown
+        shown += part
+        while shown.count(question) > answered:
+            answered += 1
+            os.write(terminal, answer)
 
 
 @pytest.fixture

@@ -88,6 +88,11 @@ SURROUNDINGS = (
         _FAULTS + "credentials_that_expire_in_mid_run_are_renewed_once_by_the_parent",
     ),
     Surrounding(
+        "credentials need a second factor",
+        "it is asked for once, by the parent",
+        _FAULTS + "a_second_factor_is_asked_for_once_in_the_parent",
+    ),
+    Surrounding(
         "a login expires in mid-run and cannot be renewed",
         "exit 8; the rest is `not_attempted`",
         _FAULTS + "a_login_that_cannot_be_renewed_ends_the_run",
@@ -96,6 +101,16 @@ SURROUNDINGS = (
         "the disk is full, or out of inodes",
         "exit 12 with the numbers; what landed is recorded and stays; the next run fetches the rest only",
         _FAULTS + "a_full_disk_ends_the_run_and_what_landed_stays",
+    ),
+    Surrounding(
+        "the disk is full, and `evict` is run as the error says",
+        "it frees the disk; the next run goes on",
+        _FAULTS + "eviction_makes_room_on_a_full_disk",
+    ),
+    Surrounding(
+        "a file's name at a `file://` source is no text",
+        "refused, exit 3: `name_not_utf8`; all others land",
+        "tests/e2e/test_hostile_keys.py::test_a_file_name_that_is_no_text_is_refused_and_told",
     ),
     Surrounding(
         "DEST is read-only",
