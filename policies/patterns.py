@@ -41,7 +41,7 @@ _REGEX = {
 }
 _SEGMENTS = 6
 """An ARN's segments: arn, partition, service, region, account, resource."""
-STATES = 20_000
+STATES = 10_000
 """How many states a walk visits before it gives up."""
 
 
@@ -158,6 +158,12 @@ class Region:
     """A shortest text of the region."""
 
 
+def _candidates() -> Iterator[str]:
+    """Yield characters, the readable ones first."""
+    yield from "xyzabcdefghijklmnopqrstuvw0123456789"
+    yield from map(chr, range(0xE000, 0xF8FF))
+
+
 class _Automata:
     """The automata of several patterns, walked together; a set of states is one integer."""
 
@@ -199,9 +205,7 @@ class _Automata:
 
     def _unmentioned(self) -> str:
         """A character no pattern mentions; it stands for all of those."""
-        letters = "xyzabcdefghijklmnopqrstuvw0123456789"
-        candidates: tuple[str, ...] = (*letters, *(chr(code) for code in range(0xE000, 0xF8FF)))
-        return next(candidate for candidate in candidates if candidate not in self.characters)
+        return next(each for each in _candidates() if each not in self.characters)
 
     def steps(self, states: int) -> Iterator[tuple[str, int]]:
         """Yield the character and the states after it, for one character of each kind."""

@@ -181,15 +181,13 @@ class _QueueWatch:
     def _take_up_again(self, intake: Intake, source: MessageQueue, state: EventState, leases: Leases) -> None:
         """Go on with what was being worked on when it ended last, as far as nobody else has it by now."""
         held = state.held()
-        if not held:
-            return
-        lost = set(source.extend([message.receipt for message in held], self._watching.lease))
+        lost = set(source.extend([message.receipt for message in held], self._watching.lease)) if held else set()
         mine = [message for message in held if message.receipt not in lost]
         leases.hold(mine)
         self._counts["received"] += len(mine)
         for start in range(0, len(mine), _BATCH):
             self._settle_batch(mine[start : start + _BATCH], intake, source, state, leases)
-        state.drop(held)
+        state.forget_messages()
 
     def _work_off(
         self, intake: Intake, source: MessageQueue, state: EventState, leases: Leases, receiver: Receiver
@@ -240,7 +238,7 @@ class _QueueWatch:
         state: EventState,
         leases: Leases,
     ) -> None:
-        state.hold(messages)
+        state.hold(messages, self._watching.lease / 2)
         settled = False
         try:
             announced: list[Announced] = []

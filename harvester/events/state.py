@@ -28,7 +28,7 @@ _TABLES = (
     "CREATE INDEX settled_by_time ON settled(at)",
     """CREATE TABLE messages(
          id TEXT PRIMARY KEY, receipt TEXT NOT NULL, body TEXT NOT NULL, attributes TEXT NOT NULL,
-         deliveries INTEGER NOT NULL
+         deliveries INTEGER NOT NULL, held_until REAL NOT NULL
        ) WITHOUT ROWID""",
 )
 _KEPT_SETTLED = 100_000
@@ -178,21 +178,31 @@ class EventState:
 
     # Messages being worked on
 
-    def hold(self, messages: Iterable[QueueMessage]) -> None:
-        """Remember messages that are about to be worked on."""
+    def hold(self, messages: Iterable[QueueMessage], lease: float) -> None:
+        """Remember messages that are about to be worked on, and are ours for ``lease`` more seconds at least."""
+        until = time.time() + lease
         with self._changing() as database:
             database.executemany(
-                "INSERT OR REPLACE INTO messages(id, receipt, body, attributes, deliveries) VALUES (?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO messages(id, receipt, body, attributes, deliveries, held_until)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
                 (
-                    (each.id, each.receipt, each.body, json.dumps(dict(each.attributes)), each.deliveries)
+                    (each.id, each.receipt, each.body, json.dumps(dict(each.attributes)), each.deliveries, until)
                     for each in messages
                 ),
             )
 
     def held(self) -> list[QueueMessage]:
-        """Return the messages that were being worked on when it ended."""
-        found = self._database.execute("SELECT id, receipt, body, attributes, deliveries FROM messages ORDER BY id")
+        """Return the messages that were being worked on when it ended, and can only be ours still."""
+        found = self._database.execute(
+            "SELECT id, receipt, body, attributes, deliveries FROM messages WHERE held_until > ? ORDER BY id",
+            (time.time(),),
+        )
         return [QueueMessage(row[0], row[1], row[2], json.loads(row[3]), row[4]) for row in found]
+
+    def forget_messages(self) -> None:
+        """Forget every message."""
+        with self._changing() as database:
+            database.execute("DELETE FROM messages")
 
     def drop(self, messages: Iterable[QueueMessage]) -> None:
         """Forget messages that are done with."""

