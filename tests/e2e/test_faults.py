@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.rigs import command
-from tests.rigs.fault_proxy import Call, FaultProxy, Rule, Status, Upstream
+from tests.rigs.fake_gcs import FakeGcs
+from tests.rigs.fault_proxy import Call, Fault, FaultProxy, FlippedByte, Headers, Rule, ShortBody, Status, Upstream
 from tests.rigs.hostile_faults import BODY, FAULTS, OPTIONS, REPLACED, FaultCase, changing
 from tests.rigs.http_server import Answer, Request
 from tests.rigs.memory_s3 import MemoryS3, landed, results
@@ -102,6 +103,31 @@ def test_what_changes_between_listing_and_fetch(
     again = command.sync(f"s3://{s3_bucket}/", tmp_path / "destination")
     assert again.code == 0, again
     assert again.nonzero == {"unchanged": 1}
+
+
+def test_what_google_states_of_an_object_is_verified(
+    tmp_path: Path, fake_gcs: FakeGcs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults: dict[str, Fault] = {
+        "wrong-crc32c.json": Headers(set={"x-goog-hash": "crc32c=AAAAAA=="}),
+        "wrong-md5.json": Headers(set={"x-goog-hash": "md5=AAAAAAAAAAAAAAAAAAAAAA=="}),
+        "flipped.json": FlippedByte(at=30),
+        "short.json": ShortBody(),
+        "nothing-stated.json": Headers(remove=("x-goog-hash",)),
+    }
+    fake_gcs.create_bucket("hostile-faults")
+    with FaultProxy(fake_gcs.respond) as proxy:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", proxy.url)
+        for name, fault in faults.items():
+            fake_gcs.put("hostile-faults", name, BODY)
+            proxy.add(Rule(fault, path=f"/o/{name}$"))
+
+        ended = command.sync("gs://hostile-faults/", tmp_path / "destination", *OPTIONS)
+
+    assert ended.code == 3, ended
+    damaged = [name for name in faults if name != "nothing-stated.json"]
+    assert ended.problems == dict.fromkeys(damaged, ("failed", "integrity"))
+    assert command.tree(tmp_path / "destination") == {b"nothing-stated.json": BODY}
 
 
 @pytest.fixture

@@ -68,6 +68,11 @@ SURROUNDINGS = (
         _FAULTS + "an_object_of_another_account_is_told_apart",
     ),
     Surrounding(
+        "the bytes are not those of the CRC32C or MD5 that GCS states",
+        "failed, exit 3: `integrity`",
+        _FAULTS + "what_google_states_of_an_object_is_verified",
+    ),
+    Surrounding(
         "the first hundred fetches all fail for one cause",
         "the run stops with that cause's exit code (denied: 4); the rest is `not_attempted`",
         _FAULTS + "a_run_that_only_fails_stops",
