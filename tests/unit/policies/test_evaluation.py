@@ -488,6 +488,13 @@ class TestUnknown:
         assert effect(one, two, unknown=["*"]) == "allowed"
         assert effect(one, unknown=["*"]) == "depends"
 
+    def test_keys_that_meet_again_are_looked_at_once(self) -> None:
+        def deny(first: str) -> dict[str, Any]:
+            return statement("Deny", Condition={"StringEquals": {f"k:{first}": "1", "k:c": "1"}})
+
+        decision = decide(statement(), deny("a"), deny("b"), unknown=["*"])
+        assert (decision.effect, set(decision.depends_on)) == ("depends", {"k:a", "k:b", "k:c"})
+
     def test_dates_and_addresses_leave_gaps(self) -> None:
         early = statement("Deny", Condition={"DateLessThan": {"aws:CurrentTime": "2026-01-01T00:00:00Z"}})
         late = statement("Deny", Condition={"DateGreaterThan": {"aws:CurrentTime": "2026-01-01T00:00:00.5Z"}})
