@@ -74,7 +74,10 @@ def test_what_is_announced_lands_and_is_acknowledged(world: World) -> None:
     assert report["messages"]["left_by_reason"] == {"foreign": 1, "unreadable": 1}
     assert report["messages"]["gone"] == 1
     assert report["messages"]["other_events"] == {"OBJECT_METADATA_UPDATE": 1}
-    assert report["messages"]["redelivered"] >= 1
+    # What was acknowledged comes again, as it may.
+    again = world.watch_once().report
+    assert again["messages"]["redelivered"] + report["messages"]["redelivered"] >= 1
+    assert again["counts"]["landed"] == 0
     assert world.pubsub.waiting == 2
     assert run("verify", world.destination).code == 0
 

@@ -47,7 +47,7 @@ class FakePubsub:
         self.denied = False
         """Whether every request is refused."""
         self._server = grpc.server(futures.ThreadPoolExecutor(8))
-        methods = {
+        methods: dict[str, tuple[Callable[[Any], Any], Any, Any]] = {
             "GetSubscription": (self._describe, types.GetSubscriptionRequest, types.Subscription),
             "Pull": (self._pull, types.PullRequest, types.PullResponse),
             "ModifyAckDeadline": (self._extend, types.ModifyAckDeadlineRequest, None),
