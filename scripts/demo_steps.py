@@ -16,6 +16,7 @@ from typing import Any
 import boto3
 
 from scripts.deliveries import Delivery, deliveries
+from scripts.demo_promises import keep_promises
 from tests.rigs.processes import ServerProcess
 
 BUCKET = "acme-results"
@@ -167,6 +168,7 @@ STEPS: tuple[Callable[[Demo], None], ...] = (
     bring_home_news,
     look,
     verify_damage,
+    keep_promises,
 )
 """What is shown, in this order; a later capability adds its step."""
 
