@@ -28,8 +28,9 @@ _TABLES = (
     "CREATE INDEX settled_by_time ON settled(at)",
     """CREATE TABLE messages(
          id TEXT PRIMARY KEY, receipt TEXT NOT NULL, body TEXT NOT NULL, attributes TEXT NOT NULL,
-         deliveries INTEGER NOT NULL
+         deliveries INTEGER NOT NULL, held_until REAL NOT NULL
        ) WITHOUT ROWID""",
+    "CREATE INDEX messages_by_receipt ON messages(receipt)",
 )
 _KEPT_SETTLED = 100_000
 
@@ -178,21 +179,37 @@ class EventState:
 
     # Messages being worked on
 
-    def hold(self, messages: Iterable[QueueMessage]) -> None:
-        """Remember messages that are about to be worked on."""
+    def hold(self, messages: Iterable[QueueMessage], until: float) -> None:
+        """Remember messages that are ours ``until`` then, in seconds since the epoch."""
         with self._changing() as database:
             database.executemany(
-                "INSERT OR REPLACE INTO messages(id, receipt, body, attributes, deliveries) VALUES (?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO messages(id, receipt, body, attributes, deliveries, held_until)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
                 (
-                    (each.id, each.receipt, each.body, json.dumps(dict(each.attributes)), each.deliveries)
+                    (each.id, each.receipt, each.body, json.dumps(dict(each.attributes)), each.deliveries, until)
                     for each in messages
                 ),
             )
 
+    def prolong(self, receipts: Iterable[str], until: float) -> None:
+        """Note that messages are ours for longer."""
+        with self._changing() as database:
+            database.executemany(
+                "UPDATE messages SET held_until = ? WHERE receipt = ?", ((until, receipt) for receipt in receipts)
+            )
+
     def held(self) -> list[QueueMessage]:
-        """Return the messages that were being worked on when it ended."""
-        found = self._database.execute("SELECT id, receipt, body, attributes, deliveries FROM messages ORDER BY id")
+        """Return the messages that were ours when the last process ended, and can only be ours still."""
+        found = self._database.execute(
+            "SELECT id, receipt, body, attributes, deliveries FROM messages WHERE held_until > ? ORDER BY id",
+            (time.time(),),
+        )
         return [QueueMessage(row[0], row[1], row[2], json.loads(row[3]), row[4]) for row in found]
+
+    def forget_messages(self) -> None:
+        """Forget every message."""
+        with self._changing() as database:
+            database.execute("DELETE FROM messages")
 
     def drop(self, messages: Iterable[QueueMessage]) -> None:
         """Forget messages that are done with."""
