@@ -216,7 +216,7 @@ def _dying_key(door: Door) -> None:
     door.kms.schedule_key_deletion(KeyId=arn.rsplit("/", 1)[-1], PendingWindowInDays=7)
 
 
-WAYS = {
+WAYS: dict[str, tuple[Callable[[Door], object], str]] = {
     "no policy": (lambda door: door.s3.delete_bucket_policy(Bucket=door.bucket), "requirement-missing"),
     "an action is missing": (_narrowed, "requirement-missing"),
     "the prefix is misspelt": (_misspelt, "prefix-typo"),

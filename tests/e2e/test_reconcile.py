@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import signal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,11 @@ def document(ended: Ended) -> dict[str, Any]:
 
 def nonzero(report: dict[str, Any]) -> dict[str, int]:
     return {name: number for name, number in report["counts"].items() if number}
+
+
+def landed_or_asked(world: World, api: NimbleApi, landed: int) -> bool:
+    """Whether so many results have landed; for none: whether the first was asked for."""
+    return len(tree(world.destination)) >= landed if landed else any("/results" in each for each in api.requests)
 
 
 def test_a_mixed_batch_of_a_thousand_is_accounted_for_until_only_the_truly_failed_remain(world: World) -> None:
@@ -137,8 +143,7 @@ def test_a_rescue_killed_at_any_instant_ends_right_when_run_again(world: World) 
                 "reconcile", world.destination, "--batch", BATCH, "--rescue", NIMBLE_BASE_URL=api.url, **ENVIRONMENT
             )
             # The first is killed before anything has landed, as soon as results are asked for.
-            reached = (lambda: any("/results" in each for each in api.requests)) if not landed else None
-            wait_until(reached or (lambda landed=landed: len(tree(world.destination)) >= landed))
+            wait_until(partial(landed_or_asked, world, api, landed))
             process.kill()
             process.communicate()
         ended = reconcile(world, api, "--rescue", "--format", "json")
