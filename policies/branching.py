@@ -10,6 +10,7 @@ are the reachable verdicts, its nodes the keys that matter.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -24,6 +25,8 @@ from policies.patterns import Pattern, StateLimitError, Wildcard, regions
 Effect = Literal["allowed", "explicitly_denied", "implicitly_denied"]
 EXPANSIONS = 5_000
 """How many branches are looked at before the answer is that it depends."""
+KEPT = 5_000
+"""How many keys with their values are kept between decisions."""
 STATES = 4_000
 """How many states the automata of one key's values may take."""
 SUBSETS_OF = 8
@@ -46,6 +49,7 @@ SEVERAL_VALUES = frozenset(
 )
 """Condition keys that hold several values. Source: the service authorization reference and IAM's global
 keys."""
+_SOMEBODYS_ID = re.compile(r"(?:\bo|\bvpce|\bvpc)-[0-9a-z]{3,}|[0-9]{12}")
 _NOT_EMPTY = Pattern((Wildcard.ONE, Wildcard.RUN))
 
 
@@ -110,6 +114,8 @@ class Outcome(NamedTuple):
     """The verdicts reachable: ``allowed``, ``explicitly_denied``, ``implicitly_denied``."""
     keys: frozenset[str]
     """The keys the verdict turns on, in lower case; empty when there is one verdict."""
+    certain: frozenset[int]
+    """The places of the statements that match in any case."""
 
 
 Cache = dict[object, "tuple[tuple[Value, ...], tuple[int, ...]]"]
@@ -126,8 +132,9 @@ def decide(boxes: Sequence[Box], constraints: Mapping[str, Constraint], cache: C
         values, truths = _truths(key, terms, constraints.get(key, ANYTHING), cache)
         full[key] = (1 << len(values)) - 1
         masks.update(((key, term.identity), truth) for term, truth in zip(terms, truths, strict=True))
-    cut = [reduced for box in boxes if (reduced := _reduce(box, masks, full)) is not None]
-    return _Diagram(cut, full).outcome()
+    cut = {box.statement: reduced for box in boxes if (reduced := _reduce(box, masks, full)) is not None}
+    effects, keys = _Diagram(cut.values(), full).outcome()
+    return Outcome(effects, keys, frozenset(statement for statement, each in cut.items() if not each.keys))
 
 
 def _truths(
@@ -138,7 +145,7 @@ def _truths(
     if known is None:
         values = tuple(candidates(key, terms, constraint))
         truths = tuple(sum(1 << at for at, value in enumerate(values) if term.test(value)) for term in terms)
-        if len(cache) > EXPANSIONS:
+        if len(cache) > KEPT:
             cache.clear()
         known = cache[identity] = values, truths
     return known
@@ -170,7 +177,7 @@ class _Node(NamedTuple):
 class _Diagram:
     """The verdict as a function of the keys, in a fixed order, equal branches folded."""
 
-    def __init__(self, boxes: Sequence[_Cut], full: Mapping[str, int]) -> None:
+    def __init__(self, boxes: Iterable[_Cut], full: Mapping[str, int]) -> None:
         self.boxes = frozenset(boxes)
         self.full = full
         self.known: dict[frozenset[_Cut], _Node | Effect] = {}
@@ -179,10 +186,10 @@ class _Diagram:
         self.keys: set[str] = set()
         self.expansions = 0
 
-    def outcome(self) -> Outcome:
+    def outcome(self) -> tuple[frozenset[Effect], frozenset[str]]:
         root = self.node(self.boxes)
         self.collect(root)
-        return Outcome(frozenset(self.effects), frozenset(self.keys))
+        return frozenset(self.effects), frozenset(self.keys)
 
     def collect(self, root: _Node | Effect) -> None:
         waiting: list[_Node | Effect] = [root]
@@ -256,8 +263,6 @@ def candidates(key: str, terms: Sequence[Term], constraint: Constraint) -> Itera
     if len(families) > 1:
         raise TooManyBranchesError(f"{terms[0].names[0]} is compared by operators of different kinds")
     values = list(_VALUES[families.pop() if families else "text"](terms, constraint))
-    if not values:
-        return
     if key in SEVERAL_VALUES and any(term.several for term in terms):
         if len(values) > SUBSETS_OF:
             raise TooManyBranchesError(
@@ -280,17 +285,19 @@ def _texts(terms: Sequence[Term], constraint: Constraint) -> Iterator[str]:
         within = [Pattern((truth,), fold=True) for truth in ("true", "false")]
     elif not within and not any(each.literal == "" for each in wanted):
         within = [_NOT_EMPTY]
-    foreign = (
-        {at for at, each in enumerate(wanted) if each.literal is not None}
-        if constraint.foreign
-        else frozenset()
-    )
+    foreign = {at for at, each in enumerate(wanted) if constraint.foreign and _is_specific(each)}
     try:
         for region in regions(wanted, within, limit=STATES):
             if region.matched.isdisjoint(foreign):
                 yield region.example
     except StateLimitError:
         raise TooManyBranchesError(f"the values of {terms[0].names[0]} overlap in too many ways") from None
+
+
+def _is_specific(wanted: Pattern) -> bool:
+    """Tell whether a pattern names one organisation, network or account, so that nobody else's id matches
+    it."""
+    return wanted.literal is not None or _SOMEBODYS_ID.search(str(wanted)) is not None
 
 
 def _numbers(terms: Sequence[Term], _constraint: Constraint) -> Iterator[str]:

@@ -139,7 +139,7 @@ _ALL = (
     Rule(
         "not-json",
         "error",
-        "The text is not JSON as the clouds read it: a comment, a trailing comma, a key twice, a byte order mark.",
+        "The text is not JSON as the clouds read it: a comment, a comma too many, a key twice.",
         "Correct it at the line and column shown.",
         "This policy contains invalid Json",
     ),
@@ -181,8 +181,8 @@ _ALL = (
     Rule(
         "deleted-principal",
         "error",
-        "A principal is the unique id that remains of a deleted user or role: it matches nobody, and every later"
-        " put of the policy fails.",
+        "A principal is the unique id that remains of a deleted user or role: it matches nobody, and every"
+        " later put of the policy fails.",
         "Remove the id from the statement; if it stands alone, remove the statement.",
         "Invalid principal in policy",
     ),
@@ -284,8 +284,8 @@ _ALL = (
     Rule(
         "public",
         "warning",
-        "A statement admits everybody. With Block Public Access the put fails, or with RestrictPublicBuckets every"
-        " other account is cut off, Nimble included.",
+        "A statement admits everybody. With Block Public Access the put fails, or with RestrictPublicBuckets"
+        " every other account is cut off, Nimble included.",
         "Name who is allowed, or bind the statement to an organisation, VPC endpoint or address range.",
     ),
     Rule(
@@ -316,7 +316,7 @@ _ALL = (
     Rule(
         "old-version",
         "warning",
-        "A value holds ${…}, but the document's Version does not know policy variables: it is taken literally.",
+        "A value holds ${…}, but the document's Version knows no policy variables: it is taken literally.",
         'Write "Version": "2012-10-17".',
     ),
     Rule(

@@ -25,7 +25,7 @@ from policies.places import Place
 from policies.preparation import resource_pattern
 from policies.proof import Proof, prove, prove_alone
 from policies.refusals import refusals
-from policies.variables import template
+from policies.variables import NO_VALUES, template
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +55,12 @@ class Change:
         return unified_diff(self.before.value, self.after.value, name)
 
 
-def unified_diff(before: Mapping[str, Any], after: Mapping[str, Any], name: str) -> str:
+def unified_diff(
+    before: Mapping[str, Any], after: Mapping[str, Any], name: str, outcome: str = "merged"
+) -> str:
     """Return a unified diff of two documents written alike."""
     old, new = dump_json(before).splitlines(keepends=True), dump_json(after).splitlines(keepends=True)
-    return "".join(difflib.unified_diff(old, new, f"{name} (now)", f"{name} (merged)"))
+    return "".join(difflib.unified_diff(old, new, f"{name} (now)", f"{name} ({outcome})"))
 
 
 def merge(policy: PolicyDocument, contract: AccessContract, place: Place, *, exempt: bool = False) -> Change:
@@ -174,7 +176,7 @@ def _stale(ours: Sequence[Statement], wanted: Statement) -> Statement | None:
 
 def _patterns(statement: Statement) -> list[Pattern]:
     texts = (template(each, variables=statement.variables, wildcards=True) for each in statement.resources)
-    return [resource_pattern(each.resolve(lambda _: None)) for each in texts]
+    return [resource_pattern(each.resolve(NO_VALUES)) for each in texts]
 
 
 def _covers(covering: Sequence[Pattern], covered: Sequence[Pattern]) -> bool:

@@ -14,7 +14,7 @@ from policies.documents import PolicyDocument, Statement
 from policies.errors import ContractError
 from policies.patterns import Pattern, Token, Wildcard, arn_pattern, literal, matcher
 from policies.principals import Caller, caller, match_principals
-from policies.variables import Lookup, template
+from policies.variables import NO_VALUES, Lookup, template
 
 Effect = Literal["allowed", "explicitly_denied", "implicitly_denied", "depends"]
 Scalar = str | bool | int | float
@@ -123,7 +123,7 @@ class CompiledStatement:
         templates = [
             template(text, variables=statement.variables, wildcards=True) for text in statement.resources
         ]
-        fixed = [resource_pattern(each.resolve(_nothing)) for each in templates if not each.variables]
+        fixed = [resource_pattern(each.resolve(NO_VALUES)) for each in templates if not each.variables]
         self.matches_fixed = matcher(fixed)
         self.variable = [each for each in templates if each.variables]
 
@@ -149,10 +149,6 @@ class CompiledStatement:
                 return False
             matched = matched or resource_pattern(resolved).matches(resource)
         return matched is not self.statement.not_resource
-
-
-def _nothing(_key: str) -> None:
-    return None
 
 
 _NEVER = Pattern(("\x00never\x00",))
@@ -198,18 +194,23 @@ IMPLICITLY_DENIED = Decision("implicitly_denied", ())
 
 
 def context_value(key: str, value: object) -> Value:
-    """Return a context value as conditions compare it; an empty list is no value at all."""
+    """Return a context value as conditions compare it; an empty list is no value at all.
+
+    Raises ContractError for what is no value of a condition key.
+    """
+    if isinstance(value, list | tuple | set | frozenset):
+        texts = tuple(_scalar(key, each) for each in value)
+        return texts[0] if len(texts) == 1 else texts or None
+    return _scalar(key, value)
+
+
+def _scalar(key: str, value: object) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
         return str(value)
-    if isinstance(value, list | tuple | set | frozenset):
-        values = tuple(context_value(key, each) for each in value)
-        if all(isinstance(each, str) for each in values):
-            texts = tuple(each for each in values if isinstance(each, str))
-            return texts[0] if len(texts) == 1 else texts or None
     raise ContractError(
         f"no value of a condition key: {key}",
         cause="a value is a string, a number, a boolean, or a list of them",

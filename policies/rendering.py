@@ -104,13 +104,17 @@ def _iam_member(place: Place, binding: Mapping[str, Any], at: int) -> str:
 
 
 def _hcl(text: str) -> str:
-    # The provider writes IAM's ${…} as &{…}; what is left of ${ and %{ would be a template of Terraform's.
-    quoted = json.dumps(text.replace("${", "&{"), ensure_ascii=False)
-    return quoted.replace("${", "$${").replace("%{", "%%{")
+    # What looks like a template of Terraform's is text.
+    return json.dumps(text, ensure_ascii=False).replace("${", "$${").replace("%{", "%%{")
+
+
+def _hcl_policy(text: str) -> str:
+    # In its policy documents the provider writes IAM's ${…} as &{…}.
+    return _hcl(text.replace("${", "&{"))
 
 
 def _hcl_list(texts: Sequence[str]) -> str:
-    return f"[{', '.join(map(_hcl, texts))}]"
+    return f"[{', '.join(map(_hcl_policy, texts))}]"
 
 
 # CloudFormation
@@ -126,7 +130,7 @@ def _cloudformation(place: Place, policy: PolicyDocument | None, key_policy: Pol
         "Description": f"Access of Nimble to the bucket {place.bucket}",
     }
     if key_policy is not None:
-        # A key that exists cannot be changed by a template that does not own it; Metadata is carried along as it is.
+        # A template that does not own a key cannot change it; Metadata is carried along as it is.
         name = "NimbleKeyPolicyStatement" if key_policy.fragment else "NimbleKeyPolicy"
         template["Metadata"] = {name: key_policy.value}
     resources = {}
@@ -161,9 +165,9 @@ def _shell(place: Place, policy: PolicyDocument | None, key_policy: PolicyDocume
 
 def _put_bucket_policy(place: Place, policy: PolicyDocument) -> Iterator[str]:
     bucket = shlex.quote(place.bucket)
-    yield "# put-bucket-policy sets the whole policy, so a policy that is there must be merged with, not replaced."
+    yield "# put-bucket-policy sets the whole policy: one that is there must be merged with, not replaced."
     yield f"if found=$(aws s3api get-bucket-policy --bucket {bucket} --query Policy --output text 2>&1); then"
-    yield "  echo 'the bucket has a policy: save it to a file, then run nimble-harvester policy merge FILE' >&2"
+    yield "  echo 'the bucket has a policy: save it, then run nimble-harvester policy merge FILE' >&2"
     yield "  exit 1"
     yield "fi"
     yield 'case "$found" in'

@@ -16,6 +16,7 @@ from typing import Any
 import boto3
 
 from scripts.deliveries import Delivery, deliveries
+from scripts.demo_promises import keep_promises
 from tests.rigs.processes import ServerProcess
 
 BUCKET = "acme-results"
@@ -43,7 +44,7 @@ class Demo:
         foreign = ("AWS_", "GOOGLE_", "NIMBLE_", "STORAGE_EMULATOR_HOST")
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        self._environment = {**inherited, **CREDENTIALS, "AWS_ENDPOINT_URL": endpoint, "PATH": programs}
+        self.environment = {**inherited, **CREDENTIALS, "AWS_ENDPOINT_URL": endpoint, "PATH": programs}
         self.s3: Any = boto3.client(
             "s3",
             endpoint_url=endpoint,
@@ -60,7 +61,7 @@ class Demo:
     def run(self, command: str, *, expected: int = 0) -> None:
         """Show a command line and what it prints; it must end as expected."""
         print(f"\n$ {command}", flush=True)
-        ended = subprocess.run(["bash", "-c", command], cwd=self.folder, env=self._environment, check=False)
+        ended = subprocess.run(["bash", "-c", command], cwd=self.folder, env=self.environment, check=False)
         if ended.returncode != expected:
             raise DemoFailed(f"it ended with exit code {ended.returncode} instead of {expected}: {command}")
 
@@ -75,7 +76,7 @@ def title(text: str) -> None:
 
 
 def say(text: str) -> None:
-    print("\n" + textwrap.fill(" ".join(text.split()), width=80), flush=True)
+    print("\n" + textwrap.fill(" ".join(text.split()), width=80, break_on_hyphens=False), flush=True)
 
 
 def require(claim: str, *, holds: bool) -> None:
@@ -167,6 +168,7 @@ STEPS: tuple[Callable[[Demo], None], ...] = (
     bring_home_news,
     look,
     verify_damage,
+    keep_promises,
 )
 """What is shown, in this order; a later capability adds its step."""
 

@@ -21,6 +21,8 @@ from harvester.errors import ExitCode, HarvesterError
 COMMANDS: Mapping[str, str] = {
     "sync": "harvester.cli.sync:sync_command",
     "ls": "harvester.cli.ls:ls_command",
+    "watch": "harvester.cli.watch:watch_command",
+    "listen": "harvester.cli.listen:listen_command",
     "verify": "harvester.cli.verify:verify_command",
     "status": "harvester.cli.status:status_command",
     "cat": "harvester.cli.cat:cat_command",
@@ -41,6 +43,8 @@ COMMANDS: Mapping[str, str] = {
 SUMMARIES: Mapping[str, str] = {
     "sync": "Bring every result under LOCATION home to DEST.",
     "ls": "List the objects under LOCATION.",
+    "watch": "Bring results home as they arrive, until stopped.",
+    "listen": "Receive Nimble's webhooks, and bring home what they announce.",
     "verify": "Hold every landed file of DEST against its manifest.",
     "status": "Show what is known of each DEST.",
     "cat": "Stream the landed results of DEST as JSON Lines.",

@@ -9,6 +9,7 @@ import click
 
 from harvester.cli import words
 from harvester.cli.parameters import DURATION, format_option
+from harvester.cli.signals import stop_signals
 from harvester.cli.tasks_output import (
     Output,
     ProgressLine,
@@ -112,8 +113,14 @@ def wait(batch_ids: tuple[str, ...], timeout: float | None, output: Output) -> N
     Completed means that every task has ended, well or badly.
     """
     deadline = None if timeout is None else time.monotonic() + timeout
-    with NimbleClient.from_environment(deadline=deadline) as client:
-        ended = wait_for_batches(client, tuple(dict.fromkeys(batch_ids)), deadline=deadline, report=ProgressLine().show)
+    progress = ProgressLine()
+    with NimbleClient.from_environment(deadline=deadline) as client, stop_signals() as received:
+        try:
+            ended = wait_for_batches(
+                client, tuple(dict.fromkeys(batch_ids)), deadline=deadline, report=progress.show, stop=received
+            )
+        finally:
+            progress.end()
     records = [batch_record(batch) for batch in ended]
     if output == "table":
         states = tuple(records[0]["counts"])

@@ -25,6 +25,13 @@ if TYPE_CHECKING:
     from policies.merging import Change
 
 
+_OUTCOMES = {
+    "holds": "the contract holds",
+    "depends": "the contract still depends on more",
+    "fails": "the contract still does not hold",
+}
+
+
 @click.command(short_help="Show what merge would change.")
 @click.argument("file", metavar="FILE|-")
 @target_options
@@ -96,15 +103,10 @@ def explain(change: Change, *, exempted: bool) -> None:
     for line in describe(change):
         say(line)
     for each in change.exemptions if not exempted else ():
-        say(
-            f"{each.where} denies Nimble, or may do so; it is not ours, so it stays. Proposed, with --exempt:"
-        )
-        say(unified_diff(each.before, each.after, each.where))
-        outcome = {"holds": "the contract holds", "depends": "the contract still depends on more"}
-        say(
-            f"  then {outcome.get(each.proof.state, 'the contract still does not hold')}; for everybody else the"
-        )
-        say("  statement says what it said: the added condition is true of every other principal")
+        say(f"{each.where} denies Nimble, or may do so; not being ours, it stays. With --exempt:")
+        say(unified_diff(each.before, each.after, each.where, "exempting Nimble"))
+        say(f"  then {_OUTCOMES[each.proof.state]}; for everybody else the statement")
+        say("  says what it said: the added condition is true of every other principal")
     for verdict in (*change.proof.verdicts, *change.proof.key_verdicts):
         if verdict.state != "holds":
             word = "does not hold" if verdict.state == "fails" else "is not certain"

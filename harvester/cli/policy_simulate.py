@@ -44,8 +44,9 @@ _SINGLE = ("principal", "action", "resource")
 def simulate(files: tuple[str, ...], requests: str | None, **options: Any) -> int:
     """Decide one request by the policies in FILES, or with --requests many, each by its own policy.
 
-    The verdict is the resource's side alone. The context is taken literally: what it does not hold is not there,
-    unless its key is named unknown. Exits 3 when a line of --requests was broken; its answer holds the error.
+    The verdict is the resource's side alone. The context is taken literally: what it does not hold is not
+    there, unless its key is named unknown. Exits 3 when a line of --requests was broken: its answer holds
+    the error.
 
     \b
     A line of --requests:

@@ -56,7 +56,9 @@ def _total(found: list[DestinationStatus]) -> dict[str, int]:
 
 def _render(status: DestinationStatus) -> str:
     totals = status.totals
-    landed = f"{totals['landed']:,} objects ({totals['evicted']:,} evicted), {words.size(totals['bytes'])} here"
+    landed = (
+        f"{words.count(totals['landed'], 'object')} ({totals['evicted']:,} evicted), {words.size(totals['bytes'])} here"
+    )
     lines = [
         f"{status.destination} is the copy of {status.source}",
         f"  landed    {landed}, up to sequence number {status.last_seq:,}",

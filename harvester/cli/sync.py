@@ -33,7 +33,6 @@ from harvester.mirror import (
     similar_key,
     sync,
 )
-from harvester.result import ResultReader, UserSchemaError
 
 
 @click.command(
@@ -41,9 +40,9 @@ from harvester.result import ResultReader, UserSchemaError
     epilog="""\b
 Examples:
   nimble-harvester sync s3://my-bucket/nimble-results/ ./results
-  nimble-harvester sync gs://my-bucket/results/ ./results --include '*.json.gz'
+  nimble-harvester sync gs://my-bucket/results/ ./results --include '*.gz'
   nimble-harvester sync s3://my-bucket/results/ ./results --schema price.json
-  nimble-harvester sync s3://my-bucket/results/ ./results --since 24h --dry-run
+  nimble-harvester sync s3://my-bucket/results/ ./out --since 24h --dry-run
   nimble-harvester sync s3://my-bucket/results/ ./results --report run.json
 """,
 )
@@ -198,6 +197,9 @@ def _options(chosen: dict[str, Any]) -> SyncOptions:
 def _read_schema(path: Path | None) -> str | None:
     if path is None:
         return None
+    # Loaded only here: a run without a schema of the user's needs no parser in this process.
+    from harvester.result import ResultReader, UserSchemaError
+
     try:
         text = path.read_text(encoding="utf-8")
         ResultReader(ResultOptions(user_schema=text))

@@ -21,7 +21,7 @@ def render_report(report: SyncReport) -> str:
     lines = []
     if report.problems:
         lines.append("Problems:")
-        lines.extend(_problem_lines(report.problems))
+        lines.extend(problem_lines(report.problems))
     if report.renamed:
         lines.append(
             f"{words.count(report.renamed, 'object')} landed under _keys/, because the key cannot be a path here."
@@ -58,7 +58,8 @@ def _summary(report: SyncReport) -> str:
     return summary
 
 
-def _problem_lines(problems: tuple[ObjectProblem, ...]) -> list[str]:
+def problem_lines(problems: tuple[ObjectProblem, ...]) -> list[str]:
+    """Return equal problems grouped, the most frequent first."""
     groups: defaultdict[tuple[str, str], list[ObjectProblem]] = defaultdict(list)
     for problem in problems:
         groups[problem.outcome, problem.reason].append(problem)

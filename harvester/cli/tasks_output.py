@@ -156,25 +156,44 @@ def print_unknown(said: Sequence[str]) -> None:
 
 
 class ProgressLine:
-    """How far the waiting is, on standard error: redrawn on a terminal, else a line every 30 seconds."""
+    """How far the work is, on standard error: redrawn on a terminal, else a line every 30 seconds."""
 
     def __init__(self) -> None:
         """Say the first look at once."""
         self._terminal = sys.stderr.isatty()
         self._last = float("-inf")
+        self._drawn = False
 
     def show(self, known: Mapping[str, BatchProgress]) -> None:
         """Show the progress of all batches waited for; the last look is always said."""
         done = all(progress.completed for progress in known.values())
-        now = time.monotonic()
-        if not (self._terminal or done or now - self._last >= 30):
-            return
-        self._last = now
         ended = sum(progress.completed_count for progress in known.values())
         share = sum(progress.progress for progress in known.values()) / len(known)
         completed = sum(progress.completed for progress in known.values())
         line = f"{words.count(ended, 'task')} ended, {share:.0%}, {completed} of {len(known)} batches completed"
-        click.echo(f"\r{line}\x1b[K" if self._terminal else line, err=True, nl=done or not self._terminal)
+        self._say(line, done=done)
+
+    def show_ended(self, noun: str, ended: int, total: int) -> None:
+        """Show how many of the tasks or runs waited for have ended."""
+        self._say(f"{ended:,} of {words.count(total, noun)} ended", done=ended == total)
+
+    def show_rescued(self, done: int, total: int) -> None:
+        """Show how many results were asked for."""
+        self._say(f"{done:,} of {words.count(total, 'result')} asked for", done=done == total)
+
+    def end(self) -> None:
+        """Leave the line that was redrawn."""
+        if self._drawn:
+            click.echo(err=True)
+            self._drawn = False
+
+    def _say(self, line: str, *, done: bool) -> None:
+        now = time.monotonic()
+        if not (self._terminal or done or now - self._last >= 30):
+            return
+        self._last = now
+        self._drawn = self._terminal and not done
+        click.echo(f"\r{line}\x1b[K" if self._terminal else line, err=True, nl=not self._drawn)
 
 
 def _cell(value: object) -> str:

@@ -1,12 +1,11 @@
-"""S3 on the wire: requests, list pages, error documents, and what each error means.
+"""S3 on the wire: requests, error documents, and what each error means.
 
-Source: Amazon S3 API Reference, "Error responses" and ListObjectsV2.
+Source: Amazon S3 API Reference, "Error responses".
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import NamedTuple
 from urllib.parse import unquote_plus, urlsplit
 from xml.etree.ElementTree import Element, ParseError, fromstring
@@ -65,15 +64,6 @@ class ErrorDocument(NamedTuple):
     """The bucket's region where the request went to another."""
 
 
-class Page(NamedTuple):
-    """One page of a listing."""
-
-    objects: list[ObjectRef]
-    """Its objects, in order."""
-    token: str | None
-    """Continuation token of the next page; None on the last."""
-
-
 class S3Requests:
     """Makes the requests to one bucket."""
 
@@ -126,54 +116,6 @@ class S3Requests:
             "Content-Type:",
             "Expect:",
         ]
-
-
-def parse_page(body: bytes) -> Page:
-    """Parse a ListObjectsV2 answer that was asked for with ``encoding-type=url``.
-
-    Raises ValueError for anything else.
-    """
-    try:
-        root = fromstring(body)  # noqa: S314  # expat bounds entity expansion itself since 2.4.1
-    except ParseError as error:
-        raise ValueError(f"no XML: {error}") from error
-    namespace = root.tag.rpartition("}")[0]
-    if namespace:
-        namespace += "}"
-    if root.tag != f"{namespace}ListBucketResult":
-        raise ValueError(f"no list page but a document {root.tag.rpartition('}')[2]!r}")
-    encoded = root.findtext(f"{namespace}EncodingType") == "url"
-    try:
-        objects = _objects(root, namespace, encoded=encoded)
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"a listed object without {error}") from error
-    token = root.findtext(f"{namespace}NextContinuationToken")
-    if root.findtext(f"{namespace}IsTruncated") == "true" and not token:
-        raise ValueError("a truncated list page without a continuation token")
-    return Page(objects, token or None)
-
-
-def _objects(root: Element, namespace: str, *, encoded: bool) -> list[ObjectRef]:
-    """Return the listed objects; a hot loop, as a bucket may list millions. Raises KeyError, TypeError, ValueError."""
-    key_tag, size_tag, etag_tag, modified_tag, class_tag = (
-        namespace + name for name in ("Key", "Size", "ETag", "LastModified", "StorageClass")
-    )
-    objects: list[ObjectRef] = []
-    last_text, last_time = "", 0.0  # results of one batch share their second
-    for entry in root.iterfind(f"{namespace}Contents"):
-        fields = {child.tag: child.text for child in entry}
-        key = fields[key_tag] or ""
-        if encoded and ("%" in key or "+" in key):
-            key = unquote_plus(key)
-        size = int(fields[size_tag] or "")
-        modified = fields[modified_tag] or ""
-        if modified != last_text:
-            last_text, last_time = modified, datetime.fromisoformat(modified).timestamp()
-        if not key or size < 0:
-            raise ValueError("a listed object without key or size")
-        etag = (fields.get(etag_tag) or "").strip('"')
-        objects.append(ObjectRef(key, size, etag, last_time, fields.get(class_tag) or ""))
-    return objects
 
 
 def parse_owners(body: bytes) -> dict[str, str]:

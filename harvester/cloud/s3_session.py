@@ -12,14 +12,13 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import botocore.session
 from botocore import exceptions as refusals
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
-from botocore.loaders import Loader, create_loader
 
+from harvester.cloud.aws_descriptions import descriptions
 from harvester.cloud.interface import StoreSettings
 from harvester.cloud.network import resolve_network
 from harvester.cloud.transports import AwsCredentials, Network, S3Transport
@@ -104,7 +103,7 @@ class AwsSession:
 
     def _new_session(self) -> botocore.session.Session:
         session = botocore.session.Session(profile=self._settings.profile)
-        session.register_component("data_loader", _data_loader(session.get_config_variable("data_path")))
+        session.register_component("data_loader", descriptions(session.get_config_variable("data_path")))
         session.get_scoped_config()  # reads the files, so that a broken one or a missing profile is told now
         return session
 
@@ -171,12 +170,6 @@ def find_credentials(session: botocore.session.Session, profile: str | None) -> 
             next_step="aws configure   (or set AWS_PROFILE, or pass --profile)",
         )
     return credentials
-
-
-@cache
-def _data_loader(data_path: str | None) -> Loader:
-    """Parse botocore's descriptions of AWS once for all sessions; that is most of what a client costs."""
-    return create_loader(data_path)
 
 
 def _frozen(credentials: Credentials) -> AwsCredentials:

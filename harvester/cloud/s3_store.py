@@ -8,12 +8,12 @@ from harvester.cloud.exchange import BrokenExchange, HttpExchange, Response
 from harvester.cloud.interface import ObjectRef, StoreSettings
 from harvester.cloud.key_ranges import just_before, split_by_hexadecimal_digit
 from harvester.cloud.problems import error_of_broken, error_of_problem, printable
+from harvester.cloud.s3_list_page import parse_page
 from harvester.cloud.s3_protocol import (
     PAGE_KEYS,
     S3Requests,
     bucket_region,
     object_of,
-    parse_page,
     problem_of,
 )
 from harvester.cloud.s3_session import AwsSession

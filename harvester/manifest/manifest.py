@@ -146,6 +146,13 @@ class Manifest:
         self._database.execute("COMMIT")
         return int(run)
 
+    def forget_run(self, run: int) -> None:
+        """Drop the record of a run that landed nothing; the next run takes its number."""
+        try:
+            self._database.execute("DELETE FROM runs WHERE run = ?", (run,))
+        except sqlite3.DatabaseError as error:
+            raise _translate(error, self.path) from error
+
     def end_run(self, run: int, exit_code: int, report: str) -> None:
         """Record how a run ended, and give back the sequence numbers it did not use."""
         try:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from harvester.cloud import ObjectRef, StoreSettings
+    from harvester.mirror.destination import state_directory
     from harvester.mirror.engine import sync
     from harvester.mirror.eviction import EvictReport, evict
     from harvester.mirror.intake import Intake, open_intake
     from harvester.mirror.listing import list_objects, similar_key
     from harvester.mirror.options import Observer, SyncOptions
-    from harvester.mirror.plan import Selection
+    from harvester.mirror.plan import Selection, same_version
     from harvester.mirror.reading import (
         ReadAccount,
         ResultRow,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         source_of,
         unreadable_error,
     )
+    from harvester.mirror.repeated import open_repeated
     from harvester.mirror.report import ObjectEvent, ObjectProblem, SyncCounts, SyncProgress, SyncReport
     from harvester.mirror.rescue import RescuedResult, RescueReport, land_rescued
     from harvester.mirror.status import DestinationStatus, destination_status
@@ -61,10 +63,13 @@ __all__ = [
     "landed_rows",
     "list_objects",
     "open_intake",
+    "open_repeated",
     "problem_rows",
     "read",
+    "same_version",
     "similar_key",
     "source_of",
+    "state_directory",
     "sync",
     "unreadable_error",
 ]
@@ -73,12 +78,13 @@ _HOMES = {
     name: module
     for module, names in {
         "harvester.cloud": ("ObjectRef", "StoreSettings"),
+        "harvester.mirror.destination": ("state_directory",),
         "harvester.mirror.engine": ("sync",),
         "harvester.mirror.eviction": ("EvictReport", "evict"),
         "harvester.mirror.intake": ("Intake", "open_intake"),
         "harvester.mirror.listing": ("list_objects", "similar_key"),
         "harvester.mirror.options": ("Observer", "SyncOptions"),
-        "harvester.mirror.plan": ("Selection",),
+        "harvester.mirror.plan": ("Selection", "same_version"),
         "harvester.mirror.reading": (
             "ReadAccount",
             "ResultRow",
@@ -88,6 +94,7 @@ _HOMES = {
             "source_of",
             "unreadable_error",
         ),
+        "harvester.mirror.repeated": ("open_repeated",),
         "harvester.mirror.report": ("ObjectEvent", "ObjectProblem", "SyncCounts", "SyncProgress", "SyncReport"),
         "harvester.mirror.rescue": ("RescuedResult", "RescueReport", "land_rescued"),
         "harvester.mirror.status": ("DestinationStatus", "destination_status"),

@@ -46,7 +46,12 @@ def state_folder(destination: Path) -> Path:
 
 def manifest_path(destination: Path, state_dir: Path | None) -> Path:
     """Return where the manifest lies: in ``state_dir`` when given, else in the state folder."""
-    return (state_dir or state_folder(destination)) / MANIFEST_NAME
+    return state_directory(destination, state_dir) / MANIFEST_NAME
+
+
+def state_directory(destination: Path, state_dir: Path | None) -> Path:
+    """Return the folder of the manifest, and of other state that outlives a run."""
+    return state_dir or state_folder(destination)
 
 
 @contextlib.contextmanager
@@ -206,18 +211,18 @@ def _reserve(root: Path) -> Path:
 
 def _recover(root: Path, manifest: Manifest) -> None:
     """Read again what landed, or was quarantined, after the last durable barrier: a power cut may have taken it."""
-    altered = [
-        row.key
-        for row in manifest.quarantined_by_unfinished_run()
-        if row.path is None or file_digest(root / row.path) != row.digest
-    ]
-    manifest.distrust_quarantined(altered)
+    quarantined = manifest.quarantined_by_unfinished_run()
     unconfirmed = manifest.landed_after(manifest.barrier())
-    if not unconfirmed:
+    if not (quarantined or unconfirmed):
         return
-    manifest.distrust(row.key for row in unconfirmed if file_digest(root / row.path) != row.digest)
+    manifest.distrust_quarantined(row.key for row in quarantined if not _holds(root, row.path, row.digest))
+    manifest.distrust(row.key for row in unconfirmed if not _holds(root, row.path, row.digest))
     flush_file_system(root)
-    manifest.set_barrier(unconfirmed[-1].seq)
+    manifest.set_barrier(unconfirmed[-1].seq if unconfirmed else manifest.barrier())
+
+
+def _holds(root: Path, path: str | None, digest: str | None) -> bool:
+    return path is not None and file_digest(root / path) == digest
 
 
 def file_digest(path: Path) -> str | None:

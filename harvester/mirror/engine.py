@@ -25,7 +25,6 @@ from harvester.mirror.planning import ListingPlanner
 from harvester.mirror.recorder import Recorder
 from harvester.mirror.report import ObjectEvent, SyncReport
 from harvester.mirror.transfers import Transfers
-from harvester.result import ResultReader
 
 _EXACT_NAMES = FileSystemNames(folds_case=False, folds_normalization=False)
 
@@ -48,7 +47,11 @@ def sync(
     observer = observer or Observer()
     settings = settings or StoreSettings()
     check_apart(location, destination)
-    ResultReader(options.result)  # raises for a schema that cannot be, before anything is touched
+    if options.result.user_schema is not None:
+        # Raises for a schema that cannot be, before anything is touched.
+        from harvester.result import ResultReader
+
+        ResultReader(options.result)
     store = open_store(location, settings)
     binding = SourceBinding(location.url, settings.endpoint_url or "", options.result.keep_compressed)
     if options.dry_run:

@@ -12,11 +12,11 @@ from harvester.cloud import ObjectRef, Store, StoreSettings, open_store
 from harvester.errors import ExitCode, HarvesterError
 from harvester.location import Location
 from harvester.manifest import LandedRow, Manifest, SourceBinding
-from harvester.mirror.destination import check_apart, destination_error, open_destination
+from harvester.mirror.destination import check_apart, destination_error, flush_file_system, open_destination
 from harvester.mirror.landing import TEMPORARY
 from harvester.mirror.options import Observer, SyncOptions
 from harvester.mirror.paths import probe_names
-from harvester.mirror.plan import CompiledSelection, PlanOptions
+from harvester.mirror.plan import CompiledSelection, PlanOptions, same_version
 from harvester.mirror.planner import Naming
 from harvester.mirror.planning import ListingPlanner
 from harvester.mirror.recorder import Recorder
@@ -65,6 +65,7 @@ class Intake:
         self._options = options
         self._started_at = time.time()
         self._run = manifest.begin_run()
+        self._unflushed = 0
         self._recorder = Recorder(manifest, root, self._run, options, observer)
         self._transfers = Transfers(store, root, self._recorder, options, observer)
         self._planner = ListingPlanner(
@@ -91,11 +92,31 @@ class Intake:
         self._recorder.flush()
 
     def make_durable(self) -> None:
-        """Return when everything landed is on the disk and recorded there: only then may its message be forgotten."""
+        """Return when everything settled is on the disk and recorded there: only then may its message be forgotten."""
+        tally = self._recorder.tally
+        without_barrier = tally.quarantined + tally.refused + tally.failed
         try:
             self._recorder.finish()
+            if without_barrier != self._unflushed:
+                # Only what landed moves the barrier; what was found wrong must outlive a power cut as well.
+                flush_file_system(self._root)
+                self._unflushed = without_barrier
         except OSError as error:
             raise destination_error(self._root, error) from error
+
+    def stop(self) -> None:
+        """After an interruption: let the workers finish what they hold in hand, account for it, make it durable."""
+        self._transfers.end()
+        self.make_durable()
+
+    def knows_another(self, ref: ObjectRef) -> bool:
+        """Return whether another version of this object is known here: which is current, only the store can tell."""
+        known = (self._manifest.landed_row(ref.key), self._manifest.problem(ref.key))
+        return any(row is not None and not same_version(ref, row) for row in known)
+
+    def has_problem(self, key: str) -> bool:
+        """Return whether something is wrong with the object, or was when it was last met."""
+        return self._manifest.problem(key) is not None
 
     def landed_row(self, key: str) -> LandedRow | None:
         """Return the row of a landed object, or None."""

@@ -114,6 +114,8 @@ class BackgroundListing:
         """Stop listing; pages on their way are dropped."""
         self._stopping.set()
         self._thread.join(timeout=1)
+        self._wake.close()
+        self._waker.close()
 
     def _run(self) -> None:
         try:
@@ -133,7 +135,8 @@ class BackgroundListing:
                 self._pages.put(listed, timeout=0.2)
             except queue.Full:
                 continue
-            with contextlib.suppress(BlockingIOError):
+            # Full: the reader will wake anyway. Closed: it has left.
+            with contextlib.suppress(OSError):
                 self._waker.send(b"!")
             return
         raise _Stopped

@@ -123,6 +123,12 @@ class SyncReport:
         if self.error is not None:
             raise self.error
 
+    @property
+    def idle(self) -> bool:
+        """Whether the run changed nothing and met nothing new."""
+        quiet = self.error is None and not self.counts.landed and not self.counts.not_attempted
+        return quiet and all(problem.known for problem in self.problems)
+
     def as_document(self) -> dict[str, Any]:
         """Return the report as the JSON document that is published."""
         counts = self.counts

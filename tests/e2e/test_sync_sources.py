@@ -40,9 +40,7 @@ def test_three_sources_one_tree(s3: S3Client, s3_bucket: str, fake_gcs: FakeGcs,
         assert (again["bytes_fetched"], again["counts"]["unchanged"]) == (0, 58)
 
 
-def test_hostile_keys_make_one_tree_too(
-    s3: S3Client, s3_bucket: str, fake_gcs: FakeGcs, tmp_path: Path
-) -> None:
+def test_hostile_keys_make_one_tree_too(s3: S3Client, s3_bucket: str, fake_gcs: FakeGcs, tmp_path: Path) -> None:
     keys = (
         "../x.json", "/abs.json", "a//b.json", "./x.json", "s/../x.json", "a", "a/b", "x.json", "x.json.gz",
         "Case.json", "case.json", "caf\u00e9.json", "cafe\u0301.json", "n" * 250 + ".json", "n" * 260 + ".json",

@@ -123,7 +123,7 @@ def test_a_failure_stays_a_failure_whatever_was_delivered() -> None:
         account = only(task(word="error"), *objects)
         assert account.outcome is Outcome.FAILED_UPSTREAM
         assert account.task.error == "boom"
-        assert not account.outcome.gap
+        assert not account.gap
 
 
 @pytest.mark.parametrize(
@@ -260,7 +260,7 @@ def test_every_promised_task_has_exactly_one_class_and_every_object_a_place(
         if account.outcome is Outcome.LANDED:
             assert len(account.objects) == 1
             assert account.objects[0].landed
-        assert account.outcome.gap or not account.rescuable
+        assert account.gap or not account.rescuable
 
 
 @given(promises, deliveries)

@@ -1,0 +1,39 @@
+"""What ``watch`` and ``listen`` print alike."""
+
+from __future__ import annotations
+
+import json
+
+from harvester.cli import words
+from harvester.cli.application import forsake_output
+from harvester.cli.sync_report import problem_lines
+from harvester.events import LandingAccount
+from harvester.mirror import ObjectEvent
+
+
+def print_event(event: ObjectEvent) -> None:
+    """Print what became of an object as one line of JSON."""
+    try:
+        print(json.dumps({"event": "object", **event._asdict()}, ensure_ascii=False), flush=True)
+    except BrokenPipeError:
+        # Nobody listens any more; what arrives is brought home all the same.
+        forsake_output()
+
+
+def render_landing(account: LandingAccount) -> str:
+    """Return the account of objects as people read it; its last line is the summary."""
+    lines = []
+    if account.problems:
+        lines.append("Problems:")
+        lines.extend(problem_lines(account.problems))
+    counts = account.counts
+    parts = [
+        f"{getattr(counts, name):,} {name.replace('_', ' ')}"
+        for name in ("landed", "unchanged", "ignored", "refused", "quarantined", "failed", "not_attempted")
+        if getattr(counts, name) or name in ("landed", "unchanged")
+    ]
+    lines.append(
+        f"{words.count(account.runs, 'run')}, {counts.listed:,} listed or announced: {', '.join(parts)};"
+        f" {words.duration(account.finished_at - account.started_at)}"
+    )
+    return "\n".join(lines)

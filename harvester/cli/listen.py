@@ -1,0 +1,162 @@
+"""``listen``: receive Nimble's webhooks."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from harvester.cli import words
+from harvester.cli.arrivals import print_event, render_landing
+from harvester.cli.landing_options import landing_options
+from harvester.cli.parameters import DIRECTORY, DURATION, LOCATION, SIZE, format_option, store_options
+from harvester.cli.progress import Progress
+from harvester.cli.signals import stop_signals
+from harvester.errors import UsageError
+from harvester.events import ListenOptions, ListenReport, WebhookOptions, bound_source, listen
+from harvester.location import Location
+from harvester.mirror import Observer, StoreSettings, SyncOptions
+from harvester.tasks import NimbleClient
+
+_ATTEMPTS = 2
+_SHORTEST_SECRET = 8
+
+
+@click.command(
+    "listen",
+    epilog="""\b
+Examples:
+  nimble-harvester listen ./results --port 8080
+  nimble-harvester listen ./results --location s3://my-bucket/results/ --secret-file webhook.secret
+  curl http://127.0.0.1:8080/healthz
+""",
+)
+@click.argument("dest", type=DIRECTORY)
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="Port; 0 for a free one.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--location", type=LOCATION, help="Where the results are delivered, when DEST was never synced.")
+@click.option(
+    "--secret", metavar="TEXT", help="What webhooks must carry; better by NIMBLE_HARVESTER_LISTEN_SECRET or a file."
+)
+@click.option(
+    "--secret-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Read the secret from the first line of FILE.",
+)
+@click.option("--max-body", type=SIZE, default="256KiB", show_default=True, help="Refuse longer bodies (413).")
+@click.option(
+    "--body-timeout", type=DURATION, default="10s", show_default=True, help="Refuse bodies that take longer (408)."
+)
+@click.option(
+    "--max-waiting",
+    type=click.IntRange(1),
+    default=10_000,
+    show_default=True,
+    help="Answer 503 when so many tasks wait to be worked off.",
+)
+@click.option(
+    "--give-up",
+    type=DURATION,
+    default="24h",
+    show_default=True,
+    help="How long to look again for a task that still runs, or whose object is missing.",
+)
+@landing_options
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Form of messages on standard error.",
+)
+@format_option("table", "json", "jsonl")
+@store_options
+def listen_command(
+    *,
+    dest: Path,
+    port: int,
+    host: str,
+    location: Location | None,
+    secret: str | None,
+    secret_file: Path | None,
+    max_body: int,
+    body_timeout: float,
+    max_waiting: int,
+    give_up: float,
+    options: SyncOptions,
+    settings: StoreSettings,
+    output: Literal["table", "json", "jsonl"],
+    log_format: str,
+) -> int:
+    """Receive Nimble's webhooks, and bring home what they announce.
+
+    Answers at once, keeps the task's id through a restart, asks Nimble's API about the task and lands its object into
+    DEST, which is held all the time. Needs NIMBLE_API_KEY. Also serves /healthz and /metrics.
+    """
+    chosen = _secret(secret, secret_file)
+    place, settings = bound_source(dest, location, settings, state_dir=options.state_dir)
+    progress = Progress(as_json=log_format == "json")
+    with NimbleClient.from_environment(attempts=_ATTEMPTS) as client, stop_signals() as received:
+        observer = Observer(
+            event=print_event if output == "jsonl" else None,
+            warning=lambda message: progress.say("warning", message),
+            stop_signal=received,
+        )
+        report = listen(
+            place,
+            dest,
+            client,
+            options,
+            ListenOptions(host, port, WebhookOptions(chosen, max_body, body_timeout), max_waiting, give_up),
+            settings=settings,
+            observer=observer,
+            started=lambda address: progress.say("info", f"listening on {address} for results in {place.url}"),
+        )
+    _print(report, output)
+    if report.landing.error is not None:
+        if log_format != "json":
+            raise report.landing.error
+        progress.say("error", str(report.landing.error).replace("\n", "; "))
+    return int(report.landing.exit_code)
+
+
+def _secret(secret: str | None, file: Path | None) -> str:
+    if file is not None:
+        try:
+            secret = file.read_text(encoding="utf-8").partition("\n")[0].strip()
+        except (OSError, UnicodeDecodeError) as error:
+            cause = error.strerror or str(error) if isinstance(error, OSError) else "it is not UTF-8"
+            raise UsageError(f"cannot read the secret in {file}", cause=cause) from error
+        if not secret:
+            raise UsageError(f"there is no secret in {file}", next_step=f"openssl rand -hex 24 > {file}")
+    if secret is not None and (len(secret) < _SHORTEST_SECRET or not _fits_a_path(secret)):
+        raise UsageError(
+            "the secret cannot be used",
+            cause=f"it has {_SHORTEST_SECRET} or more letters, digits and any of - _ . ~, as it is part of a path",
+            next_step="openssl rand -hex 24",
+        )
+    return secret or ""
+
+
+def _fits_a_path(secret: str) -> bool:
+    return secret.isascii() and all(letter.isalnum() or letter in "-_.~" for letter in secret)
+
+
+def _print(report: ListenReport, output: str) -> None:
+    if output == "json":
+        json.dump(report.as_document(), sys.stdout, indent=2, ensure_ascii=False)
+        print()
+    elif output == "jsonl":
+        print(json.dumps({"event": "report", **report.as_document()}, ensure_ascii=False))
+    else:
+        for noun, numbers in (("webhook", report.webhooks), ("task", report.tasks)):
+            told = ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in sorted(numbers.items()))
+            print(f"{words.count(sum(numbers.values()), noun)}{': ' if told else ''}{told}")
+        if report.waiting:
+            print(f"{words.count(report.waiting, 'task')} waiting for the next start")
+        print(render_landing(report.landing))
+    sys.stdout.flush()

@@ -1,0 +1,202 @@
+"""The HTTP side of ``listen``: an ASGI application that writes down which task a webhook names, and nothing else.
+
+A webhook carries no signature, so nothing in its body is believed but the id, and that only as something to ask
+Nimble's API about. 200 is answered as soon as the id is on the disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+from collections import Counter
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any
+
+from harvester.errors import HarvesterError
+from harvester.events.state import Offer
+from harvester.tasks import is_id
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+SECRET_HEADER = "x-nimble-harvester-secret"  # noqa: S105  # the header's name
+_RETRY_SECONDS = 30
+_STATUS = {
+    "accepted": 200,
+    "duplicate": 200,
+    "not_json": 400,
+    "no_task": 400,
+    "wrong_secret": 401,
+    "wrong_method": 405,
+    "slow": 408,
+    "too_large": 413,
+    "full": 503,
+    "not_written": 503,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookOptions:
+    """What a webhook must keep to."""
+
+    secret: str = ""
+    """What it must carry in a header or as the last part of its path; empty for nothing."""
+    most_bytes: int = 256 * 1024
+    """The longest body."""
+    body_seconds: float = 10.0
+    """How long a body may take to arrive."""
+
+
+def task_of(body: bytes) -> str | None:
+    """Return the id of the task that a webhook's body names, None when it names none that can be.
+
+    The documentation shows four bodies: ``{"task": {"id": …}}`` with the state ``success`` or ``completed``, one with a
+    ``status`` beside the task, and one whose task is still ``pending``; all of them have the id in one place. Raises
+    ValueError when the body is not JSON.
+    """
+    try:
+        value = json.loads(body)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    task = value.get("task") if isinstance(value, dict) else None
+    found = task.get("id") if isinstance(task, dict) else None
+    return found if is_id(found) else None
+
+
+class WebhookApp:
+    """Answers webhooks, ``/healthz`` and ``/metrics``."""
+
+    def __init__(
+        self,
+        options: WebhookOptions,
+        offer: Callable[[Sequence[str]], list[Offer]],
+        executor: Executor,
+        health: Callable[[], tuple[bool, str]],
+        metrics: Callable[[], str],
+    ) -> None:
+        """``offer`` writes ids down, in ``executor``; many requests that come together share one call of it."""
+        self._options = options
+        self._offer = offer
+        self._executor = executor
+        self._health = health
+        self._metrics = metrics
+        self._waiting: list[tuple[str, asyncio.Future[Offer]]] = []
+        self._writer: asyncio.Task[None] | None = None
+        self.answers: Counter[str] = Counter()
+        """How many webhooks were answered how."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        path, method = scope["path"], scope["method"]
+        if method in ("GET", "HEAD"):
+            if path == "/healthz":
+                healthy, words = self._health()
+                await _answer(send, 200 if healthy else 503, words + "\n")
+            elif path == "/metrics":
+                await _answer(send, 200, self._metrics(), content_type="text/plain; version=0.0.4; charset=utf-8")
+            else:
+                await _answer(send, 404, "not found\n")
+            return
+        ended = await self._webhook(scope, receive)
+        if ended is not None:
+            self.answers[ended] += 1
+            headers = [(b"retry-after", str(_RETRY_SECONDS).encode())] if _STATUS[ended] == 503 else []
+            if ended == "wrong_method":
+                headers.append((b"allow", b"POST"))
+            if ended not in ("accepted", "duplicate"):
+                # What is left of the body is not read.
+                headers.append((b"connection", b"close"))
+            await _answer(send, _STATUS[ended], f'{{"status": "{ended}"}}\n', "application/json", headers)
+
+    async def _webhook(self, scope: Scope, receive: Receive) -> str | None:
+        """Return how a webhook is answered; None when its sender has left."""
+        if scope["method"] != "POST":
+            return "wrong_method"
+        headers = {name.decode("latin-1").lower(): value for name, value in scope["headers"]}
+        if self._options.secret and not self._knows_secret(scope["path"], headers):
+            return "wrong_secret"
+        length = headers.get("content-length", b"")
+        if length.isdigit() and int(length) > self._options.most_bytes:
+            return "too_large"
+        try:
+            async with asyncio.timeout(self._options.body_seconds):
+                body = await self._body(receive)
+        except TimeoutError:
+            return "slow"
+        if not isinstance(body, bytes):
+            return body
+        try:
+            task_id = task_of(body)
+        except ValueError:
+            return "not_json"
+        if task_id is None:
+            return "no_task"
+        try:
+            return (await self._write_down(task_id)).value
+        except HarvesterError:
+            return "not_written"
+
+    def _knows_secret(self, path: str, headers: MutableMapping[str, bytes]) -> bool:
+        secret = self._options.secret.encode()
+        bearer = headers.get("authorization", b"").removeprefix(b"Bearer ")
+        given = (headers.get(SECRET_HEADER, b""), bearer, path.rpartition("/")[2].encode())
+        # Every one is compared, so that the time it takes tells nothing.
+        return sum([hmac.compare_digest(each, secret) for each in given]) > 0
+
+    async def _body(self, receive: Receive) -> bytes | str | None:
+        parts: list[bytes] = []
+        length = 0
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return None
+            part = message.get("body", b"")
+            length += len(part)
+            if length > self._options.most_bytes:
+                return "too_large"
+            parts.append(part)
+            if not message.get("more_body", False):
+                return b"".join(parts)
+
+    async def _write_down(self, task_id: str) -> Offer:
+        future: asyncio.Future[Offer] = asyncio.get_running_loop().create_future()
+        self._waiting.append((task_id, future))
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write())
+        return await future
+
+    async def _write(self) -> None:
+        """Write down everything that waits; what comes meanwhile goes into one transaction together."""
+        loop = asyncio.get_running_loop()
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            try:
+                offers = await loop.run_in_executor(self._executor, self._offer, [task_id for task_id, _ in batch])
+            except HarvesterError as error:
+                for _, future in batch:
+                    if not future.done():
+                        future.set_exception(error)
+                continue
+            for (_, future), offer in zip(batch, offers, strict=True):
+                if not future.done():
+                    future.set_result(offer)
+
+
+async def _answer(
+    send: Send,
+    status: int,
+    text: str,
+    content_type: str = "text/plain; charset=utf-8",
+    headers: Sequence[tuple[bytes, bytes]] = (),
+) -> None:
+    body = text.encode()
+    head = [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode()), *headers]
+    await send({"type": "http.response.start", "status": status, "headers": head})
+    await send({"type": "http.response.body", "body": body})

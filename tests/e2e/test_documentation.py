@@ -1,0 +1,40 @@
+"""What the documentation shows is what the program does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from harvester.errors import ExitCode
+from scripts.command_reference import PAGE, reference
+from scripts.readme_examples import README, executed, normalised
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "DESIGN.md")] + sorted(
+    (ROOT / "docs").glob("*.md")
+)
+
+
+def test_the_console_blocks_of_the_readme() -> None:
+    page = README.read_text(encoding="utf-8")
+    assert page.count("\n$ ") >= 6
+    assert normalised(executed(page)) == normalised(page)
+
+
+def test_the_command_reference_is_the_programs_own() -> None:
+    assert PAGE.read_text(encoding="utf-8") == reference(), "python -m scripts.command_reference"
+
+
+def test_every_exit_code_is_explained() -> None:
+    page = (ROOT / "docs" / "exit-codes.md").read_text(encoding="utf-8")
+    explained = {int(code) for cell in re.findall(r"^\| ([\d, ]+) \|", page, re.MULTILINE) for code in cell.split(",")}
+    assert explained == {int(code) for code in ExitCode}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), target

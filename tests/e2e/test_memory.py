@@ -1,0 +1,57 @@
+"""Memory does not grow with the number of objects."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.e2e.program import COMMAND, environment
+
+_RUN = """
+import resource, subprocess, sys
+ended = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL)
+usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(ended.returncode, usage.ru_maxrss)
+"""
+# Far less than the objects in question would take: a listed object alone is some 400 bytes.
+_TOLERATED_KILOBYTES = 8_000
+
+
+def peak(source: Path, dest: Path, *options: str) -> int:
+    """Return the peak resident size of the largest process of a sync, in kilobytes."""
+    ended = subprocess.run(
+        [sys.executable, "-c", _RUN, COMMAND, "sync", f"file://{source}/", str(dest), "--workers", "1", *options],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment(),
+    )
+    code, size = map(int, ended.stdout.split())
+    assert code == 0
+    return size
+
+
+def fill(source: Path, count: int) -> Path:
+    source.mkdir()
+    body = source / "body.json"
+    body.write_bytes(b'{"status":"success","data":{"markdown":"x"}}')
+    for number in range(1, count):
+        folder = source / f"{number // 500}"
+        folder.mkdir(exist_ok=True)
+        # Hard links: one file on the disk, many objects for the program.
+        os.link(body, folder / f"{number}.json")
+    return source
+
+
+def test_landing(tmp_path: Path) -> None:
+    few, many = (peak(fill(tmp_path / f"{count}", count), tmp_path / f"dest-{count}") for count in (2_000, 9_000))
+    assert len(list((tmp_path / "dest-9000").rglob("*.json"))) == 9_000
+    assert many - few < _TOLERATED_KILOBYTES, (few, many)
+
+
+def test_planning(tmp_path: Path) -> None:
+    # More than the pages that may be listed ahead, in both cases.
+    few, many = (peak(fill(tmp_path / f"{count}", count), tmp_path / "dest", "--dry-run") for count in (18_000, 40_000))
+    assert many - few < _TOLERATED_KILOBYTES, (few, many)

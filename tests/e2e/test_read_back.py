@@ -1,0 +1,292 @@
+"""``cat``, ``verify``, ``status`` and ``evict``: what lies in a destination, told by the installed command."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from scripts.deliveries import Author, jobs_csv, jobs_document, jobs_json_lines, jobs_parquet, jobs_rows
+from tests.e2e.program import COMMAND, Directory, environment, result, run, sync, tree, validate
+
+EXACT = (
+    b'{"url":"u","task_id":"t","status":"success",'
+    b'"data":{"parsing":{"price":1.10,"id":12345678901234567890123,"e":1E400}},"status_code":200.0}'
+)
+
+
+def test_cat_keeps_numbers_to_the_digit(source: Directory, dest: Path) -> None:
+    source.put("a.json.gz", gzip.compress(EXACT))
+    sync(source.location, dest)
+    assert run("cat", dest).out.encode() == EXACT + b"\n"
+    assert run("cat", dest, "--select", "data.parsing").out == '{"price":1.10,"id":12345678901234567890123,"e":1E400}\n'
+    assert run("cat", dest, "--select", "data.parsing.price").out == "1.10\n"
+    assert run("cat", dest, "--select", "data.nothing").out == ""
+    (line,) = run("cat", dest, "--meta").out.splitlines()
+    assert line.endswith(f', "result": {EXACT.decode()}}}')
+    document = json.loads(line)
+    validate("cat-line", document)
+    assert (document["seq"], document["run"], document["task_id"]) == (1, 1, "t")
+    assert document["key"] == str(source.path / "a.json.gz")
+
+
+def test_cat_puts_pretty_documents_on_one_line(source: Directory, dest: Path) -> None:
+    source.put("a.json", json.dumps(json.loads(result(1)), indent=2).encode())
+    sync(source.location, dest)
+    (line,) = run("cat", dest).out.splitlines()
+    assert json.loads(line) == json.loads(result(1))
+
+
+def test_cat_has_a_row_for_each_row_of_jobs(source: Directory, dest: Path) -> None:
+    author = Author(1)
+    rows = jobs_rows(author, 5)
+    source.put("1.jsonl", jobs_json_lines(rows))
+    source.put("2.csv", jobs_csv(rows))
+    source.put("3.parquet", jobs_parquet(rows))
+    source.put("4.json", jobs_document(author, rows))
+    source.put("5.json", json.dumps(rows).encode())
+    source.put("6.png", author.screenshot())
+    report = sync(source.location, dest)
+    assert report["counts"]["landed"] == 6
+    lines = run("cat", dest, "--meta").lines
+    assert [line["result"]["row"] for line in lines if line["key"].endswith(("jsonl", "parquet", "5.json"))] == [
+        0,
+        1,
+        2,
+        3,
+        4,
+    ] * 3
+    by_key = {key: [line["result"] for line in lines if line["key"].endswith(key)] for key in ("1.jsonl", "2.csv")}
+    assert by_key["1.jsonl"] == rows
+    assert [row["asin"] for row in by_key["2.csv"]] == [row["asin"] for row in rows]
+    assert not [line for line in lines if line["key"].endswith("png")]
+
+
+def test_cat_has_a_cursor(source: Directory, dest: Path) -> None:
+    source.put("a.json", result(1))
+    source.put("b.json", result(2))
+    sync(source.location, dest)
+    source.put("b.json", result(3))
+    source.put("c.json", result(4))
+    sync(source.location, dest)
+    sync(source.location, dest)
+
+    def tasks(*options: str) -> list[str]:
+        return [line["task_id"] for line in run("cat", dest, *options).lines]
+
+    assert tasks() == ["task-1", "task-3", "task-4"]
+    assert tasks("--after", "2") == ["task-3", "task-4"]
+    assert tasks("--after", "3") == ["task-4"]
+    assert tasks("--after", "4") == []
+    assert tasks("--run", "1") == ["task-1"]
+    assert tasks("--run", "2") == ["task-3", "task-4"]
+    assert tasks("--run", "last") == []
+    assert [line["seq"] for line in run("cat", dest, "--meta").lines] == [1, 3, 4]
+    for wrong in ("9", "0", "first"):
+        refused = run("cat", dest, "--run", wrong)
+        assert refused.code == 2
+        assert refused.err.startswith("error: ")
+
+
+def test_cat_streams_only_what_was_validated(source: Directory, dest: Path) -> None:
+    source.put("good.json", result(1))
+    source.put("bad.json", b"{")
+    sync(source.location, dest, expected=3)
+    assert len(run("cat", dest).lines) == 1
+
+
+def test_cat_tells_of_what_it_cannot_read(source: Directory, dest: Path) -> None:
+    for number in range(3):
+        source.put(f"{number}.json", result(number))
+    sync(source.location, dest)
+    run("evict", dest, "--through", "1")
+    (dest / "1.json").unlink()
+    ended = run("cat", dest)
+    assert ended.code == 7
+    assert [line["task_id"] for line in ended.lines] == ["task-2"]
+    assert "1 landed file" in ended.err
+    assert "e.g. 1.json" in ended.err
+    assert "1 evicted" in ended.err
+
+
+@pytest.mark.parametrize("verb", ["cat", "ls"])
+def test_a_reader_that_leaves_ends_it_quietly(source: Directory, dest: Path, verb: str) -> None:
+    source.put("a.jsonl", b"".join(b'{"row": %d}\n' % number for number in range(50_000)))
+    for number in range(1500 if verb == "ls" else 0):
+        source.put(f"{number:05}-{'x' * 200}", b"")
+    if verb == "cat":
+        sync(source.location, dest)
+    with subprocess.Popen(
+        [COMMAND, verb, str(dest) if verb == "cat" else source.location],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        told = process.stderr.read()
+    assert (process.returncode, told) == (0, b"")
+
+
+def test_a_reader_of_events_that_leaves_does_not_end_the_run(source: Directory, dest: Path) -> None:
+    for number in range(1200):
+        source.put(f"{number}-{'x' * 180}.json", result(number))
+    with subprocess.Popen(
+        [COMMAND, "sync", source.location, str(dest), "--format", "jsonl"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        told = process.stderr.read()
+    assert (process.returncode, told) == (0, b"")
+    assert len(tree(dest)) == 1200
+
+
+def test_every_mark_of_verify(source: Directory, dest: Path) -> None:
+    for name in ("evicted", "same", "missing", "size", "bytes", "link"):
+        source.put(f"{name}.json", result(1))
+        sync(source.location, dest)
+    assert run("verify", dest).out == f"{dest}: 6 same\n"
+    run("evict", dest, "--through", "1")
+    (dest / "missing.json").unlink()
+    (dest / "size.json").write_bytes(b"")
+    (dest / "bytes.json").write_bytes(b"x" * len(result(1)))
+    (dest / "link.json").unlink()
+    (dest / "link.json").symlink_to("same.json")
+    (dest / "foreign").mkdir()
+    (dest / "foreign" / "file.txt").write_text("mine")
+    told = run("verify", dest, "--combined")
+    assert told.code == 7
+    assert sorted(told.out.splitlines()) == sorted(
+        (
+            ". evicted.json",
+            "= same.json",
+            "- missing.json",
+            "* size.json",
+            "* bytes.json",
+            "* link.json",
+            "+ foreign/file.txt",
+        )
+    )
+    told = run("verify", dest)
+    assert told.code == 7
+    assert told.out.splitlines()[-1] == f"{dest}: 1 same, 1 missing, 1 extra, 3 differs, 1 evicted"
+    document = run("verify", dest, "--format", "json", "--combined")
+    validate("verify-report", document.document)
+    assert document.document["counts"] == {
+        "same": 1,
+        "missing": 1,
+        "extra": 1,
+        "differs": 3,
+        "unreadable": 0,
+        "evicted": 1,
+    }
+    assert (document.code, document.document["exit_code"], len(document.document["entries"])) == (7, 7, 7)
+
+
+def test_an_unreadable_file(source: Directory, dest: Path) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("root may read everything")
+    source.put("a.json", result(1))
+    sync(source.location, dest)
+    (dest / "a.json").chmod(0)
+    assert run("verify", dest, "--combined").out == "! a.json\n"
+
+
+def test_verify_against_the_source(source: Directory, dest: Path) -> None:
+    for name in ("same", "changed", "gone"):
+        source.put(f"{name}.json", result(1))
+    sync(source.location, dest)
+    assert run("verify", dest, "--remote").code == 0
+    source.put("changed.json", result(2))
+    source.put("new.json", result(3))
+    source.remove("gone.json")
+    assert run("verify", dest).code == 0
+    told = run("verify", dest, "--remote")
+    assert told.code == 7
+    assert told.out.splitlines() == [
+        "* changed.json  (the source has another version)",
+        "- new.json  (in the source, not here)",
+        f"{dest}: 2 same, 1 missing, 1 differs",
+    ]
+    validate("verify-report", run("verify", dest, "--remote", "--format", "json").document)
+
+
+def test_status(source: Directory, dest: Path, tmp_path: Path) -> None:
+    source.put("a.json", result(1))
+    source.put("bad.json", b"{")
+    sync(source.location, dest, expected=3)
+    sync(source.location, dest, "--fail-on", "new")
+    told = run("status", dest)
+    lines = told.out.splitlines()
+    assert told.code == 0
+    assert lines[0] == f"{dest} is the copy of {source.location}"
+    assert lines[1] == f"  landed    1 object (0 evicted), {len(result(1))} B here, up to sequence number 1"
+    assert lines[2].startswith("  newest    a.json, 20")
+    assert lines[3] == "  problems  1 invalid json"
+    assert [line.split()[:2] for line in lines[4:]] == [["run", "2"], ["run", "1"]]
+    assert lines[4].endswith("  exit 0  1 unchanged, 1 quarantined")
+    document = run("status", dest, "--format", "json").document
+    validate("status", document)
+    assert (document["landed"], document["problems"], document["lock"]) == (1, {"invalid_json": 1}, None)
+    assert [entry["exit_code"] for entry in document["runs"]] == [0, 3]
+    other = Directory(tmp_path / "other")
+    other.put("b.json", result(2))
+    sync(other.location, tmp_path / "dest-2")
+    document = run("status", dest, tmp_path / "dest-2", "--format", "json").document
+    validate("status-list", document)
+    assert document["total"]["landed"] == 2
+    assert "together: 2 landed" in run("status", dest, tmp_path / "dest-2").out
+    assert len(run("status", dest, "--runs", "1", "--format", "json").document["runs"]) == 1
+
+
+@pytest.mark.parametrize("verb", ["status", "verify", "cat"])
+def test_a_directory_that_was_never_synced(tmp_path: Path, verb: str) -> None:
+    ended = run(verb, tmp_path)
+    assert ended.code == 8
+    assert ended.err.splitlines()[0] == f"error: {tmp_path} has never been synced"
+    assert ended.out == ""
+
+
+def test_evict(source: Directory, dest: Path) -> None:
+    for number in range(4):
+        source.put(f"{number}.json", result(number))
+    sync(source.location, dest)
+    report = run("evict", dest, "--through", "2", "--dry-run", "--format", "json").document
+    validate("evict-report", report)
+    assert (report["objects"], report["dry_run"], len(tree(dest))) == (2, True, 4)
+    told = run("evict", dest, "--through", "2")
+    assert (told.code, told.out) == (0, f"2 files, {len(result(0) + result(1))} B freed\n")
+    assert set(tree(dest)) == {"2.json", "3.json"}
+    assert run("evict", dest, "--through", "2").out.startswith("0 files, ")
+    assert run("verify", dest).out == f"{dest}: 2 same, 2 evicted\n"
+    assert run("evict", dest, "--older-than", "7d").out.startswith("0 files, ")
+    time.sleep(0.01)
+    assert run("evict", dest, "--older-than", "0s").out.startswith("2 files, ")
+    assert tree(dest) == {}
+    refused = run("evict", dest)
+    assert refused.code == 2
+    assert "--older-than 7d" in refused.err
+
+
+def test_evict_leaves_what_is_outside(source: Directory, dest: Path, tmp_path: Path) -> None:
+    source.put("deep/a.json", result(1))
+    sync(source.location, dest)
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "a.json").write_bytes(b"mine")
+    (dest / "deep" / "a.json").unlink()
+    (dest / "deep").rmdir()
+    (dest / "deep").symlink_to(tmp_path / "outside")
+    assert run("evict", dest, "--through", "1").code == 12
+    assert (tmp_path / "outside" / "a.json").read_bytes() == b"mine"

@@ -1,0 +1,854 @@
+"""What a policy says of a request: every line of IAM's rules, and an independent evaluator for the rest."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+import re
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import policies
+from policies import Constraint, ContractError, GrammarError, Request, evaluate
+from policies.patterns import literal
+from tests.unit.policies import strategies
+from tests.unit.policies.strategies import NIMBLE
+
+ROOT = "arn:aws:iam::744254827463:root"
+OBJECT = "arn:aws:s3:::bkt/out/1.json"
+_EQUALS = ("StringEquals", "StringNotEquals")
+
+
+def statement(effect: str = "Allow", **fields: Any) -> dict[str, Any]:
+    value = {
+        "Effect": effect,
+        "Principal": {"AWS": NIMBLE},
+        "Action": "s3:PutObject",
+        "Resource": "arn:aws:s3:::bkt/*",
+    }
+    for name in fields:
+        value.pop(name.removeprefix("Not"), None)
+    return {**value, **fields}
+
+
+def decide(
+    *statements: dict[str, Any],
+    principal: str = NIMBLE,
+    action: str = "s3:PutObject",
+    resource: str = OBJECT,
+    context: dict[str, Any] | None = None,
+    unknown: Any = (),
+    version: str | None = "2012-10-17",
+    constraints: dict[str, Constraint] | None = None,
+) -> policies.Decision:
+    document = (
+        {"Version": version, "Statement": list(statements)} if version else {"Statement": list(statements)}
+    )
+    return evaluate(
+        document, Request(principal, action, resource, context or {}, unknown, (), constraints or {})
+    )
+
+
+def effect(*statements: dict[str, Any], **request: Any) -> str:
+    return decide(*statements, **request).effect
+
+
+def holds(condition: dict[str, Any], **request: Any) -> bool:
+    return effect(statement(Condition=condition), **request) == "allowed"
+
+
+class TestOrder:
+    def test_a_deny_wins_over_an_allow(self) -> None:
+        decision = decide(statement(Sid="A"), statement("Deny", Sid="D"))
+        assert decision.effect == "explicitly_denied"
+        assert [(each.index, each.sid) for each in decision.statements] == [(1, "D")]
+
+    def test_an_allow_is_enough(self) -> None:
+        decision = decide(statement(Action="s3:GetObject"), statement())
+        assert decision.effect == "allowed"
+        assert [(each.index, each.sid) for each in decision.statements] == [(1, None)]
+
+    def test_without_either_it_is_denied_implicitly(self) -> None:
+        decision = decide(statement(Action="s3:GetObject"))
+        assert (decision.effect, decision.statements) == ("implicitly_denied", ())
+
+    def test_several_documents_are_counted_through(self) -> None:
+        one, two = (
+            policies.document({"Statement": each}) for each in (statement(), statement("Deny", Sid="D"))
+        )
+        decision = evaluate([one, two], Request(NIMBLE, "s3:PutObject", OBJECT))
+        assert [(each.index, each.sid) for each in decision.statements] == [(1, "D")]
+
+
+class TestPrincipal:
+    @pytest.mark.parametrize(
+        ("principal", "who", "matches"),
+        [
+            ("*", NIMBLE, True),
+            ("*", "*", True),
+            ("*", "s3.amazonaws.com", True),
+            ({"AWS": "*"}, "*", True),
+            ({"AWS": NIMBLE}, NIMBLE, True),
+            ({"AWS": NIMBLE}, "*", False),
+            ({"AWS": NIMBLE.upper()}, NIMBLE, False),
+            ({"AWS": NIMBLE.replace("user/", "user/path/")}, NIMBLE, False),
+            ({"AWS": "arn:aws:iam::744254827463:user/*"}, NIMBLE, False),
+            ({"AWS": "744254827463"}, NIMBLE, True),
+            ({"AWS": "744254827463"}, ROOT, True),
+            ({"AWS": ROOT}, NIMBLE, True),
+            ({"AWS": ROOT}, "744254827463", True),
+            ({"AWS": ROOT.replace(":aws:", ":aws-cn:")}, NIMBLE, False),
+            ({"AWS": "arn:aws:iam::111122223333:root"}, NIMBLE, False),
+            ({"AWS": "arn:aws:iam::744254827463:role/webit-uploader"}, NIMBLE, False),
+            ({"AWS": "AIDAJQABLZS4A3QDU576Q"}, NIMBLE, False),
+            ({"Service": "s3.amazonaws.com"}, NIMBLE, False),
+            ({"Service": "s3.amazonaws.com"}, "s3.amazonaws.com", True),
+            ({"Federated": "cognito-identity.amazonaws.com"}, "cognito-identity.amazonaws.com", True),
+            ({"Federated": "accounts.google.com"}, "accounts.google.com", True),
+            ({"Federated": "accounts.google.com"}, NIMBLE, False),
+            (
+                {"Federated": "arn:aws:iam::1:saml-provider/x"},
+                "arn:aws:iam::111122223333:saml-provider/x",
+                False,
+            ),
+            ({"AWS": "arn:aws:iam::111122223333:root"}, "arn:aws:iam::111122223333:saml-provider/x", False),
+            (
+                {"AWS": "arn:aws:iam::111122223333:role/a/team"},
+                "arn:aws:sts::111122223333:assumed-role/team/s",
+                True,
+            ),
+            (
+                {"AWS": "arn:aws:sts::111122223333:assumed-role/team/s"},
+                "arn:aws:sts::111122223333:assumed-role/team/s",
+                True,
+            ),
+            (
+                {"AWS": "arn:aws:sts::111122223333:assumed-role/team/t"},
+                "arn:aws:sts::111122223333:assumed-role/team/s",
+                False,
+            ),
+            ({"CanonicalUser": "a" * 64}, "a" * 64, True),
+            ({"CanonicalUser": "a" * 64}, "b" * 64, False),
+            ({"CanonicalUser": "a" * 64}, "*", False),
+            ({"CanonicalUser": "a" * 64, "AWS": NIMBLE}, NIMBLE, True),
+        ],
+    )
+    def test_principal(self, principal: Any, who: str, *, matches: bool) -> None:
+        assert effect(statement(Principal=principal), principal=who) == (
+            "allowed" if matches else "implicitly_denied"
+        )
+
+    def test_a_canonical_user_may_be_the_callers_account(self) -> None:
+        decision = decide(statement(Principal={"CanonicalUser": "a" * 64}))
+        assert (decision.effect, decision.depends_on) == ("depends", ("CanonicalUser",))
+
+    def test_one_account_has_one_canonical_user(self) -> None:
+        both = [statement("Deny", Principal={"CanonicalUser": letter * 64}) for letter in "ab"]
+        assert effect(statement(), *both) == "depends"
+        assert effect(statement("Deny"), *both) == "explicitly_denied"
+
+    def test_not_principal_may_exempt_by_canonical_user(self) -> None:
+        assert effect(statement("Deny", NotPrincipal={"CanonicalUser": "a" * 64})) == "depends"
+
+    @pytest.mark.parametrize(
+        ("named", "who", "exempt"),
+        [
+            ([NIMBLE, ROOT], NIMBLE, True),
+            ([NIMBLE, "744254827463"], NIMBLE, True),
+            ([NIMBLE], NIMBLE, False),
+            ([ROOT], NIMBLE, False),
+            ([ROOT], ROOT, True),
+            (["*"], NIMBLE, True),
+            (["*"], "*", True),
+            ([NIMBLE, ROOT], "*", False),
+            (
+                ["arn:aws:iam::111122223333:root", "arn:aws:iam::111122223333:role/team"],
+                "arn:aws:iam::111122223333:role/team",
+                True,
+            ),
+            (
+                ["arn:aws:iam::111122223333:root", "arn:aws:iam::111122223333:role/team"],
+                "arn:aws:sts::111122223333:assumed-role/team/s",
+                False,
+            ),
+            (
+                ["arn:aws:iam::111122223333:root", "arn:aws:sts::111122223333:assumed-role/team/s"],
+                "arn:aws:sts::111122223333:assumed-role/team/s",
+                False,
+            ),
+            (
+                [
+                    "arn:aws:iam::111122223333:root",
+                    "arn:aws:iam::111122223333:role/team",
+                    "arn:aws:sts::111122223333:assumed-role/team/s",
+                ],
+                "arn:aws:sts::111122223333:assumed-role/team/s",
+                True,
+            ),
+        ],
+    )
+    def test_not_principal_with_deny(self, named: list[str], who: str, *, exempt: bool) -> None:
+        denied = effect(statement("Deny", NotPrincipal={"AWS": named}), principal=who)
+        assert denied == ("implicitly_denied" if exempt else "explicitly_denied")
+
+    def test_not_principal_exempts_a_service(self) -> None:
+        deny = statement("Deny", NotPrincipal={"Service": "s3.amazonaws.com"})
+        assert effect(deny, principal="s3.amazonaws.com") == "implicitly_denied"
+        assert effect(deny) == "explicitly_denied"
+
+
+class TestAction:
+    @pytest.mark.parametrize(
+        ("action", "matches"),
+        [
+            ("*", True),
+            ("s3:*", True),
+            ("S3:PUTOBJECT", True),
+            ("s3:Put*", True),
+            ("s3:?utObject", True),
+            ("s3:PutObject?", False),
+            ("s3:PutObjectAcl", False),
+            ("*:PutObject", True),
+            ("s3", False),
+            ("s3*", False),
+            ("kms:*", False),
+        ],
+    )
+    def test_action(self, action: str, *, matches: bool) -> None:
+        assert (effect(statement(Action=action)) == "allowed") is matches
+        assert (effect(statement(NotAction=action)) == "allowed") is not matches
+
+    def test_a_request_may_spell_the_action_as_it_likes(self) -> None:
+        assert effect(statement(Action="s3:PutObjectACL"), action="s3:PutObjectAcl") == "allowed"
+
+
+class TestResource:
+    @pytest.mark.parametrize(
+        ("resource", "matches"),
+        [
+            ("*", True),
+            ("arn:aws:s3:::bkt/*", True),
+            ("arn:aws:s3:::bkt/*.json", True),
+            ("arn:aws:s3:::bkt/o?t/1.json", True),
+            ("arn:aws:s3:::bkt/?ut/1.jso", False),
+            ("arn:aws:s3:::bkt/OUT/*", False),
+            ("arn:aws:s3:::bkt", False),
+            ("arn:aws:s3:::*", True),
+            ("arn:aws:s3*", True),
+            ("arn:aws:*", True),
+            ("arn:aws:s3", False),
+            ("arn:*:s3:::bkt/*", True),
+            ("arn:aws-cn:s3:::bkt/*", False),
+            ("arn:aws:s3::*bkt/*", False),
+            ("bkt/*", False),
+            (["arn:aws:s3:::other/*", "arn:aws:s3:::bkt/out/*"], True),
+        ],
+    )
+    def test_resource(self, resource: Any, *, matches: bool) -> None:
+        assert (effect(statement(Resource=resource)) == "allowed") is matches
+        assert (effect(statement(NotResource=resource)) == "allowed") is not matches
+
+    def test_a_colon_and_a_newline_in_a_key_are_characters(self) -> None:
+        assert (
+            effect(statement(Resource="arn:aws:s3:::bkt/*/x"), resource="arn:aws:s3:::bkt/a:b\nc/x")
+            == "allowed"
+        )
+
+    def test_a_variable_takes_the_requests_value(self) -> None:
+        mine = statement(Resource="arn:aws:s3:::bkt/${AWS:UserName}/*")
+        assert effect(mine, context={"aws:username": "out"}) == "allowed"
+        assert effect(mine, context={"aws:username": "*"}) == "implicitly_denied", "a value is no pattern"
+        assert effect(mine, context={"aws:username": ["out", "in"]}) == "implicitly_denied"
+        assert effect(mine) == "implicitly_denied"
+        assert (
+            effect(
+                statement(Resource="arn:aws:s3:::bkt${aws:username}/*"),
+                resource="arn:aws:s3:::bkt/1",
+                context={"aws:username": ""},
+            )
+            == "allowed"
+        )
+
+    def test_a_default_stands_in(self) -> None:
+        assert effect(statement(Resource="arn:aws:s3:::bkt/${aws:username, 'out'}/*")) == "allowed"
+        mine = statement(Resource="arn:aws:s3:::bkt/${aws:username,'out'}/*")
+        assert effect(mine, context={"aws:username": "in"}) == "implicitly_denied"
+
+    def test_an_unresolved_variable_never_matches_not_resource_either(self) -> None:
+        deny = statement("Deny", NotResource=["arn:aws:s3:::bkt/${aws:username}/*", "arn:aws:s3:::bkt/in/*"])
+        assert effect(deny) == "implicitly_denied"
+        assert effect(deny, context={"aws:username": "bob"}) == "explicitly_denied"
+        assert effect(deny, context={"aws:username": "out"}) == "implicitly_denied"
+
+    def test_without_the_version_a_variable_is_text(self) -> None:
+        mine = statement(Resource="arn:aws:s3:::bkt/${aws:username}/*")
+        for version in (None, "2008-10-17"):
+            assert effect(mine, version=version, context={"aws:username": "out"}) == "implicitly_denied"
+            assert effect(mine, version=version, resource="arn:aws:s3:::bkt/${aws:username}/1") == "allowed"
+
+    def test_escapes_are_characters(self) -> None:
+        mine = statement(Resource="arn:aws:s3:::bkt/${*}${?}${$}")
+        assert effect(mine, resource="arn:aws:s3:::bkt/*?$") == "allowed"
+        assert effect(mine, resource="arn:aws:s3:::bkt/ab$") == "implicitly_denied"
+
+
+class TestConditions:
+    @pytest.mark.parametrize(
+        ("operator", "wanted", "value", "expected"),
+        [
+            ("StringEquals", "a", "a", True),
+            ("StringEquals", "a", "A", False),
+            ("StringEquals", "a*", "ab", False),
+            ("StringEquals", ["a", "b"], "b", True),
+            ("StringNotEquals", ["a", "b"], "b", False),
+            ("StringNotEquals", ["a", "b"], "c", True),
+            ("stringequals", "a", "a", True),
+            ("StringEqualsIgnoreCase", "Ab", "aB", True),
+            ("StringNotEqualsIgnoreCase", "Ab", "aB", False),
+            ("StringLike", "a*c?", "abbcd", True),
+            ("StringNotLike", "a*", "ab", False),
+            ("StringEquals", True, "true", True),
+            ("StringEquals", 5, "5", True),
+            ("NumericEquals", "5", "5.0", True),
+            ("NumericEquals", 5, 5, True),
+            ("NumericEquals", 5.5, 5.5, True),
+            ("NumericNotEquals", ["5", "6"], "6", False),
+            ("NumericLessThan", "5", "4.9", True),
+            ("NumericLessThanEquals", "5", "5", True),
+            ("NumericGreaterThan", "5", "5", False),
+            ("NumericGreaterThanEquals", "5", "1e1", True),
+            ("NumericNotEquals", "x", "5", False),
+            ("NumericNotEquals", "5", "x", False),
+            ("DateEquals", "2026-01-01T00:00:00Z", "2026-01-01T01:00:00+01:00", True),
+            ("DateLessThan", "2026-01", "2025-12-31", True),
+            ("DateGreaterThan", "0", "1970-01-01T00:00:01Z", True),
+            ("DateGreaterThanEquals", "1", "1970-01-01T00:00:00.5Z", False),
+            ("DateLessThanEquals", "today", "2025-12-31", False),
+            ("DateNotEquals", "2026-01-01", "2026-01-02", True),
+            ("Bool", "TRUE", "true", True),
+            ("Bool", False, "false", True),
+            ("Bool", "true", "yes", False),
+            ("Bool", "yes", "yes", False),
+            ("BinaryEquals", "YQ==", "YQ==", True),
+            ("BinaryEquals", "YQ==", "Yg==", False),
+            ("BinaryEquals", "YQ==", "?", False),
+            ("IpAddress", "203.0.113.7", "203.0.113.7", True),
+            ("IpAddress", "203.0.113.7", "203.0.113.8", False),
+            ("IpAddress", "203.0.113.9/24", "203.0.113.200", True),
+            ("IpAddress", "2001:DB8:0:0::/32", "2001:db8::5", True),
+            ("IpAddress", "2001:db8::1", "2001:0db8:0000:0000:0000:0000:0000:0001", True),
+            ("IpAddress", "10.0.0.0/8", "2001:db8::5", False),
+            ("IpAddress", "::/0", "10.0.0.1", False),
+            ("NotIpAddress", "10.0.0.0/8", "2001:db8::5", True),
+            ("NotIpAddress", ["10.0.0.0/8", "192.0.2.0/24"], "192.0.2.9", False),
+            ("NotIpAddress", "10.0.0.0/8", "nowhere", False),
+            ("ArnEquals", "arn:aws:iam::744254827463:user/*", NIMBLE, True),
+            ("ArnLike", "arn:aws:iam::*:user/webit-uploader", NIMBLE, True),
+            ("ArnLike", "arn:aws:*:user/webit-uploader", NIMBLE, False),
+            ("ArnLike", "arn:aws:iam::744254827463:USER/*", NIMBLE, False),
+            ("ArnNotEquals", NIMBLE, NIMBLE, False),
+            ("ArnNotLike", "arn:aws:iam::1:*", NIMBLE, True),
+            ("ArnNotLike", "arn:aws:iam::1:*", "nobody", False),
+            ("ForAllValues:StringEquals", ["a", "b"], ["a", "b"], True),
+            ("ForAllValues:StringEquals", ["a", "b"], ["a", "c"], False),
+            ("ForAllValues:StringNotEquals", ["a", "b"], ["c", "d"], True),
+            ("ForAnyValue:StringEquals", ["a", "b"], ["c", "b"], True),
+            ("ForAnyValue:StringEquals", "a", "a", True),
+            ("ForAnyValue:StringNotEquals", "a", ["a", "b"], True),
+            ("ForAnyValue:StringNotLike", "a*", ["a", "ab"], False),
+            ("StringEquals", "a", ["a", "b"], False),
+            ("StringNotEquals", "z", ["a", "b"], False),
+            ("StringEquals", "a", ["a"], True),
+            ("Null", "false", "a", True),
+            ("Null", True, "a", False),
+            ("Null", "maybe", "a", False),
+        ],
+    )
+    def test_operator_on_a_value(self, operator: str, wanted: Any, value: Any, *, expected: bool) -> None:
+        assert holds({operator: {"Aws:Key": wanted}}, context={"AWS:KEY": value}) is expected
+
+    @pytest.mark.parametrize(
+        ("operator", "expected"),
+        [
+            ("StringEquals", False),
+            ("StringNotEquals", True),
+            ("StringEqualsIfExists", True),
+            ("StringNotEqualsIfExists", True),
+            ("IpAddress", False),
+            ("NotIpAddress", True),
+            ("Bool", False),
+            ("BoolIfExists", True),
+            ("ForAllValues:StringEquals", True),
+            ("ForAllValues:StringNotEquals", True),
+            ("ForAnyValue:StringEquals", False),
+            ("ForAnyValue:StringNotEquals", False),
+            ("ForAnyValue:StringEqualsIfExists", True),
+        ],
+    )
+    def test_operator_on_a_missing_key(self, operator: str, *, expected: bool) -> None:
+        assert holds({operator: {"aws:Key": "true"}}) is expected
+        assert holds({operator: {"aws:Key": "true"}}, context={"aws:Key": []}) is expected
+
+    def test_null_tells_whether_the_key_is_there(self) -> None:
+        assert holds({"Null": {"aws:Key": "true"}})
+        assert not holds({"Null": {"aws:Key": "false"}})
+        assert holds({"ForAnyValue:Null": {"aws:Key": ["true", "false"]}})
+
+    def test_operators_and_keys_are_joined_by_and(self) -> None:
+        both = {"StringEquals": {"a:A": "1", "a:B": "2"}, "Bool": {"a:C": "true"}}
+        assert holds(both, context={"a:A": "1", "a:B": "2", "a:C": "true"})
+        for missing in ("a:A", "a:B", "a:C"):
+            context = {"a:A": "1", "a:B": "2", "a:C": "true"}
+            del context[missing]
+            assert not holds(both, context=context)
+
+    def test_json_writes_values_in_many_ways(self) -> None:
+        text = '{"NumericEquals": {"a:N": [5.50, 7]}, "Bool": {"a:B": true}}'
+        value = json.dumps({"Statement": statement()})[:-2] + f', "Condition": {text}}}}}'
+        document = policies.parse(value)
+        for number, answer in (
+            (5.5, "allowed"),
+            (7, "allowed"),
+            ("5.50", "allowed"),
+            (6, "implicitly_denied"),
+        ):
+            request = Request(NIMBLE, "s3:PutObject", OBJECT, {"a:N": number, "a:B": True})
+            assert evaluate(document, request).effect == answer
+        assert (
+            evaluate(document, Request(NIMBLE, "s3:PutObject", OBJECT, {"a:N": 7, "a:B": False})).effect
+            != "allowed"
+        )
+
+    def test_a_value_may_hold_variables(self) -> None:
+        mine = {"StringLike": {"s3:prefix": ["${aws:username}/*", "x"]}}
+        assert holds(mine, context={"s3:prefix": "ann/1", "aws:username": "ann"})
+        assert not holds(mine, context={"s3:prefix": "bob/1", "aws:username": "ann"})
+        assert not holds(mine, context={"s3:prefix": "ann/1"})
+        assert holds(mine, context={"s3:prefix": "x"})
+        assert holds({"StringEquals": {"a:K": "${*}"}}, context={"a:K": "*"})
+
+    def test_an_unresolved_variable_fulfils_no_negated_operator(self) -> None:
+        mine = {"StringNotEquals": {"s3:prefix": "${aws:username}"}}
+        assert not holds(mine, context={"s3:prefix": "ann"})
+        assert holds(mine, context={"s3:prefix": "ann", "aws:username": "bob"})
+        assert not holds({"ArnNotLike": {"a:K": "arn:aws:iam::1"}}, context={"a:K": NIMBLE})
+
+    @pytest.mark.parametrize(
+        "operator", ["StringEquls", "ForSomeValues:StringEquals", "NullIfExists", "IfExists", "ForAllValues:"]
+    )
+    def test_an_unknown_operator_is_no_policy(self, operator: str) -> None:
+        with pytest.raises(GrammarError, match="no condition operator"):
+            holds({operator: {"aws:Key": "true"}})
+
+    def test_a_context_value_of_no_kind_is_refused(self) -> None:
+        for value in (None, {"a": 1}, [["a"]]):
+            with pytest.raises(ContractError, match="no value of a condition key: aws:Key"):
+                holds({}, context={"aws:Key": value})
+
+
+class TestUnknown:
+    def test_a_key_that_decides_makes_it_depend(self) -> None:
+        decision = decide(
+            statement(Condition={"StringEquals": {"aws:SourceVpce": "vpce-1"}}), unknown=["aws:sourceVPCE"]
+        )
+        assert (decision.effect, decision.depends_on) == ("depends", ("aws:sourceVPCE",))
+        assert [each.index for each in decision.statements] == [0]
+
+    def test_a_key_that_does_not_decide_does_not(self) -> None:
+        guarded = statement(Condition={"StringEquals": {"aws:SourceVpce": "vpce-1"}})
+        assert effect(statement(), guarded, unknown=["*"]) == "allowed"
+        assert effect(statement("Deny"), guarded, unknown=["*"]) == "explicitly_denied"
+
+    def test_what_the_context_gives_is_not_unknown_to_a_star(self) -> None:
+        guarded = statement(Condition={"StringEquals": {"aws:SourceVpce": "vpce-1"}})
+        assert effect(guarded, unknown=["*"], context={"aws:SourceVpce": "vpce-1"}) == "allowed"
+        assert effect(guarded, unknown=["aws:SourceVpce"], context={"aws:SourceVpce": "vpce-1"}) == "depends"
+
+    def test_a_key_named_absent_is_not_unknown(self) -> None:
+        document = policies.document({"Statement": statement(Condition={"Null": {"aws:SourceVpce": "true"}})})
+        request = Request(NIMBLE, "s3:PutObject", OBJECT, {}, ("*",), ("AWS:SourceVpce",))
+        assert evaluate(document, request).effect == "allowed"
+
+    def test_one_key_has_one_value_in_all_statements(self) -> None:
+        allow = statement(Condition={"StringEquals": {"aws:SourceVpce": "vpce-1"}})
+        deny = statement("Deny", Condition={"StringEquals": {"aws:SourceVpce": "vpce-1"}})
+        deny_not = statement("Deny", Condition={"StringNotEquals": {"aws:SourceVpce": "vpce-1"}})
+        decision = decide(allow, deny, deny_not, unknown=["*"])
+        assert decision.effect == "explicitly_denied"
+        assert [each.index for each in decision.statements] == [1, 2]
+
+    def test_either_way_allowed_is_allowed(self) -> None:
+        one = statement(Condition={"NumericLessThan": {"s3:max-keys": "10"}})
+        two = statement(Condition={"NumericGreaterThanEqualsIfExists": {"s3:max-keys": "10"}})
+        assert effect(one, two, unknown=["*"]) == "allowed"
+        assert effect(one, unknown=["*"]) == "depends"
+
+    def test_keys_that_meet_again_are_looked_at_once(self) -> None:
+        def deny(first: str) -> dict[str, Any]:
+            return statement("Deny", Condition={"StringEquals": {f"k:{first}": "1", "k:c": "1"}})
+
+        decision = decide(statement(), deny("a"), deny("b"), unknown=["*"])
+        assert (decision.effect, set(decision.depends_on)) == ("depends", {"k:a", "k:b", "k:c"})
+
+    def test_dates_and_addresses_leave_gaps(self) -> None:
+        early = statement("Deny", Condition={"DateLessThan": {"aws:CurrentTime": "2026-01-01T00:00:00Z"}})
+        late = statement("Deny", Condition={"DateGreaterThan": {"aws:CurrentTime": "2026-01-01T00:00:00.5Z"}})
+        present = {"aws:CurrentTime": Constraint(present=True)}
+        assert effect(statement(), early, late, unknown=["*"], constraints=present) == "depends"
+        edge = statement(
+            "Deny", Condition={"DateGreaterThanEquals": {"aws:CurrentTime": "2026-01-01T00:00:00Z"}}
+        )
+        assert effect(statement(), early, edge, unknown=["*"], constraints=present) == "explicitly_denied"
+        halves = [
+            statement("Deny", Condition={"IpAddress": {"aws:SourceIp": half}})
+            for half in ("0.0.0.0/1", "128.0.0.0/1")
+        ]
+        six = statement("Deny", Condition={"IpAddress": {"aws:SourceIp": "::/0"}})
+        present = {"aws:SourceIp": Constraint(present=True)}
+        assert effect(statement(), *halves, six, unknown=["*"], constraints=present) == "explicitly_denied"
+        assert effect(statement(), *halves, unknown=["*"], constraints=present) == "depends"
+
+    def test_a_key_of_several_values_may_hold_two_at_once(self) -> None:
+        only = [
+            statement("Deny", Condition={"ForAllValues:StringEquals": {"aws:TagKeys": letter}})
+            for letter in ("a", "b")
+        ]
+        present = {"aws:TagKeys": Constraint(present=True, within=(literal("a"), literal("b")))}
+        assert effect(statement(), *only, unknown=["*"], constraints=present) == "depends"
+        assert effect(statement(), *only[:1], unknown=["*"], constraints=present) == "depends"
+
+    def test_a_foreign_value_is_none_written_out(self) -> None:
+        org = statement("Deny", Condition={"StringNotEqualsIfExists": {"aws:PrincipalOrgID": "o-1"}})
+        foreign = {"aws:PrincipalOrgID": Constraint(foreign=True, present=True)}
+        assert effect(statement(), org, unknown=["*"], constraints=foreign) == "explicitly_denied"
+        any_org = statement("Deny", Condition={"StringLike": {"aws:PrincipalOrgID": "o-*"}})
+        assert effect(statement(), any_org, unknown=["*"], constraints=foreign) == "depends"
+
+    def test_a_value_nothing_can_have_decides_nothing(self) -> None:
+        guarded = statement(Condition={"StringEquals": {"aws:X": "b"}})
+        within = {"aws:X": Constraint(present=True, within=(literal("b"),))}
+        assert effect(guarded, unknown=["*"], constraints=within) == "allowed"
+
+    def test_numbers_nobody_can_read_make_no_difference(self) -> None:
+        assert (
+            effect(statement(Condition={"NumericEquals": {"a:N": "x"}}), unknown=["*"]) == "implicitly_denied"
+        )
+        assert effect(statement(Condition={"BinaryEquals": {"a:B": "YQ=="}}), unknown=["*"]) == "depends"
+
+    def test_an_empty_text_counts_only_where_it_is_written(self) -> None:
+        some = statement(Condition={"StringLike": {"aws:X": "?*"}})
+        present = {"aws:X": Constraint(present=True)}
+        assert effect(some, unknown=["*"], constraints=present) == "allowed"
+        assert (
+            effect(
+                some,
+                statement("Deny", Condition={"StringEquals": {"aws:X": ""}}),
+                unknown=["*"],
+                constraints=present,
+            )
+            == "depends"
+        )
+
+    def test_a_variable_of_unknown_value_is_cut_out_of_the_resource(self) -> None:
+        mine = statement(Resource="arn:aws:s3:::bkt/${aws:username}/*")
+        decision = decide(mine, unknown=["aws:username"])
+        assert (decision.effect, decision.depends_on) == ("depends", ("aws:username",))
+        out = statement("Deny", Condition={"StringEquals": {"aws:username": "out"}})
+        never = decide(mine, out, unknown=["aws:username"])
+        assert (never.effect, never.depends_on) == ("depends", ("aws:username",)), (
+            "denied one way, nothing the other"
+        )
+        bob = statement("Deny", Condition={"StringNotEquals": {"aws:username": "bob"}})
+        assert decide(mine, bob, unknown=["aws:username"]).effect == "depends"
+        assert effect(mine, unknown=["aws:username"], resource="arn:aws:s3:::bkt") == "implicitly_denied"
+        twice = statement(Resource="arn:aws:s3:::bkt/${aws:username}/${aws:username}")
+        assert effect(twice, unknown=["aws:username"], resource="arn:aws:s3:::bkt/a/b") == "implicitly_denied"
+        assert effect(twice, unknown=["aws:username"], resource="arn:aws:s3:::bkt/a/a") == "depends"
+        after = statement(Resource="arn:aws:s3:::*/${aws:username}-${aws:userid}")
+        assert (
+            effect(
+                after, unknown=["aws:username"], context={"aws:userid": "7"}, resource="arn:aws:s3:::bkt/a-7"
+            )
+            == "depends"
+        )
+        assert effect(after, unknown=["aws:username"], resource="arn:aws:s3:::bkt/a-7") == "implicitly_denied"
+        before = statement(Resource="arn:aws:s3:::${aws:userid}/${aws:username}")
+        assert effect(before, unknown=["aws:username"], resource="arn:aws:s3:::bkt/a") == "implicitly_denied"
+        assert (
+            effect(statement(Resource=["arn:aws:s3:::bkt/${aws:username}", "*"]), unknown=["*"]) == "allowed"
+        )
+
+    def test_a_variable_of_unknown_value_is_cut_out_of_a_known_value(self) -> None:
+        mine = statement(Condition={"StringLike": {"s3:prefix": "${aws:username}/*"}})
+        assert effect(mine, unknown=["aws:username"], context={"s3:prefix": "ann/1"}) == "depends"
+        assert effect(mine, unknown=["aws:username"], context={"s3:prefix": "ann"}) == "implicitly_denied"
+        assert effect(mine, unknown=["aws:username"]) == "implicitly_denied"
+        other = statement("Deny", Condition={"StringNotEquals": {"aws:username": "ann"}})
+        absent = "the name is ann, so that nothing matches, or another, so that it is denied"
+        assert effect(mine, other, unknown=["aws:username"], context={"s3:prefix": "bob/1"}) == "depends", (
+            absent
+        )
+        everybody = statement(Condition={"StringNotEquals": {"aws:username": "bob"}})
+        assert effect(mine, everybody, unknown=["aws:username"], context={"s3:prefix": "bob/1"}) == "allowed"
+
+    def test_what_several_unknown_keys_make_is_left_open(self) -> None:
+        both = statement(Resource="arn:aws:s3:::bkt/${aws:username}/${aws:userid}")
+        decision = decide(both, unknown=["aws:username", "aws:userid"])
+        assert (decision.effect, set(decision.depends_on)) == ("depends", {"aws:username", "aws:userid"})
+        mixed = statement(Condition={"StringEquals": {"s3:prefix": "${aws:username}"}})
+        decision = decide(mixed, unknown=["*"])
+        assert (decision.effect, set(decision.depends_on)) == ("depends", {"s3:prefix", "aws:username"})
+        arn = statement(Condition={"ArnEquals": {"aws:PrincipalArn": "arn:aws:iam::1:user/${aws:username}"}})
+        assert effect(arn, unknown=["aws:username"], context={"aws:PrincipalArn": NIMBLE}) == "depends"
+        wild = statement(Resource="*${aws:username}*")
+        assert effect(wild, unknown=["aws:username"], resource="arn:aws:s3:::bkt/" + "ab" * 90) == "depends"
+
+    def test_a_known_variable_in_a_condition_on_an_unknown_key(self) -> None:
+        mine = statement("Deny", Condition={"StringNotEquals": {"aws:PrincipalTag/team": "${aws:username}"}})
+        present = {"aws:PrincipalTag/team": Constraint(present=True, within=(literal("ann"),))}
+        assert (
+            effect(mine, unknown=["*"], context={"aws:username": "ann"}, constraints=present)
+            == "implicitly_denied"
+        )
+        assert (
+            effect(mine, unknown=["*"], context={"aws:username": "bob"}, constraints=present)
+            == "explicitly_denied"
+        )
+
+    def test_operators_of_different_kinds_on_one_key_are_left_open(self) -> None:
+        mixed = [
+            statement(Condition={"StringEquals": {"aws:SourceIp": "10.0.0.1"}}),
+            statement(Condition={"NotIpAddress": {"aws:SourceIp": "10.0.0.1"}}),
+        ]
+        decision = decide(*mixed, unknown=["*"])
+        assert decision.effect == "depends"
+        assert "different kinds" in decision.reason
+        assert effect(*mixed, statement("Deny"), unknown=["*"]) == "explicitly_denied"
+
+    def test_branching_is_bounded(self) -> None:
+        draw = random.Random(7)
+        tangled = []
+        for number in range(200):
+            keys = draw.sample(range(24), 5)
+            tests = {
+                name: {f"k:{key:02}": "1" for key in keys if key % 2 == odd}
+                for odd, name in enumerate(_EQUALS)
+            }
+            tangled.append(statement("Deny" if number % 2 else "Allow", Condition=tests))
+        decision = decide(*tangled, unknown=["*"])
+        assert decision.effect == "depends"
+        assert "more than 5,000 combinations" in decision.reason
+
+    def test_values_that_overlap_in_too_many_ways_are_left_open(self) -> None:
+        tangled = [
+            statement(Condition={"StringLike": {"aws:X": f"*{a}{b}*"}}) for a in "abcdefgh" for b in "xyz"
+        ]
+        decision = decide(*tangled, unknown=["*"])
+        assert decision.effect == "depends"
+        assert "overlap in too many ways" in decision.reason
+
+    def test_too_many_values_at_once_are_left_open(self) -> None:
+        tangled = [
+            statement(Condition={"ForAnyValue:StringEquals": {"aws:TagKeys": letter}})
+            for letter in "abcdefghi"
+        ]
+        decision = decide(*tangled, unknown=["*"])
+        assert decision.effect == "depends"
+        assert "several values at once" in decision.reason
+
+    def test_requests_that_differ_in_nothing_looked_at_are_decided_once(self) -> None:
+        document = policies.document(
+            {"Statement": statement(Condition={"StringEquals": {"aws:SourceVpce": "v"}})}
+        )
+        prepared = policies.prepare(document)
+        decisions = [
+            evaluate(prepared, Request(NIMBLE, "s3:PutObject", f"arn:aws:s3:::bkt/{key}", unknown=("*",)))
+            for key in range(9)
+        ]
+        assert all(each is decisions[0] for each in decisions)
+        assert policies.prepare(document) is prepared
+
+
+def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("policies.unknowns._REMEMBERED", 3)
+    monkeypatch.setattr("policies.preparation._CACHED", 3)
+    monkeypatch.setattr("policies.branching.KEPT", 3)
+    prepared = policies.prepare(
+        policies.document(
+            {
+                "Version": "2012-10-17",
+                "Statement": statement(Action="*", Resource="arn:aws:s3:::bkt/${aws:username}"),
+            }
+        )
+    )
+    for number in range(9):
+        request = Request(NIMBLE, f"s3:Action{number}", f"arn:aws:s3:::bkt/{number}", unknown=("*",))
+        assert evaluate(prepared, request).effect == "depends"
+
+
+# An evaluator of its own, as plain as the rules read, to compare with.
+
+
+def _plain(policy: dict[str, Any], request: Request) -> str:
+    context = {key.lower(): value for key, value in request.context.items()}
+    effects = {each["Effect"] for each in policy["Statement"] if _plain_matches(each, request, context)}
+    return "explicitly_denied" if "Deny" in effects else "allowed" if effects else "implicitly_denied"
+
+
+def _many(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _wild(wanted: str, text: str) -> bool:
+    source = "".join({"*": ".*", "?": "."}.get(each, re.escape(each)) for each in wanted)
+    return re.fullmatch(source, text, re.DOTALL) is not None
+
+
+def _plain_matches(each: dict[str, Any], request: Request, context: dict[str, Any]) -> bool:
+    if "Principal" in each:
+        if not any(_named(one, request.principal) for one in _principals(each["Principal"])):
+            return False
+    elif _exempted(_principals(each["NotPrincipal"]), request.principal):
+        return False
+    actions = [one.lower() for one in _many(each.get("Action", each.get("NotAction")))]
+    if any(_wild(one, request.action.lower()) for one in actions) is ("NotAction" in each):
+        return False
+    resources = [_filled(one, context) for one in _many(each.get("Resource", each.get("NotResource")))]
+    found = any(one is not None and _wild(one, request.resource) for one in resources)
+    if "NotResource" in each and not found and None in resources:
+        return False
+    if found is ("NotResource" in each):
+        return False
+    return all(
+        _plain_condition(operator, context.get(key.lower()), _many(wanted), context)
+        for operator, tests in each.get("Condition", {}).items()
+        for key, wanted in tests.items()
+    )
+
+
+def _principals(value: Any) -> list[str]:
+    return ["*"] if value == "*" else [one for each in value.values() for one in _many(each)]
+
+
+def _named(named: str, who: str) -> bool:
+    if named == "*" or named == who:
+        return True
+    account = who.split(":")[4] if who.startswith("arn:") else None
+    if named in (account, f"arn:aws:iam::{account}:root"):
+        return True
+    return (
+        ":assumed-role/" in who
+        and named == who.replace("sts", "iam").replace("assumed-role", "role").rsplit("/", 1)[0]
+    )
+
+
+def _exempted(named: list[str], who: str) -> bool:
+    if "*" in named:
+        return True
+    if not who.startswith("arn:"):
+        return who in named
+    account = who.split(":")[4]
+    if account not in named and f"arn:aws:iam::{account}:root" not in named:
+        return False
+    if ":assumed-role/" in who and not any(_named(one, who) and ":role/" in one for one in named):
+        return False
+    return who in named or (who.endswith(":root") and account in named)
+
+
+def _filled(text: str, context: dict[str, Any]) -> str | None:
+    value = context.get("aws:username")
+    if "'out'" in text:
+        return text.replace("${aws:username, 'out'}", value or "out")
+    if "${" not in text:
+        return text
+    return None if value is None else text.replace("${aws:username}", value)
+
+
+def _plain_condition(operator: str, value: Any, wanted: list[Any], context: dict[str, Any]) -> bool:
+    if operator == "Null":
+        return str(wanted[0]).lower() == ("true" if value is None else "false")
+    quantifier, _, base = operator.rpartition(":")
+    exists = base.endswith("IfExists")
+    base = base.removesuffix("IfExists")
+    negated = "Not" in base
+    if value is None:
+        return exists or quantifier == "ForAllValues" or (negated and not quantifier)
+    wanted = [str(one).lower() if isinstance(one, bool) else str(one) for one in wanted]
+
+    def one(text: str) -> bool:
+        truths = [_plain_compare(base.replace("Not", ""), text, each, context) for each in wanted]
+        return all(truth is False for truth in truths) if negated else any(truths)
+
+    if quantifier:
+        return (all if quantifier == "ForAllValues" else any)(one(each) for each in _many(value))
+    return not isinstance(value, list) and one(value)
+
+
+def _plain_compare(base: str, text: str, wanted: str, context: dict[str, Any]) -> bool | None:
+    if "${" in wanted:
+        filled = _filled(wanted, context)
+        if filled is None:
+            return None
+        return filled.lower() == text.lower() if base == "StringEqualsIgnoreCase" else filled == text
+    if base.startswith("Arn"):
+        parts, values = wanted.split(":", 5), text.split(":", 5)
+        return all(_wild(part, one) for part, one in zip(parts, values, strict=True))
+    if base == "IpAddress":
+        return ip_address(text) in ip_network(wanted)
+    if base.startswith("Numeric"):
+        left, right = float(text), float(wanted)
+        compared = {"LessThan": left < right, "Equals": left == right, "GreaterThanEquals": left >= right}
+        return compared[base.removeprefix("Numeric")]
+    if base == "StringLike":
+        return _wild(wanted, text)
+    return text.lower() == wanted.lower() if base in ("StringEqualsIgnoreCase", "Bool") else text == wanted
+
+
+@given(
+    strategies.policies(),
+    st.sampled_from(strategies.PRINCIPALS),
+    st.sampled_from(strategies.ACTIONS),
+    st.sampled_from(strategies.RESOURCES),
+    strategies.contexts(),
+)
+@settings(max_examples=250, deadline=None)
+def test_agrees_with_the_plain_reading(
+    policy: dict[str, Any], principal: str, action: str, resource: str, context: dict[str, Any]
+) -> None:
+    request = Request(principal, action, resource, context)
+    assert evaluate(policy, request).effect == _plain(policy, request)
+
+
+@given(
+    strategies.policies(3),
+    st.sets(st.sampled_from(strategies.KEYS), min_size=1, max_size=2),
+    strategies.contexts(),
+)
+@settings(max_examples=120, deadline=None)
+def test_an_unknown_key_is_decided_as_all_its_values_are(
+    policy: dict[str, Any], unknown: set[str], context: dict[str, Any]
+) -> None:
+    known = {key: value for key, value in context.items() if key not in unknown}
+    decision = evaluate(
+        policy, Request(NIMBLE, "s3:PutObject", strategies.RESOURCES[1], known, tuple(unknown))
+    )
+    reached = set()
+    names = sorted(unknown)
+    for values in itertools.product(*((None, *strategies.VALUES[name]) for name in names)):
+        given_values = {name: value for name, value in zip(names, values, strict=True) if value is not None}
+        reached.add(
+            _plain(
+                policy, Request(NIMBLE, "s3:PutObject", strategies.RESOURCES[1], {**known, **given_values})
+            )
+        )
+    if decision.effect != "depends":
+        assert reached == {decision.effect}
+    elif not decision.reason and not any("${aws:username" in str(each) for each in policy["Statement"]):
+        # The values drawn reach every region of the conditions drawn, so what depends is seen to.
+        assert len(reached) > 1
+    assert {key.lower() for key in decision.depends_on} <= {key.lower() for key in unknown}

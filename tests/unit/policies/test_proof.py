@@ -1,0 +1,566 @@
+"""Does a policy give Nimble what the contract asks, for every key."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import policies
+from policies.profile import worlds
+from tests.unit.policies import strategies
+
+BUCKET = "bkt"
+KEY = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+ASYNC = policies.contract("async")
+JOBS = policies.contract("jobs")
+GCS = policies.contract("async", "gs")
+_BEGINS = 'resource.name.startsWith("projects/_/buckets/bkt/objects/{}")'
+UPLOADER, CRAWLER = ASYNC.principal, JOBS.principal
+
+DOCUMENTED_ASYNC: dict[str, Any] = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Sid": "NimbleCloudDelivery",
+            "Effect": "Allow",
+            "Principal": {"AWS": UPLOADER},
+            "Action": ["s3:PutObject", "s3:PutObjectACL", "s3:GetBucketLocation"],
+            "Resource": ["arn:aws:s3:::bkt", "arn:aws:s3:::bkt/*"],
+        }
+    ],
+}
+LEGACY_ASYNC: dict[str, Any] = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Sid": "Statement1",
+            "Effect": "Allow",
+            "Principal": {"AWS": UPLOADER},
+            "Action": ["s3:PutObject", "s3:PutObjectACL"],
+            "Resource": "arn:aws:s3:::bkt/*",
+        },
+        {
+            "Sid": "Statement2",
+            "Effect": "Allow",
+            "Principal": {"AWS": UPLOADER},
+            "Action": "s3:GetBucketLocation",
+            "Resource": "arn:aws:s3:::bkt",
+        },
+    ],
+}
+DOCUMENTED_JOBS: dict[str, Any] = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Sid": "NimbleListBucket",
+            "Effect": "Allow",
+            "Principal": {"AWS": CRAWLER},
+            "Action": "s3:ListBucket",
+            "Resource": "arn:aws:s3:::bkt",
+        },
+        {
+            "Sid": "NimbleReadInputPrefix",
+            "Effect": "Allow",
+            "Principal": {"AWS": CRAWLER},
+            "Action": "s3:GetObject",
+            "Resource": "arn:aws:s3:::bkt/input/*",
+        },
+        {
+            "Sid": "NimbleReadWriteOutputPrefix",
+            "Effect": "Allow",
+            "Principal": {"AWS": CRAWLER},
+            "Action": [
+                "s3:GetObject",
+                "s3:PutObject",
+                "s3:AbortMultipartUpload",
+                "s3:ListMultipartUploadParts",
+            ],
+            "Resource": "arn:aws:s3:::bkt/output/*",
+        },
+    ],
+}
+
+
+def prove(value: dict[str, Any], contract: policies.AccessContract = JOBS, **place: Any) -> policies.Proof:
+    return policies.prove(contract, policies.place(contract, BUCKET, **place), policies.document(value))
+
+
+def denying(condition: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    value = copy.deepcopy(DOCUMENTED_JOBS)
+    deny = {
+        "Sid": "Guard",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": ["arn:aws:s3:::bkt", "arn:aws:s3:::bkt/*"],
+        "Condition": condition,
+        **fields,
+    }
+    value["Statement"].append(deny)
+    return value
+
+
+@pytest.mark.parametrize(
+    ("value", "contract"),
+    [(DOCUMENTED_ASYNC, ASYNC), (LEGACY_ASYNC, ASYNC), (DOCUMENTED_JOBS, JOBS)],
+    ids=["async", "async, two statements", "jobs"],
+)
+def test_the_vendors_policies_are_complete(value: dict[str, Any], contract: policies.AccessContract) -> None:
+    proof = prove(value, contract)
+    assert proof.complete
+    assert all(each.state == "holds" for each in proof.verdicts)
+
+
+def test_no_policy_grants_nothing() -> None:
+    proof = policies.prove(ASYNC, policies.place(ASYNC, BUCKET), None)
+    assert {each.state for each in proof.verdicts} == {"fails"}
+    assert {each.effect for each in proof.verdicts} == {"implicitly_denied"}
+
+
+def _requirements() -> list[tuple[str, str, str]]:
+    return [
+        (contract.mode, statement.sid, action)
+        for contract in (ASYNC, JOBS)
+        for statement in contract.statements
+        for action in statement.actions
+    ]
+
+
+@pytest.mark.parametrize(("mode", "sid", "action"), _requirements())
+def test_dropping_an_action_is_found(mode: str, sid: str, action: str) -> None:
+    contract = policies.contract(mode)
+    place = policies.place(contract, BUCKET, prefixes={"prefix": "out/"} if mode == "async" else None)
+    value = copy.deepcopy(policies.generate(contract, place).value)
+    for statement in value["Statement"]:
+        if statement["Sid"] == sid:
+            actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+            statement["Action"] = [each for each in actions if each != action] or "s3:GetObjectTorrent"
+    proof = policies.prove(contract, place, policies.document(value))
+    (failing,) = [each for each in proof.verdicts if each.state != "holds"]
+    assert (failing.state, failing.effect, failing.action) == ("fails", "implicitly_denied", action)
+    decision = policies.evaluate(value, policies.Request(contract.principal, action, failing.example))
+    assert decision.effect == "implicitly_denied"
+
+
+@pytest.mark.parametrize(("mode", "sid", "action"), _requirements())
+def test_narrowing_a_resource_is_found_with_a_key_that_fails(mode: str, sid: str, action: str) -> None:
+    contract = policies.contract(mode)
+    place = policies.place(contract, BUCKET)
+    value = copy.deepcopy(policies.generate(contract, place).value)
+    for statement in value["Statement"]:
+        if statement["Sid"] == sid:
+            resource = statement["Resource"]
+            statement["Resource"] = (
+                resource.replace("/*", "/a*") if resource.endswith("/*") else resource + "x"
+            )
+    proof = policies.prove(contract, place, policies.document(value))
+    failing = {each.action: each for each in proof.verdicts if each.state == "fails"}
+    example = failing[action].example
+    assert example.startswith("arn:aws:s3:::bkt")
+    assert (
+        policies.evaluate(value, policies.Request(contract.principal, action, example)).effect
+        == "implicitly_denied"
+    )
+
+
+def test_the_counter_example_names_the_statement_that_takes_away() -> None:
+    value = denying({}, Action="s3:PutObject", Resource="arn:aws:s3:::bkt/output/*.tmp")
+    (failing,) = [each for each in prove(value).verdicts if each.state != "holds"]
+    assert failing.example.endswith(".tmp")
+    assert failing.effect == "explicitly_denied"
+    assert [(each.index, each.sid) for each in failing.statements] == [(3, "Guard")]
+
+
+def test_statements_together_cover_what_none_does_alone() -> None:
+    value = copy.deepcopy(DOCUMENTED_ASYNC)
+    value["Statement"][0]["Resource"] = [
+        "arn:aws:s3:::bkt",
+        *(f"arn:aws:s3:::bkt/out/{first}*" for first in "ab"),
+    ]
+    place = {"prefixes": {"prefix": "out/"}}
+    failing = [each for each in prove(value, ASYNC, **place).verdicts if each.state == "fails"]
+    assert failing
+    rest = {**DOCUMENTED_ASYNC["Statement"][0], "NotResource": "arn:aws:s3:::bkt/out/?*"}
+    del rest["Resource"]
+    assert not prove(
+        {"Version": "2012-10-17", "Statement": [value["Statement"][0], rest]}, ASYNC, **place
+    ).complete
+    rest["NotResource"] = ["arn:aws:s3:::bkt/out/a*", "arn:aws:s3:::bkt/out/b*"]
+    assert prove(
+        {"Version": "2012-10-17", "Statement": [value["Statement"][0], rest]}, ASYNC, **place
+    ).complete
+
+
+@pytest.mark.parametrize(
+    ("condition", "state"),
+    [
+        # What is known of a request by an IAM user with a long-term key over HTTPS.
+        ({"Bool": {"aws:SecureTransport": "false"}}, "holds"),
+        ({"Bool": {"aws:SecureTransport": "true"}}, "fails"),
+        ({"Bool": {"aws:ViaAWSService": "true"}}, "holds"),
+        ({"StringNotEquals": {"aws:PrincipalAccount": "744254827463"}}, "holds"),
+        ({"StringNotEquals": {"aws:PrincipalAccount": "111122223333"}}, "fails"),
+        ({"StringEquals": {"aws:PrincipalType": "User"}}, "fails"),
+        ({"StringEquals": {"aws:PrincipalType": "AssumedRole"}}, "holds"),
+        ({"StringEquals": {"aws:username": "crawlit-scrapy"}}, "fails"),
+        ({"ArnNotEquals": {"aws:PrincipalArn": CRAWLER}}, "holds"),
+        ({"ArnNotLike": {"aws:PrincipalArn": "arn:aws:iam::111122223333:*"}}, "fails"),
+        # What such a request does not carry.
+        ({"BoolIfExists": {"aws:MultiFactorAuthPresent": "false"}}, "fails"),
+        ({"Null": {"aws:MultiFactorAuthAge": "true"}}, "fails"),
+        ({"Bool": {"aws:MultiFactorAuthPresent": "false"}}, "holds"),
+        ({"NumericGreaterThan": {"aws:MultiFactorAuthAge": "3600"}}, "holds"),
+        ({"Null": {"aws:TokenIssueTime": "false"}}, "holds"),
+        ({"StringNotEquals": {"aws:SourceAccount": "111122223333"}}, "fails"),
+        ({"ArnNotLikeIfExists": {"aws:SourceArn": "arn:aws:s3:::x"}}, "fails"),
+        ({"StringLike": {"aws:referer": "https://example.com/*"}}, "holds"),
+        ({"StringNotLike": {"s3:DataAccessPointArn": "arn:aws:s3:*"}}, "fails"),
+        ({"Null": {"aws:SourceIdentity": "true"}}, "fails"),
+        ({"StringEquals": {"aws:FederatedProvider": "x"}}, "holds"),
+        ({"ForAnyValue:StringEquals": {"aws:CalledVia": "athena.amazonaws.com"}}, "holds"),
+        # What it carries, with a value nobody documents.
+        ({"StringLike": {"aws:userid": "AROA*"}}, "depends"),
+        ({"StringNotLike": {"aws:UserAgent": "aws-sdk*"}}, "depends"),
+        ({"StringEquals": {"s3:signatureversion": "AWS"}}, "depends"),
+        ({"StringNotEquals": {"s3:authType": "REST-HEADER"}}, "depends"),
+        ({"NumericLessThan": {"s3:TlsVersion": "1.2"}}, "depends"),
+        ({"DateGreaterThan": {"aws:CurrentTime": "2026-01-01T00:00:00Z"}}, "depends"),
+        ({"Null": {"aws:UserAgent": "true"}}, "holds"),
+        ({"StringNotEquals": {"aws:RequestedRegion": "eu-west-1"}}, "depends"),
+        ({"StringNotEquals": {"aws:ResourceAccount": "111122223333"}}, "depends"),
+        # What it may carry or not.
+        ({"NotIpAddress": {"aws:SourceIp": "203.0.113.0/24"}}, "depends"),
+        ({"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}}, "depends"),
+        ({"StringNotEquals": {"aws:PrincipalTag/team": "data"}}, "depends"),
+        # What is known not to be the customer's.
+        ({"StringNotEquals": {"aws:PrincipalOrgID": "o-abc"}}, "fails"),
+        ({"StringNotEqualsIfExists": {"aws:PrincipalOrgID": "o-abc"}}, "fails"),
+        ({"ForAllValues:StringNotLike": {"aws:PrincipalOrgPaths": "o-abc/*"}}, "fails"),
+        ({"ForAnyValue:StringLike": {"aws:PrincipalOrgPaths": "o-*"}}, "depends"),
+        ({"StringNotEquals": {"aws:SourceVpce": "vpce-1"}}, "fails"),
+        ({"StringNotEquals": {"aws:SourceVpc": ["vpc-1", "vpc-2"]}}, "fails"),
+        ({"StringNotEqualsIfExists": {"aws:SourceVpce": "vpce-1"}}, "fails"),
+        ({"Null": {"aws:SourceVpce": "true"}}, "depends"),
+        ({"Null": {"aws:SourceVpce": "false"}}, "depends"),
+        ({"StringEquals": {"aws:SourceVpce": "vpce-1"}}, "holds"),
+        # The office or the endpoint: neither is Nimble's, but its address might be the office's.
+        (
+            {
+                "NotIpAddressIfExists": {"aws:SourceIp": "203.0.113.0/24"},
+                "StringNotEqualsIfExists": {"aws:SourceVpce": "vpce-1"},
+            },
+            "depends",
+        ),
+    ],
+)
+def test_guardrails_get_their_verdict(condition: dict[str, Any], state: str) -> None:
+    proof = prove(denying(condition))
+    listing = next(each for each in proof.verdicts if each.action == "s3:ListBucket")
+    assert listing.state == state
+    assert proof.state == state
+    if state == "depends":
+        assert listing.depends_on
+        assert any("statement 4 (Guard)" in each for each in listing.needs)
+
+
+def test_what_is_known_of_the_place_decides() -> None:
+    region = denying({"StringNotEquals": {"aws:RequestedRegion": "eu-west-1"}})
+    assert prove(region, region="eu-west-1").complete
+    assert prove(region, region="us-east-1").state == "fails"
+    owner = denying({"StringNotEquals": {"s3:ResourceAccount": "111122223333"}})
+    assert prove(owner, account="111122223333").complete
+
+
+def test_head_bucket_carries_no_prefix() -> None:
+    value = copy.deepcopy(DOCUMENTED_JOBS)
+    value["Statement"][0]["Condition"] = {"StringLike": {"s3:prefix": "input/*"}}
+    (failing,) = [each for each in prove(value).verdicts if each.state != "holds"]
+    assert (failing.operation, failing.effect) == ("head_bucket", "implicitly_denied")
+
+
+def test_the_listing_probe_carries_prefix_and_max_keys() -> None:
+    listing = denying({"StringEquals": {"s3:prefix": ["input/", "input"]}}, Action="s3:ListBucket")
+    (failing,) = [each for each in prove(listing).verdicts if each.state != "holds"]
+    assert (failing.operation, failing.state) == ("list_objects", "fails")
+    others = {"StringNotEquals": {"s3:prefix": ["input/", "input"]}, "Null": {"s3:prefix": "false"}}
+    assert prove(denying(others, Action="s3:ListBucket")).complete
+    assert prove(denying({"Null": {"s3:max-keys": "false"}}, Action="s3:ListBucket")).state == "fails"
+    whole = prove(
+        denying({"StringEquals": {"s3:prefix": "x/"}}, Action="s3:ListBucket"), prefixes={"input": ""}
+    )
+    assert next(each for each in whole.verdicts if each.action == "s3:ListBucket").state == "depends"
+
+
+def test_an_acl_condition_depends() -> None:
+    value = copy.deepcopy(DOCUMENTED_ASYNC)
+    value["Statement"][0]["Condition"] = {"StringEquals": {"s3:x-amz-acl": "bucket-owner-full-control"}}
+    value["Statement"].append(
+        {**DOCUMENTED_ASYNC["Statement"][0], "Action": "s3:GetBucketLocation", "Sid": "L"}
+    )
+    verdicts = {each.action: each for each in prove(value, ASYNC).verdicts}
+    assert verdicts["s3:PutObject"].state == "depends"
+    assert verdicts["s3:PutObject"].depends_on == ("s3:x-amz-acl",)
+    assert (
+        "allows only if StringEquals s3:x-amz-acl: bucket-owner-full-control"
+        in verdicts["s3:PutObject"].needs[0]
+    )
+    assert verdicts["s3:GetBucketLocation"].state == "holds"
+
+
+def test_a_key_of_the_service_that_an_action_never_carries_is_absent() -> None:
+    value = denying({"StringNotEquals": {"s3:x-amz-server-side-encryption": "aws:kms"}})
+    states = {(each.action, each.requirement.scope): each.state for each in prove(value).verdicts}
+    assert states["s3:PutObject", "output"] == "depends"
+    assert states["s3:GetObject", "input"] == "fails", (
+        "a read carries no such header, and missing is not equal"
+    )
+
+
+def test_a_variable_nobody_can_resolve_leaves_it_open() -> None:
+    value = denying({}, Resource="arn:aws:s3:::bkt/output/${aws:userid}/*", Action="s3:PutObject")
+    (verdict,) = [each for each in prove(value).verdicts if each.state != "holds"]
+    assert (verdict.state, verdict.depends_on) == ("depends", ("aws:userid",))
+    named = denying(
+        {"StringEquals": {"aws:userid": "bob"}},
+        Resource="arn:aws:s3:::bkt/output/${aws:userid}/*",
+        Action="s3:PutObject",
+    )
+    assert prove(named).state == "depends"
+    known = denying({}, Resource="arn:aws:s3:::bkt/output/${aws:username}/*", Action="s3:PutObject")
+    assert prove(known).state == "fails"
+    elsewhere = denying(
+        {}, Resource="arn:aws:s3:::bkt/output/${aws:userid}/*", Action="s3:PutObject", Effect="Allow"
+    )
+    assert prove(elsewhere).complete
+
+
+def test_wildcards_in_a_prefix_are_characters() -> None:
+    place = policies.place(ASYNC, BUCKET, prefixes={"prefix": "o*t?/${x}/"})
+    generated = policies.generate(ASYNC, place)
+    assert policies.prove(ASYNC, place, generated).complete
+    other = policies.place(ASYNC, BUCKET, prefixes={"prefix": "out1/${x}/"})
+    assert not policies.prove(ASYNC, other, generated).complete
+
+
+def test_another_partition_is_another_bucket() -> None:
+    value = copy.deepcopy(DOCUMENTED_ASYNC)
+    value["Statement"][0]["Resource"] = ["arn:aws-cn:s3:::bkt", "arn:aws-cn:s3:::bkt/*"]
+    assert {each.state for each in prove(value, ASYNC).verdicts} == {"fails"}
+
+
+class TestKey:
+    def prove(
+        self, *statements: dict[str, Any], contract: policies.AccessContract = ASYNC, key: str | None = KEY
+    ) -> policies.Proof:
+        place = policies.place(contract, BUCKET, prefixes={contract.prefixes[-1].name: "out/"}, key_arn=key)
+        bucket = policies.generate(contract, place)
+        own = policies.generate_key_statement(contract, place).value
+        value = {"Version": "2012-10-17", "Statement": [{**own, **each} for each in statements]}
+        return policies.prove(contract, place, bucket, policies.document(value, kind="kms"))
+
+    def test_the_statement_is_complete(self) -> None:
+        for contract in (ASYNC, JOBS):
+            assert self.prove({}, contract=contract).complete
+            assert self.prove({}, contract=contract, key=None).complete
+
+    def test_the_root_statement_is_not_enough(self) -> None:
+        proof = self.prove({"Principal": {"AWS": "arn:aws:iam::111122223333:root"}, "Action": "kms:*"})
+        assert {each.state for each in proof.key_verdicts} == {"fails"}
+        assert proof.state == "fails"
+
+    @pytest.mark.parametrize("action", ASYNC.key_statements[0].actions)
+    def test_dropping_an_action_is_found(self, action: str) -> None:
+        rest = [each for each in ASYNC.key_statements[0].actions if each != action]
+        (failing,) = [each for each in self.prove({"Action": rest}).key_verdicts if each.state != "holds"]
+        assert failing.requirement.action == action
+
+    def test_actions_may_be_spelled_out(self) -> None:
+        spelled = [
+            "kms:Encrypt",
+            "kms:Decrypt",
+            "kms:ReEncryptFrom",
+            "kms:ReEncryptTo",
+            "kms:GenerateDataKey*",
+            "kms:Describe*",
+        ]
+        assert self.prove({"Action": spelled}).complete
+        assert not self.prove({"Action": [each for each in spelled if each != "kms:ReEncryptTo"]}).complete
+
+    @pytest.mark.parametrize(
+        ("condition", "state"),
+        [
+            ({"StringEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}}, "holds"),
+            ({"StringEquals": {"kms:ViaService": "s3.us-east-1.amazonaws.com"}}, "fails"),
+            ({"StringEquals": {"kms:CallerAccount": "744254827463"}}, "holds"),
+            ({"StringEquals": {"kms:CallerAccount": "111122223333"}}, "fails"),
+            (
+                {
+                    "StringLike": {
+                        "kms:EncryptionContext:aws:s3:arn": ["arn:aws:s3:::bkt", "arn:aws:s3:::bkt/out/*"]
+                    }
+                },
+                "holds",
+            ),
+            ({"StringLike": {"kms:EncryptionContext:aws:s3:arn": "arn:aws:s3:::bkt/out/*"}}, "depends"),
+            ({"StringEquals": {"kms:EncryptionContext:aws:s3:arn": "arn:aws:s3:::bkt"}}, "depends"),
+            ({"StringLike": {"kms:EncryptionContext:aws:s3:arn": "arn:aws:s3:::other*"}}, "fails"),
+            ({"ForAllValues:StringEquals": {"kms:EncryptionContextKeys": "aws:s3:arn"}}, "holds"),
+            ({"Bool": {"kms:GrantIsForAWSResource": "true"}}, "fails"),
+            ({"Bool": {"aws:ViaAWSService": "true"}}, "depends"),
+        ],
+    )
+    def test_conditions_on_the_key(self, condition: dict[str, Any], state: str) -> None:
+        assert self.prove({"Condition": condition}).state == state
+
+    def test_without_the_keys_arn_its_region_is_open(self) -> None:
+        via = {"Condition": {"StringEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}}}
+        assert self.prove(via, key=None).state == "depends"
+        assert self.prove(
+            {"Condition": {"StringLike": {"kms:ViaService": "s3.*.amazonaws.com"}}}, key=None
+        ).complete
+
+    def test_a_key_policy_may_name_its_own_key(self) -> None:
+        assert self.prove({"Resource": KEY}).complete
+        assert self.prove({"Resource": KEY}, key=None).complete
+        assert self.prove({"Resource": "arn:aws:kms:*:*:key/*"}, key=None).complete
+        assert not self.prove({"Resource": KEY.replace("1234", "9999")}).complete
+
+
+class TestCloudStorage:
+    MEMBER = GCS.principal
+
+    def prove(self, *bindings: dict[str, Any], prefix: str | None = None) -> policies.Proof:
+        place = policies.place(GCS, BUCKET, prefixes={"prefix": prefix})
+        return policies.prove(GCS, place, policies.document({"bindings": list(bindings)}))
+
+    def binding(
+        self, role: str = "roles/storage.objectCreator", expression: str | None = None, **fields: Any
+    ) -> dict[str, Any]:
+        value: dict[str, Any] = {"role": role, "members": [self.MEMBER], **fields}
+        return {**value, "condition": {"expression": expression}} if expression else value
+
+    @pytest.mark.parametrize(
+        ("role", "state"),
+        [
+            ("roles/storage.objectCreator", "holds"),
+            ("roles/storage.objectAdmin", "holds"),
+            ("roles/storage.legacyBucketWriter", "holds"),
+            ("roles/storage.objectViewer", "fails"),
+            ("projects/p/roles/custom", "depends"),
+        ],
+    )
+    def test_roles(self, role: str, state: str) -> None:
+        assert self.prove(self.binding(role)).state == state
+
+    @pytest.mark.parametrize(
+        ("member", "state"),
+        [
+            ("allUsers", "holds"),
+            ("allAuthenticatedUsers", "holds"),
+            ("group:nimble@example.com", "depends"),
+            ("domain:example.com", "depends"),
+            ("user:ann@example.com", "fails"),
+            ("deleted:" + GCS.principal + "?uid=1", "fails"),
+        ],
+    )
+    def test_members(self, member: str, state: str) -> None:
+        assert self.prove(self.binding(members=[member])).state == state
+
+    @pytest.mark.parametrize(
+        ("expression", "state"),
+        [
+            ('resource.name.startsWith("projects/_/buckets/bkt/objects/out/")', "holds"),
+            ("resource.name.startsWith('projects/_/buckets/bkt/objects/')", "holds"),
+            ('resource.name.startsWith("projects/_/buckets/bkt/objects/in/")', "fails"),
+            ('resource.name.startsWith("projects/_/buckets/bkt/objects/out/a")', "fails"),
+            (f"{_BEGINS.format('a/')} || {_BEGINS.format('out/')}", "holds"),
+            ('request.time < timestamp("2027-01-01T00:00:00Z")', "depends"),
+        ],
+    )
+    def test_conditions(self, expression: str, state: str) -> None:
+        proof = self.prove(self.binding(expression=expression), prefix="out/")
+        assert proof.state == state
+        (verdict,) = proof.verdicts
+        assert verdict.example.startswith("gs://bkt/out/")
+        if state == "depends":
+            assert expression in verdict.needs[0]
+
+    def test_bindings_add_up(self) -> None:
+        narrow = self.binding(expression='resource.name.startsWith("projects/_/buckets/bkt/objects/in/")')
+        assert self.prove(narrow, self.binding()).complete
+
+    def test_no_policy_grants_nothing(self) -> None:
+        place = policies.place(GCS, BUCKET)
+        assert policies.prove(GCS, place, None).state == "fails"
+
+
+def test_requirements_of_prefixes_without_use_do_not_count() -> None:
+    only = policies.place(JOBS, BUCKET, prefixes={"input": "in/"})
+    proof = policies.prove(JOBS, only, policies.generate(JOBS, only))
+    assert proof.complete
+    assert {each.requirement.scope for each in proof.verdicts} == {"bucket", "input"}
+
+
+def test_one_hundred_statements_are_proven() -> None:
+    value = copy.deepcopy(DOCUMENTED_JOBS)
+    guards = [
+        denying(
+            {"StringEquals": {"aws:SourceVpce": f"vpce-{at}"}},
+            Sid=f"G{at}",
+            Resource=f"arn:aws:s3:::bkt/*-{at}.json",
+        )
+        for at in range(97)
+    ]
+    value["Statement"] = [*(each["Statement"][-1] for each in guards), *value["Statement"]]
+    assert prove(value).complete
+
+
+def test_patterns_that_overlap_in_too_many_ways_leave_it_open() -> None:
+    value = copy.deepcopy(DOCUMENTED_ASYNC)
+    grants = [
+        {
+            **DOCUMENTED_ASYNC["Statement"][0],
+            "Sid": f"S{a}{b}",
+            "Action": "s3:PutObject",
+            "Resource": f"arn:aws:s3:::bkt/*{a}{b}*",
+        }
+        for a in "abcdefghijkl"
+        for b in "xyz"
+    ]
+    value["Statement"] = [*value["Statement"], *grants]
+    verdicts = {each.action: each for each in prove(value, ASYNC).verdicts}
+    assert verdicts["s3:PutObject"].state == "depends"
+    assert "too many ways" in verdicts["s3:PutObject"].reason
+    assert verdicts["s3:PutObjectAcl"].state == "holds"
+    conditional = {**value, "Statement": [*value["Statement"]]}
+    for at, statement in enumerate(grants):
+        deny = {"Effect": "Deny", "Condition": {"IpAddress": {"aws:SourceIp": f"10.{at}.0.0/16"}}}
+        conditional["Statement"][at + 1] = {**statement, **deny}
+    verdict = {each.action: each for each in prove(conditional, ASYNC).verdicts}["s3:PutObject"]
+    assert (verdict.state, verdict.depends_on) == ("depends", ("aws:SourceIp",))
+
+
+@given(strategies.policies(4), st.text("ab1/:é", min_size=1, max_size=6))
+@settings(max_examples=60, deadline=None)
+def test_the_proof_never_contradicts_the_evaluation(policy: dict[str, Any], name: str) -> None:
+    place = policies.place(ASYNC, BUCKET, prefixes={"prefix": "out/"})
+    for verdict in policies.prove(ASYNC, place, policies.document(policy, kind="s3")).verdicts:
+        arn = place.bucket_arn if verdict.requirement.scope == "bucket" else f"{place.bucket_arn}/out/{name}"
+        effects = {
+            policies.evaluate(policy, world.request(ASYNC.principal, verdict.action, arn)).effect
+            for world in worlds(ASYNC, place, verdict.action)
+        }
+        if verdict.state == "holds":
+            assert effects == {"allowed"}
+        if verdict.state == "fails":
+            at_example = {
+                policies.evaluate(
+                    policy, world.request(ASYNC.principal, verdict.action, verdict.example)
+                ).effect
+                for world in worlds(ASYNC, place, verdict.action)
+            }
+            assert "allowed" not in at_example
