@@ -175,8 +175,6 @@ def _place_warnings(written: str, place: Location, granted_prefix: str | None) -
         warnings.append(
             DeliveryWarning(
                 "outside-granted-prefix",
-                "not-granted",
-                "grant-depends",
                 f"the policy grants Nimble {granted_prefix!r}, which does not cover {place.prefix!r}: delivery will be"
                 " denied; deliver below the granted prefix, or widen the policy (nimble-harvester policy show)",
             )
