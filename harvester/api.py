@@ -59,10 +59,10 @@ def reconcile(
 ) -> ReconcileReport:
     """Account for every task that was promised: each in exactly one class, each gap with its next step.
 
-    ``batches``, ``runs`` and ``tasks`` are ids; ``tasks_file`` holds ids, or what submitting returned. ``client`` is made
-    from NIMBLE_API_KEY and NIMBLE_BASE_URL where none is given. ``ReconcileReport.error`` is what ended the waiting or
-    the rescue early. Raises a HarvesterError for a
-    destination that was never synced, an unknown id, and whatever the API or the bucket refuse.
+    ``batches``, ``runs`` and ``tasks`` are ids; ``tasks_file`` holds ids, or what submitting returned. ``client`` is
+    made from NIMBLE_API_KEY and NIMBLE_BASE_URL where none is given. ``ReconcileReport.error`` is what ended the
+    waiting or the rescue early. Raises a HarvesterError for a destination that was never synced, an unknown id, and
+    whatever the API or the bucket refuse.
     """
     # Loaded when it is used: a sync starts faster without it.
     from harvester import tasks as room

@@ -17,7 +17,7 @@ from policies.preparation import resource_pattern
 from policies.principals import caller, match_principals
 from policies.proof import Proof
 from policies.refusals import path_of
-from policies.variables import template
+from policies.variables import NO_VALUES, template
 from policies.vendor import facts
 
 ALIKE = 0.8
@@ -160,7 +160,7 @@ def _beyond_prefix(place: Place, statement: Statement, path: str) -> Iterator[Fi
 
 
 def _pattern(text: str, statement: Statement) -> Pattern:
-    tokens = template(text, variables=statement.variables, wildcards=True).resolve(lambda _: None)
+    tokens = template(text, variables=statement.variables, wildcards=True).resolve(NO_VALUES)
     return resource_pattern(tokens)
 
 

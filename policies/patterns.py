@@ -220,17 +220,23 @@ class _Automata:
 
 
 def regions(
-    patterns: Sequence[Pattern], within: Sequence[Pattern] = (), *, limit: int = STATES
+    patterns: Sequence[Pattern],
+    within: Sequence[Pattern] = (),
+    *,
+    limit: int = STATES,
+    absorbed: bool = True,
 ) -> Iterator[Region]:
     """Yield every combination of ``patterns`` that some text matches, each once, shortest example first.
 
-    With ``within``, only texts matched by one of those are considered. Raises StateLimitError after
-    ``limit`` states.
+    With ``within``, only texts matched by one of those are considered; without ``absorbed``, none after
+    which a pattern matches whatever follows. Raises StateLimitError after ``limit`` states.
     """
     automata = _Automata([*patterns, *within])
     inside = sum(automata.bits[len(patterns) :])
     inside_accepting = sum(automata.accepting[len(patterns) :])
     accepting = sum(automata.accepting[: len(patterns)])
+    # Where a pattern has ended in "*", it matches whatever follows: nothing is told apart there any more.
+    final = 0 if absorbed else accepting & automata.loop
     seen, found = {automata.start}, set[int]()
     waiting = deque([(automata.start, "")])
     while waiting:
@@ -241,7 +247,7 @@ def regions(
             matched = (index for index in range(len(patterns)) if accepted & automata.accepting[index])
             yield Region(frozenset(matched), text)
         for character, after in automata.steps(states):
-            if after in seen or (within and not after & inside):
+            if after in seen or (within and not after & inside) or after & final:
                 continue
             if len(seen) >= limit:
                 raise StateLimitError
@@ -254,7 +260,8 @@ def left_over(covered: Pattern, covering: Sequence[Pattern]) -> str | None:
 
     Raises StateLimitError when that could not be decided.
     """
-    return next((each.example for each in regions(covering, (covered,)) if not each.matched), None)
+    found = regions(covering, (covered,), absorbed=False)
+    return next((each.example for each in found if not each.matched), None)
 
 
 def covers(covering: Sequence[Pattern], covered: Pattern) -> bool:

@@ -76,7 +76,7 @@ def title(text: str) -> None:
 
 
 def say(text: str) -> None:
-    print("\n" + textwrap.fill(" ".join(text.split()), width=80), flush=True)
+    print("\n" + textwrap.fill(" ".join(text.split()), width=80, break_on_hyphens=False), flush=True)
 
 
 def require(claim: str, *, holds: bool) -> None:

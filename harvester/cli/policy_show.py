@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harvester.cli.policy_events import events_text
 from harvester.cli.policy_options import Target, policy_errors, say, say_place, target_of, target_options
 from harvester.errors import UsageError
 
@@ -43,14 +44,18 @@ if TYPE_CHECKING:
 @click.option(
     "--for",
     "audience",
-    type=click.Choice(["nimble", "reader"]),
+    type=click.Choice(["nimble", "reader", "events"]),
     default="nimble",
     show_default=True,
-    help="For whom: Nimble, or whoever runs this program.",
+    help="For whom: Nimble, whoever runs this program, or the events `watch --queue` hears.",
 )
 @click.option("--can", metavar="LIST", help="reader: any of sync,test,explain,apply.")
 @click.option(
     "--reader", metavar="ARN", help="reader: its role or user; in another account more documents follow."
+)
+@click.option("--queue", metavar="ARN", help="events: the SQS queue, or the Pub/Sub subscription.")
+@click.option(
+    "--current", metavar="FILE|-", help="events: the bucket's notification configuration, to merge into."
 )
 def show(**options: Any) -> None:
     """Print the policy that opens a bucket to Nimble: least privilege, no network, no credentials.
@@ -63,11 +68,14 @@ def show(**options: Any) -> None:
       nimble-harvester policy show --mode jobs --bucket my-bucket --input in/ --output out/ --as terraform
       nimble-harvester policy show --cloud gs --mode async --bucket my-bucket --as cli
       nimble-harvester policy show --mode async --bucket my-bucket --for reader --can sync,test
+      nimble-harvester policy show --mode async --bucket my-bucket --for events --queue ARN --current current.json
     """  # \b is click's
     target = target_of(options)
     contract, place = target.resolve()
     with policy_errors():
-        if options["audience"] == "reader":
+        if options["audience"] == "events":
+            text = events_text(place, options["queue"], options["current"], target.account or None)
+        elif options["audience"] == "reader":
             text = _reader(contract, place, target, options)
         else:
             text = _nimble(contract, place, target, options)
@@ -77,6 +85,9 @@ def show(**options: Any) -> None:
 def _nimble(contract: AccessContract, place: Place, target: Target, options: dict[str, Any]) -> str:
     from policies.rendering import render
 
+    for name in ("queue", "current"):
+        if options[name]:
+            raise UsageError(f"--{name} is for --for events", next_step=f"add --for events, or leave out --{name}")
     for name in ("can", "reader"):
         if options[name]:
             raise UsageError(

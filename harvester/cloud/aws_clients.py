@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from mypy_boto3_sts import STSClient
 
 # A question about a setting is small: who has not answered by then will not.
-_CONNECT_SECONDS = 5
-_READ_SECONDS = 10
+_CONNECT_SECONDS = 5.0
+_READ_SECONDS = 6.0
 _ATTEMPTS = 3
 # Where nothing else names a region: S3 corrects it, and STS answers there.
 _ANY_REGION = "us-east-1"
@@ -193,10 +193,11 @@ class AwsClients:
             return client
 
     def _new_client(self, service: str, region: str) -> Any:
+        patience = self._settings.retry
         config = Config(
-            connect_timeout=_CONNECT_SECONDS,
-            read_timeout=_READ_SECONDS,
-            retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+            connect_timeout=min(_CONNECT_SECONDS, patience.connect_seconds),
+            read_timeout=min(_READ_SECONDS, patience.stall_seconds),
+            retries={"mode": "standard", "total_max_attempts": min(_ATTEMPTS, patience.attempts)},
         )
         client = self._session.client(  # type: ignore[call-overload]  # the service is a variable here
             service, region_name=region, endpoint_url=self._settings.endpoint_url, config=config
@@ -209,7 +210,8 @@ class AwsClients:
 
     def _add_headers(self, params: dict[str, Any], **_: object) -> None:
         if self._settings.expected_bucket_owner:
-            params["headers"]["x-amz-expected-bucket-owner"] = self._settings.expected_bucket_owner
+            # Not where a call asks for an owner of its own.
+            params["headers"].setdefault("x-amz-expected-bucket-owner", self._settings.expected_bucket_owner)
         if self._settings.request_payer:
             params["headers"]["x-amz-request-payer"] = "requester"
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from harvester.cloud.queues import MessageQueue, QueueMessage
 from harvester.errors import HarvesterError
+from harvester.events.state import EventState
 
 _WAIT_SECONDS = 5.0
 _RECEIVE = 40
@@ -27,35 +29,55 @@ Taken = list[QueueMessage] | NothingCame | HarvesterError
 
 
 class Leases:
-    """Extends the leases of messages that are held, until they are let go."""
+    """Knows which messages this process holds, keeps them from others, and writes them down for the next process."""
 
-    def __init__(self, source: MessageQueue, seconds: float) -> None:
-        """Start the thread."""
+    def __init__(self, source: MessageQueue, seconds: float, state: EventState) -> None:
+        """Start the thread; ``state`` is used by nobody else from now on."""
         self._source = source
         self._seconds = seconds
-        self._receipts: dict[str, float] = {}
+        self._state = state
+        self._due: dict[str, float] = {}
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="leases", daemon=True)
         self._thread.start()
 
-    def hold(self, messages: Iterable[QueueMessage]) -> None:
+    def take_up_again(self) -> list[QueueMessage]:
+        """Return what the last process held when it ended, as far as it still is ours."""
+        with self._lock:
+            held = self._state.held()
+        lost = set(self._source.extend([message.receipt for message in held], self._seconds)) if held else set()
+        mine = [message for message in held if message.receipt not in lost]
+        with self._lock:
+            self._state.forget_messages()
+        self.hold(mine)
+        return mine
+
+    def hold(self, messages: Sequence[QueueMessage]) -> None:
         """Keep messages that were just received or extended."""
+        if not messages:
+            return
         due = time.monotonic() + self._seconds / 2
         with self._lock:
-            self._receipts.update((message.receipt, due) for message in messages)
+            self._state.hold(messages, time.time() + self._seconds)
+            self._due.update((message.receipt, due) for message in messages)
 
     def let_go(self, messages: Iterable[QueueMessage]) -> None:
-        """Keep messages no longer."""
+        """Keep messages no longer; they stay written down until they are forgotten."""
         with self._lock:
             for message in messages:
-                self._receipts.pop(message.receipt, None)
+                self._due.pop(message.receipt, None)
+
+    def forget(self, messages: Iterable[QueueMessage]) -> None:
+        """Forget messages that are deleted, released or left."""
+        with self._lock:
+            self._state.drop(messages)
 
     def _keep(self) -> None:
         while not self._stopped.wait(min(1.0, self._seconds / 6)):
             now = time.monotonic()
             with self._lock:
-                due = [receipt for receipt, at in self._receipts.items() if at <= now]
+                due = [receipt for receipt, at in self._due.items() if at <= now]
             if not due:
                 continue
             try:
@@ -64,11 +86,13 @@ class Leases:
                 # Half the lease is left to try again in; whoever works on the messages meets the same trouble.
                 continue
             with self._lock:
-                for receipt in due:
-                    if receipt in lost:
-                        self._receipts.pop(receipt, None)
-                    elif receipt in self._receipts:
-                        self._receipts[receipt] = now + self._seconds / 2
+                kept = [receipt for receipt in due if receipt in self._due and receipt not in lost]
+                for receipt in lost:
+                    self._due.pop(receipt, None)
+                self._due.update(dict.fromkeys(kept, now + self._seconds / 2))
+                with contextlib.suppress(HarvesterError):
+                    # A full disk: whoever lands meets it too, and tells.
+                    self._state.prolong(kept, time.time() + self._seconds)
 
     def stop(self) -> None:
         """End the thread."""
@@ -103,7 +127,11 @@ class Receiver:
             except HarvesterError as error:
                 self._put(error)
                 return
-            self._leases.hold(messages)
+            try:
+                self._leases.hold(messages)
+            except HarvesterError as error:
+                self._put(error)
+                return
             self._put(messages or NothingCame(time.monotonic()))
 
     def _put(self, taken: Taken) -> None:

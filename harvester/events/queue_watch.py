@@ -126,7 +126,7 @@ class _QueueWatch:
             self._location.url,
             str(self._destination),
             error,
-            other_problems=bool(self._left["unreadable"] or self._left["failed"]),
+            other_problems=bool(self._left["unreadable"] or self._left["failed"] or self._counts["gone"]),
         )
         return WatchReport(landing, self._address, self._message_counts())
 
@@ -159,12 +159,12 @@ class _QueueWatch:
         self._look_at(source)
         folder = state_directory(self._destination, self._options.state_dir)
         with EventState(folder, durable=False) as state:
-            leases = Leases(source, self._watching.lease)
+            leases = Leases(source, self._watching.lease, state)
             try:
-                self._take_up_again(intake, source, state, leases)
+                self._take_up_again(intake, source, leases)
                 receiver = Receiver(source, leases, self._watching.lease, 2 * _BATCH)
                 try:
-                    self._work_off(intake, source, state, leases, receiver)
+                    self._work_off(intake, source, leases, receiver)
                 finally:
                     self._release(source, leases, receiver.stop())
             finally:
@@ -178,20 +178,15 @@ class _QueueWatch:
                 " it expires",
             )
 
-    def _take_up_again(self, intake: Intake, source: MessageQueue, state: EventState, leases: Leases) -> None:
-        """Go on with what was being worked on when it ended last, as far as nobody else has it by now."""
-        held = state.held()
-        lost = set(source.extend([message.receipt for message in held], self._watching.lease)) if held else set()
-        mine = [message for message in held if message.receipt not in lost]
-        leases.hold(mine)
+    def _take_up_again(self, intake: Intake, source: MessageQueue, leases: Leases) -> None:
+        """Go on with what was held when it ended last, as far as nobody else has it by now."""
+        mine = leases.take_up_again()
         self._counts["received"] += len(mine)
+        self._counts["redelivered"] += sum(message.deliveries > 1 for message in mine)
         for start in range(0, len(mine), _BATCH):
-            self._settle_batch(mine[start : start + _BATCH], intake, source, state, leases)
-        state.forget_messages()
+            self._settle_batch(mine[start : start + _BATCH], intake, source, leases)
 
-    def _work_off(
-        self, intake: Intake, source: MessageQueue, state: EventState, leases: Leases, receiver: Receiver
-    ) -> None:
+    def _work_off(self, intake: Intake, source: MessageQueue, leases: Leases, receiver: Receiver) -> None:
         while True:
             sleep_unless_stopped(0, self._observer.stop_signal)
             messages: list[QueueMessage] = []
@@ -209,7 +204,7 @@ class _QueueWatch:
             if messages:
                 self._counts["received"] += len(messages)
                 self._counts["redelivered"] += sum(message.deliveries > 1 for message in messages)
-                self._settle_batch(messages, intake, source, state, leases)
+                self._settle_batch(messages, intake, source, leases)
             if empty:
                 self._note_success()
                 idle = time.monotonic() - self._settled_at
@@ -223,6 +218,7 @@ class _QueueWatch:
         if not messages:
             return
         leases.let_go(messages)
+        leases.forget(messages)
         try:
             source.extend([message.receipt for message in messages], 0)
         except HarvesterError as error:
@@ -231,14 +227,8 @@ class _QueueWatch:
     # One batch
 
     def _settle_batch(
-        self,
-        messages: Sequence[QueueMessage],
-        intake: Intake,
-        source: MessageQueue,
-        state: EventState,
-        leases: Leases,
+        self, messages: Sequence[QueueMessage], intake: Intake, source: MessageQueue, leases: Leases
     ) -> None:
-        state.hold(messages, self._watching.lease / 2)
         settled = False
         try:
             announced: list[Announced] = []
@@ -250,10 +240,10 @@ class _QueueWatch:
                 intake.make_durable()
             except Interrupted:
                 intake.stop()
-                self._conclude(readings, source, state, leases, interrupted=True)
+                self._conclude(readings, source, leases, interrupted=True)
                 settled = True
                 raise
-            self._conclude(readings, source, state, leases, interrupted=False)
+            self._conclude(readings, source, leases, interrupted=False)
             settled = True
         finally:
             if not settled:
@@ -340,7 +330,6 @@ class _QueueWatch:
         self,
         readings: Sequence[_Reading],
         source: MessageQueue,
-        state: EventState,
         leases: Leases,
         *,
         interrupted: bool,
@@ -363,7 +352,7 @@ class _QueueWatch:
                 done.append(reading.message)
         leases.let_go([reading.message for reading in readings])
         source.delete([message.receipt for message in done])
-        state.drop([reading.message for reading in readings])
+        leases.forget(reading.message for reading in readings)
         self._counts["deleted"] += len(done)
         self._counts["released"] += len(unreached)
         self._left.update(left)

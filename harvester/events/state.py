@@ -30,6 +30,7 @@ _TABLES = (
          id TEXT PRIMARY KEY, receipt TEXT NOT NULL, body TEXT NOT NULL, attributes TEXT NOT NULL,
          deliveries INTEGER NOT NULL, held_until REAL NOT NULL
        ) WITHOUT ROWID""",
+    "CREATE INDEX messages_by_receipt ON messages(receipt)",
 )
 _KEPT_SETTLED = 100_000
 
@@ -178,9 +179,8 @@ class EventState:
 
     # Messages being worked on
 
-    def hold(self, messages: Iterable[QueueMessage], lease: float) -> None:
-        """Remember messages that are about to be worked on, and are ours for ``lease`` more seconds at least."""
-        until = time.time() + lease
+    def hold(self, messages: Iterable[QueueMessage], until: float) -> None:
+        """Remember messages that are ours ``until`` then, in seconds since the epoch."""
         with self._changing() as database:
             database.executemany(
                 "INSERT OR REPLACE INTO messages(id, receipt, body, attributes, deliveries, held_until)"
@@ -191,8 +191,15 @@ class EventState:
                 ),
             )
 
+    def prolong(self, receipts: Iterable[str], until: float) -> None:
+        """Note that messages are ours for longer."""
+        with self._changing() as database:
+            database.executemany(
+                "UPDATE messages SET held_until = ? WHERE receipt = ?", ((until, receipt) for receipt in receipts)
+            )
+
     def held(self) -> list[QueueMessage]:
-        """Return the messages that were being worked on when it ended, and can only be ours still."""
+        """Return the messages that were ours when the last process ended, and can only be ours still."""
         found = self._database.execute(
             "SELECT id, receipt, body, attributes, deliveries FROM messages WHERE held_until > ? ORDER BY id",
             (time.time(),),

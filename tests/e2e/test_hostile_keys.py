@@ -97,6 +97,8 @@ def test_every_object_lands_once_with_its_bytes_and_nothing_outside(source: Sour
     assert verified.code == 0
     assert [line[0] for line in verified.stdout.splitlines()] == ["="] * len(expected)
 
+    assert command.verify(destination, "--remote").code == 0
+
     again = command.sync(source.location, destination)
     assert again.code == 0
     assert again.counts["unchanged"] == len(expected)

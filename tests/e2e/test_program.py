@@ -116,7 +116,6 @@ def test_completion(shell: str) -> None:
     assert script.code == 0
     assert "_NIMBLE_HARVESTER_COMPLETE" in script.out
     completed = run(
-        cwd=None,
         _NIMBLE_HARVESTER_COMPLETE="bash_complete",
         COMP_WORDS="nimble-harvester sy",
         COMP_CWORD="1",

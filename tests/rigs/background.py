@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tests.e2e.program import validate
 from tests.rigs.command import PROGRAM
 
 _LONGEST = 90.0
@@ -64,6 +65,7 @@ class Running:
         """Its standard output as the JSON document it must be."""
         document = json.loads(self.stdout)
         assert isinstance(document, dict)
+        validate(document["schema"].split("/")[1], document)
         return document
 
     def said(self, pattern: str) -> re.Match[str]:

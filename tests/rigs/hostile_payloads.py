@@ -95,9 +95,7 @@ HOSTILE_PAYLOADS: tuple[HostilePayload, ...] = (
         Reason.INVALID_JSON,
         detail="line 2 column 1 (byte 2)",
     ),
-    _row(
-        "flipped byte in gzip data", "a.json.gz", lambda: _flipped(_gz(), 30), _REFUSED, Reason.CORRUPT_GZIP
-    ),
+    _row("flipped byte in gzip data", "a.json.gz", lambda: _flipped(_gz(), 30), _REFUSED, Reason.CORRUPT_GZIP),
     _row(
         "flipped byte in gzip checksum",
         "a.json.gz",
@@ -105,12 +103,8 @@ HOSTILE_PAYLOADS: tuple[HostilePayload, ...] = (
         _REFUSED,
         Reason.CORRUPT_GZIP,
     ),
-    _row(
-        "flipped byte in gzip length", "a.json.gz", lambda: _flipped(_gz(), -2), _REFUSED, Reason.CORRUPT_GZIP
-    ),
-    _row(
-        "truncated gzip", "a.json.gz", lambda: _gz()[:-20], _REFUSED, Reason.TRUNCATED_GZIP, detail="member 1"
-    ),
+    _row("flipped byte in gzip length", "a.json.gz", lambda: _flipped(_gz(), -2), _REFUSED, Reason.CORRUPT_GZIP),
+    _row("truncated gzip", "a.json.gz", lambda: _gz()[:-20], _REFUSED, Reason.TRUNCATED_GZIP, detail="member 1"),
     _row("gzip without its trailer", "a.json.gz", lambda: _gz()[:-8], _REFUSED, Reason.TRUNCATED_GZIP),
     _row("gzip header alone", "a.json.gz", lambda: _gz()[:10], _REFUSED, Reason.TRUNCATED_GZIP),
     _row(
@@ -131,9 +125,7 @@ HOSTILE_PAYLOADS: tuple[HostilePayload, ...] = (
         detail="member 2",
     ),
     _row("zero padding after gzip", "a.json.gz", lambda: _gz() + bytes(512), _LANDED, None, _EXTRACT),
-    _row(
-        "other bytes after gzip", "a.json.gz", lambda: _gz() + b"tail", _REFUSED, Reason.GZIP_TRAILING_BYTES
-    ),
+    _row("other bytes after gzip", "a.json.gz", lambda: _gz() + b"tail", _REFUSED, Reason.GZIP_TRAILING_BYTES),
     _row("gzip in gzip", "a.json.gz", lambda: _gz(_gz()), _REFUSED, Reason.NESTED_GZIP),
     _row(
         "gzip bomb by ratio",
@@ -199,9 +191,7 @@ HOSTILE_PAYLOADS: tuple[HostilePayload, ...] = (
     _row("trailing comma", "a.json", _with_parsing(b"[1,]"), _REFUSED, Reason.INVALID_JSON),
     _row("single quotes", "a.json", _with_parsing(b"'a'"), _REFUSED, Reason.INVALID_JSON),
     _row("leading zero", "a.json", _with_parsing(b"007"), _REFUSED, Reason.INVALID_JSON),
-    _row(
-        "1,000 levels", "a.json", lambda: _with_parsing(b"[" * 997 + b"]" * 997), _LANDED, None, Shape.AGENT
-    ),
+    _row("1,000 levels", "a.json", lambda: _with_parsing(b"[" * 997 + b"]" * 997), _LANDED, None, Shape.AGENT),
     _row(
         "1,001 levels",
         "a.json",
@@ -463,9 +453,7 @@ HOSTILE_PAYLOADS: tuple[HostilePayload, ...] = (
         Shape.JOBS_DOCUMENT,
         detail="row 2: a number",
     ),
-    _row(
-        "jobs document without an array", "a.json", b'{"files":{}}', _REFUSED, Reason.SCHEMA, detail="$.files"
-    ),
+    _row("jobs document without an array", "a.json", b'{"files":{}}', _REFUSED, Reason.SCHEMA, detail="$.files"),
     _row(
         "broken row group in Parquet",
         "a.parquet",

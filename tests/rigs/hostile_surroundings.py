@@ -68,6 +68,11 @@ SURROUNDINGS = (
         _FAULTS + "an_object_of_another_account_is_told_apart",
     ),
     Surrounding(
+        "the bytes are not those of the CRC32C or MD5 that GCS states",
+        "failed, exit 3: `integrity`",
+        _FAULTS + "what_google_states_of_an_object_is_verified",
+    ),
+    Surrounding(
         "the first hundred fetches all fail for one cause",
         "the run stops with that cause's exit code (denied: 4); the rest is `not_attempted`",
         _FAULTS + "a_run_that_only_fails_stops",
@@ -88,6 +93,11 @@ SURROUNDINGS = (
         _FAULTS + "credentials_that_expire_in_mid_run_are_renewed_once_by_the_parent",
     ),
     Surrounding(
+        "credentials need a second factor",
+        "it is asked for once, by the parent",
+        _FAULTS + "a_second_factor_is_asked_for_once_in_the_parent",
+    ),
+    Surrounding(
         "a login expires in mid-run and cannot be renewed",
         "exit 8; the rest is `not_attempted`",
         _FAULTS + "a_login_that_cannot_be_renewed_ends_the_run",
@@ -96,6 +106,16 @@ SURROUNDINGS = (
         "the disk is full, or out of inodes",
         "exit 12 with the numbers; what landed is recorded and stays; the next run fetches the rest only",
         _FAULTS + "a_full_disk_ends_the_run_and_what_landed_stays",
+    ),
+    Surrounding(
+        "the disk is full, and `evict` is run as the error says",
+        "it frees the disk; the next run goes on",
+        _FAULTS + "eviction_makes_room_on_a_full_disk",
+    ),
+    Surrounding(
+        "a file's name at a `file://` source is no text",
+        "refused, exit 3: `name_not_utf8`; all others land",
+        "tests/e2e/test_hostile_keys.py::test_a_file_name_that_is_no_text_is_refused_and_told",
     ),
     Surrounding(
         "DEST is read-only",

@@ -39,6 +39,11 @@ class MemoryS3(HttpServer):
         with self._lock_objects:
             self._objects[key] = (body, time.time())
 
+    def etag(self, key: str) -> str:
+        """Return an object's ETag, without quotes."""
+        with self._lock_objects:
+            return _etag(self._objects[key][0])
+
     def respond(self, request: Request) -> Answer:
         """Answer a request; also usable as the upstream of a FaultProxy."""
         path = request.target.partition("?")[0]

@@ -212,6 +212,12 @@ def test_a_prefix_that_is_misspelt(given: str, *, misspelt: bool) -> None:
     assert ("prefix-typo" in codes(value)) is misspelt
 
 
+def test_resources_too_tangled_to_compare_claim_nothing() -> None:
+    tangled = [f"arn:aws:s3:::bkt/out/*{a}{b}*" for a in "abcdefghijkl" for b in "xyz"]
+    value = with_statement(Principal={"AWS": ASYNC.principal}, Action="s3:PutObject", Resource=tangled)
+    assert "beyond-prefix" not in codes(value)
+
+
 def test_size_and_its_limit() -> None:
     filler = [f"arn:aws:s3:::bkt/{at:0900}/*" for at in range(23)]
     assert "too-large" in codes(with_statement(Resource=filler))

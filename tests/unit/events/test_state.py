@@ -1,0 +1,58 @@
+"""What is accepted outlives the process; there is no more of it than was allowed."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+
+from harvester.cloud.queues import QueueMessage
+from harvester.errors import ConfigurationError, IntegrityError
+from harvester.events.state import STATE_NAME, EventState, Offer
+
+
+def test_offers_are_bounded_and_settled_ones_are_remembered(tmp_path: Path) -> None:
+    with EventState(tmp_path, durable=True) as state:
+        offers = state.offer(["a", "b", "a", "c"], most=2)
+        assert offers == [Offer.ACCEPTED, Offer.ACCEPTED, Offer.DUPLICATE, Offer.FULL]
+        assert [task.task_id for task in state.due(10)] == ["a", "b"]
+        state.settle(landed=["a"], later=[("b", 60.0)])
+        assert state.due(10) == []
+    with EventState(tmp_path, durable=True) as state:
+        assert state.waiting() == 1
+        assert state.offer(["a", "b", "c"], most=2) == [Offer.DUPLICATE, Offer.DUPLICATE, Offer.ACCEPTED]
+        # Another webhook of a task that waits is a reason to look at once.
+        assert {(task.task_id, task.tries) for task in state.due(10)} == {("b", 1), ("c", 0)}
+        state.settle(dropped=["b", "c"])
+        assert state.waiting() == 0
+        assert state.offer(["b"], most=2) == [Offer.ACCEPTED]
+
+
+def test_messages_are_given_back_until_their_lease_is_over(tmp_path: Path) -> None:
+    mine = QueueMessage("1", "r1", "body", {"a": "b"}, 2)
+    late = QueueMessage("2", "r2", "body", {}, 1)
+    with EventState(tmp_path, durable=False) as state:
+        state.hold([mine], time.time() + 60)
+        state.hold([late], time.time() - 1)
+        assert state.held() == [mine]
+        state.prolong(["r2"], time.time() + 60)
+        assert state.held() == [mine, late]
+        state.drop([mine])
+        assert state.held() == [late]
+        state.forget_messages()
+        assert state.held() == []
+
+
+def test_a_state_that_cannot_be_used(tmp_path: Path) -> None:
+    with EventState(tmp_path, durable=False):
+        pass
+    database = sqlite3.connect(tmp_path / STATE_NAME)
+    database.execute("PRAGMA user_version = 99")
+    database.close()
+    with pytest.raises(ConfigurationError, match="newer"):
+        EventState(tmp_path, durable=False)
+    (tmp_path / STATE_NAME).write_bytes(b"nonsense" * 1000)
+    with pytest.raises(IntegrityError):
+        EventState(tmp_path, durable=False)
