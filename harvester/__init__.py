@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         list_objects,
         read,
     )
+    from harvester.tasks import NimbleClient, ReconcileOptions, ReconcileReport
 
 __version__ = "0.1.0"
 
@@ -35,8 +36,11 @@ __all__ = [
     "AccessReport",
     "HarvesterError",
     "Location",
+    "NimbleClient",
     "Observer",
     "ProbeReport",
+    "ReconcileOptions",
+    "ReconcileReport",
     "ResultOptions",
     "ResultRow",
     "Selection",
@@ -62,6 +66,7 @@ _HOMES = {
     "HarvesterError": "harvester.errors",
     **dict.fromkeys(("Location", "parse_location"), "harvester.location"),
     **dict.fromkeys(("AccessReport", "ProbeReport", "explain_access", "probe_connection"), "harvester.access"),
+    **dict.fromkeys(("NimbleClient", "ReconcileOptions", "ReconcileReport"), "harvester.tasks"),
 }
 
 

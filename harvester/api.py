@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from harvester.mirror import sync as _sync
 from policies import facts
 
 if TYPE_CHECKING:
-    from harvester.tasks import NimbleClient, ReconcileOptions, ReconcileReport
+    from harvester.tasks import NimbleClient, ReconcileOptions, ReconcileReport, WaitObserver
 
 
 def with_facts(options: SyncOptions) -> SyncOptions:
@@ -50,20 +51,27 @@ def reconcile(
     batches: Sequence[str] = (),
     runs: Sequence[str] = (),
     tasks: Sequence[str] = (),
+    tasks_file: Path | str | None = None,
     options: ReconcileOptions | None = None,
     client: NimbleClient | None = None,
     settings: StoreSettings | None = None,
+    observer: WaitObserver | None = None,
 ) -> ReconcileReport:
     """Account for every task that was promised: each in exactly one class, each gap with its next step.
 
-    ``client`` is made from NIMBLE_API_KEY and NIMBLE_BASE_URL where none is given. Raises a HarvesterError for a
-    destination that was never synced, an unknown id, and whatever the API or the bucket refuse.
+    ``batches``, ``runs`` and ``tasks`` are ids; ``tasks_file`` holds ids, or what submitting returned. ``client`` is
+    made from NIMBLE_API_KEY and NIMBLE_BASE_URL where none is given. ``ReconcileReport.error`` is what ended the
+    waiting or the rescue early. Raises a HarvesterError for a destination that was never synced, an unknown id, and
+    whatever the API or the bucket refuse.
     """
     # Loaded when it is used: a sync starts faster without it.
     from harvester import tasks as room
 
-    promise = room.Promise(tuple(batches), tuple(runs), tuple(tasks))
-    if client is not None:
-        return room.reconcile(Path(destination), promise, client, options, settings=settings)
-    with room.NimbleClient.from_environment() as own:
-        return room.reconcile(Path(destination), promise, own, options, settings=settings)
+    promise = room.Promise.of_ids(batches=batches, runs=runs, tasks=tasks)
+    if tasks_file is not None:
+        promise += room.Promise.of_file(room.read_tasks_file(Path(tasks_file)))
+    options = options or room.ReconcileOptions()
+    options = dataclasses.replace(options, sync=with_facts(options.sync))
+    with contextlib.ExitStack() as stack:
+        asked = client or stack.enter_context(room.NimbleClient.from_environment())
+        return room.reconcile(Path(destination), promise, asked, options, settings=settings, observer=observer)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from policies.branching import Constraint
     from policies.checking import Report, check, forecast
-    from policies.contracts import AccessContract, Requirement, contract, contracts
+    from policies.contracts import AccessContract, Requirement, contract
     from policies.documents import PolicyDocument, Statement, document, parse
     from policies.errors import ContractError, GrammarError, MergeError, ParseError, PolicyError
     from policies.evaluation import evaluate, prepare
@@ -52,7 +52,6 @@ _HOME = {
     "Verdict": "proof",
     "check": "checking",
     "contract": "contracts",
-    "contracts": "contracts",
     "document": "documents",
     "evaluate": "evaluation",
     "facts": "vendor",
@@ -113,7 +112,6 @@ __all__ = [
     "Verdict",
     "check",
     "contract",
-    "contracts",
     "document",
     "evaluate",
     "facts",

@@ -69,6 +69,7 @@ def known_actions(wanted: str) -> tuple[Action, ...]:
     return tuple(each for each in action_table().actions.values() if matches_action(wanted, each.name))
 
 
+@lru_cache(maxsize=512)
 def never_carried(action: str) -> frozenset[str]:
     """Return the service's condition keys, in lower case, that requests of an action do not carry.
 

@@ -263,8 +263,6 @@ def candidates(key: str, terms: Sequence[Term], constraint: Constraint) -> Itera
     if len(families) > 1:
         raise TooManyBranchesError(f"{terms[0].names[0]} is compared by operators of different kinds")
     values = list(_VALUES[families.pop() if families else "text"](terms, constraint))
-    if not values:
-        return
     if key in SEVERAL_VALUES and any(term.several for term in terms):
         if len(values) > SUBSETS_OF:
             raise TooManyBranchesError(

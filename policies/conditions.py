@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -16,7 +16,7 @@ from typing import Any
 from policies.errors import GrammarError
 from policies.jsontext import Number
 from policies.patterns import Pattern, arn_pattern, literal
-from policies.variables import Lookup, Template, template
+from policies.variables import NO_VALUES, Lookup, Template, template
 
 Value = str | tuple[str, ...] | None
 """A condition key's value in a request: one, several, or None when the request does not carry the key."""
@@ -191,12 +191,8 @@ def _condition(operator: str, name: str, given: Any, path: str, *, variables: bo
         templates if known.variables else (),
     )
     if not dynamic:
-        object.__setattr__(condition, "_one", _tester(condition, _matchers(condition, _no_variables)))
+        object.__setattr__(condition, "_one", _tester(condition, _matchers(condition, NO_VALUES)))
     return condition
-
-
-def _no_variables(_key: str) -> None:
-    return None
 
 
 def _text(value: Any, path: str) -> str:
@@ -342,8 +338,3 @@ def _binary(text: str) -> bytes | None:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         return None
-
-
-def operators() -> Iterator[str]:
-    """Yield the base operators in lower case."""
-    yield from _OPERATORS

@@ -11,13 +11,13 @@ from policies.contracts import AccessContract, contracts
 from policies.documents import Binding, PolicyDocument, Statement
 from policies.findings import Finding, finding
 from policies.gcs import PUBLIC_MEMBERS, role_permissions
-from policies.patterns import Pattern, StateLimitError, Wildcard, left_over
+from policies.patterns import Pattern, StateLimitError, Wildcard, intersects, regions
 from policies.places import Place
 from policies.preparation import resource_pattern
 from policies.principals import caller, match_principals
 from policies.proof import Proof
 from policies.refusals import path_of
-from policies.variables import template
+from policies.variables import NO_VALUES, template
 from policies.vendor import facts
 
 ALIKE = 0.8
@@ -136,31 +136,32 @@ def _granted(statement: Statement, service: str) -> Sequence[Action]:
 
 
 def _beyond_prefix(place: Place, statement: Statement, path: str) -> Iterator[Finding]:
+    objects = Pattern((f"{place.bucket_arn}/", Wildcard.RUN))
     inside = [Pattern((f"{place.bucket_arn}/{prefix}", Wildcard.RUN)) for prefix in place.prefixes.values()]
-    bucket = Pattern((place.bucket_arn,))
-    for text in statement.resources if not statement.not_resource else ("*",):
-        granted = resource_pattern(
-            template(text, variables=statement.variables, wildcards=True).resolve(lambda _: None)
-        )
-        try:
-            example = left_over(granted, [*inside, bucket])
-        except StateLimitError:
-            continue
-        if example is not None and example.startswith(f"{place.bucket_arn}/"):
-            key = example.removeprefix(f"{place.bucket_arn}/")
-            message = f"{text} also covers keys such as {key!r}"
-            yield finding("beyond-prefix", message, where=statement.label, path=f"{path}.Resource")
-        elif (
-            example is not None
-            and not text.startswith(("*", "arn:aws:s3:::*"))
-            and statement.effect == "Allow"
-        ):
-            yield finding(
-                "wrong-bucket",
-                f"{text} is not in the bucket {place.bucket}",
-                where=statement.label,
-                path=f"{path}.Resource",
-            )
+    named = [_pattern(each, statement) for each in statement.resources]
+    element = f"{path}.{'NotResource' if statement.not_resource else 'Resource'}"
+    try:
+        for region in regions([*named, *inside], (objects,)):
+            granted = any(at < len(named) for at in region.matched) is not statement.not_resource
+            if granted and not any(at >= len(named) for at in region.matched):
+                key = region.example.removeprefix(f"{place.bucket_arn}/")
+                message = f"keys outside the prefix are covered, such as {key!r}"
+                yield finding("beyond-prefix", message, where=statement.label, path=element)
+                break
+    except StateLimitError:
+        # Too tangled to find an example: nothing is claimed.
+        return
+    if statement.not_resource:
+        return
+    for text, each in zip(statement.resources, named, strict=True):
+        if not intersects(each, objects) and not intersects(each, Pattern((place.bucket_arn,))):
+            message = f"{text} is not in the bucket {place.bucket}"
+            yield finding("wrong-bucket", message, where=statement.label, path=element)
+
+
+def _pattern(text: str, statement: Statement) -> Pattern:
+    tokens = template(text, variables=statement.variables, wildcards=True).resolve(NO_VALUES)
+    return resource_pattern(tokens)
 
 
 def _lookalikes(contract: AccessContract, statement: Statement, path: str) -> Iterator[Finding]:

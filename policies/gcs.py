@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -91,9 +91,9 @@ def prove_bindings(member: str, place: Place, bindings: Sequence[Binding], permi
         if covered is None:
             expression = (binding.condition or {}).get("expression", "")
             doubt = doubt or f"the condition {expression!r} holds"
-        if doubt:
+        if doubt or covered is None:
             open_bindings.append((binding, doubt))
-        elif covered is not None:
+        else:
             granted.append((binding, covered))
     gap = left_over(objects, [each for _, covered in granted for each in covered])
     if gap is None:
@@ -104,15 +104,12 @@ def prove_bindings(member: str, place: Place, bindings: Sequence[Binding], permi
         return Grant(
             "depends", _at(gap, place), tuple(binding for binding, _ in open_bindings), depends_on, doubts
         )
-    return Grant(
-        "fails", _at(gap, place), tuple(binding for binding, _ in granted), (), tuple(_narrow(granted))
+    narrow = tuple(
+        f"{binding.label} grants it only where {binding.condition['expression']}"
+        for binding, _ in granted
+        if binding.condition
     )
-
-
-def _narrow(granted: Sequence[tuple[Binding, Sequence[Pattern]]]) -> Iterator[str]:
-    for binding, _ in granted:
-        if binding.condition:
-            yield f"{binding.label} grants it only where {binding.condition['expression']}"
+    return Grant("fails", _at(gap, place), tuple(binding for binding, _ in granted), (), narrow)
 
 
 def _applies(binding: Binding, member: str, wanted: str) -> tuple[bool, str]:

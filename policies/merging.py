@@ -25,7 +25,7 @@ from policies.places import Place
 from policies.preparation import resource_pattern
 from policies.proof import Proof, prove, prove_alone
 from policies.refusals import refusals
-from policies.variables import template
+from policies.variables import NO_VALUES, template
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +176,7 @@ def _stale(ours: Sequence[Statement], wanted: Statement) -> Statement | None:
 
 def _patterns(statement: Statement) -> list[Pattern]:
     texts = (template(each, variables=statement.variables, wildcards=True) for each in statement.resources)
-    return [resource_pattern(each.resolve(lambda _: None)) for each in texts]
+    return [resource_pattern(each.resolve(NO_VALUES)) for each in texts]
 
 
 def _covers(covering: Sequence[Pattern], covered: Sequence[Pattern]) -> bool:

@@ -41,7 +41,7 @@ _REGEX = {
 }
 _SEGMENTS = 6
 """An ARN's segments: arn, partition, service, region, account, resource."""
-STATES = 20_000
+STATES = 10_000
 """How many states a walk visits before it gives up."""
 
 
@@ -158,6 +158,12 @@ class Region:
     """A shortest text of the region."""
 
 
+def _candidates() -> Iterator[str]:
+    """Yield characters, the readable ones first."""
+    yield from "xyzabcdefghijklmnopqrstuvw0123456789"
+    yield from map(chr, range(0xE000, 0xF8FF))
+
+
 class _Automata:
     """The automata of several patterns, walked together; a set of states is one integer."""
 
@@ -199,9 +205,7 @@ class _Automata:
 
     def _unmentioned(self) -> str:
         """A character no pattern mentions; it stands for all of those."""
-        letters = "xyzabcdefghijklmnopqrstuvw0123456789"
-        candidates: tuple[str, ...] = (*letters, *(chr(code) for code in range(0xE000, 0xF8FF)))
-        return next(candidate for candidate in candidates if candidate not in self.characters)
+        return next(each for each in _candidates() if each not in self.characters)
 
     def steps(self, states: int) -> Iterator[tuple[str, int]]:
         """Yield the character and the states after it, for one character of each kind."""
@@ -216,17 +220,23 @@ class _Automata:
 
 
 def regions(
-    patterns: Sequence[Pattern], within: Sequence[Pattern] = (), *, limit: int = STATES
+    patterns: Sequence[Pattern],
+    within: Sequence[Pattern] = (),
+    *,
+    limit: int = STATES,
+    absorbed: bool = True,
 ) -> Iterator[Region]:
     """Yield every combination of ``patterns`` that some text matches, each once, shortest example first.
 
-    With ``within``, only texts matched by one of those are considered. Raises StateLimitError after
-    ``limit`` states.
+    With ``within``, only texts matched by one of those are considered; without ``absorbed``, none after
+    which a pattern matches whatever follows. Raises StateLimitError after ``limit`` states.
     """
     automata = _Automata([*patterns, *within])
     inside = sum(automata.bits[len(patterns) :])
     inside_accepting = sum(automata.accepting[len(patterns) :])
     accepting = sum(automata.accepting[: len(patterns)])
+    # Where a pattern has ended in "*", it matches whatever follows: nothing is told apart there any more.
+    final = 0 if absorbed else accepting & automata.loop
     seen, found = {automata.start}, set[int]()
     waiting = deque([(automata.start, "")])
     while waiting:
@@ -237,7 +247,7 @@ def regions(
             matched = (index for index in range(len(patterns)) if accepted & automata.accepting[index])
             yield Region(frozenset(matched), text)
         for character, after in automata.steps(states):
-            if after in seen or (within and not after & inside):
+            if after in seen or (within and not after & inside) or after & final:
                 continue
             if len(seen) >= limit:
                 raise StateLimitError
@@ -250,7 +260,8 @@ def left_over(covered: Pattern, covering: Sequence[Pattern]) -> str | None:
 
     Raises StateLimitError when that could not be decided.
     """
-    return next((each.example for each in regions(covering, (covered,)) if not each.matched), None)
+    found = regions(covering, (covered,), absorbed=False)
+    return next((each.example for each in found if not each.matched), None)
 
 
 def covers(covering: Sequence[Pattern], covered: Pattern) -> bool:

@@ -14,7 +14,7 @@ from policies.documents import PolicyDocument, Statement
 from policies.errors import ContractError
 from policies.patterns import Pattern, Token, Wildcard, arn_pattern, literal, matcher
 from policies.principals import Caller, caller, match_principals
-from policies.variables import Lookup, template
+from policies.variables import NO_VALUES, Lookup, template
 
 Effect = Literal["allowed", "explicitly_denied", "implicitly_denied", "depends"]
 Scalar = str | bool | int | float
@@ -123,7 +123,7 @@ class CompiledStatement:
         templates = [
             template(text, variables=statement.variables, wildcards=True) for text in statement.resources
         ]
-        fixed = [resource_pattern(each.resolve(_nothing)) for each in templates if not each.variables]
+        fixed = [resource_pattern(each.resolve(NO_VALUES)) for each in templates if not each.variables]
         self.matches_fixed = matcher(fixed)
         self.variable = [each for each in templates if each.variables]
 
@@ -149,10 +149,6 @@ class CompiledStatement:
                 return False
             matched = matched or resource_pattern(resolved).matches(resource)
         return matched is not self.statement.not_resource
-
-
-def _nothing(_key: str) -> None:
-    return None
 
 
 _NEVER = Pattern(("\x00never\x00",))

@@ -196,8 +196,3 @@ def is_unique_id(named: str) -> bool:
     """Tell whether a principal is an IAM unique id (``AIDA…``, ``AROA…``): what remains of a deleted
     principal."""
     return _UNIQUE_ID.match(named) is not None
-
-
-def account_of(named: str) -> str:
-    """Return the account an AWS principal belongs to; empty when it has none."""
-    return caller(named).account

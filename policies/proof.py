@@ -24,6 +24,7 @@ from policies.unknowns import OpenRequest
 from policies.variables import template
 
 State = Literal["holds", "fails", "depends"]
+_FROM_GOOD_TO_BAD: Sequence[State] = ("holds", "depends", "fails")
 UNKNOWN_KEY_ARN = "arn:aws:kms:us-east-1:000000000000:key/00000000-0000-0000-0000-000000000000"
 """Stands for the key when its ARN is not given."""
 KINDS = 2_000
@@ -136,8 +137,7 @@ def prove_alone(contract: AccessContract, place: Place, policy: PolicyDocument) 
 
 def worst(states: Iterable[State]) -> State:
     """Return the worst of some states."""
-    order: Sequence[State] = ("holds", "depends", "fails")
-    return max(states, key=order.index, default="holds")
+    return max(states, key=_FROM_GOOD_TO_BAD.index, default="holds")
 
 
 def _needed(requirements: Sequence[Requirement], place: Place) -> Iterator[Requirement]:
@@ -148,23 +148,12 @@ def _needed(requirements: Sequence[Requirement], place: Place) -> Iterator[Requi
 
 def _prove(contract: AccessContract, place: Place, policy: Prepared, requirement: Requirement) -> Verdict:
     actions = [each.name for each in known_actions(requirement.action)] or [requirement.action]
-    return _worst_verdict(
+    verdicts = (
         _verdict(contract, place, policy, requirement, action, operation)
         for action in actions
         for operation in requirement.operations or ("",)
     )
-
-
-def _worst_verdict(verdicts: Iterable[Verdict]) -> Verdict:
-    found: Verdict | None = None
-    for each in verdicts:
-        if found is None or worst((found.state, each.state)) != found.state:
-            found = each
-        if found.state == "fails":
-            break
-    if found is None:
-        raise AssertionError("a requirement has an action and an operation")
-    return found
+    return max(verdicts, key=lambda each: _FROM_GOOD_TO_BAD.index(each.state))
 
 
 def _verdict(

@@ -104,13 +104,17 @@ def _iam_member(place: Place, binding: Mapping[str, Any], at: int) -> str:
 
 
 def _hcl(text: str) -> str:
-    # The provider writes IAM's ${…} as &{…}; what is left of ${ and %{ would be a template of Terraform's.
-    quoted = json.dumps(text.replace("${", "&{"), ensure_ascii=False)
-    return quoted.replace("${", "$${").replace("%{", "%%{")
+    # What looks like a template of Terraform's is text.
+    return json.dumps(text, ensure_ascii=False).replace("${", "$${").replace("%{", "%%{")
+
+
+def _hcl_policy(text: str) -> str:
+    # In its policy documents the provider writes IAM's ${…} as &{…}.
+    return _hcl(text.replace("${", "&{"))
 
 
 def _hcl_list(texts: Sequence[str]) -> str:
-    return f"[{', '.join(map(_hcl, texts))}]"
+    return f"[{', '.join(map(_hcl_policy, texts))}]"
 
 
 # CloudFormation

@@ -19,7 +19,7 @@ from policies.preparation import (
     StatementReference,
     context_value,
 )
-from policies.variables import Lookup, Template, Variable
+from policies.variables import NO_VALUES, Lookup, Template, Variable
 
 _PLACES = 64
 """At how many places of a text an unknown variable may stand before it counts as opaque."""
@@ -158,7 +158,7 @@ class OpenRequest:
             return _term(condition, self.lookup, (condition, *variables.items()))
         known = self.policy.terms.get(condition)
         if known is None:
-            known = self.policy.terms[condition] = _term(condition, _nothing, condition)
+            known = self.policy.terms[condition] = _term(condition, NO_VALUES, condition)
         return known
 
     def _over_variables(
@@ -193,10 +193,6 @@ class OpenRequest:
 
 def _with(key: str, value: str | None, known: Lookup) -> Lookup:
     return lambda asked: value if asked == key else known(asked)
-
-
-def _nothing(_key: str) -> None:
-    return None
 
 
 def _term(condition: Condition, lookup: Lookup, identity: object) -> Term:
@@ -241,8 +237,6 @@ def _places(of: Template, text: str, request: OpenRequest) -> Iterator[str]:
     unknown = [
         at for at, part in enumerate(of.parts) if isinstance(part, Variable) and request.is_unknown(part.key)
     ]
-    if not unknown:
-        return
     before = Template(of.parts[: unknown[0]], of.variables).resolve(request.lookup)
     rest = Template(of.parts[unknown[0] + 1 :], of.variables)
     after = rest.resolve(request.lookup) if len(unknown) == 1 else (Wildcard.RUN,)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from policies.patterns import Pattern, Token, wildcard_tokens
+from policies.patterns import Token, wildcard_tokens
 
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 _DEFAULT = re.compile(r"(.*?)\s*,\s*'(.*)'\s*\Z", re.DOTALL)
@@ -18,6 +18,9 @@ _ESCAPES = frozenset("*?$")
 
 Lookup = Callable[[str], str | None]
 """Gives the value of a condition key in lower case, or None when the request has no single value for it."""
+
+NO_VALUES: Lookup = dict[str, str]().get
+"""The lookup of a request without any context."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +107,6 @@ def _merged(parts: Iterator[Part]) -> Iterator[Part]:
         yield part
     if text:
         yield text
-
-
-def as_pattern(tokens: tuple[Token, ...]) -> Pattern:
-    """Return the pattern of resolved tokens."""
-    return Pattern(tokens)
 
 
 def escape(text: str) -> str:

@@ -1,7 +1,7 @@
 """The floor: fetch, inflate and write known keys, and nothing else; no listing, signature, check or record.
 
-Run as ``python -m scripts.bench_floor ENDPOINT BUCKET INDEX DESTINATION``; with ``-`` as DESTINATION it only fetches,
-which measures the server.
+Run as ``python -m scripts.bench_floor ENDPOINT BUCKET INDEX DESTINATION TRANSFERS [signed]``; with ``-`` as DESTINATION
+it only fetches, which measures the server. Requests are signed only where the server would refuse others.
 """
 
 from __future__ import annotations
@@ -9,15 +9,18 @@ from __future__ import annotations
 import json
 import os
 import sys
+from urllib.parse import urlsplit
 
 import pycurl
-from isal import igzip
+from isal import isal_zlib
 
-_TRANSFERS = 16
+from harvester.cloud.signing import RequestSigner
+from harvester.cloud.transports import AwsCredentials
 
 
-def work(base: str, keys: list[str], destination: str, transfers: int) -> None:
+def work(base: str, keys: list[str], destination: str, transfers: int, signer: RequestSigner | None) -> None:
     """Fetch ``keys``, inflate and write them."""
+    root = urlsplit(base).path
     multi = pycurl.CurlMulti()
     bodies: dict[pycurl.Curl, tuple[str, list[bytes]]] = {}
     waiting = iter(keys)
@@ -28,6 +31,8 @@ def work(base: str, keys: list[str], destination: str, transfers: int) -> None:
             parts: list[bytes] = []
             bodies[handle] = (key, parts)
             handle.setopt(pycurl.URL, f"{base}/{key}")
+            if signer is not None:
+                handle.setopt(pycurl.HTTPHEADER, signer.sign("GET", f"{root}/{key}"))
             handle.setopt(pycurl.WRITEFUNCTION, parts.append)
             multi.add_handle(handle)
         if not bodies:
@@ -53,17 +58,22 @@ def _handle() -> pycurl.Curl:
 
 
 def _write(destination: str, key: str, body: bytes) -> None:
-    content = igzip.decompress(body)
+    content = isal_zlib.decompress(body, 31)
     path = f"{destination}/{key.replace('/', '-').removesuffix('.gz')}"
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     os.write(file, content)
     os.close(file)
 
 
+def _signer(endpoint: str) -> RequestSigner:
+    credentials = AwsCredentials(os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"], None)
+    return RequestSigner(credentials, region="us-east-1", service="s3", base_url=endpoint, headers={})
+
+
 def main() -> None:
     """Share the keys among one process per core."""
-    endpoint, bucket, index, destination, *more = sys.argv[1:]
-    transfers = int(more[0]) if more else _TRANSFERS
+    endpoint, bucket, index, destination, transfers, *signed = sys.argv[1:]
+    signer = _signer(endpoint) if signed else None
     with open(index, encoding="utf-8") as file:  # noqa: PTH123
         keys = [entry[0] for entry in json.load(file)]
     if destination != "-":
@@ -73,10 +83,11 @@ def main() -> None:
     for number in range(cores):
         child = os.fork()
         if not child:
-            work(f"{endpoint}/{bucket}", keys[number::cores], destination, transfers)
+            work(f"{endpoint}/{bucket}", keys[number::cores], destination, int(transfers), signer)
             os._exit(0)
         children.append(child)
-    if any([os.waitpid(child, 0)[1] for child in children]):
+    statuses = [os.waitpid(child, 0)[1] for child in children]
+    if any(statuses):
         raise SystemExit("a process failed")
 
 

@@ -10,6 +10,7 @@ import json
 import pickle
 import sys
 from bisect import bisect_left, bisect_right
+from functools import partial
 from typing import NamedTuple
 from urllib.parse import parse_qs, unquote
 from xml.sax.saxutils import escape
@@ -55,7 +56,7 @@ class Listing:
         stop = max(start, stop)
         more = stop < self._end(prefix)
         parts = [
-            b'<?xml version="1.0" encoding="UTF-8"?>\n'
+            b'<?xml version="1.0" encoding="UTF-8"?>\n',
             b'<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">',
             f"<Name>{self.name}</Name><Prefix>{escape(prefix)}</Prefix><MaxKeys>{_PAGE}</MaxKeys>".encode(),
             b"<EncodingType>url</EncodingType>" if "encoding-type" in query else b"",
@@ -128,9 +129,8 @@ async def serve(setting: Setting) -> None:
     loop = asyncio.get_running_loop()
     ports = {}
     for name, page_delay in (("prompt", 0.0), ("delayed", setting.page_delay)):
-        server = await loop.create_server(
-            lambda page_delay=page_delay: Connection(listings, page_delay, setting.answer_delay), "127.0.0.1", 0
-        )
+        protocol = partial(Connection, listings, page_delay, setting.answer_delay)
+        server = await loop.create_server(protocol, "127.0.0.1", 0)
         ports[name] = server.sockets[0].getsockname()[1]
     print(json.dumps(ports), flush=True)
     await asyncio.Event().wait()

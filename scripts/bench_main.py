@@ -10,7 +10,6 @@ import argparse
 import os
 import platform
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,7 +52,7 @@ def main() -> None:
     peers = bench_tools.find(options.peers)
     with _work_folder(options.work) as work:
         say("making the data")
-        buckets = _buckets(work, sizes)
+        buckets = make_buckets(work, sizes)
         if options.server == "rclone":
             if "rclone" not in peers:
                 raise SystemExit("rclone is not installed: --install-peers")
@@ -118,8 +117,12 @@ class Run:
         index = self._bench.work / "bench-a.json"
         capacity, floor = self._floors = self._bench.floor(bucket, index, self._sizes.rounds)
         rows = [
-            (series.tool, f"{count / series.wall:,.0f}", bench_report.per_object(series.cpu, count))
-            + (bench_report.per_object(series.all_cpu - series.cpu, count),)
+            (
+                series.tool,
+                f"{count / series.wall:,.0f}",
+                bench_report.per_object(series.cpu, count),
+                bench_report.per_object(series.all_cpu - series.cpu, count),
+            )
             for series in (capacity, floor)
         ]
         header = ["", "objects per second", "client's CPU per object", "server's"]
@@ -149,7 +152,7 @@ class Run:
     def _memory(self) -> dict[tuple[str, int], int]:
         ours, *others = self._tools
         small, big = self._buckets["A"], self._buckets["big"]
-        found = self._bench.memory([ours], [small, big])
+        found = self._bench.memory([ours], [small, big] if self._bench.served.far else [small])
         return found | self._bench.memory(
             [tool for tool in others if "gunzip" not in tool.name and not tool.slow], [small]
         )
@@ -166,8 +169,9 @@ class Run:
         self._goals.append(
             (f"A: peak memory in MB, {os.cpu_count()} workers", f"< {allowed} MB", peaks[0], peaks[0] < allowed)
         )
-        growth = peaks[1] / peaks[0]
-        self._goals.append(("peak memory, ten times as many objects", "flat (≤ 1.1 ×)", growth, growth <= 1.1))
+        if len(peaks) > 1:
+            growth = peaks[1] / peaks[0]
+            self._goals.append(("peak memory, ten times as many objects", "flat (≤ 1.1 ×)", growth, growth <= 1.1))
         return (
             "### Peak memory of nimble-harvester sync (proportional set size, all processes)\n\n"
             + bench_report.table(["", "peak"], rows)
@@ -213,12 +217,12 @@ class Run:
             return f"### A, {delay} ms added to every answer\n\nNot measured: this server cannot be delayed."
         bucket = self._buckets["A"]
         capacity = Series("fetch alone, 512 at a time")
-        index = str(self._bench.work / "bench-a.json")
-        command = [sys.executable, "-m", "scripts.bench_floor", served.far, bucket.name, index, "-", "256"]
+        command = self._bench.floor_command(served.far, bucket, self._bench.work / "bench-a.json", "-", 256)
         self._bench.timed(capacity, command, served.far)
         measured = self._bench.copies(self._tools, bucket, min(3, self._sizes.rounds), endpoint=served.far)
         text = bench_report.copies(f"A, {delay} ms added to every answer", measured, len(bucket.entries))
-        return f"{text}\n\nThe delayed server itself answered {len(bucket.entries) / capacity.wall:,.0f} objects per second."
+        able = len(bucket.entries) / capacity.wall
+        return f"{text}\n\nThe delayed server itself answered {able:,.0f} objects per second to {capacity.tool}."
 
     def _goal_table(self) -> str:
         rows = [
@@ -228,7 +232,8 @@ class Run:
         return "### Goals\n\n" + bench_report.table(["", "goal", "measured", "reached"], rows)
 
 
-def _buckets(work: Path, sizes: Sizes) -> dict[str, Bucket]:
+def make_buckets(work: Path, sizes: Sizes) -> dict[str, Bucket]:
+    """Make every data set below ``work``."""
     a = bench_data.small(work, sizes.a)
     return {
         "A": a,
@@ -247,8 +252,10 @@ def _surroundings(server: str, peers: dict[str, str]) -> str:
         for name in bench_tools.PACKAGES
     ]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    machine = f"{os.cpu_count()} cores ({_processor()}), {memory:.0f} GiB, Linux {platform.release().partition('-')[0]}, Python {platform.python_version()}"
-    return f"nimble-harvester {__version__} on {machine}. Server: {server}. Peers: {'; '.join(versions)}."
+    kernel = platform.release().partition("-")[0]
+    machine = f"{os.cpu_count()} cores ({_processor()}), {memory:.0f} GiB, Linux {kernel}"
+    ours = f"nimble-harvester {__version__}, Python {platform.python_version()}"
+    return f"{ours}, on {machine}. Server: {server}. Peers: {'; '.join(versions)}."
 
 
 def _processor() -> str:

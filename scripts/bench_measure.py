@@ -58,8 +58,8 @@ def _tree(root: int) -> list[int]:
     found = [root]
     for process in found:
         try:
-            for task in os.listdir(f"/proc/{process}/task"):
-                found += map(int, Path(f"/proc/{process}/task/{task}/children").read_text().split())
+            for task in Path(f"/proc/{process}/task").iterdir():
+                found += map(int, (task / "children").read_text().split())
         except (FileNotFoundError, ProcessLookupError):
             continue
     return found

@@ -121,9 +121,13 @@ class Bench:
         for _ in range(rounds):
             with self.fresh(self.work) as destination:
                 for series, target in ((capacity, "-"), (floor, str(destination))):
-                    command = [sys.executable, "-m", "scripts.bench_floor", self.served.near, bucket.name, str(index)]
-                    self.timed(series, [*command, target], self.served.near)
+                    self.timed(series, self.floor_command(self.served.near, bucket, index, target), self.served.near)
         return capacity, floor
+
+    def floor_command(self, endpoint: str, bucket: Bucket, index: Path, target: str, transfers: int = 16) -> list[str]:
+        """Return the command that fetches into ``target``; ``-`` throws everything away."""
+        arguments = [endpoint, bucket.name, str(index), target, str(transfers)]
+        return [sys.executable, "-m", "scripts.bench_floor", *arguments, *(["signed"] if self.served.signed else [])]
 
     def nothing_to_do(self, tools: Sequence[tuple[Tool, Tool]], bucket: Bucket, rounds: int) -> list[Series]:
         """Let each pair's first tool copy the bucket once, and its second find, ``rounds`` times, nothing to do."""
@@ -165,7 +169,7 @@ class Bench:
         return all_series
 
     def memory(self, tools: Sequence[Tool], buckets: Sequence[Bucket]) -> dict[tuple[str, int], int]:
-        """Return the peak memory in bytes of each tool for each bucket, by the tool's name and the number of objects."""
+        """Return the peak memory in bytes by tool and number of objects."""
         say("memory")
         found = {}
         for bucket in buckets:

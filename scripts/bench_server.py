@@ -79,6 +79,8 @@ class Served:
     """Endpoint for listings alone, at once."""
     slow_pages: str
     """Endpoint for listings alone, ``PAGE_DELAY`` a page."""
+    signed: bool
+    """Whether it refuses requests that are not signed."""
     processes: Sequence[int]
     """Process ids, children not included."""
 
@@ -87,10 +89,15 @@ class Served:
         return sum(_cpu_seconds(process) for parent in self.processes for process in (parent, *_children(parent)))
 
 
+def nginx_program() -> str | None:
+    """Return where nginx is, None when it is not installed."""
+    return shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin")
+
+
 @contextmanager
 def nginx(root: Path, buckets: Sequence[Bucket]) -> Iterator[Served]:
     """Serve the folders below ``root`` with nginx; listings come from a small server behind it."""
-    program = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin")
+    program = nginx_program()
     if program is None:
         raise SystemExit("nginx is not installed: apt-get install nginx-light, or --server rclone")
     folder = root / "nginx"
@@ -125,7 +132,8 @@ def nginx(root: Path, buckets: Sequence[Bucket]) -> Iterator[Served]:
                 f"http://127.0.0.1:{far}",
                 f"http://127.0.0.1:{ports['prompt']}",
                 f"http://127.0.0.1:{ports['delayed']}",
-                (process.pid, listing.pid),
+                signed=False,
+                processes=(process.pid, listing.pid),
             )
         finally:
             _end(process)
@@ -144,10 +152,9 @@ def rclone(program: str, root: Path, buckets: Sequence[Bucket]) -> Iterator[Serv
             source, link = root / bucket.name, data / bucket.name
             if source.is_dir() and not link.exists():
                 shutil.copytree(source, link, copy_function=os.link)
-        process = subprocess.Popen(
-            [program, "serve", "s3", str(data), f"--addr=127.0.0.1:{port}", f"--auth-key={ACCESS_KEY},{SECRET_KEY}"]
-            + ["--config=", "--vfs-cache-mode=off", "--read-only", "--dir-cache-time=24h", "--log-level=ERROR"],
-        )
+        keys = f"--auth-key={ACCESS_KEY},{SECRET_KEY}"
+        options = ["--config=", "--vfs-cache-mode=off", "--read-only", "--dir-cache-time=24h", "--log-level=ERROR"]
+        process = subprocess.Popen([program, "serve", "s3", str(data), f"--addr=127.0.0.1:{port}", keys, *options])
         try:
             _await(port, process)
             endpoint = f"http://127.0.0.1:{port}"
@@ -157,7 +164,8 @@ def rclone(program: str, root: Path, buckets: Sequence[Bucket]) -> Iterator[Serv
                 "",
                 f"http://127.0.0.1:{ports['prompt']}",
                 f"http://127.0.0.1:{ports['delayed']}",
-                (process.pid, listing.pid),
+                signed=True,
+                processes=(process.pid, listing.pid),
             )
         finally:
             _end(process)
@@ -190,7 +198,7 @@ def _listing_server(folder: Path, buckets: Sequence[Bucket]) -> Iterator[tuple[s
 
 def _end(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> None:
     process.terminate()
-    process.wait()
+    process.communicate()
 
 
 def _free_port() -> int:

@@ -98,7 +98,7 @@ def copiers(peers: Mapping[str, str]) -> list[Tool]:
     tools = [
         Tool(
             "nimble-harvester sync",
-            lambda endpoint, bucket, destination: [program, "sync", f"s3://{bucket}/", str(destination)],
+            lambda _, bucket, destination: [program, "sync", f"s3://{bucket}/", str(destination)],
         )
     ]
     if s5cmd := peers.get("s5cmd"):
@@ -120,7 +120,7 @@ def s5cmd_sync(program: str) -> Tool:
 def listers(peers: Mapping[str, str]) -> list[Tool]:
     """Return every way to print all keys of a bucket; the destination is not used."""
     program = ours()
-    tools = [Tool("nimble-harvester ls", lambda endpoint, bucket, _: [program, "ls", f"s3://{bucket}/"])]
+    tools = [Tool("nimble-harvester ls", lambda _, bucket, __: [program, "ls", f"s3://{bucket}/"])]
     if s5cmd := peers.get("s5cmd"):
         tools.append(
             Tool("s5cmd ls", lambda endpoint, bucket, _: [s5cmd, "--endpoint-url", endpoint, "ls", f"s3://{bucket}/*"])
@@ -130,7 +130,7 @@ def listers(peers: Mapping[str, str]) -> list[Tool]:
             Tool(
                 "rclone lsf",
                 lambda endpoint, bucket, _: [
-                    *(rclone, "lsf", "--fast-list", "--files-only", "--format=pst", _remote(endpoint, bucket)),
+                    *(rclone, "lsf", "--fast-list", "--files-only", "--format=ps", _remote(endpoint, bucket)),
                 ],
             )
         )

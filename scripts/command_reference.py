@@ -1,4 +1,7 @@
-"""The command reference, made from the program itself: ``python -m scripts.command_reference`` writes docs/commands.md."""
+"""The command reference, made from the program itself.
+
+``python -m scripts.command_reference`` writes docs/commands.md.
+"""
 
 from __future__ import annotations
 

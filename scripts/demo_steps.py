@@ -16,6 +16,7 @@ from typing import Any
 import boto3
 
 from scripts.deliveries import Delivery, deliveries
+from scripts.demo_promises import keep_promises
 from tests.rigs.processes import ServerProcess
 
 BUCKET = "acme-results"
@@ -75,7 +76,7 @@ def title(text: str) -> None:
 
 
 def say(text: str) -> None:
-    print("\n" + textwrap.fill(" ".join(text.split()), width=80), flush=True)
+    print("\n" + textwrap.fill(" ".join(text.split()), width=80, break_on_hyphens=False), flush=True)
 
 
 def require(claim: str, *, holds: bool) -> None:
@@ -167,6 +168,7 @@ STEPS: tuple[Callable[[Demo], None], ...] = (
     bring_home_news,
     look,
     verify_damage,
+    keep_promises,
 )
 """What is shown, in this order; a later capability adds its step."""
 

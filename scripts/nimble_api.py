@@ -243,7 +243,7 @@ class NimbleApi:
         if task is None:
             return None
         batch = self.batches.get(str(task.get("batch_id")))
-        if batch and self.places[task["id"]] >= self.progress(batch)["completed_count"]:
+        if batch and self.places.get(task["id"], 0) >= self.progress(batch)["completed_count"]:
             kept = {name: value for name, value in task.items() if name not in {"error", "error_type", "status_code"}}
             return {**kept, "state": "pending"}
         return task

@@ -250,9 +250,19 @@ class ConnectionTest:
     def _read_first_byte(self) -> None:
         content = [key for key in self._keys if self._is_content(key)]
         if not content:
-            url = self.location.url
+            operation = "GetObject" if self._on_s3 else "objects.get"
             self.steps.append(
-                ProbeStep("read", "GetObject", url, "skipped", False, 0.0, "", "", "there is no object to read")  # noqa: FBT003  # a field
+                ProbeStep(
+                    access="read",
+                    operation=operation,
+                    target=self.location.url,
+                    outcome="skipped",
+                    documented=False,
+                    milliseconds=0.0,
+                    request_id="",
+                    code="",
+                    note="there is no object to read",
+                )
             )
             return
         self._ours(self._prober.read(content[0], first_byte=True), "one byte of a listed object")

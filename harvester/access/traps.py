@@ -198,20 +198,20 @@ def _encryption(question: Question, settings: S3Settings) -> Iterator[Gap]:
             inferred=True,
         )
     if key is not None:
-        yield from _key(settings, key, where, named=name)
+        yield from _key(settings, key, where, default=name)
 
 
 def _is_default(key: KmsKey, name: str) -> bool:
     return not name or name in (key.arn, key.arn.rsplit("/", 1)[-1])
 
 
-def _key(settings: S3Settings, key: KmsKey, where: str, *, named: str) -> Iterator[Gap]:
-    if ":key/" in named and key.arn and named != key.arn:
+def _key(settings: S3Settings, key: KmsKey, where: str, *, default: str) -> Iterator[Gap]:
+    if ":key/" in default and key.arn and default != key.arn:
         yield Gap(
             "key-not-used",
             "warning",
             where,
-            f"new objects are encrypted with {named}, not with {key.arn}",
+            f"new objects are encrypted with {default}, not with {key.arn}",
             "Ask about the key the bucket uses: leave out --kms-key.",
         )
     region = _text(settings.region)
@@ -225,9 +225,10 @@ def _key(settings: S3Settings, key: KmsKey, where: str, *, named: str) -> Iterat
             keeps_out=("write",),
         )
     if key.state and key.state != "Enabled":
-        restore = f"aws kms enable-key --key-id {key.arn} --region {key.region}"
+        named = f"--key-id {key.arn.rsplit('/', 1)[-1]} --region {key.region}"
+        restore = f"aws kms enable-key {named}"
         if key.state == "PendingDeletion":
-            restore = f"aws kms cancel-key-deletion --key-id {key.arn} --region {key.region} && {restore}"
+            restore = f"aws kms cancel-key-deletion {named} && {restore}"
         yield Gap(
             "key-not-enabled",
             "error",

@@ -9,6 +9,7 @@ import click
 
 from harvester.cli import words
 from harvester.cli.parameters import DURATION, format_option
+from harvester.cli.signals import stop_signals
 from harvester.cli.tasks_output import (
     Output,
     ProgressLine,
@@ -50,7 +51,7 @@ def get(batch_id: str, output: Output) -> None:
     if output == "json":
         print_document("batch", {**batch_record(batch), "tasks": tasks})
     else:
-        columns = ("id", "state", "word", "modified_at", "status_code", "output_url", "error_type", "error")
+        columns = ("id", "state", "word", "error_type", "error", "modified_at", "status_code", "output_url")
         print_records(output, tasks, one="task", many="tasks", columns=columns)
     _say(batch, counts=output == "table")
 
@@ -112,12 +113,18 @@ def wait(batch_ids: tuple[str, ...], timeout: float | None, output: Output) -> N
     Completed means that every task has ended, well or badly.
     """
     deadline = None if timeout is None else time.monotonic() + timeout
-    with NimbleClient.from_environment(deadline=deadline) as client:
-        ended = wait_for_batches(client, tuple(dict.fromkeys(batch_ids)), deadline=deadline, report=ProgressLine().show)
+    progress = ProgressLine()
+    with NimbleClient.from_environment(deadline=deadline) as client, stop_signals() as received:
+        try:
+            ended = wait_for_batches(
+                client, tuple(dict.fromkeys(batch_ids)), deadline=deadline, report=progress.show, stop=received
+            )
+        finally:
+            progress.end()
     records = [batch_record(batch) for batch in ended]
     if output == "table":
-        states = tuple(records[0]["counts"])
-        rows = [[record["id"], record["promised"], *record["counts"].values()] for record in records]
+        states = [state for state in records[0]["counts"] if any(record["counts"][state] for record in records)]
+        rows = [[record["id"], record["promised"], *map(record["counts"].get, states)] for record in records]
         print_table(("batch", "tasks", *states), rows)
     else:
         print_records(output, records, one="batch-outcome", many="batch-outcomes", columns=())

@@ -12,9 +12,9 @@ _SHELLS = ("bash", "zsh", "fish")
     "completion",
     epilog="""\b
 Examples:
-  nimble-harvester completion bash > ~/.local/share/bash-completion/completions/nimble-harvester
-  nimble-harvester completion zsh > ~/.zfunc/_nimble-harvester
-  nimble-harvester completion fish > ~/.config/fish/completions/nimble-harvester.fish
+  eval "$(nimble-harvester completion bash)"     # in ~/.bashrc
+  eval "$(nimble-harvester completion zsh)"      # in ~/.zshrc
+  nimble-harvester completion fish | source      # in config.fish
 """,
 )
 @click.argument("shell", type=click.Choice(_SHELLS))

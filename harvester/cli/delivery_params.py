@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from harvester.cli.policy_options import parse_document, read_text
 from harvester.tasks.delivery import as_curl, as_json, as_python, delivery_parameters
 
 _FORMS = {"json": as_json, "python": as_python, "curl": as_curl}
@@ -15,6 +16,7 @@ _FORMS = {"json": as_json, "python": as_python, "curl": as_curl}
 Examples:
   nimble-harvester delivery-params s3://my-bucket/results/ --compress
   nimble-harvester delivery-params gs://my-bucket/results/ --batch --as python
+  nimble-harvester delivery-params s3://my-bucket/results/ --policy policy.json
 """,
 )
 @click.argument("location")
@@ -26,6 +28,12 @@ Examples:
     "--granted-prefix",
     metavar="PREFIX",
     help="The prefix the bucket's policy was made for (policy show --prefix); warn if it does not cover LOCATION.",
+)
+@click.option(
+    "--policy",
+    "policy_file",
+    metavar="FILE",
+    help="The bucket's policy, - for standard input; warn where it does not let Nimble deliver to LOCATION.",
 )
 @click.option(
     "--as",
@@ -43,6 +51,7 @@ def delivery_params(
     callback: str | None,
     batch: bool,
     granted_prefix: str | None,
+    policy_file: str | None,
     form: str,
 ) -> None:
     """Print the storage parameters that make Nimble deliver to LOCATION.
@@ -50,7 +59,13 @@ def delivery_params(
     They are validated; what Nimble accepts and what bites later is warned of on standard error.
     """
     parameters = delivery_parameters(
-        location, compress=compress, name=name, callback=callback, batch=batch, granted_prefix=granted_prefix
+        location,
+        compress=compress,
+        name=name,
+        callback=callback,
+        batch=batch,
+        granted_prefix=granted_prefix,
+        policy=None if policy_file is None else parse_document(read_text(policy_file), policy_file, None),
     )
     click.echo(_FORMS[form](parameters))
     for warning in parameters.warnings:

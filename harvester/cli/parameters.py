@@ -105,13 +105,16 @@ def store_options(command: _Command) -> _Command:
             region=values.pop("region"),
             request_payer=values.pop("request_payer"),
             expected_bucket_owner=values.pop("expected_bucket_owner"),
-            retry=_retry_policy(values.pop("retries"), values.pop("timeout")),
+            retry=_retry_policy(values.pop("retries"), values.pop("stall_timeout")),
         )
         return command(settings=settings, **values)
 
     for option in (
         click.option(
-            "--timeout", type=DURATION, metavar="TIME", help="Break off what stands still so long.  [default: 15s]"
+            "--stall-timeout",
+            type=DURATION,
+            metavar="TIME",
+            help="Break off what stands still so long.  [default: 15s]",
         ),
         click.option(
             "--retries", type=click.IntRange(0, 100), metavar="N", help="Further attempts at a request.  [default: 5]"

@@ -4,6 +4,9 @@ store it."""
 from __future__ import annotations
 
 import json
+import shutil
+import sys
+import textwrap
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -82,7 +85,7 @@ def check(file: str, **options: Any) -> int:
     if form == "table":
         say_place(report.proof.contract, report.proof.place)
         for line in _table(report):
-            click.echo(line)
+            click.echo(_fitted(line))
     else:
         _print_json(form, _summary(report, policy.kind), [_finding(each) for each in report.findings])
     return ExitCode.INTEGRITY if report.fails(options["fail_on"]) else ExitCode.OK
@@ -207,6 +210,19 @@ def _table(report: Report) -> Iterator[str]:
     yield "Not proven by documents:"
     for text in proof.not_proven:
         yield f"  - {text}"
+
+
+def _fitted(line: str) -> str:
+    """Break a line at the width of the terminal, if there is one, its continuations indented."""
+    if not sys.stdout.isatty():
+        return line
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    width = shutil.get_terminal_size().columns
+    # Bucket names and ARNs hold hyphens: to be copied, they stay whole.
+    wrapped = textwrap.wrap(
+        line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+    return "\n".join(wrapped)
 
 
 def _detail(verdict: Verdict) -> str:

@@ -59,6 +59,8 @@ class Progress:
         return (last.settled - first.settled) / elapsed, (last.bytes_fetched - first.bytes_fetched) / elapsed
 
     def _line(self, progress: SyncProgress) -> str:
+        if not progress.listed:
+            return "listing"
         objects, fetched = self._rate() if len(self._samples) > 1 else (0.0, 0.0)
         total = f"{progress.listed:,}{'' if progress.listing_done else '+'}"
         line = f"{progress.settled:,} of {total} objects, {objects:,.0f}/s, {words.size(int(fetched))}/s"

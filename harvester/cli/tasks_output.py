@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -134,12 +135,18 @@ def print_records(
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print aligned columns; what a server said is made printable first."""
-    head = [column.replace("_", " ").upper() for column in columns]
-    cells = [[_cell(value) for value in row] for row in rows]
+    """Print aligned columns, those that hold nothing left out; what a server said is made printable first.
+
+    On a terminal, a line ends where the terminal does.
+    """
+    shown = [place for place in range(len(columns)) if not rows or any(row[place] is not None for row in rows)]
+    head = [columns[place].replace("_", " ").upper() for place in shown]
+    cells = [[_cell(row[place]) for place in shown] for row in rows]
     widths = [max(len(row[place]) for row in [head, *cells]) for place in range(len(head))]
+    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for row in [head, *cells]:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        click.echo(line if room is None or len(line) <= room else f"{line[: room - 1]}…")
 
 
 def print_counts(counts: Mapping[TaskState, int]) -> None:
@@ -156,25 +163,44 @@ def print_unknown(said: Sequence[str]) -> None:
 
 
 class ProgressLine:
-    """How far the waiting is, on standard error: redrawn on a terminal, else a line every 30 seconds."""
+    """How far the work is, on standard error: redrawn on a terminal, else a line every 30 seconds."""
 
     def __init__(self) -> None:
         """Say the first look at once."""
         self._terminal = sys.stderr.isatty()
         self._last = float("-inf")
+        self._drawn = False
 
     def show(self, known: Mapping[str, BatchProgress]) -> None:
         """Show the progress of all batches waited for; the last look is always said."""
         done = all(progress.completed for progress in known.values())
-        now = time.monotonic()
-        if not (self._terminal or done or now - self._last >= 30):
-            return
-        self._last = now
         ended = sum(progress.completed_count for progress in known.values())
         share = sum(progress.progress for progress in known.values()) / len(known)
         completed = sum(progress.completed for progress in known.values())
         line = f"{words.count(ended, 'task')} ended, {share:.0%}, {completed} of {len(known)} batches completed"
-        click.echo(f"\r{line}\x1b[K" if self._terminal else line, err=True, nl=done or not self._terminal)
+        self._say(line, done=done)
+
+    def show_ended(self, noun: str, ended: int, total: int) -> None:
+        """Show how many of the tasks or runs waited for have ended."""
+        self._say(f"{ended:,} of {words.count(total, noun)} ended", done=ended == total)
+
+    def show_rescued(self, done: int, total: int) -> None:
+        """Show how many results were asked for."""
+        self._say(f"{done:,} of {words.count(total, 'result')} asked for", done=done == total)
+
+    def end(self) -> None:
+        """Leave the line that was redrawn."""
+        if self._drawn:
+            click.echo(err=True)
+            self._drawn = False
+
+    def _say(self, line: str, *, done: bool) -> None:
+        now = time.monotonic()
+        if not (self._terminal or done or now - self._last >= 30):
+            return
+        self._last = now
+        self._drawn = self._terminal and not done
+        click.echo(f"\r{line}\x1b[K" if self._terminal else line, err=True, nl=not self._drawn)
 
 
 def _cell(value: object) -> str:

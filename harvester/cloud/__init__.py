@@ -15,7 +15,7 @@ from harvester.cloud.interface import (
     StoreSettings,
     Transport,
 )
-from harvester.cloud.opening import open_fetcher, open_store
+from harvester.cloud.opening import load_fetcher, open_fetcher, open_store
 
 __all__ = [
     "Cause",
@@ -28,6 +28,7 @@ __all__ = [
     "Store",
     "StoreSettings",
     "Transport",
+    "load_fetcher",
     "open_fetcher",
     "open_store",
 ]

@@ -9,13 +9,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import boto3
+import botocore.session
 from botocore import exceptions as refusals
 from botocore import xform_name
 from botocore.config import Config
+from botocore.loaders import Loader, create_loader
 from botocore.parsers import ResponseParserError
 
 from harvester.cloud.answers import Answer
@@ -32,8 +35,8 @@ if TYPE_CHECKING:
     from mypy_boto3_sts import STSClient
 
 # A question about a setting is small: who has not answered by then will not.
-_CONNECT_SECONDS = 5
-_READ_SECONDS = 10
+_CONNECT_SECONDS = 5.0
+_READ_SECONDS = 6.0
 _ATTEMPTS = 3
 # Where nothing else names a region: S3 corrects it, and STS answers there.
 _ANY_REGION = "us-east-1"
@@ -142,6 +145,12 @@ def _since(started: float) -> float:
     return (time.monotonic() - started) * 1000
 
 
+@cache
+def _service_models() -> Loader:
+    """Return botocore's descriptions of services, read once in a process: they are megabytes of JSON."""
+    return create_loader()
+
+
 class AwsClients:
     """The clients for one set of settings, made when first asked for; safe to use from several threads."""
 
@@ -152,8 +161,10 @@ class AwsClients:
         self._lock = threading.Lock()
         self._clients: dict[tuple[str, str], Any] = {}
         with explained(self._profile):
-            self._session = boto3.session.Session(profile_name=self._profile)
-            find_credentials(self._session._session, self._profile)  # noqa: SLF001  # boto3 offers no other way to its botocore session
+            core = botocore.session.Session(profile=self._profile)
+            core.register_component("data_loader", _service_models())
+            self._session = boto3.session.Session(botocore_session=core)
+            find_credentials(core, self._profile)
             self._region = settings.region or self._session.region_name or _ANY_REGION
 
     @property
@@ -193,10 +204,11 @@ class AwsClients:
             return client
 
     def _new_client(self, service: str, region: str) -> Any:
+        patience = self._settings.retry
         config = Config(
-            connect_timeout=_CONNECT_SECONDS,
-            read_timeout=_READ_SECONDS,
-            retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+            connect_timeout=min(_CONNECT_SECONDS, patience.connect_seconds),
+            read_timeout=min(_READ_SECONDS, patience.stall_seconds),
+            retries={"mode": "standard", "total_max_attempts": min(_ATTEMPTS, patience.attempts)},
         )
         client = self._session.client(  # type: ignore[call-overload]  # the service is a variable here
             service, region_name=region, endpoint_url=self._settings.endpoint_url, config=config
@@ -209,7 +221,8 @@ class AwsClients:
 
     def _add_headers(self, params: dict[str, Any], **_: object) -> None:
         if self._settings.expected_bucket_owner:
-            params["headers"]["x-amz-expected-bucket-owner"] = self._settings.expected_bucket_owner
+            # Not where a call asks for an owner of its own.
+            params["headers"].setdefault("x-amz-expected-bucket-owner", self._settings.expected_bucket_owner)
         if self._settings.request_payer:
             params["headers"]["x-amz-request-payer"] = "requester"
 

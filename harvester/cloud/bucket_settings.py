@@ -15,7 +15,6 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from harvester.cloud.answers import Answer
-from harvester.cloud.aws_clients import AwsClients, ask
 from harvester.cloud.interface import Cause, StoreSettings
 from harvester.cloud.problems import Problem
 
@@ -189,8 +188,11 @@ class S3SettingsReader:
 
     def __init__(self, bucket: str, settings: StoreSettings, *, kms_profile: str | None = None) -> None:
         """Use ``kms_profile`` for the key, where that is another. Raises ConfigurationError for a missing profile."""
+        from harvester.cloud.aws_clients import AwsClients, ask
+
         self.bucket = bucket
         self._settings = settings
+        self._ask = ask
         self._clients = AwsClients(settings)
         self._kms_clients = AwsClients(settings, profile=kms_profile) if kms_profile else self._clients
         self.problems: list[Problem] = []
@@ -224,17 +226,17 @@ class S3SettingsReader:
 
     def put_policy(self, text: str) -> Answer[dict[str, Any]]:
         """Replace the bucket's policy; takes s3:PutBucketPolicy."""
-        return ask(self._clients.s3.put_bucket_policy, Bucket=self.bucket, Policy=text)
+        return self._ask(self._clients.s3.put_bucket_policy, Bucket=self.bucket, Policy=text)
 
     def delete_policy(self) -> Answer[dict[str, Any]]:
         """Remove the bucket's policy; takes s3:DeleteBucketPolicy."""
-        return ask(self._clients.s3.delete_bucket_policy, Bucket=self.bucket)
+        return self._ask(self._clients.s3.delete_bucket_policy, Bucket=self.bucket)
 
     def read_key(self, key: str, region: str) -> KmsKey:
         """Read the key that ``key`` names: an ARN, an id or an alias, the latter two in ``region``."""
         region = _region_of(key) or region
         client = self._kms_clients.kms(region)
-        described = ask(client.describe_key, KeyId=key)
+        described = self._ask(client.describe_key, KeyId=key)
         if described.value is None:
             policy = self.read_key_policy(key) if _is_key_arn(key) else _unasked("kms:GetKeyPolicy")
             account = key.split(":")[4] if _is_arn(key) else ""
@@ -262,7 +264,7 @@ class S3SettingsReader:
 
     def read_key_policy(self, arn: str) -> str | Unread:
         """Read the policy of the key with this ARN."""
-        answer = ask(self._kms_clients.kms(_region_of(arn)).get_key_policy, KeyId=arn, PolicyName=_DEFAULT_POLICY)
+        answer = self._ask(self._kms_clients.kms(_region_of(arn)).get_key_policy, KeyId=arn, PolicyName=_DEFAULT_POLICY)
         if answer.value is None:
             return _unread(answer.problem, "kms:GetKeyPolicy")
         text = answer.value.get("Policy")
@@ -271,7 +273,7 @@ class S3SettingsReader:
     def put_key_policy(self, arn: str, text: str) -> Answer[dict[str, Any]]:
         """Replace the key's policy; takes kms:PutKeyPolicy. KMS itself refuses one that locks the caller out."""
         client = self._kms_clients.kms(_region_of(arn))
-        return ask(client.put_key_policy, KeyId=arn, PolicyName=_DEFAULT_POLICY, Policy=text)
+        return self._ask(client.put_key_policy, KeyId=arn, PolicyName=_DEFAULT_POLICY, Policy=text)
 
     def _read(
         self,
@@ -281,7 +283,7 @@ class S3SettingsReader:
         parse: Callable[[Mapping[str, Any]], _T | None],
     ) -> _T | Unread | None:
         """Ask one question about the bucket; the error code ``missing`` means that the setting was never made."""
-        answer = ask(call, Bucket=self.bucket)
+        answer = self._ask(call, Bucket=self.bucket)
         if answer.value is None:
             if answer.problem is not None and answer.problem.code == missing:
                 return None
@@ -294,24 +296,24 @@ class S3SettingsReader:
 
     def _identify(self, client: S3Client) -> _Identity:
         """Find out whose credentials these are, whose bucket it is, and that account's Block Public Access."""
-        asked = ask(self._clients.sts.get_caller_identity)
+        asked = self._ask(self._clients.sts.get_caller_identity)
         if asked.value is None:
-            region = ask(client.head_bucket, Bucket=self.bucket).region
+            region = self._ask(client.head_bucket, Bucket=self.bucket).region
             caller_unread = self._refused(asked.problem, "sts:GetCallerIdentity")
             return _Identity(caller_unread, region, _unasked("sts:GetCallerIdentity"), _unasked(_ACCOUNT_BLOCK))
         caller = str(asked.value.get("Account", ""))
-        owned = ask(client.head_bucket, Bucket=self.bucket, ExpectedBucketOwner=caller)
+        owned = self._ask(client.head_bucket, Bucket=self.bucket, ExpectedBucketOwner=caller)
         expected = self._settings.expected_bucket_owner
         if owned.problem is None:
             return _Identity(caller, owned.region, caller, self._read_account_block(caller, owned.region))
-        if expected and expected != caller and ask(client.head_bucket, Bucket=self.bucket).problem is None:
+        if expected and expected != caller and self._ask(client.head_bucket, Bucket=self.bucket).problem is None:
             return _Identity(caller, owned.region, expected, Unread(UnreadReason.DENIED, _ACCOUNT_BLOCK))
         owner = self._refused(owned.problem, "s3:ListBucket")
         return _Identity(caller, owned.region, owner, _unasked(_ACCOUNT_BLOCK))
 
     def _read_account_block(self, account: str, region: str) -> PublicAccessBlock | Unread | None:
         client = self._clients.s3control(region or self._clients.region)
-        answer = ask(client.get_public_access_block, AccountId=account)
+        answer = self._ask(client.get_public_access_block, AccountId=account)
         if answer.value is None:
             if answer.problem is not None and answer.problem.code == _NO_PUBLIC_ACCESS_BLOCK:
                 return None

@@ -13,6 +13,7 @@ from harvester.errors import ConfigurationError, ConnectionFailed
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
+    from google.cloud.storage import Client
 
 LOGIN_COMMAND = "gcloud auth application-default login"
 _ENDPOINT = "https://storage.googleapis.com"
@@ -59,6 +60,20 @@ class GoogleSession:
             network=self._network,
             max_object_bytes=self._settings.max_object_bytes,
         )
+
+    def client(self) -> Client:
+        """Return Google's own client for the same endpoint and credentials. Raises like ``transport``."""
+        from google.auth.credentials import AnonymousCredentials
+        from google.cloud.storage import Client
+
+        credentials: Credentials
+        if self.anonymous:
+            credentials = AnonymousCredentials()  # type: ignore[no-untyped-call]  # published without types
+        else:
+            with self._lock:
+                credentials = self._valid_credentials(renew=False)
+        # No request of ours is about a project; the client asks for the name of one all the same.
+        return Client(project="-", credentials=credentials, client_options={"api_endpoint": self._endpoint})
 
     def _valid_credentials(self, *, renew: bool) -> Credentials:
         import google.auth

@@ -11,7 +11,6 @@ from typing import Any
 
 from harvester.cloud.answers import Answer
 from harvester.cloud.bucket_settings import LifecycleRule, Unread, UnreadReason
-from harvester.cloud.gcs_client import GcsClient
 from harvester.cloud.interface import Cause, StoreSettings
 from harvester.cloud.problems import Problem
 
@@ -57,6 +56,8 @@ class GcsSettingsReader:
 
     def __init__(self, bucket: str, settings: StoreSettings) -> None:
         """Ask for no credentials yet."""
+        from harvester.cloud.gcs_client import GcsClient
+
         self.bucket = bucket
         self._client = GcsClient(bucket, settings)
         self.problems: list[Problem] = []

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-import orjson
-
 from harvester.cloud.exchange import BrokenExchange, HttpExchange, Response
-from harvester.cloud.gcs_protocol import PAGE_KEYS, GcsRequests, parse_object, parse_page, problem_of
+from harvester.cloud.gcs_objects import GcsObjects, Refused
+from harvester.cloud.gcs_protocol import PAGE_KEYS, GcsRequests, parse_page, problem_of
 from harvester.cloud.gcs_session import LOGIN_COMMAND, GoogleSession
 from harvester.cloud.interface import Cause, ObjectRef, StoreSettings
 from harvester.cloud.key_ranges import split_by_hexadecimal_digit
@@ -26,6 +25,7 @@ class GcsStore:
         """Ask for no credentials yet."""
         self.location = location
         self._session = GoogleSession(location.bucket, settings)
+        self._objects = GcsObjects(location.bucket, self._session, settings.retry)
 
     def list_pages(self, start: str = "", end: str | None = None) -> Iterator[list[ObjectRef]]:
         """See Store.list_pages."""
@@ -66,27 +66,28 @@ class GcsStore:
 
     def put(self, key: str, body: bytes) -> None:
         """See Store.put."""
-        exchange = HttpExchange(self._session.transport().network)
+        what = f"cannot write {self._url(key)}"
         try:
-            what = f"cannot write {self._url(key)}"
-            answer = self._answer(exchange, "POST", lambda requests: requests.put(key), body)
+            self._objects.put(key, body, what)
+        except Refused as refused:
             # An upload names its object in the query: what is not there can only be the bucket.
-            self._checked(answer, what, missing=Cause.NO_BUCKET)
-        finally:
-            exchange.close()
+            self._checked(refused.response, what, missing=Cause.NO_BUCKET)
 
     def head(self, key: str) -> ObjectRef | None:
         """See Store.head."""
         what = f"cannot look at {self._url(key)}"
-        exchange = HttpExchange(self._session.transport().network)
         try:
-            answer = self._answer(exchange, "GET", lambda requests: requests.describe(key))
-            if isinstance(answer, Response) and answer.status == 404:
+            found = self._objects.head(key, what)
+        except Refused as refused:
+            self._checked(refused.response, what)
+            raise
+        if found is None:
+            exchange = HttpExchange(self._session.transport().network)
+            try:
                 self._listed(exchange, what, {"prefix": key, "maxResults": "1"})  # raises for a missing bucket
-                return None
-            return parse_object(orjson.loads(self._checked(answer, what).body))
-        finally:
-            exchange.close()
+            finally:
+                exchange.close()
+        return found
 
     def _url(self, key: str) -> str:
         return f"gs://{self.location.bucket}/{printable(key)}"

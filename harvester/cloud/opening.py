@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 from harvester.cloud.interface import MEBIBYTE, Fetcher, Store, StoreSettings, Transport
 from harvester.location import Location
 
@@ -25,6 +27,11 @@ def open_store(location: Location, settings: StoreSettings | None = None) -> Sto
             from harvester.cloud.gcs_store import GcsStore
 
             return GcsStore(location, settings)
+
+
+def load_fetcher(scheme: str) -> None:
+    """Load the code behind ``open_fetcher``, for a process that has time before it is told what to fetch."""
+    importlib.import_module("harvester.cloud.directory" if scheme == "file" else "harvester.cloud.bucket_fetcher")
 
 
 def open_fetcher(transport: Transport, spool_directory: str, spool_from: int = 4 * MEBIBYTE) -> Fetcher:

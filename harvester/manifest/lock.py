@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -44,8 +45,10 @@ class DestinationLock:
                 next_step="wait for it to end, or stop that process",
             ) from None
         mine = json.dumps({"process": os.getpid(), "host": socket.gethostname(), "since": time.time()}).encode()
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, mine, 0)
+        # The kernel's lock is what counts; on a full disk it goes without a name.
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, mine, 0)
 
     def release(self) -> None:
         """Let the destination go."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from harvester.mirror.intake import Intake, open_intake
     from harvester.mirror.listing import list_objects, similar_key
     from harvester.mirror.options import Observer, SyncOptions
-    from harvester.mirror.plan import Selection
+    from harvester.mirror.plan import Selection, same_version
     from harvester.mirror.reading import (
         ReadAccount,
         ResultRow,
@@ -68,6 +68,7 @@ __all__ = [
     "open_repeated",
     "problem_rows",
     "read",
+    "same_version",
     "similar_key",
     "source_of",
     "state_directory",
@@ -85,7 +86,7 @@ _HOMES = {
         "harvester.mirror.intake": ("Intake", "open_intake"),
         "harvester.mirror.listing": ("list_objects", "similar_key"),
         "harvester.mirror.options": ("Observer", "SyncOptions"),
-        "harvester.mirror.plan": ("Selection",),
+        "harvester.mirror.plan": ("Selection", "same_version"),
         "harvester.mirror.reading": (
             "ReadAccount",
             "ResultRow",

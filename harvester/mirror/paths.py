@@ -42,10 +42,19 @@ def own_path(relative_key: str, *, keep_compressed: bool, room: int = _LONGEST_P
     return path, _refusal(path, room)
 
 
-def _refusal(path: str, room: int) -> str:
+def is_text(key: str) -> bool:
+    """Return whether a key is text; a file name of a source may hold bytes that are none, as surrogates."""
+    if key.isascii():
+        return True
     try:
-        encoded = path.encode()
+        key.encode()
     except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _refusal(path: str, room: int) -> str:
+    if not is_text(path):
         return "name_not_utf8"
     if not path:
         return "empty_name"
@@ -53,7 +62,7 @@ def _refusal(path: str, room: int) -> str:
         return "absolute_path"
     if any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in path):
         return "control_character"
-    if len(encoded) >= room:
+    if len(path.encode()) >= room:
         return "path_too_long"
     parts = path.split("/")
     if any(part in ("", ".", "..") for part in parts):

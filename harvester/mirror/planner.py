@@ -118,6 +118,14 @@ class RangePlanner:
         self._owned = True
         return self._plan(ref, self._manifest.landed_row(ref.key), self._manifest.problem(ref.key))
 
+    def plan_nameless(self, ref: ObjectRef) -> Planned:
+        """Plan an object whose key is no text: nothing is known of it, and its place in the order means nothing."""
+        relative_key = ref.key[self._prefix_length :]
+        action = decide(ref, relative_key, None, None, None, self._selection, self._options)
+        if action.kind is not ActionKind.IGNORE:
+            action = Action(ActionKind.REFUSE, "name_not_utf8")
+        return Planned(ref, action, "", None, None)
+
     def take_gone(self) -> list[LandedRow]:
         """Return the rows passed since the last call that the listing does not hold, though it once did."""
         gone, self._rows.skipped = self._rows.skipped, []
@@ -161,7 +169,7 @@ class RangePlanner:
             if self._claims.claim(relative_key, path) and not (self._owned and self._taken(path, key)):
                 return path, ""
             reason = "path_collision"
-        if self._naming.refuse_unsafe or reason == "name_not_utf8":
+        if self._naming.refuse_unsafe:
             return "", reason
         return safe_path(relative_key, keep_compressed=keep_compressed), ""
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from harvester.cloud import ObjectRef
 from harvester.manifest import Manifest
 from harvester.mirror.listing import LateKeys, Page, RangeEnd
-from harvester.mirror.paths import FileSystemNames, FoldedClaims, PathClaims, SortedClaims
+from harvester.mirror.paths import FileSystemNames, FoldedClaims, PathClaims, SortedClaims, is_text
 from harvester.mirror.plan import CompiledSelection, PlanOptions
 from harvester.mirror.planner import Naming, Planned, RangePlanner
 
@@ -45,7 +45,9 @@ class ListingPlanner:
         """Yield the plan of each object of a page. Objects that came after a greater key are kept for ``late``."""
         planner = self._planner(page.range, page.start, page.end)
         for ref in page.refs:
-            if ref.key <= planner.last_key:
+            if not is_text(ref.key):
+                yield planner.plan_nameless(ref)
+            elif ref.key <= planner.last_key:
                 self._late.add(ref)
             else:
                 yield planner.plan(ref)
@@ -71,7 +73,7 @@ class ListingPlanner:
         """
         planner = self._unordered_planner()
         for ref in sorted(refs):
-            yield planner.plan_late(ref)
+            yield planner.plan_late(ref) if is_text(ref.key) else planner.plan_nameless(ref)
 
     def _unordered_planner(self) -> RangePlanner:
         # It asks for single rows, and reads none in order.

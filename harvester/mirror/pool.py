@@ -57,14 +57,14 @@ class Launched(NamedTuple):
         self.connection.close()
 
 
-def launch() -> Launched:
-    """Start a worker process; it loads what it needs while the run is still finding out what there is to do."""
+def launch(scheme: str) -> Launched:
+    """Start a worker process for a source of ``scheme``; it loads what it needs before it is told what to do."""
     ours, theirs = socket.socketpair()
     # Everything this process can import, and nothing done at start-up by site: half of a worker's time to start.
     package = str(Path(harvester.__file__).parent.parent)
     with theirs:
         process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
-            [sys.executable, "-S", "-P", "-m", "harvester.mirror.worker", str(theirs.fileno())],
+            [sys.executable, "-S", "-P", "-m", "harvester.mirror.worker", str(theirs.fileno()), scheme],
             pass_fds=(theirs.fileno(),),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -157,7 +157,7 @@ class WorkerPool:
         return best
 
     def _start(self) -> _Process:
-        process, connection = self._launched.pop() if self._launched else launch()
+        process, connection = self._launched.pop() if self._launched else launch(self._transport.scheme)
         self._started += 1
         worker = _Process(process, connection)
         self._workers[connection.fileno()] = worker

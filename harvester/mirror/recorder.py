@@ -22,6 +22,12 @@ _BARRIER_SECONDS = 5.0
 _NOT_CONTENT = frozenset({"probe_residue", "directory_marker"})
 
 
+def task_of(key: str) -> str:
+    """Return the task that a delivered object's documented name is made of, for content that names none."""
+    name = key.rpartition("/")[2].removesuffix(".gz")
+    return name.rpartition(".")[0] or name
+
+
 def aside_path(row: LandedRow) -> str:
     """Return where an older version is kept: its sequence number, then its own file name."""
     return f"{VERSIONS}/{row.seq:012d}/{row.path.rpartition('/')[2]}"
@@ -177,8 +183,8 @@ class Recorder:
         if landed.status is not None:
             tally.upstream[landed.status] += 1
             self._upstream(landed.key, landed.status, known=False)
-        if landed.task_id is not None:
-            self._give_way(landed.task_id)
+        if self._rescued or self._rescue_problems:
+            self._give_way(landed.task_id or task_of(landed.key))
         if landed.fault is not None:
             self._problem(landed, "landed", *landed.fault, planned.problem)
         elif planned.problem is not None:

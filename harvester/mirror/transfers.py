@@ -48,7 +48,7 @@ class Transfers:
 
     def expect_many(self) -> None:
         """Start the worker processes now, so that they are ready when the first objects are."""
-        self._launched = [launch() for _ in range(self._options.worker_count)]
+        self._launched = [launch(self._store.location.scheme) for _ in range(self._options.worker_count)]
 
     @property
     def has_room(self) -> bool:

@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection
 
 import xxhash
 
-from harvester.cloud import Cause, Fetched, FetchRequest, open_fetcher
+from harvester.cloud import Cause, Fetched, FetchRequest, load_fetcher, open_fetcher
 from harvester.mirror.landing import Destination, PathObstructedError, register_writer
 from harvester.mirror.outcomes import (
     INTERNAL_ERROR,
@@ -221,14 +221,18 @@ class Worker:
 
     def _land_somewhere(self, assignment: Assignment, name: str) -> str | None:
         """Land a temporary file at its path, else under its safe name; return where, None when both are barred."""
-        paths = [assignment.path]
-        if not self._settings.refuse_unsafe:
-            relative_key = self._relative(assignment.request.key)
-            paths.append(safe_path(relative_key, keep_compressed=self._settings.options.keep_compressed))
-        for path in paths:
-            with contextlib.suppress(PathObstructedError):
-                self._destination.land(name, path, assignment.aside)
-                return path
+        path = assignment.path
+        try:
+            self._destination.land(name, path, assignment.aside)
+        except PathObstructedError:
+            if self._settings.refuse_unsafe:
+                return None
+        else:
+            return path
+        path = safe_path(self._relative(assignment.request.key), keep_compressed=self._settings.options.keep_compressed)
+        with contextlib.suppress(PathObstructedError):
+            self._destination.land(name, path, assignment.aside)
+            return path
         return None
 
     def _quarantine(self, fetched: Fetched, name: str, record: ResultRecord, length: int, digest: str) -> Quarantined:
@@ -284,14 +288,15 @@ def _digest(file: int) -> str:
 
 
 def main() -> None:
-    """Run a worker on the socket whose number is the only argument."""
+    """Run a worker on the socket whose number is the first argument, for a source of the scheme that is the second."""
     # Ctrl-C in a terminal and a service manager's stop reach every process; the parent decides when workers end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    parent = Connection(socket.socket(fileno=int(sys.argv[1])).detach())
+    load_fetcher(sys.argv[2])
     # Objects come and go by the thousand and hardly any forms a cycle: the collector need not look that often.
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
-    parent = Connection(socket.socket(fileno=int(sys.argv[1])).detach())
     try:
         settings = parent.recv()
         try:

@@ -101,7 +101,9 @@ class ResultReader:
         compressed = sniff.is_gzip(source.read(2))
         source.seek(0)
         inflated = compressed and not self._keep_compressed
-        stream = ContentStream(source, sink, compressed=compressed, max_content_bytes=self._max_content_bytes)
+        stream = ContentStream(
+            source, sink, compressed=compressed, max_content_bytes=self._max_content_bytes, ahead=True
+        )
         findings, problem = _NOTHING, None
         try:
             try:
@@ -114,6 +116,8 @@ class ResultReader:
             stream.drain()
         except Refused as refused:
             findings, problem, inflated = _NOTHING, refused.problem, False
+        finally:
+            stream.stop()
         delivery = _DELIVERIES[compressed, inflated]
         if (compressed and not inflated) or (problem is not None and problem.reason in _DELIVERY_FAULTS):
             return _record(findings, problem, delivery, *_size_and_digest(source))

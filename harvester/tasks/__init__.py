@@ -7,9 +7,12 @@ from harvester.tasks.delivery import DeliveryParameters, delivery_parameters
 from harvester.tasks.model import Batch, BatchProgress, BatchSummary, Run, Task, TaskResult
 from harvester.tasks.object_keys import candidate_keys
 from harvester.tasks.promises import PromisedTasks, read_tasks_file
-from harvester.tasks.reconcile import Promise, ReconcileOptions, ReconcileReport, Rescue, next_step, reconcile
-from harvester.tasks.reconciliation import Outcome, Reconciliation, TaskAccount
+from harvester.tasks.reconcile import ReconcileOptions, reconcile
+from harvester.tasks.reconciliation import Outcome, Reason, Reconciliation, TaskAccount
+from harvester.tasks.report import ReconcileReport
+from harvester.tasks.rescuing import Rescue
 from harvester.tasks.states import TaskState, task_state
+from harvester.tasks.told import Promise, WaitObserver
 
 __all__ = [
     "Batch",
@@ -21,6 +24,7 @@ __all__ = [
     "Outcome",
     "Promise",
     "PromisedTasks",
+    "Reason",
     "ReconcileOptions",
     "ReconcileReport",
     "Reconciliation",
@@ -30,10 +34,10 @@ __all__ = [
     "TaskAccount",
     "TaskResult",
     "TaskState",
+    "WaitObserver",
     "candidate_keys",
     "delivery_parameters",
     "is_id",
-    "next_step",
     "read_tasks_file",
     "reconcile",
     "task_state",

@@ -7,6 +7,7 @@ above a minute and know no deadline.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -105,6 +106,16 @@ class NimbleClient:
     def __exit__(self, *_: object) -> None:
         """Close the connections."""
         self.close()
+
+    @contextlib.contextmanager
+    def until(self, deadline: float | None) -> Iterator[None]:
+        """Let no pause pass ``deadline`` (a moment of ``time.monotonic()``) meanwhile; None changes nothing."""
+        before = self._deadline
+        self._deadline = before if deadline is None else deadline
+        try:
+            yield
+        finally:
+            self._deadline = before
 
     def close(self) -> None:
         """Close the connections."""

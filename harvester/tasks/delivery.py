@@ -7,12 +7,15 @@ import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from harvester.errors import UsageError
 from harvester.location import Location, parse_location
 from policies.vendor import facts
+
+if TYPE_CHECKING:
+    from policies import PolicyDocument
 
 _LONGEST_KEY = 1024
 _EXAMPLE_URL = "https://www.example.com"
@@ -21,6 +24,8 @@ DeliveryWarningCode = Literal[
     "no-trailing-slash",
     "empty-segment",
     "outside-granted-prefix",
+    "not-granted",
+    "grant-depends",
     "name-on-gcs",
     "name-overwrites",
     "name-on-batch",
@@ -80,11 +85,13 @@ def delivery_parameters(
     callback: str | None = None,
     batch: bool = False,
     granted_prefix: str | None = None,
+    policy: PolicyDocument | None = None,
 ) -> DeliveryParameters:
     """Check the delivery to ``location`` (``s3://bucket/prefix/`` or ``gs://…``) and say what bites.
 
-    ``granted_prefix`` is the prefix the bucket's policy lets Nimble write to, where it is known. Raises UsageError for
-    a location, name or callback that cannot be.
+    ``policy`` is the bucket's, where it is at hand: it is proven whether it lets Nimble deliver there; else
+    ``granted_prefix`` is the prefix it was made for, where that is known. Raises UsageError for a location, name or
+    callback that cannot be, and for a policy of another cloud.
     """
     place = parse_location(location)
     if not location.isprintable():
@@ -95,7 +102,9 @@ def delivery_parameters(
             cause="results are delivered to Amazon S3 (s3://) or Google Cloud Storage (gs://)",
             next_step="nimble-harvester delivery-params s3://BUCKET/PREFIX/",
         )
-    warnings = [*_place_warnings(location, place, granted_prefix)]
+    warnings = _place_warnings(location, place, granted_prefix)
+    if policy is not None:
+        warnings += _policy_warnings(place, policy)
     if name is not None:
         _check_name(name, place)
         warnings += _name_warnings(name, place, batch=batch)
@@ -170,6 +179,36 @@ def _place_warnings(written: str, place: Location, granted_prefix: str | None) -
                 " denied; deliver below the granted prefix, or widen the policy (nimble-harvester policy show)",
             )
         )
+    return warnings
+
+
+def _policy_warnings(place: Location, policy: PolicyDocument) -> list[DeliveryWarning]:
+    """Say which of the contract's requirements the policy does not give for every key below the place."""
+    from policies import ContractError, contract, prove
+    from policies import place as place_of
+
+    cloud = _cloud(place)
+    if (policy.kind == "gcs") != (cloud == "gs"):
+        raise UsageError(
+            f"the policy is not one of {place}",
+            cause=f"it is a {policy.kind.upper()} policy",
+            next_step="give the policy of the bucket that results are delivered to",
+        )
+    granted = contract("async", cloud)
+    try:
+        proof = prove(granted, place_of(granted, place.bucket, prefixes={"prefix": place.prefix}), policy)
+    except ContractError as error:
+        raise UsageError(error.what, cause=error.cause, next_step=error.next_step) from error
+    warnings = []
+    for verdict in proof.verdicts:
+        if verdict.state == "fails":
+            message = f"the policy does not allow Nimble {verdict.action} on {verdict.example}: delivery will be denied"
+            step = "widen it (nimble-harvester policy merge)"
+            warnings.append(DeliveryWarning("not-granted", f"{message}; {step}"))
+        elif verdict.state == "depends":
+            wanted = "; ".join(verdict.needs) or verdict.reason or ", ".join(verdict.depends_on)
+            message = f"whether the policy allows Nimble {verdict.action} on {verdict.example} depends"
+            warnings.append(DeliveryWarning("grant-depends", f"{message}: {wanted}"))
     return warnings
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from harvester.cloud import ObjectRef, StoreSettings
 from harvester.errors import ConfigurationError
 from harvester.location import Location, parse_location
 from harvester.manifest import LandedRow, ProblemRow, SourceBinding
-from harvester.mirror import landed_rows, list_objects, problem_rows, source_of
+from harvester.mirror import landed_rows, list_objects, problem_rows, same_version, source_of
 from harvester.tasks.reconciliation import DeliveredObject, LocalState
 from policies import facts
 
@@ -64,36 +65,66 @@ def take_inventory(
     settings = settings or StoreSettings()
     if source.endpoint and not settings.endpoint_url:
         settings = replace(settings, endpoint_url=source.endpoint)
-    rows = {row.key: row for row in landed_rows(destination, state_dir=state_dir)}
-    problems = {problem.key: problem for problem in problem_rows(destination, state_dir=state_dir)}
-    return Inventory(location, tuple(_deliveries(location, list_objects(location, settings), rows, problems)))
+    # The listing first: what a run lands meanwhile counts as landed, and not as waiting to be fetched.
+    listed = list(list_objects(location, settings))
+    here = _Here(
+        destination,
+        {row.key: row for row in landed_rows(destination, state_dir=state_dir)},
+        {problem.key: problem for problem in problem_rows(destination, state_dir=state_dir)},
+    )
+    return Inventory(location, tuple(_deliveries(location, listed, here)))
 
 
-def _deliveries(
-    location: Location, listed: Iterator[ObjectRef], rows: dict[str, LandedRow], problems: dict[str, ProblemRow]
-) -> Iterator[Delivery]:
+@dataclass(frozen=True, slots=True)
+class _Here:
+    """What the manifest knows, and whether it still lies here."""
+
+    destination: Path
+    rows: dict[str, LandedRow]
+    problems: dict[str, ProblemRow]
+
+    def problem(self, ref: ObjectRef) -> ProblemRow | None:
+        """Return what is wrong with this very version."""
+        problem = self.problems.get(ref.key)
+        return problem if problem is not None and problem.outcome in _PROBLEMS and same_version(ref, problem) else None
+
+    def lies_here(self, row: LandedRow) -> bool:
+        """Return whether the file is still what was landed; what was freed on purpose was consumed."""
+        if row.evicted:
+            return True
+        try:
+            status = os.lstat(self.destination / row.path)
+        except OSError:
+            return False
+        return (status.st_size, status.st_mtime_ns) == (row.content_size, row.mtime_ns)
+
+
+def _deliveries(location: Location, listed: Iterable[ObjectRef], here: _Here) -> Iterator[Delivery]:
     probe_name = facts().test_connection.probe_name
     for ref in listed:
         if ref.size == 0 and (ref.key.endswith("/") or ref.key.rpartition("/")[2] == probe_name):
             continue
-        row, problem = rows.pop(ref.key, None), problems.get(ref.key)
-        if (
-            problem is not None
-            and problem.outcome in _PROBLEMS
-            and (problem.etag, problem.size) == (ref.etag, ref.size)
-        ):
+        row, problem = here.rows.pop(ref.key, None), here.problem(ref)
+        url = _url(location, ref.key)
+        if problem is not None:
             # The current version is the one with the problem; an older one may still lie here.
-            found = DeliveredObject(ref.key, _url(location, ref.key), _PROBLEMS[problem.outcome], problem.path)
+            found = DeliveredObject(ref.key, url, _PROBLEMS[problem.outcome], problem.path)
             yield Delivery(found, ref.last_modified, None)
-        elif row is not None:
-            yield Delivery(_landed(location, row, LocalState.LANDED), ref.last_modified, row.rows)
+        elif row is None:
+            yield Delivery(DeliveredObject(ref.key, url, LocalState.ABSENT), ref.last_modified, None)
+        elif not same_version(ref, row):
+            # Whose result the new version is, only its body tells.
+            yield Delivery(DeliveredObject(ref.key, url, LocalState.ABSENT), ref.last_modified, None)
+            if row.task_id is not None and here.lies_here(row):
+                older = _landed(location, row, LocalState.LANDED)
+                yield Delivery(replace(older, listed=False), row.last_modified, row.rows)
         else:
-            yield Delivery(
-                DeliveredObject(ref.key, _url(location, ref.key), LocalState.ABSENT), ref.last_modified, None
-            )
-    for row in rows.values():
-        local = LocalState.RESCUED if row.origin == "rescued" else LocalState.LANDED
-        yield Delivery(_landed(location, row, local), row.last_modified, row.rows)
+            local = LocalState.LANDED if here.lies_here(row) else LocalState.LOST
+            yield Delivery(_landed(location, row, local), ref.last_modified, row.rows)
+    for row in here.rows.values():
+        if here.lies_here(row):
+            local = LocalState.RESCUED if row.origin == "rescued" else LocalState.LANDED
+            yield Delivery(replace(_landed(location, row, local), listed=False), row.last_modified, row.rows)
 
 
 _PROBLEMS = {
@@ -104,7 +135,7 @@ _PROBLEMS = {
 
 
 def _landed(location: Location, row: LandedRow, local: LocalState) -> DeliveredObject:
-    return DeliveredObject(row.key, _url(location, row.key), local, row.path, row.task_id)
+    return DeliveredObject(row.key, _url(location, row.key), local, row.path, row.task_id, row.digest)
 
 
 def _url(location: Location, key: str) -> str:

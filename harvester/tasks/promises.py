@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -22,7 +22,7 @@ class PromisedTasks:
     tasks: tuple[Task, ...]
     """Every task once, in the order of first mention, as told last."""
     batch_ids: tuple[str, ...]
-    """The batches the file names."""
+    """The batches of which the file promises every task: an answer to submitting one, or its bare ``batch_id``."""
     unlisted: int = 0
     """How many tasks the file counts (``batch_size``) or gives as ``null`` beyond those it lists."""
 
@@ -55,7 +55,6 @@ def read_tasks_file(path: Path) -> PromisedTasks:
         except UnexpectedShape as error:
             _refuse(path, entry.line, str(error))
         tasks.update({task.id: task for task in told})
-        batch_ids.update({task.batch_id: None for task in told if task.batch_id})
         if batch_id:
             batch_ids[batch_id] = None
         unlisted += beyond
@@ -140,7 +139,9 @@ def _promise(value: object) -> tuple[list[Task], str | None, int]:
         batch_id = value.get("batch_id", value.get("id"))
         size = value.get("batch_size")
         beyond = max(size - len(listed), 0) if isinstance(size, int) and not isinstance(size, bool) else 0
-        return tasks, batch_id if isinstance(batch_id, str) and is_id(batch_id) else None, nulls + beyond
+        if not isinstance(batch_id, str) or not is_id(batch_id):
+            return tasks, None, nulls + beyond
+        return [replace(task, batch_id=task.batch_id or batch_id) for task in tasks], batch_id, nulls + beyond
     if "id" in value:
         return [decode_task(value)], None, 0
     task_id, batch_id = value.get("task_id"), value.get("batch_id")

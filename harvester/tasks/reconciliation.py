@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -33,11 +33,6 @@ class Outcome(StrEnum):
     DUPLICATE = "duplicate"
     """Delivered more than once, or its name carries somebody else's result."""
 
-    @property
-    def gap(self) -> bool:
-        """Whether something that was paid for is not whole at home."""
-        return self in {Outcome.DELIVERED, Outcome.MISSING, Outcome.DUPLICATE}
-
 
 class LocalState(StrEnum):
     """What has become of a delivered object here."""
@@ -50,6 +45,8 @@ class LocalState(StrEnum):
     FAILED = "failed"
     ABSENT = "absent"
     """Listed in the bucket, not fetched yet."""
+    LOST = "lost"
+    """Landed once; its file is not here any more, or altered."""
 
 
 class Reason(StrEnum):
@@ -64,10 +61,24 @@ class Reason(StrEnum):
     QUARANTINED = "quarantined"
     REFUSED = "refused"
     FETCH_FAILED = "fetch_failed"
+    FILE_LOST = "file_lost"
+    """It landed once; its file is not here any more, or altered."""
     DELIVERED_TWICE = "delivered_twice"
-    """Several objects carry its result."""
+    """Several objects carry its result, and they differ or have not all been read."""
+    IDENTICAL_COPIES = "identical_copies"
+    """Several objects carry its result, all are at home and hold the same bytes: whole, if more than once."""
     NAME_COLLISION = "name_collision"
     """The object at its name carries another task's result, or several tasks were given that name."""
+    NOT_KNOWN = "not_known"
+    """Nimble knows no such task (any more), and no object carries its result."""
+    EXPIRED = "expired"
+    """Asked for it, the results API says that it is there no more."""
+    NOT_HELD = "not_held"
+    """Asked for it, the results API knows nothing of it."""
+    RESCUED_INVALID = "rescued_invalid"
+    """What the results API gave was invalid, and is in the quarantine."""
+    RESCUE_FAILED = "rescue_failed"
+    """The results API could not be asked for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +95,10 @@ class DeliveredObject:
     """Its file below the destination, where there is one."""
     task_id: str | None = None
     """The ``task_id`` of its body, where it was read and has one."""
+    digest: str | None = None
+    """The hash of its landed bytes, where it landed."""
+    listed: bool = True
+    """Whether the bucket holds this version now; else it is only here."""
 
     @property
     def landed(self) -> bool:
@@ -112,10 +127,19 @@ class TaskAccount:
     """Until when the results API can be expected to hold the result, for a gap that it could fill."""
 
     @property
+    def gap(self) -> bool:
+        """Whether something that was paid for is not whole at home."""
+        return self.outcome in {Outcome.DELIVERED, Outcome.MISSING} or (
+            self.outcome is Outcome.DUPLICATE and self.reason is not Reason.IDENTICAL_COPIES
+        )
+
+    @property
     def rescuable(self) -> bool:
         """Whether the results API could bring what no object of the bucket can."""
-        return self.outcome is Outcome.MISSING or (
-            self.outcome is Outcome.DUPLICATE and self.reason is Reason.NAME_COLLISION
+        return (
+            self.outcome is Outcome.MISSING
+            or (self.outcome is Outcome.DUPLICATE and self.reason is Reason.NAME_COLLISION)
+            or (self.outcome is Outcome.DELIVERED and self.reason is Reason.QUARANTINED)
         )
 
 
@@ -144,7 +168,7 @@ class Reconciliation:
     @property
     def gaps(self) -> tuple[TaskAccount, ...]:
         """The tasks whose result was paid for and is not whole at home."""
-        return tuple(account for account in self.tasks if account.outcome.gap)
+        return tuple(account for account in self.tasks if account.gap)
 
 
 def account_for(
@@ -154,6 +178,7 @@ def account_for(
     now: datetime,
     grace: timedelta,
     retention: timedelta | None = None,
+    not_known: Container[str] = (),
 ) -> Reconciliation:
     """Give every promised task exactly one class, and find the objects nobody promised.
 
@@ -161,12 +186,16 @@ def account_for(
     whose id its file name is, or contains between separators (how a batch joins a custom name is undocumented).
     A task told of twice counts once, as last told. ``now`` is aware; a success younger than ``grace`` is arriving.
     ``retention`` is how long the results API is expected to hold a result; default: the shortest documented.
+    ``not_known`` are the ids of which Nimble knows nothing (any more): without an object they are missing.
     """
     if retention is None:
         retention = timedelta(hours=facts().api.retention_hours["completed"])
     tasks = {task.id: task for task in promised}
     matches = _match(tasks, objects)
-    accounts = tuple(_account(task, matches, now=now, grace=grace, retention=retention) for task in tasks.values())
+    accounts = tuple(
+        _account(task, matches, now=now, grace=grace, retention=retention, known=task.id not in not_known)
+        for task in tasks.values()
+    )
     expiries = [account.expires_at for account in accounts if account.expires_at is not None]
     return Reconciliation(accounts, tuple(matches.unexpected), min(expiries, default=None))
 
@@ -193,13 +222,13 @@ def _match(tasks: Mapping[str, Task], objects: Sequence[DeliveredObject]) -> _Ma
             # Whether a key is percent-encoded in output_url is undocumented: both readings claim.
             for url in {task.output_url, unquote(task.output_url)}:
                 claims[url].append(task.id)
-    piece_counts = sorted({len(_pieces(task_id)) for task_id in tasks}, reverse=True)
+    counts = piece_counts(tasks)
     for found in objects:
         claimants = claims.get(found.url, [])
         owner = _owner(found, tasks, claimants)
         if owner is None:
             # A body with an id nobody promised, at a name made of a promised id: no other task would be written there.
-            owner = _contained(found.name, tasks, piece_counts)
+            owner = contained_id(found.name, tasks, counts)
         if owner is not None:
             owned[owner].append(found)
         for claimant in claimants:
@@ -218,16 +247,21 @@ def _owner(found: DeliveredObject, tasks: Mapping[str, Task], claimants: Sequenc
     return able[0] if len(able) == 1 else None
 
 
-def _contained(name: str, tasks: Mapping[str, Task], piece_counts: Sequence[int]) -> str | None:
-    """Return the promised id that ``name`` is made of or contains between separators: the longest, then the first.
+def piece_counts(ids: Iterable[str]) -> Sequence[int]:
+    """Return of how many pieces ``ids`` are made, the largest first: what ``contained_id`` needs to know of them."""
+    return sorted({len(_pieces(each)) for each in ids}, reverse=True)
+
+
+def contained_id(name: str, ids: Container[str], counts: Sequence[int]) -> str | None:
+    """Return the id of ``ids`` that ``name`` is made of or contains between separators: the longest, then the first.
 
     Only runs of as many pieces as some promised id has are looked up: a hostile name costs no more than its length.
     """
     pieces = _pieces(name)
-    for count in piece_counts:
+    for count in counts:
         for start in range(0, len(pieces) - count + 1, 2):
             candidate = "".join(pieces[start : start + count])
-            if candidate in tasks:
+            if candidate in ids:
                 return candidate
     return None
 
@@ -240,34 +274,57 @@ def _pieces(name: str) -> list[str]:
 # ---- what became of it
 
 
-def _account(task: Task, matches: _Matches, *, now: datetime, grace: timedelta, retention: timedelta) -> TaskAccount:
-    owned = matches.owned.get(task.id, ())
-    # A rescued copy gives way to the delivered object.
-    delivered = tuple(found for found in owned if found.local is not LocalState.RESCUED) or tuple(owned)[:1]
+def _account(
+    task: Task, matches: _Matches, *, now: datetime, grace: timedelta, retention: timedelta, known: bool
+) -> TaskAccount:
+    delivered = _deciding(matches.owned.get(task.id, ()))
     collided = tuple(matches.collided.get(task.id, ()))
     if task.state is TaskState.FAILED:
         return TaskAccount(task, Outcome.FAILED_UPSTREAM, objects=delivered)
     if len(delivered) > 1:
-        return TaskAccount(task, Outcome.DUPLICATE, Reason.DELIVERED_TWICE, delivered)
+        return TaskAccount(task, Outcome.DUPLICATE, _copies(delivered), delivered)
+    ended_at = task.modified_at if known else None
+    expires_at = ended_at + retention if ended_at is not None else None
     if len(delivered) == 1:
-        landed = delivered[0].landed
-        return TaskAccount(task, Outcome.LANDED if landed else Outcome.DELIVERED, _whereabouts(delivered[0]), delivered)
-    if not task.state.finished:
+        if delivered[0].landed:
+            return TaskAccount(task, Outcome.LANDED, Reason.NONE, delivered)
+        reason = _WHEREABOUTS[delivered[0].local]
+        helps = reason is Reason.QUARANTINED
+        return TaskAccount(task, Outcome.DELIVERED, reason, delivered, expires_at if helps else None)
+    if known and not task.state.finished:
         unknown = task.state is TaskState.UNKNOWN
         return TaskAccount(task, Outcome.RUNNING, Reason.UNKNOWN_STATE if unknown else Reason.NONE)
-    ended_at = task.modified_at
     if ended_at is not None and now - ended_at <= grace:
         return TaskAccount(task, Outcome.ARRIVING)
-    expires_at = ended_at + retention if ended_at is not None else None
     if collided:
         return TaskAccount(task, Outcome.DUPLICATE, Reason.NAME_COLLISION, collided, expires_at)
-    return TaskAccount(task, Outcome.MISSING, Reason.NONE if ended_at else Reason.END_UNKNOWN, (), expires_at)
+    reason = Reason.NONE if ended_at else Reason.END_UNKNOWN if known else Reason.NOT_KNOWN
+    return TaskAccount(task, Outcome.MISSING, reason, (), expires_at)
 
 
-def _whereabouts(found: DeliveredObject) -> Reason:
-    return {
-        LocalState.ABSENT: Reason.NOT_FETCHED,
-        LocalState.QUARANTINED: Reason.QUARANTINED,
-        LocalState.REFUSED: Reason.REFUSED,
-        LocalState.FAILED: Reason.FETCH_FAILED,
-    }.get(found.local, Reason.NONE)
+def _deciding(owned: Sequence[DeliveredObject]) -> tuple[DeliveredObject, ...]:
+    """Return the objects that say what became of a task, of all that carry its result.
+
+    What the bucket holds now says more than what it held once; a valid copy more than an invalid one. A rescued copy
+    gives way to the delivered object, unless that is invalid.
+    """
+    delivered = [found for found in owned if found.local is not LocalState.RESCUED]
+    delivered = [found for found in delivered if found.listed] or delivered
+    valid = [found for found in delivered if found.local is not LocalState.QUARANTINED]
+    rescued = [found for found in owned if found.local is LocalState.RESCUED]
+    return tuple(valid or rescued[:1] or delivered)
+
+
+def _copies(delivered: Sequence[DeliveredObject]) -> Reason:
+    whole = all(found.landed and found.digest is not None for found in delivered)
+    same = whole and len({found.digest for found in delivered}) == 1
+    return Reason.IDENTICAL_COPIES if same else Reason.DELIVERED_TWICE
+
+
+_WHEREABOUTS = {
+    LocalState.ABSENT: Reason.NOT_FETCHED,
+    LocalState.QUARANTINED: Reason.QUARANTINED,
+    LocalState.REFUSED: Reason.REFUSED,
+    LocalState.FAILED: Reason.FETCH_FAILED,
+    LocalState.LOST: Reason.FILE_LOST,
+}

@@ -44,14 +44,13 @@ def environment(**changes: str) -> dict[str, str]:
     return {**own, "COLUMNS": "80", **changes}
 
 
-def run(*arguments: str | Path, cwd: Path | None = None, **variables: str) -> Ended:
+def run(*arguments: str | Path, **variables: str) -> Ended:
     """Run ``nimble-harvester`` to its end."""
     ended = subprocess.run(
         [COMMAND, *map(str, arguments)],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        cwd=cwd,
         env=environment(**variables),
         check=False,
     )
@@ -73,7 +72,7 @@ def start(*arguments: str | Path, **variables: str) -> subprocess.Popen[str]:
 
 def sync(location: str, dest: Path, *options: str | Path, expected: int = 0, **variables: str) -> dict[str, Any]:
     """Run ``sync --format json``, hold its report against its schema and its own sum, and return it."""
-    ended = run("sync", location, dest, "--format", "json", *options, cwd=None, **variables)
+    ended = run("sync", location, dest, "--format", "json", *options, **variables)
     assert ended.code == expected, (ended.err, ended.out)
     return checked_report(ended.document, expected)
 

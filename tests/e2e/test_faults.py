@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import pty
 import re
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -13,10 +15,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.rigs import command
-from tests.rigs.fault_proxy import Call, FaultProxy, Rule, Status, Upstream
+from tests.rigs.fake_gcs import FakeGcs
+from tests.rigs.fault_proxy import Call, Fault, FaultProxy, FlippedByte, Headers, Rule, ShortBody, Status, Upstream
 from tests.rigs.hostile_faults import BODY, FAULTS, OPTIONS, REPLACED, FaultCase, changing
 from tests.rigs.http_server import Answer, Request
 from tests.rigs.memory_s3 import MemoryS3, landed, results
+from tests.rigs.processes import ServerProcess
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -99,6 +103,31 @@ def test_what_changes_between_listing_and_fetch(
     again = command.sync(f"s3://{s3_bucket}/", tmp_path / "destination")
     assert again.code == 0, again
     assert again.nonzero == {"unchanged": 1}
+
+
+def test_what_google_states_of_an_object_is_verified(
+    tmp_path: Path, fake_gcs: FakeGcs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults: dict[str, Fault] = {
+        "wrong-crc32c.json": Headers(set={"x-goog-hash": "crc32c=AAAAAA=="}),
+        "wrong-md5.json": Headers(set={"x-goog-hash": "md5=AAAAAAAAAAAAAAAAAAAAAA=="}),
+        "flipped.json": FlippedByte(at=30),
+        "short.json": ShortBody(),
+        "nothing-stated.json": Headers(remove=("x-goog-hash",)),
+    }
+    fake_gcs.create_bucket("hostile-faults")
+    with FaultProxy(fake_gcs.respond) as proxy:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", proxy.url)
+        for name, fault in faults.items():
+            fake_gcs.put("hostile-faults", name, BODY)
+            proxy.add(Rule(fault, path=f"/o/{name}$"))
+
+        ended = command.sync("gs://hostile-faults/", tmp_path / "destination", *OPTIONS)
+
+    assert ended.code == 3, ended
+    damaged = [name for name in faults if name != "nothing-stated.json"]
+    assert ended.problems == dict.fromkeys(damaged, ("failed", "integrity"))
+    assert command.tree(tmp_path / "destination") == {b"nothing-stated.json": BODY}
 
 
 @pytest.fixture
@@ -226,6 +255,50 @@ def test_a_login_that_cannot_be_renewed_ends_the_run(tmp_path: Path, proxy: Faul
     assert ended.counts["not_attempted"] > 0
 
 
+def test_a_second_factor_is_asked_for_once_in_the_parent(
+    tmp_path: Path, store: MemoryS3, many: dict[str, bytes], moto: ServerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "aws-config"
+    config.write_text(
+        "[profile guarded]\nrole_arn = arn:aws:iam::123456789012:role/reader\nsource_profile = base\n"
+        "mfa_serial = arn:aws:iam::123456789012:mfa/somebody\n"
+        "[profile base]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = secret\n"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    monkeypatch.setenv("AWS_PROFILE", "guarded")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", moto.url)
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+
+    terminal, side = pty.openpty()
+    arguments = [command.PROGRAM, "sync", "s3://bucket/r/", str(tmp_path / "destination")]
+    process = subprocess.Popen(arguments, stdin=side, stdout=side, stderr=side, start_new_session=True)
+    os.close(side)
+    shown = _answer(terminal, b"Enter MFA code", b"123456\n")
+    os.close(terminal)
+
+    assert process.wait(timeout=60) == 0, shown
+    assert shown.count(b"Enter MFA code") == 1
+    assert command.tree(tmp_path / "destination") == landed(many)
+
+
+def _answer(terminal: int, question: bytes, answer: bytes) -> bytes:
+    """Read a terminal to its end and answer each question; return what was shown."""
+    shown = b""
+    answered = 0
+    while True:
+        try:
+            part = os.read(terminal, 4096)
+        except OSError:  # Linux's way to say that the other side has closed
+            return shown
+        if not part:
+            return shown
+        shown += part
+        while shown.count(question) > answered:
+            answered += 1
+            os.write(terminal, answer)
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
     """A file system of its own, mounted with the options the test is parametrized with."""
@@ -266,6 +339,22 @@ def test_a_full_disk_ends_the_run_and_what_landed_stays(
     assert again.code == 0, again
     assert again.nonzero == {"landed": len(many) - len(tree), "unchanged": len(tree)}
     assert command.tree(destination) == whole
+
+
+@pytest.mark.parametrize("small_disk", ["size=3m"], indirect=True)
+def test_eviction_makes_room_on_a_full_disk(small_disk: Path, store: MemoryS3, many: dict[str, bytes]) -> None:
+    destination = small_disk / "destination"
+    full = command.sync("s3://bucket/r/", destination)
+    assert full.code == 12, full
+
+    ended = command.run("evict", destination, "--older-than", "0s", "--format", "json")
+
+    assert ended.code == 0, ended
+    assert ended.report["objects"] == full.counts["landed"]
+    assert command.tree(destination) == {}
+    again = command.sync("s3://bucket/r/", destination)
+    assert again.counts["unchanged"] == full.counts["landed"]
+    assert again.counts["landed"] > 0
 
 
 @pytest.mark.parametrize("small_disk", ["size=8m"], indirect=True)

@@ -97,6 +97,8 @@ def test_every_object_lands_once_with_its_bytes_and_nothing_outside(source: Sour
     assert verified.code == 0
     assert [line[0] for line in verified.stdout.splitlines()] == ["="] * len(expected)
 
+    assert command.verify(destination, "--remote").code == 0
+
     again = command.sync(source.location, destination)
     assert again.code == 0
     assert again.counts["unchanged"] == len(expected)
@@ -117,3 +119,26 @@ def test_refuse_refuses_exactly_what_has_no_path_of_its_own(source: Source, tmp_
         source.prefix + found.key: ("refused", found.reason or "path_collision") for found in unsafe
     }
     assert command.tree(tmp_path / "destination") == _expected(own, folds)
+
+
+@pytest.mark.parametrize("output", ["table", "json", "jsonl"])
+def test_a_file_name_that_is_no_text_is_refused_and_told(tmp_path: Path, output: str) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    body = HostileObject("x.json", "own").content
+    # In the order of their bytes, which is not the order Python gives their decoded forms.
+    names = [b"\x80low.json", "caf\u00e9.json".encode(), "\U0001f600.json".encode(), b"\xffhigh.json"]
+    for name in names:
+        Path(os.fsdecode(os.fsencode(source) + b"/" + name)).write_bytes(body)
+
+    for expected in (2, 0):
+        ended = command.run("sync", f"file://{source}", tmp_path / "destination", "--format", output)
+
+        assert ended.code == 3, ended
+        assert command.tree(tmp_path / "destination") == dict.fromkeys(names[1:3], body)
+        assert "name_not_utf8" in ended.stdout or "name not utf8" in ended.stdout
+        assert "\\udc80low.json" in ended.stdout or "\\x80low.json" in ended.stdout
+        if output == "json":
+            assert ended.counts["landed"] == expected
+            assert ended.counts["refused"] == 2
+            assert ended.report["source_gone"] == 0

@@ -18,6 +18,7 @@ import pytest
 import harvester
 from harvester.cli.application import COMMANDS, SUMMARIES
 from harvester.cli.schema import schema_names
+from scripts.command_reference import reference
 from tests.e2e.program import COMMAND, Directory, environment, result, run, sync, validate
 
 HEAVY = ("boto3", "botocore", "google", "pycurl", "pyarrow", "jsonschema", "harvester.mirror", "harvester.tasks")
@@ -30,13 +31,16 @@ def test_summaries_are_the_commands_own(name: str) -> None:
     assert isinstance(command, click.Command)
     assert command.help is not None
     assert SUMMARIES[name] == command.help.split("\n\n")[0].replace("\n", " ")
-    assert run(name, "--help").out.splitlines()[2].strip() == SUMMARIES[name]
 
 
 def test_help_fits_a_terminal() -> None:
-    for name in ("sync", "ls", "verify", "status", "cat", "evict", "schema"):
-        wide = [line for line in run(name, "--help").out.splitlines() if len(line) > 80]
-        assert wide == []
+    ended = run("sync", "--help")
+    assert ended.code == 0
+    assert ended.out.splitlines()[0] == "Usage: nimble-harvester sync [OPTIONS] LOCATION DEST"
+    for page in reference().split("\n## nimble-harvester ")[1:]:
+        # The others show examples with ARNs and policies, which cannot be broken.
+        if page.split("\n")[0] in ("sync", "ls", "verify", "status", "cat", "evict", "schema", "completion"):
+            assert [line for line in page.splitlines() if len(line) > 80] == []
 
 
 def test_help_imports_little() -> None:
@@ -112,7 +116,6 @@ def test_completion(shell: str) -> None:
     assert script.code == 0
     assert "_NIMBLE_HARVESTER_COMPLETE" in script.out
     completed = run(
-        cwd=None,
         _NIMBLE_HARVESTER_COMPLETE="bash_complete",
         COMP_WORDS="nimble-harvester sy",
         COMP_CWORD="1",

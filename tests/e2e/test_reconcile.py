@@ -2,257 +2,256 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from datetime import UTC, datetime, timedelta
+import random
+import signal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from scripts.nimble_api import NimbleApi, Scenario
-
-COMMAND = Path(sys.executable).parent / "nimble-harvester"
-LONG_AGO = (datetime.now(UTC) - timedelta(hours=2)).isoformat()
-JUST_NOW = (datetime.now(UTC) + timedelta(minutes=5)).isoformat()
+from scripts.nimble_api import NimbleApi
+from tests.e2e.program import Ended, run, start, tree, validate, wait_until
+from tests.rigs.promises import BATCH, SOON, World
 
 
-def run(
-    *arguments: str | Path, api: NimbleApi | None = None, key: str = "demo-key"
-) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("NIMBLE_")}
-    if api is not None:
-        environment |= {"NIMBLE_API_KEY": key, "NIMBLE_BASE_URL": api.url}
-    return subprocess.run([COMMAND, *arguments], capture_output=True, text=True, env=environment, check=False)
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
 
 
-def envelope(task_id: str) -> dict[str, Any]:
-    return {"url": f"https://example.com/{task_id}", "task_id": task_id, "status": "success", "data": {"html": "<p>"}}
+def reconcile(world: World, api: NimbleApi, *more: str | Path) -> Ended:
+    return run(
+        "reconcile", world.destination, "--batch", BATCH, *more, NIMBLE_BASE_URL=api.url, NIMBLE_API_KEY="demo-key"
+    )
 
 
-def deliver(source: Path, task_id: str, name: str | None = None) -> None:
-    (source / f"{name or task_id}.json").write_text(json.dumps(envelope(task_id)))
+def document(ended: Ended) -> dict[str, Any]:
+    """Hold a report against its schema, its own sum and the exit code."""
+    validate("reconciliation", ended.document)
+    report = ended.document
+    assert report["exit_code"] == ended.code
+    assert sum(report["counts"].values()) == report["promised"] == len(report["tasks"])
+    return report
 
 
-class World:
-    """A bucket, its copy, and what the API says was promised."""
-
-    def __init__(self, folder: Path) -> None:
-        self.source = folder / "bucket"
-        self.source.mkdir()
-        self.destination = folder / "results"
-        self.scenario = Scenario()
-        self.expected: dict[str, int] = {}
-
-    def task(self, number: int, kind: str, **fields: Any) -> str:
-        task_id = f"{number:08x}-{kind.replace('_', '')}"
-        state = {"failed_upstream": "error", "running": "pending"}.get(kind, "success")
-        task = {"id": task_id, "state": state, "created_at": LONG_AGO, "modified_at": LONG_AGO, "batch_id": "batch-1"}
-        self.scenario.tasks.append(task | fields)
-        self.expected[kind] = self.expected.get(kind, 0) + 1
-        return task_id
-
-    def sync(self) -> subprocess.CompletedProcess[str]:
-        return run("sync", f"file://{self.source}", self.destination)
-
-    def reconcile(self, api: NimbleApi, *more: str) -> tuple[int, dict[str, Any]]:
-        done = run("reconcile", self.destination, "--batch", "batch-1", "--format", "json", *more, api=api)
-        assert done.stderr == "" or "Traceback" not in done.stderr
-        return done.returncode, json.loads(done.stdout)
+def nonzero(report: dict[str, Any]) -> dict[str, int]:
+    return {name: number for name, number in report["counts"].items() if number}
 
 
-def build_mixed(folder: Path) -> World:
-    """A batch of 1,000 with every kind of ending."""
-    world = World(folder)
-    numbers = iter(range(1000))
-    late: list[str] = []
-    for _ in range(600):
-        deliver(world.source, world.task(next(numbers), "landed"))
-    for _ in range(50):
-        late.append(world.task(next(numbers), "delivered"))
-    for _ in range(60):
-        world.task(next(numbers), "missing")
-    for _ in range(20):
-        lost = world.task(next(numbers), "missing")
-        world.scenario.results[lost] = {"status": 404, "body": {"status": "failed", "error": "Task not found"}}
-    for _ in range(30):
-        world.task(next(numbers), "arriving", modified_at=JUST_NOW)
-    for position in range(150):
-        world.task(next(numbers), "failed_upstream", error=f"no answer {position}", error_type="timeout_error")
-    for _ in range(40):
-        world.task(next(numbers), "running")
-    for _ in range(10):
-        world.task(next(numbers), "running", state="levitating")
-    for _ in range(40):
-        twice = world.task(next(numbers), "duplicate")
-        deliver(world.source, twice)
-        deliver(world.source, twice, f"custom-{twice}")
-    deliver(world.source, "nobody-asked")
+def test_a_mixed_batch_of_a_thousand_is_accounted_for_until_only_the_truly_failed_remain(world: World) -> None:
+    for _ in range(560):
+        world.task("landed", delivered=True)
+    twice = [world.task("duplicate", delivered=True) for _ in range(30)]
+    for task_id in twice:
+        world.deliver(task_id, f"custom-{task_id}")
+    broken = [world.task("delivered") for _ in range(20)]
+    for task_id in broken:
+        world.deliver(task_id, body='{"task_id": "' + task_id)
+    late = [world.task("delivered") for _ in range(50)]
+    missing = [world.task("missing") for _ in range(70)]
+    expired = [world.task("missing") for _ in range(10)]
+    address = f"{world.location}shared.json"
+    winner = world.task("landed", output_url=address)
+    losers = [world.task("duplicate", output_url=address) for _ in range(9)]
+    world.deliver(winner, "shared")
+    arriving = [world.task("arriving", modified_at=SOON) for _ in range(30)]
+    for place in range(170):
+        world.task("failed_upstream", error=f"no answer {place % 3}", error_type="timeout_error")
+    running = [world.task("running") for _ in range(40)]
+    running += [world.task("running", state="levitating") for _ in range(10)]
+    world.deliver("nobody-asked")
     (world.source / ".nimble-connection-test").touch()
-    assert world.sync().returncode == 0
+    world.batch(None)
+    world.held(*missing, *broken, *losers)
+    world.held(*expired, status=410, body={"error": "results expired"})
+    assert len(world.scenario.tasks) == 1000
+    world.sync()
     for task_id in late:
-        deliver(world.source, task_id)
-    ids = [task["id"] for task in world.scenario.tasks]
-    assert len(ids) == 1000
-    world.scenario.batches = [{"id": "batch-1", "tasks": [*ids, None], "looks": 0}]
-    world.scenario.results |= {
-        task_id: {"body": envelope(task_id)}
-        for task_id in ids
-        if task_id.endswith("missing") and task_id not in world.scenario.results
-    }
-    return world
+        world.deliver(task_id)
 
-
-def test_a_mixed_batch_of_a_thousand_is_accounted_for_and_rescued(tmp_path: Path) -> None:
-    world = build_mixed(tmp_path)
     with NimbleApi(world.scenario) as api:
-        code, report = world.reconcile(api)
-        assert code == 10
-        assert report["promised"] == 1000
-        assert report["counts"] == world.expected
-        assert sum(report["counts"].values()) == 1000
+        first = reconcile(world, api, "--format", "json")
+        report = document(first)
+        assert (first.code, report["promised"], report["counts"]) == (10, 1000, world.expected)
         assert [found["key"] for found in report["unexpected"]] == [f"{world.source}/nobody-asked.json"]
         assert report["unlisted"] == 1
         assert report["expires_at"] is not None
-        failed = next(task for task in report["tasks"] if task["outcome"] == "failed_upstream")
-        assert failed["error_type"] == "timeout_error"
-        assert failed["error"].startswith("no answer")
+        for task in report["tasks"]:
+            assert (task["next_step"] is not None) == task["gap"]
+            assert (task["error_type"] == "timeout_error") == (task["outcome"] == "failed_upstream")
 
-        assert world.sync().returncode == 0
-        code, report = world.reconcile(api, "--rescue")
-        assert len(report["rescue"]["landed"]) == 60
-        assert len(report["rescue"]["lost"]) == 20
-        assert report["counts"]["landed"] == 600 + 50 + 60
-        assert report["counts"]["missing"] == 20
-        assert code == 10
+        table = reconcile(world, api)
+        assert table.code == 10
+        # Commands and keys stay whole, to be copied.
+        assert all(len(line) <= 80 for line in table.out.splitlines() if str(world.source.parent) not in line)
+        for line in (
+            "Missing: succeeded, and no object in the bucket: 80",
+            "Failed upstream: 170",
+            "  57 × timeout_error: no answer 0",
+            f"  next: nimble-harvester reconcile {world.destination} --batch {BATCH} --rescue",
+            f"  next: nimble-harvester sync {world.location} {world.destination}",
+            "In a state nobody documents (levitating), taken for running: 10",
+            "Tasks that Nimble counts without naming: 1",
+        ):
+            assert line in table.out.splitlines()
 
-        code, again = world.reconcile(api, "--rescue")
-        assert again["rescue"]["landed"] == []
-        assert again["counts"] == report["counts"]
-    verified = run("verify", world.destination)
-    assert verified.returncode == 0, verified.stdout
-    rescued = run("cat", world.destination, "--run", "3")
-    assert len(rescued.stdout.splitlines()) == 60
+        # What was under way ends, the late objects are fetched, the rest is rescued.
+        world.sync()
+        for task in world.scenario.tasks:
+            if task["id"] in {*running, *arriving}:
+                task |= {"state": "success", "modified_at": SOON}
+                world.deliver(task["id"])
+        world.sync()
+        rescued = reconcile(world, api, "--rescue", "--format", "jsonl")
+        events = rescued.lines
+        for event in events:
+            validate("reconcile-event", event)
+        assert len(events[-1]["rescue"]["landed"]) == len(missing) + len(broken) + len(losers)
+        assert {each["reason"] for each in events[-1]["rescue"]["lost"]} == {"expired"}
+        gaps = [event for event in events if event["event"] == "task" and event["gap"]]
+        assert {event["id"] for event in gaps} == set(expired)
+        assert {event["reason"] for event in gaps} == {"expired"}
+
+        second = document(reconcile(world, api, "--format", "json"))
+    # Thirty came twice and are whole; what is missing is gone for good.
+    assert nonzero(second) == {"landed": 790, "failed_upstream": 170, "missing": 10, "duplicate": 30}
+    assert [task["id"] for task in second["tasks"] if task["gap"]] == expired
+    assert all(task["error"] for task in second["tasks"] if task["outcome"] == "failed_upstream")
+    assert run("verify", world.destination).code == 0
+    read = run("cat", world.destination, "--meta").lines
+    assert {row["task_id"] for row in read} >= {*missing, *broken, *losers}
 
 
-def test_a_rescued_result_gives_way_to_the_delivered_object(tmp_path: Path) -> None:
-    world = World(tmp_path)
-    deliver(world.source, world.task(1, "landed"))
-    missing = world.task(2, "missing")
-    world.scenario.results[missing] = {"body": envelope(missing)}
-    world.scenario.batches = [{"id": "batch-1", "tasks": [task["id"] for task in world.scenario.tasks], "looks": 0}]
-    assert world.sync().returncode == 0
+def reached(world: World, api: NimbleApi, landed: int) -> bool:
+    return any("/results" in each for each in api.requests) and len(tree(world.destination)) >= landed
+
+
+def test_a_rescue_killed_at_any_instant_ends_right_when_run_again(world: World) -> None:
+    missing = [world.task("missing") for _ in range(120)]
+    invalid = [world.task("missing") for _ in range(5)]
+    world.batch()
+    world.held(*missing)
+    world.held(*invalid, text="<html>Bad gateway</html>")
+    world.sync()
+    instants = [0, *sorted(random.Random(3).sample(range(1, 120), 3))]
     with NimbleApi(world.scenario) as api:
-        code, report = world.reconcile(api, "--rescue")
-        assert code == 0
-        rescued = next(task for task in report["tasks"] if task["id"] == missing)
-        assert rescued["objects"][0]["local"] == "rescued"
-        assert (world.destination / "_rescued" / f"{missing}.json").is_file()
-        unchanged = run("sync", f"file://{world.source}", world.destination, "--format", "json")
-        assert json.loads(unchanged.stdout)["source_gone"] == 0
-        deliver(world.source, missing)
-        assert world.sync().returncode == 0
-        assert not (world.destination / "_rescued" / f"{missing}.json").exists()
-        assert (world.destination / f"{missing}.json").is_file()
-        code, report = world.reconcile(api)
-        assert (code, report["counts"]["landed"]) == (0, 2)
-    assert run("verify", world.destination).returncode == 0
-
-
-def test_an_invalid_rescued_result_is_quarantined_and_stays_a_gap(tmp_path: Path) -> None:
-    world = World(tmp_path)
-    missing = world.task(1, "missing")
-    world.scenario.results[missing] = {"text": "<html>Bad gateway</html>"}
-    world.scenario.batches = [{"id": "batch-1", "tasks": [missing], "looks": 0}]
-    assert world.sync().returncode == 0
-    with NimbleApi(world.scenario) as api:
-        code, report = world.reconcile(api, "--rescue")
-    assert code == 10
-    assert [each["id"] for each in report["rescue"]["quarantined"]] == [missing]
-
-
-def test_waiting_ends_when_the_batch_does(tmp_path: Path) -> None:
-    world = World(tmp_path)
-    delivered = world.task(1, "landed")
-    deliver(world.source, delivered)
-    world.scenario.batches = [{"id": "batch-1", "tasks": [delivered], "looks": 2}]
-    assert world.sync().returncode == 0
-    with NimbleApi(world.scenario) as api:
-        code, report = world.reconcile(api, "--wait", "--timeout", "60s")
-    assert (code, report["counts"]["landed"]) == (0, 1)
-
-
-def test_waiting_no_longer_than_asked_exits_14_with_the_account(tmp_path: Path) -> None:
-    world = World(tmp_path)
-    running = world.task(1, "running")
-    world.scenario.batches = [{"id": "batch-1", "tasks": [running], "looks": 10_000}]
-    assert world.sync().returncode == 0
-    with NimbleApi(world.scenario) as api:
-        code, report = world.reconcile(api, "--wait", "--timeout", "1s")
-    assert (code, report["counts"]["running"]) == (14, 1)
-
-
-def test_a_job_run_is_held_against_the_rows_that_landed(tmp_path: Path) -> None:
-    world = World(tmp_path)
-    (world.source / "part-0.jsonl").write_text('{"a": 1}\n{"a": 2}\n')
-    assert world.sync().returncode == 0
-    started = (datetime.now(UTC) - timedelta(minutes=5)).isoformat()
-    finished = (datetime.now(UTC) + timedelta(minutes=5)).isoformat()
-    world.scenario.runs = [
-        {"id": f"run-{rows}", "job_id": "job-1", "status": "SUCCESS", "created_at": started, "started_at": started,
-         "finished_at": finished, "summary": {"input_count": 2, "result_count": rows, "match_rate": 1.0}}
-        for rows in (2, 3)
-    ]  # fmt: skip
-    with NimbleApi(world.scenario) as api:
-        whole = run("reconcile", world.destination, "--run", "run-2", "--format", "json", api=api)
-        short = run("reconcile", world.destination, "--run", "run-3", "--format", "json", api=api)
-    assert whole.returncode == 0, whole.stderr
-    assert json.loads(whole.stdout)["runs"][0]["verdict"] == "whole"
-    assert short.returncode == 10
-    assert json.loads(short.stdout)["runs"][0]["rows_landed"] == 2
-
-
-def test_a_tasks_file_promises_single_tasks(tmp_path: Path) -> None:
-    world = World(tmp_path)
-    task_id = world.task(1, "landed", batch_id=None)
-    deliver(world.source, task_id)
-    assert world.sync().returncode == 0
-    promised = tmp_path / "tasks.txt"
-    promised.write_text(f"{task_id}\n")
-    with NimbleApi(world.scenario) as api:
-        done = run("reconcile", world.destination, "--tasks", promised, "--format", "jsonl", api=api)
-    lines = [json.loads(line) for line in done.stdout.splitlines()]
-    assert done.returncode == 0, done.stderr
-    assert [line["event"] for line in lines] == ["task", "report"]
-    assert lines[0]["outcome"] == "landed"
+        for landed in instants:
+            api.requests.clear()
+            process = start(
+                "reconcile",
+                world.destination,
+                "--batch",
+                BATCH,
+                "--rescue",
+                NIMBLE_BASE_URL=api.url,
+                NIMBLE_API_KEY="demo-key",
+            )
+            # The first is killed before anything has landed, as soon as results are asked for.
+            wait_until(partial(reached, world, api, landed))
+            process.kill()
+            process.communicate()
+        ended = reconcile(world, api, "--rescue", "--format", "json")
+        report = document(ended)
+        again = document(reconcile(world, api, "--rescue", "--format", "json"))
+    assert (ended.code, nonzero(report)) == (10, {"landed": len(missing), "missing": len(invalid)})
+    assert sorted(each["id"] for each in report["rescue"]["quarantined"]) == invalid
+    assert again["rescue"]["landed"] == []
+    assert again["counts"] == report["counts"]
+    assert {Path(path).stem for path in tree(world.destination)} == set(missing)
+    assert run("verify", world.destination).code == 0
+    assert [row["task_id"] for row in run("cat", world.destination).lines] != []
+    assert not list((world.destination / ".nimble-harvester" / "tmp").iterdir())
 
 
 @pytest.mark.parametrize(
-    ("arguments", "key", "code"),
+    ("number", "code", "option"), [(signal.SIGINT, 130, "--wait"), (signal.SIGTERM, 143, "--rescue")]
+)
+def test_a_signal_ends_the_work_at_once_and_loses_nothing(world: World, number: int, code: int, option: str) -> None:
+    running = world.task("running")
+    missing = [world.task("missing") for _ in range(60)]
+    world.batch(looks=10_000 if option == "--wait" else 0)
+    world.held(*missing)
+    world.sync()
+    # After twenty results the API throttles for longer than anybody waits.
+    slow = {"path": "/tasks/.*4[0-9a-f]-missing/results", "times": 99, "status": 429, "headers": {"Retry-After": "200"}}
+    world.scenario.faults = []
+    for task_id in missing[40:]:
+        world.scenario.faults.append({**slow, "path": f"/tasks/{task_id}/results"})
+    with NimbleApi(world.scenario) as api:
+        process = start(
+            "reconcile", world.destination, "--batch", BATCH, option, NIMBLE_BASE_URL=api.url, NIMBLE_API_KEY="demo-key"
+        )
+        asked = "/progress" if option == "--wait" else missing[40]
+        wait_until(lambda: any(asked in each for each in api.requests))
+        process.send_signal(number)
+        _, told = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert told.endswith("error: interrupted\n  run the same command again to continue\n")
+    landed = {Path(path).stem for path in tree(world.destination)}
+    assert landed <= set(missing) - {running}
+    assert bool(landed) == (option == "--rescue")
+    assert run("verify", world.destination).code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "key", "code", "said"),
     [
-        (("--batch", "nowhere"), "demo-key", 2),
-        (("--batch", "batch-1"), "wrong-key", 4),
-        ((), "demo-key", 2),
-        (("--tasks", "no-such-file"), "demo-key", 2),
+        (("--batch", "nowhere"), "demo-key", 2, "Nimble knows no batch nowhere"),
+        (("--batch", "theirs"), "demo-key", 4, "may not see batch theirs"),
+        (("--batch", BATCH), "wrong-key", 4, "rejected the API key"),
+        ((), "demo-key", 2, "nothing was promised"),
+        (("--tasks", "results.csv"), "demo-key", 7, "results.csv, line 1: not a file of tasks"),
     ],
 )
-def test_bad_input_is_told_in_words(tmp_path: Path, arguments: tuple[str, ...], key: str, code: int) -> None:
-    world = World(tmp_path)
-    world.scenario.batches = [{"id": "batch-1", "tasks": [], "looks": 0}]
-    assert world.sync().returncode == 0
+def test_bad_input_is_told_in_three_lines(
+    world: World, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], key: str, code: int, said: str
+) -> None:
+    world.task("missing")
+    world.batch()
+    world.sync()
+    world.scenario.forbidden = ["theirs"]
+    monkeypatch.chdir(world.source.parent)
+    Path("results.csv").write_text("id,state\n1,success\n")
+    before = tree(world.destination)
     with NimbleApi(world.scenario) as api:
-        done = run("reconcile", world.destination, *arguments, api=api, key=key)
-    assert done.returncode == code, done.stderr
-    assert done.stderr.startswith("error: ")
-    assert len(done.stderr.splitlines()) <= 4
-    assert key not in done.stderr or key == "demo-key"
+        ended = run("reconcile", world.destination, *arguments, "--rescue", NIMBLE_BASE_URL=api.url, NIMBLE_API_KEY=key)
+    assert (ended.code, ended.out) == (code, "")
+    assert said in ended.err
+    assert ended.err.startswith("error: ")
+    assert len(ended.err.splitlines()) <= 3
+    assert "wrong-key" not in ended.err
+    assert tree(world.destination) == before
 
 
 def test_no_key_and_no_copy_are_configuration_errors(tmp_path: Path) -> None:
-    assert run("reconcile", tmp_path, "--batch", "x").returncode == 8
-    with NimbleApi(Scenario()) as api:
-        done = run("reconcile", tmp_path / "never", "--batch", "x", api=api)
-    assert done.returncode == 8
-    assert "never been synced" in done.stderr
+    assert run("reconcile", tmp_path, "--batch", "x").code == 8
+    with NimbleApi() as api:
+        ended = run("reconcile", tmp_path / "never", "--batch", "x", NIMBLE_BASE_URL=api.url, NIMBLE_API_KEY="demo-key")
+    assert ended.code == 8
+    assert "never been synced" in ended.err
+    assert api.requests == []
+
+
+def test_a_budget_used_up_during_a_rescue_hides_no_account(world: World) -> None:
+    missing = world.task("missing")
+    world.batch()
+    world.held(missing, status=402, body={"detail": "no budget"})
+    world.sync()
+    with NimbleApi(world.scenario) as api:
+        ended = reconcile(world, api, "--rescue", "--format", "json")
+    assert (ended.code, nonzero(document(ended))) == (4, {"missing": 1})
+    assert ended.document["tasks"][0]["reason"] == "rescue_failed"
+    assert "no budget" in ended.err
+
+
+def test_what_nimble_says_cannot_steer_a_terminal(world: World) -> None:
+    world.task("failed_upstream", error="boom\x1b[2J " + "x " * 100, error_type="fatal\r")
+    world.batch()
+    world.sync()
+    with NimbleApi(world.scenario) as api:
+        ended = reconcile(world, api)
+    assert ended.code == 0
+    assert "\x1b" not in ended.out + ended.err
+    assert "\r" not in ended.out
+    assert max(map(len, ended.out.splitlines())) <= 80

@@ -8,6 +8,8 @@ import os
 import random
 import signal
 import sqlite3
+import subprocess
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,7 +82,7 @@ def test_killed_at_any_instant(
     instants = random.Random(7)
     for progress in sorted(instants.sample(range(1, 100), 3)):
         process = start("sync", delivered, dest)
-        wait_until(lambda: len(tree(dest)) >= progress or process.poll() is not None)
+        wait_until(partial(reached, dest, progress, process))
         process.kill()
         process.communicate()
     killed = run("status", dest)
@@ -91,6 +93,10 @@ def test_killed_at_any_instant(
     assert tree(dest) == undisturbed
     assert temporary_files(dest) == []
     assert run("verify", dest).code == 0
+
+
+def reached(dest: Path, progress: int, process: subprocess.Popen[str]) -> bool:
+    return len(tree(dest)) >= progress or process.poll() is not None
 
 
 def test_sequence_numbers_are_never_given_twice(delivered: str, fault_proxy: FaultProxy, dest: Path) -> None:

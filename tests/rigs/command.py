@@ -48,7 +48,7 @@ class Ended:
         return {problem["key"]: (problem["outcome"], problem["reason"]) for problem in self.report["problems"]}
 
 
-def run(*arguments: str | Path, environment: Mapping[str, str] | None = None) -> Ended:
+def run(*arguments: str | int | Path, environment: Mapping[str, str] | None = None) -> Ended:
     """Run the command to its end; a traceback is a failure whatever else is expected."""
     found = subprocess.run(
         [PROGRAM, *map(str, arguments)],

@@ -17,6 +17,7 @@ import threading
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email import message_from_bytes, policy
 from email.utils import formatdate
 from urllib.parse import quote, unquote
 
@@ -129,13 +130,24 @@ class FakeGcs(HttpServer):
         return _json(stored.resource(bucket))
 
     def _upload(self, bucket: str, request: Request) -> Answer:
-        name = request.query["name"]
+        name, body = _uploaded(request)
         wanted = request.query.get("ifGenerationMatch")
         with self._buckets_lock:
             present = self._buckets[bucket].get(name)
         if wanted is not None and wanted != str(present.generation if present else 0):
             return _error(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold.")
-        return _json(self.put(bucket, name, request.body).resource(bucket))
+        return _json(self.put(bucket, name, body).resource(bucket))
+
+
+def _uploaded(request: Request) -> tuple[str, bytes]:
+    """Return name and body of an upload: the body alone, or behind its resource in a multipart/related one."""
+    if request.query.get("uploadType") != "multipart":
+        return request.query["name"], request.body
+    head = b"Content-Type: " + request.headers["content-type"].encode() + b"\r\n\r\n"
+    resource, media = message_from_bytes(head + request.body, policy=policy.HTTP).iter_parts()
+    content = media.get_payload(decode=True)
+    assert isinstance(content, bytes)
+    return json.loads(resource.get_content())["name"], content
 
 
 def _list(bucket: str, objects: dict[str, StoredObject], request: Request) -> Answer:

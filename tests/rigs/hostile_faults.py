@@ -27,7 +27,7 @@ from tests.rigs.fault_proxy import (
 from tests.rigs.http_server import Answer, Request
 
 RETRIES = 2
-OPTIONS = ("--retries", str(RETRIES), "--timeout", "1s")
+OPTIONS = ("--retries", str(RETRIES), "--stall-timeout", "1s")
 BODY = b'{"url": "https://www.example.com/", "task_id": "t", "status": "success", "data": {}, "status_code": 200}'
 REPLACED = BODY.replace(b'"t"', b'"replaced"')
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import random
 import re
 from ipaddress import ip_address, ip_network
@@ -406,6 +407,23 @@ class TestConditions:
             del context[missing]
             assert not holds(both, context=context)
 
+    def test_json_writes_values_in_many_ways(self) -> None:
+        text = '{"NumericEquals": {"a:N": [5.50, 7]}, "Bool": {"a:B": true}}'
+        value = json.dumps({"Statement": statement()})[:-2] + f', "Condition": {text}}}}}'
+        document = policies.parse(value)
+        for number, answer in (
+            (5.5, "allowed"),
+            (7, "allowed"),
+            ("5.50", "allowed"),
+            (6, "implicitly_denied"),
+        ):
+            request = Request(NIMBLE, "s3:PutObject", OBJECT, {"a:N": number, "a:B": True})
+            assert evaluate(document, request).effect == answer
+        assert (
+            evaluate(document, Request(NIMBLE, "s3:PutObject", OBJECT, {"a:N": 7, "a:B": False})).effect
+            != "allowed"
+        )
+
     def test_a_value_may_hold_variables(self) -> None:
         mine = {"StringLike": {"s3:prefix": ["${aws:username}/*", "x"]}}
         assert holds(mine, context={"s3:prefix": "ann/1", "aws:username": "ann"})
@@ -470,6 +488,13 @@ class TestUnknown:
         assert effect(one, two, unknown=["*"]) == "allowed"
         assert effect(one, unknown=["*"]) == "depends"
 
+    def test_keys_that_meet_again_are_looked_at_once(self) -> None:
+        def deny(first: str) -> dict[str, Any]:
+            return statement("Deny", Condition={"StringEquals": {f"k:{first}": "1", "k:c": "1"}})
+
+        decision = decide(statement(), deny("a"), deny("b"), unknown=["*"])
+        assert (decision.effect, set(decision.depends_on)) == ("depends", {"k:a", "k:b", "k:c"})
+
     def test_dates_and_addresses_leave_gaps(self) -> None:
         early = statement("Deny", Condition={"DateLessThan": {"aws:CurrentTime": "2026-01-01T00:00:00Z"}})
         late = statement("Deny", Condition={"DateGreaterThan": {"aws:CurrentTime": "2026-01-01T00:00:00.5Z"}})
@@ -508,6 +533,12 @@ class TestUnknown:
         guarded = statement(Condition={"StringEquals": {"aws:X": "b"}})
         within = {"aws:X": Constraint(present=True, within=(literal("b"),))}
         assert effect(guarded, unknown=["*"], constraints=within) == "allowed"
+
+    def test_numbers_nobody_can_read_make_no_difference(self) -> None:
+        assert (
+            effect(statement(Condition={"NumericEquals": {"a:N": "x"}}), unknown=["*"]) == "implicitly_denied"
+        )
+        assert effect(statement(Condition={"BinaryEquals": {"a:B": "YQ=="}}), unknown=["*"]) == "depends"
 
     def test_an_empty_text_counts_only_where_it_is_written(self) -> None:
         some = statement(Condition={"StringLike": {"aws:X": "?*"}})

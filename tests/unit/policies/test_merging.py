@@ -103,9 +103,8 @@ def test_ours_is_brought_up_to_date_in_its_place(change: dict[str, Any]) -> None
     location, write = ours()
     result = merged(location, {**write, **change}, TEAM)
     assert result.after.value["Statement"] == [location, write, TEAM]
-    assert result.steps == (
-        "update statement 2 (NimbleCloudDeliveryWrite): s3:PutObject, s3:PutObjectAcl on arn:aws:s3:::bkt/out/*",
-    )
+    (step,) = result.steps
+    assert step.startswith("update statement 2 (NimbleCloudDeliveryWrite): s3:PutObject, s3:PutObjectAcl on ")
 
 
 def test_another_destination_gets_a_statement_of_its_own() -> None:
@@ -158,6 +157,11 @@ def test_wildcards_too_tangled_to_compare_count_as_not_granted() -> None:
         "Resource": tangled,
     }
     assert len(merged(grant).steps) == 2
+    # The second alone covers it all, but which texts the first matches takes too many states to tell.
+    distant = ["arn:aws:s3:::bkt/*a" + "?" * 20, "arn:aws:s3:::bkt/out*?"]
+    assert len(merged({**grant, "Resource": distant}).steps) == 2
+    whole = merged({**grant, "Resource": [*tangled, "arn:aws:s3:::bkt/*"]})
+    assert len(whole.steps) == 1, "only the location is missing"
 
 
 def test_the_key_policy_gets_its_statement() -> None:
@@ -225,6 +229,16 @@ class TestExemption:
         ]
         assert [each.proof.state for each in change.exemptions] == ["fails", "depends", "holds"]
 
+    def test_an_allow_under_a_condition_is_no_deny(self) -> None:
+        acl = {"StringEquals": {"s3:x-amz-acl": "private"}}
+        conditional = {**ours()[1], "Sid": "Mine", "Condition": acl, "Resource": "arn:aws:s3:::bkt/*"}
+        deny = {**GUARD, "Condition": {"StringEquals": {"s3:x-amz-acl": "public-read"}}}
+        statements = [conditional, deny]
+        from policies.exemptions import exemptions
+
+        document = bucket_policy(*statements)
+        assert [each.index for each in exemptions(document, ASYNC, place())] == [1]
+
     def test_what_no_exemption_can_help_is_left(self) -> None:
         conditional = {**ours()[1], "Sid": "Mine", "Condition": {"StringEquals": {"s3:x-amz-acl": "private"}}}
         assert merged(conditional).exemptions == ()
@@ -259,6 +273,11 @@ class TestExemption:
         change = merged(deny, exempt=True)
         assert change.proof.complete
         assert change.after.value["Statement"][0]["NotPrincipal"] == deny["NotPrincipal"]
+
+
+def test_a_warning_refuses_nothing() -> None:
+    odd = {**TEAM, "Condition": {"Bool": {"aws:SecureTransport": "yes"}}}
+    assert merged(odd).proof.complete
 
 
 class TestRefusal:
@@ -323,16 +342,14 @@ class TestCloudStorage:
         assert again.proof.complete
 
 
-@given(strategies.policies(3), st.sampled_from(["out/", "", "new/"]))
-@settings(max_examples=100, deadline=None)
-def test_merging_twice_is_merging_once(policy: dict[str, Any], prefix: str) -> None:
-    for exempting in (False, True):
-        try:
-            once = merge(policies.document(policy, kind="s3"), ASYNC, place(prefix=prefix), exempt=exempting)
-        except MergeError:
-            return
-        twice = merge(once.after, ASYNC, place(prefix=prefix), exempt=exempting)
-        assert not twice.changed
+@given(policy=strategies.policies(3), prefix=st.sampled_from(["out/", "", "new/"]), exempting=st.booleans())
+@settings(max_examples=40, deadline=None)
+def test_merging_twice_is_merging_once(policy: dict[str, Any], prefix: str, exempting: bool) -> None:
+    try:
+        once = merge(policies.document(policy, kind="s3"), ASYNC, place(prefix=prefix), exempt=exempting)
+    except MergeError:
+        return
+    assert not merge(once.after, ASYNC, place(prefix=prefix), exempt=exempting).changed
 
 
 @given(
@@ -342,7 +359,7 @@ def test_merging_twice_is_merging_once(policy: dict[str, Any], prefix: str) -> N
     st.sampled_from(strategies.RESOURCES),
     strategies.contexts(),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_nobody_elses_verdict_changes(
     policy: dict[str, Any], who: str, action: str, resource: str, context: dict[str, Any]
 ) -> None:

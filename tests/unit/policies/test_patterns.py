@@ -115,6 +115,7 @@ def test_a_folded_literal_knows_no_case() -> None:
     }
     assert {"vpce-1", "VPCE-1"} < found
     assert len(found) == 3, "some third spelling is neither of the two"
+    assert {region.example for region in regions([literal("ß", fold=True)]) if region.matched} == {"ß"}
 
 
 def test_one_hundred_patterns_are_told_apart_at_once() -> None:

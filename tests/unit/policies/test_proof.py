@@ -545,7 +545,7 @@ def test_patterns_that_overlap_in_too_many_ways_leave_it_open() -> None:
 
 
 @given(strategies.policies(4), st.text("ab1/:é", min_size=1, max_size=6))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_the_proof_never_contradicts_the_evaluation(policy: dict[str, Any], name: str) -> None:
     place = policies.place(ASYNC, BUCKET, prefixes={"prefix": "out/"})
     for verdict in policies.prove(ASYNC, place, policies.document(policy, kind="s3")).verdicts:

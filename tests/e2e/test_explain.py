@@ -1,0 +1,580 @@
+"""``explain``: what Nimble may do, each documented way of breaking it named, and a fix that turns it green.
+
+moto authorises nothing by policy; what these tests hold is what the program says of settings it has read.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+
+from harvester import explain_access
+from harvester.access import AccessReport, apply_policy, plan_policy
+from harvester.cloud import RetryPolicy, StoreSettings
+from harvester.errors import AccessDenied, ConnectionFailed, ExitCode, NoSuchBucket, UsageError
+from policies import contract
+from tests.e2e.program import run, validate
+from tests.rigs import aws_cli
+from tests.rigs.aws_answers import answer_as_new_bucket, answer_request_payment
+from tests.rigs.fault_proxy import FaultProxy, OtherBody, Rule, Stall, Status
+
+if TYPE_CHECKING:
+    from mypy_boto3_kms import KMSClient
+    from mypy_boto3_s3 import S3Client
+
+CUSTOMER = "arn:aws:iam::123456789012"
+ALL_ON = {
+    "BlockPublicAcls": True,
+    "IgnorePublicAcls": True,
+    "BlockPublicPolicy": True,
+    "RestrictPublicBuckets": True,
+}
+
+
+@dataclass
+class Door:
+    """A bucket that is open to Nimble, on a moto that answers like AWS where it would not."""
+
+    bucket: str
+    s3: S3Client
+    kms: KMSClient
+    proxy: FaultProxy
+    mode: str = "jobs"
+
+    @property
+    def url(self) -> str:
+        return f"s3://{self.bucket}"
+
+    def explain(self, **options: Any) -> AccessReport:
+        return explain_access(self.url, self.mode, **options)
+
+    def policy(self) -> dict[str, Any]:
+        document: dict[str, Any] = json.loads(self.s3.get_bucket_policy(Bucket=self.bucket)["Policy"])
+        return document
+
+    def put(self, *statements: dict[str, Any], keep: bool = True) -> None:
+        own = self.policy()["Statement"] if keep else []
+        document = {"Version": "2012-10-17", "Statement": [*own, *statements]}
+        self.s3.put_bucket_policy(Bucket=self.bucket, Policy=json.dumps(document))
+
+    def encrypt(self, key: str | None = None, algorithm: str = "aws:kms") -> None:
+        default: dict[str, Any] = {"SSEAlgorithm": algorithm} | ({"KMSMasterKeyID": key} if key else {})
+        rules: Any = {"Rules": [{"ApplyServerSideEncryptionByDefault": default}]}
+        self.s3.put_bucket_encryption(Bucket=self.bucket, ServerSideEncryptionConfiguration=rules)
+
+    def new_key(self) -> str:
+        return self.kms.create_key()["KeyMetadata"]["Arn"]
+
+
+@pytest.fixture
+def door(
+    s3_bucket: str, s3: S3Client, fault_proxy: FaultProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Door:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    answer_request_payment(fault_proxy)
+    rules: Any = {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+    s3.put_bucket_ownership_controls(Bucket=s3_bucket, OwnershipControls=rules)
+    kms = boto3.client("kms", endpoint_url=fault_proxy.url, region_name="us-east-1")
+    door = Door(s3_bucket, s3, kms, fault_proxy)
+    apply_policy(plan_policy(door.url, "jobs"))
+    return door
+
+
+def codes(report: AccessReport) -> set[str]:
+    return {gap.code for explanation in report.explanations for gap in explanation.gaps}
+
+
+def test_an_open_bucket_is_go(door: Door) -> None:
+    report = door.explain()
+    (explanation,) = report.explanations
+    assert report.verdict == "go", explanation.gaps
+    assert report.exit_code(strict=True) is ExitCode.OK
+    assert {each.state for each in explanation.requirements} == {"holds"}
+    assert [each.id for each in explanation.requirements] == [each.id for each in contract("jobs").requirements]
+    assert all(each.decided_by for each in explanation.requirements)
+    assert {each.access: each.chip.text for each in explanation.chips if each.chip} == {
+        "read": "✓ Connection OK",
+        "write": "✓ Connection OK",
+    }
+    assert explanation.fixes == ()
+    assert explanation.unknowns == ()
+
+
+def test_a_new_bucket_of_aws_is_open_after_apply_alone(s3_bucket: str, fault_proxy: FaultProxy, tmp_path: Path) -> None:
+    answer_as_new_bucket(fault_proxy)
+    closed = explain_access(f"s3://{s3_bucket}", "jobs")
+    assert closed.verdict == "no-go"
+    assert closed.explanations[0].fixes == (f"nimble-harvester policy apply s3://{s3_bucket}/ --mode jobs",)
+    apply_policy(plan_policy(f"s3://{s3_bucket}", "jobs"), backup_dir=tmp_path)
+    opened = explain_access(f"s3://{s3_bucket}", "jobs")
+    assert opened.verdict == "go"
+    assert opened.exit_code(strict=True) is ExitCode.OK
+
+
+PUBLIC = {"Sid": "Site", "Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::{}/*"}
+
+
+def _no_policy(door: Door) -> None:
+    door.s3.delete_bucket_policy(Bucket=door.bucket)
+
+
+def _narrowed(door: Door) -> None:
+    document = door.policy()
+    for statement in document["Statement"]:
+        if statement["Sid"] == "NimbleReadWriteOutputPrefix":
+            statement["Action"] = ["s3:GetObject", "s3:PutObject"]
+    door.s3.put_bucket_policy(Bucket=door.bucket, Policy=json.dumps(document))
+
+
+def _misspelt(door: Door) -> None:
+    text = json.dumps(door.policy()).replace("output/*", "Output/*")
+    door.s3.put_bucket_policy(Bucket=door.bucket, Policy=text)
+
+
+def _other_principal(door: Door) -> None:
+    text = json.dumps(door.policy()).replace("crawlit-scrapy", "webit-uploader")
+    door.s3.put_bucket_policy(Bucket=door.bucket, Policy=text)
+
+
+def _prefix_condition(door: Door) -> None:
+    document = door.policy()
+    for statement in document["Statement"]:
+        if statement["Sid"] == "NimbleListBucket":
+            statement["Sid"] = "Ours"
+            statement["Condition"] = {"StringLike": {"s3:prefix": "input/*"}}
+    door.s3.put_bucket_policy(Bucket=door.bucket, Policy=json.dumps(document))
+
+
+def _guardrail(condition: dict[str, Any]) -> Callable[[Door], None]:
+    def add(door: Door) -> None:
+        resources = [f"arn:aws:s3:::{door.bucket}", f"arn:aws:s3:::{door.bucket}/*"]
+        deny = {"Sid": "Guard", "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": resources}
+        door.put({**deny, "Condition": condition})
+
+    return add
+
+
+def _public(door: Door) -> None:
+    door.put({**PUBLIC, "Resource": f"arn:aws:s3:::{door.bucket}/*"})
+    restricted: Any = {**ALL_ON, "BlockPublicPolicy": False}
+    door.s3.put_public_access_block(Bucket=door.bucket, PublicAccessBlockConfiguration=restricted)
+
+
+def _public_account(door: Door) -> None:
+    door.put({**PUBLIC, "Resource": f"arn:aws:s3:::{door.bucket}/*"})
+    # Served before moto: the account's settings are shared by every test of this server.
+    body = (
+        '<?xml version="1.0" encoding="UTF-8"?>\n<PublicAccessBlockConfiguration><RestrictPublicBuckets>true'
+        "</RestrictPublicBuckets></PublicAccessBlockConfiguration>"
+    )
+    door.proxy.add(Rule(Status(200, body=body.encode()), path="/v20180820/configuration/publicAccessBlock"))
+
+
+def _ownership(setting: str) -> Callable[[Door], None]:
+    def change(door: Door) -> None:
+        rules: Any = {"Rules": [{"ObjectOwnership": setting}]}
+        door.s3.put_bucket_ownership_controls(Bucket=door.bucket, OwnershipControls=rules)
+
+    return change
+
+
+def _no_ownership(door: Door) -> None:
+    door.s3.delete_bucket_ownership_controls(Bucket=door.bucket)
+
+
+def _managed_key(door: Door) -> None:
+    door.encrypt()
+
+
+def _managed_alias(door: Door) -> None:
+    door.encrypt("alias/aws/s3")
+
+
+def _closed_key(door: Door) -> None:
+    door.encrypt(door.new_key())
+
+
+def _key_by_alias(door: Door) -> None:
+    arn = door.new_key()
+    alias = f"alias/{door.bucket}"
+    door.kms.create_alias(AliasName=alias, TargetKeyId=arn)
+    door.encrypt(alias)
+
+
+def _key_by_id(door: Door) -> None:
+    door.encrypt(door.new_key().rsplit("/", 1)[-1])
+
+
+def _disabled_key(door: Door) -> None:
+    arn = door.new_key()
+    door.encrypt(arn)
+    door.kms.disable_key(KeyId=arn.rsplit("/", 1)[-1])
+
+
+def _dying_key(door: Door) -> None:
+    arn = door.new_key()
+    door.encrypt(arn)
+    door.kms.schedule_key_deletion(KeyId=arn.rsplit("/", 1)[-1], PendingWindowInDays=7)
+
+
+WAYS: dict[str, tuple[Callable[[Door], None], str]] = {
+    "no policy": (_no_policy, "requirement-missing"),
+    "an action is missing": (_narrowed, "requirement-missing"),
+    "the prefix is misspelt": (_misspelt, "prefix-typo"),
+    "the other mode's principal": (_other_principal, "other-mode-principal"),
+    "listing only with s3:prefix": (_prefix_condition, "prefix-condition-on-list"),
+    "a Deny for other organisations": (
+        _guardrail({"StringNotEquals": {"aws:PrincipalOrgID": "o-1234567890"}}),
+        "requirement-denied",
+    ),
+    "a Deny outside a VPC endpoint": (
+        _guardrail({"StringNotEquals": {"aws:SourceVpce": "vpce-1"}}),
+        "requirement-denied",
+    ),
+    "a Deny without a second factor": (
+        _guardrail({"BoolIfExists": {"aws:MultiFactorAuthPresent": "false"}}),
+        "requirement-denied",
+    ),
+    "a Deny by address": (
+        _guardrail({"NotIpAddress": {"aws:SourceIp": "203.0.113.0/24"}}),
+        "requirement-undecided",
+    ),
+    "a public statement, restricted by the bucket": (_public, "public-cuts-off-accounts"),
+    "a public statement, restricted by the account": (_public_account, "public-cuts-off-accounts"),
+    "ownership by the writer": (_ownership("ObjectWriter"), "objects-owned-by-writer"),
+    "the AWS-managed key": (_managed_key, "managed-key"),
+    "the AWS-managed key by its alias": (_managed_alias, "managed-key"),
+    "a key that does not admit Nimble": (_closed_key, "requirement-missing"),
+    "a key by its alias": (_key_by_alias, "key-by-alias"),
+    "a key by its id": (_key_by_id, "key-by-alias"),
+    "a disabled key": (_disabled_key, "key-not-enabled"),
+    "a key about to be deleted": (_dying_key, "key-not-enabled"),
+}
+
+
+def run_as_printed(command: str) -> None:
+    """Run a printed command: ours as a person does who agrees, AWS's by its own service models."""
+    for part in command.split(" && "):
+        program, *arguments = shlex.split(part)
+        if program == "aws":
+            aws_cli.main(arguments)
+        else:
+            ended = run(*arguments, "--yes")
+            assert (program, ended.code) == ("nimble-harvester", 0), (part, ended.out, ended.err)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_each_way_of_breaking_is_named_and_its_fix_turns_it_green(door: Door, way: str) -> None:
+    break_it, code = WAYS[way]
+    break_it(door)
+    broken = door.explain()
+    assert broken.verdict == "no-go"
+    assert broken.exit_code() is ExitCode.DIFFERENCE
+    assert code in codes(broken)
+    (explanation,) = broken.explanations
+    assert explanation.fixes
+    for command in explanation.fixes:
+        run_as_printed(command)
+    mended = door.explain()
+    assert mended.verdict == "go", (explanation.fixes, mended.explanations[0].gaps)
+
+
+def test_requester_pays_keeps_nimble_out(s3_bucket: str, fault_proxy: FaultProxy) -> None:
+    answer_request_payment(fault_proxy, "Requester")
+    report = explain_access(f"s3://{s3_bucket}", "jobs")
+    gap = next(gap for gap in report.explanations[0].gaps if gap.code == "requester-pays")
+    assert gap.severity == "error"
+    assert gap.inferred
+    assert "put-bucket-request-payment" in gap.command
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (_ownership("BucketOwnerPreferred"), "objects-may-be-owned-by-writer"),
+        (_no_ownership, "ownership-not-set"),
+    ],
+)
+def test_softer_ownership_is_a_warning_with_the_fix_and_no_gap(
+    door: Door, change: Callable[[Door], None], code: str
+) -> None:
+    change(door)
+    report = door.explain()
+    assert codes(report) == {code}
+    assert report.verdict == "go"
+    assert report.exit_code() is ExitCode.OK
+    assert "put-bucket-ownership-controls" in report.explanations[0].fixes[0]
+
+
+def _lifecycle(door: Door, **rule: Any) -> None:
+    rules: Any = {"Rules": [{"ID": "old", "Status": "Enabled", "Filter": {"Prefix": ""}, **rule}]}
+    door.s3.put_bucket_lifecycle_configuration(Bucket=door.bucket, LifecycleConfiguration=rules)
+
+
+def test_rules_that_delete_or_archive_before_the_harvest_are_found(door: Door) -> None:
+    _lifecycle(door, Expiration={"Days": 2})
+    assert codes(door.explain()) == {"expires-results"}
+    assert codes(door.explain(harvest_days=1)) == set()
+    _lifecycle(door, Filter={"Prefix": "elsewhere/"}, Expiration={"Days": 1})
+    assert codes(door.explain()) == set()
+    _lifecycle(door, Filter={"Prefix": "output/"}, Transitions=[{"Days": 1, "StorageClass": "GLACIER"}])
+    assert codes(door.explain()) == {"archives-results"}
+    _lifecycle(door, Status="Disabled", Expiration={"Days": 1})
+    assert codes(door.explain()) == set()
+    _lifecycle(door, Expiration={"Date": "2020-01-01T00:00:00Z"})
+    assert codes(door.explain()) == {"expires-results"}
+
+
+def test_object_lock_is_warned_of(s3: S3Client, fault_proxy: FaultProxy, s3_bucket: str) -> None:
+    bucket = f"{s3_bucket}-locked"
+    s3.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=True)
+    rule: Any = {"ObjectLockEnabled": "Enabled", "Rule": {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 3}}}
+    s3.put_object_lock_configuration(Bucket=bucket, ObjectLockConfiguration=rule)
+    assert "object-lock" in codes(explain_access(f"s3://{bucket}", "jobs"))
+
+
+def test_a_key_in_another_region_is_named(door: Door) -> None:
+    kms = boto3.client("kms", endpoint_url=door.proxy.url, region_name="eu-west-1")
+    door.encrypt(kms.create_key()["KeyMetadata"]["Arn"])
+    assert "key-in-other-region" in codes(door.explain())
+
+
+UNREADABLE = [
+    ("^policy", "bucket policy", "s3:GetBucketPolicy"),
+    ("^publicAccessBlock", "Block Public Access of the bucket", "s3:GetBucketPublicAccessBlock"),
+    ("^ownershipControls", "Object Ownership", "s3:GetBucketOwnershipControls"),
+    ("^encryption", "default encryption", "s3:GetEncryptionConfiguration"),
+    ("^versioning", "versioning", "s3:GetBucketVersioning"),
+    ("^lifecycle", "lifecycle rules", "s3:GetLifecycleConfiguration"),
+    ("^object-lock", "Object Lock", "s3:GetBucketObjectLockConfiguration"),
+]
+
+
+@pytest.mark.parametrize(("query", "setting", "permission"), UNREADABLE)
+def test_what_may_not_be_read_is_unknown_with_its_permission(
+    door: Door, query: str, setting: str, permission: str
+) -> None:
+    door.proxy.add(Rule(Status(403, "AccessDenied", "no"), query=query, method="GET"))
+    report = door.explain()
+    (unknown,) = report.explanations[0].unknowns
+    assert (unknown.setting, unknown.permission, unknown.reason) == (setting, permission, "denied")
+    assert unknown.request_id == "FAULT"
+    assert report.verdict == "unknown"
+    assert report.exit_code() is ExitCode.OK
+    assert report.exit_code(strict=True) is ExitCode.DIFFERENCE
+
+
+def test_an_unknown_policy_makes_no_verdict_and_no_chip(door: Door) -> None:
+    door.proxy.add(Rule(Status(403, "AccessDenied", "no"), query="^policy"))
+    (explanation,) = door.explain().explanations
+    assert {each.state for each in explanation.requirements} == {"unknown"}
+    assert [each.chip for each in explanation.chips] == [None, None]
+
+
+def test_an_unknown_key_policy_leaves_the_write_chip_open(door: Door) -> None:
+    door.encrypt(door.new_key())
+    denied = b'{"__type": "AccessDeniedException", "message": "no"}'
+    headers = {"content-type": "application/x-amz-json-1.1"}
+    door.proxy.add(Rule(Status(400, body=denied, headers=headers), header="x-amz-target: TrentService.GetKeyPolicy"))
+    (explanation,) = door.explain().explanations
+    assert [(each.setting, each.permission) for each in explanation.unknowns] == [("key policy", "kms:GetKeyPolicy")]
+    assert {each.access: each.chip is None for each in explanation.chips} == {"read": False, "write": True}
+    assert {each.state for each in explanation.requirements if each.document == "key policy"} == {"unknown"}
+    assert explanation.verdict == "unknown"
+
+
+@pytest.mark.parametrize(
+    "answer", [OtherBody(b"not XML at all"), OtherBody(b"<ListBucketResult/>"), Status(501, "NotImplemented")]
+)
+def test_an_endpoint_that_does_not_know_a_question_makes_an_unknown(door: Door, answer: OtherBody | Status) -> None:
+    door.proxy.add(Rule(answer, query="^ownershipControls", method="GET"))
+    (unknown,) = door.explain().explanations[0].unknowns
+    assert (unknown.setting, unknown.reason) == ("Object Ownership", "not offered")
+
+
+def test_a_policy_that_is_not_json_is_no_policy(door: Door) -> None:
+    door.proxy.add(Rule(OtherBody(b"<html>hello</html>"), query="^policy$", method="GET"))
+    report = door.explain()
+    assert "policy-not-readable" in codes(report)
+    assert {each.state for each in report.explanations[0].requirements} == {"unknown"}
+
+
+def test_what_makes_every_question_pointless_is_an_error(door: Door) -> None:
+    with pytest.raises(NoSuchBucket):
+        explain_access(f"{door.url}-not", "jobs")
+    door.proxy.add(Rule(Status(403, "InvalidAccessKeyId", "no such key"), path=door.bucket))
+    with pytest.raises(AccessDenied):
+        door.explain()
+    door.proxy.clear()
+    door.proxy.add(Rule(Status(503, "SlowDown")))
+    with pytest.raises(ConnectionFailed):
+        door.explain()
+
+
+def test_an_endpoint_that_answers_one_question_never_costs_bounded_time(door: Door) -> None:
+    stalled = door.proxy.add(Rule(Stall(), query="^ownershipControls", method="GET"))
+    settings = StoreSettings(retry=RetryPolicy(attempts=2, stall_seconds=1))
+    (unknown,) = door.explain(settings=settings).explanations[0].unknowns
+    assert (unknown.setting, unknown.reason) == ("Object Ownership", "unreachable")
+    assert stalled.acted == 2
+
+
+def test_a_foreign_owner_is_seen(door: Door) -> None:
+    door.proxy.add(Rule(Status(403), header="x-amz-expected-bucket-owner: 123456789012"))
+    (explanation,) = door.explain(settings=StoreSettings(expected_bucket_owner="210987654321")).explanations
+    assert explanation.snapshot.s3 is not None
+    assert explanation.snapshot.s3.owner == "210987654321"
+    assert "Block Public Access of the account" in {each.setting for each in explanation.unknowns}
+
+
+def test_both_paths_of_a_job_in_two_buckets_are_one_answer(door: Door, s3: S3Client) -> None:
+    other = f"{door.bucket}-out"
+    s3.create_bucket(Bucket=other)
+    report = explain_access([], "jobs", inputs=[f"{door.url}/input/"], outputs=[f"s3://{other}/output/"])
+    assert [each.target.bucket for each in report.explanations] == [door.bucket, other]
+    assert [each.verdict for each in report.explanations] == ["go", "no-go"]
+    assert report.verdict == "no-go"
+
+
+class TestFiles:
+    def test_saved_files_explain_the_same_without_a_network(self, door: Door, tmp_path: Path) -> None:
+        door.encrypt(door.new_key())
+        _public(door)
+        live = run("explain", door.url, "--mode", "jobs", "--save", tmp_path, "--format", "json")
+        assert live.code == 10
+        validate("explain", live.document)
+        folder = tmp_path / door.bucket
+        validate("settings", json.loads((folder / "settings.json").read_text()))
+        files = {
+            "--policy": folder / "bucket-policy.json",
+            "--key-policy": folder / "key-policy.json",
+            "--settings": folder / "settings.json",
+        }
+        options = [text for pair in files.items() for text in pair]
+        door.proxy.kill()
+        offline = run("explain", door.url, "--mode", "jobs", *options, "--format", "json", AWS_ACCESS_KEY_ID="")
+        assert offline.document == live.document
+        assert offline.code == 10
+
+    def test_a_policy_alone_leaves_the_settings_unknown(self, door: Door, tmp_path: Path) -> None:
+        path = tmp_path / "policy.json"
+        path.write_text(json.dumps(door.policy()))
+        ended = run("explain", door.url, "--mode", "jobs", "--policy", path, "--format", "json")
+        assert ended.code == 0
+        assert ended.document["verdict"] == "unknown"
+        assert {each["reason"] for each in ended.document["explanations"][0]["unknown"]} == {"not asked"}
+        strict = run("explain", door.url, "--mode", "jobs", "--policy", path, "--strict")
+        assert strict.code == 10
+
+    def test_the_baseline_names_the_statement_the_setting_and_the_loss(self, door: Door, tmp_path: Path) -> None:
+        saved = run("explain", door.url, "--mode", "jobs", "--save", tmp_path)
+        assert saved.code == 0, saved.out
+        same = run("explain", door.url, "--mode", "jobs", "--baseline", tmp_path)
+        assert same.code == 0
+        assert "nothing changed" in same.out
+        _narrowed(door)
+        _ownership("ObjectWriter")(door)
+        door.put({**PUBLIC, "Resource": f"arn:aws:s3:::{door.bucket}/*"})
+        ended = run("explain", door.url, "--mode", "jobs", "--baseline", tmp_path, "--format", "json")
+        assert ended.code == 10
+        since = ended.document["explanations"][0]["since"]
+        changes = {each["where"]: (each["before"], each["after"]) for each in since["changes"]}
+        assert changes["Object Ownership"] == ("BucketOwnerEnforced", "ObjectWriter")
+        assert "bucket policy, NimbleReadWriteOutputPrefix, Action" in changes
+        assert changes["bucket policy, Site"][0] == ""
+        assert since["lost"] == ["s3:AbortMultipartUpload on output", "s3:ListMultipartUploadParts on output"]
+
+    def test_a_harmless_change_since_the_baseline_is_noticed(self, door: Door, tmp_path: Path) -> None:
+        run("explain", door.url, "--mode", "jobs", "--save", tmp_path)
+        door.s3.put_bucket_versioning(Bucket=door.bucket, VersioningConfiguration={"Status": "Enabled"})
+        ended = run("explain", door.url, "--mode", "jobs", "--baseline", tmp_path)
+        assert ended.code == 10
+        assert "versioning was not set, is Enabled" in ended.out
+
+    @pytest.mark.parametrize(
+        ("text", "code", "word"),
+        [
+            ("{", 7, "line 1"),
+            ("[]", 7, "no saved settings"),
+            (
+                '{"schema": "nimble-harvester/settings/v1", "cloud": "s3", "bucket": "other", "settings": {}}',
+                2,
+                "other",
+            ),
+            (
+                '{"schema": "nimble-harvester/settings/v1", "cloud": "s3", "bucket": "mine", "settings": {"ownership": 3}}',  # noqa: E501
+                7,
+                "ownership",
+            ),
+        ],
+    )
+    def test_files_that_are_not_what_they_claim(self, tmp_path: Path, text: str, code: int, word: str) -> None:
+        path = tmp_path / "settings.json"
+        path.write_text(text)
+        ended = run("explain", "s3://mine", "--mode", "jobs", "--settings", path)
+        assert ended.code == code, ended.err
+        assert word in ended.err
+        assert 2 <= len(ended.err.splitlines()) <= 3
+
+    def test_a_missing_file_and_a_missing_baseline(self, door: Door, tmp_path: Path) -> None:
+        ended = run("explain", door.url, "--mode", "jobs", "--policy", tmp_path / "none.json")
+        assert ended.code == 2
+        ended = run("explain", door.url, "--mode", "jobs", "--baseline", tmp_path)
+        assert ended.code == 2
+        assert "--save" in ended.err
+
+
+class TestCommand:
+    def test_eighty_columns_and_one_screen_of_reasons(self, door: Door) -> None:
+        _narrowed(door)
+        ended = run("explain", door.url, "--mode", "jobs")
+        assert ended.code == 10
+        assert ended.err == ""
+        lines = ended.out.splitlines()
+        assert lines[0] == f"s3://{door.bucket}: no-go"
+        commands = [line for line in lines if "nimble-harvester policy apply" in line]
+        assert len(commands) == 1
+        unbreakable = max(len(f"arn:aws:s3:::{door.bucket}/output/x") + 12, 80)
+        assert all(len(line) <= unbreakable for line in lines if line not in commands)
+
+    def test_async_says_that_test_connection_is_of_no_matter(self, door: Door) -> None:
+        ended = run("explain", f"{door.url}/results/", "--mode", "async")
+        assert "of no matter: it belongs to jobs" in " ".join(ended.out.split())
+
+    @pytest.mark.parametrize(
+        ("arguments", "code", "word"),
+        [
+            (("s3://b-1/elsewhere/", "--mode", "jobs"), 2, "--input"),
+            (("gs://b-1/", "--mode", "jobs"), 2, "Amazon S3 only"),
+            (("file:///tmp/", "--mode", "async"), 2, "directory"),
+            (("s3://B/", "--mode", "async"), 2, "bucket"),
+            (("s3://b-1/", "--mode", "async", "--input", "in/"), 2, "--prefix"),
+            (("--mode", "jobs", "--input", "in/"), 2, "exactly one LOCATION"),
+            (("s3://b-1/x/", "--mode", "async", "--prefix", "y/"), 2, "names a prefix"),
+            (("s3://b-1/", "--mode", "async", "--principal", "me"), 2, "IAM user"),
+            (("--mode", "jobs"), 2, "no location"),
+        ],
+    )
+    def test_bad_input_is_three_lines(self, arguments: tuple[str, ...], code: int, word: str) -> None:
+        ended = run("explain", *arguments)
+        assert ended.code == code
+        assert word in ended.err
+        assert ended.out == ""
+        assert 2 <= len(ended.err.splitlines()) <= 3
+
+
+def test_a_key_is_looked_at_when_it_is_named(door: Door) -> None:
+    report = door.explain(key_arn=door.new_key())
+    assert {each.document for each in report.explanations[0].requirements} == {"bucket policy", "key policy"}
+
+
+def test_no_locations_is_refused() -> None:
+    with pytest.raises(UsageError):
+        explain_access([], "jobs")

@@ -1,0 +1,104 @@
+"""Bodies that are not what they should be: each has its stated outcome, through the whole of a sync."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.rigs import command
+from tests.rigs.hostile_payloads import HOSTILE_PAYLOADS
+from tests.rigs.http_server import Answer, HttpServer, Request
+from tests.rigs.memory_s3 import MemoryS3
+
+CASES = {f"{number:03}/{payload.key}": payload for number, payload in enumerate(HOSTILE_PAYLOADS)}
+BODIES = {key: payload.make() for key, payload in CASES.items()}
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[MemoryS3]:
+    with MemoryS3(BODIES) as server:
+        yield server
+
+
+def _landed(key: str) -> tuple[bytes, bytes]:
+    """Return where a payload lands and with what bytes."""
+    body = BODIES[key]
+    packed = body.startswith(b"\x1f\x8b")
+    return key.removesuffix(".gz").encode(), gzip.decompress(body) if packed else body
+
+
+def test_every_payload_has_its_stated_outcome(
+    store: MemoryS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", store.url)
+    destination = tmp_path / "destination"
+    by_outcome = Counter(payload.outcome for payload in CASES.values())
+
+    ended = command.sync("s3://bucket/", destination)
+
+    assert ended.code == 3, ended
+    assert ended.problems == {
+        key: ("quarantined" if payload.outcome == "quarantined" else "landed", payload.reason)
+        for key, payload in CASES.items()
+        if payload.reason is not None
+    }
+    assert ended.nonzero == {
+        "landed": by_outcome["landed"] + by_outcome["landed, rows reported"],
+        "quarantined": by_outcome["quarantined"],
+    }
+    landing = [key for key, payload in CASES.items() if payload.outcome != "quarantined"]
+    assert command.tree(destination) == dict(map(_landed, landing))
+    # What is quarantined is kept as it was delivered.
+    quarantine = command.tree(destination / ".nimble-harvester" / "quarantine", but=())
+    kept = Counter(body for key, body in BODIES.items() if CASES[key].outcome == "quarantined")
+    assert Counter(quarantine.values()) == kept
+    assert command.leftovers(destination) == []
+    assert command.verify(destination).code == 0
+
+    again = command.sync("s3://bucket/", destination, "--fail-on", "new")
+    assert again.code == 0, again
+    assert again.nonzero == {"unchanged": len(landing), "quarantined": by_outcome["quarantined"]}
+    assert again.report["bytes_fetched"] == 0
+
+
+def test_no_report_quotes_a_payload(store: MemoryS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", store.url)
+    secret = b"correct-horse-battery-staple"
+    bad = {
+        "broken.json": b'{"status":"success","data":{"html":"' + secret,
+        "wrong-type.json": b'{"status":"success","data":"' + secret + b'","status_code":200}',
+        "scalar.json": b'"' + secret + b'"',
+        "rows.jsonl": b'{"a":1}\n{"a":' + secret + b"}\n",
+    }
+    for key, body in bad.items():
+        store.put(f"private/{key}", body)
+
+    for output in ("table", "json", "jsonl"):
+        ended = command.run("sync", "s3://bucket/private/", tmp_path / output, "--format", output)
+        assert ended.code == 3, ended
+        assert secret.decode() not in ended.stdout + ended.stderr
+
+
+def test_a_remote_reference_in_a_schema_is_never_fetched(tmp_path: Path) -> None:
+    asked: list[Request] = []
+
+    def answer(request: Request) -> Answer:
+        asked.append(request)
+        return Answer(200, b"{}", {"content-type": "application/json"})
+
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "a.json").write_bytes(b'{"status":"success","data":{"parsing":{"price":1}},"status_code":200}')
+    with HttpServer(answer) as server:
+        schema = tmp_path / "schema.json"
+        schema.write_text(json.dumps({"$ref": f"{server.url}/price.json"}))
+        ended = command.run("sync", f"file://{source}", tmp_path / "destination", "--schema", schema)
+
+    assert ended.code == 2, ended
+    assert asked == []
+    assert command.tree(tmp_path / "destination") == {}

@@ -1,0 +1,391 @@
+"""What `check` finds: each rule by an example, and silence where nothing is the matter."""
+
+from __future__ import annotations
+
+import copy
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import policies
+from policies.excess import is_public
+from policies.findings import RULES
+from policies.gcs import role_permissions
+
+ASYNC = policies.contract("async")
+JOBS = policies.contract("jobs")
+GCS = policies.contract("async", "gs")
+TODAY = date(2026, 10, 1)
+CATALOGUE = Path(__file__).resolve().parents[3] / "scripts" / "policy_catalogue"
+
+
+def place(contract: policies.AccessContract = ASYNC, **options: Any) -> policies.Place:
+    prefixes = {"prefix": "out/"} if contract.mode == "async" else None
+    return policies.place(contract, "bkt", prefixes=prefixes, **options)
+
+
+def report(
+    value: Any, contract: policies.AccessContract = ASYNC, kind: Any = None, **options: Any
+) -> policies.Report:
+    where = options.pop("place", place(contract))
+    document = policies.document(value, kind=kind, fragment=True)
+    return policies.check(contract, where, document, today=TODAY, **options)
+
+
+def codes(value: Any, contract: policies.AccessContract = ASYNC, **options: Any) -> list[str]:
+    return [each.code for each in report(value, contract, **options).findings]
+
+
+def generated(contract: policies.AccessContract = ASYNC) -> dict[str, Any]:
+    return copy.deepcopy(dict(policies.generate(contract, place(contract)).value))
+
+
+def with_statement(contract: policies.AccessContract = ASYNC, **fields: Any) -> dict[str, Any]:
+    value = generated(contract)
+    statement: dict[str, Any] = {
+        "Sid": "Mine",
+        "Effect": "Allow",
+        "Principal": {"AWS": "arn:aws:iam::111122223333:role/team"},
+        "Action": "s3:GetObject",
+        "Resource": "arn:aws:s3:::bkt/*",
+    }
+    for name in fields:
+        statement.pop(name.removeprefix("Not"), None)
+    value["Statement"].append({**statement, **fields})
+    return value
+
+
+def test_what_is_generated_has_nothing_the_matter() -> None:
+    assert codes(generated()) == ["no-test-connection"]
+    assert codes(generated(JOBS), JOBS) == []
+    assert codes(policies.generate(GCS, place(GCS)).value, GCS) == []
+    for contract in (ASYNC, JOBS):
+        whole = policies.generate_key_policy(contract, place(contract), "111122223333").value
+        assert codes(whole, contract) == (["inferred"] if contract.mode == "jobs" else [])
+
+
+def test_the_vendors_page_has_nothing_the_matter() -> None:
+    whole = policies.place(ASYNC, "bkt")
+    value = policies.generate(ASYNC, whole, as_documented=True).value
+    found = report(value, place=whole)
+    assert not found.fails("warning")
+    assert not report(policies.generate_key_statement(ASYNC, whole).value).fails("warning")
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"Action": "s3:GetObjekt"}, "unknown-action"),
+        ({"Action": "kms:Decrypt"}, "unknown-action"),
+        ({"Action": "s3:ListBucket", "Resource": "arn:aws:s3:::bkt/out/*"}, "action-without-resource"),
+        ({"Action": "s3:GetObject", "Resource": "arn:aws:s3:::bkt"}, "action-without-resource"),
+        ({"Action": "s3:ListAllMyBuckets", "Resource": "arn:aws:s3:::bkt"}, "action-without-resource"),
+        ({"Resource": "bkt/*"}, "invalid-resource"),
+        ({"Resource": "arn:aws:sqs:eu-west-1:111122223333:q"}, "invalid-resource"),
+        ({"Principal": {"AWS": "AIDAJQABLZS4A3QDU576Q"}}, "deleted-principal"),
+        ({"Principal": {"AWS": ["team"]}}, "invalid-principal"),
+        ({"Principal": {"AWS": "arn:aws:iam::111122223333:role/*"}}, "invalid-principal"),
+        ({"NotPrincipal": {"AWS": "arn:aws:iam::111122223333:root"}}, "allow-not-principal"),
+        ({"Condition": {"StringEquals": {"s3:nothing": "x"}}}, "unknown-condition-key"),
+        ({"Condition": {"StringEquals": {"s3:prefix": "x"}}}, "condition-without-action"),
+        ({"Condition": {"NumericEquals": {"aws:MultiFactorAuthAge": "old"}}}, "unreadable-value"),
+        ({"Condition": {"Bool": {"aws:SecureTransport": "yes"}}}, "unreadable-value"),
+        ({"Condition": {"IpAddress": {"aws:SourceIp": "office"}}}, "unreadable-value"),
+        ({"Condition": {"Null": {"aws:SourceIp": "maybe"}}}, "unreadable-value"),
+        ({"Sid": "NimbleCloudDeliveryWrite"}, "duplicate-sid"),
+        ({"Comment": "ours"}, "unknown-field"),
+        ({"Principal": "*"}, "public"),
+        ({"Principal": {"AWS": "744254827463"}}, "account-root"),
+        ({"Principal": {"AWS": ASYNC.principal}, "Action": "s3:GetObject"}, "beyond-contract"),
+        ({"Principal": {"AWS": ASYNC.principal}, "NotAction": "s3:Get*"}, "beyond-contract"),
+        ({"Principal": {"AWS": ASYNC.principal}, "Action": "s3:Delete*"}, "delete-granted"),
+        ({"Principal": {"AWS": ASYNC.principal}, "Action": "s3:PutObject"}, "beyond-prefix"),
+        ({"Principal": {"AWS": ASYNC.principal}, "NotResource": "arn:aws:s3:::bkt/x/*"}, "beyond-prefix"),
+        (
+            {
+                "Principal": {"AWS": ASYNC.principal},
+                "Action": "s3:PutObject",
+                "Resource": "arn:aws:s3:::bucket/out/*",
+            },
+            "wrong-bucket",
+        ),
+        ({"Principal": {"AWS": ASYNC.principal.replace("744254827463", "744254827436")}}, "principal-typo"),
+        ({"Principal": {"AWS": ASYNC.principal.replace("webit", "webbit")}}, "principal-typo"),
+        ({"Resource": "arn:aws-cn:s3:::bkt/*"}, "wrong-partition"),
+        ({"Principal": {"AWS": "arn:aws-us-gov:iam::111122223333:role/team"}}, "wrong-partition"),
+    ],
+)
+def test_a_statement_with_something_the_matter(fields: dict[str, Any], code: str) -> None:
+    value = with_statement(**fields)
+    found = [each for each in report(value).findings if each.code == code]
+    assert found
+    assert found[0].where.startswith(("statement 3", "statement 2"))
+    assert found[0].path.startswith("$.Statement[2]")
+    assert found[0].message
+    assert found[0].fix
+    assert found[0].provider_message == RULES[code].provider_message
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"Action": "s3:*", "Resource": ["arn:aws:s3:::bkt", "arn:aws:s3:::bkt/*"]},
+        {"Action": ["s3:ListBucket", "s3:GetObject"], "Resource": ["arn:aws:s3:::bkt", "arn:aws:s3:::bkt/*"]},
+        {"Resource": "arn:aws:s3:::bkt/${aws:username}/*"},
+        {"Resource": "*"},
+        {"NotResource": "arn:aws:s3:::bkt/x/*"},
+        {"NotAction": "s3:GetObject"},
+        {"Principal": "*", "Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-1"}}},
+        {"Principal": {"Service": "logging.s3.amazonaws.com"}},
+        {"Condition": {"StringEquals": {"s3:ExistingObjectTag/team": "x"}}},
+        {"Action": "s3:*", "Condition": {"StringLike": {"s3:prefix": "x"}}},
+        {
+            "Condition": {
+                "DateLessThan": {"aws:CurrentTime": "2027-01-01"},
+                "Bool": {"aws:SecureTransport": True},
+            }
+        },
+        {
+            "Effect": "Deny",
+            "NotPrincipal": {"AWS": [ASYNC.principal, "744254827463"]},
+            "Action": "s3:GetObject",
+        },
+    ],
+)
+def test_a_statement_with_nothing_the_matter(fields: dict[str, Any]) -> None:
+    assert codes(with_statement(**fields)) == ["no-test-connection"]
+
+
+def test_a_variable_in_an_old_document_is_text() -> None:
+    value = with_statement(
+        Resource="arn:aws:s3:::bkt/${aws:username}/*",
+        Condition={"StringEquals": {"aws:PrincipalTag/x": "${aws:userid}"}},
+    )
+    value["Version"] = "2008-10-17"
+    assert codes(value).count("old-version") == 2
+
+
+def test_a_requirement_that_does_not_hold() -> None:
+    value = generated()
+    del value["Statement"][1]
+    found = report(value)
+    assert [each.code for each in found.findings][:2] == ["requirement-missing"] * 2
+    assert "s3:PutObject on arn:aws:s3:::bkt/out/x is allowed by no statement" in found.findings[0].message
+    assert found.fails()
+    deny = with_statement(Effect="Deny", Principal="*", Action="s3:PutObject")
+    (first, *_) = report(deny).findings
+    assert (first.code, first.where) == ("requirement-denied", "statement 3 (Mine)")
+    office = {"NotIpAddress": {"aws:SourceIp": "203.0.113.0/24"}}
+    unsure = report(with_statement(Effect="Deny", Principal="*", Action="s3:PutObject", Condition=office))
+    (first, *_) = unsure.findings
+    assert (first.code, first.severity) == ("requirement-undecided", "warning")
+    assert "depends on aws:SourceIp; statement 3 (Mine) denies if NotIpAddress" in first.message
+    assert not unsure.fails()
+    assert unsure.fails("warning")
+
+
+def test_a_prefix_condition_on_the_listing() -> None:
+    value = generated(JOBS)
+    value["Statement"][0]["Condition"] = {"StringLike": {"s3:prefix": "input/*"}}
+    assert codes(value, JOBS)[:2] == ["requirement-missing", "prefix-condition-on-list"]
+
+
+def test_the_other_modes_principal() -> None:
+    assert "other-mode-principal" in codes(generated(ASYNC), JOBS)
+    both = generated(JOBS)
+    both["Statement"] += generated(ASYNC)["Statement"]
+    assert "other-mode-principal" not in codes(both, JOBS)
+    other = policies.contract("jobs", principal="arn:aws:iam::999999999999:user/nimble-test")
+    assert "other-mode-principal" not in codes(generated(ASYNC), other)
+
+
+@pytest.mark.parametrize(
+    ("given", "misspelt"), [("Out/*", True), ("oout/*", True), ("entirely/else/*", False)]
+)
+def test_a_prefix_that_is_misspelt(given: str, *, misspelt: bool) -> None:
+    value = generated()
+    value["Statement"][1]["Resource"] = f"arn:aws:s3:::bkt/{given}"
+    assert ("prefix-typo" in codes(value)) is misspelt
+
+
+def test_resources_too_tangled_to_compare_claim_nothing() -> None:
+    tangled = [f"arn:aws:s3:::bkt/out/*{a}{b}*" for a in "abcdefghijkl" for b in "xyz"]
+    value = with_statement(Principal={"AWS": ASYNC.principal}, Action="s3:PutObject", Resource=tangled)
+    assert "beyond-prefix" not in codes(value)
+
+
+def test_size_and_its_limit() -> None:
+    filler = [f"arn:aws:s3:::bkt/{at:0900}/*" for at in range(23)]
+    assert "too-large" in codes(with_statement(Resource=filler))
+    assert "near-limit" in codes(with_statement(Resource=filler[:20]))
+    assert "near-limit" in codes(with_statement(Resource=filler[:5]), raw_size=21_000)
+    assert codes(with_statement(Resource=filler[:5]), raw_size=6_000) == ["no-test-connection"]
+
+
+def test_a_document_without_statements() -> None:
+    assert "no-statement" in codes({"Version": "2012-10-17", "Statement": []})
+    assert "unknown-field" in codes({**generated(), "Statements": []})
+    alone = {"Version": "2012-10-17", "Statement": with_statement(Principal="*")["Statement"][-1]}
+    found = next(each for each in report(alone).findings if each.code == "public")
+    assert found.path == "$.Statement.Principal"
+
+
+class TestKey:
+    def test_a_key_policy_alone(self) -> None:
+        own = policies.generate_key_statement(ASYNC, place()).value
+        found = report({"Version": "2012-10-17", "Statement": [own]}, kind="kms")
+        assert [each.code for each in found.findings] == ["key-lockout"]
+        assert found.chips == ()
+        assert [each.code for each in report(own).findings] == ["fragment"]
+
+    def test_a_lockout_is_seen_through_conditions(self) -> None:
+        whole = copy.deepcopy(dict(policies.generate_key_policy(ASYNC, place(), "111122223333").value))
+        for change in (
+            {"Effect": "Deny"},
+            {"Condition": {"Bool": {"aws:SecureTransport": "true"}}},
+            {"Action": "kms:Get*"},
+        ):
+            value = {**whole, "Statement": [{**whole["Statement"][0], **change}, whole["Statement"][1]]}
+            assert "key-lockout" in codes(value, kind="kms")
+        rest = {key: each for key, each in whole["Statement"][0].items() if key != "Action"}
+        turned = {**rest, "NotAction": "kms:ScheduleKeyDeletion"}
+        assert "key-lockout" not in codes({**whole, "Statement": [turned, whole["Statement"][1]]}, kind="kms")
+
+    def test_more_than_the_contract_on_a_key(self) -> None:
+        whole = copy.deepcopy(dict(policies.generate_key_policy(ASYNC, place(), "111122223333").value))
+        whole["Statement"][1]["Action"] = "kms:*"
+        found = next(each for each in report(whole, kind="kms").findings if each.code == "beyond-contract")
+        assert "more" in found.message
+
+    def test_both_documents_together(self) -> None:
+        where = place(key_arn="arn:aws:kms:eu-west-1:111122223333:key/abc")
+        assert "key-not-checked" in codes(generated(), place=where)
+        key = policies.generate_key_policy(ASYNC, where, "111122223333")
+        found = report(generated(), place=where, key_policy=key)
+        assert [each.code for each in found.findings] == ["no-test-connection"]
+        empty = policies.document({"Version": "2012-10-17", "Statement": []}, kind="kms")
+        assert "requirement-missing" in codes(generated(), place=where, key_policy=empty)
+
+
+class TestChips:
+    def chips(self, value: Any, contract: policies.AccessContract = JOBS, **options: Any) -> dict[str, Any]:
+        return {each.access: each for each in report(value, contract, **options).chips}
+
+    def test_what_is_open_is_green(self) -> None:
+        chips = self.chips(generated(JOBS))
+        assert chips["read"].chip.text == "✓ Connection OK"
+        assert "✓ Connection OK - prefix is empty" in chips["read"].note
+        assert (chips["write"].chip.text, chips["write"].note) == ("✓ Connection OK", "")
+
+    def test_what_is_shut_is_red(self) -> None:
+        chips = self.chips({"Version": "2012-10-17", "Statement": []})
+        assert chips["read"].chip.text == chips["write"].chip.text == "✗ Access denied"
+        assert chips["read"].note == "head_bucket is denied"
+
+    def test_async_can_only_be_red(self) -> None:
+        chips = self.chips(generated(), ASYNC)
+        assert chips["write"].chip.text == "✗ Access denied"
+
+    def test_a_read_chip_does_not_exercise_reading(self) -> None:
+        value = generated(JOBS)
+        value["Statement"][1]["Action"] = "s3:PutObject"
+        assert self.chips(value)["read"].chip.name == "ok"
+
+    def test_the_write_chip_turns_on_the_residues_own_key(self) -> None:
+        value = generated(JOBS)
+        value["Statement"][2]["Resource"] = "arn:aws:s3:::bkt/output/.nimble-connection-test"
+        assert self.chips(value)["write"].chip.name == "ok"
+        value["Statement"][2]["Resource"] = "arn:aws:s3:::bkt/output/*.jsonl"
+        assert self.chips(value)["write"].note == "put_object is denied"
+
+    def test_what_is_not_known_has_no_chip(self) -> None:
+        value = generated(JOBS)
+        value["Statement"][0]["Condition"] = {"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}}
+        chips = self.chips(value)
+        assert chips["read"].chip is None
+        assert chips["read"].note == "head_bucket depends on what is not known"
+
+    def test_only_the_prefixes_in_use_have_chips(self) -> None:
+        only = policies.place(JOBS, "bkt", prefixes={"output": "o/"})
+        assert list(self.chips(policies.generate(JOBS, only).value, place=only)) == ["write"]
+
+    def test_the_write_chip_needs_the_key(self) -> None:
+        empty = policies.document({"Version": "2012-10-17", "Statement": []}, kind="kms")
+        assert self.chips(generated(JOBS), key_policy=empty)["write"].chip.name == "access_denied"
+
+
+class TestCloudStorage:
+    def binding(self, **fields: Any) -> dict[str, Any]:
+        binding = {"role": "roles/storage.objectCreator", "members": [GCS.principal], **fields}
+        return {"bindings": [binding]}
+
+    @pytest.mark.parametrize(
+        ("fields", "code"),
+        [
+            ({"members": ["ann"]}, "invalid-member"),
+            ({"members": [f"deleted:{GCS.principal}?uid=1"]}, "stale-member"),
+            ({"members": ["allUsers"]}, "public"),
+            ({"role": "roles/storage.objectAdmin"}, "delete-granted"),
+            ({"role": "roles/storage.objectViewer"}, "beyond-contract"),
+            ({"role": "projects/p/roles/mine"}, "beyond-contract"),
+            ({"condition": {"expression": "true"}}, "condition-needs-version-3"),
+        ],
+    )
+    def test_a_binding_with_something_the_matter(self, fields: dict[str, Any], code: str) -> None:
+        found = next(each for each in report(self.binding(**fields), GCS).findings if each.code == code)
+        assert found.where.startswith("binding 1 (")
+        assert found.path.startswith("$.bindings[0].")
+
+    def test_nothing_is_the_matter_with_other_peoples_bindings(self) -> None:
+        value = self.binding()
+        value["bindings"].append({"role": "roles/storage.admin", "members": ["user:ann@example.com"]})
+        assert codes(value, GCS) == []
+
+    def test_the_contracts_role_is_a_known_one(self) -> None:
+        assert role_permissions(policies.facts().gcs_role)
+
+
+@pytest.mark.parametrize(
+    ("condition", "public"),
+    [
+        ({}, True),
+        ({"StringEquals": {"aws:PrincipalOrgID": "o-1"}}, False),
+        ({"StringEqualsIfExists": {"aws:PrincipalOrgID": "o-1"}}, True),
+        ({"StringNotEquals": {"aws:PrincipalOrgID": "o-1"}}, True),
+        ({"StringLike": {"aws:PrincipalOrgID": "o-*"}}, True),
+        ({"ForAllValues:StringEquals": {"aws:PrincipalOrgPaths": "o-1/r"}}, True),
+        ({"ForAnyValue:StringEquals": {"aws:PrincipalOrgPaths": "o-1/r"}}, False),
+        ({"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}}, False),
+        ({"IpAddress": {"aws:SourceIp": ["203.0.113.0/24", "0.0.0.0/0"]}}, True),
+        ({"IpAddress": {"aws:SourceIp": "2001:db8::/32"}}, False),
+        ({"NotIpAddress": {"aws:SourceIp": "203.0.113.0/24"}}, True),
+        ({"StringEquals": {"aws:SourceVpce": "vpce-1"}}, False),
+        ({"Null": {"aws:SourceVpce": "false"}}, True),
+        ({"Bool": {"aws:SecureTransport": "true"}}, True),
+    ],
+)
+def test_what_s3_calls_public(condition: dict[str, Any], *, public: bool) -> None:
+    value = {
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": "s3:GetObject",
+        "Resource": "*",
+        "Condition": condition,
+    }
+    statement = policies.document({"Version": "2012-10-17", "Statement": value}).statements[0]
+    assert is_public(statement) is public
+
+
+def test_an_old_table_of_actions_is_said() -> None:
+    old = policies.check(ASYNC, place(), policies.document(generated()), today=date(2029, 1, 1))
+    found = next(each for each in old.findings if each.code == "old-action-table")
+    assert found.severity == "warning"
+    assert not old.fails()
+
+
+def test_the_catalogue_page_is_what_the_rules_give() -> None:
+    subprocess.run([sys.executable, CATALOGUE, "--check"], check=True, timeout=60)
