@@ -51,7 +51,7 @@ def get(batch_id: str, output: Output) -> None:
     if output == "json":
         print_document("batch", {**batch_record(batch), "tasks": tasks})
     else:
-        columns = ("id", "state", "word", "modified_at", "status_code", "output_url", "error_type", "error")
+        columns = ("id", "state", "word", "error_type", "error", "modified_at", "status_code", "output_url")
         print_records(output, tasks, one="task", many="tasks", columns=columns)
     _say(batch, counts=output == "table")
 
@@ -123,8 +123,8 @@ def wait(batch_ids: tuple[str, ...], timeout: float | None, output: Output) -> N
             progress.end()
     records = [batch_record(batch) for batch in ended]
     if output == "table":
-        states = tuple(records[0]["counts"])
-        rows = [[record["id"], record["promised"], *record["counts"].values()] for record in records]
+        states = [state for state in records[0]["counts"] if any(record["counts"][state] for record in records)]
+        rows = [[record["id"], record["promised"], *map(record["counts"].get, states)] for record in records]
         print_table(("batch", "tasks", *states), rows)
     else:
         print_records(output, records, one="batch-outcome", many="batch-outcomes", columns=())

@@ -12,7 +12,7 @@ from harvester.cli.tasks_output import Output, Record, print_document, print_rec
 from harvester.tasks.client import NimbleClient
 from harvester.tasks.model import Run
 
-_COLUMNS = ("id", "state", "word", "job_id", "started_at", "finished_at", "input_count", "result_count", "error")
+_COLUMNS = ("id", "state", "word", "result_count", "input_count", "error", "finished_at", "started_at", "job_id")
 
 
 @click.group()

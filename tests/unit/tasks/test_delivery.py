@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import policies
 from harvester.errors import UsageError
 from harvester.tasks.delivery import as_curl, as_json, as_python, delivery_parameters
 from scripts.nimble_api import NimbleApi
@@ -123,3 +124,50 @@ def test_the_curl_command_carries_the_block_and_no_key(*, batch: bool) -> None:
     body = json.loads(words[words.index("--data") + 1])
     carried = body["shared_inputs"] if batch else body
     assert {name: value for name, value in carried.items() if name != "url"} == parameters.block
+
+
+# ---- the bucket's policy
+
+
+def granting(bucket: str, prefix: str, cloud: str = "s3") -> policies.PolicyDocument:
+    contract = policies.contract("async", cloud)
+    return policies.generate(contract, policies.place(contract, bucket, prefixes={"prefix": prefix}))
+
+
+@pytest.mark.parametrize(
+    ("location", "policy", "expected"),
+    [
+        ("s3://my-bucket/results/", granting("my-bucket", "results/"), set()),
+        ("s3://my-bucket/results/today/", granting("my-bucket", "results/"), set()),
+        ("s3://my-bucket/", granting("my-bucket", ""), set()),
+        ("s3://my-bucket/other/", granting("my-bucket", "results/"), {"not-granted"}),
+        ("s3://my-bucket/", granting("my-bucket", "results/"), {"not-granted"}),
+        ("s3://my-bucket/results/", granting("another", "results/"), {"not-granted"}),
+        ("gs://my-bucket/results/", granting("my-bucket", "results/", "gs"), set()),
+        ("gs://my-bucket/other/", granting("my-bucket", "results/", "gs"), {"not-granted"}),
+    ],
+)
+def test_a_policy_is_proven_to_let_nimble_deliver_there(
+    location: str, policy: policies.PolicyDocument, expected: set[str]
+) -> None:
+    assert codes(location, policy=policy) == expected
+
+
+def test_what_the_policy_makes_depend_is_told() -> None:
+    granted = json.loads(granting("my-bucket", "results/").dump())
+    deny = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:PutObject",
+        "Resource": "arn:aws:s3:::my-bucket/*",
+        "Condition": {"StringNotEquals": {"s3:x-amz-server-side-encryption": "aws:kms"}},
+    }
+    policy = policies.document({**granted, "Statement": [*granted["Statement"], deny]})
+    found = delivery_parameters("s3://my-bucket/results/", policy=policy).warnings
+    assert {warning.code for warning in found} == {"grant-depends"}
+    assert any("x-amz-server-side-encryption" in warning.message for warning in found)
+
+
+def test_a_policy_of_another_cloud_proves_nothing() -> None:
+    with pytest.raises(UsageError, match="not one of"):
+        delivery_parameters("gs://my-bucket/results/", policy=granting("my-bucket", "results/"))

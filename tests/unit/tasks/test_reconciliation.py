@@ -30,9 +30,15 @@ def task(
     return Task(task_id, word, modified_at=ended, output_url=to, error="boom" if word == "error" else None)
 
 
-def thing(name: str, body: str | None = None, local: LocalState = LocalState.LANDED) -> DeliveredObject:
+def thing(
+    name: str,
+    body: str | None = None,
+    local: LocalState = LocalState.LANDED,
+    digest: str | None = None,
+    listed: bool = True,
+) -> DeliveredObject:
     key = f"out/{name}"
-    return DeliveredObject(key, f"s3://bucket/{key}", local, path=name, task_id=body)
+    return DeliveredObject(key, f"s3://bucket/{key}", local, name, body, digest, listed)
 
 
 def reconciled(tasks: list[Task], objects: list[DeliveredObject]) -> Reconciliation:
@@ -108,6 +114,7 @@ def test_a_name_of_many_pieces_costs_no_more_than_its_length() -> None:
         (LocalState.QUARANTINED, Outcome.DELIVERED, Reason.QUARANTINED),
         (LocalState.REFUSED, Outcome.DELIVERED, Reason.REFUSED),
         (LocalState.FAILED, Outcome.DELIVERED, Reason.FETCH_FAILED),
+        (LocalState.LOST, Outcome.DELIVERED, Reason.FILE_LOST),
     ],
 )
 @pytest.mark.parametrize("word", ["success", "completed", "warning", "pending", "archived", None])
@@ -157,6 +164,34 @@ def test_two_objects_of_one_task_are_a_duplicate() -> None:
     account = only(task(), thing(f"{UUID}.json", UUID), thing(f"{UUID}.json.gz", UUID, LocalState.ABSENT))
     assert (account.outcome, account.reason, len(account.objects)) == (Outcome.DUPLICATE, Reason.DELIVERED_TWICE, 2)
     assert not account.rescuable
+
+
+def test_copies_that_all_landed_with_the_same_bytes_are_no_gap() -> None:
+    same = [thing("a.json", UUID, digest="x"), thing("b.json", UUID, digest="x")]
+    account = only(task(), *same)
+    assert (account.outcome, account.reason, account.gap) == (Outcome.DUPLICATE, Reason.IDENTICAL_COPIES, False)
+    for other in (thing("c.json", UUID, digest="y"), thing("c.json", UUID, LocalState.ABSENT)):
+        account = only(task(), *same, other)
+        assert (account.reason, account.gap) == (Reason.DELIVERED_TWICE, True)
+
+
+def test_what_the_bucket_holds_now_and_what_is_valid_decides() -> None:
+    now, before = thing("a.json", UUID, digest="x"), thing("b.json", UUID, digest="y", listed=False)
+    assert only(task(), before, now).objects == (now,)
+    broken = thing("c.json", UUID, LocalState.QUARANTINED)
+    assert only(task(), broken, now).objects == (now,)
+    rescued = thing("d.json", UUID, LocalState.RESCUED)
+    assert only(task(), broken, rescued).objects == (rescued,)
+    assert only(task(), broken).rescuable
+
+
+def test_a_task_that_nimble_does_not_know_is_missing_unless_it_was_delivered() -> None:
+    found = thing(f"{UUID}.json", UUID)
+    result = account_for([task(word=None), task(OTHER, None)], [found], now=NOW, grace=GRACE, not_known={UUID, OTHER})
+    assert [(each.outcome, each.reason) for each in result.tasks] == [
+        (Outcome.LANDED, Reason.NONE),
+        (Outcome.MISSING, Reason.NOT_KNOWN),
+    ]
 
 
 def test_a_rescued_copy_gives_way_to_the_delivered_object() -> None:
@@ -230,7 +265,15 @@ promises = st.lists(
     max_size=12,
 )
 deliveries = st.lists(
-    st.builds(thing, names, st.none() | ids | st.just("stranger"), st.sampled_from(LocalState)), max_size=12
+    st.builds(
+        thing,
+        names,
+        st.none() | ids | st.just("stranger"),
+        st.sampled_from(LocalState),
+        st.none() | st.sampled_from("xy"),
+        st.booleans(),
+    ),
+    max_size=12,
 )
 
 
