@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from harvester import __version__
-from scripts import bench_data, bench_report, bench_server, bench_tools
+from scripts import bench_data, bench_events, bench_report, bench_server, bench_tools
 from scripts.bench_data import Bucket
 from scripts.bench_scenarios import Bench, Series, say
 
-SCENARIOS = ("A", "B", "C", "D", "disk", "nothing", "memory", "listing", "ranges", "far")
+SCENARIOS = ("A", "B", "C", "D", "disk", "nothing", "memory", "listing", "ranges", "far", "events")
 
 
 class Sizes(NamedTuple):
@@ -106,6 +106,7 @@ class Run:
             ("listing", self._listing),
             ("ranges", self._ranges),
             ("far", self._far),
+            ("events", self._events),
         ):
             if name in chosen:
                 sections.append(measure())
@@ -223,6 +224,9 @@ class Run:
         text = bench_report.copies(f"A, {delay} ms added to every answer", measured, len(bucket.entries))
         able = len(bucket.entries) / capacity.wall
         return f"{text}\n\nThe delayed server itself answered {able:,.0f} objects per second to {capacity.tool}."
+
+    def _events(self) -> str:
+        return bench_events.events(self._bench, self._buckets["A"], self._sizes.a)
 
     def _goal_table(self) -> str:
         rows = [

@@ -1,8 +1,8 @@
 """The console blocks of README.md: run them on an embedded S3, compare, or write what they print into the page.
 
 ``python -m scripts.readme_examples`` writes; a test compares. Every line that begins with ``$`` is a command, what
-follows is what it prints. Times, ports, request ids, the object that happened to land last and lengths of compressed bytes differ
-from run to run, or from one zlib to another, and are no part of the comparison.
+follows is what it prints. Times, ports, request ids, the object that happened to land last and lengths of compressed
+bytes differ from run to run, or from one zlib to another, and are no part of the comparison.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ def soak(folder: Path, objects: int, kills: int, *, seed: int = 1, again: int = 
         Running(
             folder / f"w{number}",
             *("watch", f"s3://bucket/{PREFIX}", destination, "--queue", sqs.queue_url),
-            *("--format", "json", "--workers", "1", "--lease", "60s"),
+            *("--format", "json", "--workers", "1", "--lease", "60s", "--beside", destinations[1 - number]),
             environment=surroundings,
         ).start()
         for number, destination in enumerate(destinations)

@@ -33,13 +33,9 @@ if TYPE_CHECKING:
     help="Which document. Default: both with --kms-key, else the bucket's.",
 )
 @click.option("--as-documented", is_flag=True, help="The policy of the vendor's page, to the letter.")
-@click.option(
-    "--whole-key-policy", is_flag=True, help="The key's whole policy, with its account's admin statement."
-)
+@click.option("--whole-key-policy", is_flag=True, help="The key's whole policy, with its account's admin statement.")
 @click.option("--account", metavar="ID", help="The account of the key, or with --for reader of the bucket.")
-@click.option(
-    "--whole", is_flag=True, help="terraform: also the resource that replaces the bucket's whole policy."
-)
+@click.option("--whole", is_flag=True, help="terraform: also the resource that replaces the bucket's whole policy.")
 @click.option("--no-condition", is_flag=True, help="gs: admit to the whole bucket, not only to the prefix.")
 @click.option(
     "--for",
@@ -50,13 +46,9 @@ if TYPE_CHECKING:
     help="For whom: Nimble, whoever runs this program, or the events `watch --queue` hears.",
 )
 @click.option("--can", metavar="LIST", help="reader: any of sync,test,explain,apply.")
-@click.option(
-    "--reader", metavar="ARN", help="reader: its role or user; in another account more documents follow."
-)
+@click.option("--reader", metavar="ARN", help="reader: its role or user; in another account more documents follow.")
 @click.option("--queue", metavar="ARN", help="events: the SQS queue, or the Pub/Sub subscription.")
-@click.option(
-    "--current", metavar="FILE|-", help="events: the bucket's notification configuration, to merge into."
-)
+@click.option("--current", metavar="FILE|-", help="events: the bucket's notification configuration, to merge into.")
 def show(**options: Any) -> None:
     """Print the policy that opens a bucket to Nimble: least privilege, no network, no credentials.
 
@@ -90,9 +82,7 @@ def _nimble(contract: AccessContract, place: Place, target: Target, options: dic
             raise UsageError(f"--{name} is for --for events", next_step=f"add --for events, or leave out --{name}")
     for name in ("can", "reader"):
         if options[name]:
-            raise UsageError(
-                f"--{name} is for --for reader", next_step=f"add --for reader, or leave out --{name}"
-            )
+            raise UsageError(f"--{name} is for --for reader", next_step=f"add --for reader, or leave out --{name}")
     policy, key_policy = _documents(contract, place, target, options)
     text = render(options["form"], place, policy, key_policy, whole=options["whole"])
     say_place(contract, place)
@@ -117,9 +107,7 @@ def _documents(
     if whole_key and options["document"] is None:
         wanted = "key"
     if wanted != "bucket" and contract.cloud == "gs":
-        raise UsageError(
-            "a key's policy on Google Cloud Storage", cause="a GCS bucket's key needs no grant to Nimble"
-        )
+        raise UsageError("a key's policy on Google Cloud Storage", cause="a GCS bucket's key needs no grant to Nimble")
     documented = options["as_documented"]
     policy = key_policy = None
     if wanted != "key":
@@ -138,9 +126,7 @@ def _reader(contract: AccessContract, place: Place, target: Target, options: dic
     if options["form"] != "json":
         raise UsageError("the reader's documents are printed as JSON", next_step="leave out --as")
     can = [each.strip() for each in (options["can"] or "").split(",") if each.strip()]
-    documents = reader_documents(
-        contract, place, can, reader=options["reader"], account=target.account or None
-    )
+    documents = reader_documents(contract, place, can, reader=options["reader"], account=target.account or None)
     for name in place.prefixes:
         say(f"reader of {place.url(name)}")
     if len(documents) == 1:

@@ -57,6 +57,13 @@ Examples:
     help="How long a message is kept from other workers; extended while it is worked on.",
 )
 @click.option(
+    "--beside",
+    type=DIRECTORY,
+    multiple=True,
+    metavar="DEST",
+    help="DEST of another worker on the same queue: what lies there is not landed here; may be repeated.",
+)
+@click.option(
     "--foreign",
     type=click.Choice(["leave", "delete"]),
     default="leave",
@@ -82,6 +89,7 @@ def watch_command(
     once: bool,
     idle_exit: float | None,
     lease: float,
+    beside: tuple[Path, ...],
     foreign: Literal["leave", "delete"],
     options: SyncOptions,
     settings: StoreSettings,
@@ -118,7 +126,7 @@ def watch_command(
                 dest,
                 queue,
                 options,
-                QueueWatchOptions(lease, foreign, once, idle_exit),
+                QueueWatchOptions(lease, foreign, beside, once, idle_exit),
                 settings=settings,
                 observer=observer,
             )
@@ -180,6 +188,8 @@ def _print(report: WatchReport, output: str) -> None:
                 print(f"  left: {number:,} × {reason}")
             for name, number in messages.other_events:
                 print(f"  announce no object: {number:,} × {name if name.isprintable() else '?'}")
+            if messages.beside:
+                print(f"  landed by another worker: {messages.beside:,}")
             if messages.gone:
                 print(f"  announced and gone: {messages.gone:,}")
         print(render_landing(report.landing))

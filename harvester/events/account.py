@@ -160,6 +160,8 @@ class MessageCounts:
     """Events that announce no object, by name."""
     gone: int = 0
     """Objects announced that were no longer there."""
+    beside: int = 0
+    """Objects announced that another worker has landed already."""
 
     def as_document(self) -> dict[str, Any]:
         """Return the counts as they are published."""
@@ -173,6 +175,7 @@ class MessageCounts:
             "left_by_reason": dict(self.left_by_reason),
             "other_events": dict(self.other_events),
             "gone": self.gone,
+            "beside": self.beside,
         }
 
 

@@ -29,6 +29,7 @@ from harvester.mirror import (
     ObjectEvent,
     ObjectRef,
     Observer,
+    Siblings,
     StoreSettings,
     SyncOptions,
     open_intake,
@@ -50,6 +51,11 @@ class QueueWatchOptions:
     """Seconds a message is kept from others; extended while it is worked on."""
     foreign: Literal["leave", "delete"] = "leave"
     """What happens to a message about another bucket or prefix: others may share the queue, or nobody does."""
+    beside: tuple[Path, ...] = ()
+    """Destinations of other workers on the same queue: what lies there, in the version announced, is not landed here.
+
+    A queue may deliver a message again after it was deleted, and then to anybody.
+    """
     once: bool = False
     """End when the queue has nothing more to give."""
     idle_exit: float | None = None
@@ -112,6 +118,7 @@ class _QueueWatch:
         self._left: Counter[str] = Counter()
         self._others: Counter[str] = Counter()
         self._outcomes: dict[str, str] = {}
+        self._siblings = Siblings(watching.beside, location)
         self._has_worked = False
         self._settled_at = time.monotonic()
         self._backoff = Backoff(_FIRST_DELAY, _LONGEST_DELAY)
@@ -119,7 +126,8 @@ class _QueueWatch:
     def run(self) -> WatchReport:
         error: HarvesterError | None = None
         try:
-            self._run()
+            with self._siblings:
+                self._run()
         except HarvesterError as ended:
             error = ended
         landing = self._tally.account(
@@ -312,7 +320,14 @@ class _QueueWatch:
                 else:
                     self._outcomes[key] = "failed"
                     self._say("failed", str(answer).replace("\n", "; "))
-        return list(refs.values())
+        return [ref for ref in refs.values() if not self._lies_beside(ref, intake)]
+
+    def _lies_beside(self, ref: ObjectRef, intake: Intake) -> bool:
+        if intake.holds(ref) or not self._siblings.hold(ref):
+            return False
+        self._counts["beside"] += 1
+        self._outcomes[ref.key] = "beside"
+        return True
 
     def _note(self, event: ObjectEvent) -> None:
         """Take note of what became of an object, and pass it on."""
@@ -372,6 +387,7 @@ class _QueueWatch:
             left_by_reason=tuple(sorted(self._left.items())),
             other_events=tuple(sorted(self._others.items())),
             gone=counts["gone"],
+            beside=counts["beside"],
         )
 
 

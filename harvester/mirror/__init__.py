@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from harvester.mirror.repeated import open_repeated
     from harvester.mirror.report import ObjectEvent, ObjectProblem, SyncCounts, SyncProgress, SyncReport
     from harvester.mirror.rescue import RescuedResult, RescueReport, land_rescued
+    from harvester.mirror.siblings import Siblings
     from harvester.mirror.status import DestinationStatus, destination_status
     from harvester.mirror.verification import Mark, Verification, Verified, VerifyReport
     from harvester.result import ResultOptions, Validation
@@ -48,6 +49,7 @@ __all__ = [
     "ResultOptions",
     "ResultRow",
     "Selection",
+    "Siblings",
     "StoreSettings",
     "SyncCounts",
     "SyncOptions",
@@ -97,6 +99,7 @@ _HOMES = {
         "harvester.mirror.repeated": ("open_repeated",),
         "harvester.mirror.report": ("ObjectEvent", "ObjectProblem", "SyncCounts", "SyncProgress", "SyncReport"),
         "harvester.mirror.rescue": ("RescuedResult", "RescueReport", "land_rescued"),
+        "harvester.mirror.siblings": ("Siblings",),
         "harvester.mirror.status": ("DestinationStatus", "destination_status"),
         "harvester.mirror.verification": ("Mark", "Verification", "Verified", "VerifyReport"),
         "harvester.result": ("ResultOptions", "Validation"),

@@ -114,6 +114,11 @@ class Intake:
         known = (self._manifest.landed_row(ref.key), self._manifest.problem(ref.key))
         return any(row is not None and not same_version(ref, row) for row in known)
 
+    def holds(self, ref: ObjectRef) -> bool:
+        """Return whether this version of the object has landed here."""
+        row = self._manifest.landed_row(ref.key)
+        return row is not None and same_version(ref, row)
+
     def has_problem(self, key: str) -> bool:
         """Return whether something is wrong with the object, or was when it was last met."""
         return self._manifest.problem(key) is not None

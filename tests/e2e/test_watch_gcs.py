@@ -86,13 +86,14 @@ def test_a_killed_worker_takes_its_messages_up_again(world: World) -> None:
     for number in range(40):
         key = f"nimble/{number}.json"
         world.announce(key, world.deliver(key))
-    worker = Running(world.destination.parent / "w", *world.arguments)
+    worker = Running(world.destination.parent / "w", *world.arguments, "--lease", "10s")
     with worker:
         wait_until(lambda: bool(tree(world.destination)), "the first has landed")
         worker.kill()
-    assert world.watch_once("--idle-exit", "1s").code == 0
-    ended = run(*world.arguments, "--idle-exit", "12s")
-    assert ended.code == 0, ended.stderr
+    assert world.watch_once().code == 0
+    if world.pubsub.waiting:
+        # Given out, and not yet written down: they come again when their lease is over.
+        assert run(*world.arguments, "--idle-exit", "12s").code == 0
     assert world.pubsub.waiting == 0
     assert len(tree(world.destination)) == 40
     assert run("verify", world.destination).code == 0

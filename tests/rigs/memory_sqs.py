@@ -115,6 +115,7 @@ class MemorySqs(HttpServer):
     def _forget(self, message: _Message, _: dict[str, Any]) -> None:
         if message.again:
             message.again -= 1
+            message.receipt = ""
             message.visible_at = 0.0
         else:
             del self._messages[message.id]
