@@ -58,6 +58,30 @@ class Demo:
         headers = {name.replace("-", ""): value for name, value in delivery.headers.items()}
         self.s3.put_object(Bucket=BUCKET, Key=PREFIX + delivery.key, Body=delivery.body, **headers)
 
+    def announce(self) -> str:
+        """Let the bucket announce what arrives; return the URL of the queue."""
+        sqs: Any = boto3.client(
+            "sqs",
+            endpoint_url=self.endpoint,
+            region_name=CREDENTIALS["AWS_DEFAULT_REGION"],
+            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+        )
+        dead = sqs.create_queue(QueueName="results-dead")["QueueUrl"]
+        policy = {"deadLetterTargetArn": self._arn(sqs, dead), "maxReceiveCount": 10}
+        queue: str = sqs.create_queue(QueueName="results", Attributes={"RedrivePolicy": json.dumps(policy)})["QueueUrl"]
+        self.s3.put_bucket_notification_configuration(
+            Bucket=BUCKET,
+            NotificationConfiguration={
+                "QueueConfigurations": [{"QueueArn": self._arn(sqs, queue), "Events": ["s3:ObjectCreated:*"]}]
+            },
+        )
+        return queue
+
+    def _arn(self, sqs: Any, queue: str) -> str:
+        found = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
+        return str(found["Attributes"]["QueueArn"])
+
     def run(self, command: str, *, expected: int = 0) -> None:
         """Show a command line and what it prints; it must end as expected."""
         print(f"\n$ {command}", flush=True)
@@ -155,6 +179,20 @@ def bring_home_news(demo: Demo) -> None:
     )
 
 
+def bring_home_announced(demo: Demo) -> None:
+    title("As they arrive")
+    queue = demo.announce()
+    newest = [delivery for delivery in deliveries(12, seed=3) if delivery.key.endswith(".json")][:2]
+    for delivery in newest:
+        demo.deliver(delivery)
+    demo.run(f"nimble-harvester watch {LOCATION} ./results --queue {queue} --once")
+    say(
+        """The bucket now announces what arrives to an SQS queue, with a dead-letter queue behind it. `watch --queue`
+        lists nothing: it brings home what the messages name, and deletes a message only when its result is on the disk.
+        Without --once it goes on; `watch --every 30s` does without a queue, `listen` takes Nimble's webhooks."""
+    )
+
+
 def look(demo: Demo) -> None:
     title("What lies there")
     demo.run("nimble-harvester status ./results")
@@ -179,6 +217,7 @@ STEPS: tuple[Callable[[Demo], None], ...] = (
     bring_home,
     bring_home_again,
     bring_home_news,
+    bring_home_announced,
     look,
     verify_damage,
     keep_promises,
