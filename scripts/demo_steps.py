@@ -125,6 +125,18 @@ def play_nimble(demo: Demo) -> None:
     )
 
 
+def open_the_door(demo: Demo) -> None:
+    title("Open the bucket to Nimble, and see that it is open")
+    demo.run(f"nimble-harvester policy apply {LOCATION} --mode async --yes --backup-dir backups")
+    demo.run(f"nimble-harvester explain {LOCATION} --mode async")
+    demo.run(f"nimble-harvester test {LOCATION} --access read")
+    say(
+        """The bucket's policy now admits Nimble's one user to the prefix, and nobody else; a copy of what was there
+        before is kept. `explain` proves it for every key, statement by statement; what this embedded S3 does not offer,
+        it calls unknown. `test` asks what Nimble's form asks, with your credentials."""
+    )
+
+
 def bring_home(demo: Demo) -> None:
     title("Bring it home")
     demo.run(f"nimble-harvester sync {LOCATION} ./results --report first.json", expected=3)
@@ -201,6 +213,7 @@ def verify_damage(demo: Demo) -> None:
 
 STEPS: tuple[Callable[[Demo], None], ...] = (
     play_nimble,
+    open_the_door,
     bring_home,
     bring_home_again,
     bring_home_news,

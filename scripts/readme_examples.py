@@ -1,8 +1,8 @@
 """The console blocks of README.md: run them on an embedded S3, compare, or write what they print into the page.
 
 ``python -m scripts.readme_examples`` writes; a test compares. Every line that begins with ``$`` is a command, what
-follows is what it prints. Times, ports, the object that happened to land last and lengths of compressed bytes differ
-from run to run, or from one zlib to another, and are no part of the comparison.
+follows is what it prints. Times, ports, request ids, the object that happened to land last and lengths of compressed
+bytes differ from run to run, or from one zlib to another, and are no part of the comparison.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ README = Path(__file__).parents[1] / "README.md"
 OBJECTS = 60
 _BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
 _VARIABLE = (
+    (re.compile(r"\d{8}T\d{6}\.\d+Z"), "TIME"),
+    (re.compile(r" +\d+ ms  \w+$", re.MULTILINE), " N ms  REQUEST"),
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\dZ"), "TIME"),
     (re.compile(r"\b\d+(\.\d+)? s$", re.MULTILINE), "N s"),
     (re.compile(r"127\.0\.0\.1:\d+"), "HOST"),

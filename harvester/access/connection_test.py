@@ -151,7 +151,7 @@ class ConnectionTest:
                 self._red("access_denied", ExitCode.ACCESS_DENIED)
                 self.cause = problem.message or "the store refuses these credentials, and says no more"
                 self.next_step = (
-                    f"nimble-harvester policy show --for reader --can test --bucket {self.location.bucket}"
+                    f"nimble-harvester policy show --for reader --can test --mode jobs --bucket {self.location.bucket}"
                     if self._on_s3
                     else "grant these credentials roles/storage.objectViewer (read) or objectCreator (write)"
                 )

@@ -139,9 +139,9 @@ def program() -> None:
 
 def main(arguments: Iterable[str] | None = None) -> NoReturn:
     """Run the program on ``arguments`` (default: the process's own) and exit with its code."""
-    for stream in (sys.stdout, sys.stderr):
+    for stream in filter(None, (sys.stdout, sys.stderr)):
         # A key can hold what the terminal's encoding, or none, can write: show it escaped instead of failing.
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # always text files of ours here
+        stream.reconfigure(errors="backslashreplace")
     # A run holds many values and hardly any cycle: with Python's own thresholds the collector would walk them all the
     # time, from the first import on.
     gc.set_threshold(50_000, 20, 20)

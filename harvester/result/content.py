@@ -9,7 +9,6 @@ from typing import BinaryIO
 
 from xxhash import xxh3_128
 
-from harvester.result.ahead import Ahead
 from harvester.result.inflate import CHUNK_BYTES, inflate_blocks, read_blocks
 from harvester.result.record import Reason, Refused
 
@@ -18,18 +17,9 @@ class ContentStream(io.RawIOBase):
     """A readable file over content; reading raises Refused where the delivery itself is at fault."""
 
     def __init__(
-        self,
-        source: BinaryIO,
-        sink: BinaryIO | None,
-        *,
-        compressed: bool,
-        max_content_bytes: int,
-        ahead: bool = False,
+        self, source: BinaryIO, sink: BinaryIO | None, *, compressed: bool, max_content_bytes: int
     ) -> None:
-        """Read ``source``; what is inflated is written to ``sink``, if there is one.
-
-        With ``ahead`` that happens in another thread; ``stop`` it before the files are closed.
-        """
+        """Read ``source``; what is inflated is written to ``sink``, if there is one."""
         self.sink = sink if compressed else None
         """Where what passes is written."""
         self.size = 0
@@ -37,9 +27,9 @@ class ContentStream(io.RawIOBase):
         self._source = source
         self._digest = xxh3_128()
         blocks = read_blocks(source)
-        content = inflate_blocks(blocks, max_content_bytes) if compressed else _bounded(blocks, max_content_bytes)
-        self._ahead = Ahead(self._passing(content)) if ahead else None
-        self._blocks = self._ahead or self._passing(content)
+        self._blocks = (
+            inflate_blocks(blocks, max_content_bytes) if compressed else _bounded(blocks, max_content_bytes)
+        )
         self._pending: deque[bytes] = deque()
         """Blocks pulled and not yet read."""
 
@@ -70,11 +60,6 @@ class ContentStream(io.RawIOBase):
         buffer[: len(block)] = block
         return len(block)
 
-    def stop(self) -> None:
-        """Touch the files no more. Not ``close``, which whatever wraps a file calls when it likes."""
-        if self._ahead is not None:
-            self._ahead.close()
-
     def drain(self) -> None:
         """Let the rest pass. Raises Refused."""
         self._pending.clear()
@@ -100,14 +85,10 @@ class ContentStream(io.RawIOBase):
     def _pull(self) -> bytes:
         block = next(self._blocks, b"")
         self.size += len(block)
+        self._digest.update(block)
+        if self.sink is not None:
+            self.sink.write(block)
         return block
-
-    def _passing(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
-        for block in blocks:
-            self._digest.update(block)
-            if self.sink is not None:
-                self.sink.write(block)
-            yield block
 
 
 def _bounded(blocks: Iterator[bytes], max_content_bytes: int) -> Iterator[bytes]:

@@ -101,9 +101,7 @@ class ResultReader:
         compressed = sniff.is_gzip(source.read(2))
         source.seek(0)
         inflated = compressed and not self._keep_compressed
-        stream = ContentStream(
-            source, sink, compressed=compressed, max_content_bytes=self._max_content_bytes, ahead=True
-        )
+        stream = ContentStream(source, sink, compressed=compressed, max_content_bytes=self._max_content_bytes)
         findings, problem = _NOTHING, None
         try:
             try:
@@ -116,8 +114,6 @@ class ResultReader:
             stream.drain()
         except Refused as refused:
             findings, problem, inflated = _NOTHING, refused.problem, False
-        finally:
-            stream.stop()
         delivery = _DELIVERIES[compressed, inflated]
         if (compressed and not inflated) or (problem is not None and problem.reason in _DELIVERY_FAULTS):
             return _record(findings, problem, delivery, *_size_and_digest(source))

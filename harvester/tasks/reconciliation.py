@@ -128,10 +128,8 @@ class TaskAccount:
 
     @property
     def gap(self) -> bool:
-        """Whether something that was paid for is not whole at home."""
-        return self.outcome in {Outcome.DELIVERED, Outcome.MISSING} or (
-            self.outcome is Outcome.DUPLICATE and self.reason is not Reason.IDENTICAL_COPIES
-        )
+        """Whether something that was paid for is not whole at home, and once."""
+        return self.outcome in {Outcome.DELIVERED, Outcome.MISSING, Outcome.DUPLICATE}
 
     @property
     def rescuable(self) -> bool:

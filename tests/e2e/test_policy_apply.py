@@ -148,7 +148,7 @@ def test_a_dry_run_writes_nothing(s3_bucket: str, fault_proxy: FaultProxy, state
 def test_without_consent_nothing_is_written(
     s3_bucket: str, fault_proxy: FaultProxy, state: Path, variable: str
 ) -> None:
-    ended = run("policy", "apply", f"s3://{s3_bucket}", "--mode", "jobs", **{variable: "1"})  # type: ignore[arg-type]  # no cwd
+    ended = run("policy", "apply", f"s3://{s3_bucket}", "--mode", "jobs", **{variable: "1"})
     assert ended.code == 13
     assert "--yes" in ended.err
     assert len(ended.err.splitlines()) == 3

