@@ -23,12 +23,12 @@ _HEX = re.compile(r"[0-9a-fA-F]{4}")
 _WORD = re.compile(r"[A-Za-z_$'`+.-][\w$'`+.-]*")
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
 _ESCAPES = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+_LONGEST_INTEGER = 4_300
 _CONSTANTS: dict[str, bool | None] = {"true": True, "false": False, "null": None}
 
 
 class Number(float):
-    """A number that is written back as it was read, such as ``1.0`` or one with more digits than a float
-    holds."""
+    """A number that is written back as it was read, such as ``1.0`` or an integer of thousands of digits."""
 
     text: str
     """The literal as it was read."""
@@ -117,7 +117,8 @@ def _refuse(constant: str) -> NoReturn:
 
 
 def _integer(text: str) -> int | Number:
-    return int(text) if len(text) < 18 and text != "-0" else Number(text)
+    # Python reads no longer integer than this; and -0 would lose its sign.
+    return int(text) if len(text) < _LONGEST_INTEGER and text != "-0" else Number(text)
 
 
 def _decode(data: bytes, source: str) -> str:
