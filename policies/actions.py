@@ -80,7 +80,5 @@ def never_carried(action: str) -> frozenset[str]:
         return frozenset()
     service = action.partition(":")[0].lower() + ":"
     return frozenset(
-        key
-        for key in action_table().keys - known.keys
-        if key.startswith(service) and "<" not in key and "$" not in key
+        key for key in action_table().keys - known.keys if key.startswith(service) and "<" not in key and "$" not in key
     )

@@ -228,9 +228,7 @@ class _Diagram:
         for cell in _cells(self.full[key], masks):
             # Any one candidate stands for its cell: no box tells the cell's candidates apart.
             one = cell & -cell
-            result = self.node(
-                frozenset(left for box in boxes if (left := _given(box, key, one)) is not None)
-            )
+            result = self.node(frozenset(left for box in boxes if (left := _given(box, key, one)) is not None))
             merged[id(result)] = (merged.get(id(result), (0, result))[0] | cell, result)
         if len(merged) == 1:
             return next(iter(merged.values()))[1]
@@ -265,9 +263,7 @@ def candidates(key: str, terms: Sequence[Term], constraint: Constraint) -> Itera
     values = list(_VALUES[families.pop() if families else "text"](terms, constraint))
     if key in SEVERAL_VALUES and any(term.several for term in terms):
         if len(values) > SUBSETS_OF:
-            raise TooManyBranchesError(
-                f"{terms[0].names[0]} holds several values at once, of {len(values)} kinds"
-            )
+            raise TooManyBranchesError(f"{terms[0].names[0]} holds several values at once, of {len(values)} kinds")
         for size in range(1, len(values) + 1):
             for several in combinations(values, size):
                 yield several[0] if size == 1 else several

@@ -72,16 +72,12 @@ def check(
     found += excess(proof, policy, key=key_alone)
     found += excess(proof, key_policy, key=True) if key_policy else ()
     found += _notes(proof, policy, key_policy, today)
-    chips = (
-        () if key_alone or contract.cloud == "gs" else tuple(forecast(contract, place, policy, key_policy))
-    )
+    chips = () if key_alone or contract.cloud == "gs" else tuple(forecast(contract, place, policy, key_policy))
     found.sort(key=lambda each: -SEVERITIES.index(each.severity))
     return Report(proof, chips, tuple(dict.fromkeys(found)))
 
 
-def _verdict_findings(
-    proof: Proof, policy: PolicyDocument, key_policy: PolicyDocument | None
-) -> Iterator[Finding]:
+def _verdict_findings(proof: Proof, policy: PolicyDocument, key_policy: PolicyDocument | None) -> Iterator[Finding]:
     for verdicts, about in ((proof.verdicts, policy), (proof.key_verdicts, key_policy or policy)):
         for each in verdicts:
             if each.state != "holds":
@@ -89,9 +85,7 @@ def _verdict_findings(
 
 
 def _verdict_finding(verdict: Verdict, about: PolicyDocument) -> Iterator[Finding]:
-    statements = [
-        each for each in about.statements if each.index in {one.index for one in verdict.statements}
-    ]
+    statements = [each for each in about.statements if each.index in {one.index for one in verdict.statements}]
     where = statements[0].label if statements else ""
     path = path_of(about, statements[0]) if statements else "$"
     name = f"{verdict.action} on {verdict.example}"
@@ -127,18 +121,12 @@ def _because(verdict: Verdict) -> str:
 def _notes(
     proof: Proof, policy: PolicyDocument, key_policy: PolicyDocument | None, today: date | None
 ) -> Iterator[Finding]:
-    inferred = [
-        each.requirement.id for each in (*proof.verdicts, *proof.key_verdicts) if each.requirement.inferred
-    ]
+    inferred = [each.requirement.id for each in (*proof.verdicts, *proof.key_verdicts) if each.requirement.inferred]
     if inferred:
         yield finding("inferred", f"not documented by Nimble: {', '.join(inferred)}")
     if proof.place.key_arn and key_policy is None and policy.kind != "kms":
         yield finding("key-not-checked", f"the policy of {proof.place.key_arn} was not given")
-    if (
-        proof.contract.cloud == "s3"
-        and proof.contract.mode != facts().test_connection.mode
-        and policy.kind == "s3"
-    ):
+    if proof.contract.cloud == "s3" and proof.contract.mode != facts().test_connection.mode and policy.kind == "s3":
         yield finding("no-test-connection", "the chips below are what it would show all the same")
     table = action_table()
     age = ((today or date.today()) - date.fromisoformat(table.date)).days  # noqa: DTZ011  # a day either way is the same
@@ -163,9 +151,7 @@ def forecast(
             continue
         states = [_step(contract, place, prepared, key, step, scope) for step in steps]
         state = worst(states)
-        chip = {"holds": connection.chips["ok"], "fails": connection.chips["access_denied"], "depends": None}[
-            state
-        ]
+        chip = {"holds": connection.chips["ok"], "fails": connection.chips["access_denied"], "depends": None}[state]
         failing = next((step for step, each in zip(steps, states, strict=True) if each == state), "")
         note = f"{failing} {'is denied' if state == 'fails' else 'depends on what is not known'}"
         if state == "holds":
@@ -189,9 +175,7 @@ def _step(
     return worst(states)
 
 
-def _asked(
-    contract: AccessContract, place: Place, policy: Prepared, action: str, resource: str, step: str
-) -> State:
+def _asked(contract: AccessContract, place: Place, policy: Prepared, action: str, resource: str, step: str) -> State:
     operation = step if step in (HEAD_BUCKET, LIST_OBJECTS) else ""
     effects = {
         evaluate(policy, world.request(contract.principal, action, resource)).effect

@@ -115,9 +115,7 @@ class Condition:
     def patterns(self, lookup: Lookup) -> tuple[Pattern, ...]:
         """Return the texts the values stand for, as patterns; empty for families that are not about text."""
         return tuple(
-            each
-            for each in (_as_pattern(self, text, lookup, at) for at, text in enumerate(self.values))
-            if each
+            each for each in (_as_pattern(self, text, lookup, at) for at, text in enumerate(self.values)) if each
         )
 
     @property
@@ -129,11 +127,7 @@ class Condition:
     @property
     def networks(self) -> tuple[Network, ...]:
         """The values as networks, where they are such."""
-        return (
-            tuple(each for each in map(network, self.values) if each is not None)
-            if self.family == "ip"
-            else ()
-        )
+        return tuple(each for each in map(network, self.values) if each is not None) if self.family == "ip" else ()
 
 
 def parse_conditions(value: Any, path: str, *, variables: bool) -> tuple[Condition, ...]:
@@ -174,9 +168,7 @@ def _condition(operator: str, name: str, given: Any, path: str, *, variables: bo
         raise GrammarError("a condition key without a name", path=path)
     values = tuple(_text(each, f"{path}.{name}") for each in (given if isinstance(given, list) else [given]))
     wildcards = known.family in ("like", "arn")
-    templates = tuple(
-        template(text, variables=variables and known.variables, wildcards=wildcards) for text in values
-    )
+    templates = tuple(template(text, variables=variables and known.variables, wildcards=wildcards) for text in values)
     dynamic = any(each.variables for each in templates)
     condition = Condition(
         operator,
@@ -319,9 +311,7 @@ def seconds(text: str) -> Decimal | None:
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     difference = moment - datetime(1970, 1, 1, tzinfo=UTC)
-    return (
-        Decimal(difference.days * 86400 + difference.seconds) + Decimal(difference.microseconds) / 1_000_000
-    )
+    return Decimal(difference.days * 86400 + difference.seconds) + Decimal(difference.microseconds) / 1_000_000
 
 
 @lru_cache(maxsize=4096)

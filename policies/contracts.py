@@ -112,9 +112,7 @@ class AccessContract:
     @property
     def key_requirements(self) -> tuple[Requirement, ...]:
         """What must hold on the bucket's KMS key."""
-        return tuple(
-            requirement for statement in self.key_statements for requirement in statement.requirements
-        )
+        return tuple(requirement for statement in self.key_statements for requirement in statement.requirements)
 
 
 def contract(mode: str, cloud: str = "s3", *, principal: str | None = None) -> AccessContract:
@@ -148,15 +146,8 @@ def _check_principal(principal: str, cloud: Cloud) -> None:
             )
         return
     parts = principal.split(":")
-    account_is_possible = (
-        len(parts) == 6 and len(parts[4]) == 12 and parts[4].isascii() and parts[4].isdigit()
-    )
-    if (
-        not account_is_possible
-        or parts[0] != "arn"
-        or parts[2:4] != ["iam", ""]
-        or not parts[5].startswith("user/")
-    ):
+    account_is_possible = len(parts) == 6 and len(parts[4]) == 12 and parts[4].isascii() and parts[4].isdigit()
+    if not account_is_possible or parts[0] != "arn" or parts[2:4] != ["iam", ""] or not parts[5].startswith("user/"):
         raise ContractError(
             f"not the ARN of an IAM user: {principal!r}",
             cause="Nimble's requests are made by an IAM user, written arn:aws:iam::ACCOUNT:user/NAME",
@@ -186,9 +177,7 @@ def _contract(data: Mapping[str, Any]) -> AccessContract:
         prefixes=tuple(PrefixRole(each["name"], each["documented"]) for each in data["prefixes"]),
         statements=tuple(_statement(each) for each in data["statements"]),
         key_statements=tuple(_statement(each) for each in data["key_statements"]),
-        documented_statements=tuple(
-            _documented(each, documented["source"]) for each in documented["statements"]
-        ),
+        documented_statements=tuple(_documented(each, documented["source"]) for each in documented["statements"]),
         documented_key_statements=tuple(
             _documented(each, documented["source"]) for each in documented["key_statements"]
         ),
@@ -207,9 +196,7 @@ def _statement(data: Mapping[str, Any]) -> ContractStatement:
 
 
 def _documented(data: Mapping[str, Any], source: str) -> ContractStatement:
-    return ContractStatement(
-        data["sid"], tuple(data["scopes"]), tuple(data["actions"]), (), source, inferred=False
-    )
+    return ContractStatement(data["sid"], tuple(data["scopes"]), tuple(data["actions"]), (), source, inferred=False)
 
 
 @cache
@@ -220,7 +207,5 @@ def _refusals() -> Mapping[tuple[str, str], str]:
 @cache
 def vendor_data() -> dict[str, Any]:
     """Return the data file as it is; `vendor` and this module give its typed views."""
-    data: dict[str, Any] = json.loads(
-        files("policies").joinpath("data", "nimble.json").read_text(encoding="utf-8")
-    )
+    data: dict[str, Any] = json.loads(files("policies").joinpath("data", "nimble.json").read_text(encoding="utf-8"))
     return data

@@ -106,9 +106,7 @@ class PolicyDocument:
         return dump_json(self.value)
 
 
-def parse(
-    text: str | bytes, *, kind: Kind | None = None, source: str = "", fragment: bool = False
-) -> PolicyDocument:
+def parse(text: str | bytes, *, kind: Kind | None = None, source: str = "", fragment: bool = False) -> PolicyDocument:
     """Read a policy document; with ``fragment``, a bare statement is taken too.
 
     ``kind`` is detected when it is not given. Raises ParseError for what is not JSON, GrammarError for
@@ -117,9 +115,7 @@ def parse(
     return document(parse_json(text, source=source), kind=kind, source=source, fragment=fragment)
 
 
-def document(
-    value: Any, *, kind: Kind | None = None, source: str = "", fragment: bool = False
-) -> PolicyDocument:
+def document(value: Any, *, kind: Kind | None = None, source: str = "", fragment: bool = False) -> PolicyDocument:
     """Read a policy document that has been parsed as JSON already; see `parse`.
 
     Raises GrammarError for what is no policy.
@@ -238,9 +234,7 @@ def _texts(value: Any, path: str) -> tuple[str, ...]:
         raise GrammarError("an empty list", path=path)
     for item in items:
         if not isinstance(item, str) or not item:
-            raise GrammarError(
-                "an empty string" if item == "" else "not a string, nor a list of strings", path=path
-            )
+            raise GrammarError("an empty string" if item == "" else "not a string, nor a list of strings", path=path)
     return tuple(items)
 
 

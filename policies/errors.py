@@ -35,9 +35,7 @@ class ContractError(PolicyError):
 class ParseError(PolicyError):
     """A text that is not JSON as the clouds read it."""
 
-    def __init__(
-        self, problem: str, *, line: int, column: int, source: str = "", next_step: str = ""
-    ) -> None:
+    def __init__(self, problem: str, *, line: int, column: int, source: str = "", next_step: str = "") -> None:
         """Keep where it is: ``line`` and ``column`` count from 1, in characters."""
         super().__init__(
             f"{source or 'the document'}, line {line}, column {column}", cause=problem, next_step=next_step

@@ -92,12 +92,7 @@ def is_public(statement: Statement) -> bool:
 
 def _limits(condition: Condition) -> bool:
     """Tell whether a condition binds a statement for everyone to a fixed few."""
-    if (
-        condition.key not in _LIMITING
-        or condition.negated
-        or condition.if_exists
-        or condition.quantifier == "all"
-    ):
+    if condition.key not in _LIMITING or condition.negated or condition.if_exists or condition.quantifier == "all":
         return False
     if condition.family == "ip":
         broad = (each.prefixlen < _BROAD[each.version] for each in condition.networks)
@@ -184,11 +179,7 @@ def _other_mode(proof: Proof, policy: PolicyDocument) -> Iterator[Finding]:
     if any(contract.principal in each.principals.aws for each in policy.statements):
         return
     for other in contracts():
-        if (
-            other.cloud != contract.cloud
-            or other.principal == contract.principal
-            or contract.principal_inferred
-        ):
+        if other.cloud != contract.cloud or other.principal == contract.principal or contract.principal_inferred:
             continue
         for statement in policy.statements:
             if other.principal in statement.principals.aws and statement.effect == "Allow":
@@ -210,20 +201,14 @@ def _partitions(policy: PolicyDocument) -> Iterator[Finding]:
             partition = named.split(":")[1] if named.startswith("arn:aws-") else ""
             if partition:
                 message = f"{named} is in the partition {partition}"
-                yield finding(
-                    "wrong-partition", message, where=statement.label, path=path_of(policy, statement)
-                )
+                yield finding("wrong-partition", message, where=statement.label, path=path_of(policy, statement))
                 break
 
 
 def _misspelt_prefixes(proof: Proof, policy: PolicyDocument) -> Iterator[Finding]:
     place = proof.place
-    failing = {
-        each.requirement.scope for each in proof.verdicts if each.state == "fails"
-    } & place.prefixes.keys()
-    wanted: Mapping[str, str] = {
-        name: prefix for name, prefix in place.prefixes.items() if name in failing and prefix
-    }
+    failing = {each.requirement.scope for each in proof.verdicts if each.state == "fails"} & place.prefixes.keys()
+    wanted: Mapping[str, str] = {name: prefix for name, prefix in place.prefixes.items() if name in failing and prefix}
     start = f"{place.bucket_arn}/"
     for statement in policy.statements:
         if statement.effect != "Allow" or not _admits(proof.contract, statement):
@@ -263,15 +248,9 @@ def _gcs_role(binding: Binding, path: str) -> Iterator[Finding]:
     permissions = role_permissions(binding.role)
     needed = role_permissions(facts().gcs_role) or frozenset()
     if permissions is None:
-        message = (
-            f"{binding.role} is not a predefined role of Cloud Storage: what it permits is not known here"
-        )
+        message = f"{binding.role} is not a predefined role of Cloud Storage: what it permits is not known here"
         yield finding("beyond-contract", message, where=binding.label, path=f"{path}.role")
     elif permissions - needed:
         code = "delete-granted" if "delete" in permissions else "beyond-contract"
-        message = (
-            f"{binding.role} permits {', '.join(sorted(permissions - needed))} beyond {facts().gcs_role}"
-        )
-        yield finding(
-            code, message, where=binding.label, path=f"{path}.role", fix=f"Grant {facts().gcs_role} instead."
-        )
+        message = f"{binding.role} permits {', '.join(sorted(permissions - needed))} beyond {facts().gcs_role}"
+        yield finding(code, message, where=binding.label, path=f"{path}.role", fix=f"Grant {facts().gcs_role} instead.")

@@ -60,9 +60,7 @@ def finding(
 ) -> Finding:
     """Return a finding of a rule; ``fix`` and ``severity`` replace the rule's own."""
     rule = RULES[code]
-    return Finding(
-        code, severity or rule.severity, where, path, message, fix or rule.fix, rule.provider_message
-    )
+    return Finding(code, severity or rule.severity, where, path, message, fix or rule.fix, rule.provider_message)
 
 
 _ALL = (
@@ -322,8 +320,7 @@ _ALL = (
     Rule(
         "no-test-connection",
         "info",
-        "Nimble's Test Connection belongs to jobs; the async contract has no s3:ListBucket, so it can only"
-        " fail.",
+        "Nimble's Test Connection belongs to jobs; the async contract has no s3:ListBucket, so it can only fail.",
         "Judge async delivery by the requirements above, and by a first delivered object.",
     ),
     Rule(

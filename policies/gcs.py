@@ -44,9 +44,7 @@ _OPAQUE_MEMBERS = (
     "projectEditor:",
     "projectViewer:",
 )
-_STARTS_WITH = re.compile(
-    r'\s*resource\.name\.startsWith\(\s*(["\'])((?:\\.|(?!\1).)*)\1\s*\)\s*\Z', re.DOTALL
-)
+_STARTS_WITH = re.compile(r'\s*resource\.name\.startsWith\(\s*(["\'])((?:\\.|(?!\1).)*)\1\s*\)\s*\Z', re.DOTALL)
 _OBJECTS = "projects/_/buckets/{bucket}/objects/"
 
 
@@ -101,9 +99,7 @@ def prove_bindings(member: str, place: Place, bindings: Sequence[Binding], permi
     if open_bindings:
         doubts = tuple(f"{binding.label} grants it if {doubt}" for binding, doubt in open_bindings)
         depends_on = tuple(doubt for _, doubt in open_bindings)
-        return Grant(
-            "depends", _at(gap, place), tuple(binding for binding, _ in open_bindings), depends_on, doubts
-        )
+        return Grant("depends", _at(gap, place), tuple(binding for binding, _ in open_bindings), depends_on, doubts)
     narrow = tuple(
         f"{binding.label} grants it only where {binding.condition['expression']}"
         for binding, _ in granted

@@ -40,9 +40,7 @@ def generate(
     )
 
 
-def generate_key_statement(
-    contract: AccessContract, place: Place, *, as_documented: bool = False
-) -> PolicyDocument:
+def generate_key_statement(contract: AccessContract, place: Place, *, as_documented: bool = False) -> PolicyDocument:
     """Return the statement to add to the policy of the bucket's key.
 
     Raises ContractError where the contract has none, or with ``as_documented`` where the vendor's page

@@ -82,14 +82,11 @@ def _dump(value: Any, indent: str, newline: str) -> str:
         return value.text
     if isinstance(value, dict):
         items = [
-            f"{_string(key)}{separator}{_dump(each, indent, _deeper(newline, indent))}"
-            for key, each in value.items()
+            f"{_string(key)}{separator}{_dump(each, indent, _deeper(newline, indent))}" for key, each in value.items()
         ]
         return _enclose("{", items, "}", indent, newline)
     if isinstance(value, list | tuple):
-        return _enclose(
-            "[", [_dump(each, indent, _deeper(newline, indent)) for each in value], "]", indent, newline
-        )
+        return _enclose("[", [_dump(each, indent, _deeper(newline, indent)) for each in value], "]", indent, newline)
     return _string(value)
 
 
@@ -130,13 +127,9 @@ def _decode(data: bytes, source: str) -> str:
         before = data[: error.start].decode("utf-8", "replace")
         line, column = _position(before, len(before))
         known = (
-            "UTF-16 text"
-            if data[:2] in (b"\xff\xfe", b"\xfe\xff")
-            else f"byte 0x{data[error.start]:02x} is not UTF-8"
+            "UTF-16 text" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else f"byte 0x{data[error.start]:02x} is not UTF-8"
         )
-        raise ParseError(
-            known, line=line, column=column, source=source, next_step="save the file as UTF-8"
-        ) from error
+        raise ParseError(known, line=line, column=column, source=source, next_step="save the file as UTF-8") from error
 
 
 def _position(text: str, index: int) -> tuple[int, int]:
@@ -153,9 +146,7 @@ class _Reader:
 
     def document(self) -> Any:
         if self.text.startswith("\ufeff"):
-            self.fail(
-                "a byte order mark (BOM) before the document", next_step="save the file as UTF-8 without BOM"
-            )
+            self.fail("a byte order mark (BOM) before the document", next_step="save the file as UTF-8 without BOM")
         self.skip()
         if self.index == len(self.text):
             self.fail("the document is empty")
@@ -173,9 +164,7 @@ class _Reader:
         found = _WHITE_SPACE.match(self.text, self.index)
         self.index = found.end() if found else self.index
         if self.text.startswith(("//", "/*", "#"), self.index):
-            self.fail(
-                "a comment; JSON has none", next_step="delete the comment, and put back what it stands for"
-            )
+            self.fail("a comment; JSON has none", next_step="delete the comment, and put back what it stands for")
 
     def peek(self) -> str:
         self.skip()
@@ -286,9 +275,7 @@ class _Reader:
                 self.fail("a string that never ends", at=start)
             else:
                 self.fail(
-                    "a control character inside a string"
-                    if character < " "
-                    else "a lone surrogate inside a string"
+                    "a control character inside a string" if character < " " else "a lone surrogate inside a string"
                 )
 
     def escape(self) -> str:

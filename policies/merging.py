@@ -55,9 +55,7 @@ class Change:
         return unified_diff(self.before.value, self.after.value, name)
 
 
-def unified_diff(
-    before: Mapping[str, Any], after: Mapping[str, Any], name: str, outcome: str = "merged"
-) -> str:
+def unified_diff(before: Mapping[str, Any], after: Mapping[str, Any], name: str, outcome: str = "merged") -> str:
     """Return a unified diff of two documents written alike."""
     old, new = dump_json(before).splitlines(keepends=True), dump_json(after).splitlines(keepends=True)
     return "".join(difflib.unified_diff(old, new, f"{name} (now)", f"{name} ({outcome})"))
@@ -151,9 +149,7 @@ def _is_ours(statement: Statement, wanted: Statement, contract: AccessContract) 
         known is not None
         and statement.effect == "Allow"
         and principals.named == (contract.principal,)
-        and not (
-            principals.everyone or statement.not_principal or statement.not_action or statement.not_resource
-        )
+        and not (principals.everyone or statement.not_principal or statement.not_action or statement.not_resource)
         and not statement.conditions
     )
 
@@ -217,9 +213,7 @@ def _check_escapes(policy: PolicyDocument, wanted: Statement) -> None:
         )
 
 
-def _merge_bindings(
-    policy: PolicyDocument, contract: AccessContract, place: Place, steps: list[str]
-) -> dict[str, Any]:
+def _merge_bindings(policy: PolicyDocument, contract: AccessContract, place: Place, steps: list[str]) -> dict[str, Any]:
     wanted = generate(contract, place)
     if prove(contract, place, policy).complete:
         return dict(policy.value)

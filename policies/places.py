@@ -149,9 +149,7 @@ def _check_key(contract: AccessContract, key_arn: str) -> None:
             cause="an alias resolves in the account that asks, which is Nimble's"
             if alias
             else "it is written arn:aws:kms:REGION:ACCOUNT:key/ID",
-            next_step="aws kms describe-key --key-id "
-            + (key_arn if alias else "ALIAS")
-            + " --query KeyMetadata.Arn",
+            next_step="aws kms describe-key --key-id " + (key_arn if alias else "ALIAS") + " --query KeyMetadata.Arn",
         )
     if found["partition"] != contract.principal.split(":")[1]:
         raise ContractError(

@@ -77,9 +77,7 @@ class Prepared:
     def __init__(self, documents: Sequence[PolicyDocument]) -> None:
         """Take the documents of one resource; statements are counted through all of them."""
         statements = [statement for each in documents for statement in each.statements]
-        self.statements = tuple(
-            CompiledStatement(index, statement) for index, statement in enumerate(statements)
-        )
+        self.statements = tuple(CompiledStatement(index, statement) for index, statement in enumerate(statements))
         self._relevant: dict[tuple[str, str], tuple[RelevantStatement, ...]] = {}
         self.branches: Cache = {}
         self.terms: dict[Condition, Term] = {}
@@ -120,19 +118,14 @@ class CompiledStatement:
         self.statement = statement
         self.allow = statement.effect == "Allow"
         self.conditions = statement.conditions
-        templates = [
-            template(text, variables=statement.variables, wildcards=True) for text in statement.resources
-        ]
+        templates = [template(text, variables=statement.variables, wildcards=True) for text in statement.resources]
         fixed = [resource_pattern(each.resolve(NO_VALUES)) for each in templates if not each.variables]
         self.matches_fixed = matcher(fixed)
         self.variable = [each for each in templates if each.variables]
 
     def speaks_of(self, action: str) -> bool:
         """Tell whether the Action or NotAction element matches."""
-        return (
-            any(matches_action(each, action) for each in self.statement.actions)
-            is not self.statement.not_action
-        )
+        return any(matches_action(each, action) for each in self.statement.actions) is not self.statement.not_action
 
     def matches(self, resource: str, context: Mapping[str, Value], lookup: Lookup) -> bool:
         """Tell whether the statement matches, its principal and action aside, when everything is known."""

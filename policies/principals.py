@@ -52,9 +52,7 @@ def parse_principals(value: Any, path: str) -> Principals:
     named: dict[str, tuple[str, ...]] = dict.fromkeys(_KINDS, ())
     for kind, each in value.items():
         if kind not in named:
-            raise GrammarError(
-                f"no kind of principal: {kind!r}", path=path, next_step="use " + ", ".join(_KINDS)
-            )
+            raise GrammarError(f"no kind of principal: {kind!r}", path=path, next_step="use " + ", ".join(_KINDS))
         named[kind] = tuple(_texts(each, f"{path}.{kind}"))
     aws = named["AWS"]
     return Principals(

@@ -41,9 +41,7 @@ class World:
 
     def request(self, principal: str, action: str, resource: str) -> Request:
         """Return the request as the evaluation takes it."""
-        return Request(
-            principal, action, resource, self.context, (EVERYTHING,), self.absent, self.constraints
-        )
+        return Request(principal, action, resource, self.context, (EVERYTHING,), self.absent, self.constraints)
 
 
 def worlds(contract: AccessContract, place: Place, action: str, operation: str = "") -> Iterator[World]:
@@ -55,9 +53,7 @@ def worlds(contract: AccessContract, place: Place, action: str, operation: str =
             yield _bucket_world(contract, place, action, operation, network)
 
 
-def _bucket_world(
-    contract: AccessContract, place: Place, action: str, operation: str, network: Network
-) -> World:
+def _bucket_world(contract: AccessContract, place: Place, action: str, operation: str, network: Network) -> World:
     profile = facts().profile
     context = _caller_context(contract)
     constraints = _constraints(network)
@@ -131,9 +127,7 @@ def _constraints(network: Network) -> dict[str, Constraint]:
     }
 
 
-def _known_or_present(
-    key: str, value: str, context: dict[str, str], constraints: dict[str, Constraint]
-) -> None:
+def _known_or_present(key: str, value: str, context: dict[str, str], constraints: dict[str, Constraint]) -> None:
     if value:
         context[key] = value
     else:

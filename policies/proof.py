@@ -117,9 +117,7 @@ def prove(
         verdicts = tuple(_from_bindings(contract, place, policy, each) for each in requirements)
         return Proof(contract, place, verdicts, (), NOT_PROVEN["gs"])
     prepared = Prepared(()) if policy is None else prepare(policy)
-    verdicts = tuple(
-        _prove(contract, place, prepared, each) for each in _needed(contract.requirements, place)
-    )
+    verdicts = tuple(_prove(contract, place, prepared, each) for each in _needed(contract.requirements, place))
     key_verdicts: tuple[Verdict, ...] = ()
     if key_policy is not None:
         key = prepare(key_policy)
@@ -167,8 +165,7 @@ def _verdict(
     """Combine what holds in each world: exactly one of them is true, so they must agree, or it depends."""
     resource = resource_arn(place, requirement.scope, policy)
     each_world = [
-        _in_world(contract, policy, action, world, resource)
-        for world in worlds(contract, place, action, operation)
+        _in_world(contract, policy, action, world, resource) for world in worlds(contract, place, action, operation)
     ]
     states = {each.state for each in each_world}
     chosen = max(each_world, key=lambda each: ("holds", "fails", "depends").index(each.state))
@@ -211,9 +208,7 @@ def _differing(findings: Sequence[_Finding]) -> _Finding:
     decisive = failing if failing.decision.statements else holding
     reason = "it turns on how Nimble's requests reach the bucket, which is not documented"
     keys = ("aws:SourceIp", "aws:SourceVpce")
-    return _Finding(
-        "depends", failing.example, Decision("depends", decisive.decision.statements, keys, reason)
-    )
+    return _Finding("depends", failing.example, Decision("depends", decisive.decision.statements, keys, reason))
 
 
 def _in_world(
@@ -275,17 +270,13 @@ def _with_open_resources(
     statements: list[StatementReference] = []
     names: list[str] = []
     for compiled, _ in policy.relevant(principal, action):
-        unknown = [
-            part.name for each in compiled.variable for part in each.variables if request.is_unknown(part.key)
-        ]
+        unknown = [part.name for each in compiled.variable for part in each.variables if request.is_unknown(part.key)]
         if unknown and not compiled.allow and request.may_match(compiled):
             statements.append(compiled.reference)
             names += unknown
     if not names:
         return finding
-    return _Finding(
-        "depends", finding.example, Decision("depends", tuple(statements), tuple(dict.fromkeys(names)))
-    )
+    return _Finding("depends", finding.example, Decision("depends", tuple(statements), tuple(dict.fromkeys(names))))
 
 
 def resource_arn(place: Place, scope: str, policy: Prepared) -> Pattern:

@@ -103,9 +103,7 @@ def reader_documents(
         }
     if key_account is not None and who.account != key_account:
         on_key = [each for each in needs if each.scope == "key"]
-        statements = [
-            {**each, "Resource": "*"} for each in _statements(_without_doubles(on_key), place, principal)
-        ]
+        statements = [{**each, "Resource": "*"} for each in _statements(_without_doubles(on_key), place, principal)]
         documents["key"] = {"Statement": statements}
     return documents
 
@@ -120,9 +118,7 @@ def _without_doubles(needs: Sequence[_Need]) -> Iterator[_Need]:
             yield _Need(each.sid, each.abilities, actions, each.scope)
 
 
-def _statements(
-    needs: Iterator[_Need], place: Place, principal: Mapping[str, Any]
-) -> Iterator[dict[str, Any]]:
+def _statements(needs: Iterator[_Need], place: Place, principal: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for each in needs:
         resources = _resources(each.scope, place)
         yield {

@@ -54,9 +54,7 @@ def path_of(document: PolicyDocument, statement: Statement) -> str:
     """Return the JSON path of a statement."""
     if document.fragment:
         return "$"
-    return (
-        f"$.Statement[{statement.index}]" if isinstance(document.value["Statement"], list) else "$.Statement"
-    )
+    return f"$.Statement[{statement.index}]" if isinstance(document.value["Statement"], list) else "$.Statement"
 
 
 def _document(document: PolicyDocument, raw_size: int | None) -> Iterator[Finding]:
@@ -70,16 +68,12 @@ def _document(document: PolicyDocument, raw_size: int | None) -> Iterator[Findin
     elif document.size > limit * NEAR:
         yield finding("near-limit", f"{document.size:,} of {limit:,} bytes")
     elif raw_size is not None and raw_size > limit:
-        yield finding(
-            "near-limit", f"{raw_size:,} bytes with white space, {document.size:,} of {limit:,} without"
-        )
+        yield finding("near-limit", f"{raw_size:,} bytes with white space, {document.size:,} of {limit:,} without")
     sids: dict[str, Statement] = {}
     for statement in document.statements:
         if statement.sid and statement.sid in sids:
             message = f"{statement.sid!r} is also the Sid of {sids[statement.sid].label}"
-            yield finding(
-                "duplicate-sid", message, where=statement.label, path=f"{path_of(document, statement)}.Sid"
-            )
+            yield finding("duplicate-sid", message, where=statement.label, path=f"{path_of(document, statement)}.Sid")
         sids.setdefault(statement.sid or "", statement)
     if document.kind == "kms" and not any(_keeps_control(each) for each in document.statements):
         yield finding("key-lockout", "no statement lets the key's own account change the key's policy")
@@ -88,27 +82,19 @@ def _document(document: PolicyDocument, raw_size: int | None) -> Iterator[Findin
 def _keeps_control(statement: Statement) -> bool:
     if statement.effect != "Allow" or statement.not_principal or statement.conditions:
         return False
-    changes = any(
-        any(known.name == "kms:PutKeyPolicy" for known in known_actions(each)) for each in statement.actions
-    )
-    return changes is not statement.not_action and bool(
-        statement.principals.aws or statement.principals.everyone
-    )
+    changes = any(any(known.name == "kms:PutKeyPolicy" for known in known_actions(each)) for each in statement.actions)
+    return changes is not statement.not_action and bool(statement.principals.aws or statement.principals.everyone)
 
 
 def _statement(document: PolicyDocument, statement: Statement) -> Iterator[Finding]:
     path, where = path_of(document, statement), statement.label
     for name in statement.value.keys() - _STATEMENT_FIELDS:
-        yield finding(
-            "unknown-field", f"the statement has a field {name!r}", where=where, path=f"{path}.{name}"
-        )
+        yield finding("unknown-field", f"the statement has a field {name!r}", where=where, path=f"{path}.{name}")
     yield from _principals(statement, path)
     yield from _actions(document, statement, path)
     yield from _resources(document, statement, path)
     for condition in statement.conditions:
-        yield from _condition(
-            document, statement, condition, f"{path}.Condition.{condition.operator}.{condition.name}"
-        )
+        yield from _condition(document, statement, condition, f"{path}.Condition.{condition.operator}.{condition.name}")
 
 
 def _principals(statement: Statement, path: str) -> Iterator[Finding]:
@@ -177,14 +163,10 @@ def _resources(document: PolicyDocument, statement: Statement, path: str) -> Ite
             message = f"{resource!r} is no ARN of {document.kind.upper()}"
             yield finding("invalid-resource", message, where=statement.label, path=element)
         if "${" in resource and not statement.variables:
-            yield finding(
-                "old-version", f"{resource!r} is taken literally", where=statement.label, path=element
-            )
+            yield finding("old-version", f"{resource!r} is taken literally", where=statement.label, path=element)
 
 
-def _condition(
-    document: PolicyDocument, statement: Statement, condition: Condition, path: str
-) -> Iterator[Finding]:
+def _condition(document: PolicyDocument, statement: Statement, condition: Condition, path: str) -> Iterator[Finding]:
     if any("${" in value for value in condition.values) and not statement.variables:
         yield finding(
             "old-version",

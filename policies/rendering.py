@@ -49,9 +49,7 @@ def _nothing() -> PolicyDocument:
 # Terraform
 
 
-def _terraform(
-    place: Place, policy: PolicyDocument | None, key_policy: PolicyDocument | None, *, whole: bool
-) -> str:
+def _terraform(place: Place, policy: PolicyDocument | None, key_policy: PolicyDocument | None, *, whole: bool) -> str:
     blocks: list[str] = []
     if policy is not None and policy.kind == "gcs":
         blocks += [_iam_member(place, binding.value, at) for at, binding in enumerate(policy.bindings)]
@@ -122,9 +120,7 @@ def _hcl_list(texts: Sequence[str]) -> str:
 
 def _cloudformation(place: Place, policy: PolicyDocument | None, key_policy: PolicyDocument | None) -> str:
     if place.cloud == "gs":
-        raise ContractError(
-            "CloudFormation knows no Google Cloud Storage", next_step="use --as terraform or --as cli"
-        )
+        raise ContractError("CloudFormation knows no Google Cloud Storage", next_step="use --as terraform or --as cli")
     template: dict[str, Any] = {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": f"Access of Nimble to the bucket {place.bucket}",
@@ -200,7 +196,5 @@ def _add_binding(place: Place, binding: Mapping[str, Any]) -> Iterator[str]:
             continue
         delimiter = next(each for each in ",;|~^#" if not any(each in text for text in condition.values()))
         prefix = "" if delimiter == "," else f"^{delimiter}^"
-        fields = delimiter.join(
-            f"{name}={condition[name]}" for name in ("expression", "title", "description")
-        )
+        fields = delimiter.join(f"{name}={condition[name]}" for name in ("expression", "title", "description"))
         yield f"{line} --condition={shlex.quote(prefix + fields)}"

@@ -76,9 +76,7 @@ def _documents(text: bytes) -> Iterator[PolicyDocument]:
 def _kind(value: Any) -> Any:
     # Bindings are not evaluated here; anything else is read by the one grammar S3 and KMS share.
     if isinstance(value, dict) and "bindings" in value and "Statement" not in value:
-        raise ContractError(
-            "a Cloud Storage policy is not decided by requests", cause="it has bindings, no statements"
-        )
+        raise ContractError("a Cloud Storage policy is not decided by requests", cause="it has bindings, no statements")
     return "s3"
 
 

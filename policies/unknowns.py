@@ -100,9 +100,7 @@ class OpenRequest:
 
     def _bounded(self, boxes: Sequence[Box], reason: str) -> Decision:
         if any(not box.terms for box in boxes if not box.allow):
-            return Decision(
-                "explicitly_denied", self._references(box for box in boxes if not (box.allow or box.terms))
-            )
+            return Decision("explicitly_denied", self._references(box for box in boxes if not (box.allow or box.terms)))
         terms = [term for box in boxes for term in box.terms]
         return Decision("depends", self._references(iter(boxes)), self._names(terms), reason)
 
@@ -152,23 +150,17 @@ class OpenRequest:
         if unknown:
             return _opaque((condition.name, *_variable_names(unknown)), (condition,))
         if condition.dynamic:
-            variables = {
-                part.key: self.lookup(part.key) for each in condition.templates for part in each.variables
-            }
+            variables = {part.key: self.lookup(part.key) for each in condition.templates for part in each.variables}
             return _term(condition, self.lookup, (condition, *variables.items()))
         known = self.policy.terms.get(condition)
         if known is None:
             known = self.policy.terms[condition] = _term(condition, NO_VALUES, condition)
         return known
 
-    def _over_variables(
-        self, templates: Sequence[Template], text: str, test: Callable[[Lookup], bool]
-    ) -> Term:
+    def _over_variables(self, templates: Sequence[Template], text: str, test: Callable[[Lookup], bool]) -> Term:
         """Return the term over the one unknown variable of ``templates``: its values are parts of
         ``text``."""
-        names = {
-            part.key: part.name for each in templates for part in each.variables if self.is_unknown(part.key)
-        }
+        names = {part.key: part.name for each in templates for part in each.variables if self.is_unknown(part.key)}
         places = sorted({place for each in templates for place in _places(each, text, self)})
         if len(names) > 1 or len(places) > _PLACES:
             return _opaque(tuple(names.values()), (text, *templates))
@@ -234,9 +226,7 @@ def _opaque(names: tuple[str, ...], identity: object) -> Term:
 
 def _places(of: Template, text: str, request: OpenRequest) -> Iterator[str]:
     """Yield every part of ``text`` for which the first unknown variable could stand."""
-    unknown = [
-        at for at, part in enumerate(of.parts) if isinstance(part, Variable) and request.is_unknown(part.key)
-    ]
+    unknown = [at for at, part in enumerate(of.parts) if isinstance(part, Variable) and request.is_unknown(part.key)]
     before = Template(of.parts[: unknown[0]], of.variables).resolve(request.lookup)
     rest = Template(of.parts[unknown[0] + 1 :], of.variables)
     after = rest.resolve(request.lookup) if len(unknown) == 1 else (Wildcard.RUN,)

@@ -111,9 +111,7 @@ def _merged(parts: Iterator[Part]) -> Iterator[Part]:
 
 def escape(text: str) -> str:
     """Write ``text`` so that a policy of Version 2012-10-17 takes every character of it literally."""
-    return re.sub(
-        r"[*?$]", lambda found: "${" + found.group() + "}" if found.group() in "*?" else _dollar(found), text
-    )
+    return re.sub(r"[*?$]", lambda found: "${" + found.group() + "}" if found.group() in "*?" else _dollar(found), text)
 
 
 def _dollar(found: re.Match[str]) -> str:

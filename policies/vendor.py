@@ -185,9 +185,7 @@ def facts() -> NimbleFacts:
         ),
         storage_types=MappingProxyType(delivery["storage_types"]),
         delivery_parameters=tuple(delivery["parameters"]),
-        delivery_keys=tuple(
-            DeliveryKey(each["case"], each["key"], each.get("note", "")) for each in delivery["keys"]
-        ),
+        delivery_keys=tuple(DeliveryKey(each["case"], each["key"], each.get("note", "")) for each in delivery["keys"]),
         overwrites=MappingProxyType({cloud: each["value"] for cloud, each in delivery["overwrite"].items()}),
         gcs_role=data["gcs"]["role"]["value"],
         api=ApiFacts(

@@ -141,9 +141,7 @@ class Author:
     def extract(self, html: int = 24_000, markdown: int = 9_000) -> dict[str, Any]:
         """Return an extract with a page of about so many characters."""
         headers = {"content-type": "text/html; charset=utf-8", "server": "nginx"}
-        return self.envelope(
-            {"html": self.html(html), "markdown": self.markdown(markdown), "headers": headers}
-        )
+        return self.envelope({"html": self.html(html), "markdown": self.markdown(markdown), "headers": headers})
 
     def agent(self, products: int | None = None) -> dict[str, Any]:
         """Return an agent's result: ``parsing`` is one object, or an array of ``products``."""
@@ -154,9 +152,7 @@ class Author:
 
     def entities(self) -> dict[str, Any]:
         """Return an extract whose parser found named entities."""
-        return self.envelope(
-            {"html": self.html(4000), "parsing": {"entities": {"Product": [self.product()]}}}
-        )
+        return self.envelope({"html": self.html(4000), "parsing": {"entities": {"Product": [self.product()]}}})
 
     def crawl_page(self) -> dict[str, Any]:
         """Return one page of a crawl."""
@@ -189,19 +185,11 @@ class Author:
         lines = b"".join(b"\x00" + self.random.randbytes(side * 3) for _ in range(side))
 
         def chunk(kind: bytes, content: bytes) -> bytes:
-            return (
-                struct.pack(">I", len(content))
-                + kind
-                + content
-                + struct.pack(">I", zlib.crc32(kind + content))
-            )
+            return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
         header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
         return (
-            b"\x89PNG\r\n\x1a\n"
-            + chunk(b"IHDR", header)
-            + chunk(b"IDAT", zlib.compress(lines))
-            + chunk(b"IEND", b"")
+            b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
         )
 
 
@@ -227,9 +215,7 @@ def jobs_json_lines(rows: Iterable[Mapping[str, Any]]) -> bytes:
 
 def jobs_csv(rows: Iterable[Mapping[str, Any]]) -> bytes:
     """Return rows as CSV; nested values are JSON in a field."""
-    flat = [
-        {name: json.dumps(v) if isinstance(v, list | dict) else v for name, v in row.items()} for row in rows
-    ]
+    flat = [{name: json.dumps(v) if isinstance(v, list | dict) else v for name, v in row.items()} for row in rows]
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, fieldnames=list(flat[0]))
     writer.writeheader()
@@ -250,9 +236,7 @@ def jobs_parquet(rows: Iterable[Mapping[str, Any]]) -> bytes:
 
 def jobs_document(author: Author, rows: list[dict[str, Any]]) -> bytes:
     """Return rows as the one document per run that the web form offers."""
-    return json_bytes(
-        {"run_id": author.task_id(), "status": "SUCCESS", "result_count": len(rows), "files": rows}
-    )
+    return json_bytes({"run_id": author.task_id(), "status": "SUCCESS", "result_count": len(rows), "files": rows})
 
 
 _JSON = {"Content-Type": "application/json"}
@@ -280,9 +264,7 @@ _KINDS: tuple[Callable[[Author], Delivery], ...] = (
     lambda author: _compressed(author.agent(products=20)),
     lambda author: _plain(author.entities()),
     lambda author: _compressed(author.crawl_page(), f"crawl/{author.task_id()}"),
-    lambda author: _plain(
-        author.agent(), f"named/{author.random.choice(_BRANDS)} {author.random.randrange(10**6)}"
-    ),
+    lambda author: _plain(author.agent(), f"named/{author.random.choice(_BRANDS)} {author.random.randrange(10**6)}"),
 )
 
 
@@ -296,9 +278,7 @@ def singular(author: Author) -> Iterator[Delivery]:
     rows = jobs_rows(author, 50)
     yield Delivery("output/run-1.jsonl", jobs_json_lines(rows), {"Content-Type": "application/x-ndjson"})
     yield Delivery("output/run-2.csv", jobs_csv(rows), {"Content-Type": "text/csv"})
-    yield Delivery(
-        "output/run-3.parquet", jobs_parquet(rows), {"Content-Type": "application/vnd.apache.parquet"}
-    )
+    yield Delivery("output/run-3.parquet", jobs_parquet(rows), {"Content-Type": "application/vnd.apache.parquet"})
     yield Delivery("output/run-4.json", jobs_document(author, rows), _JSON)
 
 
@@ -353,8 +333,7 @@ def large_json_lines(megabytes: int, seed: int = 1) -> Iterator[bytes]:
     written = row = 0
     while written < megabytes * 10**6:
         lines = [
-            b'{"row":%d,%b\n' % (row + n, product)
-            for n, product in enumerate(author.random.choices(products, k=1000))
+            b'{"row":%d,%b\n' % (row + n, product) for n, product in enumerate(author.random.choices(products, k=1000))
         ]
         block = b"".join(lines)
         row += len(lines)

@@ -66,7 +66,7 @@ def arrive(s3: MemoryS3, sqs: MemorySqs, objects: int, again: int, chance: rando
         time.sleep(0.05)
 
 
-def soak(folder: Path, objects: int, kills: int, *, seed: int = 1, again: int = 0) -> Soaked:
+def soak(folder: Path, objects: int, kills: int, *, seed: int = 1, again: int = 0, lease: int = 60) -> Soaked:
     """Run it, with the surroundings' credentials; AWS_ENDPOINT_URL is set for the workers alone."""
     chance = random.Random(seed)
     s3, sqs = MemoryS3({}), MemorySqs()
@@ -78,7 +78,7 @@ def soak(folder: Path, objects: int, kills: int, *, seed: int = 1, again: int = 
         Running(
             folder / f"w{number}",
             *("watch", f"s3://bucket/{PREFIX}", destination, "--queue", sqs.queue_url),
-            *("--format", "json", "--workers", "1", "--lease", "60s", "--beside", destinations[1 - number]),
+            *("--format", "json", "--workers", "1", "--lease", f"{lease}s", "--beside", destinations[1 - number]),
             environment=surroundings,
         ).start()
         for number, destination in enumerate(destinations)

@@ -40,13 +40,9 @@ _MARKS = {"holds": "✓", "fails": "✗", "depends": "?"}
 @target_options
 @cloud_option
 @kind_option
-@click.option(
-    "--key-policy", metavar="FILE", help="The policy of the bucket's KMS key, or the statement for it."
-)
+@click.option("--key-policy", metavar="FILE", help="The policy of the bucket's KMS key, or the statement for it.")
 @click.option("--region", metavar="REGION", help="The bucket's region, where a condition turns on it.")
-@click.option(
-    "--account", metavar="ID", help="The account that owns the bucket, where a condition turns on it."
-)
+@click.option("--account", metavar="ID", help="The account that owns the bucket, where a condition turns on it.")
 @click.option(
     "--fail-on",
     type=click.Choice(["error", "warning", "info"]),
@@ -54,9 +50,7 @@ _MARKS = {"holds": "✓", "fails": "✗", "depends": "?"}
     show_default=True,
     help="From which severity of findings on to exit 7.",
 )
-@click.option(
-    "--format", "form", type=click.Choice(["table", "json", "jsonl"]), default="table", show_default=True
-)
+@click.option("--format", "form", type=click.Choice(["table", "json", "jsonl"]), default="table", show_default=True)
 def check(file: str, **options: Any) -> int:
     """Check a policy: a verdict per requirement, for every key; the chips Nimble would show; and findings.
 
@@ -219,9 +213,7 @@ def _fitted(line: str) -> str:
     indent = " " * (len(line) - len(line.lstrip()) + 2)
     width = shutil.get_terminal_size().columns
     # Bucket names and ARNs hold hyphens: to be copied, they stay whole.
-    wrapped = textwrap.wrap(
-        line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
-    )
+    wrapped = textwrap.wrap(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
     return "\n".join(wrapped)
 
 

@@ -66,18 +66,14 @@ class Target:
 def target_options(command: Command) -> Command:
     """Add the options that say which contract is to hold where; the command takes them as ``target``."""
     options = [
-        click.option(
-            "--mode", type=click.Choice(["async", "jobs"]), required=True, help="The delivery mode."
-        ),
+        click.option("--mode", type=click.Choice(["async", "jobs"]), required=True, help="The delivery mode."),
         click.option("--bucket", required=True, metavar="NAME", help="The bucket's name."),
         click.option(
             "--prefix",
             metavar="PREFIX",
             help="async: where results are delivered. Default: the whole bucket.",
         ),
-        click.option(
-            "--input", "input_prefix", metavar="PREFIX", help="jobs: where the input lies. Default: input/."
-        ),
+        click.option("--input", "input_prefix", metavar="PREFIX", help="jobs: where the input lies. Default: input/."),
         click.option(
             "--output",
             "output_prefix",
@@ -159,9 +155,7 @@ def parse_raw(text: bytes, source: str, kind: str | None) -> PolicyDocument:
 kind_option = click.option(
     "--kind", type=click.Choice(["s3", "kms", "gcs"]), help="What the document is. Default: as it looks."
 )
-cloud_option = click.option(
-    "--cloud", type=click.Choice(["s3", "gs"]), help="The cloud. Default: the document's."
-)
+cloud_option = click.option("--cloud", type=click.Choice(["s3", "gs"]), help="The cloud. Default: the document's.")
 
 
 def say(text: str = "") -> None:

@@ -18,12 +18,8 @@ _SINGLE = ("principal", "action", "resource")
 
 @click.command(short_help="Decide requests by resource policies.")
 @click.argument("files", metavar="[FILE|-]...", nargs=-1)
-@click.option(
-    "--requests", metavar="FILE|-", help="Many requests, one JSON object a line, each with its policy."
-)
-@click.option(
-    "--principal", metavar="ARN", help="Who asks: an ARN, an account, * for anonymous, NAME.amazonaws.com."
-)
+@click.option("--requests", metavar="FILE|-", help="Many requests, one JSON object a line, each with its policy.")
+@click.option("--principal", metavar="ARN", help="Who asks: an ARN, an account, * for anonymous, NAME.amazonaws.com.")
 @click.option("--action", metavar="ACTION", help="What is asked for, such as s3:PutObject.")
 @click.option("--resource", metavar="ARN", help="On what.")
 @click.option(
@@ -64,9 +60,7 @@ def simulate(files: tuple[str, ...], requests: str | None, **options: Any) -> in
             extra = f"--{given[0]}" if given else files[0]
             raise UsageError(f"{extra} beside --requests", cause="each line names its own policy and request")
         if options["form"] in ("table", "json"):
-            raise UsageError(
-                f"--format {options['form']} with --requests", cause="many answers are printed as jsonl"
-            )
+            raise UsageError(f"--format {options['form']} with --requests", cause="many answers are printed as jsonl")
         return _many(requests)
     if not files:
         raise UsageError("no policy", next_step="name a file, or use --requests FILE")

@@ -13,7 +13,6 @@ from harvester.cloud.queues import MessageQueue, QueueMessage
 from harvester.errors import HarvesterError
 from harvester.events.state import EventState
 
-_WAIT_SECONDS = 5.0
 _RECEIVE = 40
 
 
@@ -103,11 +102,12 @@ class Leases:
 class Receiver:
     """Takes messages in, a few hundred ahead of the work."""
 
-    def __init__(self, source: MessageQueue, leases: Leases, lease: float, ahead: int) -> None:
-        """Start the thread."""
+    def __init__(self, source: MessageQueue, leases: Leases, lease: float, ahead: int, *, wait: float) -> None:
+        """Start the thread; it waits up to ``wait`` seconds for a message, as long as it may take to stop."""
         self._source = source
         self._leases = leases
         self._lease = lease
+        self._wait = wait
         self._buffer: queue.Queue[Taken] = queue.Queue(max(1, ahead // _RECEIVE))
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._receive, name="receiver", daemon=True)
@@ -123,7 +123,7 @@ class Receiver:
     def _receive(self) -> None:
         while not self._stopped.is_set():
             try:
-                messages = self._source.receive(_RECEIVE, wait=_WAIT_SECONDS, lease=self._lease)
+                messages = self._source.receive(_RECEIVE, wait=self._wait, lease=self._lease)
             except HarvesterError as error:
                 self._put(error)
                 return

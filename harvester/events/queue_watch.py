@@ -41,6 +41,9 @@ _LOOKUPS = 8
 _FIRST_DELAY = 1.0
 _LONGEST_DELAY = 300.0
 _POLL_SECONDS = 0.2
+# Each wait is a request that costs; a stop may take as long. SQS asks all its servers from one second on.
+_LONG_WAIT = 5.0
+_SHORT_WAIT = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +173,8 @@ class _QueueWatch:
             leases = Leases(source, self._watching.lease, state)
             try:
                 self._take_up_again(intake, source, leases)
-                receiver = Receiver(source, leases, self._watching.lease, 2 * _BATCH)
+                wait = _SHORT_WAIT if self._watching.once else _LONG_WAIT
+                receiver = Receiver(source, leases, self._watching.lease, 2 * _BATCH, wait=wait)
                 try:
                     self._work_off(intake, source, leases, receiver)
                 finally:

@@ -16,9 +16,7 @@ from harvester.result.record import Reason, Refused
 class ContentStream(io.RawIOBase):
     """A readable file over content; reading raises Refused where the delivery itself is at fault."""
 
-    def __init__(
-        self, source: BinaryIO, sink: BinaryIO | None, *, compressed: bool, max_content_bytes: int
-    ) -> None:
+    def __init__(self, source: BinaryIO, sink: BinaryIO | None, *, compressed: bool, max_content_bytes: int) -> None:
         """Read ``source``; what is inflated is written to ``sink``, if there is one."""
         self.sink = sink if compressed else None
         """Where what passes is written."""
@@ -27,9 +25,7 @@ class ContentStream(io.RawIOBase):
         self._source = source
         self._digest = xxh3_128()
         blocks = read_blocks(source)
-        self._blocks = (
-            inflate_blocks(blocks, max_content_bytes) if compressed else _bounded(blocks, max_content_bytes)
-        )
+        self._blocks = inflate_blocks(blocks, max_content_bytes) if compressed else _bounded(blocks, max_content_bytes)
         self._pending: deque[bytes] = deque()
         """Blocks pulled and not yet read."""
 

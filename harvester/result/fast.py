@@ -162,11 +162,7 @@ def _check_utf8(content: bytes) -> None:
 def _with_data(document: _Document, data: _Data) -> tuple[Glance | None, int]:
     """Return what an envelope is, and how many bytes of it are long texts."""
     html, markdown, parsing = data.html, data.markdown, data.parsing
-    if not (
-        _has_type(html, _QUOTE)
-        and _has_type(markdown, _QUOTE)
-        and _has_type(parsing, _OPEN_OBJECT, _OPEN_ARRAY)
-    ):
+    if not (_has_type(html, _QUOTE) and _has_type(markdown, _QUOTE) and _has_type(parsing, _OPEN_OBJECT, _OPEN_ARRAY)):
         return None, 0
     has_agent = document.metadata is not None and document.metadata.agent is not UNSET
     texts = (0 if html is UNSET else len(html)) + (0 if markdown is UNSET else len(markdown))

@@ -154,9 +154,7 @@ class ResultReader:
                 self._user_schema.check(bytes(found.parsing))
             return _Findings(found.shape, _label(found.task_id), _label(found.status), found.rows)
         shape = tables.shape_by_content(content[:_PEEK_BYTES], key)
-        return (
-            self._scan_document(io.BytesIO(content)) if shape is None else _table(shape, io.BytesIO(content))
-        )
+        return self._scan_document(io.BytesIO(content)) if shape is None else _table(shape, io.BytesIO(content))
 
     def _scan_document(self, source: Source) -> _Findings:
         """Look at one JSON document patiently, block by block. Raises Refused."""
@@ -214,11 +212,7 @@ def _label(value: object) -> str | None:
     """Return a short text that any file and database can hold, or None for what is no text."""
     if not isinstance(value, str):
         return None
-    return (
-        value[:_MAX_LABEL]
-        if value.isascii()
-        else value[:_MAX_LABEL].encode("utf-8", "backslashreplace").decode()
-    )
+    return value[:_MAX_LABEL] if value.isascii() else value[:_MAX_LABEL].encode("utf-8", "backslashreplace").decode()
 
 
 def _size_and_digest(source: BinaryIO) -> tuple[int, str]:

@@ -354,9 +354,7 @@ class Scanner:
             self._state = self._end
             return True
         closing, expected = (
-            (_CLOSE_OBJECT, "a comma or }")
-            if self._open[-1] == _OPEN_OBJECT
-            else (_CLOSE_ARRAY, "a comma or ]")
+            (_CLOSE_OBJECT, "a comma or }") if self._open[-1] == _OPEN_OBJECT else (_CLOSE_ARRAY, "a comma or ]")
         )
         byte = self._next(expected)
         if byte == _COMMA:
@@ -408,9 +406,7 @@ class Scanner:
         key = self._keys[-1] if self._keys else None
         if byte == _OPEN_OBJECT:
             value: dict[str, Any] | list[Any] = {}
-            captured = depth == 0 or (
-                depth == 1 and self._skeletons[0] is not None and key in _CAPTURED_CONTAINERS
-            )
+            captured = depth == 0 or (depth == 1 and self._skeletons[0] is not None and key in _CAPTURED_CONTAINERS)
             skeleton = value if captured else None
             self._state = self._first_key
         else:
@@ -448,9 +444,7 @@ class Scanner:
                 self.rows.bad(f"{_TYPES.get(byte, 'a number')}, expected an object")
             wanted = self._keep_rows
         else:
-            wanted = (
-                self._keep_parsing and depth == 2 and self._keys[0] == "data" and self._keys[1] == "parsing"
-            )
+            wanted = self._keep_parsing and depth == 2 and self._keys[0] == "data" and self._keys[1] == "parsing"
         if wanted:
             self._kept_from = self._base + self._index
             self._kept_depth = depth

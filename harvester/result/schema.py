@@ -105,9 +105,7 @@ class UserSchema:
 
         schema = _parse_schema(text)
         try:
-            jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator).check_schema(
-                schema
-            )
+            jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator).check_schema(schema)
         except jsonschema.SchemaError as error:
             raise UserSchemaError(
                 f"the schema is not a JSON Schema: {_path('#', error.path, '/')}",
@@ -142,11 +140,7 @@ def _parse_schema(text: str) -> Any:
         scan(content)
         schema = json.loads(content)
     except (Refused, ValueError, RecursionError) as error:
-        cause = (
-            error.problem.detail
-            if isinstance(error, Refused)
-            else f"it cannot be read ({type(error).__name__})"
-        )
+        cause = error.problem.detail if isinstance(error, Refused) else f"it cannot be read ({type(error).__name__})"
         raise UserSchemaError("the schema is not JSON", cause=cause, next_step="correct the file") from error
     if not isinstance(schema, dict | bool):
         raise UserSchemaError(
@@ -210,8 +204,6 @@ def _explain(error: ValidationError, root: str) -> str:
 
 def _path(root: str, steps: Iterable[str | int], separator: str) -> str:
     """Write a path; names of keys are escaped to one line of legal text and a long path is cut."""
-    parts = [
-        f"[{step}]" if isinstance(step, int) and separator == "." else f"{separator}{step}" for step in steps
-    ]
+    parts = [f"[{step}]" if isinstance(step, int) and separator == "." else f"{separator}{step}" for step in steps]
     text = root + "".join(parts).encode("unicode_escape").decode()
     return text if len(text) <= _MAX_PATH else text[:_MAX_PATH] + "…"

@@ -30,9 +30,7 @@ def shape_of(document: Any) -> Shape:
         if "run" in document and "output" in document:
             return Shape.RUN
         if "status" not in document:
-            raise Refused(
-                Reason.UNKNOWN_SHAPE, "the object has none of the keys data, status, files, run with output"
-            )
+            raise Refused(Reason.UNKNOWN_SHAPE, "the object has none of the keys data, status, files, run with output")
         return Shape.EXTRACT
     data = document["data"]
     metadata = document.get("metadata")

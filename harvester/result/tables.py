@@ -169,9 +169,7 @@ def csv_records(source: Source) -> Iterator[list[str] | str]:
     """
     csv.field_size_limit(MAX_CSV_FIELD)
     # Bytes that are not UTF-8 come through as surrogates, which no UTF-8 text holds.
-    text = io.TextIOWrapper(
-        cast("BinaryIO", source), encoding="utf-8-sig", errors="surrogateescape", newline=""
-    )
+    text = io.TextIOWrapper(cast("BinaryIO", source), encoding="utf-8-sig", errors="surrogateescape", newline="")
     try:
         reader = csv.reader(text, strict=True)
         width = 0
@@ -252,13 +250,9 @@ def parquet_batches(source: BinaryIO) -> Iterator[Any | UnreadableRows]:
     unreadable = (pa.ArrowException, OSError, ValueError)
     try:
         parquet = pq.ParquetFile(source, page_checksum_verification=True)
-        groups = [
-            parquet.metadata.row_group(number).num_rows for number in range(parquet.metadata.num_row_groups)
-        ]
+        groups = [parquet.metadata.row_group(number).num_rows for number in range(parquet.metadata.num_row_groups)]
     except unreadable as error:
-        raise Refused(
-            Reason.UNREADABLE_PARQUET, f"the footer cannot be read ({type(error).__name__})"
-        ) from error
+        raise Refused(Reason.UNREADABLE_PARQUET, f"the footer cannot be read ({type(error).__name__})") from error
     for number, rows in enumerate(groups):
         read = 0
         try:

@@ -32,9 +32,7 @@ def _landed(key: str) -> tuple[bytes, bytes]:
     return key.removesuffix(".gz").encode(), gzip.decompress(body) if packed else body
 
 
-def test_every_payload_has_its_stated_outcome(
-    store: MemoryS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_payload_has_its_stated_outcome(store: MemoryS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", store.url)
     destination = tmp_path / "destination"
     by_outcome = Counter(payload.outcome for payload in CASES.values())

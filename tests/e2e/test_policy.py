@@ -81,9 +81,7 @@ def test_show_prints_every_form(mode: str, form: str) -> None:
     done = run("show", "--mode", mode, "--bucket", "bkt", "--as", form, "--whole")
     assert done.returncode == 0
     assert "s3:PutObject" in done.stdout
-    assert ("statements it does not hold are removed" in done.stderr) is (
-        form in ("terraform", "cloudformation")
-    )
+    assert ("statements it does not hold are removed" in done.stderr) is (form in ("terraform", "cloudformation"))
 
 
 def test_show_says_what_is_opened() -> None:
@@ -216,10 +214,7 @@ class TestCheck:
         key.write_text(run("show", *ASYNC, "--document", "key").stdout, encoding="utf-8")
         done = run("check", current, *ASYNC, "--key-policy", key, "--kms-key", KEY, "--format", "json")
         assert done.returncode == 0
-        assert any(
-            each["requirement"] == "kms:GenerateDataKey* on key"
-            for each in json.loads(done.stdout)["verdicts"]
-        )
+        assert any(each["requirement"] == "kms:GenerateDataKey* on key" for each in json.loads(done.stdout)["verdicts"])
         assert run("check", key, *ASYNC).returncode == 0
         both = run("check", "-", *ASYNC, "--key-policy", "-")
         assert both.returncode == 2
@@ -371,9 +366,7 @@ class TestSimulate:
             {"IpAddress": {"aws:SourceIp": "1.1.1.1"}},
         ]
         path = tmp_path / "mixed.json"
-        path.write_text(
-            json.dumps({"Statement": [{**base, "Condition": each} for each in mixed]}), encoding="utf-8"
-        )
+        path.write_text(json.dumps({"Statement": [{**base, "Condition": each} for each in mixed]}), encoding="utf-8")
         asked = (
             "--principal",
             "*",
@@ -385,14 +378,9 @@ class TestSimulate:
             "*",
         )
         assert "operators of different kinds" in run("simulate", path, *asked).stdout
-        assert (
-            "different kinds"
-            in json.loads(run("simulate", path, *asked, "--format", "json").stdout)["reason"]
-        )
+        assert "different kinds" in json.loads(run("simulate", path, *asked, "--format", "json").stdout)["reason"]
         many = self.line(policy=json.loads(path.read_text(encoding="utf-8")), unknown=["*"])
-        assert (
-            "different kinds" in json.loads(run("simulate", "--requests", "-", stdin=many).stdout)["reason"]
-        )
+        assert "different kinds" in json.loads(run("simulate", "--requests", "-", stdin=many).stdout)["reason"]
 
     @pytest.mark.parametrize(
         ("arguments", "said"),
@@ -433,9 +421,7 @@ class TestMerge:
     def test_a_merge_prints_the_document_and_proposes_the_exemption(self, policy: Path) -> None:
         done = run("merge", policy, *ASYNC)
         assert done.returncode == 10
-        assert done.stdout == policy.read_text(encoding="utf-8"), (
-            "nothing of ours is missing, so nothing changes"
-        )
+        assert done.stdout == policy.read_text(encoding="utf-8"), "nothing of ours is missing, so nothing changes"
         assert "statement 1 (OrgOnly) denies Nimble" in done.stderr
         assert '+    "ArnNotEquals": {' in done.stderr
         assert "then the contract holds" in done.stderr

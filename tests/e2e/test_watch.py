@@ -148,16 +148,25 @@ def test_what_cannot_be_worked_off_is_left_and_told(announced: Make, tmp_path: P
     assert "is deleted" in owned.stderr
 
 
-def test_an_invalid_result_is_settled_and_a_denied_one_is_not(announced: Make, tmp_path: Path) -> None:
+def test_an_invalid_result_is_settled_and_a_denied_one_is_not(
+    announced: Make, tmp_path: Path, moto: ServerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bucket = announced(max_deliveries=2)
-    broken = bucket.deliver(f"{PREFIX}broken.json", b'{"url": ')
-    bucket.say(s3_event(bucket.name, f"{PREFIX}broken.json", broken, 8))
-    ended = watch_once(bucket, tmp_path / "r")
+    for name, body in (("broken", b'{"url": '), ("denied", envelope("denied"))):
+        etag = bucket.deliver(f"{PREFIX}{name}.json", body)
+        bucket.say(s3_event(bucket.name, f"{PREFIX}{name}.json", etag, len(body)))
+    with FaultProxy(moto.url) as proxy:
+        proxy.add(Rule(Status(403, "AccessDenied"), path="denied.json"))
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
+        ended = watch_once(bucket, tmp_path / "r")
     assert ended.code == 3
-    assert ended.report["counts"]["quarantined"] == 1
+    assert (ended.report["counts"]["quarantined"], ended.report["counts"]["failed"]) == (1, 1)
     assert ended.report["messages"]["deleted"] == 1
-    assert [problem["reason"] for problem in ended.report["problems"]] == ["broken_json"] or ended.report["problems"]
-    assert bucket.waiting() == 0
+    assert ended.report["messages"]["left_by_reason"] == {"failed": 1}
+    assert ended.problems[f"{PREFIX}broken.json"][0] == "quarantined"
+    assert ended.problems[f"{PREFIX}denied.json"] == ("failed", "object_denied")
+    assert "denied.json could not be fetched" in ended.stderr
+    assert bucket.waiting() == 1
 
 
 def test_queues_that_cannot_be(announced: Make, tmp_path: Path, moto: ServerProcess) -> None:
@@ -171,6 +180,8 @@ def test_queues_that_cannot_be(announced: Make, tmp_path: Path, moto: ServerProc
     assert directory.code == 2
     both = run("watch", bucket.location, tmp_path / "r", "--queue", bucket.queue, "--every", "1m")
     assert both.code == 2
+    beside = watch_once(bucket, tmp_path / "r", "--beside", str(tmp_path / "never"))
+    assert beside.code == 0, beside.stderr
     no_dead_letters = watch_once(bucket, tmp_path / "r")
     assert no_dead_letters.code == 0
     assert "no dead-letter queue" in no_dead_letters.stderr
@@ -199,7 +210,7 @@ def test_a_worker_that_is_asked_to_stop_gives_back_what_it_has_not_begun(announc
 
 def test_two_workers_killed_at_any_moment_land_everything_once(tmp_path: Path) -> None:
     """Both are killed now and then and started anew, while objects arrive and every message comes twice."""
-    found = soak(tmp_path, 300, 4, seed=7, again=1)
+    found = soak(tmp_path, 300, 4, seed=7, again=1, lease=20)
     assert found.kills == 4
     assert found.deliveries >= 600
     assert found.landed == 300

@@ -93,9 +93,7 @@ _conditions: st.SearchStrategy[tuple[str, str, Any]] = st.one_of(
         st.sampled_from(["5", 10, ["5", "7"]]),
     ),
     st.tuples(
-        st.sampled_from(
-            ["ForAllValues:StringEquals", "ForAnyValue:StringEquals", "ForAnyValue:StringNotEquals"]
-        ),
+        st.sampled_from(["ForAllValues:StringEquals", "ForAnyValue:StringEquals", "ForAnyValue:StringNotEquals"]),
         st.just("aws:TagKeys"),
         st.sampled_from(["a", ["a", "b"]]),
     ),

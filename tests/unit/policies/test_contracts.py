@@ -22,9 +22,7 @@ GCS = policies.contract("async", "gs")
 
 
 def _data() -> dict[str, Any]:
-    value: dict[str, Any] = json.loads(
-        files("policies").joinpath("data", "nimble.json").read_text(encoding="utf-8")
-    )
+    value: dict[str, Any] = json.loads(files("policies").joinpath("data", "nimble.json").read_text(encoding="utf-8"))
     return value
 
 
@@ -54,9 +52,7 @@ def test_what_nimble_documents_nowhere_is_marked() -> None:
         if each["source"] == "none":
             assert each["inferred"] is True
     assert [each.inferred for each in JOBS.key_requirements] == [True, True]
-    assert not any(
-        each.inferred for each in (*ASYNC.requirements, *JOBS.requirements, *ASYNC.key_requirements)
-    )
+    assert not any(each.inferred for each in (*ASYNC.requirements, *JOBS.requirements, *ASYNC.key_requirements))
 
 
 def test_the_facts_are_read() -> None:
@@ -200,20 +196,13 @@ class TestGenerate:
     def test_bucket_level_and_object_level_stand_apart(self) -> None:
         for contract in (ASYNC, JOBS):
             for each in policies.generate(contract, policies.place(contract, "bkt")).statements:
-                kinds = {
-                    kind
-                    for action in each.actions
-                    for known in known_actions(action)
-                    for kind in known.resources
-                }
+                kinds = {kind for action in each.actions for known in known_actions(action) for kind in known.resources}
                 assert not {"bucket", "object"} <= kinds
                 assert not any("Delete" in action for action in each.actions)
 
     def test_the_documented_policy_cannot_be_narrowed(self) -> None:
         with pytest.raises(ContractError, match="cannot be narrowed to a prefix"):
-            policies.generate(
-                ASYNC, policies.place(ASYNC, "bkt", prefixes={"prefix": "out"}), as_documented=True
-            )
+            policies.generate(ASYNC, policies.place(ASYNC, "bkt", prefixes={"prefix": "out"}), as_documented=True)
         jobs = policies.place(JOBS, "bkt", prefixes={"output": "out"})
         assert len(policies.generate(JOBS, jobs, as_documented=True).statements) == 2
 
@@ -272,10 +261,7 @@ class TestReader:
         assert list(documents) == ["identity", "bucket", "key"]
         bucket = policies.document(documents["bucket"])
         for arn in ("arn:aws:s3:::bkt/out/1.json", "arn:aws:s3:::bkt/in/1.json"):
-            allowed = (
-                policies.evaluate(bucket, policies.Request(self.READER, "s3:GetObject", arn)).effect
-                == "allowed"
-            )
+            allowed = policies.evaluate(bucket, policies.Request(self.READER, "s3:GetObject", arn)).effect == "allowed"
             assert allowed is ("/out/" in arn)
         assert {each["Resource"] for each in documents["key"]["Statement"]} == {"*"}
         assert list(self.documents("sync", reader=self.READER, account="222233334444")) == ["identity", "key"]

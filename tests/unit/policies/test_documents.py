@@ -78,9 +78,7 @@ LEGACY_KEY_POLICY = """{
         ("[" * 100_000, 1, MAX_DEPTH + 2, f"nested deeper than {MAX_DEPTH} levels"),
     ],
 )
-def test_what_is_not_json_is_refused_with_its_place(
-    text: str | bytes, line: int, column: int, problem: str
-) -> None:
+def test_what_is_not_json_is_refused_with_its_place(text: str | bytes, line: int, column: int, problem: str) -> None:
     with pytest.raises(ParseError) as caught:
         parse_json(text, source="policy.json")
     assert (caught.value.line, caught.value.column, caught.value.problem) == (line, column, problem)

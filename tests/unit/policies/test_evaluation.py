@@ -46,12 +46,8 @@ def decide(
     version: str | None = "2012-10-17",
     constraints: dict[str, Constraint] | None = None,
 ) -> policies.Decision:
-    document = (
-        {"Version": version, "Statement": list(statements)} if version else {"Statement": list(statements)}
-    )
-    return evaluate(
-        document, Request(principal, action, resource, context or {}, unknown, (), constraints or {})
-    )
+    document = {"Version": version, "Statement": list(statements)} if version else {"Statement": list(statements)}
+    return evaluate(document, Request(principal, action, resource, context or {}, unknown, (), constraints or {}))
 
 
 def effect(*statements: dict[str, Any], **request: Any) -> str:
@@ -78,9 +74,7 @@ class TestOrder:
         assert (decision.effect, decision.statements) == ("implicitly_denied", ())
 
     def test_several_documents_are_counted_through(self) -> None:
-        one, two = (
-            policies.document({"Statement": each}) for each in (statement(), statement("Deny", Sid="D"))
-        )
+        one, two = (policies.document({"Statement": each}) for each in (statement(), statement("Deny", Sid="D")))
         decision = evaluate([one, two], Request(NIMBLE, "s3:PutObject", OBJECT))
         assert [(each.index, each.sid) for each in decision.statements] == [(1, "D")]
 
@@ -139,9 +133,7 @@ class TestPrincipal:
         ],
     )
     def test_principal(self, principal: Any, who: str, *, matches: bool) -> None:
-        assert effect(statement(Principal=principal), principal=who) == (
-            "allowed" if matches else "implicitly_denied"
-        )
+        assert effect(statement(Principal=principal), principal=who) == ("allowed" if matches else "implicitly_denied")
 
     def test_a_canonical_user_may_be_the_callers_account(self) -> None:
         decision = decide(statement(Principal={"CanonicalUser": "a" * 64}))
@@ -254,10 +246,7 @@ class TestResource:
         assert (effect(statement(NotResource=resource)) == "allowed") is not matches
 
     def test_a_colon_and_a_newline_in_a_key_are_characters(self) -> None:
-        assert (
-            effect(statement(Resource="arn:aws:s3:::bkt/*/x"), resource="arn:aws:s3:::bkt/a:b\nc/x")
-            == "allowed"
-        )
+        assert effect(statement(Resource="arn:aws:s3:::bkt/*/x"), resource="arn:aws:s3:::bkt/a:b\nc/x") == "allowed"
 
     def test_a_variable_takes_the_requests_value(self) -> None:
         mine = statement(Resource="arn:aws:s3:::bkt/${AWS:UserName}/*")
@@ -419,10 +408,7 @@ class TestConditions:
         ):
             request = Request(NIMBLE, "s3:PutObject", OBJECT, {"a:N": number, "a:B": True})
             assert evaluate(document, request).effect == answer
-        assert (
-            evaluate(document, Request(NIMBLE, "s3:PutObject", OBJECT, {"a:N": 7, "a:B": False})).effect
-            != "allowed"
-        )
+        assert evaluate(document, Request(NIMBLE, "s3:PutObject", OBJECT, {"a:N": 7, "a:B": False})).effect != "allowed"
 
     def test_a_value_may_hold_variables(self) -> None:
         mine = {"StringLike": {"s3:prefix": ["${aws:username}/*", "x"]}}
@@ -500,13 +486,10 @@ class TestUnknown:
         late = statement("Deny", Condition={"DateGreaterThan": {"aws:CurrentTime": "2026-01-01T00:00:00.5Z"}})
         present = {"aws:CurrentTime": Constraint(present=True)}
         assert effect(statement(), early, late, unknown=["*"], constraints=present) == "depends"
-        edge = statement(
-            "Deny", Condition={"DateGreaterThanEquals": {"aws:CurrentTime": "2026-01-01T00:00:00Z"}}
-        )
+        edge = statement("Deny", Condition={"DateGreaterThanEquals": {"aws:CurrentTime": "2026-01-01T00:00:00Z"}})
         assert effect(statement(), early, edge, unknown=["*"], constraints=present) == "explicitly_denied"
         halves = [
-            statement("Deny", Condition={"IpAddress": {"aws:SourceIp": half}})
-            for half in ("0.0.0.0/1", "128.0.0.0/1")
+            statement("Deny", Condition={"IpAddress": {"aws:SourceIp": half}}) for half in ("0.0.0.0/1", "128.0.0.0/1")
         ]
         six = statement("Deny", Condition={"IpAddress": {"aws:SourceIp": "::/0"}})
         present = {"aws:SourceIp": Constraint(present=True)}
@@ -515,8 +498,7 @@ class TestUnknown:
 
     def test_a_key_of_several_values_may_hold_two_at_once(self) -> None:
         only = [
-            statement("Deny", Condition={"ForAllValues:StringEquals": {"aws:TagKeys": letter}})
-            for letter in ("a", "b")
+            statement("Deny", Condition={"ForAllValues:StringEquals": {"aws:TagKeys": letter}}) for letter in ("a", "b")
         ]
         present = {"aws:TagKeys": Constraint(present=True, within=(literal("a"), literal("b")))}
         assert effect(statement(), *only, unknown=["*"], constraints=present) == "depends"
@@ -535,9 +517,7 @@ class TestUnknown:
         assert effect(guarded, unknown=["*"], constraints=within) == "allowed"
 
     def test_numbers_nobody_can_read_make_no_difference(self) -> None:
-        assert (
-            effect(statement(Condition={"NumericEquals": {"a:N": "x"}}), unknown=["*"]) == "implicitly_denied"
-        )
+        assert effect(statement(Condition={"NumericEquals": {"a:N": "x"}}), unknown=["*"]) == "implicitly_denied"
         assert effect(statement(Condition={"BinaryEquals": {"a:B": "YQ=="}}), unknown=["*"]) == "depends"
 
     def test_an_empty_text_counts_only_where_it_is_written(self) -> None:
@@ -560,9 +540,7 @@ class TestUnknown:
         assert (decision.effect, decision.depends_on) == ("depends", ("aws:username",))
         out = statement("Deny", Condition={"StringEquals": {"aws:username": "out"}})
         never = decide(mine, out, unknown=["aws:username"])
-        assert (never.effect, never.depends_on) == ("depends", ("aws:username",)), (
-            "denied one way, nothing the other"
-        )
+        assert (never.effect, never.depends_on) == ("depends", ("aws:username",)), "denied one way, nothing the other"
         bob = statement("Deny", Condition={"StringNotEquals": {"aws:username": "bob"}})
         assert decide(mine, bob, unknown=["aws:username"]).effect == "depends"
         assert effect(mine, unknown=["aws:username"], resource="arn:aws:s3:::bkt") == "implicitly_denied"
@@ -571,17 +549,13 @@ class TestUnknown:
         assert effect(twice, unknown=["aws:username"], resource="arn:aws:s3:::bkt/a/a") == "depends"
         after = statement(Resource="arn:aws:s3:::*/${aws:username}-${aws:userid}")
         assert (
-            effect(
-                after, unknown=["aws:username"], context={"aws:userid": "7"}, resource="arn:aws:s3:::bkt/a-7"
-            )
+            effect(after, unknown=["aws:username"], context={"aws:userid": "7"}, resource="arn:aws:s3:::bkt/a-7")
             == "depends"
         )
         assert effect(after, unknown=["aws:username"], resource="arn:aws:s3:::bkt/a-7") == "implicitly_denied"
         before = statement(Resource="arn:aws:s3:::${aws:userid}/${aws:username}")
         assert effect(before, unknown=["aws:username"], resource="arn:aws:s3:::bkt/a") == "implicitly_denied"
-        assert (
-            effect(statement(Resource=["arn:aws:s3:::bkt/${aws:username}", "*"]), unknown=["*"]) == "allowed"
-        )
+        assert effect(statement(Resource=["arn:aws:s3:::bkt/${aws:username}", "*"]), unknown=["*"]) == "allowed"
 
     def test_a_variable_of_unknown_value_is_cut_out_of_a_known_value(self) -> None:
         mine = statement(Condition={"StringLike": {"s3:prefix": "${aws:username}/*"}})
@@ -590,9 +564,7 @@ class TestUnknown:
         assert effect(mine, unknown=["aws:username"]) == "implicitly_denied"
         other = statement("Deny", Condition={"StringNotEquals": {"aws:username": "ann"}})
         absent = "the name is ann, so that nothing matches, or another, so that it is denied"
-        assert effect(mine, other, unknown=["aws:username"], context={"s3:prefix": "bob/1"}) == "depends", (
-            absent
-        )
+        assert effect(mine, other, unknown=["aws:username"], context={"s3:prefix": "bob/1"}) == "depends", absent
         everybody = statement(Condition={"StringNotEquals": {"aws:username": "bob"}})
         assert effect(mine, everybody, unknown=["aws:username"], context={"s3:prefix": "bob/1"}) == "allowed"
 
@@ -611,14 +583,8 @@ class TestUnknown:
     def test_a_known_variable_in_a_condition_on_an_unknown_key(self) -> None:
         mine = statement("Deny", Condition={"StringNotEquals": {"aws:PrincipalTag/team": "${aws:username}"}})
         present = {"aws:PrincipalTag/team": Constraint(present=True, within=(literal("ann"),))}
-        assert (
-            effect(mine, unknown=["*"], context={"aws:username": "ann"}, constraints=present)
-            == "implicitly_denied"
-        )
-        assert (
-            effect(mine, unknown=["*"], context={"aws:username": "bob"}, constraints=present)
-            == "explicitly_denied"
-        )
+        assert effect(mine, unknown=["*"], context={"aws:username": "ann"}, constraints=present) == "implicitly_denied"
+        assert effect(mine, unknown=["*"], context={"aws:username": "bob"}, constraints=present) == "explicitly_denied"
 
     def test_operators_of_different_kinds_on_one_key_are_left_open(self) -> None:
         mixed = [
@@ -635,36 +601,26 @@ class TestUnknown:
         tangled = []
         for number in range(200):
             keys = draw.sample(range(24), 5)
-            tests = {
-                name: {f"k:{key:02}": "1" for key in keys if key % 2 == odd}
-                for odd, name in enumerate(_EQUALS)
-            }
+            tests = {name: {f"k:{key:02}": "1" for key in keys if key % 2 == odd} for odd, name in enumerate(_EQUALS)}
             tangled.append(statement("Deny" if number % 2 else "Allow", Condition=tests))
         decision = decide(*tangled, unknown=["*"])
         assert decision.effect == "depends"
         assert "more than 5,000 combinations" in decision.reason
 
     def test_values_that_overlap_in_too_many_ways_are_left_open(self) -> None:
-        tangled = [
-            statement(Condition={"StringLike": {"aws:X": f"*{a}{b}*"}}) for a in "abcdefgh" for b in "xyz"
-        ]
+        tangled = [statement(Condition={"StringLike": {"aws:X": f"*{a}{b}*"}}) for a in "abcdefgh" for b in "xyz"]
         decision = decide(*tangled, unknown=["*"])
         assert decision.effect == "depends"
         assert "overlap in too many ways" in decision.reason
 
     def test_too_many_values_at_once_are_left_open(self) -> None:
-        tangled = [
-            statement(Condition={"ForAnyValue:StringEquals": {"aws:TagKeys": letter}})
-            for letter in "abcdefghi"
-        ]
+        tangled = [statement(Condition={"ForAnyValue:StringEquals": {"aws:TagKeys": letter}}) for letter in "abcdefghi"]
         decision = decide(*tangled, unknown=["*"])
         assert decision.effect == "depends"
         assert "several values at once" in decision.reason
 
     def test_requests_that_differ_in_nothing_looked_at_are_decided_once(self) -> None:
-        document = policies.document(
-            {"Statement": statement(Condition={"StringEquals": {"aws:SourceVpce": "v"}})}
-        )
+        document = policies.document({"Statement": statement(Condition={"StringEquals": {"aws:SourceVpce": "v"}})})
         prepared = policies.prepare(document)
         decisions = [
             evaluate(prepared, Request(NIMBLE, "s3:PutObject", f"arn:aws:s3:::bkt/{key}", unknown=("*",)))
@@ -742,8 +698,7 @@ def _named(named: str, who: str) -> bool:
     if named in (account, f"arn:aws:iam::{account}:root"):
         return True
     return (
-        ":assumed-role/" in who
-        and named == who.replace("sts", "iam").replace("assumed-role", "role").rsplit("/", 1)[0]
+        ":assumed-role/" in who and named == who.replace("sts", "iam").replace("assumed-role", "role").rsplit("/", 1)[0]
     )
 
 
@@ -834,18 +789,12 @@ def test_an_unknown_key_is_decided_as_all_its_values_are(
     policy: dict[str, Any], unknown: set[str], context: dict[str, Any]
 ) -> None:
     known = {key: value for key, value in context.items() if key not in unknown}
-    decision = evaluate(
-        policy, Request(NIMBLE, "s3:PutObject", strategies.RESOURCES[1], known, tuple(unknown))
-    )
+    decision = evaluate(policy, Request(NIMBLE, "s3:PutObject", strategies.RESOURCES[1], known, tuple(unknown)))
     reached = set()
     names = sorted(unknown)
     for values in itertools.product(*((None, *strategies.VALUES[name]) for name in names)):
         given_values = {name: value for name, value in zip(names, values, strict=True) if value is not None}
-        reached.add(
-            _plain(
-                policy, Request(NIMBLE, "s3:PutObject", strategies.RESOURCES[1], {**known, **given_values})
-            )
-        )
+        reached.add(_plain(policy, Request(NIMBLE, "s3:PutObject", strategies.RESOURCES[1], {**known, **given_values})))
     if decision.effect != "depends":
         assert reached == {decision.effect}
     elif not decision.reason and not any("${aws:username" in str(each) for each in policy["Statement"]):

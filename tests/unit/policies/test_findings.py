@@ -28,9 +28,7 @@ def place(contract: policies.AccessContract = ASYNC, **options: Any) -> policies
     return policies.place(contract, "bkt", prefixes=prefixes, **options)
 
 
-def report(
-    value: Any, contract: policies.AccessContract = ASYNC, kind: Any = None, **options: Any
-) -> policies.Report:
+def report(value: Any, contract: policies.AccessContract = ASYNC, kind: Any = None, **options: Any) -> policies.Report:
     where = options.pop("place", place(contract))
     document = policies.document(value, kind=kind, fragment=True)
     return policies.check(contract, where, document, today=TODAY, **options)
@@ -203,9 +201,7 @@ def test_the_other_modes_principal() -> None:
     assert "other-mode-principal" not in codes(generated(ASYNC), other)
 
 
-@pytest.mark.parametrize(
-    ("given", "misspelt"), [("Out/*", True), ("oout/*", True), ("entirely/else/*", False)]
-)
+@pytest.mark.parametrize(("given", "misspelt"), [("Out/*", True), ("oout/*", True), ("entirely/else/*", False)])
 def test_a_prefix_that_is_misspelt(given: str, *, misspelt: bool) -> None:
     value = generated()
     value["Statement"][1]["Resource"] = f"arn:aws:s3:::bkt/{given}"

@@ -58,9 +58,7 @@ def test_covering_agrees_with_greenery(covered: str, covering: list[str]) -> Non
 
 
 @given(_texts, st.lists(_texts, max_size=3))
-def test_what_is_left_over_is_matched_by_the_one_and_none_of_the_others(
-    covered: str, covering: list[str]
-) -> None:
+def test_what_is_left_over_is_matched_by_the_one_and_none_of_the_others(covered: str, covering: list[str]) -> None:
     example = left_over(pattern(covered), [pattern(each) for each in covering])
     if example is not None:
         assert pattern(covered).matches(example)
@@ -85,17 +83,13 @@ def test_every_text_is_in_one_of_the_regions(texts: list[str], word: str) -> Non
 _segment = st.text("a*?", min_size=1, max_size=3)
 
 
-@given(
-    st.lists(_segment, min_size=6, max_size=8), st.lists(st.text("ab", max_size=3), min_size=6, max_size=8)
-)
+@given(st.lists(_segment, min_size=6, max_size=8), st.lists(st.text("ab", max_size=3), min_size=6, max_size=8))
 def test_an_arn_is_compared_segment_by_segment(wanted: list[str], given_segments: list[str]) -> None:
     found = arn_pattern(wildcard_tokens(":".join(wanted)))
     assert found is not None
     text = ":".join(given_segments)
     parts, values = ":".join(wanted).split(":", 5), text.split(":", 5)
-    expected = all(
-        re.fullmatch(_reference(part), value, re.DOTALL) for part, value in zip(parts, values, strict=True)
-    )
+    expected = all(re.fullmatch(_reference(part), value, re.DOTALL) for part, value in zip(parts, values, strict=True))
     assert found.matches(text) is expected
     assert any(region.matched for region in regions([found], [literal(text)])) is expected
 
@@ -109,9 +103,7 @@ def test_a_folded_literal_knows_no_case() -> None:
     folded = literal("Vpce-1", fold=True)
     assert folded.matches("VPCE-1")
     found = {
-        region.example
-        for region in regions([folded, literal("vpce-1"), literal("VPCE-1")])
-        if 0 in region.matched
+        region.example for region in regions([folded, literal("vpce-1"), literal("VPCE-1")]) if 0 in region.matched
     }
     assert {"vpce-1", "VPCE-1"} < found
     assert len(found) == 3, "some third spelling is neither of the two"

@@ -154,17 +154,12 @@ def test_narrowing_a_resource_is_found_with_a_key_that_fails(mode: str, sid: str
     for statement in value["Statement"]:
         if statement["Sid"] == sid:
             resource = statement["Resource"]
-            statement["Resource"] = (
-                resource.replace("/*", "/a*") if resource.endswith("/*") else resource + "x"
-            )
+            statement["Resource"] = resource.replace("/*", "/a*") if resource.endswith("/*") else resource + "x"
     proof = policies.prove(contract, place, policies.document(value))
     failing = {each.action: each for each in proof.verdicts if each.state == "fails"}
     example = failing[action].example
     assert example.startswith("arn:aws:s3:::bkt")
-    assert (
-        policies.evaluate(value, policies.Request(contract.principal, action, example)).effect
-        == "implicitly_denied"
-    )
+    assert policies.evaluate(value, policies.Request(contract.principal, action, example)).effect == "implicitly_denied"
 
 
 def test_the_counter_example_names_the_statement_that_takes_away() -> None:
@@ -186,13 +181,9 @@ def test_statements_together_cover_what_none_does_alone() -> None:
     assert failing
     rest = {**DOCUMENTED_ASYNC["Statement"][0], "NotResource": "arn:aws:s3:::bkt/out/?*"}
     del rest["Resource"]
-    assert not prove(
-        {"Version": "2012-10-17", "Statement": [value["Statement"][0], rest]}, ASYNC, **place
-    ).complete
+    assert not prove({"Version": "2012-10-17", "Statement": [value["Statement"][0], rest]}, ASYNC, **place).complete
     rest["NotResource"] = ["arn:aws:s3:::bkt/out/a*", "arn:aws:s3:::bkt/out/b*"]
-    assert prove(
-        {"Version": "2012-10-17", "Statement": [value["Statement"][0], rest]}, ASYNC, **place
-    ).complete
+    assert prove({"Version": "2012-10-17", "Statement": [value["Statement"][0], rest]}, ASYNC, **place).complete
 
 
 @pytest.mark.parametrize(
@@ -289,25 +280,18 @@ def test_the_listing_probe_carries_prefix_and_max_keys() -> None:
     others = {"StringNotEquals": {"s3:prefix": ["input/", "input"]}, "Null": {"s3:prefix": "false"}}
     assert prove(denying(others, Action="s3:ListBucket")).complete
     assert prove(denying({"Null": {"s3:max-keys": "false"}}, Action="s3:ListBucket")).state == "fails"
-    whole = prove(
-        denying({"StringEquals": {"s3:prefix": "x/"}}, Action="s3:ListBucket"), prefixes={"input": ""}
-    )
+    whole = prove(denying({"StringEquals": {"s3:prefix": "x/"}}, Action="s3:ListBucket"), prefixes={"input": ""})
     assert next(each for each in whole.verdicts if each.action == "s3:ListBucket").state == "depends"
 
 
 def test_an_acl_condition_depends() -> None:
     value = copy.deepcopy(DOCUMENTED_ASYNC)
     value["Statement"][0]["Condition"] = {"StringEquals": {"s3:x-amz-acl": "bucket-owner-full-control"}}
-    value["Statement"].append(
-        {**DOCUMENTED_ASYNC["Statement"][0], "Action": "s3:GetBucketLocation", "Sid": "L"}
-    )
+    value["Statement"].append({**DOCUMENTED_ASYNC["Statement"][0], "Action": "s3:GetBucketLocation", "Sid": "L"})
     verdicts = {each.action: each for each in prove(value, ASYNC).verdicts}
     assert verdicts["s3:PutObject"].state == "depends"
     assert verdicts["s3:PutObject"].depends_on == ("s3:x-amz-acl",)
-    assert (
-        "allows only if StringEquals s3:x-amz-acl: bucket-owner-full-control"
-        in verdicts["s3:PutObject"].needs[0]
-    )
+    assert "allows only if StringEquals s3:x-amz-acl: bucket-owner-full-control" in verdicts["s3:PutObject"].needs[0]
     assert verdicts["s3:GetBucketLocation"].state == "holds"
 
 
@@ -315,9 +299,7 @@ def test_a_key_of_the_service_that_an_action_never_carries_is_absent() -> None:
     value = denying({"StringNotEquals": {"s3:x-amz-server-side-encryption": "aws:kms"}})
     states = {(each.action, each.requirement.scope): each.state for each in prove(value).verdicts}
     assert states["s3:PutObject", "output"] == "depends"
-    assert states["s3:GetObject", "input"] == "fails", (
-        "a read carries no such header, and missing is not equal"
-    )
+    assert states["s3:GetObject", "input"] == "fails", "a read carries no such header, and missing is not equal"
 
 
 def test_a_variable_nobody_can_resolve_leaves_it_open() -> None:
@@ -332,9 +314,7 @@ def test_a_variable_nobody_can_resolve_leaves_it_open() -> None:
     assert prove(named).state == "depends"
     known = denying({}, Resource="arn:aws:s3:::bkt/output/${aws:username}/*", Action="s3:PutObject")
     assert prove(known).state == "fails"
-    elsewhere = denying(
-        {}, Resource="arn:aws:s3:::bkt/output/${aws:userid}/*", Action="s3:PutObject", Effect="Allow"
-    )
+    elsewhere = denying({}, Resource="arn:aws:s3:::bkt/output/${aws:userid}/*", Action="s3:PutObject", Effect="Allow")
     assert prove(elsewhere).complete
 
 
@@ -398,11 +378,7 @@ class TestKey:
             ({"StringEquals": {"kms:CallerAccount": "744254827463"}}, "holds"),
             ({"StringEquals": {"kms:CallerAccount": "111122223333"}}, "fails"),
             (
-                {
-                    "StringLike": {
-                        "kms:EncryptionContext:aws:s3:arn": ["arn:aws:s3:::bkt", "arn:aws:s3:::bkt/out/*"]
-                    }
-                },
+                {"StringLike": {"kms:EncryptionContext:aws:s3:arn": ["arn:aws:s3:::bkt", "arn:aws:s3:::bkt/out/*"]}},
                 "holds",
             ),
             ({"StringLike": {"kms:EncryptionContext:aws:s3:arn": "arn:aws:s3:::bkt/out/*"}}, "depends"),
@@ -419,9 +395,7 @@ class TestKey:
     def test_without_the_keys_arn_its_region_is_open(self) -> None:
         via = {"Condition": {"StringEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}}}
         assert self.prove(via, key=None).state == "depends"
-        assert self.prove(
-            {"Condition": {"StringLike": {"kms:ViaService": "s3.*.amazonaws.com"}}}, key=None
-        ).complete
+        assert self.prove({"Condition": {"StringLike": {"kms:ViaService": "s3.*.amazonaws.com"}}}, key=None).complete
 
     def test_a_key_policy_may_name_its_own_key(self) -> None:
         assert self.prove({"Resource": KEY}).complete
@@ -558,9 +532,7 @@ def test_the_proof_never_contradicts_the_evaluation(policy: dict[str, Any], name
             assert effects == {"allowed"}
         if verdict.state == "fails":
             at_example = {
-                policies.evaluate(
-                    policy, world.request(ASYNC.principal, verdict.action, verdict.example)
-                ).effect
+                policies.evaluate(policy, world.request(ASYNC.principal, verdict.action, verdict.example)).effect
                 for world in worlds(ASYNC, place, verdict.action)
             }
             assert "allowed" not in at_example

@@ -51,9 +51,7 @@ def from_terraform(block: dict[str, Any]) -> dict[str, Any]:
 
 
 def meaning(policy: policies.PolicyDocument) -> list[tuple[Any, ...]]:
-    return [
-        (each.sid, each.effect, each.principals, each.actions, each.resources) for each in policy.statements
-    ]
+    return [(each.sid, each.effect, each.principals, each.actions, each.resources) for each in policy.statements]
 
 
 def blocks(text: str, kind: str, name: str) -> dict[str, Any]:
@@ -156,9 +154,7 @@ def run(
     done = subprocess.run(
         ["/bin/sh"], input=script, capture_output=True, text=True, env={"PATH": path}, timeout=60, check=False
     )
-    calls = (
-        [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()] if log.exists() else []
-    )
+    calls = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()] if log.exists() else []
     return done, calls
 
 
@@ -175,9 +171,7 @@ def test_the_script_puts_the_policy_where_none_is(tmp_path: Path) -> None:
     assert len(calls) == 2, "the key keeps its policy"
 
 
-@pytest.mark.parametrize(
-    ("answer", "code"), [('{"Statement": []}', 0), ("An error occurred (AccessDenied)", 254)]
-)
+@pytest.mark.parametrize(("answer", "code"), [('{"Statement": []}', 0), ("An error occurred (AccessDenied)", 254)])
 def test_the_script_replaces_no_policy(tmp_path: Path, answer: str, code: int) -> None:
     where = place(ASYNC)
     done, calls = run(render("cli", where, policies.generate(ASYNC, where)), tmp_path, answer, code)

@@ -48,9 +48,7 @@ def test_it_has_the_stated_outcome(payload: HostilePayload, tmp_path: Path) -> N
     problem = record.problem
     assert (problem.reason if problem else None) == payload.reason
     assert (record.shape if problem is None or not problem.quarantine else None) == payload.shape
-    outcome = (
-        "landed" if problem is None else "quarantined" if problem.quarantine else "landed, rows reported"
-    )
+    outcome = "landed" if problem is None else "quarantined" if problem.quarantine else "landed, rows reported"
     assert outcome == payload.outcome
     assert payload.detail in (problem.detail if problem else "")
     assert record.size == len(content)

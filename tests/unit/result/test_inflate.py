@@ -40,9 +40,7 @@ def reasons(body: bytes, size: int = 7) -> set[Reason | None]:
 
 @settings(deadline=None)
 @given(st.lists(contents, min_size=1, max_size=4), st.integers(0, 9), st.integers(0, 40), st.integers(1, 50))
-def test_every_member_comes_back_whatever_the_blocks(
-    parts: list[bytes], level: int, padding: int, size: int
-) -> None:
+def test_every_member_comes_back_whatever_the_blocks(parts: list[bytes], level: int, padding: int, size: int) -> None:
     whole = b"".join(parts)
     if whole.startswith(b"\x1f\x8b"):
         return
@@ -65,9 +63,7 @@ def test_what_follows_is_never_swallowed(content: bytes, tail: bytes) -> None:
     body = gzip.compress(content, mtime=0) + tail
     expected = {None} if not tail.strip(b"\x00") else {Reason.GZIP_TRAILING_BYTES}
     if tail.lstrip(b"\x00").startswith(b"\x1f\x8b"):
-        expected = (
-            {Reason.TRUNCATED_GZIP} if reasons(body) == {Reason.TRUNCATED_GZIP} else {Reason.CORRUPT_GZIP}
-        )
+        expected = {Reason.TRUNCATED_GZIP} if reasons(body) == {Reason.TRUNCATED_GZIP} else {Reason.CORRUPT_GZIP}
     assert reasons(body) == expected
 
 
@@ -93,11 +89,7 @@ def test_header_fields_are_stepped_over() -> None:
 
 def test_content_too_large_for_memory_is_read_by_way_of_a_file() -> None:
     # Repetitive enough to be small, varied enough to be no bomb.
-    content = (
-        b'{"status":"success","data":{"html":"'
-        + random.Random(1).randbytes(5_000_000).hex().encode()
-        + b'"}}'
-    )
+    content = b'{"status":"success","data":{"html":"' + random.Random(1).randbytes(5_000_000).hex().encode() + b'"}}'
     assert len(content) > MAX_BYTES_IN_MEMORY
     body = zlib.compress(content, 1, wbits=31)
     reader = ResultReader(ResultOptions())

@@ -251,20 +251,12 @@ def test_a_refusal_never_repeats_what_it_read() -> None:
 
 
 @settings(deadline=None)
-@given(
-    st.dictionaries(
-        st.sampled_from(["url", "status", "task_id", "data", "files", "run", "x"]), values, max_size=6
-    )
-)
+@given(st.dictionaries(st.sampled_from(["url", "status", "task_id", "data", "files", "run", "x"]), values, max_size=6))
 def test_the_skeleton_has_the_keys_and_types_of_the_document(document: dict[str, Any]) -> None:
     skeleton = scan(json.dumps(document).encode()).skeleton
     assert list(skeleton) == list(document)
     for key, value in document.items():
-        assert (
-            isinstance(skeleton[key], int | float)
-            if _is_number(value)
-            else type(skeleton[key]) is type(value)
-        )
+        assert isinstance(skeleton[key], int | float) if _is_number(value) else type(skeleton[key]) is type(value)
     for key in ("data", "run"):
         if isinstance(document.get(key), dict):
             assert list(skeleton[key]) == list(document[key])

@@ -104,9 +104,7 @@ def test_extensions_are_read_as_people_write_them(key: str, shape: Shape | None)
     st.sampled_from(list(Validation)),
     st.booleans(),
 )
-def test_no_bytes_ever_raise_and_both_ways_agree(
-    body: bytes, key: str, validation: Validation, keep: bool
-) -> None:
+def test_no_bytes_ever_raise_and_both_ways_agree(body: bytes, key: str, validation: Validation, keep: bool) -> None:
     reader = ResultReader(ResultOptions(validation=validation, keep_compressed=keep))
     decoded = reader.read(body, key)
     sink = io.BytesIO()

@@ -47,9 +47,7 @@ def test_every_digit_is_kept(tmp_path: Path, shape: Shape, content: bytes, compr
 
 
 def test_csv_records_are_objects_by_header(tmp_path: Path) -> None:
-    path = land(
-        tmp_path, '\ufeffname,price\r\n"é ""x""",1.10\r\nbroken\r\n"two\nlines",\r\n'.encode(), "a.csv"
-    )
+    path = land(tmp_path, '\ufeffname,price\r\n"é ""x""",1.10\r\nbroken\r\n"two\nlines",\r\n'.encode(), "a.csv")
     expected = ['{"name": "é \\"x\\"", "price": "1.10"}', '{"name": "two\\nlines", "price": ""}']
     assert [row.decode() for row in rows(path, Shape.CSV)] == expected
     assert [row.decode() for row in rows(path, None)] == expected
@@ -97,9 +95,7 @@ def test_media_holds_no_results(tmp_path: Path) -> None:
     ],
     ids=["array", "parquet", "csv", "gzip"],
 )
-def test_a_file_that_is_not_what_it_was_is_an_integrity_error(
-    tmp_path: Path, content: bytes, shape: Shape
-) -> None:
+def test_a_file_that_is_not_what_it_was_is_an_integrity_error(tmp_path: Path, content: bytes, shape: Shape) -> None:
     with pytest.raises(IntegrityError, match="landed: cannot be read as") as caught:
         list(rows(land(tmp_path, content), shape))
     assert "verify" in caught.value.next_step

@@ -168,9 +168,7 @@ def test_every_way_comes_to_the_verdict_of_the_reference(document: Any, ascii_on
 @settings(deadline=None, max_examples=200)
 @given(st.lists(st.tuples(st.sampled_from(["status", "task_id", "data", "url"]), scalars), max_size=6))
 def test_of_duplicate_keys_the_last_decides(members: list[tuple[str, Any]]) -> None:
-    content = (
-        "{" + ",".join(f"{json.dumps(key)}:{json.dumps(value)}" for key, value in members) + "}"
-    ).encode()
+    content = ("{" + ",".join(f"{json.dumps(key)}:{json.dumps(value)}" for key, value in members) + "}").encode()
     assert verdict(content) == by_reference(json.loads(content))
 
 
@@ -238,9 +236,7 @@ def test_the_users_schema_decides_as_the_reference_does(parsing: Any) -> None:
 
 def user_refusal(schema: object, parsing: object) -> str:
     reader = ResultReader(ResultOptions(user_schema=json.dumps(schema)))
-    problem = reader.read(
-        json.dumps({"status": "x", "data": {"parsing": parsing}}).encode(), "a.json"
-    ).record.problem
+    problem = reader.read(json.dumps({"status": "x", "data": {"parsing": parsing}}).encode(), "a.json").record.problem
     assert problem is not None
     assert problem.reason is Reason.USER_SCHEMA
     return problem.detail
@@ -337,7 +333,5 @@ def test_what_the_schema_cannot_be_run_on_is_said_so() -> None:
     for _ in range(900):
         deep = [deep]
     reader = ResultReader(ResultOptions(user_schema=json.dumps(schema)))
-    record = reader.read(
-        b'{"status":"x","data":{"parsing":' + json.dumps(deep).encode() + b"}}", "a.json"
-    ).record
+    record = reader.read(b'{"status":"x","data":{"parsing":' + json.dumps(deep).encode() + b"}}", "a.json").record
     assert record.problem is None or record.problem.reason is Reason.USER_SCHEMA

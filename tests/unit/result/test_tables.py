@@ -31,12 +31,10 @@ def detail(record: ResultRecord) -> str:
     return record.problem.detail
 
 
-good_lines = st.dictionaries(
-    st.text(max_size=5), st.integers() | st.text(max_size=9) | st.none(), max_size=3
-).map(lambda row: json.dumps(row, ensure_ascii=False).encode("utf-8", "replace"))
-bad_lines = st.sampled_from(
-    [b"7", b"[1]", b"null", b'{"a"', b"{}{}", b"{} {}", b'{"a":\xff}', b"x", b'{"a":NaN}']
+good_lines = st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=9) | st.none(), max_size=3).map(
+    lambda row: json.dumps(row, ensure_ascii=False).encode("utf-8", "replace")
 )
+bad_lines = st.sampled_from([b"7", b"[1]", b"null", b'{"a"', b"{}{}", b"{} {}", b'{"a":\xff}', b"x", b'{"a":NaN}'])
 
 
 @settings(deadline=None, max_examples=200)
@@ -148,9 +146,7 @@ def test_a_gzipped_parquet_is_read_too() -> None:
     body = gzip.compress(jobs_parquet(ROWS))
     record = read(body, "a.parquet.gz")
     assert (record.shape, record.rows, record.inflated) == (Shape.PARQUET, len(ROWS), True)
-    kept = ResultReader(ResultOptions(keep_compressed=True)).read_file(
-        io.BytesIO(body), io.BytesIO(), "a.parquet.gz"
-    )
+    kept = ResultReader(ResultOptions(keep_compressed=True)).read_file(io.BytesIO(body), io.BytesIO(), "a.parquet.gz")
     assert (kept.shape, kept.rows, kept.inflated, kept.size) == (Shape.PARQUET, len(ROWS), False, len(body))
 
 
