@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -116,13 +116,6 @@ class WorkerPool:
     def outstanding(self) -> int:
         """Objects handed out, or to be handed out again, and not settled."""
         return sum(len(worker.outstanding) for worker in self._workers.values()) + len(self._orphans)
-
-    def outstanding_keys(self) -> Iterator[str]:
-        """Yield the keys that are handed out and not settled."""
-        for worker in self._workers.values():
-            yield from worker.outstanding
-        for assignment in self._orphans:
-            yield assignment.request.key
 
     def hand_out(self, assignments: deque[Assignment]) -> None:
         """Hand out, from the left, as much of ``assignments`` as the workers like to have."""
