@@ -56,7 +56,9 @@ def test_what_was_durable_is_not_fetched_again(trial: Trial) -> None:
 
     assert ended.code == 3
     assert ended.counts["unchanged"] >= first.counts["landed"]
-    assert ended.report["first_seq"] > first.report["last_seq"]
+    # On a fast machine the disturbed run may have landed the rest before the blow fell.
+    landed_from = ended.report["first_seq"]
+    assert landed_from is None or landed_from > first.report["last_seq"]
     assert trial.tree() == trial.wanted
 
 

