@@ -73,6 +73,7 @@ class Transfers:
         """Work until everything queued is settled. Raises like ``step``."""
         while self._ready or (self._pool is not None and self._pool.outstanding):
             self.step(_WAIT_SECONDS)
+        self._tell_progress()
         error = self._breaker.conclusion()
         if error is not None:
             raise error
@@ -101,7 +102,8 @@ class Transfers:
             if expired:
                 pool.renew(self._store.transport(renew=True))
         self._recorder.flush_if_due()
-        self._tell_progress()
+        if time.monotonic() - self._progress_at >= _WAIT_SECONDS:
+            self._tell_progress()
 
     def _start_pool(self) -> WorkerPool:
         launched, self._launched = self._launched, []
@@ -145,10 +147,7 @@ class Transfers:
         release_space(self._root)
 
     def _tell_progress(self) -> None:
-        now = time.monotonic()
-        if now - self._progress_at < _WAIT_SECONDS:
-            return
-        self._progress_at = now
+        now = self._progress_at = time.monotonic()
         tally = self._recorder.tally
         self._observer.progress(
             SyncProgress(
