@@ -21,6 +21,7 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from harvester.cloud.aws_descriptions import descriptions
 from harvester.cloud.interface import StoreSettings
 from harvester.cloud.network import resolve_network
+from harvester.cloud.s3_environment import RENEW_ENVIRONMENT
 from harvester.cloud.transports import AwsCredentials, Network, S3Transport
 from harvester.errors import AccessDenied, ConfigurationError, ConnectionFailed, UsageError
 
@@ -191,7 +192,7 @@ def _login_command(method: str, profile: str | None) -> str:
     commands: Mapping[str, str] = {
         "sso": f"aws sso login{named}",
         "login": f"aws login{named}",
-        "env": "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN anew",
+        "env": RENEW_ENVIRONMENT,
         "shared-credentials-file": f"aws configure{named}",
         "config-file": f"aws configure{named}",
     }
