@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import fcntl
 import os
@@ -242,6 +241,9 @@ def file_digest(path: Path) -> str | None:
 
 def flush_file_system(root: Path) -> None:
     """Return when everything written to the destination's file system so far is on the disk."""
+    # Loaded by the runs that have landed something.
+    import ctypes
+
     syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
     if syncfs is None:
         os.sync()

@@ -13,7 +13,6 @@ from xxhash import xxh3_128
 from harvester.result.inflate import CHUNK_BYTES, inflate_blocks, read_blocks
 from harvester.result.record import Reason, Refused
 
-
 _BLOCKS_AHEAD = 2
 
 

@@ -229,7 +229,7 @@ def test_texts_that_look_like_numbers_here_and_there_stay_on_the_fast_path() -> 
     ).map(b"".join),
     st.booleans(),
 )
-def test_lines_counted_at_once_are_those_counted_one_by_one(block: bytes, long: bool) -> None:  # noqa: FBT001
+def test_lines_counted_at_once_are_those_counted_one_by_one(block: bytes, long: bool) -> None:
     if long:
         block = block.replace(b"1}", b'"' + b"[" * (2 * MAX_DEPTH) + b'"}')
     rows = fast.count_good_lines(block)
