@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from harvester.cloud.queues import MessageQueue, QueueMessage, is_subscription, open_queue
+from harvester.cloud.queue_opening import open_queue
+from harvester.cloud.queues import MessageQueue, QueueMessage, is_subscription
 from harvester.errors import AccessDenied, HarvesterError, Interrupted, UsageError
 from harvester.events.account import LandingTally, MessageCounts, WatchReport
 from harvester.events.delivery_threads import Leases, NothingCame, Receiver
