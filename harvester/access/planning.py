@@ -11,8 +11,9 @@ from harvester.access.sites import BucketPolicySite, GcsPolicySite, KeyPolicySit
 from harvester.access.snapshot import Broken, Snapshot, customer_key, is_key_arn, key_document, read_document
 from harvester.access.targets import Target, find_targets, told_as_errors
 from harvester.cloud import StoreSettings
-from harvester.cloud.bucket_settings import PublicAccessBlock, S3SettingsReader, Unread
+from harvester.cloud.bucket_settings import PublicAccessBlock, Unread
 from harvester.cloud.gcs_settings import GcsSettingsReader
+from harvester.cloud.s3_settings import S3SettingsReader
 from harvester.errors import AccessDenied, DifferenceFound, UsageError
 from harvester.location import Location
 from policies.documents import PolicyDocument, document
@@ -172,7 +173,7 @@ def _plan_s3(wish: Wish, reader: S3SettingsReader, key_arn: str | None) -> Polic
     handovers: list[Handover] = []
     if key_arn is not None:
         _check_key(snapshot, key_arn)
-        site = KeyPolicySite(reader, key_arn)
+        site = KeyPolicySite(reader.keys, key_arn)
         policy = snapshot.key.policy if snapshot.key is not None else None
         if isinstance(policy, str):
             changes.append(planned_change(site, policy, wish))

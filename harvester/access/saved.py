@@ -14,8 +14,9 @@ import msgspec
 
 from harvester.access.snapshot import Snapshot, snapshot_of
 from harvester.access.targets import Target
-from harvester.cloud.bucket_settings import PERMISSIONS, KmsKey, S3Settings, Unread, UnreadReason
+from harvester.cloud.bucket_settings import KmsKey, S3Settings, Unread, UnreadReason
 from harvester.cloud.gcs_settings import GcsSettings, permission_of
+from harvester.cloud.s3_setting_calls import PERMISSIONS
 from harvester.errors import IntegrityError, UsageError
 from policies.errors import ParseError
 from policies.jsontext import dump_json, parse_json

@@ -11,7 +11,7 @@ from typing import Literal
 import click
 
 from harvester.cli.arrivals import print_event, render_landing
-from harvester.cli.landing_options import landing_options
+from harvester.cli.landing_options import Landing, landing_options
 from harvester.cli.parameters import DIRECTORY, DURATION, LOCATION, format_option, store_options
 from harvester.cli.progress import Progress
 from harvester.cli.signals import stop_signals
@@ -24,7 +24,7 @@ from harvester.events import (
     watch_queue,
 )
 from harvester.location import Location
-from harvester.mirror import Observer, StoreSettings, SyncOptions, SyncReport
+from harvester.mirror import Observer, StoreSettings, SyncReport
 
 _DEFAULT_INTERVAL = 30.0
 
@@ -91,7 +91,7 @@ def watch_command(
     lease: float,
     beside: tuple[Path, ...],
     foreign: Literal["leave", "delete"],
-    options: SyncOptions,
+    landing: Landing,
     settings: StoreSettings,
     output: Literal["table", "json", "jsonl"],
     log_format: str,
@@ -102,6 +102,7 @@ def watch_command(
     is held all the time. Any number of `watch --queue`, each with a DEST of its own, may share one queue.
     """
     _check(every, queue, lease)
+    options = landing()
     progress = Progress(as_json=log_format == "json")
     with stop_signals() as received:
         observer = Observer(

@@ -111,15 +111,26 @@ def test_the_users_schema_says_where(source: Directory, dest: Path, tmp_path: Pa
 
 
 @pytest.mark.parametrize("text", [None, "{", '{"type": 3}'])
-def test_an_unusable_schema_is_refused(source: Directory, dest: Path, tmp_path: Path, text: str | None) -> None:
+@pytest.mark.parametrize("verb", ["sync", "watch", "listen"])
+def test_an_unusable_schema_is_refused(
+    source: Directory, dest: Path, tmp_path: Path, verb: str, text: str | None
+) -> None:
     schema = tmp_path / "schema.json"
     if text is not None:
         schema.write_text(text)
     source.put("a.json", result(1, data={"parsing": {}}))
-    refused = run("sync", source.location, dest, "--schema", schema)
+    places = (dest, "--location", source.location) if verb == "listen" else (source.location, dest)
+    refused = run(verb, *places, "--schema", schema)
     assert refused.code == 2
-    assert str(schema) in refused.err or "schema" in refused.err
+    assert str(schema) in refused.err.splitlines()[0]
+    assert "Traceback" not in refused.err
     assert not dest.exists()
+
+
+def test_a_report_tells_of_an_unusable_schema(source: Directory, dest: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    assert run("sync", source.location, dest, "--schema", tmp_path / "none.json", "--report", report).code == 2
+    assert "none.json" in json.loads(report.read_text())["error"]["what"]
 
 
 def test_workers(filled: Directory, dest: Path) -> None:
