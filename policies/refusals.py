@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from policies.actions import action_table, known_actions
-from policies.conditions import Condition, network, number, seconds
+from policies.conditions import ARN_COLONS, Condition, network, number, seconds
 from policies.documents import LIMITS, Binding, PolicyDocument, Statement
 from policies.findings import Finding, finding
 from policies.gcs import PUBLIC_MEMBERS, is_stale
 from policies.generation import CONDITION_VERSION
 from policies.principals import caller, is_unique_id
+from policies.vendor import facts
 
 NEAR = 0.9
 """From which share of the limit on a document counts as nearly too large."""
@@ -75,15 +76,26 @@ def _document(document: PolicyDocument, raw_size: int | None) -> Iterator[Findin
             message = f"{statement.sid!r} is also the Sid of {sids[statement.sid].label}"
             yield finding("duplicate-sid", message, where=statement.label, path=f"{path_of(document, statement)}.Sid")
         sids.setdefault(statement.sid or "", statement)
-    if document.kind == "kms" and not any(_keeps_control(each) for each in document.statements):
+    if document.kind == "kms":
+        yield from _lockout(document)
+
+
+def _lockout(document: PolicyDocument) -> Iterator[Finding]:
+    keeping = [each for each in document.statements if _keeps_control(each)]
+    if not keeping:
         yield finding("key-lockout", "no statement lets the key's own account change the key's policy")
+    elif all(each.conditions for each in keeping):
+        message = "the key's own account may change the key's policy only under a condition"
+        path = f"{path_of(document, keeping[0])}.Condition"
+        yield finding("key-control-conditional", message, where=keeping[0].label, path=path)
 
 
 def _keeps_control(statement: Statement) -> bool:
-    if statement.effect != "Allow" or statement.not_principal or statement.conditions:
+    if statement.effect != "Allow" or statement.not_principal:
         return False
     changes = any(any(known.name == "kms:PutKeyPolicy" for known in known_actions(each)) for each in statement.actions)
-    return changes is not statement.not_action and bool(statement.principals.aws or statement.principals.everyone)
+    of_the_owner = any(caller(each).account not in ("", facts().account) for each in statement.principals.aws)
+    return changes is not statement.not_action and (of_the_owner or statement.principals.everyone)
 
 
 def _statement(document: PolicyDocument, statement: Statement) -> Iterator[Finding]:
@@ -183,6 +195,10 @@ def _condition(document: PolicyDocument, statement: Statement, condition: Condit
                 where=statement.label,
                 path=path,
             )
+    for value in condition.values if condition.family == "arn" and not condition.dynamic else ():
+        if value.count(":") < ARN_COLONS:
+            message = f"{condition.operator} cannot compare {value!r}: no ARN of six segments"
+            yield finding("unreadable-value", message, where=statement.label, path=path)
     for value in condition.values if condition.family in ("bool", "null") else ():
         if value.lower() not in ("true", "false"):
             yield finding(
