@@ -11,7 +11,11 @@ from policies.documents import LIMITS, Binding, PolicyDocument, Statement
 from policies.findings import Finding, finding
 from policies.gcs import PUBLIC_MEMBERS, is_stale
 from policies.generation import CONDITION_VERSION
+from policies.patterns import Pattern, StateLimitError, Wildcard, intersects
+from policies.places import Place
+from policies.preparation import resource_pattern
 from policies.principals import caller, is_unique_id
+from policies.variables import Variable, template
 from policies.vendor import facts
 
 NEAR = 0.9
@@ -30,6 +34,7 @@ _STATEMENT_FIELDS = frozenset(
         "Condition",
     }
 )
+_BUCKET_ARN = "arn:aws:s3:::"
 _SERVICES = {"s3": ("s3",), "kms": ("kms",)}
 _MEMBERS = (
     *("user:", "serviceAccount:", "group:", "domain:", "principal:", "principalSet:", "deleted:"),
@@ -56,6 +61,29 @@ def path_of(document: PolicyDocument, statement: Statement) -> str:
     if document.fragment:
         return "$"
     return f"$.Statement[{statement.index}]" if isinstance(document.value["Statement"], list) else "$.Statement"
+
+
+def misplaced(document: PolicyDocument, place: Place) -> Iterator[Finding]:
+    """Yield the resources of a bucket's policy that are of another bucket, which S3 refuses."""
+    if document.kind != "s3":
+        return
+    for statement in document.statements:
+        for resource in statement.resources if not statement.not_resource else ():
+            if resource.startswith(_BUCKET_ARN) and not _may_be_in(place, statement, resource):
+                message = f"{resource} is not in the bucket {place.bucket}"
+                path = f"{path_of(document, statement)}.Resource"
+                yield finding("wrong-bucket", message, where=statement.label, path=path)
+
+
+def _may_be_in(place: Place, statement: Statement, resource: str) -> bool:
+    # Whatever a variable stands for, it may be in this bucket.
+    parts = template(resource, variables=statement.variables, wildcards=True).parts
+    given = resource_pattern(tuple(Wildcard.RUN if isinstance(each, Variable) else each for each in parts))
+    own = (Pattern((place.bucket_arn,)), Pattern((f"{place.bucket_arn}/", Wildcard.RUN)))
+    try:
+        return any(intersects(given, each) for each in own)
+    except StateLimitError:
+        return True
 
 
 def _document(document: PolicyDocument, raw_size: int | None) -> Iterator[Finding]:

@@ -52,6 +52,11 @@ LEGACY_KEY_POLICY = """{
         (" \n ", 2, 2, "the document is empty"),
         ("{'a': 1}", 1, 2, 'unexpected "\'"; expected a key in double quotes'),
         ("['a']", 1, 2, "single quotes; JSON strings stand in double quotes"),
+        ("{“a”: 1}", 1, 2, "a curly quote “; JSON strings stand in straight ones"),
+        ('{"a": ‘b’}', 1, 7, "a curly quote ‘; JSON strings stand in straight ones"),
+        ('\ndata "aws_iam_policy_document" "x" {}', 2, 1, "Terraform's language, not JSON"),
+        ("bindings:\n- members:", 1, 1, "YAML, not JSON"),
+        ("policy", 1, 1, "unexpected 'p'; expected a value"),
         ('{"a" 1}', 1, 6, "expected ':' after a key"),
         ('{"a": 1 "b": 2}', 1, 9, "unexpected '\"'; expected ',' or '}'"),
         ('{"a": 1', 1, 8, "the document ends in the middle; expected ',' or '}'"),
@@ -141,6 +146,9 @@ def _without(name: str) -> dict[str, Any]:
 BROKEN = [
     ([], "$", "a policy is a JSON object"),
     ({}, "$", "no Statement"),
+    ({"Policy": "{}"}, "$", "the answer of get-bucket-policy or get-key-policy, which holds the policy as a string"),
+    ({"BucketPolicy": {}, "KeyPolicyStatement": {}}, "$", "the bucket's policy and the key's statement in one object"),
+    ({"Resources": {}}, "$", "a CloudFormation template, not a policy"),
     (
         {"Version": "2012-10-18", "Statement": []},
         "$.Version",
