@@ -130,7 +130,7 @@ class PolicyPlan:
 
 
 def plan_policy(
-    location: Location | str,
+    location: Location | str | None,
     mode: str,
     *,
     inputs: Sequence[str] = (),
@@ -145,12 +145,14 @@ def plan_policy(
 ) -> PolicyPlan:
     """Plan what opens a bucket to Nimble, and nothing more; reads, writes nothing.
 
+    Without ``location``, ``inputs`` and ``outputs`` are locations of one bucket.
     ``key_arn`` is the key that encrypts the bucket, ``kms_profile`` the AWS profile that may change its policy.
     ``exempt`` also exempts Nimble from statements that deny it; ``without`` also removes statements of others, by Sid
     or number. Raises UsageError, NoSuchBucket, AccessDenied, ConnectionFailed, ConfigurationError, and IntegrityError
     for a policy that cannot be read as one or would be refused.
     """
-    targets = find_targets([location], mode, inputs=inputs, outputs=outputs, prefix=prefix, principal=principal)
+    locations = [] if location is None else [location]
+    targets = find_targets(locations, mode, inputs=inputs, outputs=outputs, prefix=prefix, principal=principal)
     if len(targets) > 1:
         raise UsageError(
             "several buckets at once",
@@ -327,6 +329,11 @@ def _notes(snapshot: Snapshot, change: PlannedChange) -> Iterator[str]:
 
 
 def _gaps(wish: Wish, snapshot: Snapshot, key_arn: str | None) -> Iterator[str]:
+    if snapshot.key is not None and snapshot.key.managed_by_aws:
+        yield (
+            "new objects are encrypted with the AWS-managed key aws/s3, which cannot be used from another account, so "
+            f"Nimble's writes are rejected: nimble-harvester explain {wish.target.flags()} shows what mends it"
+        )
     key = customer_key(snapshot)
     if key_arn is not None or key is None or not is_key_arn(key.arn):
         return

@@ -32,10 +32,10 @@ Exit codes: 0 done or nothing to do, 4 not allowed, 10 a gap remains or somebody
 has edited the policy meanwhile, 13 not agreed to and nothing written.
 """,
 )
-@click.argument("location", type=LOCATION)
+@click.argument("location", type=LOCATION, required=False)
 @click.option("--mode", type=click.Choice(["async", "jobs"]), required=True, help="The delivery mode.")
-@click.option("--input", "inputs", multiple=True, metavar="PREFIX", help="jobs: where the input lies.")
-@click.option("--output", "outputs", multiple=True, metavar="PREFIX", help="jobs: where results go.")
+@click.option("--input", "inputs", multiple=True, metavar="PREFIX", help="jobs: the input's prefix, or its location.")
+@click.option("--output", "outputs", multiple=True, metavar="PREFIX", help="jobs: the output's prefix, or location.")
 @click.option("--prefix", metavar="PREFIX", help="async: where results go, if LOCATION is a bucket.")
 @click.option("--kms-key", metavar="ARN", help="Also the policy of this key, which encrypts the bucket.")
 @click.option("--kms-profile", metavar="NAME", help="AWS profile that may change the key's policy.")
@@ -54,7 +54,14 @@ has edited the policy meanwhile, 13 not agreed to and nothing written.
 @format_option("table", "json")
 @store_options
 def apply_command(
-    *, location: Location, mode: str, settings: StoreSettings, output: str, dry_run: bool, yes: bool, **chosen: Any
+    *,
+    location: Location | None,
+    mode: str,
+    settings: StoreSettings,
+    output: str,
+    dry_run: bool,
+    yes: bool,
+    **chosen: Any,
 ) -> int:
     """Open the bucket of LOCATION to Nimble: add or update our statements, touch no others.
 

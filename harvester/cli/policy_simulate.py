@@ -67,6 +67,10 @@ def simulate(files: tuple[str, ...], requests: str | None, **options: Any) -> in
     for name in _SINGLE:
         if not options[name]:
             raise UsageError(f"--{name} is missing", next_step=f"add --{name}, or use --requests FILE")
+    if ":" not in options["action"]:
+        raise UsageError(f"no action: {options['action']!r}", next_step=f"--action s3:{options['action']}")
+    if not options["resource"].startswith("arn:") and options["resource"] != "*":
+        raise UsageError(f"no ARN: {options['resource']!r}", next_step=f"--resource arn:aws:s3:::{options['resource']}")
     return _one(files, options)
 
 

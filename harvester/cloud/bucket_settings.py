@@ -191,6 +191,8 @@ class S3SettingsReader:
         from harvester.cloud.aws_clients import AwsClients, ask
 
         self.bucket = bucket
+        self.expected_owner = settings.expected_bucket_owner
+        """The account the bucket must belong to, where one was named."""
         self._settings = settings
         self._ask = ask
         self._clients = AwsClients(settings)

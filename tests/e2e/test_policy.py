@@ -392,6 +392,11 @@ class TestSimulate:
             (["--requests", "-", "--action", "s3:GetObject"], "--action beside --requests"),
             (["--requests", "-", "--format", "table"], "--format table with --requests"),
             (["--requests", "/nonexistent"], "cannot read /nonexistent"),
+            (["FILE", "--principal", "*", "--action", "GetObject", "--resource", "*"], "--action s3:GetObject"),
+            (
+                ["FILE", "--principal", "*", "--action", "s3:GetObject", "--resource", "bkt/x"],
+                "--resource arn:aws:s3:::bkt/x",
+            ),
             (
                 ["FILE", "--principal", "*", "--action", "a:b", "--resource", "*", "--context", "x"],
                 "not KEY=VALUE: 'x'",

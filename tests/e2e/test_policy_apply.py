@@ -377,6 +377,13 @@ class TestKey:
         assert outcome.exit_code is ExitCode.DIFFERENCE
         assert f"--kms-key {arn}" in outcome.gaps[0]
 
+    def test_the_key_of_aws_remains_a_gap(self, s3_bucket: str, s3: S3Client) -> None:
+        rules: Any = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}]}
+        s3.put_bucket_encryption(Bucket=s3_bucket, ServerSideEncryptionConfiguration=rules)
+        outcome = apply_policy(plan_policy(f"s3://{s3_bucket}", "jobs"))
+        assert outcome.exit_code is ExitCode.DIFFERENCE
+        assert "the AWS-managed key aws/s3, which cannot be used from another account" in outcome.gaps[0]
+
     @pytest.mark.parametrize("action", ["GetKeyPolicy", "PutKeyPolicy"])
     def test_what_may_not_be_changed_is_handed_over(
         self, s3_bucket: str, s3: S3Client, kms: KMSClient, fault_proxy: FaultProxy, action: str
