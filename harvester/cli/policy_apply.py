@@ -14,6 +14,7 @@ from harvester.access.applying import PolicyOutcome, apply_policy
 from harvester.access.planning import PolicyPlan, plan_policy
 from harvester.cli.layout import wrapped
 from harvester.cli.parameters import DIRECTORY, LOCATION, format_option, store_options
+from harvester.cli.verdicts import show
 from harvester.cloud import StoreSettings
 from harvester.errors import ConsentNeeded
 from harvester.location import Location
@@ -87,12 +88,12 @@ def apply_command(
 def carry_out(plan: PolicyPlan, *, backup_dir: Path | None, output: str, dry_run: bool, yes: bool) -> int:
     """Show a plan, get consent, carry it out, show what came of it; return the exit code."""
     if output == "table":
-        print("\n".join(render_plan(plan)))
+        show("\n".join(render_plan(plan)))
     if dry_run:
         if output == "json":
             _print_document(plan, None, dry_run=True)
         elif plan.changed:
-            print("\nnothing was written: --dry-run")
+            show("\nnothing was written: --dry-run")
         return 0
     if plan.changed and not yes:
         _ask(plan)
@@ -101,7 +102,7 @@ def carry_out(plan: PolicyPlan, *, backup_dir: Path | None, output: str, dry_run
         _print_document(plan, outcome, dry_run=False)
     else:
         for line in _render_outcome(plan, outcome):
-            print(line)
+            show(line)
     return int(outcome.exit_code)
 
 
@@ -177,7 +178,7 @@ def _render_outcome(plan: PolicyPlan, outcome: PolicyOutcome) -> Iterator[str]:
 
 def _print_document(plan: PolicyPlan, outcome: PolicyOutcome | None, *, dry_run: bool) -> None:
     handovers = outcome.handovers if outcome is not None else plan.handovers
-    print(
+    show(
         json.dumps(
             {
                 "schema": f"nimble-harvester/policy-{plan.made_by}/v1",
