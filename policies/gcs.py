@@ -45,6 +45,7 @@ _OPAQUE_MEMBERS = (
     "projectViewer:",
 )
 _STARTS_WITH = re.compile(r'\s*resource\.name\.startsWith\(\s*(["\'])((?:\\.|(?!\1).)*)\1\s*\)\s*\Z', re.DOTALL)
+_OTHER_ESCAPE = re.compile(r"""(?<!\\)(?:\\\\)*\\[^\\"'`?]""")
 _OBJECTS = "projects/_/buckets/{bucket}/objects/"
 
 
@@ -88,7 +89,7 @@ def prove_bindings(member: str, place: Place, bindings: Sequence[Binding], permi
         covered = _covered(binding)
         if covered is None:
             expression = (binding.condition or {}).get("expression", "")
-            doubt = doubt or f"the condition {expression!r} holds"
+            doubt = doubt or f"the condition {expression} holds"
         if doubt or covered is None:
             open_bindings.append((binding, doubt))
         else:
@@ -129,7 +130,8 @@ def _covered(binding: Binding) -> list[Pattern] | None:
     covered: list[Pattern] = []
     for alternative in binding.condition["expression"].split("||"):
         found = _STARTS_WITH.match(alternative)
-        if found is None:
+        # Of CEL's escapes only those that stand for themselves are read; \n, \x41 and the like are not understood.
+        if found is None or _OTHER_ESCAPE.search(found.group(2)):
             return None
         text = re.sub(r"\\(.)", r"\1", found.group(2))
         covered.append(Pattern((*literal(text).tokens, Wildcard.RUN)))

@@ -556,6 +556,14 @@ class TestFiles:
         assert word in ended.err
         assert 2 <= len(ended.err.splitlines()) <= 3
 
+    @pytest.mark.parametrize("option", ["--policy", "--key-policy"])
+    def test_a_policy_file_that_is_none_is_named(self, tmp_path: Path, option: str) -> None:
+        path = tmp_path / "policy.tf"
+        path.write_text('data "aws_iam_policy_document" "x" {}')
+        ended = run("explain", "s3://mine", "--mode", "jobs", option, path)
+        assert (ended.code, ended.out) == (ExitCode.INTEGRITY, "")
+        assert f"{path}, line 1, column 1" in ended.err
+
     def test_a_missing_file_and_a_missing_baseline(self, door: Door, tmp_path: Path) -> None:
         ended = run("explain", door.url, "--mode", "jobs", "--policy", tmp_path / "none.json")
         assert ended.code == 2

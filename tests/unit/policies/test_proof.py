@@ -475,6 +475,8 @@ class TestCloudStorage:
             ('resource.name.startsWith("projects/_/buckets/bkt/objects/out/")', "holds"),
             ("resource.name.startsWith('projects/_/buckets/bkt/objects/')", "holds"),
             ('resource.name.startsWith("projects/_/buckets/bkt/objects/in/")', "fails"),
+            (r'resource.name.startsWith("projects/_/buckets/bkt/objects/\x6fut/")', "depends"),
+            (r'resource.name.startsWith("projects/_/buckets/bkt/objects/out/\\\t")', "depends"),
             ('resource.name.startsWith("projects/_/buckets/bkt/objects/out/a")', "fails"),
             (f"{_BEGINS.format('a/')} || {_BEGINS.format('out/')}", "holds"),
             ('request.time < timestamp("2027-01-01T00:00:00Z")', "depends"),
