@@ -463,6 +463,8 @@ class TestCloudStorage:
             ("group:nimble@example.com", "depends"),
             ("domain:example.com", "depends"),
             ("user:ann@example.com", "fails"),
+            ("projectEditor:customer", "fails"),
+            ("projectOwner:customer", "fails"),
             ("deleted:" + GCS.principal + "?uid=1", "fails"),
         ],
     )
