@@ -25,7 +25,7 @@ from policies.variables import template
 
 State = Literal["holds", "fails", "depends"]
 _FROM_GOOD_TO_BAD: Sequence[State] = ("holds", "depends", "fails")
-UNKNOWN_KEY_ARN = "arn:aws:kms:us-east-1:000000000000:key/00000000-0000-0000-0000-000000000000"
+UNKNOWN_KEY_ARN = "arn:aws:kms:REGION:ACCOUNT:key/KEY"
 """Stands for the key when its ARN is not given."""
 KINDS = 2_000
 """How many kinds of keys are asked about."""

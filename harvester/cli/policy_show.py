@@ -107,7 +107,11 @@ def _documents(
     if whole_key and options["document"] is None:
         wanted = "key"
     if wanted != "bucket" and contract.cloud == "gs":
-        raise UsageError("a key's policy on Google Cloud Storage", cause="a GCS bucket's key needs no grant to Nimble")
+        raise UsageError(
+            "a key's policy on Google Cloud Storage",
+            cause="a GCS bucket's key needs no grant to Nimble",
+            next_step="leave out --document and --whole-key-policy",
+        )
     documented = options["as_documented"]
     policy = key_policy = None
     if wanted != "key":

@@ -58,9 +58,17 @@ def simulate(files: tuple[str, ...], requests: str | None, **options: Any) -> in
         given = [name for name in (*_SINGLE, "context", "unknown") if options[name]]
         if files or given:
             extra = f"--{given[0]}" if given else files[0]
-            raise UsageError(f"{extra} beside --requests", cause="each line names its own policy and request")
+            raise UsageError(
+                f"{extra} beside --requests",
+                cause="each line names its own policy and request",
+                next_step=f"leave out {extra}",
+            )
         if options["form"] in ("table", "json"):
-            raise UsageError(f"--format {options['form']} with --requests", cause="many answers are printed as jsonl")
+            raise UsageError(
+                f"--format {options['form']} with --requests",
+                cause="many answers are printed as jsonl",
+                next_step="leave out --format",
+            )
         return _many(requests)
     if not files:
         raise UsageError("no policy", next_step="name a file, or use --requests FILE")
