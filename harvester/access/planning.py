@@ -23,6 +23,8 @@ from policies.merging import merge
 from policies.places import Place
 from policies.proof import Proof, prove
 
+# Source: Amazon S3 API reference, GetBucketPolicy: 405 to whoever has the permission and is of another account.
+_NOT_OF_THE_OWNER = "MethodNotAllowed"
 INFRASTRUCTURE_NOTE = (
     "if Terraform, CloudFormation or another tool owns this policy, it will undo what is changed here: give the "
     "statements to it instead (nimble-harvester policy show --as terraform)"
@@ -218,6 +220,13 @@ def _readable(snapshot: Snapshot, target: Target) -> str | None:
     """Return the text of the bucket's policy, None where there is none; raise for one that is not known."""
     policy = snapshot.settings.policy
     if isinstance(policy, Unread):
+        if policy.code == _NOT_OF_THE_OWNER:
+            raise AccessDenied(
+                f"cannot read the policy of {target.location.url}",
+                cause="S3 lets only identities of the bucket's own account read or change its policy",
+                next_step="run the same command with a profile of that account: --profile NAME",
+                request_id=policy.request_id,
+            )
         raise AccessDenied(
             f"cannot read the policy of {target.location.url}",
             cause=f"{policy.permission} is needed: {policy.code or policy.reason}",
