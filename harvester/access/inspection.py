@@ -10,6 +10,7 @@ from harvester.cloud.bucket_settings import Encryption, KmsKey, S3Settings, Unre
 from harvester.cloud.gcs_settings import GcsSettingsReader
 from harvester.cloud.problems import Problem, error_of_problem
 from harvester.cloud.s3_settings import S3SettingsReader
+from harvester.errors import AccessDenied
 from harvester.location import Location
 
 MANAGED_KEY = "alias/aws/s3"
@@ -39,6 +40,12 @@ def inspect_s3(reader: S3SettingsReader, location: Location, key_arn: str | None
     """Read the bucket of ``reader``; see `inspect_bucket`."""
     found = reader.read()
     _raise_for(reader.problems, location, nothing_known=_knows_nothing(found))
+    if reader.expected_owner and isinstance(found.owner, str) and found.owner != reader.expected_owner:
+        raise AccessDenied(
+            f"{location.url} belongs to account {found.owner}",
+            cause=f"--expected-bucket-owner names {reader.expected_owner}",
+            next_step="compare the bucket's name and the account with the cloud console",
+        )
     return snapshot_of(found, inspect_key(reader, found, key_arn))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import importlib
 import os
@@ -15,7 +16,7 @@ import click
 
 from harvester import __version__
 from harvester.cli.variables import name_variables
-from harvester.errors import ExitCode, HarvesterError
+from harvester.errors import DestinationUnusable, ExitCode, HarvesterError
 
 # Imported only when the verb is used, so that --help and completion answer at once.
 COMMANDS: Mapping[str, str] = {
@@ -62,6 +63,9 @@ SUMMARIES: Mapping[str, str] = {
 }
 
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
 class _ReaderLeft(Exception):
     """Whoever read our standard output has closed it."""
 
@@ -74,6 +78,15 @@ def _reader_may_leave() -> Iterator[None]:
         sys.stdout.flush()
     except BrokenPipeError:
         raise _ReaderLeft from None
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        forsake_output()
+        raise DestinationUnusable(
+            "the output could not be written whole",
+            cause=error.strerror or str(error),
+            next_step="free some space, or print it elsewhere",
+        ) from error
 
 
 class LazyGroup(click.Group):

@@ -45,6 +45,8 @@ class S3SettingsReader:
         from harvester.cloud.kms_keys import KmsKeys
 
         self.bucket = bucket
+        self.expected_owner = settings.expected_bucket_owner
+        """The account the bucket must belong to, where one was named."""
         self._settings = settings
         self._ask = ask
         self._clients = AwsClients(settings)
