@@ -19,7 +19,7 @@ from harvester.cli.parameters import DIRECTORY, LOCATION, MOMENT, SIZE, format_o
 from harvester.cli.progress import Progress
 from harvester.cli.signals import stop_signals
 from harvester.cli.sync_report import render_report, unstarted_report, write_report
-from harvester.errors import HarvesterError, UsageError
+from harvester.errors import DestinationUnusable, HarvesterError, UsageError
 from harvester.location import Location, parse_location
 from harvester.mirror import (
     ObjectEvent,
@@ -141,17 +141,29 @@ def sync_command(
         result = unstarted_report(location, dest, error, started_at, dry_run=chosen["dry_run"])
     finally:
         progress.clear()
-    if report is not None:
-        write_report(report, result)
+    unwritten = None if report is None else _write(report, result)
     if output != "table" or result.run or result.error is None:
         _print(result, output)
     if result.error is None and not result.counts.listed:
         _tell_similar(location, dest, settings, progress)
+    if unwritten is not None and result.error is not None:
+        progress.say("warning", str(unwritten).replace("\n", "; "))
+    elif unwritten is not None:
+        result = dataclasses.replace(result, error=unwritten, exit_code=unwritten.exit_code)
     if result.error is not None:
         if log_format != "json":
             raise result.error
         progress.say("error", str(result.error).replace("\n", "; "))
     return int(result.exit_code)
+
+
+def _write(path: Path, report: SyncReport) -> DestinationUnusable | None:
+    """Write the report; return why it could not be, which shall not hide how the run itself went."""
+    try:
+        write_report(path, report)
+    except DestinationUnusable as error:
+        return error
+    return None
 
 
 def _tell_similar(location: Location, dest: Path, settings: StoreSettings, progress: Progress) -> None:

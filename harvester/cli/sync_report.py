@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import sys
 import time
 from collections import defaultdict
 from pathlib import Path
@@ -14,6 +16,7 @@ from harvester.location import Location
 from harvester.mirror import ObjectProblem, SyncCounts, SyncReport
 
 _GROUPS = 20
+_FILTERS = {"not_included", "excluded", "before_since", "after_until"}
 
 
 def render_report(report: SyncReport) -> str:
@@ -36,7 +39,8 @@ def render_report(report: SyncReport) -> str:
     if report.counts.listed == 0 and report.error is None:
         lines.append(f"There is no object under {report.location}")
     elif report.counts.listed == report.counts.ignored and report.error is None:
-        lines.append(f"There is no result under {report.location}")
+        filtered = _FILTERS & set(report.ignored_by_reason)
+        lines.append(f"There is no result under {report.location}{' that the filters let through' if filtered else ''}")
     lines.append(_summary(report))
     return "\n".join(lines)
 
@@ -107,14 +111,37 @@ def unstarted_report(
 
 
 def write_report(path: Path, report: SyncReport) -> None:
-    """Write the JSON report to ``path``, whole or not at all. Raises DestinationUnusable."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    """Write the JSON report to ``path``, whole or not at all. Raises DestinationUnusable.
+
+    A link stays one; a device or a pipe is written to, never replaced.
+    """
+    text = json.dumps(report.as_document(), indent=2, ensure_ascii=False) + "\n"
+    target = path.resolve()
+    draft = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        draft.write_text(json.dumps(report.as_document(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        draft.replace(path)
+        if _is_standard_output(path):
+            # Not opened anew: two positions in one file write over one another.
+            sys.stdout.write(text)
+            sys.stdout.flush()
+            return
+        if path.exists() and not path.is_file():
+            with path.open("a", encoding="utf-8", errors="backslashreplace") as stream:
+                stream.write(text)
+            return
+        draft.write_text(text, encoding="utf-8", errors="backslashreplace")
+        draft.replace(target)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            draft.unlink()
         raise DestinationUnusable(
             f"cannot write the report {path}",
             cause=error.strerror or str(error),
             next_step="choose another file for --report",
         ) from error
+
+
+def _is_standard_output(path: Path) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(sys.stdout.fileno()))
+    except FileNotFoundError:
+        return False
