@@ -8,7 +8,7 @@ from typing import Literal
 
 import click
 
-from harvester.cli.parameters import DIRECTORY, state_option
+from harvester.cli.parameters import DESTINATION, state_option
 from harvester.errors import UsageError
 from harvester.mirror import ReadAccount, read, unreadable_error
 
@@ -23,7 +23,7 @@ Examples:
   nimble-harvester cat ./results --after 1200 --meta > new.jsonl
 """,
 )
-@click.argument("dest", type=DIRECTORY)
+@click.argument("dest", type=DESTINATION)
 @click.option(
     "--after", type=click.IntRange(0), default=0, metavar="SEQ", help="Only what landed after this sequence number."
 )

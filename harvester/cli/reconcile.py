@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from harvester.api import reconcile
-from harvester.cli.parameters import DIRECTORY, DURATION, format_option, state_option, store_options
+from harvester.cli.parameters import DESTINATION, DIRECTORY, DURATION, format_option, state_option, store_options
 from harvester.cli.reconcile_report import render_reconciliation
 from harvester.cli.signals import stop_signals
 from harvester.cli.tasks_output import ProgressLine
@@ -29,7 +29,7 @@ Examples:
   nimble-harvester reconcile ./results --run run_42
 """,
 )
-@click.argument("dest", type=DIRECTORY)
+@click.argument("dest", type=DESTINATION)
 @click.option("--batch", "batches", multiple=True, metavar="ID", help="Account for a batch; may be repeated.")
 @click.option("--run", "runs", multiple=True, metavar="ID", help="Account for a job's run; may be repeated.")
 @click.option(

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from harvester.cli import words
-from harvester.cli.parameters import DIRECTORY, format_option, state_option
+from harvester.cli.parameters import DESTINATION, format_option, state_option
 from harvester.manifest import RunRow
 from harvester.mirror import DestinationStatus, destination_status
 
@@ -21,7 +21,7 @@ Examples:
   nimble-harvester status ./worker-1 ./worker-2 --format json
 """,
 )
-@click.argument("dest", type=DIRECTORY, nargs=-1, required=True)
+@click.argument("dest", type=DESTINATION, nargs=-1, required=True)
 @click.option("--runs", type=click.IntRange(0), default=5, show_default=True, help="How many runs to show.")
 @state_option
 @format_option("table", "json")

@@ -15,12 +15,12 @@ import click
 from harvester.api import with_facts
 from harvester.cli import words
 from harvester.cli.application import forsake_output
-from harvester.cli.parameters import DIRECTORY, LOCATION, MOMENT, SIZE, format_option, state_option, store_options
+from harvester.cli.parameters import DESTINATION, LOCATION, MOMENT, SIZE, format_option, state_option, store_options
 from harvester.cli.progress import Progress
 from harvester.cli.signals import stop_signals
 from harvester.cli.sync_report import render_report, unstarted_report, write_report
 from harvester.errors import DestinationUnusable, HarvesterError, UsageError
-from harvester.location import Location, parse_location
+from harvester.location import Location
 from harvester.mirror import (
     ObjectEvent,
     Observer,
@@ -47,7 +47,7 @@ Examples:
 """,
 )
 @click.argument("location", type=LOCATION)
-@click.argument("dest", type=DIRECTORY)
+@click.argument("dest", type=DESTINATION)
 @click.option("--dry-run", is_flag=True, help="Show what would be fetched; write nothing.")
 @click.option(
     "--include", multiple=True, metavar="GLOB", help="Only keys (below the prefix) that match; may be repeated."
@@ -170,8 +170,7 @@ def _tell_similar(location: Location, dest: Path, settings: StoreSettings, progr
     """Say, of an empty location, whether keys begin with its name: a slash may have been meant otherwise."""
     similar = similar_key(location, settings)
     if similar is not None:
-        folder, _, name = location.prefix.rstrip("/").rpartition("/")
-        wider = parse_location(dataclasses.replace(location, prefix=folder).url)
+        wider, name = location.above(), location.prefix.rstrip("/").rpartition("/")[2]
         progress.say(
             "warning",
             f"there are keys such as {words.shown(similar)}, which {location} does not hold; to have them:\n"

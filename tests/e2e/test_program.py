@@ -87,6 +87,13 @@ def test_the_program_without_a_verb() -> None:
     assert "No such command 'snyc'" in unknown.err
 
 
+def test_a_mistyped_verb_names_the_one_that_was_meant() -> None:
+    ended = run("snyc", "s3://some-bucket/", "dest")
+    assert ended.code == 2
+    assert ended.err.endswith("No such command 'snyc'. Did you mean 'sync'?\n")
+    assert run("batches", "gte", "ID").err.endswith("No such command 'gte'. Did you mean 'get'?\n")
+
+
 def test_schemas_are_printed() -> None:
     names = run("schema").out.splitlines()
     assert names == schema_names()

@@ -87,6 +87,53 @@ def test_locations_that_cannot_be(dest: Path, location: str) -> None:
     assert not dest.exists()
 
 
+@pytest.mark.parametrize(
+    ("mistaken", "meant"),
+    [
+        ("bucket/prefix", "s3://bucket/prefix"),
+        ("s3//bucket/prefix", "use s3://bucket/prefix"),
+        ("s3:/bucket", "use s3://bucket"),
+        ("GS:bucket/x", "use gs://bucket/x"),
+        ("file:/somewhere", "use file:///somewhere"),
+        ("file://somewhere/else", "use file:///somewhere/else, or "),
+        ("/somewhere", "file:///somewhere"),
+        ("gcs://bucket/x", "use gs://bucket/x"),
+    ],
+)
+def test_a_mistyped_location_is_told_as_it_was_meant(dest: Path, mistaken: str, meant: str) -> None:
+    ended = run("sync", mistaken, dest)
+    assert ended.code == 2
+    assert meant in ended.err.splitlines()[-1]
+
+
+def test_a_bucket_is_no_destination(source: Directory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for verb in (["sync", source.location], ["status"], ["verify"]):
+        ended = run(*verb, "s3://some-bucket/x")
+        assert ended.code == 2
+        assert "DEST is a directory of this machine" in ended.err
+    assert not (tmp_path / "s3:").exists()
+
+
+def test_an_endpoint_that_is_no_url(dest: Path) -> None:
+    for verb in (["sync", "s3://some-bucket/", dest], ["ls", "s3://some-bucket/"], ["explain", "s3://some-bucket/"]):
+        ended = run(*verb, *(["--mode", "async"] if verb[0] == "explain" else []), AWS_ENDPOINT_URL="localhost:9000")
+        assert ended.code == 8
+        assert "AWS_ENDPOINT_URL" in ended.err
+
+
+def test_a_google_key_file_that_is_not_there(dest: Path, tmp_path: Path) -> None:
+    ended = run(
+        "sync",
+        "gs://some-bucket/",
+        dest,
+        STORAGE_EMULATOR_HOST="",
+        GOOGLE_APPLICATION_CREDENTIALS=str(tmp_path / "key.json"),
+    )
+    assert ended.code == 8
+    assert f"{tmp_path}/key.json was not found" in ended.err
+
+
 def test_a_file_for_a_destination(source: Directory, dest: Path, tmp_path: Path) -> None:
     dest.write_text("mine")
     assert "is not a directory" in refused(12, source.location, dest)
