@@ -8,6 +8,7 @@ from typing import Literal
 
 import click
 
+from harvester.cli import words
 from harvester.cli.parameters import DESTINATION, state_option
 from harvester.errors import UsageError
 from harvester.mirror import ReadAccount, read, unreadable_error
@@ -41,12 +42,20 @@ def cat_command(
     """
     account = ReadAccount()
     write = sys.stdout.buffer.write
+    found = False
     for row in read(dest, after=after, run=_run(run), selected=selected, state_dir=state_dir, account=account):
+        found = True
         write(row.with_meta() if meta else row.text)
         write(b"\n")
     sys.stdout.buffer.flush()
     if account.evicted:
         click.echo(f"{account.evicted:,} evicted results are not here any more", err=True)
+    if account.without_value and not found:
+        click.echo(
+            f"none of {words.count(account.without_value, 'result')} has {selected}: between its dots a path has keys, "
+            "or positions in an array from 0",
+            err=True,
+        )
     if account.unreadable:
         raise unreadable_error(dest, account)
 

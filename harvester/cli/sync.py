@@ -133,6 +133,10 @@ def sync_command(
             cause="its folder does not exist",
             next_step=f"mkdir -p {report.parent}",
         )
+    if None not in (chosen["since"], chosen["until"]) and chosen["since"] >= chosen["until"]:
+        raise UsageError(
+            "--since is not before --until", cause="nothing can be modified after the one and before the other"
+        )
     progress = Progress(as_json=log_format == "json")
     started_at = time.time()
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import sys
 import time
 from collections import defaultdict
@@ -16,6 +17,7 @@ from harvester.location import Location
 from harvester.mirror import ObjectProblem, SyncCounts, SyncReport
 
 _GROUPS = 20
+_NOT_RECORDED = {"upstream_error", "name_not_utf8"}
 _FILTERS = {"not_included", "excluded", "before_since", "after_until"}
 
 
@@ -25,6 +27,9 @@ def render_report(report: SyncReport) -> str:
     if report.problems:
         lines.append("Problems:")
         lines.extend(problem_lines(report.problems))
+        recorded = [problem for problem in report.problems if problem.reason not in _NOT_RECORDED]
+        if len(recorded) > len({(problem.outcome, problem.reason) for problem in recorded}) and report.run:
+            lines.append(f"  each of them: nimble-harvester status {shlex.quote(report.destination)} --problems")
     if report.renamed:
         lines.append(
             f"{words.count(report.renamed, 'object')} landed under _keys/, because the key cannot be a path here."

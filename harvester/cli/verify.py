@@ -53,4 +53,10 @@ def verify_command(
     else:
         told = [f"{number:,} {mark.name.lower()}" for mark in Mark if (number := report.counts.get(mark, 0))]
         click.echo(f"{dest}: {', '.join(told) or 'nothing has landed'}", err=combined)
+    if verification.holder is not None and report.exit_code:
+        click.echo(
+            f"warning: process {verification.holder.process} works on {dest}: what it lands meanwhile can show as a "
+            "difference; verify again when it has ended",
+            err=True,
+        )
     return int(report.exit_code)

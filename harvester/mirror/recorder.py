@@ -211,7 +211,8 @@ class Recorder:
             self._unstored.append(ObjectProblem(key, "refused", refused.reason, "", known=False))
             self.tally.new_problems += 1
             return
-        self._problem(refused, "refused", refused.reason, f"{refused.size} bytes", previous)
+        detail = f"{refused.size} bytes" if refused.reason == "too_large" else ""
+        self._problem(refused, "refused", refused.reason, detail, previous)
 
     def _problem(
         self,

@@ -174,6 +174,7 @@ def test_equal_problems_are_told_once(source: Directory, dest: Path) -> None:
     told = run("sync", source.location, dest).out
     assert f"  5 × quarantined: invalid json\n      e.g. {source.path}/0.json\n" in told
     assert "  1 × quarantined: empty\n" in told
+    assert f"  each of them: nimble-harvester status {dest} --problems\n" in told
     assert told.splitlines()[-1].startswith("6 listed: 0 landed, 0 unchanged, 6 quarantined;")
     again = run("sync", source.location, dest).out
     assert "  5 × quarantined: invalid json (reported before)\n" in again

@@ -271,6 +271,19 @@ def test_messages_may_be_json(source: Directory, dest: Path, tmp_path: Path) -> 
     assert (unstarted.code, json.loads(unstarted.err)["level"]) == (2, "error")
 
 
+def test_a_time_span_that_holds_nothing_is_refused(filled: Directory, dest: Path) -> None:
+    refused = run("sync", filled.location, dest, "--since", "1h", "--until", "2h")
+    assert refused.code == 2
+    assert refused.err.startswith("error: --since is not before --until")
+    assert not dest.exists()
+
+
+def test_filters_that_let_nothing_through_are_said(filled: Directory, dest: Path) -> None:
+    ended = run("sync", filled.location, dest, "--include", "nothing*")
+    assert ended.code == 0
+    assert ended.out.startswith(f"There is no result under {filled.location} that the filters let through\n")
+
+
 @pytest.mark.parametrize("option", ["--since", "--until", "--max-object-bytes", "--workers", "--fail-on", "--format"])
 def test_values_that_cannot_be(source: Directory, dest: Path, option: str) -> None:
     refused = run("sync", source.location, dest, option, "nonsense")
