@@ -115,10 +115,6 @@ def _rescue(report: ReconcileReport) -> Iterator[str]:
 
 def _notes(report: ReconcileReport) -> Iterator[str]:
     account = report.account
-    copies = [task for task in account.tasks if task.outcome is Outcome.DUPLICATE and not task.gap]
-    if copies:
-        told = f"Delivered twice with the same content: {len(copies):,}, e.g. {copies[0].task.id}; nothing is missing"
-        yield from _wrapped(told)
     running = [task.task for task in account.tasks if task.outcome is Outcome.RUNNING]
     unknown = [task for task in running if task.state is TaskState.UNKNOWN]
     if unknown:

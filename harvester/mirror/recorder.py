@@ -345,7 +345,7 @@ class Recorder:
         # A dry run has written nothing, and still holds all of its own.
         rows = self._problems if self._options.dry_run else self._manifest.problems()
         stored = [
-            ObjectProblem(row.key, row.outcome, row.reason, row.detail, row.first_run < row.run)
+            ObjectProblem(row.key, row.outcome, row.reason, row.detail, row.first_run != row.run)
             for row in rows
             if row.run == self._run
         ]

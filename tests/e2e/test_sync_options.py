@@ -50,6 +50,17 @@ def test_dry_run_changes_nothing_that_is_there(filled: Directory, dest: Path) ->
     assert (report["counts"]["not_attempted"], report["counts"]["unchanged"], report["source_gone"]) == (1, 2, 1)
 
 
+def test_dry_run_tells_old_problems_from_new(source: Directory, dest: Path) -> None:
+    source.put("bad.json", b"{")
+    sync(source.location, dest, expected=3)
+    source.put("large.json", b"{" + b" " * 5000)
+    report = sync(source.location, dest, "--dry-run", "--max-object-bytes", "4kB", expected=3)
+    assert [(problem["reason"], problem["known"]) for problem in report["problems"]] == [
+        ("invalid_json", True),
+        ("too_large", False),
+    ]
+
+
 @pytest.mark.parametrize(
     ("options", "wanted"),
     [
