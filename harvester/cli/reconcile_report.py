@@ -122,7 +122,7 @@ def _notes(report: ReconcileReport) -> Iterator[str]:
         yield from _wrapped(f"In a state nobody documents ({said}), taken for running: {len(unknown):,}")
     if account.unexpected:
         first = _clean(account.unexpected[0].key)
-        yield from _wrapped(f"Objects of other tasks: {len(account.unexpected):,}, e.g. {first}")
+        yield from _wrapped(f"Objects of other tasks or runs: {len(account.unexpected):,}, e.g. {first}")
     if report.unlisted:
         yield f"Tasks that Nimble counts without naming: {report.unlisted:,}"
     if account.expires_at is not None:
