@@ -101,7 +101,18 @@ def read_destination(destination: Path, state_dir: Path | None = None) -> Iterat
 
 
 def check_apart(location: Location, destination: Path) -> None:
-    """Raise UsageError when a ``file`` location and the destination hold one another: it would feed on itself."""
+    """Raise UsageError for a destination in another one, or one that a ``file`` location holds, or that holds it.
+
+    The one would take its files for strangers, or replace them; the other would feed on itself.
+    """
+    for folder in destination.absolute().parents:
+        # Where it may not be looked, nothing of ours can be in the way.
+        if os.path.exists(state_folder(folder) / LOCK_NAME):  # noqa: PTH110  # Path.exists raises there
+            raise UsageError(
+                f"{destination} lies in {folder}, which is a destination of its own",
+                cause="what lands in the one could take the place of what has landed in the other",
+                next_step="choose a destination beside it",
+            )
     if location.scheme != "file":
         return
     source, target = Path(location.prefix).resolve(), destination.resolve()

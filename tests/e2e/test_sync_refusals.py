@@ -158,6 +158,15 @@ def test_another_source(source: Directory, dest: Path, tmp_path: Path) -> None:
     assert "would be mixed" in told
 
 
+def test_a_destination_in_another(source: Directory, dest: Path, tmp_path: Path) -> None:
+    source.put("a.json", result(1))
+    sync(source.location, dest)
+    other = Directory(tmp_path / "other")
+    told = refused(2, other.location, dest / "below" / "deep", report=tmp_path / "report.json")
+    assert f"lies in {dest}, which is a destination of its own" in told
+    assert not (dest / "below").exists()
+
+
 def test_a_newer_state(source: Directory, dest: Path) -> None:
     source.put("a.json", result(1))
     sync(source.location, dest)
