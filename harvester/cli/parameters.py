@@ -53,6 +53,9 @@ class DestinationType(click.Path):
                 cause="DEST is a directory of this machine",
                 next_step="name a directory, e.g. ./results",
             )
+        if str(value) == "":
+            # An unset variable of a script; a path it would be the current directory.
+            raise UsageError("DEST is empty", next_step="name a directory, e.g. ./results, or . for this one")
         return super().convert(value, param, ctx)
 
 

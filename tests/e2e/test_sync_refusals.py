@@ -115,6 +115,19 @@ def test_a_bucket_is_no_destination(source: Directory, tmp_path: Path, monkeypat
     assert not (tmp_path / "s3:").exists()
 
 
+def test_an_empty_destination_is_not_this_directory(
+    source: Directory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source.put("a.json", result(1))
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    ended = run("sync", source.location, "")
+    assert ended.code == 2
+    assert ended.err.startswith("error: DEST is empty")
+    assert list((tmp_path / "here").iterdir()) == []
+    assert run("sync", source.location, ".").code == 0
+
+
 def test_an_endpoint_that_is_no_url(dest: Path) -> None:
     for verb in (["sync", "s3://some-bucket/", dest], ["ls", "s3://some-bucket/"], ["explain", "s3://some-bucket/"]):
         ended = run(*verb, *(["--mode", "async"] if verb[0] == "explain" else []), AWS_ENDPOINT_URL="localhost:9000")
@@ -165,6 +178,12 @@ def test_a_destination_in_another(source: Directory, dest: Path, tmp_path: Path)
     told = refused(2, other.location, dest / "below" / "deep", report=tmp_path / "report.json")
     assert f"lies in {dest}, which is a destination of its own" in told
     assert not (dest / "below").exists()
+    # One that was there before the other goes on.
+    inner = tmp_path / "first" / "inner"
+    other.put("b.json", result(2))
+    sync(other.location, inner)
+    sync(source.location, inner.parent)
+    sync(other.location, inner)
 
 
 def test_a_newer_state(source: Directory, dest: Path) -> None:
