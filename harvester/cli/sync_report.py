@@ -14,7 +14,7 @@ from pathlib import Path
 from harvester.cli import words
 from harvester.errors import DestinationUnusable, ExitCode, HarvesterError
 from harvester.location import Location
-from harvester.mirror import ObjectProblem, SyncCounts, SyncReport
+from harvester.mirror import ObjectProblem, SyncCounts, SyncReport, step_after
 
 _GROUPS = 20
 _NOT_RECORDED = {"upstream_error", "name_not_utf8"}
@@ -83,6 +83,9 @@ def problem_lines(problems: tuple[ObjectProblem, ...]) -> list[str]:
         lines.append(f"      e.g. {words.shown(first.key)}")
         if first.detail:
             lines.append(f"      {first.detail}")
+        step = step_after(reason) if outcome == "failed" else ""
+        if step:
+            lines.append(f"      to have {'it' if len(members) == 1 else 'them'}: {step}")
     if len(groups) > _GROUPS:
         lines.append(f"  and {len(groups) - _GROUPS:,} more kinds: see --format json")
     return lines

@@ -311,3 +311,8 @@ def test_one_refused_object_costs_only_itself(
     assert report["problems"][0]["reason"] == "object_denied"
     told = run("sync", f"s3://{s3_bucket}/p/", dest)
     assert "  1 × failed: object denied (reported before)\n      e.g. p/3.json\n" in told.out
+    assert "\n      to have it: grant s3:GetObject " in told.out
+    fault_proxy.clear()
+    fault_proxy.add(Rule(Status(403, "InvalidObjectState"), path="/p/3.json"))
+    told = run("sync", f"s3://{s3_bucket}/p/", dest)
+    assert "\n      to have it: restore the objects from their archive class, then run again\n" in told.out
