@@ -12,7 +12,7 @@ import click
 from harvester.cli import words
 from harvester.cli.arrivals import print_event, render_landing
 from harvester.cli.landing_options import Landing, landing_options
-from harvester.cli.parameters import DIRECTORY, DURATION, LOCATION, SIZE, format_option, store_options
+from harvester.cli.parameters import DESTINATION, DURATION, LOCATION, SIZE, format_option, store_options
 from harvester.cli.progress import Progress
 from harvester.cli.signals import stop_signals
 from harvester.errors import UsageError
@@ -34,7 +34,7 @@ Examples:
   curl http://127.0.0.1:8080/healthz
 """,
 )
-@click.argument("dest", type=DIRECTORY)
+@click.argument("dest", type=DESTINATION)
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="Port; 0 for a free one.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--location", type=LOCATION, help="Where the results are delivered, when DEST was never synced.")

@@ -15,12 +15,12 @@ import click
 from harvester.cli import words
 from harvester.cli.application import forsake_output
 from harvester.cli.landing_options import Landing, landing_options
-from harvester.cli.parameters import DIRECTORY, LOCATION, MOMENT, format_option, store_options
+from harvester.cli.parameters import DESTINATION, LOCATION, MOMENT, format_option, store_options
 from harvester.cli.progress import Progress
 from harvester.cli.signals import stop_signals
 from harvester.cli.sync_report import render_report, unstarted_report, write_report
-from harvester.errors import HarvesterError, UsageError
-from harvester.location import Location, parse_location
+from harvester.errors import DestinationUnusable, HarvesterError, UsageError
+from harvester.location import Location
 from harvester.mirror import (
     ObjectEvent,
     Observer,
@@ -44,7 +44,7 @@ Examples:
 """,
 )
 @click.argument("location", type=LOCATION)
-@click.argument("dest", type=DIRECTORY)
+@click.argument("dest", type=DESTINATION)
 @click.option("--dry-run", is_flag=True, help="Show what would be fetched; write nothing.")
 @click.option("--since", type=MOMENT, help="Only objects modified since, e.g. 24h or 2026-01-31T00:00:00Z.")
 @click.option("--until", type=MOMENT, help="Only objects modified before.")
@@ -99,6 +99,10 @@ def sync_command(
             cause="its folder does not exist",
             next_step=f"mkdir -p {report.parent}",
         )
+    if None not in (chosen["since"], chosen["until"]) and chosen["since"] >= chosen["until"]:
+        raise UsageError(
+            "--since is not before --until", cause="nothing can be modified after the one and before the other"
+        )
     progress = Progress(as_json=log_format == "json")
     started_at = time.time()
     try:
@@ -110,12 +114,15 @@ def sync_command(
         result = unstarted_report(location, dest, error, started_at, dry_run=dry_run)
     finally:
         progress.clear()
-    if report is not None:
-        write_report(report, result)
+    unwritten = None if report is None else _write(report, result)
     if output != "table" or result.run or result.error is None:
         _print(result, output)
     if result.error is None and not result.counts.listed:
         _tell_similar(location, dest, settings, progress)
+    if unwritten is not None and result.error is not None:
+        progress.say("warning", str(unwritten).replace("\n", "; "))
+    elif unwritten is not None:
+        result = dataclasses.replace(result, error=unwritten, exit_code=unwritten.exit_code)
     if result.error is not None:
         if log_format != "json":
             raise result.error
@@ -123,12 +130,20 @@ def sync_command(
     return int(result.exit_code)
 
 
+def _write(path: Path, report: SyncReport) -> DestinationUnusable | None:
+    """Write the report; return why it could not be, which shall not hide how the run itself went."""
+    try:
+        write_report(path, report)
+    except DestinationUnusable as error:
+        return error
+    return None
+
+
 def _tell_similar(location: Location, dest: Path, settings: StoreSettings, progress: Progress) -> None:
     """Say, of an empty location, whether keys begin with its name: a slash may have been meant otherwise."""
     similar = similar_key(location, settings)
     if similar is not None:
-        folder, _, name = location.prefix.rstrip("/").rpartition("/")
-        wider = parse_location(dataclasses.replace(location, prefix=folder).url)
+        wider, name = location.above(), location.prefix.rstrip("/").rpartition("/")[2]
         progress.say(
             "warning",
             f"there are keys such as {words.shown(similar)}, which {location} does not hold; to have them:\n"

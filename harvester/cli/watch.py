@@ -12,7 +12,7 @@ import click
 
 from harvester.cli.arrivals import print_event, render_landing
 from harvester.cli.landing_options import Landing, landing_options
-from harvester.cli.parameters import DIRECTORY, DURATION, LOCATION, format_option, store_options
+from harvester.cli.parameters import DESTINATION, DIRECTORY, DURATION, LOCATION, format_option, store_options
 from harvester.cli.progress import Progress
 from harvester.cli.signals import stop_signals
 from harvester.errors import UsageError
@@ -40,7 +40,7 @@ Examples:
 """,
 )
 @click.argument("location", type=LOCATION)
-@click.argument("dest", type=DIRECTORY)
+@click.argument("dest", type=DESTINATION)
 @click.option("--every", type=DURATION, help="List LOCATION this often.  [default: 30s]")
 @click.option(
     "--queue",

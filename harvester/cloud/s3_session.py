@@ -224,6 +224,13 @@ def explained(profile: str | None) -> Iterator[None]:
         raise ConfigurationError(
             "the AWS configuration does not work", cause=str(error), next_step="aws configure list"
         ) from error
+    except ValueError as error:
+        # botocore has no class of its own for this one.
+        raise ConfigurationError(
+            "the AWS endpoint is no URL",
+            cause="AWS_ENDPOINT_URL, or endpoint_url in the AWS configuration, starts with http:// or https://",
+            next_step="export AWS_ENDPOINT_URL=http://HOST:PORT, or unset it for AWS itself",
+        ) from error
     except EOFError as error:
         raise ConfigurationError("a second factor was asked for and none was given") from error
 

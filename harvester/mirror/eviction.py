@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from harvester.errors import DestinationUnusable
-from harvester.manifest import LandedRow, Manifest
-from harvester.mirror.destination import open_destination, read_destination
+from harvester.manifest import DestinationLock, LandedRow, Manifest
+from harvester.mirror.destination import LOCK_NAME, OpenDestination, open_destination, read_destination, state_folder
 from harvester.mirror.landing import Destination
 
 EVICT_REPORT_SCHEMA = "nimble-harvester/evict-report/v1"
 _BATCH = 1_000
+_ROOM_BYTES = 1024 * 1024
+_ROOM_INODES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,8 @@ def evict(
         if dry_run:
             rows = [row for row in _evictable(opened.manifest, through, before) if not row.evicted]
             return EvictReport(str(destination), len(rows), sum(row.content_size for row in rows), dry_run=True)
+        if _is_full(opened.root):
+            _make_room(opened, through, before)
     objects = freed = 0
     with open_destination(destination, state_dir) as held:
         tree = Destination(str(held.root), "evict")
@@ -76,6 +81,26 @@ def evict(
     return EvictReport(str(destination), objects, freed, dry_run=False)
 
 
+def _is_full(root: Path) -> bool:
+    """Return whether the disk has no room for the manifest to be opened for writing."""
+    found = os.statvfs(root)
+    no_inodes = bool(found.f_files) and found.f_favail < _ROOM_INODES
+    return no_inodes or found.f_bavail * found.f_frsize < _ROOM_BYTES
+
+
+def _make_room(opened: OpenDestination, through: int | None, before: float | None) -> None:
+    """Remove the first files of an eviction ahead of their mark, which a full disk has no room for.
+
+    Should the eviction not come to mark them, the next run fetches them again.
+    """
+    with DestinationLock(state_folder(opened.root) / LOCK_NAME):
+        tree = Destination(str(opened.root), "evict")
+        for row in _evictable(opened.manifest, through, before):
+            if not _is_full(opened.root):
+                return
+            _unlink(tree, [row])
+
+
 def _evictable(manifest: Manifest, through: int | None, before: float | None) -> Iterator[LandedRow]:
     for row in manifest.landed_by_seq():
         if through is not None and row.seq > through:
@@ -87,7 +112,17 @@ def _evictable(manifest: Manifest, through: int | None, before: float | None) ->
 def _remove(tree: Destination, manifest: Manifest, rows: list[LandedRow]) -> None:
     # Marked first: a file that outlives its mark is removed by the next eviction, one that is gone without a mark
     # would be fetched again.
-    manifest.evict(row.key for row in rows)
+    try:
+        manifest.evict(row.key for row in rows)
+    except DestinationUnusable:
+        # A disk that is full to the last byte takes no mark before something is removed.
+        _unlink(tree, rows)
+        manifest.evict(row.key for row in rows)
+    else:
+        _unlink(tree, rows)
+
+
+def _unlink(tree: Destination, rows: list[LandedRow]) -> None:
     for row in rows:
         try:
             tree.remove(row.path)

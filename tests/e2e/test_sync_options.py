@@ -50,6 +50,17 @@ def test_dry_run_changes_nothing_that_is_there(filled: Directory, dest: Path) ->
     assert (report["counts"]["not_attempted"], report["counts"]["unchanged"], report["source_gone"]) == (1, 2, 1)
 
 
+def test_dry_run_tells_old_problems_from_new(source: Directory, dest: Path) -> None:
+    source.put("bad.json", b"{")
+    sync(source.location, dest, expected=3)
+    source.put("large.json", b"{" + b" " * 5000)
+    report = sync(source.location, dest, "--dry-run", "--max-object-bytes", "4kB", expected=3)
+    assert [(problem["reason"], problem["known"]) for problem in report["problems"]] == [
+        ("invalid_json", True),
+        ("too_large", False),
+    ]
+
+
 @pytest.mark.parametrize(
     ("options", "wanted"),
     [
@@ -280,6 +291,19 @@ def test_messages_may_be_json(source: Directory, dest: Path, tmp_path: Path) -> 
     checked_report(failed.document, 5)
     unstarted = run("sync", source.location, source.path, "--log-format", "json")
     assert (unstarted.code, json.loads(unstarted.err)["level"]) == (2, "error")
+
+
+def test_a_time_span_that_holds_nothing_is_refused(filled: Directory, dest: Path) -> None:
+    refused = run("sync", filled.location, dest, "--since", "1h", "--until", "2h")
+    assert refused.code == 2
+    assert refused.err.startswith("error: --since is not before --until")
+    assert not dest.exists()
+
+
+def test_filters_that_let_nothing_through_are_said(filled: Directory, dest: Path) -> None:
+    ended = run("sync", filled.location, dest, "--include", "nothing*")
+    assert ended.code == 0
+    assert ended.out.startswith(f"There is no result under {filled.location} that the filters let through\n")
 
 
 @pytest.mark.parametrize("option", ["--since", "--until", "--max-object-bytes", "--workers", "--fail-on", "--format"])
