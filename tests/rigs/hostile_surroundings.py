@@ -43,6 +43,12 @@ SURROUNDINGS = (
         _LINKS + "state_behind_a_link_is_refused_before_anything_is_written",
     ),
     Surrounding(
+        "a folder with landed files is moved elsewhere, and a link left in its place",
+        "what lay in it is missing to `sync`, `verify` and `cat`, and lands again under its safe name; `evict` leaves"
+        " what lies behind the link alone",
+        "tests/e2e/test_read_back.py::test_what_lies_behind_a_link_is_not_in_the_destination",
+    ),
+    Surrounding(
         "DEST itself is a link",
         "the folder it leads to is the destination",
         _LINKS + "a_destination_may_itself_be_given_by_a_link",
