@@ -14,9 +14,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import harvester
 from tests.rigs import command
 from tests.rigs.fake_gcs import FakeGcs
-from tests.rigs.fault_proxy import Call, Fault, FaultProxy, FlippedByte, Headers, Rule, ShortBody, Status, Upstream
+from tests.rigs.fault_proxy import (
+    Call,
+    Drip,
+    Fault,
+    FaultProxy,
+    FlippedByte,
+    Headers,
+    Rule,
+    ShortBody,
+    Status,
+    Upstream,
+)
 from tests.rigs.hostile_faults import BODY, FAULTS, OPTIONS, REPLACED, FaultCase, changing
 from tests.rigs.http_server import Answer, Request
 from tests.rigs.memory_s3 import MemoryS3, landed, results
@@ -56,6 +68,18 @@ def test_a_fault_on_one_object_is_its_own(
 
 def _case(name: str) -> FaultCase:
     return next(case for case in FAULTS if case.name == name)
+
+
+def test_a_body_that_drips_for_ever_is_given_up(tmp_path: Path, proxy: FaultProxy, many: dict[str, bytes]) -> None:
+    # Never still for as long as a stall, and never at its end: only the time in all bounds it.
+    proxy.add(Rule(Drip(0.02), path=f"/{sorted(many)[0]}$", method="GET"))
+    retry = harvester.RetryPolicy(patience_seconds=0.5, slowest_rate=10_000)
+
+    report = harvester.sync("s3://bucket/r/", tmp_path / "destination", settings=harvester.StoreSettings(retry=retry))
+
+    assert report.exit_code == 3
+    assert [(problem.key, problem.reason) for problem in report.problems] == [(sorted(many)[0], "timeout")]
+    assert report.counts.landed == len(many) - 1
 
 
 def test_an_object_of_another_account_is_told_apart(

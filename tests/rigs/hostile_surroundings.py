@@ -84,6 +84,11 @@ SURROUNDINGS = (
         _FAULTS + "a_run_that_only_fails_stops",
     ),
     Surrounding(
+        "an object's body drips for ever, too fast to count as stalled",
+        "failed, exit 3: `timeout`, 15 minutes after its first request and a second more for each KiB listed",
+        _FAULTS + "a_body_that_drips_for_ever_is_given_up",
+    ),
+    Surrounding(
         "the endpoint dies and comes back within the retries",
         "every object lands, exit 0",
         _FAULTS + "an_endpoint_that_dies_and_comes_back_costs_time_only",
