@@ -176,7 +176,7 @@ def test_a_body_that_drips_for_ever_costs_a_bounded_time(
     fault_proxy: FaultProxy, s3: S3Client, s3_bucket: str, spool_directory: Path, spool_from: int
 ) -> None:
     # 50 bytes a second: curl never sees it stand still, and it is far from its end when the time is up.
-    retry = replace(QUICK, patience_seconds=0.2, slowest_rate=10_000)
+    retry = replace(QUICK, patience_seconds=0.2, slowest_rate=10_000, stall_seconds=10)
     store = open_store(parse_location(f"s3://{s3_bucket}/"), StoreSettings(retry=retry))
     scene = Scene(store, fault_proxy, s3, s3_bucket, spool_directory)
     scene.put("target")
@@ -190,7 +190,7 @@ def test_a_body_that_drips_for_ever_costs_a_bounded_time(
 def test_a_slow_body_that_is_fast_enough_for_its_size_arrives(
     fault_proxy: FaultProxy, s3: S3Client, s3_bucket: str, spool_directory: Path
 ) -> None:
-    retry = replace(QUICK, patience_seconds=0.1, slowest_rate=5)
+    retry = replace(QUICK, patience_seconds=0.1, slowest_rate=5, stall_seconds=10)
     store = open_store(parse_location(f"s3://{s3_bucket}/"), StoreSettings(retry=retry))
     scene = Scene(store, fault_proxy, s3, s3_bucket, spool_directory)
     scene.put("target")
@@ -204,7 +204,7 @@ def test_a_slow_body_that_is_fast_enough_for_its_size_arrives(
 def test_a_big_body_is_tried_again_however_long_it_was_on_its_way(
     fault_proxy: FaultProxy, s3: S3Client, s3_bucket: str, spool_directory: Path, broken: Fault
 ) -> None:
-    retry = replace(QUICK, seconds=0.3)
+    retry = replace(QUICK, seconds=0.3, stall_seconds=10)
     store = open_store(parse_location(f"s3://{s3_bucket}/"), StoreSettings(retry=retry))
     scene = Scene(store, fault_proxy, s3, s3_bucket, spool_directory)
     body = os.urandom(400)
@@ -212,8 +212,9 @@ def test_a_big_body_is_tried_again_however_long_it_was_on_its_way(
 
     def slowly(request: Request, upstream: Upstream) -> Answer:
         answer = broken.apply(request, upstream)
-        cut = {"send_bytes": 300, "ending": "reset"} if isinstance(broken, Drip) else {}
-        return replace(answer, drip=0.002, **cut)
+        if isinstance(broken, Drip):
+            answer = replace(answer, send_bytes=300, ending="reset")
+        return replace(answer, drip=0.002)
 
     fetched = scene.fetch(Call(slowly), times=1, spool_from=100)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import pty
 import re
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from awscrt import checksums
 
 import harvester
 from tests.rigs import command
@@ -129,15 +131,20 @@ def test_what_changes_between_listing_and_fetch(
     assert again.nonzero == {"unchanged": 1}
 
 
+_CRC32C_OF_BODY = f"crc32c={base64.b64encode(checksums.crc32c(BODY).to_bytes(4, 'big')).decode()}"
+
+
 def test_what_google_states_of_an_object_is_verified(
     tmp_path: Path, fake_gcs: FakeGcs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     faults: dict[str, Fault] = {
         "wrong-crc32c.json": Headers(set={"x-goog-hash": "crc32c=AAAAAA=="}),
         "wrong-md5.json": Headers(set={"x-goog-hash": "md5=AAAAAAAAAAAAAAAAAAAAAA=="}),
+        "wrong-md5-beside.json": Headers(set={"x-goog-hash": f"{_CRC32C_OF_BODY},md5=AAAAAAAAAAAAAAAAAAAAAA=="}),
         "flipped.json": FlippedByte(at=30),
         "short.json": ShortBody(),
         "nothing-stated.json": Headers(remove=("x-goog-hash",)),
+        "right.json": Headers(set={"x-goog-hash": _CRC32C_OF_BODY}),
     }
     fake_gcs.create_bucket("hostile-faults")
     with FaultProxy(fake_gcs.respond) as proxy:
@@ -149,9 +156,9 @@ def test_what_google_states_of_an_object_is_verified(
         ended = command.sync("gs://hostile-faults/", tmp_path / "destination", *OPTIONS)
 
     assert ended.code == 3, ended
-    damaged = [name for name in faults if name != "nothing-stated.json"]
+    damaged = [name for name in faults if name not in ("nothing-stated.json", "right.json")]
     assert ended.problems == dict.fromkeys(damaged, ("failed", "integrity"))
-    assert command.tree(tmp_path / "destination") == {b"nothing-stated.json": BODY}
+    assert command.tree(tmp_path / "destination") == {b"nothing-stated.json": BODY, b"right.json": BODY}
 
 
 @pytest.fixture
