@@ -144,12 +144,20 @@ class Destination:
             except FileNotFoundError:
                 # The folder was removed under us: open, or make, it again.
                 self._forget(folder)
-                os.rename(name, leaf, src_dir_fd=self._temporary, dst_dir_fd=self._folder(folder))
+                self._rename_again(name, folder, leaf)
             self._unlanded.discard(name)
         except OSError as error:
             if error.errno in _OBSTRUCTIONS:
                 raise PathObstructedError(path) from error
             raise
+
+    def _rename_again(self, name: str, folder: str, leaf: str) -> None:
+        try:
+            os.rename(name, leaf, src_dir_fd=self._temporary, dst_dir_fd=self._folder(folder))
+        except FileNotFoundError as error:
+            # Some file systems say so of a name they cannot hold; else it is the temporary file that was removed.
+            os.stat(name, dir_fd=self._temporary)
+            raise PathObstructedError(f"{folder}/{leaf}") from error
 
     def quarantine(self, name: str, relative_key: str) -> str:
         """Move a temporary file into the quarantine; return its path there. Raises OSError."""

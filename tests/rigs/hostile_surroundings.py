@@ -18,6 +18,7 @@ class Surrounding(NamedTuple):
 
 _FAULTS = "tests/e2e/test_faults.py::test_"
 _LINKS = "tests/e2e/test_links.py::test_"
+_NAMES = "tests/e2e/test_hostile_keys.py::test_"
 _KILLS = "tests/e2e/test_kills.py::test_"
 _RIGHT = "the next run ends in the tree of an undisturbed one; `verify` finds no difference; no number is given twice"
 
@@ -47,6 +48,12 @@ SURROUNDINGS = (
         "what lay in it is missing to `sync`, `verify` and `cat`, and lands again under its safe name; `evict` leaves"
         " what lies behind the link alone",
         "tests/e2e/test_read_back.py::test_what_lies_behind_a_link_is_not_in_the_destination",
+    ),
+    Surrounding(
+        "DEST is on a file system that folds case and refuses characters (exFAT)",
+        "every object lands, what it cannot tell apart or hold under its safe name; with `--unsafe-names refuse`"
+        " exactly those are refused, exit 3: `path_collision`, `path_obstructed`",
+        _NAMES + "on_a_file_system_that_folds_case_and_refuses_names_every_object_lands",
     ),
     Surrounding(
         "DEST itself is a link",
