@@ -176,6 +176,17 @@ def test_where_case_is_folded_the_key_that_has_the_path_keeps_it(s3: S3Client, s
     assert command.verify(destination, "--remote").code == 0
 
 
+def test_a_version_is_kept_where_no_file_has_two_names(s3: S3Client, s3_bucket: str, folding: Path) -> None:
+    destination = folding / "destination"
+    older, newer = (HostileObject(version, "own").content for version in ("older", "newer"))
+    for body in (older, newer):
+        s3.put_object(Bucket=s3_bucket, Key="a.json", Body=body)
+        ended = command.sync(f"s3://{s3_bucket}/", destination, "--on-change", "keep")
+        assert ended.nonzero == {"landed": 1}
+    assert command.tree(destination) == {b"a.json": newer}
+    assert list(command.tree(destination / ".nimble-harvester" / "versions").values()) == [older]
+
+
 @pytest.mark.parametrize("output", ["table", "json", "jsonl"])
 def test_a_file_name_that_is_no_text_is_refused_and_told(tmp_path: Path, output: str) -> None:
     source = tmp_path / "source"
