@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from harvester.errors import HarvesterError, IntegrityError, UsageError
-from harvester.manifest import LandedRow, Manifest, ProblemRow, SourceBinding
+from harvester.manifest import LandedRow, Manifest, ProblemRow, SourceBinding, shown_key
 from harvester.mirror.destination import read_destination
 from harvester.mirror.inside import InsideTree
 from harvester.result import Shape, rows, select
@@ -27,7 +27,7 @@ class ResultRow(NamedTuple):
     run: int
     """The run that landed it."""
     key: str
-    """The whole key."""
+    """The whole key; ``nimble-task:ID`` for what was rescued through the API."""
     etag: str
     """Identity of the version at the source."""
     task_id: str | None
@@ -123,7 +123,7 @@ def _results(inside: InsideTree, row: LandedRow, selected: str | None, account: 
         for text in rows(path, Shape(row.shape)):
             wanted = text if selected is None else select(text, selected)
             if wanted is not None:
-                yield ResultRow(wanted, row.seq, row.run, row.key, row.etag, row.task_id, row.landed_at)
+                yield ResultRow(wanted, row.seq, row.run, shown_key(row.key), row.etag, row.task_id, row.landed_at)
     except (OSError, ValueError, HarvesterError):
         account.unreadable.append(row.path)
 
