@@ -91,6 +91,11 @@ SURROUNDINGS = (
         _FAULTS + "a_run_that_only_fails_stops",
     ),
     Surrounding(
+        "content of more than 8 GiB after inflating: a gzip bomb by size",
+        "quarantined, exit 3: `too_large`; all others land",
+        "tests/e2e/test_hostile_payloads.py::test_a_bomb_by_size_is_quarantined_as_it_was_delivered",
+    ),
+    Surrounding(
         "an object's body drips for ever, too fast to count as stalled",
         "failed, exit 3: `timeout`, 15 minutes after its first request and a second more for each KiB listed",
         _FAULTS + "a_body_that_drips_for_ever_is_given_up",
