@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from harvester.access import AccessReport, ProbeReport, explain_access, probe_connection
     from harvester.api import reconcile, sync
+    from harvester.cloud import RetryPolicy
     from harvester.errors import HarvesterError
     from harvester.location import Location, parse_location
     from harvester.mirror import (
@@ -43,6 +44,7 @@ __all__ = [
     "ReconcileReport",
     "ResultOptions",
     "ResultRow",
+    "RetryPolicy",
     "Selection",
     "StoreSettings",
     "SyncOptions",
@@ -64,6 +66,7 @@ _HOMES = {
     "sync": "harvester.api",
     "reconcile": "harvester.api",
     "HarvesterError": "harvester.errors",
+    "RetryPolicy": "harvester.cloud",
     **dict.fromkeys(("Location", "parse_location"), "harvester.location"),
     **dict.fromkeys(("AccessReport", "ProbeReport", "explain_access", "probe_connection"), "harvester.access"),
     **dict.fromkeys(("NimbleClient", "ReconcileOptions", "ReconcileReport"), "harvester.tasks"),

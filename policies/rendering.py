@@ -198,3 +198,51 @@ def _add_binding(place: Place, binding: Mapping[str, Any]) -> Iterator[str]:
         prefix = "" if delimiter == "," else f"^{delimiter}^"
         fields = delimiter.join(f"{name}={condition[name]}" for name in ("expression", "title", "description"))
         yield f"{line} --condition={shlex.quote(prefix + fields)}"
+
+
+# Events
+
+
+def events_script(place: Place, queue: str, documents: Mapping[str, Any], *, merged: bool) -> str:
+    """Return a shell script that puts the documents of ``notifications.events_documents`` on S3 and SQS.
+
+    It replaces nothing: it stops where the queue has a policy of its own, and, unless ``merged`` says that they are in
+    the documents, where the bucket has notifications.
+    """
+    *_, region, account, name = queue.split(":")
+    sqs = f"aws sqs --region {shlex.quote(region)}"
+    bucket = shlex.quote(place.bucket)
+    # An attribute is text, also where it holds JSON.
+    attributes = json.dumps({"Policy": compact_json(documents["QueuePolicy"])})
+    (statement,) = documents["QueuePolicy"]["Statement"]
+    configuration = compact_json(documents["NotificationConfiguration"])
+    address = f"{sqs} get-queue-url --queue-name {name} --queue-owner-aws-account-id {account}"
+    policy = f'{sqs} get-queue-attributes --queue-url "$queue" --attribute-names Policy'
+    # The queue first: S3 takes no notification for a queue it may not send to.
+    lines = [
+        "#!/bin/sh",
+        "set -eu",
+        f"queue=$({address} --query QueueUrl --output text)",
+        f"found=$({policy} --query Attributes.Policy --output text)",
+        'case "$found" in',
+        f'  None) {sqs} set-queue-attributes --queue-url "$queue" --attributes {shlex.quote(attributes)} ;;',
+        f"""  *'"{statement["Sid"]}"'*'"{place.bucket_arn}"'*) ;;""",
+        "  *)",
+        "    echo 'the queue has a policy of its own: add the statement of QueuePolicy to it' >&2",
+        "    exit 1",
+        "    ;;",
+        "esac",
+    ]
+    if not merged:
+        lines += [
+            f"found=$(aws s3api get-bucket-notification-configuration --bucket {bucket} --output json)",
+            'if [ -n "$found" ]; then',
+            "  echo 'the bucket has notifications: save them, and add --current FILE' >&2",
+            "  exit 1",
+            "fi",
+        ]
+    lines.append(
+        f"aws s3api put-bucket-notification-configuration --bucket {bucket}"
+        f" --notification-configuration {shlex.quote(configuration)}"
+    )
+    return "\n".join([*lines, ""])

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import difflib
+import errno
 import gc
 import importlib
 import io

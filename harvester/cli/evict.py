@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import click
@@ -44,3 +45,8 @@ def evict_command(
     else:
         verb = "would be freed" if dry_run else "freed"
         print(f"{words.count(report.objects, 'file')}, {words.size(report.bytes)} {verb}")
+    if report.outside:
+        print(
+            f"note: {words.count(report.outside, 'file')} left alone: a link, or what is no folder, lies above",
+            file=sys.stderr,
+        )

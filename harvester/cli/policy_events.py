@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from harvester.cli.policy_options import read_text, say
 from harvester.errors import UsageError
 
@@ -11,11 +13,45 @@ if TYPE_CHECKING:
     from policies.places import Place
 
 
-def events_text(place: Place, queue: str | None, current: str | None, account: str | None) -> str:
-    """Return the documents as JSON. Raises UsageError without a queue, PolicyError for a merge that cannot be."""
+_FOREIGN = (
+    "input_prefix",
+    "kms_key",
+    "principal",
+    "document",
+    "as_documented",
+    "whole_key_policy",
+    "whole",
+    "no_condition",
+    "can",
+    "reader",
+)
+
+
+def refuse_foreign_options() -> None:
+    """Raise UsageError for an option of ``policy show`` that says nothing about events."""
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        given = context.get_parameter_source(parameter.name or "") is click.core.ParameterSource.COMMANDLINE
+        if given and parameter.name in _FOREIGN:
+            flag = parameter.opts[0]
+            raise UsageError(f"{flag} says nothing about events", next_step=f"leave out {flag}")
+
+
+def events_text(place: Place, queue: str | None, current: str | None, account: str | None, form: str) -> str:
+    """Return the documents as JSON, or as a shell script that puts them.
+
+    Raises UsageError without a queue, PolicyError for a merge that cannot be.
+    """
     from policies.jsontext import dump_json, parse_json
     from policies.notifications import events_documents, results_prefix
+    from policies.rendering import events_script
 
+    if form not in ("json", "cli") or (form == "cli" and place.cloud == "gs"):
+        raise UsageError(
+            f"what announces results cannot be printed as {form}",
+            cause="it is printed as JSON, and on S3 also as commands",
+            next_step="leave out --as, and take the documents from there",
+        )
     if not queue:
         raise UsageError(
             "--for events needs the queue",
@@ -34,10 +70,13 @@ def events_text(place: Place, queue: str | None, current: str | None, account: s
     if place.cloud == "gs":
         say("  notifications of a bucket add up: none that is there is touched")
         say("  to fill in: PROJECT_NUMBER (gcloud projects describe), TOPIC, READER")
-    elif current is None:
+    elif current is None and form == "json":
         say("  note: a put replaces the bucket's whole notification configuration; merge with what is there:")
         say(f"  aws s3api get-bucket-notification-configuration --bucket {place.bucket} > current.json")
         say("  and add --current current.json")
     elif documents["NotificationConfiguration"] == known:
         say("  the bucket announces it already: nothing to put")
+    if form == "cli":
+        say("  the reader's own policy is not part of the commands: without --as cli it is printed too")
+        return events_script(place, queue, documents, merged=known is not None)
     return dump_json(documents)

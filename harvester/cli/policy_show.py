@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harvester.cli.policy_events import events_text
+from harvester.cli.policy_events import events_text, refuse_foreign_options
 from harvester.cli.policy_options import Target, policy_errors, say, say_place, target_of, target_options
 from harvester.errors import UsageError
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 )
 @click.option("--as-documented", is_flag=True, help="The policy of the vendor's page, to the letter.")
 @click.option("--whole-key-policy", is_flag=True, help="The key's whole policy, with its account's admin statement.")
-@click.option("--account", metavar="ID", help="The account of the key, or with --for reader of the bucket.")
+@click.option("--account", metavar="ID", help="The account of the key; with --for reader or events, of the bucket.")
 @click.option("--whole", is_flag=True, help="terraform: also the resource that replaces the bucket's whole policy.")
 @click.option("--no-condition", is_flag=True, help="gs: admit to the whole bucket, not only to the prefix.")
 @click.option(
@@ -62,11 +62,13 @@ def show(**options: Any) -> None:
       nimble-harvester policy show --mode async --bucket my-bucket --for reader --can sync,test
       nimble-harvester policy show --mode async --bucket my-bucket --for events --queue ARN --current current.json
     """  # \b is click's
+    if options["audience"] == "events":
+        refuse_foreign_options()
     target = target_of(options)
     contract, place = target.resolve()
     with policy_errors():
         if options["audience"] == "events":
-            text = events_text(place, options["queue"], options["current"], target.account or None)
+            text = events_text(place, options["queue"], options["current"], target.account or None, options["form"])
         elif options["audience"] == "reader":
             text = _reader(contract, place, target, options)
         else:

@@ -99,7 +99,7 @@ def sync_command(
             cause="its folder does not exist",
             next_step=f"mkdir -p {report.parent}",
         )
-    if None not in (chosen["since"], chosen["until"]) and chosen["since"] >= chosen["until"]:
+    if since is not None and until is not None and since >= until:
         raise UsageError(
             "--since is not before --until", cause="nothing can be modified after the one and before the other"
         )

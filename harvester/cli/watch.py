@@ -102,6 +102,7 @@ def watch_command(
     is held all the time. Any number of `watch --queue`, each with a DEST of its own, may share one queue.
     """
     _check(every, queue, lease)
+    _check_only_with_queue(queue)
     options = landing()
     progress = Progress(as_json=log_format == "json")
     with stop_signals() as received:
@@ -132,7 +133,8 @@ def watch_command(
                 observer=observer,
             )
     progress.clear()
-    _print(report, output)
+    if report.landing.runs or output != "table":
+        _print(report, output)
     if report.landing.error is not None:
         if log_format != "json":
             raise report.landing.error
@@ -153,6 +155,18 @@ def _check(every: float | None, queue: str | None, lease: float) -> None:
         )
     if every is not None and every < 1:
         raise UsageError(f"listing every {every:g} s", cause="a listing costs money and time", next_step="--every 30s")
+
+
+def _check_only_with_queue(queue: str | None) -> None:
+    context = click.get_current_context()
+    for name in ("lease", "beside", "foreign"):
+        # Variables may be set for every watch of a machine; what is typed is meant for this one.
+        if queue is None and context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            raise UsageError(
+                f"--{name} is about the messages of a queue",
+                cause="without --queue the location is listed, and there are none",
+                next_step=f"add --queue QUEUE, or leave out --{name}",
+            )
 
 
 def _tell(look: SyncReport, progress: Progress) -> None:

@@ -21,6 +21,7 @@ from harvester.cloud.exchange import (
     Response,
     backoff,
     explain_curl,
+    milliseconds,
     new_handle,
     parse_headers,
     parse_http_date,
@@ -158,8 +159,10 @@ class BucketFetcher:
         else:
             if not transfer.attempts:
                 transfer.began = now
+                transfer.ends = now + self._retry.patience_seconds + transfer.request.size / self._retry.slowest_rate
             transfer.attempts += 1
             transfer.epoch = self._credentials_epoch
+            handle.setopt(pycurl.TIMEOUT_MS, milliseconds(transfer.ends - now))
             self._prepare(slot, transfer)
         self._bytes += transfer.weight
         self._slots[handle] = slot
@@ -386,8 +389,11 @@ class BucketFetcher:
     ) -> None:
         """Plan the next attempt, or give up with ``failure``."""
         now = time.monotonic()
+        if transfer.spool is not None and transfer.spool.received > transfer.received:
+            # How long a big body was on its way does not count against it.
+            transfer.received, transfer.began = transfer.spool.received, now
         delay = backoff(self._retry, transfer.attempts, retry_after)
-        too_late = now + delay - transfer.began > self._retry.seconds
+        too_late = now + delay > min(transfer.began + self._retry.seconds, transfer.ends)
         if not retryable or transfer.attempts >= self._retry.attempts or too_late:
             self._fail(transfer, failure)
         else:

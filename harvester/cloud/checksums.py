@@ -6,7 +6,7 @@ import base64
 import hashlib
 import re
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 _MD5_ETAG = re.compile(r"[0-9a-f]{32}").fullmatch
@@ -55,29 +55,52 @@ class _Cyclic:
         return _difference(self.name, self._stated, self._value.to_bytes(len(self._stated), "big"))
 
 
+class _Several:
+    """Several of them, all of which must agree."""
+
+    def __init__(self, checksums: Sequence[Checksum]) -> None:
+        self.name = " and ".join(each.name for each in checksums)
+        self._checksums = checksums
+
+    def update(self, data: bytes) -> None:
+        for each in self._checksums:
+            each.update(data)
+
+    def mismatch(self) -> str:
+        return "; ".join(filter(None, (each.mismatch() for each in self._checksums)))
+
+
+def _together(checksums: Sequence[Checksum]) -> Checksum | None:
+    if len(checksums) < 2:
+        return checksums[0] if checksums else None
+    return _Several(checksums)
+
+
 def _difference(name: str, stated: bytes, computed: bytes) -> str:
     return "" if stated == computed else f"{name} is {computed.hex()}, the store states {stated.hex()}"
 
 
 def stated_by_s3(headers: Mapping[str, str]) -> Checksum | None:
-    """Return the best whole-object checksum among an S3 answer's headers, None when it states none.
+    """Return every whole-object checksum among an S3 answer's headers as one, None when it states none.
 
     A composite checksum (``-N``, or type COMPOSITE) is one of part checksums and covers no bytes. An ETag is the MD5
     only of a single-part object without KMS or customer keys (Amazon S3 API Reference, Object).
     """
+    found: list[Checksum] = []
     if headers.get("x-amz-checksum-type", "FULL_OBJECT") == "FULL_OBJECT":
         for header, (name, width) in _S3_CHECKSUMS.items():
             if header in headers and (stated := _decode(headers[header], width)) is not None:
-                return _checksum(name, stated)
-    if headers.get("x-amz-server-side-encryption", "").startswith("aws:kms"):
-        return None
-    if "x-amz-server-side-encryption-customer-algorithm" in headers:
-        return None
-    etag = headers.get("etag", "").strip('"')
-    return _Digest("md5", bytes.fromhex(etag)) if _MD5_ETAG(etag) else None
+                found.append(_checksum(name, stated))
+    if not (
+        headers.get("x-amz-server-side-encryption", "").startswith("aws:kms")
+        or "x-amz-server-side-encryption-customer-algorithm" in headers
+    ):
+        etag = headers.get("etag", "").strip('"')
+        if _MD5_ETAG(etag):
+            found.append(_Digest("md5", bytes.fromhex(etag)))
+    return _together(found)
 
 
-# The cheapest first; an object has one, or one and its ETag.
 _S3_CHECKSUMS = {
     f"x-amz-checksum-{name}": (name, width)
     for name, width in {"crc64nvme": 8, "crc32c": 4, "crc32": 4, "sha256": 32, "sha1": 20}.items()
@@ -85,7 +108,7 @@ _S3_CHECKSUMS = {
 
 
 def stated_by_gcs(headers: Mapping[str, str]) -> Checksum | None:
-    """Return the checksum a GCS media answer states, None when there is none or the bytes are not the stored ones.
+    """Return the checksums a GCS media answer states as one, None without any or when the bytes are not those stored.
 
     ``x-goog-hash`` is of the stored bytes; an answer decompressed or compressed on its way has others.
     """
@@ -93,11 +116,8 @@ def stated_by_gcs(headers: Mapping[str, str]) -> Checksum | None:
     if stored is not None and stored != headers.get("content-encoding", "identity"):
         return None
     hashes = dict(part.strip().partition("=")[::2] for part in headers.get("x-goog-hash", "").split(","))
-    for name, width in (("crc32c", 4), ("md5", 16)):
-        stated = _decode(hashes.get(name, ""), width)
-        if stated is not None:
-            return _checksum(name, stated)
-    return None
+    found = ((name, _decode(hashes.get(name, ""), width)) for name, width in (("crc32c", 4), ("md5", 16)))
+    return _together([_checksum(name, stated) for name, stated in found if stated is not None])
 
 
 def _decode(text: str, width: int) -> bytes | None:

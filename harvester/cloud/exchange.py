@@ -82,11 +82,17 @@ def new_handle(network: Network) -> pycurl.Curl:
     handle.setopt(pycurl.CONNECTTIMEOUT_MS, int(network.retry.connect_seconds * 1000))
     handle.setopt(pycurl.LOW_SPEED_LIMIT, _CRAWL)
     handle.setopt(pycurl.LOW_SPEED_TIME, network.retry.stall_seconds)
+    handle.setopt(pycurl.TIMEOUT_MS, milliseconds(network.retry.patience_seconds))
     if network.ca_bundle is not None:
         handle.setopt(pycurl.CAINFO, network.ca_bundle)
         if network.proxy.startswith("https:"):
             handle.setopt(pycurl.PROXY_CAINFO, network.ca_bundle)
     return handle
+
+
+def milliseconds(seconds: float) -> int:
+    """Return a limit of curl's, which takes 0 for none."""
+    return max(1, int(seconds * 1000))
 
 
 # Answers of one store repeat the same few header names; bounded, as a store may say what it likes.

@@ -158,7 +158,7 @@ class RetryPolicy:
     attempts: int = 6
     """Requests for one object at most."""
     seconds: float = 30.0
-    """No attempt starts later than this after the object's first one."""
+    """No attempt starts later than this after the object's first one; of a big body, after one that brought bytes."""
     base_delay: float = 0.25
     """Seconds before the second attempt; doubles with each one, half of it random."""
     max_delay: float = 8.0
@@ -167,6 +167,10 @@ class RetryPolicy:
     """How long a connection may take to stand."""
     stall_seconds: int = 15
     """How long a transfer may stand still, or crawl below 16 bytes a second, before it counts as broken."""
+    patience_seconds: float = 900.0
+    """How long an object may take in all, besides the time its size takes at ``slowest_rate``; a page, in all."""
+    slowest_rate: float = 1024.0
+    """Bytes a second that the slowest link worth waiting for carries of one object."""
 
 
 @dataclass(frozen=True, slots=True)

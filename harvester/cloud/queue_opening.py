@@ -9,7 +9,7 @@ from harvester.cloud.interface import StoreSettings
 from harvester.cloud.queues import MessageQueue, is_subscription
 from harvester.errors import UsageError
 
-_SQS_ARN = re.compile(r"arn:[a-z-]+:sqs:([a-z0-9-]+):(\d{12}):([A-Za-z0-9_.-]+)\Z")
+_SQS_ARN = re.compile(r"arn:([a-z-]+):sqs:([a-z0-9-]+):(\d{12}):([A-Za-z0-9_.-]+)\Z")
 
 
 def open_queue(address: str, settings: StoreSettings | None = None) -> MessageQueue:
@@ -22,7 +22,12 @@ def open_queue(address: str, settings: StoreSettings | None = None) -> MessageQu
 
         return PubsubQueue(address)
     found = _SQS_ARN.match(address)
-    url = f"https://sqs.{found[1]}.amazonaws.com/{found[2]}/{found[3]}" if found else address
+    url = address
+    if found is not None:
+        partition, region, account, name = found.groups()
+        # Of the public partitions, GovCloud shares the domain, China has its own.
+        domain = "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com"
+        url = f"https://sqs.{region}.{domain}/{account}/{name}"
     parts = urlsplit(url)
     if parts.scheme in ("http", "https") and parts.netloc and parts.path.strip("/"):
         from harvester.cloud.sqs import SqsQueue

@@ -13,15 +13,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harvester.cloud.aws_logins import login_command
 from harvester.cloud.interface import StoreSettings
 from harvester.cloud.network import resolve_network
 from harvester.cloud.transports import AwsCredentials, S3Transport
 
 if TYPE_CHECKING:
     from harvester.cloud.s3_session import AwsSession
-
-RENEW_ENVIRONMENT = "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN anew"
-"""What to do when credentials from the environment have expired."""
 
 _UNDERSTOOD = frozenset(
     {
@@ -119,7 +117,7 @@ class S3Session:
 
     def login_command(self) -> str:
         """See AwsSession.login_command."""
-        return RENEW_ENVIRONMENT if self._plain is not None else self._ask_botocore().login_command()
+        return login_command("env", None) if self._plain is not None else self._ask_botocore().login_command()
 
     def _ask_botocore(self) -> AwsSession:
         from harvester.cloud.s3_session import AwsSession

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,9 +19,9 @@ from botocore import exceptions as refusals
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
 from harvester.cloud.aws_descriptions import descriptions
+from harvester.cloud.aws_logins import login_command
 from harvester.cloud.interface import StoreSettings
 from harvester.cloud.network import resolve_network
-from harvester.cloud.s3_environment import RENEW_ENVIRONMENT
 from harvester.cloud.transports import AwsCredentials, Network, S3Transport
 from harvester.errors import AccessDenied, ConfigurationError, ConnectionFailed, UsageError
 
@@ -100,7 +100,7 @@ class AwsSession:
 
     def login_command(self) -> str:
         """Return the command that renews the credentials in use, or what to do where there is none."""
-        return _login_command(self.method, self._profile())
+        return login_command(self.method, self._profile())
 
     def _new_session(self) -> botocore.session.Session:
         session = botocore.session.Session(profile=self._settings.profile)
@@ -187,18 +187,6 @@ class _NoBody:
         return iter(())
 
 
-def _login_command(method: str, profile: str | None) -> str:
-    named = f" --profile {profile}" if profile else ""
-    commands: Mapping[str, str] = {
-        "sso": f"aws sso login{named}",
-        "login": f"aws login{named}",
-        "env": RENEW_ENVIRONMENT,
-        "shared-credentials-file": f"aws configure{named}",
-        "config-file": f"aws configure{named}",
-    }
-    return commands.get(method, f"aws sso login{named}   (or renew the credentials the way you got them)")
-
-
 @contextmanager
 def explained(profile: str | None) -> Iterator[None]:
     """Turn botocore's refusals into this program's errors."""
@@ -210,11 +198,11 @@ def explained(profile: str | None) -> Iterator[None]:
         refusals.TokenRetrievalError,
     ) as error:
         raise ConfigurationError(
-            "the AWS SSO login has expired", cause=str(error), next_step=_login_command("sso", profile)
+            "the AWS SSO login has expired", cause=str(error), next_step=login_command("sso", profile)
         ) from error
     except refusals.LoginError as error:
         raise ConfigurationError(
-            "the AWS login has expired", cause=str(error), next_step=_login_command("login", profile)
+            "the AWS login has expired", cause=str(error), next_step=login_command("login", profile)
         ) from error
     except refusals.ClientError as error:
         raise _refused_by_sts(error, profile) from error
@@ -243,7 +231,7 @@ def _refused_by_sts(error: refusals.ClientError, profile: str | None) -> Configu
         return ConfigurationError(
             "the AWS login has expired",
             cause=f"{code} from {error.operation_name}",
-            next_step=_login_command("", profile),
+            next_step=login_command("", profile),
             request_id=request_id,
         )
     return AccessDenied(

@@ -29,6 +29,8 @@ class Spool:
         self.path: str | None = None
         self.written = 0
         """Bytes in the file."""
+        self.received = 0
+        """Bytes taken so far, those of files that were begun anew included."""
         self.headers: Mapping[str, str] = {}
         """Headers of the answer the file was begun with."""
         self.error_body = bytearray()
@@ -61,6 +63,7 @@ class Spool:
         if self._checksum is not None:
             self._checksum.update(data)
         self.written += len(data)
+        self.received += len(data)
         return len(data)
 
     def finish(self, headers: Mapping[str, str]) -> str:

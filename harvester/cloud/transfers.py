@@ -12,7 +12,19 @@ from harvester.cloud.spool import Spool
 class Transfer:
     """One request on its way, through all its attempts."""
 
-    __slots__ = ("attempts", "began", "diagnosis", "epoch", "question", "renewals", "request", "spool", "weight")
+    __slots__ = (
+        "attempts",
+        "began",
+        "diagnosis",
+        "ends",
+        "epoch",
+        "question",
+        "received",
+        "renewals",
+        "request",
+        "spool",
+        "weight",
+    )
 
     def __init__(self, request: FetchRequest, weight: int) -> None:
         """Begin with no attempt; it takes about ``weight`` bytes of memory while a handle works on it."""
@@ -20,7 +32,11 @@ class Transfer:
         self.weight = weight
         self.attempts = 0
         self.began = 0.0
-        """When its first attempt started, by the monotonic clock."""
+        """When its first attempt started, or the last one ended that brought bytes into a spool; monotonic."""
+        self.ends = 0.0
+        """When it is given up at the latest: a body that drips is never seen to stand still."""
+        self.received = 0
+        """Bytes that had come into its spool when its last attempt ended."""
         self.renewals = 0
         """How often it has waited for fresh credentials."""
         self.epoch = 0

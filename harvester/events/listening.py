@@ -27,6 +27,8 @@ from harvester.tasks import NimbleClient
 _BATCH = 64
 _LOOKUPS = 8
 _POLL_SECONDS = 0.2
+# Why a task is looked at again when it could not be looked at: a key that is rejected, a network.
+_UNANSWERED = frozenset({"api", "store"})
 _FIRST_LOOK_AGAIN = 2.0
 _LONGEST_LOOK_AGAIN = 300.0
 _FIRST_DELAY = 1.0
@@ -126,6 +128,7 @@ class _Listener:
         self._landed: Counter[str] = Counter()
         self._news = threading.Event()
         self._trouble = ""
+        self._blind = False
         self._waiting = 0
 
     def run(self, started: Callable[[str], None]) -> ListenReport:
@@ -197,7 +200,11 @@ class _Listener:
         return app
 
     def _health(self) -> tuple[bool, str]:
-        return (False, "landing is interrupted; webhooks are kept") if self._trouble else (True, "ok")
+        if self._trouble:
+            return False, "landing is interrupted; webhooks are kept"
+        if self._blind:
+            return False, "neither Nimble's API nor the bucket tells of any task; webhooks are kept"
+        return True, "ok"
 
     # Working tasks off
 
@@ -211,8 +218,9 @@ class _Listener:
                 if not due:
                     self._news.wait(_POLL_SECONDS)
                     continue
-                looked = pool.map(lambda task: look_up(task.task_id, self._client, intake.store), due)
-                self._settle(due, list(looked), intake, state)
+                looked = list(pool.map(lambda task: look_up(task.task_id, self._client, intake.store), due))
+                self._blind = all(isinstance(each, NotYet) and each.reason in _UNANSWERED for each in looked)
+                self._settle(due, looked, intake, state)
                 backoff.reset()
 
     def _settle(self, due: Sequence[WaitingTask], looked: Sequence[Lookup], intake: Intake, state: EventState) -> None:
@@ -269,6 +277,6 @@ class _Listener:
                 Metric("tasks_total", "counter", "Tasks by what they came to.", "outcome", self._tasks),
                 Metric("objects_total", "counter", "Objects by what became of them.", "outcome", self._landed),
                 Metric("tasks_waiting", "gauge", "Tasks that wait to be worked off.", "", {"": self._waiting}),
-                Metric("landing_up", "gauge", "1 while results are brought home.", "", {"": int(not self._trouble)}),
+                Metric("landing_up", "gauge", "1 while results are brought home.", "", {"": int(self._health()[0])}),
             )
         )

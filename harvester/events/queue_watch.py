@@ -140,11 +140,14 @@ class _QueueWatch:
     def _run(self) -> None:
         while True:
             try:
+                # First: a queue that cannot be is no reason to make a destination, or to record a run.
+                source = open_queue(self._address, self._settings)
+                self._look_at(source)
                 with open_intake(
                     self._location, self._destination, self._options, settings=self._settings, observer=self._observer
                 ) as intake:
                     try:
-                        self._work(intake)
+                        self._work(intake, source)
                     finally:
                         with contextlib.suppress(HarvesterError):
                             intake.stop()
@@ -160,10 +163,8 @@ class _QueueWatch:
                 self._tally.failed_runs += 1
                 sleep_unless_stopped(delay, self._observer.stop_signal)
 
-    def _work(self, intake: Intake) -> None:
+    def _work(self, intake: Intake, source: MessageQueue) -> None:
         """Work until asked to stop, or for as long as was asked."""
-        source = open_queue(self._address, self._settings)
-        self._look_at(source)
         folder = state_directory(self._destination, self._options.state_dir)
         with EventState(folder, durable=False) as state:
             leases = Leases(source, self._watching.lease, state)

@@ -102,7 +102,8 @@ class WebhookApp:
             elif path == "/metrics":
                 await _answer(send, 200, self._metrics(), content_type="text/plain; version=0.0.4; charset=utf-8")
             else:
-                await _answer(send, 404, "not found\n")
+                # Most often somebody who has put the webhook's address into a browser.
+                await _answer(send, 405, "webhooks are POSTed here\n", headers=[(b"allow", b"POST")])
             return
         ended = await self._webhook(scope, receive)
         if ended is not None:
@@ -145,8 +146,12 @@ class WebhookApp:
 
     def _knows_secret(self, path: str, headers: MutableMapping[str, bytes]) -> bool:
         secret = self._options.secret.encode()
-        bearer = headers.get("authorization", b"").removeprefix(b"Bearer ")
-        given = (headers.get(SECRET_HEADER, b""), bearer, path.rpartition("/")[2].encode())
+        scheme, _, bearer = headers.get("authorization", b"").partition(b" ")
+        given = (
+            headers.get(SECRET_HEADER, b""),
+            bearer.strip() if scheme.lower() == b"bearer" else b"",
+            path.rstrip("/").rpartition("/")[2].encode(),
+        )
         # Every one is compared, so that the time it takes tells nothing.
         return sum([hmac.compare_digest(each, secret) for each in given]) > 0
 

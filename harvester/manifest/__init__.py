@@ -2,7 +2,7 @@
 
 from harvester.manifest.lock import DestinationLock, LockHolder, read_lock_holder
 from harvester.manifest.manifest import Manifest, SourceBinding
-from harvester.manifest.rows import RESCUED_KEY, LandedRow, ProblemRow, RunRow, VersionRow
+from harvester.manifest.rows import RESCUED_KEY, LandedRow, ProblemRow, RunRow, VersionRow, shown_key
 
 __all__ = [
     "RESCUED_KEY",
@@ -15,4 +15,5 @@ __all__ = [
     "SourceBinding",
     "VersionRow",
     "read_lock_holder",
+    "shown_key",
 ]

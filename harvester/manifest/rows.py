@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-RESCUED_KEY = "nimble-task:"
-"""What the key of a rescued result starts with; its task id follows. It is in no bucket, and no listing holds it."""
+# Longer than any key of a bucket, which has 1,024 bytes at most, and no path of a file, in which no part is empty.
+_IN_NO_SOURCE = "/" * 1024
+RESCUED_KEY = f"{_IN_NO_SOURCE}nimble-task:"
+"""What the key of a rescued result starts with; its task id follows. No source can hold it, and no listing does."""
+
+
+def shown_key(key: str) -> str:
+    """Return a row's key as it is told to others: ``nimble-task:ID`` for a rescued result, else the key itself."""
+    return key.removeprefix(_IN_NO_SOURCE)
 
 
 class LandedRow(NamedTuple):

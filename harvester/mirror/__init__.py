@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from harvester.mirror.destination import state_directory
     from harvester.mirror.engine import sync
     from harvester.mirror.eviction import EvictReport, evict
+    from harvester.mirror.inside import InsideTree
     from harvester.mirror.intake import Intake, open_intake
     from harvester.mirror.listing import list_objects, similar_key
     from harvester.mirror.options import Observer, SyncOptions
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DestinationStatus",
     "EvictReport",
+    "InsideTree",
     "Intake",
     "Mark",
     "ObjectEvent",
@@ -86,6 +88,7 @@ _HOMES = {
         "harvester.mirror.destination": ("state_directory",),
         "harvester.mirror.engine": ("sync",),
         "harvester.mirror.eviction": ("EvictReport", "evict"),
+        "harvester.mirror.inside": ("InsideTree",),
         "harvester.mirror.intake": ("Intake", "open_intake"),
         "harvester.mirror.listing": ("list_objects", "similar_key"),
         "harvester.mirror.options": ("Observer", "SyncOptions"),

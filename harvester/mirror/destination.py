@@ -16,6 +16,7 @@ import xxhash
 from harvester.errors import ConfigurationError, DestinationLocked, DestinationUnusable, UsageError
 from harvester.location import Location
 from harvester.manifest import DestinationLock, Manifest
+from harvester.mirror.inside import InsideTree
 from harvester.mirror.landing import QUARANTINE, TEMPORARY, VERSIONS, WRITERS
 from harvester.mirror.paths import STATE_FOLDER
 
@@ -231,14 +232,22 @@ def _recover(root: Path, manifest: Manifest) -> None:
     unconfirmed = manifest.landed_after(manifest.barrier())
     if not (quarantined or unconfirmed):
         return
-    manifest.distrust_quarantined(row.key for row in quarantined if not _holds(root, row.path, row.digest))
-    manifest.distrust(row.key for row in unconfirmed if not _holds(root, row.path, row.digest))
+    inside = InsideTree(root)
+    manifest.distrust_quarantined(row.key for row in quarantined if not _holds(inside, row.path, row.digest))
+    manifest.distrust(row.key for row in unconfirmed if not _holds(inside, row.path, row.digest))
     flush_file_system(root)
     manifest.set_barrier(unconfirmed[-1].seq if unconfirmed else manifest.barrier())
 
 
-def _holds(root: Path, path: str | None, digest: str | None) -> bool:
-    return path is not None and file_digest(root / path) == digest
+def _holds(inside: InsideTree, path: str | None, digest: str | None) -> bool:
+    if path is None:
+        return False
+    try:
+        whole = Path(inside.whole_path(path))
+    except OSError:
+        # Its folder is gone, or a link has taken its place.
+        return False
+    return file_digest(whole) == digest
 
 
 def file_digest(path: Path) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Iterator
@@ -12,12 +13,15 @@ from typing import Any
 from harvester.errors import DestinationUnusable
 from harvester.manifest import DestinationLock, LandedRow, Manifest
 from harvester.mirror.destination import LOCK_NAME, OpenDestination, open_destination, read_destination, state_folder
+from harvester.mirror.inside import InsideTree
 from harvester.mirror.landing import Destination
 
 EVICT_REPORT_SCHEMA = "nimble-harvester/evict-report/v1"
 _BATCH = 1_000
 _ROOM_BYTES = 1024 * 1024
 _ROOM_INODES = 8
+# What the system says of a link, or of a file, in a folder's place.
+_LEADS_ELSEWHERE = frozenset({errno.ELOOP, errno.ENOTDIR})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,8 @@ class EvictReport:
     """Files removed."""
     bytes: int
     """Bytes they held."""
+    outside: int
+    """Files left alone: a symbolic link, or what is no folder, lies above them."""
     dry_run: bool
     """Whether nothing was removed."""
 
@@ -40,6 +46,7 @@ class EvictReport:
             "destination": self.destination,
             "objects": self.objects,
             "bytes": self.bytes,
+            "outside": self.outside,
             "dry_run": self.dry_run,
         }
 
@@ -55,30 +62,31 @@ def evict(
     """Remove landed files up to the sequence number ``through``, or landed more than ``older_than`` seconds ago.
 
     With both, files that meet both. They stay in the manifest, so that no sync fetches them again unless the source
-    changes. Raises DestinationLocked, DestinationUnusable or ConfigurationError (never synced).
+    changes; so do those that lie behind a symbolic link, which are left alone. Raises DestinationLocked,
+    DestinationUnusable or ConfigurationError (never synced).
     """
     before = None if older_than is None else time.time() - older_than
     with read_destination(destination, state_dir) as opened:
         if dry_run:
+            inside = InsideTree(opened.root)
             rows = [row for row in _evictable(opened.manifest, through, before) if not row.evicted]
-            return EvictReport(str(destination), len(rows), sum(row.content_size for row in rows), dry_run=True)
+            held = [row for row in rows if _lies_inside(inside, row)]
+            size = sum(row.content_size for row in held)
+            return EvictReport(str(destination), len(held), size, len(rows) - len(held), dry_run=True)
         if _is_full(opened.root):
             _make_room(opened, through, before)
-    objects = freed = 0
-    with open_destination(destination, state_dir) as held:
-        tree = Destination(str(held.root), "evict")
+    eviction = _Eviction()
+    with open_destination(destination, state_dir) as opened:
+        tree = Destination(str(opened.root), "evict")
         batch: list[LandedRow] = []
-        for row in _evictable(held.manifest, through, before):
+        for row in _evictable(opened.manifest, through, before):
             # One that is evicted already is removed again: a run killed in between may have left its file.
             batch.append(row)
-            if not row.evicted:
-                objects += 1
-                freed += row.content_size
             if len(batch) == _BATCH:
-                _remove(tree, held.manifest, batch)
+                eviction.remove(tree, opened.manifest, batch)
                 batch = []
-        _remove(tree, held.manifest, batch)
-    return EvictReport(str(destination), objects, freed, dry_run=False)
+        eviction.remove(tree, opened.manifest, batch)
+    return EvictReport(str(destination), eviction.objects, eviction.bytes, eviction.outside, dry_run=False)
 
 
 def _is_full(root: Path) -> bool:
@@ -98,7 +106,7 @@ def _make_room(opened: OpenDestination, through: int | None, before: float | Non
         for row in _evictable(opened.manifest, through, before):
             if not _is_full(opened.root):
                 return
-            _unlink(tree, [row])
+            _unlink(tree, row)
 
 
 def _evictable(manifest: Manifest, through: int | None, before: float | None) -> Iterator[LandedRow]:
@@ -109,26 +117,59 @@ def _evictable(manifest: Manifest, through: int | None, before: float | None) ->
             yield row
 
 
-def _remove(tree: Destination, manifest: Manifest, rows: list[LandedRow]) -> None:
-    # Marked first: a file that outlives its mark is removed by the next eviction, one that is gone without a mark
-    # would be fetched again.
+def _lies_inside(inside: InsideTree, row: LandedRow) -> bool:
     try:
-        manifest.evict(row.key for row in rows)
-    except DestinationUnusable:
-        # A disk that is full to the last byte takes no mark before something is removed.
-        _unlink(tree, rows)
-        manifest.evict(row.key for row in rows)
-    else:
-        _unlink(tree, rows)
+        inside.lstat(row.path)
+    except NotADirectoryError:
+        return False
+    except OSError:
+        # Not there, or unreadable: nothing leads elsewhere.
+        return True
+    return True
 
 
-def _unlink(tree: Destination, rows: list[LandedRow]) -> None:
-    for row in rows:
+class _Eviction:
+    """What one eviction has removed so far."""
+
+    def __init__(self) -> None:
+        self.objects = 0
+        self.bytes = 0
+        self.outside = 0
+
+    def remove(self, tree: Destination, manifest: Manifest, rows: list[LandedRow]) -> None:
+        # Marked first: a file that outlives its mark is removed by the next eviction, one that is gone without a mark
+        # would be fetched again.
         try:
-            tree.remove(row.path)
-        except OSError as error:
-            raise DestinationUnusable(
-                f"cannot remove {row.path}",
-                cause=error.strerror or str(error),
-                next_step=f"look at {tree.root}/{row.path}, then run the same command again",
-            ) from error
+            manifest.evict(row.key for row in rows)
+        except DestinationUnusable:
+            # A disk that is full to the last byte takes no mark before something is removed.
+            self._unlink(tree, rows)
+            manifest.evict(row.key for row in rows)
+        else:
+            self._unlink(tree, rows)
+
+    def _unlink(self, tree: Destination, rows: list[LandedRow]) -> None:
+        for row in rows:
+            lay_inside = _unlink(tree, row)
+            if row.evicted:
+                continue
+            if lay_inside:
+                self.objects += 1
+                self.bytes += row.content_size
+            else:
+                self.outside += 1
+
+
+def _unlink(tree: Destination, row: LandedRow) -> bool:
+    """Remove a landed file; return False, and leave it alone, when a link leads elsewhere."""
+    try:
+        tree.remove(row.path)
+    except OSError as error:
+        if error.errno in _LEADS_ELSEWHERE:
+            return False
+        raise DestinationUnusable(
+            f"cannot remove {row.path}",
+            cause=error.strerror or str(error),
+            next_step=f"look at {tree.root}/{row.path}, then run the same command again",
+        ) from error
+    return True

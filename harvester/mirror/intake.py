@@ -9,13 +9,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from harvester.cloud import ObjectRef, Store, StoreSettings, open_store
-from harvester.errors import ExitCode, HarvesterError
+from harvester.errors import AccessDenied, ConnectionFailed, ExitCode, HarvesterError
 from harvester.location import Location
 from harvester.manifest import LandedRow, Manifest, SourceBinding
 from harvester.mirror.destination import check_apart, destination_error, flush_file_system, open_destination
 from harvester.mirror.landing import TEMPORARY
 from harvester.mirror.options import Observer, SyncOptions
-from harvester.mirror.paths import probe_names
+from harvester.mirror.paths import STATE_FOLDER, probe_names
 from harvester.mirror.plan import CompiledSelection, PlanOptions, same_version
 from harvester.mirror.planner import Naming
 from harvester.mirror.planning import ListingPlanner
@@ -40,6 +40,7 @@ def open_intake(
     settings = settings or StoreSettings()
     check_apart(location, destination)
     store = open_store(location, settings)
+    _check_bucket(store)
     with open_destination(destination, options.state_dir) as opened:
         binding = SourceBinding(location.url, settings.endpoint_url or "", options.result.keep_compressed)
         opened.manifest.bind(binding, destination)
@@ -52,6 +53,17 @@ def open_intake(
             raise
         finally:
             intake.end(error)
+
+
+def _check_bucket(store: Store) -> None:
+    """Raise NoSuchBucket or ConfigurationError where nothing can ever arrive: without a listing nothing else tells.
+
+    A denial may be of this question alone, and a network comes back.
+    """
+    if store.location.scheme != "file":
+        with contextlib.suppress(AccessDenied, ConnectionFailed):
+            # S3 takes a HEAD without a key for one of the bucket, and asks for more rights.
+            store.head(f"{store.location.prefix}{STATE_FOLDER}")
 
 
 class Intake:

@@ -38,6 +38,8 @@ _OBSTRUCTIONS = frozenset(
         errno.EILSEQ,
     }
 )
+# The file system gives no file a second name, as exFAT, or not one more.
+_NO_SECOND_NAMES = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _OPEN_FOLDERS = 128
@@ -144,12 +146,20 @@ class Destination:
             except FileNotFoundError:
                 # The folder was removed under us: open, or make, it again.
                 self._forget(folder)
-                os.rename(name, leaf, src_dir_fd=self._temporary, dst_dir_fd=self._folder(folder))
+                self._rename_again(name, folder, leaf)
             self._unlanded.discard(name)
         except OSError as error:
             if error.errno in _OBSTRUCTIONS:
                 raise PathObstructedError(path) from error
             raise
+
+    def _rename_again(self, name: str, folder: str, leaf: str) -> None:
+        try:
+            os.rename(name, leaf, src_dir_fd=self._temporary, dst_dir_fd=self._folder(folder))
+        except FileNotFoundError as error:
+            # Some file systems say so of a name they cannot hold; else it is the temporary file that was removed.
+            os.stat(name, dir_fd=self._temporary)
+            raise PathObstructedError(f"{folder}/{leaf}") from error
 
     def quarantine(self, name: str, relative_key: str) -> str:
         """Move a temporary file into the quarantine; return its path there. Raises OSError."""
@@ -190,10 +200,7 @@ class Destination:
         try:
             source = self._folder(folder)
             if stat.S_ISREG(os.stat(leaf, dir_fd=source, follow_symlinks=False).st_mode):
-                # A second name instead of a move: there is no instant at which the path holds nothing.
-                os.link(
-                    leaf, aside_leaf, src_dir_fd=source, dst_dir_fd=self._folder(aside_folder), follow_symlinks=False
-                )
+                _set_aside(leaf, source, aside_leaf, self._folder(aside_folder))
         except (FileNotFoundError, FileExistsError):
             # Nothing to keep, or kept already by a run that was killed after this step.
             return
@@ -255,3 +262,13 @@ def _open_or_make(part: str, parent: int) -> int:
         with contextlib.suppress(FileExistsError):
             os.mkdir(part, dir_fd=parent)
         return os.open(part, _FOLDER_FLAGS, dir_fd=parent)
+
+
+def _set_aside(leaf: str, source: int, aside: str, target: int) -> None:
+    try:
+        # A second name instead of a move: there is no instant at which the path holds nothing.
+        os.link(leaf, aside, src_dir_fd=source, dst_dir_fd=target, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in _NO_SECOND_NAMES:
+            raise
+        os.rename(leaf, aside, src_dir_fd=source, dst_dir_fd=target)

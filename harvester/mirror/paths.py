@@ -23,6 +23,8 @@ RESCUED_FOLDER = "_rescued"
 _LONGEST_NAME = 255
 _LONGEST_PATH = 4096
 _LONGEST_SUFFIX = 16
+# Embeddings, overrides and isolates (Unicode Standard Annex 9).
+_TURNS_DIRECTION = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
 
 
 def own_path(relative_key: str, *, keep_compressed: bool, room: int = _LONGEST_PATH) -> tuple[str, str]:
@@ -60,7 +62,7 @@ def _refusal(path: str, room: int) -> str:
         return "empty_name"
     if path.startswith("/"):
         return "absolute_path"
-    if any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in path):
+    if not path.isprintable() and any(_is_control(character) for character in path):
         return "control_character"
     if len(path.encode()) >= room:
         return "path_too_long"
@@ -73,6 +75,18 @@ def _refusal(path: str, room: int) -> str:
     if any(len(part.encode()) > _LONGEST_NAME for part in parts):
         return "name_too_long"
     return ""
+
+
+def _is_control(character: str) -> bool:
+    """Return whether a character does something else than show itself.
+
+    Those that turn the direction of writing make one name look like another to whoever reads it. The marks that
+    right-to-left scripts need, and the joiners of emoji, do not.
+    """
+    category = unicodedata.category(character)
+    return category in ("Cc", "Zl", "Zp") or (
+        category == "Cf" and unicodedata.bidirectional(character) in _TURNS_DIRECTION
+    )
 
 
 def safe_path(relative_key: str, *, keep_compressed: bool) -> str:

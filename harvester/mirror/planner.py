@@ -10,6 +10,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from harvester.cloud import ObjectRef
 from harvester.manifest import LandedRow, Manifest, ProblemRow
+from harvester.mirror.inside import InsideTree
 from harvester.mirror.paths import PathClaims, own_path, safe_path
 from harvester.mirror.plan import (
     UNCHANGED,
@@ -108,7 +109,7 @@ class RangePlanner:
         self._claims = claims
         self._naming = naming
         self._prefix_length = len(naming.prefix)
-        self._root = naming.root + "/"
+        self._inside = InsideTree(naming.root)
         self._room = _LONGEST_PATH - len(os.fsencode(naming.root)) - 2
         self._selection = selection
         self._takes_all = selection.selects_all
@@ -167,7 +168,7 @@ class RangePlanner:
 
     def _local(self, path: str) -> LocalFile | None:
         try:
-            found = os.lstat(self._root + path)
+            found = self._inside.lstat(path)
         except (FileNotFoundError, NotADirectoryError):
             return None
         return LocalFile(found.st_size, found.st_mtime_ns if stat.S_ISREG(found.st_mode) else -2)

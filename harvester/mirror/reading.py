@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,8 +11,9 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from harvester.errors import HarvesterError, IntegrityError, UsageError
-from harvester.manifest import LandedRow, Manifest, ProblemRow, SourceBinding
+from harvester.manifest import LandedRow, Manifest, ProblemRow, SourceBinding, shown_key
 from harvester.mirror.destination import read_destination
+from harvester.mirror.inside import InsideTree
 from harvester.result import Shape, rows, select
 
 
@@ -25,7 +27,7 @@ class ResultRow(NamedTuple):
     run: int
     """The run that landed it."""
     key: str
-    """The whole key."""
+    """The whole key; ``nimble-task:ID`` for what was rescued through the API."""
     etag: str
     """Identity of the version at the source."""
     task_id: str | None
@@ -85,8 +87,9 @@ def read(
         )
     noted = account or ReadAccount()
     with read_destination(Path(destination), state_dir) as opened:
+        inside = InsideTree(opened.root)
         for row in opened.manifest.landed_by_seq(after, run=_run_number(opened.manifest, run)):
-            yield from _results(opened.root, row, selected, noted)
+            yield from _results(inside, row, selected, noted)
     if noted.unreadable and account is None:
         raise unreadable_error(destination, noted)
 
@@ -113,16 +116,17 @@ def _run_number(manifest: Manifest, run: int | Literal["last"] | None) -> int | 
     return run
 
 
-def _results(root: Path, row: LandedRow, selected: str | None, account: ReadAccount) -> Iterator[ResultRow]:
+def _results(inside: InsideTree, row: LandedRow, selected: str | None, account: ReadAccount) -> Iterator[ResultRow]:
     if row.evicted:
         account.evicted += 1
         return
     if row.shape is None or row.shape == Shape.MEDIA:
         account.without_rows += 1
         return
-    path = root / row.path
     try:
-        if path.lstat().st_size != row.content_size:
+        path = Path(inside.whole_path(row.path))
+        found = path.lstat()
+        if not stat.S_ISREG(found.st_mode) or found.st_size != row.content_size:
             account.unreadable.append(row.path)
             return
         for text in rows(path, Shape(row.shape)):
@@ -130,7 +134,7 @@ def _results(root: Path, row: LandedRow, selected: str | None, account: ReadAcco
             if wanted is None:
                 account.without_value += 1
             else:
-                yield ResultRow(wanted, row.seq, row.run, row.key, row.etag, row.task_id, row.landed_at)
+                yield ResultRow(wanted, row.seq, row.run, shown_key(row.key), row.etag, row.task_id, row.landed_at)
     except (OSError, ValueError, HarvesterError):
         account.unreadable.append(row.path)
 

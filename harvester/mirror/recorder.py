@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harvester.manifest import LandedRow, Manifest, ProblemRow, VersionRow
 from harvester.mirror.destination import flush_file_system
+from harvester.mirror.inside import remove_inside
 from harvester.mirror.landing import VERSIONS
 from harvester.mirror.options import Observer, SyncOptions
 from harvester.mirror.outcomes import Failed, Landed, Outcome, Quarantined, Refused
@@ -290,7 +291,7 @@ class Recorder:
         )
         # Only now: a row that still named these files would outlive them.
         for path in self._obsolete:
-            (self._root / path).unlink(missing_ok=True)
+            remove_inside(self._root, path)
         for batch in (
             self._landed,
             self._problems,

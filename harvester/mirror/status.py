@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harvester.manifest import LandedRow, LockHolder, RunRow, read_lock_holder
+from harvester.manifest import LandedRow, LockHolder, RunRow, read_lock_holder, shown_key
 from harvester.mirror.destination import LOCK_NAME, read_destination, state_folder
 
 STATUS_SCHEMA = "nimble-harvester/status/v1"
@@ -47,7 +47,7 @@ class DestinationStatus:
             "last_seq": self.last_seq,
             "newest": None
             if newest is None
-            else {"key": newest.key, "path": newest.path, "seq": newest.seq, "landed_at": newest.landed_at},
+            else {"key": shown_key(newest.key), "path": newest.path, "seq": newest.seq, "landed_at": newest.landed_at},
             "lock": None
             if self.holder is None
             else {"process": self.holder.process, "host": self.holder.host, "since": self.holder.since},

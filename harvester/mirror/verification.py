@@ -17,6 +17,7 @@ from harvester.errors import ConfigurationError, ExitCode
 from harvester.location import parse_location
 from harvester.manifest import LandedRow, LockHolder, Manifest, read_lock_holder
 from harvester.mirror.destination import LOCK_NAME, file_digest, read_destination, state_folder
+from harvester.mirror.inside import InsideTree
 from harvester.mirror.paths import STATE_FOLDER
 from harvester.mirror.plan import same_version
 
@@ -122,8 +123,9 @@ class Verification:
 
 
 def _against_manifest(root: Path, manifest: Manifest) -> Iterator[Verified]:
+    inside = InsideTree(root)
     for row in manifest.landed():
-        yield _compare(root, row)
+        yield _compare(inside, row)
 
 
 def _against_source(root: Path, manifest: Manifest, settings: StoreSettings) -> Iterator[Verified]:
@@ -134,17 +136,18 @@ def _against_source(root: Path, manifest: Manifest, settings: StoreSettings) -> 
     settings = _with_endpoint(settings, bound.endpoint)
     store = open_store(parse_location(bound.url), settings)
     seen: set[str] = set()
+    inside = InsideTree(root)
     for page in store.list_pages():
         for ref in page:
             row = manifest.landed_row(ref.key)
             if row is not None:
                 seen.add(row.key)
-                yield _compare_remote(root, row, ref)
+                yield _compare_remote(inside, row, ref)
             elif ref.size and manifest.problem(ref.key) is None:
                 yield Verified(Mark.MISSING, store.location.relative(ref.key), "in the source, not here")
     for row in manifest.landed():
         if row.key not in seen:
-            yield _compare(root, row)._replace(detail="no longer in the source")
+            yield _compare(inside, row)._replace(detail="no longer in the source")
 
 
 def _with_endpoint(settings: StoreSettings, endpoint: str) -> StoreSettings:
@@ -153,27 +156,28 @@ def _with_endpoint(settings: StoreSettings, endpoint: str) -> StoreSettings:
     return dataclasses.replace(settings, endpoint_url=endpoint)
 
 
-def _compare_remote(root: Path, row: LandedRow, ref: ObjectRef) -> Verified:
+def _compare_remote(inside: InsideTree, row: LandedRow, ref: ObjectRef) -> Verified:
     if not same_version(ref, row):
         return Verified(Mark.DIFFERS, row.path, "the source has another version")
-    return _compare(root, row)
+    return _compare(inside, row)
 
 
-def _compare(root: Path, row: LandedRow) -> Verified:
+def _compare(inside: InsideTree, row: LandedRow) -> Verified:
     if row.evicted:
         return Verified(Mark.EVICTED, row.path, "")
-    path = root / row.path
     try:
-        found = path.lstat()
-    except (FileNotFoundError, NotADirectoryError):
+        found = inside.lstat(row.path)
+    except FileNotFoundError:
         return Verified(Mark.MISSING, row.path, "no such file")
+    except NotADirectoryError:
+        return Verified(Mark.MISSING, row.path, "a symbolic link, or what is no folder, lies above it")
     except OSError as error:
         return Verified(Mark.UNREADABLE, row.path, error.strerror or "")
     if not stat.S_ISREG(found.st_mode):
         return Verified(Mark.DIFFERS, row.path, "not a regular file")
     if found.st_size != row.content_size:
         return Verified(Mark.DIFFERS, row.path, f"{found.st_size} bytes instead of {row.content_size}")
-    digest = file_digest(path)
+    digest = file_digest(Path(inside.whole_path(row.path)))
     if digest is None:
         return Verified(Mark.UNREADABLE, row.path, "cannot be read")
     if digest != row.digest:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,8 +9,8 @@ from pathlib import Path
 from harvester.cloud import ObjectRef, StoreSettings
 from harvester.errors import ConfigurationError
 from harvester.location import Location, parse_location
-from harvester.manifest import LandedRow, ProblemRow, SourceBinding
-from harvester.mirror import landed_rows, list_objects, problem_rows, same_version, source_of
+from harvester.manifest import LandedRow, ProblemRow, SourceBinding, shown_key
+from harvester.mirror import InsideTree, landed_rows, list_objects, problem_rows, same_version, source_of
 from harvester.tasks.reconciliation import DeliveredObject, LocalState
 from policies import facts
 
@@ -68,7 +67,7 @@ def take_inventory(
     # The listing first: what a run lands meanwhile counts as landed, and not as waiting to be fetched.
     listed = list(list_objects(location, settings))
     here = _Here(
-        destination,
+        InsideTree(destination),
         {row.key: row for row in landed_rows(destination, state_dir=state_dir)},
         {problem.key: problem for problem in problem_rows(destination, state_dir=state_dir)},
     )
@@ -79,7 +78,7 @@ def take_inventory(
 class _Here:
     """What the manifest knows, and whether it still lies here."""
 
-    destination: Path
+    inside: InsideTree
     rows: dict[str, LandedRow]
     problems: dict[str, ProblemRow]
 
@@ -93,7 +92,7 @@ class _Here:
         if row.evicted:
             return True
         try:
-            status = os.lstat(self.destination / row.path)
+            status = self.inside.lstat(row.path)
         except OSError:
             return False
         return (status.st_size, status.st_mtime_ns) == (row.content_size, row.mtime_ns)
@@ -135,7 +134,8 @@ _PROBLEMS = {
 
 
 def _landed(location: Location, row: LandedRow, local: LocalState) -> DeliveredObject:
-    return DeliveredObject(row.key, _url(location, row.key), local, row.path, row.task_id, row.digest)
+    key = shown_key(row.key)
+    return DeliveredObject(key, _url(location, key), local, row.path, row.task_id, row.digest)
 
 
 def _url(location: Location, key: str) -> str:

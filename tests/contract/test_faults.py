@@ -31,6 +31,7 @@ from harvester.location import parse_location
 from tests.contract.fetching import drive, fetch_all
 from tests.rigs.fault_proxy import (
     Call,
+    Drip,
     Fault,
     FaultProxy,
     FlippedByte,
@@ -168,6 +169,68 @@ def test_a_fault_that_lasts_costs_its_own_object(scene: Scene, fault: Fault, req
     assert not failure.cause.fatal
     assert fetched.attempts == QUICK.attempts
     assert scene.leftovers() == []
+
+
+@pytest.mark.parametrize("spool_from", [1 << 22, 10], ids=["in memory", "spooled"])
+def test_a_body_that_drips_for_ever_costs_a_bounded_time(
+    fault_proxy: FaultProxy, s3: S3Client, s3_bucket: str, spool_directory: Path, spool_from: int
+) -> None:
+    # 50 bytes a second: curl never sees it stand still, and it is far from its end when the time is up.
+    retry = replace(QUICK, patience_seconds=0.2, slowest_rate=10_000, stall_seconds=10)
+    store = open_store(parse_location(f"s3://{s3_bucket}/"), StoreSettings(retry=retry))
+    scene = Scene(store, fault_proxy, s3, s3_bucket, spool_directory)
+    scene.put("target")
+
+    fetched = scene.fetch(Drip(0.02), spool_from=spool_from)
+
+    assert failure_of(fetched).cause is Cause.TIMEOUT
+    assert scene.leftovers() == []
+
+
+def test_a_slow_body_that_is_fast_enough_for_its_size_arrives(
+    fault_proxy: FaultProxy, s3: S3Client, s3_bucket: str, spool_directory: Path
+) -> None:
+    retry = replace(QUICK, patience_seconds=0.1, slowest_rate=5, stall_seconds=10)
+    store = open_store(parse_location(f"s3://{s3_bucket}/"), StoreSettings(retry=retry))
+    scene = Scene(store, fault_proxy, s3, s3_bucket, spool_directory)
+    scene.put("target")
+
+    fetched = scene.fetch(Drip(0.005))
+
+    assert (fetched.body, fetched.attempts) == (BODY, 1)
+
+
+@pytest.mark.parametrize("broken", [Drip(0.002), FlippedByte(7)], ids=["cut off in the middle", "a byte wrong"])
+def test_a_big_body_is_tried_again_however_long_it_was_on_its_way(
+    fault_proxy: FaultProxy, s3: S3Client, s3_bucket: str, spool_directory: Path, broken: Fault
+) -> None:
+    retry = replace(QUICK, seconds=0.3, stall_seconds=10)
+    store = open_store(parse_location(f"s3://{s3_bucket}/"), StoreSettings(retry=retry))
+    scene = Scene(store, fault_proxy, s3, s3_bucket, spool_directory)
+    body = os.urandom(400)
+    scene.put("target", body)
+
+    def slowly(request: Request, upstream: Upstream) -> Answer:
+        answer = broken.apply(request, upstream)
+        if isinstance(broken, Drip):
+            answer = replace(answer, send_bytes=300, ending="reset")
+        return replace(answer, drip=0.002)
+
+    fetched = scene.fetch(Call(slowly), times=1, spool_from=100)
+
+    assert fetched.failure is None
+    assert fetched.attempts == 2
+    assert fetched.spool is not None
+    assert Path(fetched.spool).read_bytes() == body
+
+
+def test_a_page_that_drips_for_ever_ends_the_listing(fault_proxy: FaultProxy, s3: S3Client, s3_bucket: str) -> None:
+    retry = replace(QUICK, attempts=1, patience_seconds=0.3)
+    store = open_store(parse_location(f"s3://{s3_bucket}/"), StoreSettings(retry=retry))
+    fault_proxy.add(Rule(Drip(0.02), query="list-type"))
+
+    with pytest.raises(ConnectionFailed):
+        list(store.list_pages())
 
 
 def test_nothing_half_done_is_left_when_a_spooled_body_fails(scene: Scene) -> None:

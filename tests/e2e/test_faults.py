@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
 import pty
@@ -14,10 +15,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from awscrt import checksums
 
+import harvester
 from tests.rigs import command
 from tests.rigs.fake_gcs import FakeGcs
-from tests.rigs.fault_proxy import Call, Fault, FaultProxy, FlippedByte, Headers, Rule, ShortBody, Status, Upstream
+from tests.rigs.fault_proxy import (
+    Call,
+    Drip,
+    Fault,
+    FaultProxy,
+    FlippedByte,
+    Headers,
+    Rule,
+    ShortBody,
+    Status,
+    Upstream,
+)
 from tests.rigs.hostile_faults import BODY, FAULTS, OPTIONS, REPLACED, FaultCase, changing
 from tests.rigs.http_server import Answer, Request
 from tests.rigs.memory_s3 import MemoryS3, landed, results
@@ -57,6 +71,18 @@ def test_a_fault_on_one_object_is_its_own(
 
 def _case(name: str) -> FaultCase:
     return next(case for case in FAULTS if case.name == name)
+
+
+def test_a_body_that_drips_for_ever_is_given_up(tmp_path: Path, proxy: FaultProxy, many: dict[str, bytes]) -> None:
+    # Never still for as long as a stall, and never at its end: only the time in all bounds it.
+    proxy.add(Rule(Drip(0.02), path=f"/{sorted(many)[0]}$", method="GET"))
+    retry = harvester.RetryPolicy(patience_seconds=0.5, slowest_rate=10_000)
+
+    report = harvester.sync("s3://bucket/r/", tmp_path / "destination", settings=harvester.StoreSettings(retry=retry))
+
+    assert report.exit_code == 3
+    assert [(problem.key, problem.reason) for problem in report.problems] == [(sorted(many)[0], "timeout")]
+    assert report.counts.landed == len(many) - 1
 
 
 def test_an_object_of_another_account_is_told_apart(
@@ -106,15 +132,20 @@ def test_what_changes_between_listing_and_fetch(
     assert again.nonzero == {"unchanged": 1}
 
 
+_CRC32C_OF_BODY = f"crc32c={base64.b64encode(checksums.crc32c(BODY).to_bytes(4, 'big')).decode()}"
+
+
 def test_what_google_states_of_an_object_is_verified(
     tmp_path: Path, fake_gcs: FakeGcs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     faults: dict[str, Fault] = {
         "wrong-crc32c.json": Headers(set={"x-goog-hash": "crc32c=AAAAAA=="}),
         "wrong-md5.json": Headers(set={"x-goog-hash": "md5=AAAAAAAAAAAAAAAAAAAAAA=="}),
+        "wrong-md5-beside.json": Headers(set={"x-goog-hash": f"{_CRC32C_OF_BODY},md5=AAAAAAAAAAAAAAAAAAAAAA=="}),
         "flipped.json": FlippedByte(at=30),
         "short.json": ShortBody(),
         "nothing-stated.json": Headers(remove=("x-goog-hash",)),
+        "right.json": Headers(set={"x-goog-hash": _CRC32C_OF_BODY}),
     }
     fake_gcs.create_bucket("hostile-faults")
     with FaultProxy(fake_gcs.respond) as proxy:
@@ -126,9 +157,9 @@ def test_what_google_states_of_an_object_is_verified(
         ended = command.sync("gs://hostile-faults/", tmp_path / "destination", *OPTIONS)
 
     assert ended.code == 3, ended
-    damaged = [name for name in faults if name != "nothing-stated.json"]
+    damaged = [name for name in faults if name not in ("nothing-stated.json", "right.json")]
     assert ended.problems == dict.fromkeys(damaged, ("failed", "integrity"))
-    assert command.tree(tmp_path / "destination") == {b"nothing-stated.json": BODY}
+    assert command.tree(tmp_path / "destination") == {b"nothing-stated.json": BODY, b"right.json": BODY}
 
 
 @pytest.fixture

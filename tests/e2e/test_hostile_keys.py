@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ import pytest
 
 from tests.rigs import command
 from tests.rigs.fake_gcs import FakeGcs
+from tests.rigs.file_systems import EXFAT_REFUSES, exfat
 from tests.rigs.hostile_keys import HOSTILE_KEYS, HostileKeys, HostileObject, held_by_directories
 
 if TYPE_CHECKING:
@@ -119,6 +121,70 @@ def test_refuse_refuses_exactly_what_has_no_path_of_its_own(source: Source, tmp_
         source.prefix + found.key: ("refused", found.reason or "path_collision") for found in unsafe
     }
     assert command.tree(tmp_path / "destination") == _expected(own, folds)
+
+
+@pytest.fixture
+def folding(tmp_path: Path) -> Iterator[Path]:
+    with exfat(tmp_path) as mounted:
+        yield mounted
+
+
+@pytest.mark.parametrize("source", ["s3"], indirect=True)
+def test_on_a_file_system_that_folds_case_and_refuses_names_every_object_lands(source: Source, folding: Path) -> None:
+    assert _folds(folding) == {"case"}
+    landing = [found for found in source.objects if found.fate != "ignored"]
+    barred = [found for found in landing if found.fold == "case" or EXFAT_REFUSES & set(found.path.replace("/", ""))]
+    expected = {os.fsencode(found.safe_path if found in barred else found.path): found.content for found in landing}
+
+    ended = command.sync(source.location, folding / "destination")
+
+    assert ended.code == 0, ended
+    assert command.tree(folding / "destination") == expected
+    assert command.leftovers(folding / "destination") == []
+    assert command.verify(folding / "destination", "--remote").code == 0
+    again = command.sync(source.location, folding / "destination")
+    assert again.nonzero == {"unchanged": len(expected), "ignored": len(source.objects) - len(landing)}
+
+    refused = command.sync(source.location, folding / "strict", "--unsafe-names", "refuse")
+    assert refused.code == 3
+    assert command.tree(folding / "strict") == {
+        path: content for path, content in expected.items() if not path.startswith(b"_keys/")
+    }
+
+
+def test_where_case_is_folded_the_key_that_has_the_path_keeps_it(s3: S3Client, s3_bucket: str, folding: Path) -> None:
+    destination = folding / "destination"
+    bodies = {}
+
+    def put(key: str, version: str) -> None:
+        bodies[key] = HostileObject(key + version, "own").content
+        s3.put_object(Bucket=s3_bucket, Key=key, Body=bodies[key])
+
+    put("x/b.json", "first")
+    assert command.sync(f"s3://{s3_bucket}/", destination).code == 0
+    put("X/b.json", "second")
+    put("x/B.json", "third")
+    assert command.sync(f"s3://{s3_bucket}/", destination).nonzero == {"landed": 2, "unchanged": 1}
+    put("x/b.json", "fourth")
+    put("x/B.json", "fifth")
+    assert command.sync(f"s3://{s3_bucket}/", destination).nonzero == {"landed": 2, "unchanged": 1}
+
+    assert command.tree(destination) == {
+        os.fsencode(HostileObject(key, "own").safe_path if key != "x/b.json" else key): body
+        for key, body in bodies.items()
+    }
+    assert command.verify(destination, "--remote").code == 0
+
+
+def test_a_version_is_kept_where_no_file_has_two_names(s3: S3Client, s3_bucket: str, folding: Path) -> None:
+    destination = folding / "destination"
+    older, newer = (HostileObject(version, "own").content for version in ("older", "newer"))
+    for body in (older, newer):
+        s3.put_object(Bucket=s3_bucket, Key="a.json", Body=body)
+        ended = command.sync(f"s3://{s3_bucket}/", destination, "--on-change", "keep")
+        assert ended.nonzero == {"landed": 1}
+    assert command.tree(destination) == {b"a.json": newer}
+    assert list(command.tree(destination / ".nimble-harvester" / "versions").values()) == [older]
 
 
 @pytest.mark.parametrize("output", ["table", "json", "jsonl"])

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import harvester
 from tests.rigs import command
 from tests.rigs.hostile_payloads import HOSTILE_PAYLOADS
 from tests.rigs.http_server import Answer, HttpServer, Request
@@ -62,6 +64,23 @@ def test_every_payload_has_its_stated_outcome(store: MemoryS3, tmp_path: Path, m
     assert again.code == 0, again
     assert again.nonzero == {"unchanged": len(landing), "quarantined": by_outcome["quarantined"]}
     assert again.report["bytes_fetched"] == 0
+
+
+def test_a_bomb_by_size_is_quarantined_as_it_was_delivered(tmp_path: Path) -> None:
+    source, destination = tmp_path / "source", tmp_path / "destination"
+    source.mkdir()
+    # Far from the ratio of a bomb; only the bound, lowered here, stops it.
+    bomb = gzip.compress(b'{"status":"success","data":{"html":"' + os.urandom(200_000).hex().encode() + b'"}}')
+    (source / "bomb.json.gz").write_bytes(bomb)
+    (source / "other.json").write_bytes(b'{"status":"success","data":{"html":""},"status_code":200}')
+    options = harvester.SyncOptions(result=harvester.ResultOptions(max_content_bytes=300_000))
+
+    report = harvester.sync(f"file://{source}", destination, options)
+
+    assert report.exit_code == 3
+    assert [(problem.outcome, problem.reason) for problem in report.problems] == [("quarantined", "too_large")]
+    assert report.counts.landed == 1
+    assert list(command.tree(destination / ".nimble-harvester" / "quarantine", but=()).values()) == [bomb]
 
 
 def test_no_report_quotes_a_payload(store: MemoryS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -160,7 +160,11 @@ def test_a_body_that_is_no_webhook_is_said_to_be_none(shared: str, body: bytes, 
         (f"/{SECRET}", {}, 400),
         (f"/webhooks/nimble/{SECRET}", {}, 400),
         ("/", {"X-Nimble-Harvester-Secret": SECRET}, 400),
+        (f"/{SECRET}/", {}, 400),
         ("/", {"Authorization": f"Bearer {SECRET}"}, 400),
+        ("/", {"Authorization": f"bearer {SECRET}"}, 400),
+        ("/", {"Authorization": f"Basic {SECRET}"}, 401),
+        ("/", {"Authorization": SECRET}, 401),
     ],
 )
 def test_a_secret_is_asked_for_in_a_header_or_the_path(
@@ -170,8 +174,9 @@ def test_a_secret_is_asked_for_in_a_header_or_the_path(
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory, moto: Any) -> Iterator[str]:
+def shared(tmp_path_factory: pytest.TempPathFactory, moto: Any, s3: S3Client) -> Iterator[str]:
     """One receiver for the posts that land nothing."""
+    s3.create_bucket(Bucket="of-no-results")
     folder = tmp_path_factory.mktemp("shared")
     secret = folder / "secret"
     secret.write_text(SECRET + "\n")
@@ -182,7 +187,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory, moto: Any) -> Iterator[str]
         "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
         "AWS_SECRET_ACCESS_KEY": "none",
     }
-    arguments = ("listen", folder / "results", "--location", "s3://bucket/prefix/", "--port", "0")
+    arguments = ("listen", folder / "results", "--location", "s3://of-no-results/prefix/", "--port", "0")
     limits = ("--secret-file", secret, "--max-body", "200kB", "--body-timeout", "1s")
     with Running(folder / "receiver", *arguments, *limits, environment=environment) as receiver:
         yield url_of(receiver)
@@ -225,7 +230,10 @@ def test_a_slow_sender_holds_nobody_up(shared: str) -> None:
 
 def test_other_methods_and_places(shared: str) -> None:
     assert httpx.put(shared).status_code == 405
-    assert httpx.get(shared).status_code == 404
+    # Somebody has put the webhook's address into a browser.
+    visited = httpx.get(f"{shared}/{SECRET}")
+    assert (visited.status_code, visited.headers["Allow"]) == (405, "POST")
+    assert SECRET not in visited.text
     assert httpx.get(f"{shared}/healthz").status_code == 200
     text = httpx.get(f"{shared}/metrics").text
     assert "# TYPE nimble_harvester_webhooks_total counter" in text
@@ -293,9 +301,14 @@ def test_an_outage_of_the_api_is_waited_out(world: World) -> None:
     world.deliver(task_id)
     world.api.scenario.faults = [{"path": "/tasks/.*", "times": 3, "status": 500, "body": {"success": "false"}}]
     with world.receiver() as receiver:
-        httpx.post(url_of(receiver), json=webhook(task_id))
+        url = url_of(receiver)
+        assert httpx.get(f"{url}/healthz").status_code == 200
+        httpx.post(url, json=webhook(task_id))
+        wait_until(lambda: httpx.get(f"{url}/healthz").status_code == 503, "it is said that nothing comes home")
+        assert metric(url, "landing_up") == 0
         receiver.said("Nimble cannot be asked about")
         wait_until(lambda: world.landed() == {task_id}, "it has landed in the end")
+        assert httpx.get(f"{url}/healthz").status_code == 200
         receiver.stop()
 
 
@@ -314,6 +327,10 @@ def test_what_cannot_be_started_says_why(world: World, tmp_path: Path) -> None:
     assert "--location" in unbound.stderr
     assert run("listen", tmp_path / "c", "--location", "file:///tmp/x", environment=key).code == 2
     assert run("listen", tmp_path / "d", "--location", world.location, environment={"NIMBLE_API_KEY": ""}).code == 8
+    nowhere = run(
+        "listen", tmp_path / "d", "--port", "0", "--location", "s3://no-such-bucket-of-anybody/", environment=key
+    )
+    assert nowhere.code == 5, nowhere.stderr
     short = run("listen", tmp_path / "d", "--location", world.location, "--secret", "abc", environment=key)
     assert short.code == 2
     assert "abc" not in short.stderr

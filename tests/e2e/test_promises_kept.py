@@ -8,16 +8,21 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import harvester
 from harvester.errors import AccessDenied, DestinationLocked, ExitCode, UsageError
-from harvester.mirror import open_intake
+from harvester.mirror import RescuedResult, land_rescued, open_intake
 from harvester.tasks import Outcome, Reason, ReconcileReport, WaitObserver
 from harvester.tasks.answers import NotThere
 from scripts.nimble_api import NimbleApi
+from tests.rigs.processes import ServerProcess
 from tests.rigs.promises import BATCH, SOON, World, envelope
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +66,43 @@ def test_a_rescued_result_gives_way_to_the_delivered_object_even_without_an_id_i
     assert not any(path.exists() for path in rescued)
     assert told(world.reconcile(served)) == dict.fromkeys((named, nameless), (Outcome.LANDED, Reason.NONE))
     assert len(list(harvester.read(world.destination))) == 2
+
+
+@pytest.mark.parametrize("body", [json.dumps(envelope("another")).encode(), b"{"], ids=["landed", "quarantined"])
+@pytest.mark.parametrize("order", ["delivered first", "rescued first"])
+def test_a_key_like_the_manifests_own_name_of_a_rescued_result_is_another_object(
+    tmp_path: Path,
+    s3: S3Client,
+    s3_bucket: str,
+    monkeypatch: pytest.MonkeyPatch,
+    moto: ServerProcess,
+    order: str,
+    body: bytes,
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", moto.url)
+    location, destination = f"s3://{s3_bucket}/", tmp_path / "destination"
+    rescued = RescuedResult("task-1", json.dumps(envelope("task-1")).encode())
+    if order == "rescued first":
+        harvester.sync(location, destination)
+        land_rescued(destination, [rescued], harvester.SyncOptions())
+    s3.put_object(Bucket=s3_bucket, Key="nimble-task:task-1", Body=body)
+    harvester.sync(location, destination)
+    if order == "delivered first":
+        land_rescued(destination, [rescued], harvester.SyncOptions())
+
+    report = harvester.sync(location, destination)
+    assert (report.counts.landed, report.counts.unchanged + report.counts.quarantined) == (0, 1)
+    rows = {row.seq: row.task_id for row in harvester.read(destination)}
+    assert set(rows.values()) == {"task-1"} | ({"another"} if body != b"{" else set())
+    paths = {str(path.relative_to(destination)) for path in destination.rglob("*-1*") if path.is_file()}
+    assert paths >= {"_rescued/task-1.json"} | ({"nimble-task:task-1"} if body != b"{" else set())
+    assert [each.mark for each in harvester.Verification(destination) if each.mark != "="] == []
+
+    s3.put_object(Bucket=s3_bucket, Key="task-1.json", Body=rescued.body)
+    assert harvester.sync(location, destination).counts.landed == 1
+    assert not (destination / "_rescued" / "task-1.json").exists()
+    assert harvester.sync(location, destination).counts.listed == 2
+    assert [each.mark for each in harvester.Verification(destination) if each.mark != "="] == []
 
 
 def test_a_quarantined_delivery_is_rescued_and_the_repaired_object_takes_its_place(

@@ -339,13 +339,41 @@ def test_evict(source: Directory, dest: Path) -> None:
     assert "--older-than 7d" in refused.err
 
 
-def test_evict_leaves_what_is_outside(source: Directory, dest: Path, tmp_path: Path) -> None:
+def test_what_lies_behind_a_link_is_not_in_the_destination(source: Directory, dest: Path, tmp_path: Path) -> None:
+    # As somebody makes room: a folder is moved to another disk, and a link left in its place. Same bytes, same times.
+    for name in ("deep/er/a.json", "deep/b.json", "c.json"):
+        source.put(name, result(1))
+    sync(source.location, dest)
+    outside = tmp_path / "outside"
+    (dest / "deep").rename(outside)
+    (dest / "deep").symlink_to(outside)
+    before = tree(outside)
+    verified = run("verify", dest, "--combined")
+    assert verified.code == 7
+    assert sorted(line[:2] for line in verified.out.splitlines()) == ["+ ", "- ", "- ", "= "]
+    read = run("cat", dest)
+    assert (read.code, len(read.out.splitlines())) == (7, 1)
+    assert "2 landed files are missing" in read.err
+    planned = run("sync", source.location, dest, "--dry-run", "--format", "json").document
+    assert planned["counts"]["unchanged"] == 1
+    report = run("evict", dest, "--through", "9", "--dry-run", "--format", "json").document
+    assert (report["objects"], report["outside"]) == (1, 2)
+    told = run("evict", dest, "--through", "9")
+    assert (told.code, told.out) == (0, f"1 file, {len(result(1))} B freed\n")
+    assert "2 files left alone" in told.err
+    assert run("evict", dest, "--through", "9").err == ""
+    assert tree(outside) == before
+    assert run("status", dest, "--format", "json").document["evicted"] == 3
+
+
+def test_a_folder_replaced_by_a_link_is_fetched_again(source: Directory, dest: Path, tmp_path: Path) -> None:
     source.put("deep/a.json", result(1))
     sync(source.location, dest)
-    (tmp_path / "outside").mkdir()
-    (tmp_path / "outside" / "a.json").write_bytes(b"mine")
-    (dest / "deep" / "a.json").unlink()
-    (dest / "deep").rmdir()
-    (dest / "deep").symlink_to(tmp_path / "outside")
-    assert run("evict", dest, "--through", "1").code == 12
-    assert (tmp_path / "outside" / "a.json").read_bytes() == b"mine"
+    outside = tmp_path / "outside"
+    (dest / "deep").rename(outside)
+    (dest / "deep").symlink_to(outside)
+    before = tree(outside)
+    assert sync(source.location, dest)["counts"]["landed"] == 1
+    assert [name.partition("/")[0] for name in tree(dest)] == ["_keys"]
+    assert sync(source.location, dest)["counts"]["unchanged"] == 1
+    assert tree(outside) == before

@@ -172,10 +172,17 @@ def test_an_invalid_result_is_settled_and_a_denied_one_is_not(
 def test_queues_that_cannot_be(announced: Make, tmp_path: Path, moto: ServerProcess) -> None:
     bucket = announced()
     missing = run("watch", bucket.location, tmp_path / "r", "--queue", bucket.queue + "-gone")
-    assert missing.code == 2
+    assert (missing.code, missing.stdout) == (2, "")
     assert "it does not exist" in missing.stderr
     for address in ("results", "projects/p/subscriptions/s"):
         assert run("watch", bucket.location, tmp_path / "r", "--queue", address).code == 2
+    nowhere = run("watch", "s3://no-such-bucket-of-anybody/", tmp_path / "r", "--queue", bucket.queue)
+    assert nowhere.code == 5, nowhere.stderr
+    for option in (("--lease", "1m"), ("--beside", tmp_path), ("--foreign", "leave")):
+        without = run("watch", bucket.location, tmp_path / "r", "--once", *option)
+        assert without.code == 2
+        assert "add --queue QUEUE" in without.stderr
+    assert not (tmp_path / "r").exists()
     directory = run("watch", f"file://{tmp_path}/source", tmp_path / "r", "--queue", bucket.queue)
     assert directory.code == 2
     both = run("watch", bucket.location, tmp_path / "r", "--queue", bucket.queue, "--every", "1m")

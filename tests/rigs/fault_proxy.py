@@ -91,6 +91,16 @@ class Stall:
 
 
 @dataclass(frozen=True, slots=True)
+class Drip:
+    """Pass on, the body byte by byte, so many seconds apart."""
+
+    seconds: float
+
+    def apply(self, request: Request, upstream: Upstream) -> Answer:
+        return replace(upstream(request), drip=self.seconds)
+
+
+@dataclass(frozen=True, slots=True)
 class Delay:
     """Pass on, the answer so many milliseconds later."""
 
@@ -148,7 +158,7 @@ class Call:
         return self.function(request, upstream)
 
 
-Fault = Status | Reset | HalfBody | ShortBody | Stall | Delay | FlippedByte | OtherBody | Headers | Call
+Fault = Status | Reset | HalfBody | ShortBody | Stall | Drip | Delay | FlippedByte | OtherBody | Headers | Call
 
 
 @dataclass

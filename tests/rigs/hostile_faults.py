@@ -80,6 +80,9 @@ def _wrong(width: int) -> str:
     return base64.b64encode(bytes(width)).decode()
 
 
+_CRC32 = base64.b64encode(zlib.crc32(BODY).to_bytes(4, "big")).decode()
+
+
 def _document(code: str, message: str = "") -> Status:
     return Status(403, code, message)
 
@@ -131,7 +134,13 @@ FAULTS = (
     _stating("a wrong SHA-1", "integrity", x_amz_checksum_sha1=_wrong(20)),
     _stating("a wrong SHA-256", "integrity", x_amz_checksum_sha256=_wrong(32)),
     _stating("a wrong MD5 as ETag", "integrity", etag='"' + "0" * 32 + '"'),
-    _stating("a right CRC32", x_amz_checksum_crc32=base64.b64encode(zlib.crc32(BODY).to_bytes(4, "big")).decode()),
+    _stating("a right CRC32", x_amz_checksum_crc32=_CRC32),
+    _stating(
+        "a right CRC32 and a wrong SHA-256", "integrity", x_amz_checksum_crc32=_CRC32, x_amz_checksum_sha256=_wrong(32)
+    ),
+    _stating(
+        "a right CRC32 and a wrong MD5 as ETag", "integrity", x_amz_checksum_crc32=_CRC32, etag='"' + "0" * 32 + '"'
+    ),
     _stating("a composite checksum", x_amz_checksum_crc32="AAAAAA==-2", x_amz_checksum_type="COMPOSITE"),
     _stating("an ETag of several parts", etag='"' + "0" * 32 + '-2"'),
     _stating("an ETag under KMS", etag='"' + "0" * 32 + '"', x_amz_server_side_encryption="aws:kms"),

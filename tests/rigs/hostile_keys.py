@@ -114,7 +114,7 @@ HOSTILE_KEYS = (
     ),
     HostileKeys("plain beside compressed", (_own("x.json"), _safe("x.json.gz", _COLLISION))),
     HostileKeys("compressed twice by name", (_own("twice.gz.gz", "twice.gz"),)),
-    HostileKeys("nothing but .gz", (_own(".gz"), _own("folder/.gz"))),
+    HostileKeys("nothing but .gz", (_own(".gz"), _own("inner/.gz"))),
     HostileKeys(
         "names that differ by case", (_own("Case.json"), _own("case.json", fold="case"), _own("cASE.json", fold="case"))
     ),
@@ -137,7 +137,10 @@ HOSTILE_KEYS = (
         "other control characters",
         (_safe("delete\x7f.json", _CONTROL), _safe("next\x85line.json", _CONTROL), _safe("line\u2028.json", _CONTROL)),
     ),
-    HostileKeys("right-to-left override", (_own("exe\u202enosj.json"),)),
+    HostileKeys("NUL", (_safe("nul\x00byte.json", _CONTROL),)),
+    HostileKeys("right-to-left override", (_safe("exe\u202enosj.json", _CONTROL),)),
+    HostileKeys("right-to-left isolate, in a folder", (_safe("a/exe\u2067nosj\u2069.json", _CONTROL),)),
+    HostileKeys("right-to-left text with its mark", (_own("\u200f\u05ea\u05d5\u05e6\u05d0\u05d4.json"),)),
     HostileKeys("backslash", (_own("back\\slash.json"), _own("..\\up.json"))),
     HostileKeys("percent-encoded dots", (_own("%2e%2e/x.json"), _own("%2e%2e%2fy.json"), _own("100%.json"))),
     HostileKeys(
@@ -197,7 +200,7 @@ def held_by_directories(case: HostileKeys) -> bool:
     keys = [found.key for found in case.objects]
     for key in keys:
         parts = key.split("/")
-        if any(part in {"", ".", ".."} or len(part.encode()) > 255 for part in parts):
+        if "\0" in key or any(part in {"", ".", ".."} or len(part.encode()) > 255 for part in parts):
             return False
         if any(other.startswith(f"{key}/") for other in keys):
             return False

@@ -18,6 +18,7 @@ class Surrounding(NamedTuple):
 
 _FAULTS = "tests/e2e/test_faults.py::test_"
 _LINKS = "tests/e2e/test_links.py::test_"
+_NAMES = "tests/e2e/test_hostile_keys.py::test_"
 _KILLS = "tests/e2e/test_kills.py::test_"
 _RIGHT = "the next run ends in the tree of an undisturbed one; `verify` finds no difference; no number is given twice"
 
@@ -41,6 +42,18 @@ SURROUNDINGS = (
         "the state folder, or a part of it, is a link",
         "exit 12 before anything is written",
         _LINKS + "state_behind_a_link_is_refused_before_anything_is_written",
+    ),
+    Surrounding(
+        "a folder with landed files is moved elsewhere, and a link left in its place",
+        "what lay in it is missing to `sync`, `verify` and `cat`, and lands again under its safe name; `evict` leaves"
+        " what lies behind the link alone",
+        "tests/e2e/test_read_back.py::test_what_lies_behind_a_link_is_not_in_the_destination",
+    ),
+    Surrounding(
+        "DEST is on a file system that folds case and refuses characters (exFAT)",
+        "every object lands, what it cannot tell apart or hold under its safe name; with `--unsafe-names refuse`"
+        " exactly those are refused, exit 3: `path_collision`, `path_obstructed`",
+        _NAMES + "on_a_file_system_that_folds_case_and_refuses_names_every_object_lands",
     ),
     Surrounding(
         "DEST itself is a link",
@@ -76,6 +89,16 @@ SURROUNDINGS = (
         "the first hundred fetches all fail for one cause",
         "the run stops with that cause's exit code (denied: 4); the rest is `not_attempted`",
         _FAULTS + "a_run_that_only_fails_stops",
+    ),
+    Surrounding(
+        "content of more than 8 GiB after inflating: a gzip bomb by size",
+        "quarantined, exit 3: `too_large`; all others land",
+        "tests/e2e/test_hostile_payloads.py::test_a_bomb_by_size_is_quarantined_as_it_was_delivered",
+    ),
+    Surrounding(
+        "an object's body drips for ever, too fast to count as stalled",
+        "failed, exit 3: `timeout`, 15 minutes after its first request and a second more for each KiB listed",
+        _FAULTS + "a_body_that_drips_for_ever_is_given_up",
     ),
     Surrounding(
         "the endpoint dies and comes back within the retries",

@@ -53,6 +53,8 @@ class Answer:
     """After sending: ``keep`` the connection, ``close`` it, ``reset`` it, or ``stall`` until the server stops."""
     silent: bool = False
     """Send no byte at all before the ending."""
+    drip: float = 0.0
+    """Send the body byte by byte, so many seconds apart."""
 
 
 Responder = Callable[[Request], Answer]
@@ -153,7 +155,12 @@ class HttpServer:
     def _send(self, connection: socket.socket, request: Request, answer: Answer, stopped: threading.Event) -> bool:
         """Send an answer; False when the connection is over."""
         if not answer.silent:
-            connection.sendall(_head(request, answer) + _body(request, answer))
+            head, body = _head(request, answer), _body(request, answer)
+            connection.sendall(head if answer.drip else head + body)
+            for byte in body if answer.drip else b"":
+                if stopped.wait(answer.drip):
+                    return False
+                connection.sendall(bytes((byte,)))
         match answer.ending:
             case "keep":
                 return True

@@ -1,0 +1,51 @@
+"""What lies in a destination, looked at without leaving it: a symbolic link in a folder's place leads elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from pathlib import Path
+
+
+class InsideTree:
+    """The tree of a destination as it is read. What lies behind a link is not in it, whatever bytes lie there.
+
+    Folders are looked at once and remembered: make a new one for each look at the tree.
+    """
+
+    def __init__(self, root: str | os.PathLike[str]) -> None:
+        """Look at nothing yet; ``root`` itself may be reached through links."""
+        self._root = os.fspath(root) + "/"
+        self._folder = ""
+        self._folder_is_plain = True
+
+    def lstat(self, path: str) -> os.stat_result:
+        """Return the status of what lies at ``path``, relative to the destination, a link not followed.
+
+        Raises FileNotFoundError, NotADirectoryError when something else than folders lies above it, or OSError.
+        """
+        return os.lstat(self.whole_path(path))
+
+    def whole_path(self, path: str) -> str:
+        """Return the whole path of ``path``. Raises NotADirectoryError when a link lies above it, or OSError."""
+        folder = path.rpartition("/")[0]
+        # Paths come in order mostly, many of one folder together.
+        if folder != self._folder:
+            self._folder_is_plain = self._is_plain(folder)
+            self._folder = folder
+        if not self._folder_is_plain:
+            raise NotADirectoryError(f"a link lies above {path}")
+        return self._root + path
+
+    def _is_plain(self, folder: str) -> bool:
+        ends = [position for position, character in enumerate(folder) if character == "/"]
+        return all(
+            stat.S_ISDIR(os.lstat(self._root + above).st_mode) for above in (*(folder[:end] for end in ends), folder)
+        )
+
+
+def remove_inside(root: str | os.PathLike[str], path: str) -> None:
+    """Remove a file of the destination, if it is there and no link leads to it. Raises OSError."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        Path(InsideTree(root).whole_path(path)).unlink()

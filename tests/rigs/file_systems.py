@@ -1,0 +1,62 @@
+"""File systems of other habits than this machine's own, mounted where that is allowed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+_PROGRAMS = ("mkfs.exfat", "mount.exfat-fuse", "losetup", "umount")
+EXFAT_REFUSES = frozenset('"*/:<>?\\|')
+"""Characters that exFAT takes in no name, besides control characters."""
+
+
+@contextmanager
+def exfat(folder: Path) -> Iterator[Path]:
+    """Mount an empty exFAT below ``folder``: it folds case, refuses characters, knows neither links nor modes.
+
+    Skips the test where it cannot be had.
+    """
+    if os.geteuid() != 0 or not all(map(shutil.which, _PROGRAMS)):
+        pytest.skip("exFAT, which folds case, needs root and Debian's exfat-fuse and exfatprogs")
+    image, mounted = folder / "exfat.image", folder / "exfat"
+    mounted.mkdir()
+    with image.open("wb") as file:
+        file.truncate(96 << 20)
+    device = ""
+    try:
+        _run("mkfs.exfat", str(image))
+        device = _run("losetup", "--find", "--show", str(image))
+        _run("mount.exfat-fuse", device, str(mounted))
+        until = time.monotonic() + 10
+        while not mounted.is_mount() and time.monotonic() < until:
+            time.sleep(0.05)
+        if not mounted.is_mount():
+            pytest.skip("exFAT, which folds case, cannot be mounted here")
+        yield mounted
+    except subprocess.CalledProcessError as error:
+        pytest.skip(f"exFAT, which folds case, cannot be mounted here: {error}")
+    finally:
+        subprocess.run(["umount", "-l", mounted], check=False, capture_output=True)
+        if device:
+            subprocess.run(["losetup", "--detach", device], check=False, capture_output=True)
+        image.unlink()
+
+
+def _run(*command: str) -> str:
+    ended = subprocess.run(
+        command,
+        check=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        # The driver goes on in the background, and would hold a pipe open.
+        stdout=subprocess.PIPE if command[0] == "losetup" else subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    return (ended.stdout or "").strip()
