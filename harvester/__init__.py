@@ -10,11 +10,20 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from harvester.access import AccessReport, ProbeReport, explain_access, probe_connection
-    from harvester.api import reconcile, sync
+    from harvester.api import listen, reconcile, sync, watch
     from harvester.cloud import RetryPolicy
     from harvester.errors import HarvesterError
+    from harvester.events import (
+        ListenOptions,
+        ListenReport,
+        ListingWatchOptions,
+        QueueWatchOptions,
+        WatchReport,
+        WebhookOptions,
+    )
     from harvester.location import Location, parse_location
     from harvester.mirror import (
+        ObjectEvent,
         Observer,
         ResultOptions,
         ResultRow,
@@ -36,10 +45,15 @@ __version__ = "0.1.0"
 __all__ = [
     "AccessReport",
     "HarvesterError",
+    "ListenOptions",
+    "ListenReport",
+    "ListingWatchOptions",
     "Location",
     "NimbleClient",
+    "ObjectEvent",
     "Observer",
     "ProbeReport",
+    "QueueWatchOptions",
     "ReconcileOptions",
     "ReconcileReport",
     "ResultOptions",
@@ -51,24 +65,29 @@ __all__ = [
     "SyncReport",
     "Validation",
     "Verification",
+    "WatchReport",
+    "WebhookOptions",
     "destination_status",
     "evict",
     "explain_access",
     "list_objects",
+    "listen",
     "parse_location",
     "probe_connection",
     "read",
     "reconcile",
     "sync",
+    "watch",
 ]
 
 _HOMES = {
-    "sync": "harvester.api",
-    "reconcile": "harvester.api",
+    **dict.fromkeys(("listen", "reconcile", "sync", "watch"), "harvester.api"),
     "HarvesterError": "harvester.errors",
     "RetryPolicy": "harvester.cloud",
     **dict.fromkeys(("Location", "parse_location"), "harvester.location"),
     **dict.fromkeys(("AccessReport", "ProbeReport", "explain_access", "probe_connection"), "harvester.access"),
+    **dict.fromkeys(("ListenOptions", "ListenReport", "ListingWatchOptions"), "harvester.events"),
+    **dict.fromkeys(("QueueWatchOptions", "WatchReport", "WebhookOptions"), "harvester.events"),
     **dict.fromkeys(("NimbleClient", "ReconcileOptions", "ReconcileReport"), "harvester.tasks"),
 }
 

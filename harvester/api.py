@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from harvester.mirror import sync as _sync
 from policies import facts
 
 if TYPE_CHECKING:
+    from harvester.events import ListenOptions, ListenReport, ListingWatchOptions, QueueWatchOptions, WatchReport
     from harvester.tasks import NimbleClient, ReconcileOptions, ReconcileReport, WaitObserver
 
 
@@ -41,8 +42,82 @@ def sync(
     A failure on the way is ``SyncReport.error`` (``SyncReport.raise_for_error`` raises it); a HarvesterError is
     raised only for what keeps the run from starting.
     """
-    place = location if isinstance(location, Location) else parse_location(location)
-    return _sync(place, Path(destination), with_facts(options or SyncOptions()), settings=settings, observer=observer)
+    options = with_facts(options or SyncOptions())
+    return _sync(_place(location), Path(destination), options, settings=settings, observer=observer)
+
+
+def watch(
+    location: Location | str,
+    destination: Path | str,
+    options: SyncOptions | None = None,
+    *,
+    watching: ListingWatchOptions | QueueWatchOptions | None = None,
+    settings: StoreSettings | None = None,
+    observer: Observer | None = None,
+    looked: Callable[[SyncReport], None] = lambda _: None,
+) -> WatchReport:
+    """Bring home what arrives in ``location``, holding ``destination``, until asked to stop.
+
+    Lists every 30 seconds, or as ``watching`` says; ``QueueWatchOptions`` takes a queue of bucket events instead.
+    ``Observer.stop_signal`` asks it to stop. ``looked`` is called with the account of each listing. What ended it is
+    ``WatchReport.landing.error``; a HarvesterError is raised for what keeps it from starting.
+    """
+    # Loaded when it is used, here and below: a sync starts faster without it.
+    from harvester import events
+
+    place, options = _place(location), with_facts(options or SyncOptions())
+    if watching is not None and not isinstance(watching, events.ListingWatchOptions):
+        return events.watch_queue(place, Path(destination), options, watching, settings=settings, observer=observer)
+    return events.watch_listing(
+        place,
+        Path(destination),
+        options,
+        watching or events.ListingWatchOptions(),
+        settings=settings,
+        observer=observer,
+        looked=looked,
+    )
+
+
+def listen(
+    destination: Path | str,
+    options: SyncOptions | None = None,
+    *,
+    location: Location | str | None = None,
+    listening: ListenOptions | None = None,
+    client: NimbleClient | None = None,
+    settings: StoreSettings | None = None,
+    observer: Observer | None = None,
+    started: Callable[[str, Location], None] = lambda *_: None,
+) -> ListenReport:
+    """Receive Nimble's webhooks and land what they announce, holding ``destination``, until asked to stop.
+
+    ``location`` is where results are delivered; not needed where ``destination`` was synced before. ``client`` is made
+    from NIMBLE_API_KEY and NIMBLE_BASE_URL where none is given. ``started`` is called with the receiver's address and
+    the location as soon as webhooks are taken; ``Observer.stop_signal`` asks it to stop. What ended it is
+    ``ListenReport.landing.error``; a HarvesterError is raised for what keeps it from starting.
+    """
+    from harvester import events, tasks
+
+    options = with_facts(options or SyncOptions())
+    place, settings = events.bound_source(
+        Path(destination),
+        _place(location) if location is not None else None,
+        settings or StoreSettings(),
+        state_dir=options.state_dir,
+    )
+    with contextlib.ExitStack() as stack:
+        return events.listen(
+            place,
+            Path(destination),
+            # Two attempts: a task that could not be asked about is looked at again later, and others wait meanwhile.
+            client or stack.enter_context(tasks.NimbleClient.from_environment(attempts=2)),
+            options,
+            listening or events.ListenOptions(),
+            settings=settings,
+            observer=observer,
+            started=lambda address: started(address, place),
+        )
 
 
 def reconcile(
@@ -64,7 +139,6 @@ def reconcile(
     waiting or the rescue early. Raises a HarvesterError for a destination that was never synced, an unknown id, and
     whatever the API or the bucket refuse.
     """
-    # Loaded when it is used: a sync starts faster without it.
     from harvester import tasks as room
 
     promise = room.Promise.of_ids(batches=batches, runs=runs, tasks=tasks)
@@ -75,3 +149,7 @@ def reconcile(
     with contextlib.ExitStack() as stack:
         asked = client or stack.enter_context(room.NimbleClient.from_environment())
         return room.reconcile(Path(destination), promise, asked, options, settings=settings, observer=observer)
+
+
+def _place(location: Location | str) -> Location:
+    return location if isinstance(location, Location) else parse_location(location)

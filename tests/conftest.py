@@ -16,6 +16,7 @@ from tests.rigs.processes import ServerProcess
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
 
 ACCESS_KEY, SECRET_KEY = (
     "AKIAIOSFODNN7EXAMPLE",
@@ -73,6 +74,18 @@ def s3(moto: ServerProcess) -> S3Client:
     """A boto3 client of moto, to set tests up and look at what came of them."""
     return boto3.client(
         "s3",
+        endpoint_url=moto.url,
+        region_name="us-east-1",
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=SECRET_KEY,
+    )
+
+
+@pytest.fixture(scope="session")
+def sqs(moto: ServerProcess) -> SQSClient:
+    """A boto3 client of moto's queues."""
+    return boto3.client(
+        "sqs",
         endpoint_url=moto.url,
         region_name="us-east-1",
         aws_access_key_id=ACCESS_KEY,

@@ -11,7 +11,6 @@ from typing import Any, Literal, TypeVar
 
 import click
 
-from harvester.api import with_facts
 from harvester.cli.parameters import SIZE, state_option
 from harvester.errors import UsageError
 from harvester.mirror import ResultOptions, Selection, SyncOptions, Validation
@@ -92,16 +91,14 @@ def _options(
     )
     if max_object_bytes is not None:
         result = dataclasses.replace(result, max_content_bytes=max_object_bytes)
-    return with_facts(
-        SyncOptions(
-            selection=Selection(include, exclude),
-            result=result,
-            workers=workers or 0,
-            max_object_bytes=max_object_bytes,
-            unsafe_names=unsafe_names,
-            on_change=on_change,
-            state_dir=state_dir,
-        )
+    return SyncOptions(
+        selection=Selection(include, exclude),
+        result=result,
+        workers=workers or 0,
+        max_object_bytes=max_object_bytes,
+        unsafe_names=unsafe_names,
+        on_change=on_change,
+        state_dir=state_dir,
     )
 
 

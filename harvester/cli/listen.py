@@ -9,6 +9,7 @@ from typing import Literal
 
 import click
 
+from harvester.api import listen
 from harvester.cli import words
 from harvester.cli.arrivals import print_event, render_landing
 from harvester.cli.landing_options import Landing, landing_options
@@ -16,13 +17,9 @@ from harvester.cli.parameters import DESTINATION, DURATION, LOCATION, SIZE, form
 from harvester.cli.progress import Progress
 from harvester.cli.signals import stop_signals
 from harvester.errors import UsageError
-from harvester.events import ListenOptions, ListenReport, WebhookOptions, bound_source, listen
+from harvester.events import ListenOptions, ListenReport, WebhookOptions
 from harvester.location import Location
 from harvester.mirror import Observer, StoreSettings
-from harvester.tasks import NimbleClient
-
-_ATTEMPTS = 2
-_SHORTEST_SECRET = 8
 
 
 @click.command(
@@ -97,25 +94,22 @@ def listen_command(
     Answers at once, keeps the task's id through a restart, asks Nimble's API about the task and lands its object into
     DEST, which is held all the time. Needs NIMBLE_API_KEY. Also serves /healthz and /metrics.
     """
-    chosen = _secret(secret, secret_file)
-    options = landing()
-    place, settings = bound_source(dest, location, settings, state_dir=options.state_dir)
+    chosen = WebhookOptions(_secret(secret, secret_file), max_body, body_timeout)
     progress = Progress(as_json=log_format == "json")
-    with NimbleClient.from_environment(attempts=_ATTEMPTS) as client, stop_signals() as received:
+    with stop_signals() as received:
         observer = Observer(
             event=print_event if output == "jsonl" else None,
             warning=lambda message: progress.say("warning", message),
             stop_signal=received,
         )
         report = listen(
-            place,
             dest,
-            client,
-            options,
-            ListenOptions(host, port, WebhookOptions(chosen, max_body, body_timeout), max_waiting, give_up),
+            landing(),
+            location=location,
+            listening=ListenOptions(host, port, chosen, max_waiting, give_up),
             settings=settings,
             observer=observer,
-            started=lambda address: progress.say("info", f"listening on {address} for results in {place.url}"),
+            started=lambda address, place: progress.say("info", f"listening on {address} for results in {place.url}"),
         )
     _print(report, output)
     if report.landing.error is not None:
@@ -125,7 +119,7 @@ def listen_command(
     return int(report.landing.exit_code)
 
 
-def _secret(secret: str | None, file: Path | None) -> str:
+def _secret(secret: str | None, file: Path | None) -> str | None:
     if file is not None:
         try:
             secret = file.read_text(encoding="utf-8").partition("\n")[0].strip()
@@ -134,17 +128,7 @@ def _secret(secret: str | None, file: Path | None) -> str:
             raise UsageError(f"cannot read the secret in {file}", cause=cause) from error
         if not secret:
             raise UsageError(f"there is no secret in {file}", next_step=f"openssl rand -hex 24 > {file}")
-    if secret is not None and (len(secret) < _SHORTEST_SECRET or not _fits_a_path(secret)):
-        raise UsageError(
-            "the secret cannot be used",
-            cause=f"it has {_SHORTEST_SECRET} or more letters, digits and any of - _ . ~, as it is part of a path",
-            next_step="openssl rand -hex 24",
-        )
-    return secret or ""
-
-
-def _fits_a_path(secret: str) -> bool:
-    return secret.isascii() and all(letter.isalnum() or letter in "-_.~" for letter in secret)
+    return secret
 
 
 def _print(report: ListenReport, output: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import click
 
+from harvester.api import sync
 from harvester.cli import words
 from harvester.cli.application import forsake_output
 from harvester.cli.landing_options import Landing, landing_options
@@ -28,7 +29,6 @@ from harvester.mirror import (
     SyncOptions,
     SyncReport,
     similar_key,
-    sync,
 )
 
 

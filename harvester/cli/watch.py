@@ -10,19 +10,14 @@ from typing import Literal
 
 import click
 
+from harvester.api import watch
 from harvester.cli.arrivals import print_event, render_landing
 from harvester.cli.landing_options import Landing, landing_options
 from harvester.cli.parameters import DESTINATION, DIRECTORY, DURATION, LOCATION, format_option, store_options
 from harvester.cli.progress import Progress
 from harvester.cli.signals import stop_signals
 from harvester.errors import UsageError
-from harvester.events import (
-    ListingWatchOptions,
-    QueueWatchOptions,
-    WatchReport,
-    watch_listing,
-    watch_queue,
-)
+from harvester.events import ListingWatchOptions, QueueWatchOptions, WatchReport
 from harvester.location import Location
 from harvester.mirror import Observer, StoreSettings, SyncReport
 
@@ -101,9 +96,18 @@ def watch_command(
     Lists LOCATION every 30 seconds; with --queue it lists nothing and works off the bucket's event notifications. DEST
     is held all the time. Any number of `watch --queue`, each with a DEST of its own, may share one queue.
     """
-    _check(every, queue, lease)
     _check_only_with_queue(queue)
-    options = landing()
+    watching: ListingWatchOptions | QueueWatchOptions
+    if queue is None:
+        watching = ListingWatchOptions(_DEFAULT_INTERVAL if every is None else every, once, idle_exit)
+    elif every is None:
+        watching = QueueWatchOptions(queue, lease, foreign, beside, once, idle_exit)
+    else:
+        raise UsageError(
+            "--every and --queue exclude each other",
+            cause="with a queue nothing is listed; what a lost event has left behind is found by sync",
+            next_step="run nimble-harvester sync LOCATION DEST now and then, while the watch is stopped",
+        )
     progress = Progress(as_json=log_format == "json")
     with stop_signals() as received:
         observer = Observer(
@@ -112,26 +116,15 @@ def watch_command(
             warning=lambda message: progress.say("warning", message),
             stop_signal=received,
         )
-        if queue is None:
-            report = watch_listing(
-                location,
-                dest,
-                options,
-                ListingWatchOptions(every or _DEFAULT_INTERVAL, once, idle_exit),
-                settings=settings,
-                observer=observer,
-                looked=lambda look: _tell(look, progress),
-            )
-        else:
-            report = watch_queue(
-                location,
-                dest,
-                queue,
-                options,
-                QueueWatchOptions(lease, foreign, beside, once, idle_exit),
-                settings=settings,
-                observer=observer,
-            )
+        report = watch(
+            location,
+            dest,
+            landing(),
+            watching=watching,
+            settings=settings,
+            observer=observer,
+            looked=lambda look: _tell(look, progress),
+        )
     progress.clear()
     if report.landing.runs or output != "table":
         _print(report, output)
@@ -140,21 +133,6 @@ def watch_command(
             raise report.landing.error
         progress.say("error", str(report.landing.error).replace("\n", "; "))
     return int(report.landing.exit_code)
-
-
-def _check(every: float | None, queue: str | None, lease: float) -> None:
-    if every is not None and queue is not None:
-        raise UsageError(
-            "--every and --queue exclude each other",
-            cause="with a queue nothing is listed; what a lost event has left behind is found by sync",
-            next_step="run nimble-harvester sync LOCATION DEST now and then, while the watch is stopped",
-        )
-    if not 10 <= lease <= 12 * 3600:
-        raise UsageError(
-            f"a lease of {lease:g} s cannot be", cause="it is 10 seconds to 12 hours", next_step="--lease 2m"
-        )
-    if every is not None and every < 1:
-        raise UsageError(f"listing every {every:g} s", cause="a listing costs money and time", next_step="--every 30s")
 
 
 def _check_only_with_queue(queue: str | None) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from harvester.errors import HarvesterError, Interrupted
+from harvester.errors import HarvesterError, Interrupted, UsageError
 from harvester.events.account import LandingTally, MessageCounts, WatchReport
 from harvester.events.patience import Backoff, sleep_unless_stopped, worth_waiting
 from harvester.location import Location
@@ -18,14 +18,21 @@ _LONGEST_DELAY = 600.0
 
 @dataclass(frozen=True, slots=True)
 class ListingWatchOptions:
-    """How a location is watched by listing."""
+    """How a location is watched by listing. Raises UsageError for less than a second."""
 
     every: float = 30.0
-    """Seconds from the end of one look to the start of the next."""
+    """Seconds from the end of one look to the start of the next, 1 at least."""
     once: bool = False
     """End after one look."""
     idle_exit: float | None = None
     """End when nothing new has come for this many seconds; None for never."""
+
+    def __post_init__(self) -> None:
+        """Look at the pause between two listings."""
+        if self.every < 1:
+            raise UsageError(
+                f"listing every {self.every:g} s", cause="a listing costs money and time", next_step="--every 30s"
+            )
 
 
 def watch_listing(

@@ -43,6 +43,8 @@ _LOOKUPS = 8
 _FIRST_DELAY = 1.0
 _LONGEST_DELAY = 300.0
 _POLL_SECONDS = 0.2
+_SHORTEST_LEASE = 10.0
+_LONGEST_LEASE = 12 * 3600.0
 # Each wait is a request that costs; a stop may take as long. SQS asks all its servers from one second on.
 _LONG_WAIT = 5.0
 _SHORT_WAIT = 1.0
@@ -50,10 +52,12 @@ _SHORT_WAIT = 1.0
 
 @dataclass(frozen=True, slots=True)
 class QueueWatchOptions:
-    """How a queue is worked off."""
+    """How a queue is worked off. Raises UsageError for a lease that cannot be."""
 
+    address: str
+    """The queue: an SQS URL or ARN, or ``projects/PROJECT/subscriptions/NAME`` of Pub/Sub."""
     lease: float = 120.0
-    """Seconds a message is kept from others; extended while it is worked on."""
+    """Seconds a message is kept from others, 10 to 12 hours; extended while it is worked on."""
     foreign: Literal["leave", "delete"] = "leave"
     """What happens to a message about another bucket or prefix: others may share the queue, or nobody does."""
     beside: tuple[Path, ...] = ()
@@ -66,29 +70,35 @@ class QueueWatchOptions:
     idle_exit: float | None = None
     """End when no message could be worked off for this many seconds; None for never."""
 
+    def __post_init__(self) -> None:
+        """Look at the lease: no queue grants another."""
+        if not _SHORTEST_LEASE <= self.lease <= _LONGEST_LEASE:
+            raise UsageError(
+                f"a lease of {self.lease:g} s cannot be", cause="it is 10 seconds to 12 hours", next_step="--lease 2m"
+            )
+
 
 def watch_queue(
     location: Location,
     destination: Path,
-    address: str,
     options: SyncOptions,
     watching: QueueWatchOptions,
     *,
     settings: StoreSettings | None = None,
     observer: Observer | None = None,
 ) -> WatchReport:
-    """Bring home what the messages of the queue at ``address`` announce, until asked to stop.
+    """Bring home what the messages of a queue announce, until asked to stop.
 
     Errors are waited out as ``worth_waiting`` says; what ends it is the report's error. Raises UsageError for a queue
     that does not fit the location.
     """
-    if location.scheme != ("gs" if is_subscription(address) else "s3"):
+    if location.scheme != ("gs" if is_subscription(watching.address) else "s3"):
         raise UsageError(
-            f"the queue {address} cannot announce what arrives in {location.url}",
+            f"the queue {watching.address} cannot announce what arrives in {location.url}",
             cause="an SQS queue belongs to s3://, a Pub/Sub subscription to gs://",
             next_step="leave --queue out and use --every" if location.scheme == "file" else "compare the two",
         )
-    watch = _QueueWatch(location, destination, address, options, watching, settings, observer or Observer())
+    watch = _QueueWatch(location, destination, options, watching, settings, observer or Observer())
     return watch.run()
 
 
@@ -97,7 +107,6 @@ class _QueueWatch:
         self,
         location: Location,
         destination: Path,
-        address: str,
         options: SyncOptions,
         watching: QueueWatchOptions,
         settings: StoreSettings | None,
@@ -105,7 +114,7 @@ class _QueueWatch:
     ) -> None:
         self._location = location
         self._destination = destination
-        self._address = address
+        self._address = watching.address
         self._options = options
         self._watching = watching
         self._settings = settings or StoreSettings()

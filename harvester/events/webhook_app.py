@@ -10,12 +10,12 @@ import asyncio
 import hmac
 import json
 from collections import Counter
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from harvester.errors import HarvesterError
+from harvester.errors import HarvesterError, UsageError
 from harvester.events.state import Offer
 from harvester.tasks import is_id
 
@@ -26,6 +26,7 @@ Send = Callable[[Message], Awaitable[None]]
 
 SECRET_HEADER = "x-nimble-harvester-secret"  # noqa: S105  # the header's name
 _RETRY_SECONDS = 30
+_SHORTEST_SECRET = 8
 _STATUS = {
     "accepted": 200,
     "duplicate": 200,
@@ -42,14 +43,27 @@ _STATUS = {
 
 @dataclass(frozen=True, slots=True)
 class WebhookOptions:
-    """What a webhook must keep to."""
+    """What a webhook must keep to. Raises UsageError for a secret that cannot be used."""
 
-    secret: str = ""
-    """What it must carry in a header or as the last part of its path; empty for nothing."""
+    secret: str | None = field(default=None, repr=False)
+    """What it must carry in a header or as the last part of its path; None for nothing."""
     most_bytes: int = 256 * 1024
     """The longest body."""
     body_seconds: float = 10.0
     """How long a body may take to arrive."""
+
+    def __post_init__(self) -> None:
+        """Look at the secret."""
+        if self.secret is not None and not (len(self.secret) >= _SHORTEST_SECRET and _fits_a_path(self.secret)):
+            raise UsageError(
+                "the secret cannot be used",
+                cause=f"it has {_SHORTEST_SECRET} or more letters, digits and any of - _ . ~, as it is part of a path",
+                next_step="openssl rand -hex 24",
+            )
+
+
+def _fits_a_path(secret: str) -> bool:
+    return secret.isascii() and all(letter.isalnum() or letter in "-_.~" for letter in secret)
 
 
 def task_of(body: bytes) -> str | None:
@@ -121,7 +135,8 @@ class WebhookApp:
         if scope["method"] != "POST":
             return "wrong_method"
         headers = {name.decode("latin-1").lower(): value for name, value in scope["headers"]}
-        if self._options.secret and not self._knows_secret(scope["path"], headers):
+        secret = self._options.secret
+        if secret is not None and not _is_known(secret.encode(), scope["path"], headers):
             return "wrong_secret"
         length = headers.get("content-length", b"")
         if length.isdigit() and int(length) > self._options.most_bytes:
@@ -143,17 +158,6 @@ class WebhookApp:
             return (await self._write_down(task_id)).value
         except HarvesterError:
             return "not_written"
-
-    def _knows_secret(self, path: str, headers: MutableMapping[str, bytes]) -> bool:
-        secret = self._options.secret.encode()
-        scheme, _, bearer = headers.get("authorization", b"").partition(b" ")
-        given = (
-            headers.get(SECRET_HEADER, b""),
-            bearer.strip() if scheme.lower() == b"bearer" else b"",
-            path.rstrip("/").rpartition("/")[2].encode(),
-        )
-        # Every one is compared, so that the time it takes tells nothing.
-        return sum([hmac.compare_digest(each, secret) for each in given]) > 0
 
     async def _body(self, receive: Receive) -> bytes | str | None:
         parts: list[bytes] = []
@@ -192,6 +196,17 @@ class WebhookApp:
             for (_, future), offer in zip(batch, offers, strict=True):
                 if not future.done():
                     future.set_result(offer)
+
+
+def _is_known(secret: bytes, path: str, headers: Mapping[str, bytes]) -> bool:
+    scheme, _, bearer = headers.get("authorization", b"").partition(b" ")
+    given = (
+        headers.get(SECRET_HEADER, b""),
+        bearer.strip() if scheme.lower() == b"bearer" else b"",
+        path.rstrip("/").rpartition("/")[2].encode(),
+    )
+    # Every one is compared, so that the time it takes tells nothing.
+    return sum([hmac.compare_digest(each, secret) for each in given]) > 0
 
 
 async def _answer(

@@ -11,7 +11,6 @@ import boto3
 import pytest
 
 from scripts.soak_events import soak
-from tests.conftest import ACCESS_KEY, SECRET_KEY
 from tests.e2e.program import validate
 from tests.rigs.announcements import PREFIX, AnnouncedBucket, envelope, s3_event
 from tests.rigs.background import Running, wait_until
@@ -24,17 +23,6 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 Make = Callable[..., AnnouncedBucket]
-
-
-@pytest.fixture(scope="session")
-def sqs(moto: ServerProcess) -> SQSClient:
-    return boto3.client(
-        "sqs",
-        endpoint_url=moto.url,
-        region_name="us-east-1",
-        aws_access_key_id=ACCESS_KEY,
-        aws_secret_access_key=SECRET_KEY,
-    )
 
 
 @pytest.fixture
