@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -46,6 +46,11 @@ class Location:
         """Return the whole key of a name below the prefix."""
         return self.prefix + relative
 
+    def above(self) -> Location:
+        """Return the folder that holds this one: the last segment of the prefix left out."""
+        folder, separator, _ = self.prefix.rstrip("/").rpartition("/")
+        return replace(self, prefix=folder + separator)
+
     def __str__(self) -> str:
         """Return the URL."""
         return self.url
@@ -61,7 +66,7 @@ def parse_location(text: str) -> Location:
         raise UsageError(
             f"not a location: {text!r}",
             cause="a location starts with s3://, gs:// or file://",
-            next_step=f"for a bucket write s3://{_unmarked(text) or 'BUCKET'}, for a directory file:///…",
+            next_step=_meant(text),
         )
     match scheme.lower():
         case "s3":
@@ -84,9 +89,13 @@ def parse_location(text: str) -> Location:
             )
 
 
-def _unmarked(text: str) -> str:
-    """Return what was given without slashes in front, or half a scheme."""
-    return re.sub(r"(?i)^(s3|gs|file):", "", text).lstrip("/")
+def _meant(text: str) -> str:
+    """Return the locations that may have been meant by a text without a scheme."""
+    half = re.match(r"(?i)(?:(s3|gs)(?::/*|/+)|file:/)(.*)", text)
+    if half is not None:
+        return f"use {half[1].lower()}://{half[2] or 'BUCKET'}" if half[1] else f"use file:///{half[2]}"
+    directory = f"for a directory write file://{Path(text).expanduser().absolute()}"
+    return directory if text.startswith((".", "/", "~")) else f"for a bucket write s3://{text or 'BUCKET'}, {directory}"
 
 
 def _bucket_location(scheme: Literal["s3", "gs"], text: str, rest: str) -> Location:
@@ -117,6 +126,7 @@ def _directory_location(text: str, rest: str) -> Location:
         raise UsageError(
             f"not an absolute directory: {text!r}",
             cause="file:// is followed by an absolute path",
-            next_step=f"use file://{Path(rest or '.').absolute()}",
+            # file://tmp/x is more often /tmp/x with a slash too few than x in a folder tmp here.
+            next_step=f"use file:///{rest}, or file://{Path(rest or '.').absolute()}",
         )
     return Location("file", "", str(Path(rest)).rstrip("/") + "/")

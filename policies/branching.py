@@ -20,7 +20,7 @@ from itertools import chain, combinations
 from typing import Literal, NamedTuple
 
 from policies.conditions import Network, Value
-from policies.patterns import Pattern, StateLimitError, Wildcard, regions
+from policies.patterns import Pattern, StateLimitError, Wildcard, pattern, regions
 
 Effect = Literal["allowed", "explicitly_denied", "implicitly_denied"]
 EXPANSIONS = 5_000
@@ -49,8 +49,10 @@ SEVERAL_VALUES = frozenset(
 )
 """Condition keys that hold several values. Source: the service authorization reference and IAM's global
 keys."""
+_KNOWN_SERVICES = ("aws:", "s3:", "kms:")
 _SOMEBODYS_ID = re.compile(r"(?:\bo|\bvpce|\bvpc)-[0-9a-z]{3,}|[0-9]{12}")
 _NOT_EMPTY = Pattern((Wildcard.ONE, Wildcard.RUN))
+_ARN = pattern("arn:*:*:*:*:*")
 
 
 class TooManyBranchesError(Exception):
@@ -65,6 +67,8 @@ class Constraint:
     """True when the request carries the key."""
     foreign: bool = False
     """True when the value is none that the bucket's owner could have written out: somebody else's id."""
+    own: str = ""
+    """With ``foreign``: the account of the caller's own, which a policy may well write out."""
     within: tuple[Pattern, ...] = ()
     """Patterns, one of which the value matches; empty for any value."""
 
@@ -261,7 +265,7 @@ def candidates(key: str, terms: Sequence[Term], constraint: Constraint) -> Itera
     if len(families) > 1:
         raise TooManyBranchesError(f"{terms[0].names[0]} is compared by operators of different kinds")
     values = list(_VALUES[families.pop() if families else "text"](terms, constraint))
-    if key in SEVERAL_VALUES and any(term.several for term in terms):
+    if any(term.several for term in terms) and _may_hold_several(key):
         if len(values) > SUBSETS_OF:
             raise TooManyBranchesError(f"{terms[0].names[0]} holds several values at once, of {len(values)} kinds")
         for size in range(1, len(values) + 1):
@@ -271,17 +275,29 @@ def candidates(key: str, terms: Sequence[Term], constraint: Constraint) -> Itera
         yield from values
 
 
+def _may_hold_several(key: str) -> bool:
+    # Of the keys of other services, it is not known here how many values they hold.
+    return key in SEVERAL_VALUES or not key.startswith(_KNOWN_SERVICES)
+
+
 _FAMILIES = {"numeric": "number", "date": "date", "ip": "address", "null": "presence"}
 
 
 def _texts(terms: Sequence[Term], constraint: Constraint) -> Iterator[str]:
     wanted = list(dict.fromkeys(each for term in terms for each in term.patterns))
     within = list(constraint.within)
-    if any(term.family == "bool" for term in terms):
+    families = {term.family for term in terms}
+    if "arn" in families and not within:
+        # A key that only ARNs are compared with holds one; another kind of text is one more kind of value.
+        if families <= {"arn", "null"}:
+            within = [_ARN]
+        else:
+            wanted.append(_ARN)
+    if "bool" in families:
         within = [Pattern((truth,), fold=True) for truth in ("true", "false")]
     elif not within and not any(each.literal == "" for each in wanted):
         within = [_NOT_EMPTY]
-    foreign = {at for at, each in enumerate(wanted) if constraint.foreign and _is_specific(each)}
+    foreign = {at for at, each in enumerate(wanted) if constraint.foreign and _is_specific(each, constraint.own)}
     try:
         for region in regions(wanted, within, limit=STATES):
             if region.matched.isdisjoint(foreign):
@@ -290,9 +306,11 @@ def _texts(terms: Sequence[Term], constraint: Constraint) -> Iterator[str]:
         raise TooManyBranchesError(f"the values of {terms[0].names[0]} overlap in too many ways") from None
 
 
-def _is_specific(wanted: Pattern) -> bool:
-    """Tell whether a pattern names one organisation, network or account, so that nobody else's id matches
-    it."""
+def _is_specific(wanted: Pattern, own: str) -> bool:
+    """Tell whether a pattern names one organisation, network or account other than ``own``, so that
+    nobody else's id matches it."""
+    if own and own in str(wanted):
+        return False
     return wanted.literal is not None or _SOMEBODYS_ID.search(str(wanted)) is not None
 
 

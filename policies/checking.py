@@ -16,7 +16,7 @@ from policies.places import Place
 from policies.preparation import Prepared
 from policies.profile import HEAD_BUCKET, LIST_OBJECTS, worlds
 from policies.proof import Proof, State, Verdict, prove, prove_alone, resource_arn, worst
-from policies.refusals import path_of, refusals
+from policies.refusals import misplaced, path_of, refusals
 from policies.vendor import Chip, facts
 
 _PUT_OBJECT = "put_object"
@@ -68,6 +68,7 @@ def check(
     key_alone = policy.kind == "kms"
     proof = prove_alone(contract, place, policy) if key_alone else prove(contract, place, policy, key_policy)
     found = [*refusals(policy, raw_size), *(refusals(key_policy) if key_policy else ())]
+    found += misplaced(policy, place)
     found += _verdict_findings(proof, policy, key_policy)
     found += excess(proof, policy, key=key_alone)
     found += excess(proof, key_policy, key=True) if key_policy else ()
@@ -127,7 +128,7 @@ def _notes(
     if proof.place.key_arn and key_policy is None and policy.kind != "kms":
         yield finding("key-not-checked", f"the policy of {proof.place.key_arn} was not given")
     if proof.contract.cloud == "s3" and proof.contract.mode != facts().test_connection.mode and policy.kind == "s3":
-        yield finding("no-test-connection", "the chips below are what it would show all the same")
+        yield finding("no-test-connection", "the chips shown are what it would answer all the same")
     table = action_table()
     age = ((today or date.today()) - date.fromisoformat(table.date)).days  # noqa: DTZ011  # a day either way is the same
     if age > OLD_AFTER_DAYS:

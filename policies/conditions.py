@@ -24,6 +24,8 @@ Matcher = Callable[[str], bool | None]
 """Compares one value of the request with one of the policy; None when either cannot be compared."""
 Network = IPv4Network | IPv6Network
 _IF_EXISTS = "ifexists"
+ARN_COLONS = 5
+"""How many colons an ARN has at least, between its six segments."""
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,3})?\Z")
 _EPOCH = re.compile(r"[+-]?[0-9]{1,14}\Z")
 _QUANTIFIERS = {"forallvalues": "all", "foranyvalue": "any"}
@@ -93,6 +95,15 @@ class Condition:
     templates: tuple[Template, ...]
     """The values with their variables; empty when no value has any."""
     _one: Callable[[str], bool] | None = field(default=None)
+
+    @property
+    def undocumented(self) -> bool:
+        """True when a value is an ARN with wildcards but too few segments: what that matches, AWS does not
+        say."""
+        return self.family == "arn" and any(
+            each.wildcard and not each.variables and text.count(":") < ARN_COLONS
+            for text, each in zip(self.values, self.templates, strict=True)
+        )
 
     @property
     def dynamic(self) -> bool:
@@ -252,7 +263,7 @@ def _text_matcher(family: str, wanted: Pattern) -> Matcher:
         truth = (wanted.literal or "").lower()
         return lambda value: value.lower() == truth if value.lower() in ("true", "false") else None
     if family == "arn":
-        return lambda value: wanted.matches(value) if value.count(":") >= 5 else None  # six segments
+        return lambda value: wanted.matches(value) if value.count(":") >= ARN_COLONS else None
     return wanted.matches
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.resources import files
+from pkgutil import get_data
 from typing import Any, Literal
 
 from policies.errors import ContractError
@@ -207,5 +207,5 @@ def _refusals() -> Mapping[tuple[str, str], str]:
 @cache
 def vendor_data() -> dict[str, Any]:
     """Return the data file as it is; `vendor` and this module give its typed views."""
-    data: dict[str, Any] = json.loads(files("policies").joinpath("data", "nimble.json").read_text(encoding="utf-8"))
+    data: dict[str, Any] = json.loads(get_data("policies", "data/nimble.json") or b"")
     return data

@@ -21,6 +21,21 @@ VERSIONS = ("2008-10-17", "2012-10-17")
 _WITH_VARIABLES = "2012-10-17"
 _GCS_FIELDS = frozenset({"bindings", "etag", "version", "kind", "resourceId", "auditConfigs"})
 _FRAGMENT_FIELD = "Effect"
+_CONTAINERS = {
+    "Policy": (
+        "the answer of get-bucket-policy or get-key-policy, which holds the policy as a string",
+        "save the policy alone: add --query Policy --output text",
+    ),
+    "BucketPolicy": (
+        "the bucket's policy and the key's statement in one object",
+        "print each alone: nimble-harvester policy show --document bucket, and --document key",
+    ),
+    "Resources": (
+        "a CloudFormation template, not a policy",
+        "give what stands under PolicyDocument, or the policy the bucket has",
+    ),
+}
+"""What is given in place of a policy, by the field it has: what it is, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +196,11 @@ def _resource_kinds(value: Any) -> Iterator[str]:
 
 def _statement_values(value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     if "Statement" not in value:
-        raise GrammarError("no Statement", path="$", next_step='a policy is {"Version": …, "Statement": […]}')
+        problem, next_step = next(
+            (each for name, each in _CONTAINERS.items() if name in value),
+            ("no Statement", 'a policy is {"Version": …, "Statement": […]}'),
+        )
+        raise GrammarError(problem, path="$", next_step=next_step)
     given = value["Statement"]
     if isinstance(given, list):
         for index, each in enumerate(given):

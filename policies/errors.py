@@ -38,7 +38,9 @@ class ParseError(PolicyError):
     def __init__(self, problem: str, *, line: int, column: int, source: str = "", next_step: str = "") -> None:
         """Keep where it is: ``line`` and ``column`` count from 1, in characters."""
         super().__init__(
-            f"{source or 'the document'}, line {line}, column {column}", cause=problem, next_step=next_step
+            f"{source or 'the document'}, line {line}, column {column}",
+            cause=problem,
+            next_step=next_step or "correct the JSON there",
         )
         self.problem = problem
         """What is wrong there."""
@@ -53,7 +55,11 @@ class GrammarError(PolicyError):
 
     def __init__(self, problem: str, *, path: str, source: str = "", next_step: str = "") -> None:
         """Keep where it is: ``path`` is a JSON path such as ``$.Statement[2].Condition``."""
-        super().__init__(f"{source or 'the document'}, at {path}", cause=problem, next_step=next_step)
+        super().__init__(
+            f"{source or 'the document'}, at {path}",
+            cause=problem,
+            next_step=next_step or "compare with what nimble-harvester policy show prints",
+        )
         self.problem = problem
         """What is wrong there."""
         self.path = path

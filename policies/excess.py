@@ -11,7 +11,7 @@ from policies.contracts import AccessContract, contracts
 from policies.documents import Binding, PolicyDocument, Statement
 from policies.findings import Finding, finding
 from policies.gcs import PUBLIC_MEMBERS, role_permissions
-from policies.patterns import Pattern, StateLimitError, Wildcard, intersects, regions
+from policies.patterns import Pattern, StateLimitError, Wildcard, regions
 from policies.places import Place
 from policies.preparation import resource_pattern
 from policies.principals import caller, match_principals
@@ -146,12 +146,6 @@ def _beyond_prefix(place: Place, statement: Statement, path: str) -> Iterator[Fi
     except StateLimitError:
         # Too tangled to find an example: nothing is claimed.
         return
-    if statement.not_resource:
-        return
-    for text, each in zip(statement.resources, named, strict=True):
-        if not intersects(each, objects) and not intersects(each, Pattern((place.bucket_arn,))):
-            message = f"{text} is not in the bucket {place.bucket}"
-            yield finding("wrong-bucket", message, where=statement.label, path=element)
 
 
 def _pattern(text: str, statement: Statement) -> Pattern:

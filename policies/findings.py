@@ -208,8 +208,8 @@ _ALL = (
     Rule(
         "unreadable-value",
         "warning",
-        "A value cannot be what its operator compares, so the condition never holds.",
-        "Write a number, a date of ISO 8601, an address, or true or false, as the operator wants.",
+        "A value cannot be what its operator compares: the condition never holds, or not as meant.",
+        "Write a number, a date of ISO 8601, an address, a whole ARN, or true or false, as the operator wants.",
     ),
     Rule(
         "duplicate-sid",
@@ -251,6 +251,12 @@ _ALL = (
         "The key policy leaves the key's own account no way to change it.",
         'Keep the statement that allows kms:* to arn:aws:iam::ACCOUNT:root, "Enable IAM User Permissions".',
         "The new key policy will not allow you to update the key policy in the future.",
+    ),
+    Rule(
+        "key-control-conditional",
+        "warning",
+        "Only under a condition may the key's own account change the key's policy.",
+        "Make sure that whoever looks after the key fulfils the condition, or free that statement of it.",
     ),
     Rule(
         "fragment",

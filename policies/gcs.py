@@ -35,16 +35,11 @@ _ROLES: Mapping[str, frozenset[str]] = {
     }.items()
 }
 """What the predefined roles permit, in short. Source: the page "IAM roles for Cloud Storage", 2026-09."""
-_OPAQUE_MEMBERS = (
-    "group:",
-    "domain:",
-    "principalSet:",
-    "principal:",
-    "projectOwner:",
-    "projectEditor:",
-    "projectViewer:",
-)
+# Owners, editors and viewers of the customer's project are not among them, though every new bucket admits them: Nimble
+# is one only if the project's own policy says so, and what is inherited from there counts as not proven.
+_OPAQUE_MEMBERS = ("group:", "domain:", "principalSet:", "principal:")
 _STARTS_WITH = re.compile(r'\s*resource\.name\.startsWith\(\s*(["\'])((?:\\.|(?!\1).)*)\1\s*\)\s*\Z', re.DOTALL)
+_OTHER_ESCAPE = re.compile(r"""(?<!\\)(?:\\\\)*\\[^\\"'`?]""")
 _OBJECTS = "projects/_/buckets/{bucket}/objects/"
 
 
@@ -88,7 +83,7 @@ def prove_bindings(member: str, place: Place, bindings: Sequence[Binding], permi
         covered = _covered(binding)
         if covered is None:
             expression = (binding.condition or {}).get("expression", "")
-            doubt = doubt or f"the condition {expression!r} holds"
+            doubt = doubt or f"the condition {expression} holds"
         if doubt or covered is None:
             open_bindings.append((binding, doubt))
         else:
@@ -98,7 +93,7 @@ def prove_bindings(member: str, place: Place, bindings: Sequence[Binding], permi
         return Grant("holds", _location(objects, place), tuple(binding for binding, _ in granted), (), ())
     if open_bindings:
         doubts = tuple(f"{binding.label} grants it if {doubt}" for binding, doubt in open_bindings)
-        depends_on = tuple(doubt for _, doubt in open_bindings)
+        depends_on = tuple(f"whether {doubt}" for _, doubt in open_bindings)
         return Grant("depends", _at(gap, place), tuple(binding for binding, _ in open_bindings), depends_on, doubts)
     narrow = tuple(
         f"{binding.label} grants it only where {binding.condition['expression']}"
@@ -119,7 +114,7 @@ def _applies(binding: Binding, member: str, wanted: str) -> tuple[bool, str]:
     opaque = [each for each in binding.members if each.startswith(_OPAQUE_MEMBERS)]
     if not opaque:
         return False, ""
-    return True, " and ".join(filter(None, (f"{member} belongs to {opaque[0]}", role_doubt)))
+    return True, " and ".join(filter(None, (f"Nimble belongs to {opaque[0]}", role_doubt)))
 
 
 def _covered(binding: Binding) -> list[Pattern] | None:
@@ -129,7 +124,8 @@ def _covered(binding: Binding) -> list[Pattern] | None:
     covered: list[Pattern] = []
     for alternative in binding.condition["expression"].split("||"):
         found = _STARTS_WITH.match(alternative)
-        if found is None:
+        # Of CEL's escapes only those that stand for themselves are read; \n, \x41 and the like are not understood.
+        if found is None or _OTHER_ESCAPE.search(found.group(2)):
             return None
         text = re.sub(r"\\(.)", r"\1", found.group(2))
         covered.append(Pattern((*literal(text).tokens, Wildcard.RUN)))

@@ -62,7 +62,11 @@ def generate_key_policy(contract: AccessContract, place: Place, account: str) ->
     ``account`` is the key's account. Raises ContractError when it is none, or not the key's.
     """
     if len(account) != len(facts().account) or not (account.isascii() and account.isdigit()):
-        raise ContractError(f"not an AWS account: {account!r}", cause="an account id has 12 digits")
+        raise ContractError(
+            f"not an AWS account: {account!r}",
+            cause="an account id has 12 digits",
+            next_step="aws sts get-caller-identity --query Account",
+        )
     if place.key_arn and place.key_arn.split(":")[4] != account:
         raise ContractError(
             f"the key is not in account {account}",

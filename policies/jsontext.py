@@ -24,6 +24,8 @@ _WORD = re.compile(r"[A-Za-z_$'`+.-][\w$'`+.-]*")
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
 _ESCAPES = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _LONGEST_INTEGER = 4_300
+_CURLY_QUOTES = ("\u201c", "\u201d", "\u201e", "\u2018", "\u2019", "\u00ab", "\u00bb")
+_TERRAFORM = frozenset({"data", "resource", "module", "locals", "variable", "output", "provider", "terraform"})
 _CONSTANTS: dict[str, bool | None] = {"true": True, "false": False, "null": None}
 
 
@@ -194,6 +196,9 @@ class _Reader:
             self.fail(f"{word.group()} is not a JSON value")
         if self.text.startswith("'", self.index):
             self.fail("single quotes; JSON strings stand in double quotes")
+        if word and not self.text[: self.index].strip():
+            self.no_other_language(word)
+        self.no_curly_quote()
         if self.index == len(self.text):
             self.fail("the document ends in the middle")
         return self.fail(f"unexpected {self.text[self.index]!r}; expected a value")
@@ -235,7 +240,21 @@ class _Reader:
             self.fail("a comma before '}'", next_step="delete the comma after the last member")
         if self.index == len(self.text):
             self.fail("the document ends inside an object")
+        self.no_curly_quote()
         self.fail(f"unexpected {self.text[self.index]!r}; expected a key in double quotes")
+
+    def no_other_language(self, word: re.Match[str]) -> None:
+        if word.group() in _TERRAFORM:
+            self.fail("Terraform's language, not JSON", next_step="give the policy itself, as the bucket has it")
+        if self.text.startswith(":", word.end()):
+            self.fail("YAML, not JSON", next_step="save it as JSON: --format=json, or --output json")
+
+    def no_curly_quote(self) -> None:
+        if self.text.startswith(_CURLY_QUOTES, self.index):
+            self.fail(
+                f"a curly quote {self.text[self.index]}; JSON strings stand in straight ones",
+                next_step='replace curly quotes by "; word processors and chat programs make them',
+            )
 
     def array(self, depth: int) -> list[Any]:
         items: list[Any] = []

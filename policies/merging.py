@@ -24,7 +24,7 @@ from policies.patterns import Pattern, StateLimitError, covers
 from policies.places import Place
 from policies.preparation import resource_pattern
 from policies.proof import Proof, prove, prove_alone
-from policies.refusals import refusals
+from policies.refusals import misplaced, refusals
 from policies.variables import NO_VALUES, template
 
 
@@ -79,7 +79,7 @@ def merge(policy: PolicyDocument, contract: AccessContract, place: Place, *, exe
     if exempt and found:
         steps += [f"exempt {contract.principal} from {each.where}" for each in found]
         merged = document(found[-1].document, kind=policy.kind, source=policy.source)
-    _check_outcome(merged)
+    _check_outcome(merged, place)
     return Change(policy, merged, tuple(steps), found, prove_alone(contract, place, merged))
 
 
@@ -97,8 +97,8 @@ def _check_kind(policy: PolicyDocument, contract: AccessContract) -> None:
         )
 
 
-def _check_outcome(policy: PolicyDocument) -> None:
-    for each in refusals(policy):
+def _check_outcome(policy: PolicyDocument, place: Place) -> None:
+    for each in (*misplaced(policy, place), *refusals(policy)):
         if each.severity == "error":
             where = f"{each.where}: " if each.where else ""
             said = f" (the cloud says: {each.provider_message})" if each.provider_message else ""

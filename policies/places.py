@@ -139,7 +139,9 @@ def _check_bucket(cloud: Cloud, bucket: str) -> None:
 def _check_key(contract: AccessContract, key_arn: str) -> None:
     if contract.cloud == "gs":
         raise ContractError(
-            "a KMS key on Google Cloud Storage", cause="the key of a GCS bucket needs no grant to Nimble"
+            "a KMS key on Google Cloud Storage",
+            cause="the key of a GCS bucket needs no grant to Nimble",
+            next_step="leave out --kms-key",
         )
     found = _KEY_ARN.match(key_arn)
     if found is None:

@@ -21,9 +21,8 @@ HEAD_BUCKET = "head_bucket"
 LIST_OBJECTS = "list_objects"
 _LISTING_KEYS = ("s3:prefix", "s3:delimiter", "s3:max-keys")
 _PRESENT = Constraint(present=True)
-_FOREIGN = Constraint(foreign=True)
-_FOREIGN_PRESENT = Constraint(present=True, foreign=True)
 _CONTEXT_KEY = "kms:EncryptionContext:aws:s3:arn"
+_CONTEXT_KEYS = "kms:EncryptionContextKeys"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ def worlds(contract: AccessContract, place: Place, action: str, operation: str =
 def _bucket_world(contract: AccessContract, place: Place, action: str, operation: str, network: Network) -> World:
     profile = facts().profile
     context = _caller_context(contract)
-    constraints = _constraints(network)
+    constraints = _constraints(contract, network)
     for key in ("s3:ResourceAccount", "aws:ResourceAccount"):
         _known_or_present(key, place.account, context, constraints)
     _known_or_present("aws:RequestedRegion", place.region, context, constraints)
@@ -86,16 +85,20 @@ def _key_world(contract: AccessContract, place: Place, action: str, network: Net
     context = {**_caller_context(contract), "kms:CallerAccount": contract.account}
     # The request is S3's, so what is known of Nimble's own request to S3 does not hold for it.
     del context["aws:ViaAWSService"]
-    constraints = _constraints(network)
+    constraints = _constraints(contract, network)
     _known_or_present("kms:ViaService", _service(place), context, constraints)
     if not place.region:
         constraints["kms:ViaService"] = Constraint(present=True, within=(pattern("s3.*.amazonaws.com"),))
-    objects = tuple(keys_under(f"{place.bucket_arn}/{prefix}") for prefix in place.prefixes.values())
-    # The encryption context names the object, or with a Bucket Key the bucket.
-    constraints[_CONTEXT_KEY] = Constraint(present=True, within=(literal(place.bucket_arn), *objects))
-    context["kms:EncryptionContextKeys"] = "aws:s3:arn"
     absent = {key for key in facts().profile.absent if not key.lower().startswith("aws:calledvia")}
     absent |= never_carried(action)
+    if _CONTEXT_KEYS.lower() in absent:
+        # Requests that neither encrypt nor decrypt, such as DescribeKey, have no encryption context.
+        absent.add(_CONTEXT_KEY)
+    else:
+        objects = tuple(keys_under(f"{place.bucket_arn}/{prefix}") for prefix in place.prefixes.values())
+        # The encryption context names the object, or with a Bucket Key the bucket.
+        constraints[_CONTEXT_KEY] = Constraint(present=True, within=(literal(place.bucket_arn), *objects))
+        context[_CONTEXT_KEYS] = "aws:s3:arn"
     return _world(network, context, absent, constraints)
 
 
@@ -117,13 +120,13 @@ def _caller_context(contract: AccessContract) -> dict[str, str]:
     }
 
 
-def _constraints(network: Network) -> dict[str, Constraint]:
+def _constraints(contract: AccessContract, network: Network) -> dict[str, Constraint]:
     profile = facts().profile
     return {
         **dict.fromkeys(profile.present_unknown, _PRESENT),
-        **dict.fromkeys(profile.foreign, _FOREIGN),
+        **dict.fromkeys(profile.foreign, Constraint(foreign=True, own=contract.account)),
         **dict.fromkeys(network.present_unknown, _PRESENT),
-        **dict.fromkeys(network.foreign_present, _FOREIGN_PRESENT),
+        **dict.fromkeys(network.foreign_present, Constraint(present=True, foreign=True, own=contract.account)),
     }
 
 

@@ -25,7 +25,7 @@ from policies.variables import template
 
 State = Literal["holds", "fails", "depends"]
 _FROM_GOOD_TO_BAD: Sequence[State] = ("holds", "depends", "fails")
-UNKNOWN_KEY_ARN = "arn:aws:kms:us-east-1:000000000000:key/00000000-0000-0000-0000-000000000000"
+UNKNOWN_KEY_ARN = "arn:aws:kms:REGION:ACCOUNT:key/KEY"
 """Stands for the key when its ARN is not given."""
 KINDS = 2_000
 """How many kinds of keys are asked about."""
@@ -263,15 +263,16 @@ def _patterns(policy: Prepared, principal: str, action: str, request: OpenReques
 def _with_open_resources(
     finding: _Finding, policy: Prepared, principal: str, action: str, request: OpenRequest
 ) -> _Finding:
-    """Where a Resource holds a variable of unknown value, no example stands for all keys: it depends on
-    the variable."""
+    """Where what takes keys away holds a variable of unknown value, no example stands for all keys: it
+    depends on the variable."""
     if finding.state != "holds":
         return finding
     statements: list[StatementReference] = []
     names: list[str] = []
     for compiled, _ in policy.relevant(principal, action):
         unknown = [part.name for each in compiled.variable for part in each.variables if request.is_unknown(part.key)]
-        if unknown and not compiled.allow and request.may_match(compiled):
+        takes_away = not compiled.allow or compiled.statement.not_resource
+        if unknown and takes_away and request.may_match(compiled):
             statements.append(compiled.reference)
             names += unknown
     if not names:

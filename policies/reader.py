@@ -76,7 +76,11 @@ def reader_documents(
     """
     for each in can:
         if each not in ABILITIES:
-            raise ContractError(f"no ability: {each!r}", cause=f"known are {', '.join(ABILITIES)}")
+            raise ContractError(
+                f"no ability: {each!r}",
+                cause=f"known are {', '.join(ABILITIES)}",
+                next_step=f"use --can {','.join(ABILITIES)}, or some of them",
+            )
     if not can:
         raise ContractError("no ability was asked for", next_step=f"use --can {','.join(ABILITIES)}")
     if contract.cloud == "gs":

@@ -6,12 +6,17 @@ from collections.abc import Iterator
 from typing import Any
 
 from policies.actions import action_table, known_actions
-from policies.conditions import Condition, network, number, seconds
+from policies.conditions import ARN_COLONS, Condition, network, number, seconds
 from policies.documents import LIMITS, Binding, PolicyDocument, Statement
 from policies.findings import Finding, finding
 from policies.gcs import PUBLIC_MEMBERS, is_stale
 from policies.generation import CONDITION_VERSION
+from policies.patterns import Pattern, StateLimitError, Wildcard, intersects
+from policies.places import Place
+from policies.preparation import resource_pattern
 from policies.principals import caller, is_unique_id
+from policies.variables import Variable, template
+from policies.vendor import facts
 
 NEAR = 0.9
 """From which share of the limit on a document counts as nearly too large."""
@@ -29,6 +34,7 @@ _STATEMENT_FIELDS = frozenset(
         "Condition",
     }
 )
+_BUCKET_ARN = "arn:aws:s3:::"
 _SERVICES = {"s3": ("s3",), "kms": ("kms",)}
 _MEMBERS = (
     *("user:", "serviceAccount:", "group:", "domain:", "principal:", "principalSet:", "deleted:"),
@@ -57,6 +63,29 @@ def path_of(document: PolicyDocument, statement: Statement) -> str:
     return f"$.Statement[{statement.index}]" if isinstance(document.value["Statement"], list) else "$.Statement"
 
 
+def misplaced(document: PolicyDocument, place: Place) -> Iterator[Finding]:
+    """Yield the resources of a bucket's policy that are of another bucket, which S3 refuses."""
+    if document.kind != "s3":
+        return
+    for statement in document.statements:
+        for resource in statement.resources if not statement.not_resource else ():
+            if resource.startswith(_BUCKET_ARN) and not _may_be_in(place, statement, resource):
+                message = f"{resource} is not in the bucket {place.bucket}"
+                path = f"{path_of(document, statement)}.Resource"
+                yield finding("wrong-bucket", message, where=statement.label, path=path)
+
+
+def _may_be_in(place: Place, statement: Statement, resource: str) -> bool:
+    # Whatever a variable stands for, it may be in this bucket.
+    parts = template(resource, variables=statement.variables, wildcards=True).parts
+    given = resource_pattern(tuple(Wildcard.RUN if isinstance(each, Variable) else each for each in parts))
+    own = (Pattern((place.bucket_arn,)), Pattern((f"{place.bucket_arn}/", Wildcard.RUN)))
+    try:
+        return any(intersects(given, each) for each in own)
+    except StateLimitError:
+        return True
+
+
 def _document(document: PolicyDocument, raw_size: int | None) -> Iterator[Finding]:
     for name in document.value.keys() - _DOCUMENT_FIELDS:
         yield finding("unknown-field", f"the document has a field {name!r}", path=f"$.{name}")
@@ -75,15 +104,26 @@ def _document(document: PolicyDocument, raw_size: int | None) -> Iterator[Findin
             message = f"{statement.sid!r} is also the Sid of {sids[statement.sid].label}"
             yield finding("duplicate-sid", message, where=statement.label, path=f"{path_of(document, statement)}.Sid")
         sids.setdefault(statement.sid or "", statement)
-    if document.kind == "kms" and not any(_keeps_control(each) for each in document.statements):
+    if document.kind == "kms":
+        yield from _lockout(document)
+
+
+def _lockout(document: PolicyDocument) -> Iterator[Finding]:
+    keeping = [each for each in document.statements if _keeps_control(each)]
+    if not keeping:
         yield finding("key-lockout", "no statement lets the key's own account change the key's policy")
+    elif all(each.conditions for each in keeping):
+        message = "the key's own account may change the key's policy only under a condition"
+        path = f"{path_of(document, keeping[0])}.Condition"
+        yield finding("key-control-conditional", message, where=keeping[0].label, path=path)
 
 
 def _keeps_control(statement: Statement) -> bool:
-    if statement.effect != "Allow" or statement.not_principal or statement.conditions:
+    if statement.effect != "Allow" or statement.not_principal:
         return False
     changes = any(any(known.name == "kms:PutKeyPolicy" for known in known_actions(each)) for each in statement.actions)
-    return changes is not statement.not_action and bool(statement.principals.aws or statement.principals.everyone)
+    of_the_owner = any(caller(each).account not in ("", facts().account) for each in statement.principals.aws)
+    return changes is not statement.not_action and (of_the_owner or statement.principals.everyone)
 
 
 def _statement(document: PolicyDocument, statement: Statement) -> Iterator[Finding]:
@@ -183,6 +223,10 @@ def _condition(document: PolicyDocument, statement: Statement, condition: Condit
                 where=statement.label,
                 path=path,
             )
+    for value in condition.values if condition.family == "arn" and not condition.dynamic else ():
+        if value.count(":") < ARN_COLONS:
+            message = f"{condition.operator} cannot compare {value!r}: no ARN of six segments"
+            yield finding("unreadable-value", message, where=statement.label, path=path)
     for value in condition.values if condition.family in ("bool", "null") else ():
         if value.lower() not in ("true", "false"):
             yield finding(

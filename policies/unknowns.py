@@ -139,12 +139,15 @@ class OpenRequest:
         return any(self.is_unknown(part.key) for part in of.variables)
 
     def _condition(self, condition: Condition) -> Term | bool:
+        if condition.undocumented and (self.is_unknown(condition.key) or condition.key in self.context):
+            return _opaque((condition.name,), (condition,))
         unknown = [each for each in condition.templates if self._is_open(each)] if condition.dynamic else []
         if not self.is_unknown(condition.key):
             value = self.context.get(condition.key)
             if not unknown or value is None:
                 return condition.holds(value, self.lookup)
-            if isinstance(value, str) and condition.family != "arn":
+            # Which part of the value a variable stands for is looked for to the letter and across segments.
+            if isinstance(value, str) and condition.family not in ("arn", "fold"):
                 return self._over_variables(unknown, value, lambda lookup: condition.holds(value, lookup))
             return _opaque((condition.name, *_variable_names(unknown)), (condition, value))
         if unknown:

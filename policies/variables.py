@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from policies.patterns import Token, wildcard_tokens
+from policies.patterns import Token, Wildcard, wildcard_tokens
 
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 _DEFAULT = re.compile(r"(.*?)\s*,\s*'(.*)'\s*\Z", re.DOTALL)
@@ -46,6 +46,11 @@ class Template:
     """Literal strings, wildcards and variables in turn."""
     variables: tuple[Variable, ...]
     """The variables among the parts."""
+
+    @property
+    def wildcard(self) -> bool:
+        """True when a part is a wildcard."""
+        return any(isinstance(part, Wildcard) for part in self.parts)
 
     def resolve(self, lookup: Lookup) -> tuple[Token, ...] | None:
         """Replace the variables; None when one has neither value nor default."""

@@ -10,6 +10,8 @@ import argparse
 import os
 import platform
 import shutil
+import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,6 +44,8 @@ QUICK = Sizes(a=2_000, b=200, c=20, d_megabytes=50, keys=50_000, slow_keys=50_00
 
 def main() -> None:
     """Do what the command line says."""
+    # So that an end from outside, too, stops the servers and removes the data.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     options = _options()
     sizes = QUICK if options.quick else FULL
     if options.rounds:

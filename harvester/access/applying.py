@@ -13,9 +13,10 @@ from harvester.access.meaning import grants_at_least, same_meaning
 from harvester.access.planning import Handover, PlannedChange, PolicyPlan, handover, parsed_policy, planned_change
 from harvester.access.sites import BucketPolicySite, GcsPolicySite, KeyPolicySite, PolicySite
 from harvester.cloud import Cause, StoreSettings
-from harvester.cloud.bucket_settings import S3SettingsReader, Unread
+from harvester.cloud.bucket_settings import Unread
 from harvester.cloud.gcs_settings import GcsSettingsReader
 from harvester.cloud.problems import Problem
+from harvester.cloud.s3_settings import S3SettingsReader
 from harvester.errors import (
     AccessDenied,
     ConnectionFailed,
@@ -275,7 +276,7 @@ def _sites(place: Location, settings: StoreSettings, kms_profile: str | None) ->
         if saved.kind == "gcs":
             return GcsPolicySite(GcsSettingsReader(place.bucket, settings))
         reader = S3SettingsReader(place.bucket, settings, kms_profile=kms_profile)
-        return KeyPolicySite(reader, saved.resource) if saved.kind == "kms" else BucketPolicySite(reader)
+        return KeyPolicySite(reader.keys, saved.resource) if saved.kind == "kms" else BucketPolicySite(reader)
 
     return site_of
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from harvester.access.commands import with_connection
 from harvester.access.drift import Drift, find_drift
 from harvester.access.explanation import Explanation, explain
 from harvester.access.inspection import inspect_bucket
@@ -82,7 +83,18 @@ def explain_access(
             snapshots[target.bucket] = inspect_bucket(
                 target.location, settings, key_arn=key_arn, kms_profile=kms_profile
             )
-    return explain_snapshots(targets, snapshots, harvest_days=harvest_days, baseline=baseline)
+    report = explain_snapshots(targets, snapshots, harvest_days=harvest_days, baseline=baseline)
+    run_as = settings or StoreSettings()
+    connected = tuple(_connected(each, run_as, kms_profile) for each in report.explanations)
+    return replace(report, explanations=connected)
+
+
+def _connected(explanation: Explanation, settings: StoreSettings, kms_profile: str | None) -> Explanation:
+    def run(command: str) -> str:
+        return with_connection(command, settings, kms_profile)
+
+    gaps = tuple(replace(gap, command=run(gap.command)) for gap in explanation.gaps)
+    return replace(explanation, gaps=gaps, fixes=tuple(run(each) for each in explanation.fixes))
 
 
 def explain_snapshots(

@@ -6,9 +6,11 @@ from dataclasses import replace
 
 from harvester.access.snapshot import Snapshot, snapshot_of
 from harvester.cloud import Cause, StoreSettings
-from harvester.cloud.bucket_settings import Encryption, KmsKey, S3Settings, S3SettingsReader, Unread
+from harvester.cloud.bucket_settings import Encryption, KmsKey, S3Settings, Unread
 from harvester.cloud.gcs_settings import GcsSettingsReader
 from harvester.cloud.problems import Problem, error_of_problem
+from harvester.cloud.s3_settings import S3SettingsReader
+from harvester.errors import AccessDenied
 from harvester.location import Location
 
 MANAGED_KEY = "alias/aws/s3"
@@ -38,6 +40,12 @@ def inspect_s3(reader: S3SettingsReader, location: Location, key_arn: str | None
     """Read the bucket of ``reader``; see `inspect_bucket`."""
     found = reader.read()
     _raise_for(reader.problems, location, nothing_known=_knows_nothing(found))
+    if reader.expected_owner and isinstance(found.owner, str) and found.owner != reader.expected_owner:
+        raise AccessDenied(
+            f"{location.url} belongs to account {found.owner}",
+            cause=f"--expected-bucket-owner names {reader.expected_owner}",
+            next_step="compare the bucket's name and the account with the cloud console",
+        )
     return snapshot_of(found, inspect_key(reader, found, key_arn))
 
 
@@ -53,14 +61,14 @@ def inspect_key(reader: S3SettingsReader, found: S3Settings, key_arn: str | None
     """Read the key that is named, else the one new objects are encrypted with; None where there is none."""
     region = found.region if isinstance(found.region, str) else ""
     if key_arn is not None:
-        return reader.read_key(key_arn, region)
+        return reader.keys.read(key_arn, region)
     encryption = found.encryption
     if not isinstance(encryption, Encryption) or not encryption.algorithm.startswith("aws:kms"):
         return None
     if names_managed_key(encryption.key):
         # By its name alone: an endpoint may offer the alias without knowing who manages what.
-        return replace(reader.read_key(encryption.key or MANAGED_KEY, region), managed_by_aws=True)
-    return reader.read_key(encryption.key, region)
+        return replace(reader.keys.read(encryption.key or MANAGED_KEY, region), managed_by_aws=True)
+    return reader.keys.read(encryption.key, region)
 
 
 def names_managed_key(key: str) -> bool:

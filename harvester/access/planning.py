@@ -11,8 +11,9 @@ from harvester.access.sites import BucketPolicySite, GcsPolicySite, KeyPolicySit
 from harvester.access.snapshot import Broken, Snapshot, customer_key, is_key_arn, key_document, read_document
 from harvester.access.targets import Target, find_targets, told_as_errors
 from harvester.cloud import StoreSettings
-from harvester.cloud.bucket_settings import PublicAccessBlock, S3SettingsReader, Unread
+from harvester.cloud.bucket_settings import PublicAccessBlock, Unread
 from harvester.cloud.gcs_settings import GcsSettingsReader
+from harvester.cloud.s3_settings import S3SettingsReader
 from harvester.errors import AccessDenied, DifferenceFound, UsageError
 from harvester.location import Location
 from policies.documents import PolicyDocument, document
@@ -23,6 +24,8 @@ from policies.merging import merge
 from policies.places import Place
 from policies.proof import Proof, prove
 
+# Source: Amazon S3 API reference, GetBucketPolicy: 405 to whoever has the permission and is of another account.
+_NOT_OF_THE_OWNER = "MethodNotAllowed"
 INFRASTRUCTURE_NOTE = (
     "if Terraform, CloudFormation or another tool owns this policy, it will undo what is changed here: give the "
     "statements to it instead (nimble-harvester policy show --as terraform)"
@@ -130,7 +133,7 @@ class PolicyPlan:
 
 
 def plan_policy(
-    location: Location | str,
+    location: Location | str | None,
     mode: str,
     *,
     inputs: Sequence[str] = (),
@@ -145,12 +148,14 @@ def plan_policy(
 ) -> PolicyPlan:
     """Plan what opens a bucket to Nimble, and nothing more; reads, writes nothing.
 
+    Without ``location``, ``inputs`` and ``outputs`` are locations of one bucket.
     ``key_arn`` is the key that encrypts the bucket, ``kms_profile`` the AWS profile that may change its policy.
     ``exempt`` also exempts Nimble from statements that deny it; ``without`` also removes statements of others, by Sid
     or number. Raises UsageError, NoSuchBucket, AccessDenied, ConnectionFailed, ConfigurationError, and IntegrityError
     for a policy that cannot be read as one or would be refused.
     """
-    targets = find_targets([location], mode, inputs=inputs, outputs=outputs, prefix=prefix, principal=principal)
+    locations = [] if location is None else [location]
+    targets = find_targets(locations, mode, inputs=inputs, outputs=outputs, prefix=prefix, principal=principal)
     if len(targets) > 1:
         raise UsageError(
             "several buckets at once",
@@ -172,7 +177,7 @@ def _plan_s3(wish: Wish, reader: S3SettingsReader, key_arn: str | None) -> Polic
     handovers: list[Handover] = []
     if key_arn is not None:
         _check_key(snapshot, key_arn)
-        site = KeyPolicySite(reader, key_arn)
+        site = KeyPolicySite(reader.keys, key_arn)
         policy = snapshot.key.policy if snapshot.key is not None else None
         if isinstance(policy, str):
             changes.append(planned_change(site, policy, wish))
@@ -216,6 +221,13 @@ def _readable(snapshot: Snapshot, target: Target) -> str | None:
     """Return the text of the bucket's policy, None where there is none; raise for one that is not known."""
     policy = snapshot.settings.policy
     if isinstance(policy, Unread):
+        if policy.code == _NOT_OF_THE_OWNER:
+            raise AccessDenied(
+                f"cannot read the policy of {target.location.url}",
+                cause="S3 lets only identities of the bucket's own account read or change its policy",
+                next_step="run the same command with a profile of that account: --profile NAME",
+                request_id=policy.request_id,
+            )
         raise AccessDenied(
             f"cannot read the policy of {target.location.url}",
             cause=f"{policy.permission} is needed: {policy.code or policy.reason}",
@@ -327,6 +339,11 @@ def _notes(snapshot: Snapshot, change: PlannedChange) -> Iterator[str]:
 
 
 def _gaps(wish: Wish, snapshot: Snapshot, key_arn: str | None) -> Iterator[str]:
+    if snapshot.key is not None and snapshot.key.managed_by_aws:
+        yield (
+            "new objects are encrypted with the AWS-managed key aws/s3, which cannot be used from another account, so "
+            f"Nimble's writes are rejected: nimble-harvester explain {wish.target.flags()} shows what mends it"
+        )
     key = customer_key(snapshot)
     if key_arn is not None or key is None or not is_key_arn(key.arn):
         return

@@ -13,10 +13,12 @@ from typing import Any
 import msgspec
 
 from harvester.access.snapshot import Snapshot, snapshot_of
-from harvester.access.targets import Target
-from harvester.cloud.bucket_settings import PERMISSIONS, KmsKey, S3Settings, Unread, UnreadReason
+from harvester.access.targets import Target, told_as_errors
+from harvester.cloud.bucket_settings import KmsKey, S3Settings, Unread, UnreadReason
 from harvester.cloud.gcs_settings import GcsSettings, permission_of
+from harvester.cloud.s3_setting_calls import PERMISSIONS
 from harvester.errors import IntegrityError, UsageError
+from policies.documents import Kind, parse
 from policies.errors import ParseError
 from policies.jsontext import dump_json, parse_json
 
@@ -104,16 +106,22 @@ def load_snapshot(
     key_policy_file: Path | None = None,
     settings_file: Path | None = None,
     key_arn: str | None = None,
+    strict: bool = True,
 ) -> Snapshot:
     """Return a snapshot from files; what no file says is not known.
 
+    Without ``strict`` a policy that cannot be read as one is part of the snapshot, as it is when the bucket has it.
     Raises UsageError for a file that cannot be read, IntegrityError for one that is not what it claims to be.
     """
     saved = _read_settings(settings_file, target) if settings_file is not None else {"settings": {}, "key": None}
     policy = _read_text(policy_file) if policy_file is not None else None
+    if policy is not None and strict:
+        _check_policy(policy, "gcs" if target.contract.cloud == "gs" else "s3", policy_file)
     if target.contract.cloud == "gs":
         return snapshot_of(_gcs_settings(target, saved["settings"], policy, str(policy_file)), None)
     key_policy = _read_text(key_policy_file) if key_policy_file is not None else None
+    if key_policy is not None and strict:
+        _check_policy(key_policy, "kms", key_policy_file)
     settings = _s3_settings(target, saved["settings"], policy)
     return snapshot_of(settings, _key(saved["key"], key_policy, key_arn))
 
@@ -133,7 +141,13 @@ def load_saved(target: Target, directory: Path) -> Snapshot:
         policy_file=named.get(POLICY_FILE),
         key_policy_file=named.get(KEY_POLICY_FILE),
         settings_file=folder / SETTINGS_FILE,
+        strict=False,
     )
+
+
+def _check_policy(text: str, kind: Kind, path: Path | None) -> None:
+    with told_as_errors():
+        parse(text, kind=kind, source=str(path))
 
 
 def _read_text(path: Path) -> str:

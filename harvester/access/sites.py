@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from harvester.cloud.bucket_settings import S3SettingsReader, Unread
+from harvester.cloud.bucket_settings import Unread
 from harvester.cloud.gcs_settings import GcsSettingsReader
 from harvester.cloud.problems import Problem
+from harvester.cloud.s3_settings import S3SettingsReader
 from policies.documents import PolicyDocument, document
 from policies.jsontext import compact_json, dump_json, parse_json
+
+if TYPE_CHECKING:
+    from harvester.cloud.kms_keys import KmsKeys
 
 SiteKind = Literal["s3", "kms", "gcs"]
 
@@ -77,7 +81,7 @@ class BucketPolicySite:
 class KeyPolicySite:
     """The policy of a KMS key."""
 
-    reader: S3SettingsReader
+    keys: KmsKeys
     """How the key is reached."""
     resource: str
     """The key's ARN."""
@@ -96,13 +100,13 @@ class KeyPolicySite:
 
     def read(self) -> str | Unread | None:
         """See PolicySite.read."""
-        return self.reader.read_key_policy(self.resource)
+        return self.keys.read_policy(self.resource)
 
     def write(self, text: str | None) -> Problem | None:
         """See PolicySite.write."""
         if text is None:
             raise ValueError("a key cannot be without a policy")
-        return self.reader.put_key_policy(self.resource, _compact(text)).problem
+        return self.keys.put_policy(self.resource, _compact(text)).problem
 
 
 @dataclass(frozen=True, slots=True)

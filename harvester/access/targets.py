@@ -45,8 +45,8 @@ class Target:
                 f"--{name} {shown(prefix)}" for name, prefix in self.prefixes.items() if prefix != documented[name]
             ]
         elif _role_of(self.contract, self.location) not in self.prefixes:
-            (name,) = self.prefixes
-            words = [f"--{name} {shown(self.location.url)}", words[1]]
+            ((name, prefix),) = self.prefixes.items()
+            words = [f"{self.location.scheme}://{self.bucket}", words[1], f"--{name} {shown(prefix)}"]
         else:
             words[0] = shown(words[0])
         if self.contract.principal_inferred:

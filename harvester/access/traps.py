@@ -185,7 +185,9 @@ def _encryption(question: Question, settings: S3Settings) -> Iterator[Gap]:
     if not (name.startswith("arn:") and ":key/" in name):
         own = key.arn if key is not None and ":key/" in key.arn else ""
         command = _encryption_command(
-            settings.bucket, {"SSEAlgorithm": encryption.algorithm, "KMSMasterKeyID": own}, bucket_key=True
+            settings.bucket,
+            {"SSEAlgorithm": encryption.algorithm, "KMSMasterKeyID": own},
+            bucket_key=encryption.bucket_key,
         )
         yield Gap(
             "key-by-alias",

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
+import errno
 import gc
 import importlib
+import io
 import os
 import sys
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from harvester import __version__
 from harvester.cli.variables import name_variables
-from harvester.errors import ExitCode, HarvesterError
+from harvester.errors import DestinationUnusable, ExitCode, HarvesterError
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 # Imported only when the verb is used, so that --help and completion answer at once.
 COMMANDS: Mapping[str, str] = {
@@ -62,8 +68,32 @@ SUMMARIES: Mapping[str, str] = {
 }
 
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
 class _ReaderLeft(Exception):
     """Whoever read our standard output has closed it."""
+
+
+class _OutputRefused(DestinationUnusable):
+    """Standard output takes no more: the disk it goes to is full."""
+
+
+class _Output(io.FileIO):
+    """Standard output, which tells its own failures from those of every other file."""
+
+    def write(self, data: ReadableBuffer) -> int:
+        """Write; a reader that has left stays a BrokenPipeError."""
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise _OutputRefused(
+                "cannot write standard output",
+                cause=error.strerror or str(error),
+                next_step="free some space, or send it elsewhere, then run the same command again",
+            ) from error
 
 
 @contextlib.contextmanager
@@ -74,6 +104,15 @@ def _reader_may_leave() -> Iterator[None]:
         sys.stdout.flush()
     except BrokenPipeError:
         raise _ReaderLeft from None
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        forsake_output()
+        raise DestinationUnusable(
+            "the output could not be written whole",
+            cause=error.strerror or str(error),
+            next_step="free some space, or print it elsewhere",
+        ) from error
 
 
 class LazyGroup(click.Group):
@@ -105,6 +144,15 @@ class LazyGroup(click.Group):
         """Write the list of verbs from the table, importing none of them."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, self._summaries.get(name, "")) for name in self._lazy])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb; of a mistyped one say which was meant."""
+        similar = difflib.get_close_matches(args[0], self._lazy, n=1)
+        if similar and args[0] not in self._lazy and not ctx.resilient_parsing:
+            ctx.fail(f"No such command {args[0]!r}. Did you mean {similar[0]!r}?")
+        return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return the command, or None for an unknown name."""
@@ -139,9 +187,7 @@ def program() -> None:
 
 def main(arguments: Iterable[str] | None = None) -> NoReturn:
     """Run the program on ``arguments`` (default: the process's own) and exit with its code."""
-    for stream in filter(None, (sys.stdout, sys.stderr)):
-        # A key can hold what the terminal's encoding, or none, can write: show it escaped instead of failing.
-        stream.reconfigure(errors="backslashreplace")
+    _prepare_streams()
     # A run holds many values and hardly any cycle: with Python's own thresholds the collector would walk them all the
     # time, from the first import on.
     gc.set_threshold(50_000, 20, 20)
@@ -159,6 +205,8 @@ def main(arguments: Iterable[str] | None = None) -> NoReturn:
         click.echo("interrupted", err=True)
         code = ExitCode.SIGINT
     except HarvesterError as error:
+        if isinstance(error, _OutputRefused):
+            forsake_output()
         print_error(error)
         code = error.exit_code
     except _ReaderLeft:
@@ -169,8 +217,29 @@ def main(arguments: Iterable[str] | None = None) -> NoReturn:
     sys.exit(code)
 
 
+def _prepare_streams() -> None:
+    """Make the standard streams fit for whatever is written, and for whoever has closed them."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # Or the next file opened would get this number, and what is meant for a person would be written into it.
+            os.open(os.devnull, os.O_RDWR)
+    if sys.stderr is None:
+        sys.stderr = io.TextIOWrapper(io.FileIO(2, "w", closefd=False), write_through=True)
+    # A key can hold what the terminal's encoding, or none, can write: show it escaped instead of failing.
+    if isinstance(sys.stderr, io.TextIOWrapper):
+        sys.stderr.reconfigure(errors="backslashreplace")
+    sys.stdout = io.TextIOWrapper(
+        io.BufferedWriter(_Output(1, "w", closefd=False)),
+        encoding=None if sys.stdout is None else sys.stdout.encoding,
+        errors="backslashreplace",
+        line_buffering=os.isatty(1),
+    )
+
+
 def forsake_output() -> None:
-    """Send what is still written to standard output nowhere: its reader has left, and Python would complain at exit."""
+    """Send what is still written to standard output nowhere: nobody takes it, and Python would complain at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -90,11 +90,11 @@ def list_(limit: int | None, output: Output) -> None:
     with NimbleClient.from_environment() as client:
         found = islice(client.batches(), limit)
         if output == "table":
-            rows = [(batch.id, batch.completed, batch.created_at, len(batch.task_ids)) for batch in found]
+            records = (summary_record(batch) for batch in found)
+            rows = [(each["id"], each["completed"], each["created_at"], len(each["task_ids"])) for each in records]
             print_table(("id", "completed", "created_at", "tasks"), rows)
         else:
-            records = (summary_record(batch) for batch in found)
-            print_records(output, records, one="batch-summary", many="batches", columns=())
+            print_records(output, map(summary_record, found), one="batch-summary", many="batches", columns=())
 
 
 @batches.command(

@@ -8,7 +8,8 @@ from typing import Literal
 
 import click
 
-from harvester.cli.parameters import DIRECTORY, state_option
+from harvester.cli import words
+from harvester.cli.parameters import DESTINATION, state_option
 from harvester.errors import UsageError
 from harvester.mirror import ReadAccount, read, unreadable_error
 
@@ -23,7 +24,7 @@ Examples:
   nimble-harvester cat ./results --after 1200 --meta > new.jsonl
 """,
 )
-@click.argument("dest", type=DIRECTORY)
+@click.argument("dest", type=DESTINATION)
 @click.option(
     "--after", type=click.IntRange(0), default=0, metavar="SEQ", help="Only what landed after this sequence number."
 )
@@ -41,12 +42,20 @@ def cat_command(
     """
     account = ReadAccount()
     write = sys.stdout.buffer.write
+    found = False
     for row in read(dest, after=after, run=_run(run), selected=selected, state_dir=state_dir, account=account):
+        found = True
         write(row.with_meta() if meta else row.text)
         write(b"\n")
     sys.stdout.buffer.flush()
     if account.evicted:
         click.echo(f"{account.evicted:,} evicted results are not here any more", err=True)
+    if account.without_value and not found:
+        click.echo(
+            f"none of {words.count(account.without_value, 'result')} has {selected}: between its dots a path has keys, "
+            "or positions in an array from 0",
+            err=True,
+        )
     if account.unreadable:
         raise unreadable_error(dest, account)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from harvester.cli import words
-from harvester.cli.parameters import DIRECTORY, DURATION, format_option, state_option
+from harvester.cli.parameters import DESTINATION, DURATION, format_option, state_option
 from harvester.errors import UsageError
 from harvester.mirror import evict
 
@@ -22,7 +22,7 @@ Examples:
   nimble-harvester evict ./results --through 1200 --dry-run
 """,
 )
-@click.argument("dest", type=DIRECTORY)
+@click.argument("dest", type=DESTINATION)
 @click.option("--through", type=click.IntRange(0), metavar="SEQ", help="What landed up to this sequence number.")
 @click.option("--older-than", type=DURATION, help="What landed longer ago than this, e.g. 7d.")
 @click.option("--dry-run", is_flag=True, help="Say what would be freed; remove nothing.")

@@ -16,6 +16,7 @@ from harvester.access.setting_words import SETTING_NAMES, words
 from harvester.access.targets import find_targets
 from harvester.cli.layout import wrapped
 from harvester.cli.parameters import DIRECTORY, DURATION, LOCATION, format_option, store_options
+from harvester.cli.verdicts import show
 from harvester.cloud import StoreSettings
 from harvester.cloud.bucket_settings import Unread
 from harvester.errors import UsageError
@@ -90,13 +91,13 @@ def explain_command(
         )
     code = report.exit_code(strict=strict)
     if output == "json":
-        print(json.dumps({**as_document(report), "exit_code": int(code)}, indent=2))
+        show(json.dumps({**as_document(report), "exit_code": int(code)}, indent=2))
     else:
-        print(
+        show(
             "\n\n".join("\n".join(_render(*each)) for each in zip(report.explanations, report.comparisons, strict=True))
         )
         if len(report.explanations) > 1:
-            print(f"\ntogether: {report.verdict}")
+            show(f"\ntogether: {report.verdict}")
     if save is not None:
         for explanation in report.explanations:
             for path in save_snapshot(explanation.snapshot, save):

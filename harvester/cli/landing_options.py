@@ -1,12 +1,13 @@
-"""The options of how single results land, for the verbs that take them as they arrive."""
+"""The options of how results land, for every verb that brings some home."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
+import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import click
 
@@ -17,13 +18,17 @@ from harvester.mirror import ResultOptions, Selection, SyncOptions, Validation
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
+Landing = Callable[[], SyncOptions]
+"""Returns what was chosen, reading the schema file. Raises UsageError; a verb with a report wants that told there."""
+
 
 def landing_options(command: _Command) -> _Command:
-    """Add the options; the command receives one ``options``."""
+    """Add the options; the command receives one ``landing``."""
 
     @functools.wraps(command)
-    def with_options(**values: Any) -> Any:
-        return command(options=_options(values), **values)
+    def with_landing(**values: Any) -> Any:
+        chosen = {name: values.pop(name) for name in _CHOICES}
+        return command(landing=functools.partial(_options, **chosen), **values)
 
     for option in (
         state_option,
@@ -65,40 +70,59 @@ def landing_options(command: _Command) -> _Command:
             "--include", multiple=True, metavar="GLOB", help="Only keys (below the prefix) that match; may be repeated."
         ),
     ):
-        option(with_options)
-    return with_options  # type: ignore[return-value]  # the same command, with options of its own
+        option(with_landing)
+    return with_landing  # type: ignore[return-value]  # the same command, with options of its own
 
 
-def _options(values: dict[str, Any]) -> SyncOptions:
-    limit: int | None = values.pop("max_object_bytes")
+def _options(
+    *,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    keep_compressed: bool,
+    schema_file: Path | None,
+    validate: str,
+    workers: int | None,
+    max_object_bytes: int | None,
+    unsafe_names: Literal["hash", "refuse"],
+    on_change: Literal["replace", "keep"],
+    state_dir: Path | None,
+) -> SyncOptions:
     result = ResultOptions(
-        keep_compressed=values.pop("keep_compressed"),
-        validation=Validation(values.pop("validate")),
-        user_schema=read_schema(values.pop("schema_file")),
+        keep_compressed=keep_compressed, validation=Validation(validate), user_schema=_read_schema(schema_file)
     )
-    if limit is not None:
-        result = dataclasses.replace(result, max_content_bytes=limit)
+    if max_object_bytes is not None:
+        result = dataclasses.replace(result, max_content_bytes=max_object_bytes)
     return with_facts(
         SyncOptions(
-            selection=Selection(tuple(values.pop("include")), tuple(values.pop("exclude"))),
+            selection=Selection(include, exclude),
             result=result,
-            workers=values.pop("workers") or 0,
-            max_object_bytes=limit,
-            unsafe_names=values.pop("unsafe_names"),
-            on_change=values.pop("on_change"),
-            state_dir=values.pop("state_dir"),
+            workers=workers or 0,
+            max_object_bytes=max_object_bytes,
+            unsafe_names=unsafe_names,
+            on_change=on_change,
+            state_dir=state_dir,
         )
     )
 
 
-def read_schema(path: Path | None) -> str | None:
-    """Return the text of a schema file. Raises UsageError when it cannot be read."""
+_CHOICES = frozenset(inspect.signature(_options).parameters)
+
+
+def _read_schema(path: Path | None) -> str | None:
     if path is None:
         return None
+    # Loaded only here: a run without a schema of the user's needs no parser in this process.
+    from harvester.result import ResultReader, UserSchemaError
+
     try:
-        return path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8")
+        ResultReader(ResultOptions(user_schema=text))
+    except UserSchemaError as error:
+        error.what = f"{path}: {error.what}"
+        raise
     except (OSError, UnicodeDecodeError) as error:
         cause = error.strerror or str(error) if isinstance(error, OSError) else "it is not UTF-8"
         raise UsageError(
             f"cannot read the schema {path}", cause=cause, next_step="--schema FILE takes a JSON Schema"
         ) from error
+    return text

@@ -11,14 +11,14 @@ import click
 
 from harvester.cli import words
 from harvester.cli.arrivals import print_event, render_landing
-from harvester.cli.landing_options import landing_options
-from harvester.cli.parameters import DIRECTORY, DURATION, LOCATION, SIZE, format_option, store_options
+from harvester.cli.landing_options import Landing, landing_options
+from harvester.cli.parameters import DESTINATION, DURATION, LOCATION, SIZE, format_option, store_options
 from harvester.cli.progress import Progress
 from harvester.cli.signals import stop_signals
 from harvester.errors import UsageError
 from harvester.events import ListenOptions, ListenReport, WebhookOptions, bound_source, listen
 from harvester.location import Location
-from harvester.mirror import Observer, StoreSettings, SyncOptions
+from harvester.mirror import Observer, StoreSettings
 from harvester.tasks import NimbleClient
 
 _ATTEMPTS = 2
@@ -34,7 +34,7 @@ Examples:
   curl http://127.0.0.1:8080/healthz
 """,
 )
-@click.argument("dest", type=DIRECTORY)
+@click.argument("dest", type=DESTINATION)
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="Port; 0 for a free one.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--location", type=LOCATION, help="Where the results are delivered, when DEST was never synced.")
@@ -87,7 +87,7 @@ def listen_command(
     body_timeout: float,
     max_waiting: int,
     give_up: float,
-    options: SyncOptions,
+    landing: Landing,
     settings: StoreSettings,
     output: Literal["table", "json", "jsonl"],
     log_format: str,
@@ -98,6 +98,7 @@ def listen_command(
     DEST, which is held all the time. Needs NIMBLE_API_KEY. Also serves /healthz and /metrics.
     """
     chosen = _secret(secret, secret_file)
+    options = landing()
     place, settings = bound_source(dest, location, settings, state_dir=options.state_dir)
     progress = Progress(as_json=log_format == "json")
     with NimbleClient.from_environment(attempts=_ATTEMPTS) as client, stop_signals() as received:

@@ -9,7 +9,7 @@ import click
 from harvester.cli import words
 from harvester.cli.parameters import LOCATION, format_option, store_options
 from harvester.location import Location
-from harvester.mirror import StoreSettings, list_objects
+from harvester.mirror import StoreSettings, list_objects, similar_key
 
 
 @click.command(
@@ -39,6 +39,8 @@ def ls_command(*, location: Location, summary: bool, settings: StoreSettings, ou
         print(
             json.dumps({"schema": "nimble-harvester/ls/v1", "location": location.url, "objects": documents}, indent=2)
         )
+        if not documents:
+            _say_empty(location, settings)
         return
     found = False
     for ref in list_objects(location, settings):
@@ -48,8 +50,16 @@ def ls_command(*, location: Location, summary: bool, settings: StoreSettings, ou
         else:
             key = location.relative(ref.key)
             print(f"{ref.size:>14,}  {words.moment(ref.last_modified)}  {words.shown(key)}")
-    if not found and output == "table":
-        click.echo(f"There is no object under {location.url}", err=True)
+    if not found:
+        _say_empty(location, settings)
+
+
+def _say_empty(location: Location, settings: StoreSettings) -> None:
+    click.echo(f"There is no object under {location.url}", err=True)
+    similar = similar_key(location, settings)
+    if similar is not None:
+        wider = location.above()
+        click.echo(f"there are keys such as {words.shown(similar)}: nimble-harvester ls {wider}", err=True)
 
 
 def _document(key: str, size: int, etag: str, last_modified: float) -> dict[str, object]:
@@ -76,5 +86,7 @@ def _print_summary(location: Location, settings: StoreSettings, output: str) -> 
         print(json.dumps(document))
         return
     print(f"{words.count(objects, 'object')}, {words.size(size)}")
-    if objects:
+    if not objects:
+        _say_empty(location, settings)
+    else:
         print(f"oldest {words.moment(oldest)}, newest {words.moment(newest)}")

@@ -36,6 +36,29 @@ class LocationType(click.ParamType[Location]):
         return value if isinstance(value, Location) else parse_location(value)
 
 
+class DestinationType(click.Path):
+    """A directory here; a bucket in its place is a mistake."""
+
+    name = "directory"
+
+    def __init__(self) -> None:
+        """Take any path."""
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path; a UsageError passes through, it has its own three lines."""
+        if re.match(r"(?i)(s3|gs|gcs|file)://", str(value)):
+            raise UsageError(
+                f"not a directory: {value!r}",
+                cause="DEST is a directory of this machine",
+                next_step="name a directory, e.g. ./results",
+            )
+        if str(value) == "":
+            # An unset variable of a script; a path it would be the current directory.
+            raise UsageError("DEST is empty", next_step="name a directory, e.g. ./results, or . for this one")
+        return super().convert(value, param, ctx)
+
+
 class DurationType(click.ParamType[float]):
     """``90s``, ``15m``, ``24h``, ``7d``, ``2w``: seconds."""
 
@@ -92,6 +115,7 @@ DURATION = DurationType()
 MOMENT = MomentType()
 SIZE = SizeType()
 DIRECTORY = click.Path(path_type=Path)
+DESTINATION = DestinationType()
 
 
 def store_options(command: _Command) -> _Command:

@@ -14,6 +14,7 @@ from harvester.access.applying import PolicyOutcome, apply_policy
 from harvester.access.planning import PolicyPlan, plan_policy
 from harvester.cli.layout import wrapped
 from harvester.cli.parameters import DIRECTORY, LOCATION, format_option, store_options
+from harvester.cli.verdicts import show
 from harvester.cloud import StoreSettings
 from harvester.errors import ConsentNeeded
 from harvester.location import Location
@@ -32,10 +33,10 @@ Exit codes: 0 done or nothing to do, 4 not allowed, 10 a gap remains or somebody
 has edited the policy meanwhile, 13 not agreed to and nothing written.
 """,
 )
-@click.argument("location", type=LOCATION)
+@click.argument("location", type=LOCATION, required=False)
 @click.option("--mode", type=click.Choice(["async", "jobs"]), required=True, help="The delivery mode.")
-@click.option("--input", "inputs", multiple=True, metavar="PREFIX", help="jobs: where the input lies.")
-@click.option("--output", "outputs", multiple=True, metavar="PREFIX", help="jobs: where results go.")
+@click.option("--input", "inputs", multiple=True, metavar="PREFIX", help="jobs: the input's prefix, or its location.")
+@click.option("--output", "outputs", multiple=True, metavar="PREFIX", help="jobs: the output's prefix, or location.")
 @click.option("--prefix", metavar="PREFIX", help="async: where results go, if LOCATION is a bucket.")
 @click.option("--kms-key", metavar="ARN", help="Also the policy of this key, which encrypts the bucket.")
 @click.option("--kms-profile", metavar="NAME", help="AWS profile that may change the key's policy.")
@@ -54,7 +55,14 @@ has edited the policy meanwhile, 13 not agreed to and nothing written.
 @format_option("table", "json")
 @store_options
 def apply_command(
-    *, location: Location, mode: str, settings: StoreSettings, output: str, dry_run: bool, yes: bool, **chosen: Any
+    *,
+    location: Location | None,
+    mode: str,
+    settings: StoreSettings,
+    output: str,
+    dry_run: bool,
+    yes: bool,
+    **chosen: Any,
 ) -> int:
     """Open the bucket of LOCATION to Nimble: add or update our statements, touch no others.
 
@@ -80,12 +88,12 @@ def apply_command(
 def carry_out(plan: PolicyPlan, *, backup_dir: Path | None, output: str, dry_run: bool, yes: bool) -> int:
     """Show a plan, get consent, carry it out, show what came of it; return the exit code."""
     if output == "table":
-        print("\n".join(render_plan(plan)))
+        show("\n".join(render_plan(plan)))
     if dry_run:
         if output == "json":
             _print_document(plan, None, dry_run=True)
         elif plan.changed:
-            print("\nnothing was written: --dry-run")
+            show("\nnothing was written: --dry-run")
         return 0
     if plan.changed and not yes:
         _ask(plan)
@@ -94,7 +102,7 @@ def carry_out(plan: PolicyPlan, *, backup_dir: Path | None, output: str, dry_run
         _print_document(plan, outcome, dry_run=False)
     else:
         for line in _render_outcome(plan, outcome):
-            print(line)
+            show(line)
     return int(outcome.exit_code)
 
 
@@ -170,7 +178,7 @@ def _render_outcome(plan: PolicyPlan, outcome: PolicyOutcome) -> Iterator[str]:
 
 def _print_document(plan: PolicyPlan, outcome: PolicyOutcome | None, *, dry_run: bool) -> None:
     handovers = outcome.handovers if outcome is not None else plan.handovers
-    print(
+    show(
         json.dumps(
             {
                 "schema": f"nimble-harvester/policy-{plan.made_by}/v1",

@@ -24,6 +24,7 @@ from harvester.cli.policy_options import (
     target_of,
     target_options,
 )
+from harvester.cli.verdicts import show
 from harvester.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -78,8 +79,7 @@ def check(file: str, **options: Any) -> int:
     report = _report(target, policy, key_policy, len(text))
     if form == "table":
         say_place(report.proof.contract, report.proof.place)
-        for line in _table(report):
-            click.echo(_fitted(line))
+        show("\n".join(map(_fitted, _table(report))))
     else:
         _print_json(form, _summary(report, policy.kind), [_finding(each) for each in report.findings])
     return ExitCode.INTEGRITY if report.fails(options["fail_on"]) else ExitCode.OK
@@ -115,13 +115,14 @@ def _broken(text: bytes, source: str, kind: str | None) -> dict[str, Any] | None
 
 def _print_json(form: str, summary: dict[str, Any], findings: list[dict[str, Any]]) -> None:
     if form == "json":
-        click.echo(json.dumps({**summary, "findings": findings}, indent=2, ensure_ascii=False))
+        show(json.dumps({**summary, "findings": findings}, indent=2, ensure_ascii=False))
         return
-    for each in summary.pop("verdicts"):
-        click.echo(json.dumps({"type": "verdict", **each}, ensure_ascii=False))
-    for each in findings:
-        click.echo(json.dumps({"type": "finding", **each}, ensure_ascii=False))
-    click.echo(json.dumps({"type": "summary", **summary}, ensure_ascii=False))
+    lines = [
+        *({"type": "verdict", **each} for each in summary.pop("verdicts")),
+        *({"type": "finding", **each} for each in findings),
+        {"type": "summary", **summary},
+    ]
+    show("\n".join(json.dumps(each, ensure_ascii=False) for each in lines))
 
 
 def _summary(report: Report, kind: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from harvester.cli.parameters import store_options
 from harvester.cli.policy_apply import render_plan
 from harvester.cli.policy_merge import diff as diff_of_file
 from harvester.cli.policy_options import cloud_option, kind_option
+from harvester.cli.verdicts import show
 from harvester.cloud import StoreSettings
 from harvester.errors import ExitCode, UsageError
 
@@ -69,5 +70,5 @@ def diff_command(what: str, *, settings: StoreSettings, kms_profile: str | None,
         exempt=options["exempt"],
         settings=settings,
     )
-    print("\n".join(render_plan(plan)))
+    show("\n".join(render_plan(plan)))
     return int(ExitCode.DIFFERENCE if plan.changed or plan.handovers or plan.gaps else ExitCode.OK)

@@ -18,6 +18,7 @@ from harvester.cli.policy_options import (
     target_of,
     target_options,
 )
+from harvester.cli.verdicts import show
 from harvester.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ def diff(file: str, **options: Any) -> int:
     target = target_of(options)
     policy = parse_document(read_text(file), file, options["kind"])
     change = plan(target, policy, exempt=options["exempt"])
-    click.echo(change.diff, nl=False)
+    if change.diff:
+        show(change.diff.removesuffix("\n"))
     explain(change, exempted=options["exempt"])
     return ExitCode.DIFFERENCE if change.changed else ExitCode.OK
 

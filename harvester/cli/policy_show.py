@@ -109,7 +109,11 @@ def _documents(
     if whole_key and options["document"] is None:
         wanted = "key"
     if wanted != "bucket" and contract.cloud == "gs":
-        raise UsageError("a key's policy on Google Cloud Storage", cause="a GCS bucket's key needs no grant to Nimble")
+        raise UsageError(
+            "a key's policy on Google Cloud Storage",
+            cause="a GCS bucket's key needs no grant to Nimble",
+            next_step="leave out --document and --whole-key-policy",
+        )
     documented = options["as_documented"]
     policy = key_policy = None
     if wanted != "key":
@@ -131,6 +135,9 @@ def _reader(contract: AccessContract, place: Place, target: Target, options: dic
     documents = reader_documents(contract, place, can, reader=options["reader"], account=target.account or None)
     for name in place.prefixes:
         say(f"reader of {place.url(name)}")
+    if "bucket" in documents and {"explain", "apply"} & set(can):
+        say("  note: S3 lets only identities of the bucket's own account read or change its policy,")
+        say("  so explain and apply need a role of that account; sync and test do not")
     if len(documents) == 1:
         return dump_json(next(iter(documents.values())))
     say(f"documents: {', '.join(documents)}")

@@ -58,15 +58,27 @@ def simulate(files: tuple[str, ...], requests: str | None, **options: Any) -> in
         given = [name for name in (*_SINGLE, "context", "unknown") if options[name]]
         if files or given:
             extra = f"--{given[0]}" if given else files[0]
-            raise UsageError(f"{extra} beside --requests", cause="each line names its own policy and request")
+            raise UsageError(
+                f"{extra} beside --requests",
+                cause="each line names its own policy and request",
+                next_step=f"leave out {extra}",
+            )
         if options["form"] in ("table", "json"):
-            raise UsageError(f"--format {options['form']} with --requests", cause="many answers are printed as jsonl")
+            raise UsageError(
+                f"--format {options['form']} with --requests",
+                cause="many answers are printed as jsonl",
+                next_step="leave out --format",
+            )
         return _many(requests)
     if not files:
         raise UsageError("no policy", next_step="name a file, or use --requests FILE")
     for name in _SINGLE:
         if not options[name]:
             raise UsageError(f"--{name} is missing", next_step=f"add --{name}, or use --requests FILE")
+    if ":" not in options["action"]:
+        raise UsageError(f"no action: {options['action']!r}", next_step=f"--action s3:{options['action']}")
+    if not options["resource"].startswith("arn:") and options["resource"] != "*":
+        raise UsageError(f"no ARN: {options['resource']!r}", next_step=f"--resource arn:aws:s3:::{options['resource']}")
     return _one(files, options)
 
 

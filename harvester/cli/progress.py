@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 import time
 
@@ -71,6 +70,8 @@ class Progress:
         return line
 
     def _draw(self, progress: SyncProgress) -> None:
+        import shutil
+
         width = shutil.get_terminal_size().columns
         line = self._line(progress)
         room = width - len(line) - 4

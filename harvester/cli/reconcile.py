@@ -11,12 +11,14 @@ from typing import Any
 import click
 
 from harvester.api import reconcile
-from harvester.cli.parameters import DIRECTORY, DURATION, format_option, state_option, store_options
+from harvester.cli.parameters import DESTINATION, DIRECTORY, DURATION, format_option, state_option, store_options
 from harvester.cli.reconcile_report import render_reconciliation
 from harvester.cli.signals import stop_signals
 from harvester.cli.tasks_output import ProgressLine
 from harvester.mirror import StoreSettings, SyncOptions
 from harvester.tasks import NimbleClient, ReconcileOptions, ReconcileReport, WaitObserver
+
+_STANDARD_INPUT = Path("/dev/stdin")
 
 
 @click.command(
@@ -29,7 +31,7 @@ Examples:
   nimble-harvester reconcile ./results --run run_42
 """,
 )
-@click.argument("dest", type=DIRECTORY)
+@click.argument("dest", type=DESTINATION)
 @click.option("--batch", "batches", multiple=True, metavar="ID", help="Account for a batch; may be repeated.")
 @click.option("--run", "runs", multiple=True, metavar="ID", help="Account for a job's run; may be repeated.")
 @click.option(
@@ -37,7 +39,8 @@ Examples:
     "tasks_file",
     type=DIRECTORY,
     metavar="FILE",
-    help="Account for the tasks in a file: ids, one a line, or what submitting them returned (JSON, JSON Lines).",
+    help="Account for the tasks in a file (- for standard input): ids, one a line, or what submitting them returned "
+    "(JSON, JSON Lines).",
 )
 @click.option("--wait", is_flag=True, help="Wait until everything promised has ended.")
 @click.option("--timeout", type=DURATION, help="With --wait: wait no longer than this, e.g. 2h; then exit 14.")
@@ -85,7 +88,7 @@ def reconcile_command(
                 dest,
                 batches=batches,
                 runs=runs,
-                tasks_file=tasks_file,
+                tasks_file=_STANDARD_INPUT if tasks_file == Path("-") else tasks_file,
                 options=options,
                 client=client,
                 settings=settings,

@@ -115,10 +115,6 @@ def _rescue(report: ReconcileReport) -> Iterator[str]:
 
 def _notes(report: ReconcileReport) -> Iterator[str]:
     account = report.account
-    copies = [task for task in account.tasks if task.outcome is Outcome.DUPLICATE and not task.gap]
-    if copies:
-        told = f"Delivered twice with the same content: {len(copies):,}, e.g. {copies[0].task.id}; nothing is missing"
-        yield from _wrapped(told)
     running = [task.task for task in account.tasks if task.outcome is Outcome.RUNNING]
     unknown = [task for task in running if task.state is TaskState.UNKNOWN]
     if unknown:
@@ -126,7 +122,7 @@ def _notes(report: ReconcileReport) -> Iterator[str]:
         yield from _wrapped(f"In a state nobody documents ({said}), taken for running: {len(unknown):,}")
     if account.unexpected:
         first = _clean(account.unexpected[0].key)
-        yield from _wrapped(f"Objects of other tasks: {len(account.unexpected):,}, e.g. {first}")
+        yield from _wrapped(f"Objects of other tasks or runs: {len(account.unexpected):,}, e.g. {first}")
     if report.unlisted:
         yield f"Tasks that Nimble counts without naming: {report.unlisted:,}"
     if account.expires_at is not None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 
 from harvester.cli import words
-from harvester.cli.parameters import DIRECTORY, format_option, state_option
-from harvester.manifest import RunRow
-from harvester.mirror import DestinationStatus, destination_status
+from harvester.cli.parameters import DESTINATION, format_option, state_option
+from harvester.manifest import ProblemRow, RunRow
+from harvester.mirror import DestinationStatus, destination_status, problem_rows
 
 
 @click.command(
@@ -18,14 +20,16 @@ from harvester.mirror import DestinationStatus, destination_status
     epilog="""\b
 Examples:
   nimble-harvester status ./results
+  nimble-harvester status ./results --problems
   nimble-harvester status ./worker-1 ./worker-2 --format json
 """,
 )
-@click.argument("dest", type=DIRECTORY, nargs=-1, required=True)
+@click.argument("dest", type=DESTINATION, nargs=-1, required=True)
 @click.option("--runs", type=click.IntRange(0), default=5, show_default=True, help="How many runs to show.")
+@click.option("--problems", is_flag=True, help="Also every known problem: its object, cause, and quarantined bytes.")
 @state_option
 @format_option("table", "json")
-def status_command(*, dest: tuple[Path, ...], runs: int, state_dir: Path | None, output: str) -> None:
+def status_command(*, dest: tuple[Path, ...], runs: int, problems: bool, state_dir: Path | None, output: str) -> None:
     """Show what is known of each DEST.
 
     Its source, last runs, counts, known problems, the newest object, and the run that holds it. Several are added up.
@@ -33,6 +37,9 @@ def status_command(*, dest: tuple[Path, ...], runs: int, state_dir: Path | None,
     found = [destination_status(each, state_dir=state_dir, runs=runs) for each in dest]
     if output == "json":
         documents = [status.as_document() for status in found]
+        if problems:
+            for each, document in zip(dest, documents, strict=True):
+                document["known_problems"] = [_problem(row) for row in problem_rows(each, state_dir=state_dir)]
         print(
             json.dumps(
                 documents[0]
@@ -42,7 +49,12 @@ def status_command(*, dest: tuple[Path, ...], runs: int, state_dir: Path | None,
             )
         )
         return
-    print("\n\n".join(_render(status) for status in found))
+    for number, (each, status) in enumerate(zip(dest, found, strict=True)):
+        print(("\n" if number else "") + _render(status))
+        if problems and status.problems:
+            print("every known problem:")
+            for row in problem_rows(each, state_dir=state_dir):
+                print("\n".join(_problem_lines(row)))
     if len(found) > 1:
         total = _total(found)
         print(
@@ -86,3 +98,25 @@ def _run_line(run: RunRow, *, held: bool) -> str:
         f"{number:,} {name.replace('_', ' ')}" for name, number in counts.items() if number and name != "listed"
     )
     return f"{begun}  exit {run.exit_code}  {told or 'nothing listed'}"
+
+
+def _problem(row: ProblemRow) -> dict[str, Any]:
+    return {
+        "key": row.key,
+        "outcome": row.outcome,
+        "reason": row.reason,
+        "detail": row.detail,
+        "first_run": row.first_run,
+        "last_run": row.run,
+        "path": row.path,
+    }
+
+
+def _problem_lines(row: ProblemRow) -> Iterator[str]:
+    yield f"  {words.shown(row.key)}"
+    met = f"in run {row.run}" if row.run == row.first_run else f"since run {row.first_run}, last in run {row.run}"
+    yield f"      {row.outcome}: {row.reason.replace('_', ' ')}, met {met}"
+    if row.detail:
+        yield f"      {row.detail}"
+    if row.path is not None:
+        yield f"      its bytes: {words.shown(row.path)}"

@@ -12,24 +12,21 @@ from typing import Any, Literal
 
 import click
 
-from harvester.api import with_facts
 from harvester.cli import words
 from harvester.cli.application import forsake_output
-from harvester.cli.parameters import DIRECTORY, LOCATION, MOMENT, SIZE, format_option, state_option, store_options
+from harvester.cli.landing_options import Landing, landing_options
+from harvester.cli.parameters import DESTINATION, LOCATION, MOMENT, format_option, store_options
 from harvester.cli.progress import Progress
 from harvester.cli.signals import stop_signals
 from harvester.cli.sync_report import render_report, unstarted_report, write_report
-from harvester.errors import HarvesterError, UsageError
-from harvester.location import Location, parse_location
+from harvester.errors import DestinationUnusable, HarvesterError, UsageError
+from harvester.location import Location
 from harvester.mirror import (
     ObjectEvent,
     Observer,
-    ResultOptions,
-    Selection,
     StoreSettings,
     SyncOptions,
     SyncReport,
-    Validation,
     similar_key,
     sync,
 )
@@ -47,46 +44,12 @@ Examples:
 """,
 )
 @click.argument("location", type=LOCATION)
-@click.argument("dest", type=DIRECTORY)
+@click.argument("dest", type=DESTINATION)
 @click.option("--dry-run", is_flag=True, help="Show what would be fetched; write nothing.")
-@click.option(
-    "--include", multiple=True, metavar="GLOB", help="Only keys (below the prefix) that match; may be repeated."
-)
-@click.option("--exclude", multiple=True, metavar="GLOB", help="No keys that match; may be repeated.")
 @click.option("--since", type=MOMENT, help="Only objects modified since, e.g. 24h or 2026-01-31T00:00:00Z.")
 @click.option("--until", type=MOMENT, help="Only objects modified before.")
-@click.option("--keep-compressed", is_flag=True, help="Land gzip as delivered, names unchanged.")
-@click.option(
-    "--schema",
-    "schema_file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Your JSON Schema for data.parsing.",
-)
-@click.option(
-    "--validate",
-    type=click.Choice([validation.value for validation in Validation]),
-    default=Validation.SCHEMA.value,
-    show_default=True,
-    help="How much of each result is checked.",
-)
-@click.option("--workers", type=click.IntRange(1, 256), metavar="N", help="Worker processes.  [default: one per core]")
-@click.option("--max-object-bytes", type=SIZE, help="Refuse larger objects, e.g. 500MB.")
 @click.option("--max-objects", type=click.IntRange(1), metavar="N", help="Stop after fetching this many.")
-@click.option(
-    "--unsafe-names",
-    type=click.Choice(["hash", "refuse"]),
-    default="hash",
-    show_default=True,
-    help="What to do with keys that cannot be a path.",
-)
-@click.option(
-    "--on-change",
-    type=click.Choice(["replace", "keep"]),
-    default="replace",
-    show_default=True,
-    help="What to do with the older version of a changed object.",
-)
+@landing_options
 @click.option(
     "--fail-on",
     type=click.Choice(["any", "new"]),
@@ -96,7 +59,6 @@ Examples:
 )
 @click.option("--fail-on-empty", is_flag=True, help="Exit 9 when there is no result at all.")
 @click.option("--fail-on-upstream-error", is_flag=True, help="Exit 3 when an envelope says that its task failed.")
-@state_option
 @click.option(
     "--report",
     type=click.Path(path_type=Path),
@@ -116,11 +78,15 @@ def sync_command(
     *,
     location: Location,
     dest: Path,
+    dry_run: bool,
+    since: float | None,
+    until: float | None,
+    landing: Landing,
     settings: StoreSettings,
     output: Literal["table", "json", "jsonl"],
     report: Path | None,
     log_format: str,
-    **chosen: Any,
+    **more: Any,
 ) -> int:
     """Bring every result under LOCATION home to DEST.
 
@@ -133,20 +99,30 @@ def sync_command(
             cause="its folder does not exist",
             next_step=f"mkdir -p {report.parent}",
         )
+    if since is not None and until is not None and since >= until:
+        raise UsageError(
+            "--since is not before --until", cause="nothing can be modified after the one and before the other"
+        )
     progress = Progress(as_json=log_format == "json")
     started_at = time.time()
     try:
-        result = _run(location, dest, _options(chosen), settings, output, progress)
+        options = landing()
+        selection = dataclasses.replace(options.selection, since=since, until=until)
+        options = dataclasses.replace(options, selection=selection, dry_run=dry_run, **more)
+        result = _run(location, dest, options, settings, output, progress)
     except HarvesterError as error:
-        result = unstarted_report(location, dest, error, started_at, dry_run=chosen["dry_run"])
+        result = unstarted_report(location, dest, error, started_at, dry_run=dry_run)
     finally:
         progress.clear()
-    if report is not None:
-        write_report(report, result)
+    unwritten = None if report is None else _write(report, result)
     if output != "table" or result.run or result.error is None:
         _print(result, output)
     if result.error is None and not result.counts.listed:
         _tell_similar(location, dest, settings, progress)
+    if unwritten is not None and result.error is not None:
+        progress.say("warning", str(unwritten).replace("\n", "; "))
+    elif unwritten is not None:
+        result = dataclasses.replace(result, error=unwritten, exit_code=unwritten.exit_code)
     if result.error is not None:
         if log_format != "json":
             raise result.error
@@ -154,64 +130,25 @@ def sync_command(
     return int(result.exit_code)
 
 
+def _write(path: Path, report: SyncReport) -> DestinationUnusable | None:
+    """Write the report; return why it could not be, which shall not hide how the run itself went."""
+    try:
+        write_report(path, report)
+    except DestinationUnusable as error:
+        return error
+    return None
+
+
 def _tell_similar(location: Location, dest: Path, settings: StoreSettings, progress: Progress) -> None:
     """Say, of an empty location, whether keys begin with its name: a slash may have been meant otherwise."""
     similar = similar_key(location, settings)
     if similar is not None:
-        folder, _, name = location.prefix.rstrip("/").rpartition("/")
-        wider = parse_location(dataclasses.replace(location, prefix=folder).url)
+        wider, name = location.above(), location.prefix.rstrip("/").rpartition("/")[2]
         progress.say(
             "warning",
             f"there are keys such as {words.shown(similar)}, which {location} does not hold; to have them:\n"
             f"  nimble-harvester sync {wider} {dest} --include {shlex.quote(name + '*')}",
         )
-
-
-def _options(chosen: dict[str, Any]) -> SyncOptions:
-    limit: int | None = chosen["max_object_bytes"]
-    result = ResultOptions(
-        keep_compressed=chosen["keep_compressed"],
-        validation=Validation(chosen["validate"]),
-        user_schema=_read_schema(chosen["schema_file"]),
-    )
-    if limit is not None:
-        result = dataclasses.replace(result, max_content_bytes=limit)
-    return with_facts(
-        SyncOptions(
-            selection=Selection(tuple(chosen["include"]), tuple(chosen["exclude"]), chosen["since"], chosen["until"]),
-            result=result,
-            workers=chosen["workers"] or 0,
-            max_object_bytes=limit,
-            max_objects=chosen["max_objects"],
-            unsafe_names=chosen["unsafe_names"],
-            on_change=chosen["on_change"],
-            fail_on=chosen["fail_on"],
-            fail_on_empty=chosen["fail_on_empty"],
-            fail_on_upstream_error=chosen["fail_on_upstream_error"],
-            state_dir=chosen["state_dir"],
-            dry_run=chosen["dry_run"],
-        )
-    )
-
-
-def _read_schema(path: Path | None) -> str | None:
-    if path is None:
-        return None
-    # Loaded only here: a run without a schema of the user's needs no parser in this process.
-    from harvester.result import ResultReader, UserSchemaError
-
-    try:
-        text = path.read_text(encoding="utf-8")
-        ResultReader(ResultOptions(user_schema=text))
-    except UserSchemaError as error:
-        error.what = f"{path}: {error.what}"
-        raise
-    except (OSError, UnicodeDecodeError) as error:
-        cause = error.strerror or str(error) if isinstance(error, OSError) else "it is not UTF-8"
-        raise UsageError(
-            f"cannot read the schema {path}", cause=cause, next_step="--schema FILE takes a JSON Schema"
-        ) from error
-    return text
 
 
 def _run(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shlex
+import sys
 import time
 from collections import defaultdict
 from pathlib import Path
@@ -11,9 +14,11 @@ from pathlib import Path
 from harvester.cli import words
 from harvester.errors import DestinationUnusable, ExitCode, HarvesterError
 from harvester.location import Location
-from harvester.mirror import ObjectProblem, SyncCounts, SyncReport
+from harvester.mirror import ObjectProblem, SyncCounts, SyncReport, step_after
 
 _GROUPS = 20
+_NOT_RECORDED = {"upstream_error", "name_not_utf8"}
+_FILTERS = {"not_included", "excluded", "before_since", "after_until"}
 
 
 def render_report(report: SyncReport) -> str:
@@ -22,6 +27,9 @@ def render_report(report: SyncReport) -> str:
     if report.problems:
         lines.append("Problems:")
         lines.extend(problem_lines(report.problems))
+        recorded = [problem for problem in report.problems if problem.reason not in _NOT_RECORDED]
+        if len(recorded) > len({(problem.outcome, problem.reason) for problem in recorded}) and report.run:
+            lines.append(f"  each of them: nimble-harvester status {shlex.quote(report.destination)} --problems")
     if report.renamed:
         lines.append(
             f"{words.count(report.renamed, 'object')} landed under _keys/, because the key cannot be a path here."
@@ -36,7 +44,8 @@ def render_report(report: SyncReport) -> str:
     if report.counts.listed == 0 and report.error is None:
         lines.append(f"There is no object under {report.location}")
     elif report.counts.listed == report.counts.ignored and report.error is None:
-        lines.append(f"There is no result under {report.location}")
+        filtered = _FILTERS & set(report.ignored_by_reason)
+        lines.append(f"There is no result under {report.location}{' that the filters let through' if filtered else ''}")
     lines.append(_summary(report))
     return "\n".join(lines)
 
@@ -74,6 +83,9 @@ def problem_lines(problems: tuple[ObjectProblem, ...]) -> list[str]:
         lines.append(f"      e.g. {words.shown(first.key)}")
         if first.detail:
             lines.append(f"      {first.detail}")
+        step = step_after(reason) if outcome == "failed" else ""
+        if step:
+            lines.append(f"      to have {'it' if len(members) == 1 else 'them'}: {step}")
     if len(groups) > _GROUPS:
         lines.append(f"  and {len(groups) - _GROUPS:,} more kinds: see --format json")
     return lines
@@ -107,14 +119,37 @@ def unstarted_report(
 
 
 def write_report(path: Path, report: SyncReport) -> None:
-    """Write the JSON report to ``path``, whole or not at all. Raises DestinationUnusable."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    """Write the JSON report to ``path``, whole or not at all. Raises DestinationUnusable.
+
+    A link stays one; a device or a pipe is written to, never replaced.
+    """
+    text = json.dumps(report.as_document(), indent=2, ensure_ascii=False) + "\n"
+    target = path.resolve()
+    draft = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        draft.write_text(json.dumps(report.as_document(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        draft.replace(path)
+        if _is_standard_output(path):
+            # Not opened anew: two positions in one file write over one another.
+            sys.stdout.write(text)
+            sys.stdout.flush()
+            return
+        if path.exists() and not path.is_file():
+            with path.open("a", encoding="utf-8", errors="backslashreplace") as stream:
+                stream.write(text)
+            return
+        draft.write_text(text, encoding="utf-8", errors="backslashreplace")
+        draft.replace(target)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            draft.unlink()
         raise DestinationUnusable(
             f"cannot write the report {path}",
             cause=error.strerror or str(error),
             next_step="choose another file for --report",
         ) from error
+
+
+def _is_standard_output(path: Path) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(sys.stdout.fileno()))
+    except FileNotFoundError:
+        return False

@@ -10,6 +10,7 @@ import click
 from harvester.access import ProbeReport, probe_connection, worst_exit_code
 from harvester.cli.layout import wrapped
 from harvester.cli.parameters import LOCATION, format_option, store_options
+from harvester.cli.verdicts import show
 from harvester.cloud import StoreSettings
 from harvester.errors import ExitCode, UsageError
 from harvester.location import Location
@@ -76,15 +77,15 @@ def test_command(
         report = probe_connection(place, kind, deep=deep, settings=settings)
         reports.append(report)
         if output == "table":
-            print(("\n" if len(reports) > 1 else "") + _render(report))
+            show(("\n" if len(reports) > 1 else "") + _render(report))
         elif output == "jsonl":
-            print(json.dumps(report.as_document()))
+            show(json.dumps(report.as_document()))
     code = worst_exit_code([report.exit_code for report in reports])
     if output == "json":
-        print(json.dumps(_document(reports, code), indent=2))
+        show(json.dumps(_document(reports, code), indent=2))
     if output == "table" and len(reports) > 1:
         green = sum(report.ok for report in reports)
-        print(f"\n{'go' if code is ExitCode.OK else 'no-go'}: {green} of {len(reports)} green")
+        show(f"\n{'go' if code is ExitCode.OK else 'no-go'}: {green} of {len(reports)} green")
     for report in reports:
         if not report.ok:
             _print_failure(report)

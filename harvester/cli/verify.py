@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from harvester.cli import words
-from harvester.cli.parameters import DIRECTORY, format_option, state_option, store_options
+from harvester.cli.parameters import DESTINATION, format_option, state_option, store_options
 from harvester.mirror import Mark, StoreSettings, Verification
 
 
@@ -24,7 +24,7 @@ Examples:
   nimble-harvester verify ./results --remote --combined
 """,
 )
-@click.argument("dest", type=DIRECTORY)
+@click.argument("dest", type=DESTINATION)
 @click.option("--remote", is_flag=True, help="Hold it against the source's listing too.")
 @click.option("--combined", is_flag=True, help="Print every path with its mark, also those that are the same.")
 @state_option
@@ -53,4 +53,10 @@ def verify_command(
     else:
         told = [f"{number:,} {mark.name.lower()}" for mark in Mark if (number := report.counts.get(mark, 0))]
         click.echo(f"{dest}: {', '.join(told) or 'nothing has landed'}", err=combined)
+    if verification.holder is not None and report.exit_code:
+        click.echo(
+            f"warning: process {verification.holder.process} works on {dest}: what it lands meanwhile can show as a "
+            "difference; verify again when it has ended",
+            err=True,
+        )
     return int(report.exit_code)

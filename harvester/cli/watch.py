@@ -11,8 +11,8 @@ from typing import Literal
 import click
 
 from harvester.cli.arrivals import print_event, render_landing
-from harvester.cli.landing_options import landing_options
-from harvester.cli.parameters import DIRECTORY, DURATION, LOCATION, format_option, store_options
+from harvester.cli.landing_options import Landing, landing_options
+from harvester.cli.parameters import DESTINATION, DIRECTORY, DURATION, LOCATION, format_option, store_options
 from harvester.cli.progress import Progress
 from harvester.cli.signals import stop_signals
 from harvester.errors import UsageError
@@ -24,7 +24,7 @@ from harvester.events import (
     watch_queue,
 )
 from harvester.location import Location
-from harvester.mirror import Observer, StoreSettings, SyncOptions, SyncReport
+from harvester.mirror import Observer, StoreSettings, SyncReport
 
 _DEFAULT_INTERVAL = 30.0
 
@@ -40,7 +40,7 @@ Examples:
 """,
 )
 @click.argument("location", type=LOCATION)
-@click.argument("dest", type=DIRECTORY)
+@click.argument("dest", type=DESTINATION)
 @click.option("--every", type=DURATION, help="List LOCATION this often.  [default: 30s]")
 @click.option(
     "--queue",
@@ -91,7 +91,7 @@ def watch_command(
     lease: float,
     beside: tuple[Path, ...],
     foreign: Literal["leave", "delete"],
-    options: SyncOptions,
+    landing: Landing,
     settings: StoreSettings,
     output: Literal["table", "json", "jsonl"],
     log_format: str,
@@ -103,6 +103,7 @@ def watch_command(
     """
     _check(every, queue, lease)
     _check_only_with_queue(queue)
+    options = landing()
     progress = Progress(as_json=log_format == "json")
     with stop_signals() as received:
         observer = Observer(

@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Protocol
 
 from harvester.cloud.checksums import Checksum
+from harvester.cloud.diagnosis import Diagnosis, Question
 from harvester.cloud.exchange import Response
-from harvester.cloud.interface import FetchFailure, FetchRequest
+from harvester.cloud.interface import FetchRequest
 from harvester.cloud.problems import Problem
 from harvester.cloud.transports import BucketTransport, GcsTransport, S3Transport
 
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A further request that tells the causes of a refusal apart."""
-
-    method: str
-    """``GET`` or ``HEAD``."""
-    url: str
-    """Where to ask."""
-    headers: list[str]
-    """Header lines."""
-
-
-# Yields questions, is sent their answers (None when none came), returns the cause.
-Diagnosis = Generator[Question, Response | None, FetchFailure]
+__all__ = ["Diagnosis", "Dialect", "Question", "dialect_for"]
 
 
 class Dialect(Protocol):

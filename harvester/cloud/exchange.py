@@ -6,7 +6,6 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from io import BytesIO
 from typing import NamedTuple
 
@@ -124,6 +123,8 @@ def parse_http_date(text: str | None) -> float | None:
     """Return an HTTP date as seconds since the epoch, None when there is none to be read."""
     if not text:
         return None
+    from email.utils import parsedate_to_datetime
+
     try:
         return parsedate_to_datetime(text).timestamp()
     except ValueError:

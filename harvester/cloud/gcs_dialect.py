@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import orjson
 
 from harvester.cloud.checksums import Checksum, stated_by_gcs
-from harvester.cloud.dialects import Diagnosis, Question
+from harvester.cloud.diagnosis import Diagnosis, Question
 from harvester.cloud.exchange import Response
 from harvester.cloud.gcs_protocol import GcsRequests, problem_of
 from harvester.cloud.interface import Cause, FetchFailure, FetchRequest

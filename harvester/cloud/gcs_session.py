@@ -89,7 +89,9 @@ class GoogleSession:
         except refusals.DefaultCredentialsError as error:
             raise ConfigurationError(
                 "no Google credentials found",
-                cause="neither GOOGLE_APPLICATION_CREDENTIALS nor a login nor a metadata server offers any",
+                cause=_first_line(error)
+                if os.environ.get("GOOGLE_APPLICATION_CREDENTIALS")
+                else "neither GOOGLE_APPLICATION_CREDENTIALS nor a login nor a metadata server offers any",
                 next_step=LOGIN_COMMAND,
             ) from error
         except refusals.RefreshError as error:

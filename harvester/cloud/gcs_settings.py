@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from harvester.cloud.answers import Answer
-from harvester.cloud.bucket_settings import LifecycleRule, Unread, UnreadReason
-from harvester.cloud.interface import Cause, StoreSettings
+from harvester.cloud.bucket_settings import LifecycleRule, Unread, UnreadReason, unread
+from harvester.cloud.interface import StoreSettings
 from harvester.cloud.problems import Problem
 
 POLICY_VERSION = 3
@@ -68,8 +68,8 @@ class GcsSettingsReader:
         policy = self.read_policy()
         answer = self._client.bucket_json("GET", parameters=[("projection", "noAcl")])
         if answer.value is None:
-            unread = self._unread(answer, _GET_BUCKET)
-            return GcsSettings(self.bucket, unread, policy, unread, unread, unread, unread, unread, unread, unread)
+            gap = self._unread(answer, _GET_BUCKET)
+            return GcsSettings(self.bucket, gap, policy, gap, gap, gap, gap, gap, gap, gap)
         resource = answer.value
         access: Mapping[str, Any] = resource.get("iamConfiguration") or {}
         uniform: Mapping[str, Any] = access.get("uniformBucketLevelAccess") or {}
@@ -105,17 +105,9 @@ class GcsSettingsReader:
         return self._client.bucket_json("PUT", "/iam", document=policy)
 
     def _unread(self, answer: Answer[dict[str, Any]], permission: str) -> Unread:
-        problem = answer.problem
-        if problem is None:
-            return Unread(UnreadReason.NOT_OFFERED, permission)
-        self.problems.append(problem)
-        if problem.cause in {Cause.OBJECT_DENIED, Cause.CREDENTIALS}:
-            reason = UnreadReason.DENIED
-        elif problem.cause in {Cause.NETWORK, Cause.TIMEOUT, Cause.THROTTLED}:
-            reason = UnreadReason.UNREACHABLE
-        else:
-            reason = UnreadReason.NOT_OFFERED
-        return Unread(reason, permission, problem.code, problem.request_id)
+        if answer.problem is not None:
+            self.problems.append(answer.problem)
+        return unread(answer.problem, permission)
 
 
 def _lifecycle(lifecycle: Mapping[str, Any]) -> tuple[LifecycleRule, ...] | None:

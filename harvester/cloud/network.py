@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from harvester.cloud.interface import RetryPolicy
 from harvester.cloud.transports import Network
@@ -16,11 +16,21 @@ def resolve_network(base_url: str, retry: RetryPolicy, ca_bundle: str | None) ->
     ``ca_bundle`` is the SDK's own setting; without it REQUESTS_CA_BUNDLE, then the certificates of certifi.
     """
     parts = urlsplit(base_url)
-    proxies = {} if proxy_bypass(parts.netloc) else getproxies()
-    proxy = proxies.get(parts.scheme) or proxies.get("all", "")
+    proxy = _proxy(parts.scheme, parts.netloc)
     if parts.scheme != "https" and not proxy.startswith("https:"):
         return Network(None, proxy, retry)
     return Network(ca_bundle or os.environ.get("REQUESTS_CA_BUNDLE") or _default_bundle(), proxy, retry)
+
+
+def _proxy(scheme: str, host: str) -> str:
+    """Return the proxy for a host, empty for none."""
+    # Where nothing but the environment could name one, what reads it need not be loaded when it does not.
+    if sys.platform not in ("darwin", "win32") and not any(name.lower().endswith("_proxy") for name in os.environ):
+        return ""
+    from urllib.request import getproxies, proxy_bypass
+
+    proxies = {} if proxy_bypass(host) else getproxies()
+    return proxies.get(scheme) or proxies.get("all", "")
 
 
 def _default_bundle() -> str:

@@ -7,7 +7,7 @@ from collections.abc import Generator, Mapping
 from typing import TypeVar
 
 from harvester.cloud.checksums import Checksum, stated_by_s3
-from harvester.cloud.dialects import Diagnosis, Question
+from harvester.cloud.diagnosis import Diagnosis, Question
 from harvester.cloud.exchange import Response
 from harvester.cloud.interface import Cause, FetchFailure, FetchRequest
 from harvester.cloud.problems import Problem

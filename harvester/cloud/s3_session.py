@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from botocore import exceptions as refusals
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
 from harvester.cloud.aws_descriptions import descriptions
+from harvester.cloud.aws_logins import login_command
 from harvester.cloud.interface import StoreSettings
 from harvester.cloud.network import resolve_network
 from harvester.cloud.transports import AwsCredentials, Network, S3Transport
@@ -99,7 +100,7 @@ class AwsSession:
 
     def login_command(self) -> str:
         """Return the command that renews the credentials in use, or what to do where there is none."""
-        return _login_command(self.method, self._profile())
+        return login_command(self.method, self._profile())
 
     def _new_session(self) -> botocore.session.Session:
         session = botocore.session.Session(profile=self._settings.profile)
@@ -186,18 +187,6 @@ class _NoBody:
         return iter(())
 
 
-def _login_command(method: str, profile: str | None) -> str:
-    named = f" --profile {profile}" if profile else ""
-    commands: Mapping[str, str] = {
-        "sso": f"aws sso login{named}",
-        "login": f"aws login{named}",
-        "env": "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN anew",
-        "shared-credentials-file": f"aws configure{named}",
-        "config-file": f"aws configure{named}",
-    }
-    return commands.get(method, f"aws sso login{named}   (or renew the credentials the way you got them)")
-
-
 @contextmanager
 def explained(profile: str | None) -> Iterator[None]:
     """Turn botocore's refusals into this program's errors."""
@@ -209,11 +198,11 @@ def explained(profile: str | None) -> Iterator[None]:
         refusals.TokenRetrievalError,
     ) as error:
         raise ConfigurationError(
-            "the AWS SSO login has expired", cause=str(error), next_step=_login_command("sso", profile)
+            "the AWS SSO login has expired", cause=str(error), next_step=login_command("sso", profile)
         ) from error
     except refusals.LoginError as error:
         raise ConfigurationError(
-            "the AWS login has expired", cause=str(error), next_step=_login_command("login", profile)
+            "the AWS login has expired", cause=str(error), next_step=login_command("login", profile)
         ) from error
     except refusals.ClientError as error:
         raise _refused_by_sts(error, profile) from error
@@ -222,6 +211,13 @@ def explained(profile: str | None) -> Iterator[None]:
     except refusals.BotoCoreError as error:
         raise ConfigurationError(
             "the AWS configuration does not work", cause=str(error), next_step="aws configure list"
+        ) from error
+    except ValueError as error:
+        # botocore has no class of its own for this one.
+        raise ConfigurationError(
+            "the AWS endpoint is no URL",
+            cause="AWS_ENDPOINT_URL, or endpoint_url in the AWS configuration, starts with http:// or https://",
+            next_step="export AWS_ENDPOINT_URL=http://HOST:PORT, or unset it for AWS itself",
         ) from error
     except EOFError as error:
         raise ConfigurationError("a second factor was asked for and none was given") from error
@@ -235,7 +231,7 @@ def _refused_by_sts(error: refusals.ClientError, profile: str | None) -> Configu
         return ConfigurationError(
             "the AWS login has expired",
             cause=f"{code} from {error.operation_name}",
-            next_step=_login_command("", profile),
+            next_step=login_command("", profile),
             request_id=request_id,
         )
     return AccessDenied(

@@ -8,6 +8,7 @@ from harvester.cloud.exchange import BrokenExchange, HttpExchange, Response
 from harvester.cloud.interface import ObjectRef, StoreSettings
 from harvester.cloud.key_ranges import just_before, split_by_hexadecimal_digit
 from harvester.cloud.problems import error_of_broken, error_of_problem, printable
+from harvester.cloud.s3_environment import S3Session
 from harvester.cloud.s3_list_page import parse_page
 from harvester.cloud.s3_protocol import (
     PAGE_KEYS,
@@ -16,7 +17,6 @@ from harvester.cloud.s3_protocol import (
     object_of,
     problem_of,
 )
-from harvester.cloud.s3_session import AwsSession
 from harvester.cloud.transports import S3Transport
 from harvester.errors import ConnectionFailed
 from harvester.location import Location
@@ -32,7 +32,7 @@ class S3Store:
     def __init__(self, location: Location, settings: StoreSettings) -> None:
         """Raises ConfigurationError for a profile that does not exist; asks for no credentials yet."""
         self.location = location
-        self._session = AwsSession(location.bucket, settings)
+        self._session = S3Session(location.bucket, settings)
         self._region_known = False
 
     def list_pages(self, start: str = "", end: str | None = None) -> Iterator[list[ObjectRef]]:

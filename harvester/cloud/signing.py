@@ -11,7 +11,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from hashlib import sha256
-from hmac import digest as hmac_digest
+from hmac import new as new_hmac
 from urllib.parse import quote, urlsplit
 
 from harvester.cloud.transports import AwsCredentials
@@ -56,7 +56,7 @@ class RequestSigner:
             self._signed["x-amz-security-token"] = credentials.token
         self._stale = float("-inf")
         self._day = ""
-        self._key = b""
+        self._code = new_hmac(b"", digestmod="sha256")
 
     def sign(self, method: str, path: str, query: str = "") -> list[str]:
         """Return the header lines of a request without a body; ``path`` and ``query`` as they go over the wire."""
@@ -65,8 +65,7 @@ class RequestSigner:
             self._refresh(now)
         canonical = f"{method}\n{path}\n{query}\n{self._block}"
         to_sign = self._preamble + sha256(canonical.encode()).hexdigest()
-        signature = hmac_digest(self._key, to_sign.encode(), "sha256").hex()
-        return [self._authorization + signature, *self._lines]
+        return [self._authorization + self._signature(to_sign), *self._lines]
 
     def sign_body(self, method: str, path: str, query: str, body: bytes) -> list[str]:
         """Return the header lines of a request with a body."""
@@ -75,8 +74,13 @@ class RequestSigner:
         block, names, lines = self._headers(payload)
         canonical = f"{method}\n{path}\n{query}\n{block}"
         to_sign = self._preamble + sha256(canonical.encode()).hexdigest()
-        signature = hmac_digest(self._key, to_sign.encode(), "sha256").hex()
-        return [f"{self._credential}, SignedHeaders={names}, Signature={signature}", *lines]
+        return [f"{self._credential}, SignedHeaders={names}, Signature={self._signature(to_sign)}", *lines]
+
+    def _signature(self, to_sign: str) -> str:
+        # A copy of what has taken the key already costs half of a new one.
+        code = self._code.copy()
+        code.update(to_sign.encode())
+        return code.hexdigest()
 
     def _refresh(self, now: float) -> None:
         moment = time.gmtime(now)
@@ -86,8 +90,8 @@ class RequestSigner:
         if day != self._day:
             key = b"AWS4" + self._credentials.secret_key.encode()
             for part in (day, self._region, self._service, "aws4_request"):
-                key = hmac_digest(key, part.encode(), "sha256")
-            self._key = key
+                key = new_hmac(key, part.encode(), "sha256").digest()
+            self._code = new_hmac(key, digestmod="sha256")
             self._day = day
         self._preamble = f"AWS4-HMAC-SHA256\n{self._timestamp}\n{scope}\n"
         self._credential = f"Authorization: AWS4-HMAC-SHA256 Credential={self._credentials.access_key}/{scope}"

@@ -14,14 +14,16 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
-from harvester.cloud.queues import MessageQueue, QueueMessage, is_subscription, open_queue
+from harvester.cloud.queue_opening import open_queue
+from harvester.cloud.queues import MessageQueue, QueueMessage, is_subscription
 from harvester.errors import AccessDenied, HarvesterError, Interrupted, UsageError
 from harvester.events.account import LandingTally, MessageCounts, WatchReport
 from harvester.events.delivery_threads import Leases, NothingCame, Receiver
-from harvester.events.notices import Announced, Notice, Unreadable, read_gcs_notice, read_s3_notice
+from harvester.events.notices import Announced
 from harvester.events.patience import Backoff, Sayings, sleep_unless_stopped, worth_waiting
+from harvester.events.reading import Reading, newest_versions, read_message
 from harvester.events.state import EventState
 from harvester.location import Location
 from harvester.mirror import (
@@ -63,12 +65,6 @@ class QueueWatchOptions:
     """End when the queue has nothing more to give."""
     idle_exit: float | None = None
     """End when no message could be worked off for this many seconds; None for never."""
-
-
-class _Reading(NamedTuple):
-    message: QueueMessage
-    keys: tuple[str, ...]
-    obstacle: str
 
 
 def watch_queue(
@@ -244,10 +240,11 @@ class _QueueWatch:
     ) -> None:
         settled = False
         try:
-            announced: list[Announced] = []
-            readings = [self._read(message, announced) for message in messages]
+            readings = [read_message(message, self._location) for message in messages]
+            for reading in readings:
+                self._take_note(reading)
             self._outcomes.clear()
-            refs = self._resolve(announced, intake)
+            refs = self._resolve([each for reading in readings for each in reading.announced], intake)
             try:
                 intake.land(refs)
                 intake.make_durable()
@@ -268,54 +265,31 @@ class _QueueWatch:
         self._has_worked = True
         self._backoff.reset()
 
-    def _read(self, message: QueueMessage, announced: list[Announced]) -> _Reading:
-        notice: Notice | Unreadable
-        if self._location.scheme == "gs":
-            notice = read_gcs_notice(message.attributes, message.body)
-        else:
-            notice = read_s3_notice(message.body)
-        if isinstance(notice, Unreadable):
-            self._say("unreadable", f"the message {message.id} of {self._address} is left: {notice.reason}")
-            return _Reading(message, (), "unreadable")
-        self._others.update(notice.others)
-        ours = [each for each in notice.announced if self._is_ours(each)]
-        obstacle = ""
-        if len(ours) < len(notice.announced):
-            stranger = next(each for each in notice.announced if not self._is_ours(each))
-            kept = self._watching.foreign == "leave"
-            obstacle = "foreign" if kept else ""
+    def _take_note(self, reading: Reading) -> None:
+        name = f"the message {reading.message.id}"
+        self._others.update(reading.others)
+        if reading.unreadable:
+            self._say("unreadable", f"{name} of {self._address} is left: {reading.unreadable}")
+        if reading.elsewhere is not None:
             self._say(
                 "about another place",
-                f"the message {message.id} is {'left' if kept else 'deleted'}: it announces"
-                f" {self._location.scheme}://{stranger.bucket}/{_printable(stranger.key)}, which is not in"
-                f" {self._location.url}",
+                f"{name} is {'left' if self._obstacle(reading) else 'deleted'}: it announces"
+                f" {self._location.scheme}://{reading.elsewhere.bucket}/{_printable(reading.elsewhere.key)}, which is"
+                f" not in {self._location.url}",
             )
-        announced.extend(ours)
-        return _Reading(message, tuple(each.key for each in ours), obstacle)
 
-    def _is_ours(self, announced: Announced) -> bool:
-        return announced.bucket == self._location.bucket and announced.key.startswith(self._location.prefix)
+    def _obstacle(self, reading: Reading) -> str:
+        """Return why a message is left, whatever becomes of the objects it announces here; empty when it is not."""
+        if reading.unreadable:
+            return "unreadable"
+        return "foreign" if reading.elsewhere is not None and self._watching.foreign == "leave" else ""
 
     def _resolve(self, announced: Iterable[Announced], intake: Intake) -> list[ObjectRef]:
-        """Return what to land: as announced where that can only be the newest version, else as the store says.
-
-        Messages come late, twice and in any order. AWS's own pages disagree on how ``sequencer`` values of different
-        length compare; the store does not.
-        """
-        refs: dict[str, ObjectRef] = {}
-        unclear: set[str] = set()
-        for each in announced:
-            if not each.etag or each.size is None:
-                unclear.add(each.key)
-                continue
-            ref = ObjectRef(each.key, each.size, each.etag, each.at)
-            if refs.setdefault(each.key, ref)[:3] != ref[:3] or intake.knows_another(ref):
-                unclear.add(each.key)
-        for key in unclear:
-            refs.pop(key, None)
+        """Return what to land: as announced where that can only be the newest version, else as the store says."""
+        refs, unclear = newest_versions(announced, intake.knows_another)
         with ThreadPoolExecutor(_LOOKUPS) as pool:
-            found = pool.map(lambda key: _head(intake, key), sorted(unclear))
-            for key, answer in zip(sorted(unclear), found, strict=True):
+            found = pool.map(lambda key: _head(intake, key), unclear)
+            for key, answer in zip(unclear, found, strict=True):
                 if isinstance(answer, ObjectRef):
                     refs[key] = answer
                 elif answer is None:
@@ -348,7 +322,7 @@ class _QueueWatch:
 
     def _conclude(
         self,
-        readings: Sequence[_Reading],
+        readings: Sequence[Reading],
         source: MessageQueue,
         leases: Leases,
         *,
@@ -359,15 +333,16 @@ class _QueueWatch:
         unreached: list[QueueMessage] = []
         left: Counter[str] = Counter()
         for reading in readings:
-            outcomes = [self._outcomes.get(key) for key in reading.keys]
+            outcomes = [self._outcomes.get(each.key) for each in reading.announced]
+            obstacle = self._obstacle(reading)
             if None in outcomes:
                 if not interrupted:
                     raise AssertionError("an announced object was not accounted for")
                 unreached.append(reading.message)
             elif "failed" in outcomes:
                 left["failed"] += 1
-            elif reading.obstacle:
-                left[reading.obstacle] += 1
+            elif obstacle:
+                left[obstacle] += 1
             else:
                 done.append(reading.message)
         leases.let_go([reading.message for reading in readings])

@@ -271,10 +271,13 @@ class Manifest:
             raise _translate(error, self.path) from error
 
     def evict(self, keys: Iterable[str]) -> None:
-        """Mark keys as freed here on purpose."""
-        self._database.execute("BEGIN IMMEDIATE")
-        self._database.executemany("UPDATE objects SET evicted = 1 WHERE key = ?", ((key,) for key in keys))
-        self._database.execute("COMMIT")
+        """Mark keys as freed here on purpose. Raises DestinationUnusable when the disk is full."""
+        try:
+            with self._database:
+                self._database.execute("BEGIN IMMEDIATE")
+                self._database.executemany("UPDATE objects SET evicted = 1 WHERE key = ?", ((key,) for key in keys))
+        except sqlite3.DatabaseError as error:
+            raise _translate(error, self.path) from error
 
     # Reading
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from harvester.cloud import ObjectRef, StoreSettings
+    from harvester.mirror.breaker import step_after
     from harvester.mirror.destination import state_directory
     from harvester.mirror.engine import sync
     from harvester.mirror.eviction import EvictReport, evict
@@ -74,6 +75,7 @@ __all__ = [
     "similar_key",
     "source_of",
     "state_directory",
+    "step_after",
     "sync",
     "unreadable_error",
 ]
@@ -82,6 +84,7 @@ _HOMES = {
     name: module
     for module, names in {
         "harvester.cloud": ("ObjectRef", "StoreSettings"),
+        "harvester.mirror.breaker": ("step_after",),
         "harvester.mirror.destination": ("state_directory",),
         "harvester.mirror.engine": ("sync",),
         "harvester.mirror.eviction": ("EvictReport", "evict"),

@@ -36,6 +36,11 @@ _NEXT_STEPS = {
 }
 
 
+def step_after(reason: str) -> str:
+    """Return what to do about objects that could not be fetched for ``reason``; empty where a later run may help."""
+    return next((step for cause, step in _NEXT_STEPS.items() if cause == reason), "")
+
+
 class Breaker:
     """Watches how fetches end.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import fcntl
 import os
@@ -101,8 +100,25 @@ def read_destination(destination: Path, state_dir: Path | None = None) -> Iterat
         yield OpenDestination(destination.resolve(), manifest)
 
 
+def _is_destination(folder: Path) -> bool:
+    # Where it may not be looked, nothing of ours can be in the way.
+    return os.path.exists(state_folder(folder) / LOCK_NAME)  # noqa: PTH110  # Path.exists raises there
+
+
 def check_apart(location: Location, destination: Path) -> None:
-    """Raise UsageError when a ``file`` location and the destination hold one another: it would feed on itself."""
+    """Raise UsageError for a new destination in another one, or when a ``file`` location and it hold one another.
+
+    The outer destination could replace files of the inner one; the location would feed on itself.
+    """
+    outer = (
+        None if _is_destination(destination) else next(filter(_is_destination, destination.absolute().parents), None)
+    )
+    if outer is not None:
+        raise UsageError(
+            f"{destination} lies in {outer}, which is a destination of its own",
+            cause="what lands in the outer one could take the place of what has landed in the inner one",
+            next_step=f"choose a destination beside it; if {outer} became one by mistake, remove {state_folder(outer)}",
+        )
     if location.scheme != "file":
         return
     source, target = Path(location.prefix).resolve(), destination.resolve()
@@ -251,6 +267,9 @@ def file_digest(path: Path) -> str | None:
 
 def flush_file_system(root: Path) -> None:
     """Return when everything written to the destination's file system so far is on the disk."""
+    # Loaded by the runs that have landed something.
+    import ctypes
+
     syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
     if syncfs is None:
         os.sync()

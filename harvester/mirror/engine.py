@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -72,6 +71,8 @@ def _known_state(destination: Path, options: SyncOptions) -> Iterator[Manifest]:
         with Manifest(path, readonly=True) as manifest:
             yield manifest
     else:
+        import tempfile
+
         with tempfile.TemporaryDirectory() as folder, Manifest(Path(folder) / "manifest.sqlite") as manifest:
             yield manifest
 

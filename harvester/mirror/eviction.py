@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,13 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from harvester.errors import DestinationUnusable
-from harvester.manifest import LandedRow, Manifest
-from harvester.mirror.destination import open_destination, read_destination
+from harvester.manifest import DestinationLock, LandedRow, Manifest
+from harvester.mirror.destination import LOCK_NAME, OpenDestination, open_destination, read_destination, state_folder
 from harvester.mirror.inside import InsideTree
 from harvester.mirror.landing import Destination
 
 EVICT_REPORT_SCHEMA = "nimble-harvester/evict-report/v1"
 _BATCH = 1_000
+_ROOM_BYTES = 1024 * 1024
+_ROOM_INODES = 8
 # What the system says of a link, or of a file, in a folder's place.
 _LEADS_ELSEWHERE = frozenset({errno.ELOOP, errno.ENOTDIR})
 
@@ -70,6 +73,8 @@ def evict(
             held = [row for row in rows if _lies_inside(inside, row)]
             size = sum(row.content_size for row in held)
             return EvictReport(str(destination), len(held), size, len(rows) - len(held), dry_run=True)
+        if _is_full(opened.root):
+            _make_room(opened, through, before)
     eviction = _Eviction()
     with open_destination(destination, state_dir) as opened:
         tree = Destination(str(opened.root), "evict")
@@ -82,6 +87,26 @@ def evict(
                 batch = []
         eviction.remove(tree, opened.manifest, batch)
     return EvictReport(str(destination), eviction.objects, eviction.bytes, eviction.outside, dry_run=False)
+
+
+def _is_full(root: Path) -> bool:
+    """Return whether the disk has no room for the manifest to be opened for writing."""
+    found = os.statvfs(root)
+    no_inodes = bool(found.f_files) and found.f_favail < _ROOM_INODES
+    return no_inodes or found.f_bavail * found.f_frsize < _ROOM_BYTES
+
+
+def _make_room(opened: OpenDestination, through: int | None, before: float | None) -> None:
+    """Remove the first files of an eviction ahead of their mark, which a full disk has no room for.
+
+    Should the eviction not come to mark them, the next run fetches them again.
+    """
+    with DestinationLock(state_folder(opened.root) / LOCK_NAME):
+        tree = Destination(str(opened.root), "evict")
+        for row in _evictable(opened.manifest, through, before):
+            if not _is_full(opened.root):
+                return
+            _unlink(tree, row)
 
 
 def _evictable(manifest: Manifest, through: int | None, before: float | None) -> Iterator[LandedRow]:
@@ -104,6 +129,8 @@ def _lies_inside(inside: InsideTree, row: LandedRow) -> bool:
 
 
 class _Eviction:
+    """What one eviction has removed so far."""
+
     def __init__(self) -> None:
         self.objects = 0
         self.bytes = 0
@@ -112,19 +139,37 @@ class _Eviction:
     def remove(self, tree: Destination, manifest: Manifest, rows: list[LandedRow]) -> None:
         # Marked first: a file that outlives its mark is removed by the next eviction, one that is gone without a mark
         # would be fetched again.
-        manifest.evict(row.key for row in rows)
+        try:
+            manifest.evict(row.key for row in rows)
+        except DestinationUnusable:
+            # A disk that is full to the last byte takes no mark before something is removed.
+            self._unlink(tree, rows)
+            manifest.evict(row.key for row in rows)
+        else:
+            self._unlink(tree, rows)
+
+    def _unlink(self, tree: Destination, rows: list[LandedRow]) -> None:
         for row in rows:
-            try:
-                tree.remove(row.path)
-            except OSError as error:
-                if error.errno not in _LEADS_ELSEWHERE:
-                    raise DestinationUnusable(
-                        f"cannot remove {row.path}",
-                        cause=error.strerror or str(error),
-                        next_step=f"look at {tree.root}/{row.path}, then run the same command again",
-                    ) from error
-                self.outside += not row.evicted
+            lay_inside = _unlink(tree, row)
+            if row.evicted:
+                continue
+            if lay_inside:
+                self.objects += 1
+                self.bytes += row.content_size
             else:
-                if not row.evicted:
-                    self.objects += 1
-                    self.bytes += row.content_size
+                self.outside += 1
+
+
+def _unlink(tree: Destination, row: LandedRow) -> bool:
+    """Remove a landed file; return False, and leave it alone, when a link leads elsewhere."""
+    try:
+        tree.remove(row.path)
+    except OSError as error:
+        if error.errno in _LEADS_ELSEWHERE:
+            return False
+        raise DestinationUnusable(
+            f"cannot remove {row.path}",
+            cause=error.strerror or str(error),
+            next_step=f"look at {tree.root}/{row.path}, then run the same command again",
+        ) from error
+    return True

@@ -12,7 +12,16 @@ from harvester.cloud import ObjectRef
 from harvester.manifest import LandedRow, Manifest, ProblemRow
 from harvester.mirror.inside import InsideTree
 from harvester.mirror.paths import PathClaims, own_path, safe_path
-from harvester.mirror.plan import Action, ActionKind, CompiledSelection, LocalFile, PlanOptions, decide, same_version
+from harvester.mirror.plan import (
+    UNCHANGED,
+    Action,
+    ActionKind,
+    CompiledSelection,
+    LocalFile,
+    PlanOptions,
+    decide,
+    same_version,
+)
 
 _Row = TypeVar("_Row", LandedRow, ProblemRow)
 _LONGEST_PATH = 4096
@@ -46,14 +55,14 @@ class SortedRows(Generic[_Row]):
 
     def take(self, key: str) -> _Row | None:
         """Return the row of ``key``, None when there is none."""
-        while self._next is not None and self._next.key < key:
-            self.skipped.append(self._next)
-            self._next = next(self._rows, None)
-        if self._next is None or self._next.key != key:
+        row = self._next
+        while row is not None and row.key < key:
+            self.skipped.append(row)
+            row = self._next = next(self._rows, None)
+        if row is None or row.key != key:
             return None
-        found = self._next
         self._next = next(self._rows, None)
-        return found
+        return row
 
     def finish(self, end: str | None) -> None:
         """Skip the rows whose key is smaller than ``end``; all that are left when it is None."""
@@ -103,6 +112,7 @@ class RangePlanner:
         self._inside = InsideTree(naming.root)
         self._room = _LONGEST_PATH - len(os.fsencode(naming.root)) - 2
         self._selection = selection
+        self._takes_all = selection.selects_all
         self._options = options
         self._free_folders: set[str] = set()
         self.last_key = ""
@@ -138,10 +148,13 @@ class RangePlanner:
         self._rows.finish(end)
 
     def _plan(self, ref: ObjectRef, row: LandedRow | None, problem: ProblemRow | None) -> Planned:
-        relative_key = ref.key[self._prefix_length :]
         local = None
         if row is not None and not row.evicted and same_version(ref, row):
             local = self._local(row.path)
+            # What an object of a run with nothing to do is; ``decide`` would come to the same.
+            if self._takes_all and problem is None and ref.size and local == (row.content_size, row.mtime_ns):
+                return Planned(ref, UNCHANGED, "", row, None)
+        relative_key = ref.key[self._prefix_length :]
         action = decide(ref, relative_key, row, problem, local, self._selection, self._options)
         kind = action.kind
         if kind is ActionKind.IGNORE or kind is ActionKind.UNCHANGED:
@@ -158,9 +171,7 @@ class RangePlanner:
             found = self._inside.lstat(path)
         except (FileNotFoundError, NotADirectoryError):
             return None
-        if not stat.S_ISREG(found.st_mode):
-            return LocalFile(found.st_size, -2)
-        return LocalFile(found.st_size, found.st_mtime_ns)
+        return LocalFile(found.st_size, found.st_mtime_ns if stat.S_ISREG(found.st_mode) else -2)
 
     def _path(self, relative_key: str, key: str) -> tuple[str, str]:
         """Return the path of a key that has none yet, and why it is refused."""

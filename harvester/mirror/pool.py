@@ -178,11 +178,6 @@ class WorkerPool:
             # It died; its end of the line is read by ``collect``, which takes the work back.
             return
 
-    @staticmethod
-    def wait_for(file: int, timeout: float) -> None:
-        """Wait until a file descriptor is readable, at most ``timeout`` seconds."""
-        wait([file], timeout)
-
     def collect(self, timeout: float, *others: int) -> tuple[list[Outcome], bool]:
         """Wait for outcomes at most ``timeout`` seconds, or until a file descriptor of ``others`` is readable.
 

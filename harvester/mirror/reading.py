@@ -56,6 +56,8 @@ class ReadAccount:
     """Objects freed here on purpose."""
     without_rows: int = 0
     """Objects that are no JSON: media, or landed without validation."""
+    without_value: int = 0
+    """Results that lack the value selected."""
     unreadable: list[str] = field(default_factory=list)
     """Paths that are not what was landed."""
 
@@ -73,9 +75,16 @@ def read(
 
     ``after`` is a cursor: the ``seq`` of the last row already taken. ``run`` keeps to one run, ``selected`` (a path
     like ``data.markdown``) to one value of each result; results that lack it are left out. Raises ConfigurationError
-    when the destination was never synced, UsageError for a run that never was, and, when it has yielded all it could,
-    IntegrityError for landed files that are missing or altered, unless an ``account`` takes note of them.
+    when the destination was never synced, UsageError for a run that never was or a path with an empty step, and, when
+    it has yielded all it could, IntegrityError for landed files that are missing or altered, unless an ``account``
+    takes note of them.
     """
+    if selected is not None and not all(selected.split(".")):
+        raise UsageError(
+            f"not a path: {selected!r}",
+            cause="between its dots it has keys, or positions in an array from 0",
+            next_step="for example data.markdown or data.parsing.0.title",
+        )
     noted = account or ReadAccount()
     with read_destination(Path(destination), state_dir) as opened:
         inside = InsideTree(opened.root)
@@ -122,7 +131,9 @@ def _results(inside: InsideTree, row: LandedRow, selected: str | None, account: 
             return
         for text in rows(path, Shape(row.shape)):
             wanted = text if selected is None else select(text, selected)
-            if wanted is not None:
+            if wanted is None:
+                account.without_value += 1
+            else:
                 yield ResultRow(wanted, row.seq, row.run, shown_key(row.key), row.etag, row.task_id, row.landed_at)
     except (OSError, ValueError, HarvesterError):
         account.unreadable.append(row.path)

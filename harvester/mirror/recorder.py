@@ -73,7 +73,8 @@ class Recorder:
             self._returned.append(row.key)
         if action.kind is ActionKind.UNCHANGED:
             tally.unchanged += 1
-            self._unchanged(planned)
+            if problem is not None or self._options.fail_on_upstream_error:
+                self._unchanged(planned)
         elif action.kind is ActionKind.IGNORE:
             tally.ignored[action.reason] += 1
         elif action.kind is ActionKind.REFUSE:
@@ -212,7 +213,8 @@ class Recorder:
             self._unstored.append(ObjectProblem(key, "refused", refused.reason, "", known=False))
             self.tally.new_problems += 1
             return
-        self._problem(refused, "refused", refused.reason, f"{refused.size} bytes", previous)
+        detail = f"{refused.size} bytes" if refused.reason == "too_large" else ""
+        self._problem(refused, "refused", refused.reason, detail, previous)
 
     def _problem(
         self,
@@ -345,7 +347,7 @@ class Recorder:
         # A dry run has written nothing, and still holds all of its own.
         rows = self._problems if self._options.dry_run else self._manifest.problems()
         stored = [
-            ObjectProblem(row.key, row.outcome, row.reason, row.detail, row.first_run < row.run)
+            ObjectProblem(row.key, row.outcome, row.reason, row.detail, row.first_run != row.run)
             for row in rows
             if row.run == self._run
         ]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import select
 import time
 from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harvester.cloud import FetchRequest, Store
 from harvester.errors import HarvesterError, Interrupted
@@ -16,9 +18,12 @@ from harvester.mirror.options import Observer, SyncOptions
 from harvester.mirror.outcomes import Assignment, DestinationFault, Failed, Outcome
 from harvester.mirror.plan import ActionKind
 from harvester.mirror.planner import Planned
-from harvester.mirror.pool import Launched, WorkerPool, launch
 from harvester.mirror.recorder import Recorder, aside_path
 from harvester.mirror.report import SyncProgress
+
+if TYPE_CHECKING:
+    # Loaded when there is work for it: a run that has nothing to do ends sooner.
+    from harvester.mirror.pool import Launched, WorkerPool
 
 _READY = 2_000
 _WAIT_SECONDS = 0.2
@@ -48,6 +53,8 @@ class Transfers:
 
     def expect_many(self) -> None:
         """Start the worker processes now, so that they are ready when the first objects are."""
+        from harvester.mirror.pool import launch
+
         self._launched = [launch(self._store.location.scheme) for _ in range(self._options.worker_count)]
 
     @property
@@ -94,7 +101,9 @@ class Transfers:
         pool = self._pool
         if pool is None:
             if wake is not None:
-                WorkerPool.wait_for(wake, timeout)
+                waiting = select.poll()
+                waiting.register(wake, select.POLLIN)
+                waiting.poll(timeout * 1000)
         else:
             pool.hand_out(self._ready)
             outcomes, expired = pool.collect(timeout, *(() if wake is None else (wake,)))
@@ -106,6 +115,8 @@ class Transfers:
             self._tell_progress()
 
     def _start_pool(self) -> WorkerPool:
+        from harvester.mirror.pool import WorkerPool
+
         launched, self._launched = self._launched, []
         return WorkerPool(
             self._options.worker_count,

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 from harvester.cloud import ObjectRef, StoreSettings, open_store
 from harvester.errors import ConfigurationError, ExitCode
 from harvester.location import parse_location
-from harvester.manifest import LandedRow, Manifest
-from harvester.mirror.destination import file_digest, read_destination
+from harvester.manifest import LandedRow, LockHolder, Manifest, read_lock_holder
+from harvester.mirror.destination import LOCK_NAME, file_digest, read_destination, state_folder
 from harvester.mirror.inside import InsideTree
 from harvester.mirror.paths import STATE_FOLDER
 from harvester.mirror.plan import same_version
@@ -94,6 +94,8 @@ class Verification:
         self._state_dir = state_dir
         self._settings = settings or StoreSettings()
         self._counts: Counter[Mark] = Counter()
+        self.holder: LockHolder | None = None
+        """The live run that was met at the begin or the end: what it lands meanwhile can show as a difference."""
 
     def __iter__(self) -> Iterator[Verified]:
         """Yield every path of the manifest, then what the manifest does not know.
@@ -101,6 +103,8 @@ class Verification:
         Raises ConfigurationError when the destination was never synced, and with ``remote`` what a listing raises.
         """
         with read_destination(self._destination, self._state_dir) as opened:
+            lock = state_folder(opened.root) / LOCK_NAME
+            self.holder = read_lock_holder(lock)
             if self._remote:
                 found = _against_source(opened.root, opened.manifest, self._settings)
             else:
@@ -111,6 +115,7 @@ class Verification:
             for path in _unknown_files(opened.root, opened.manifest):
                 self._counts[Mark.EXTRA] += 1
                 yield Verified(Mark.EXTRA, path, "not in the manifest")
+            self.holder = self.holder or read_lock_holder(lock)
 
     def report(self) -> VerifyReport:
         """Return the counts of what was iterated."""

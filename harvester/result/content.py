@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import BinaryIO
 
 from xxhash import xxh3_128
 
 from harvester.result.inflate import CHUNK_BYTES, inflate_blocks, read_blocks
 from harvester.result.record import Reason, Refused
+
+_BLOCKS_AHEAD = 2
 
 
 class ContentStream(io.RawIOBase):
@@ -25,7 +28,8 @@ class ContentStream(io.RawIOBase):
         self._source = source
         self._digest = xxh3_128()
         blocks = read_blocks(source)
-        self._blocks = inflate_blocks(blocks, max_content_bytes) if compressed else _bounded(blocks, max_content_bytes)
+        bounded = inflate_blocks(blocks, max_content_bytes) if compressed else _bounded(blocks, max_content_bytes)
+        self._blocks = _ahead(bounded)
         self._pending: deque[bytes] = deque()
         """Blocks pulled and not yet read."""
 
@@ -85,6 +89,15 @@ class ContentStream(io.RawIOBase):
         if self.sink is not None:
             self.sink.write(block)
         return block
+
+
+def _ahead(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield blocks that a thread makes some ahead: inflating needs no interpreter, and leaves it to what reads them."""
+    with ThreadPoolExecutor(1, "inflate") as thread:
+        coming = deque(thread.submit(next, blocks, b"") for _ in range(_BLOCKS_AHEAD))
+        while block := coming.popleft().result():
+            coming.append(thread.submit(next, blocks, b""))
+            yield block
 
 
 def _bounded(blocks: Iterator[bytes], max_content_bytes: int) -> Iterator[bytes]:

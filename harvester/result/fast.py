@@ -19,9 +19,11 @@ from harvester.result.record import Shape
 from harvester.result.row_count import RowCount
 from harvester.result.scan import MAX_DEPTH, MAX_NUMBER_DIGITS
 
-# A number of more than 4,300 digits covers at least eight of the samples taken every 512 bytes.
+# A number of more than 4,300 digits covers at least eight of the samples taken every 512 bytes; so many in a row
+# may be chance.
 _SAMPLE_EVERY: Final = 512
-_LONG_NUMBER_SAMPLE = re.compile(rb"[-+.0-9eE]{%d}" % (MAX_NUMBER_DIGITS // _SAMPLE_EVERY))
+_SAMPLES_OF_A_LONG_NUMBER = re.compile(rb"[-+.0-9eE]{%d,}" % (MAX_NUMBER_DIGITS // _SAMPLE_EVERY)).finditer
+_LONG_NUMBER = re.compile(rb"[-+.0-9eE]{%d}" % (MAX_NUMBER_DIGITS + 1)).search
 # orjson refuses more than 1,024 levels; with this many around it, a document of more than 1,000.
 _ORJSON_MAX_DEPTH: Final = 1024
 _WRAPPING = _ORJSON_MAX_DEPTH - MAX_DEPTH
@@ -31,7 +33,7 @@ _MAX_ARRAY_BYTES: Final = 4 * 1024**2
 
 _UTF8_PIECE: Final = 64 * 1024
 
-_QUOTE, _OPEN_OBJECT, _CLOSE_OBJECT, _OPEN_ARRAY, _NULL = b'"{}[n'
+_QUOTE, _OPEN_OBJECT, _OPEN_ARRAY, _NULL = b'"{[n'
 
 
 class _Object(msgspec.Struct, gc=False):
@@ -99,9 +101,7 @@ def glance(content: bytes) -> Glance | None:
         _check_utf8(content)
     except _GIVEN_UP:
         return None
-    if found is None or _LONG_NUMBER_SAMPLE.search(content[::_SAMPLE_EVERY]):
-        return None
-    return found
+    return None if found is None or _may_hold_a_long_number(content) else found
 
 
 def is_row(text: bytes) -> bool:
@@ -110,7 +110,7 @@ def is_row(text: bytes) -> bool:
         _ROW.decode(text)
     except _GIVEN_UP:
         return False
-    if _LONG_NUMBER_SAMPLE.search(text[::_SAMPLE_EVERY]):
+    if _may_hold_a_long_number(text):
         return False
     return len(text) <= 2 * MAX_DEPTH or _is_shallow(text)
 
@@ -125,14 +125,20 @@ def count_good_lines(block: bytes) -> int | None:
         _check_utf8(block)
     except _GIVEN_UP:
         return None
-    if _LONG_NUMBER_SAMPLE.search(block[::_SAMPLE_EVERY]):
+    if _may_hold_a_long_number(block):
         return None
-    lines = [line for line in block.split(b"\n") if line]
-    # An object a line: none spans two lines, as } and { never follow one another inside one; so no
-    # line holds two.
-    if len(lines) != rows or not all(line[0] == _OPEN_OBJECT and line[-1] == _CLOSE_OBJECT for line in lines):
+    text = block.removesuffix(b"\n")
+    # An object a line: } and { never follow one another inside one, so where every line break lies between them, and
+    # there are as many pieces as objects, none spans two lines and no line holds two.
+    pieces = text.split(b"}\n{")
+    if len(pieces) != rows or text.count(b"\n") != rows - 1 or not (text.startswith(b"{") and text.endswith(b"}")):
         return None
-    return None if max(map(len, lines), default=0) > 2 * MAX_DEPTH else rows
+    longest = max(map(len, pieces)) + 2
+    return rows if longest <= 2 * MAX_DEPTH or all(map(_is_shallow_line, text.split(b"\n"))) else None
+
+
+def _is_shallow_line(line: bytes) -> bool:
+    return len(line) <= 2 * MAX_DEPTH or _is_shallow(line)
 
 
 def _object(content: bytes) -> Glance | None:
@@ -146,6 +152,15 @@ def _object(content: bytes) -> Glance | None:
         return None
     # Every level takes two bytes.
     return None if len(content) - texts > 2 * MAX_DEPTH and not _is_shallow(content, data) else found
+
+
+def _may_hold_a_long_number(content: bytes) -> bool:
+    """Say whether a number, or a text that looks like one, has more digits than one may have."""
+    for samples in _SAMPLES_OF_A_LONG_NUMBER(content[::_SAMPLE_EVERY]):
+        first, end = samples.span()
+        if _LONG_NUMBER(content, max(0, first - 1) * _SAMPLE_EVERY, (end + 1) * _SAMPLE_EVERY):
+            return True
+    return False
 
 
 def _check_utf8(content: bytes) -> None:

@@ -12,15 +12,22 @@ schemas look at.
 
 from __future__ import annotations
 
-import codecs
 import json
 import re
 from collections.abc import Callable
-from functools import cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
+from harvester.result.json_patterns import (
+    FLAT_LEVELS,
+    match_number,
+    match_number_bytes,
+    match_string_rest,
+    match_white_space,
+    runs,
+)
 from harvester.result.record import Reason, Refused
 from harvester.result.row_count import RowCount
+from harvester.result.utf8 import LONGEST_MARK, Utf8Check, refuse_byte_order_mark
 
 MAX_DEPTH: Final = 1000
 """Levels of nesting; the outermost array or object is the first."""
@@ -32,26 +39,9 @@ _CAPTURED_STRINGS = frozenset({"task_id", "status"})
 _MAX_CAPTURED_BYTES = 64 * 1024
 """A longer key is none we know; a longer ``status`` is cut there."""
 
-_WHITE_SPACE = re.compile(rb"[ \t\n\r]*+")
-_STRING_REST = re.compile(rb'[^"\\\x00-\x1f]*+(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*+)*+')
-_NUMBER_BYTES = re.compile(rb"[-+.0-9eE]*+")
-_NUMBER = re.compile(rb"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][-+]?[0-9]++)?+")
 _NOT_DIGITS = re.compile(rb"[^0-9]")
 _LITERALS = {0x74: (b"true", True), 0x66: (b"false", False), 0x6E: (b"null", None)}
 
-_SPACE = r"[ \t\n\r]*+"
-_STRING = r'"[^"\\\x00-\x1f]*+(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*+)*+"'
-_SHORT_NUMBER = r"-?(?:0|[1-9][0-9]{0,1000}+)(?:\.[0-9]{1,1000}+)?+(?:[eE][-+]?[0-9]{1,1000}+)?+"
-_FLAT_LEVELS: Final = 2
-"""Levels of nesting that one match can step over."""
-
-_BYTE_ORDER_MARKS = (
-    (b"\xef\xbb\xbf", "UTF-8"),
-    (b"\xff\xfe\x00\x00", "UTF-32"),
-    (b"\x00\x00\xfe\xff", "UTF-32"),
-    (b"\xff\xfe", "UTF-16"),
-    (b"\xfe\xff", "UTF-16"),
-)
 _QUOTE, _COMMA, _COLON, _OPEN_OBJECT, _CLOSE_OBJECT, _OPEN_ARRAY, _CLOSE_ARRAY = b'",:{}[]'
 _TYPES = {
     _OPEN_OBJECT: "an object",
@@ -61,35 +51,6 @@ _TYPES = {
     0x66: "a boolean",
     0x6E: "null",
 }
-
-
-class _Runs(NamedTuple):
-    """Patterns for many tokens in one match, most of a document; the rest is taken token by token."""
-
-    elements: re.Pattern[bytes]
-    """Elements of an array, each with its comma."""
-    members: re.Pattern[bytes]
-    """Members of an object, each with its comma."""
-    row: re.Pattern[bytes]
-    """One object with its comma."""
-
-
-@cache
-def _runs() -> _Runs:
-    # Built when first needed: most processes never scan.
-    value = rf"(?:{_STRING}|{_SHORT_NUMBER}|true|false|null)"
-    member = ""
-    row = ""
-    for _ in range(_FLAT_LEVELS + 1):
-        member = f"{_STRING}{_SPACE}:{_SPACE}{value}"
-        array = rf"\[{_SPACE}(?:{value}{_SPACE}(?:,{_SPACE}{value}{_SPACE})*+)?+\]"
-        row = rf"\{{{_SPACE}(?:{member}{_SPACE}(?:,{_SPACE}{member}{_SPACE})*+)?+\}}"
-        inner, value = value, rf"(?:{value}|{array}|{row})"
-    return _Runs(
-        re.compile(rf"(?:{_SPACE}{inner}{_SPACE},)*+".encode()),
-        re.compile(rf"(?:{_SPACE}{member}{_SPACE},)*+".encode()),
-        re.compile(rf"({row}){_SPACE},{_SPACE}".encode()),
-    )
 
 
 class Scanner:
@@ -131,12 +92,10 @@ class Scanner:
         self._captured: list[bytes] | None = None
         self._captured_bytes = 0
         self._final = False
-        self._runs = _runs()
+        self._runs = runs()
         self._head: bytes | None = b""
         """The first bytes, until there are enough to tell a byte order mark."""
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
-        self._decoded = 0
-        """Bytes given to the decoder."""
+        self._encoding = Utf8Check()
 
     # -- what the outside calls
 
@@ -144,13 +103,13 @@ class Scanner:
         """Scan the next bytes. Raises Refused at the first offence."""
         if self._head is not None:
             self._head += block
-            if len(self._head) < len(_BYTE_ORDER_MARKS[1][0]) and not self._final:
+            if len(self._head) < LONGEST_MARK and not self._final:
                 return
             block, self._head = self._head, None
-            _refuse_byte_order_mark(block)
+            refuse_byte_order_mark(block)
         self._discard()
         self._buffer += block
-        offence = self._utf8_offence(block)
+        offence = self._encoding.offence(block, final=self._final)
         if offence is not None:
             # Whatever comes first is the first offence.
             self._buffer = self._buffer[: offence - self._base]
@@ -177,17 +136,6 @@ class Scanner:
 
     # -- bytes
 
-    def _utf8_offence(self, block: bytes) -> int | None:
-        """Return the offset of the first byte that is not UTF-8, if there is one."""
-        pending = len(self._decoder.getstate()[0])
-        try:
-            if pending or self._final or not block.isascii():
-                self._decoder.decode(block, self._final)
-        except UnicodeDecodeError as error:
-            return self._decoded - pending + error.start
-        self._decoded += len(block)
-        return None
-
     def _discard(self) -> None:
         """Forget what is scanned and not kept."""
         cut = self._index if self._kept_from is None else self._kept_from - self._base
@@ -213,7 +161,7 @@ class Scanner:
 
     def _next(self, expected: str) -> int:
         """Step to the next token; return its first byte, or -1 if none is there yet. May raise Refused."""
-        found = _WHITE_SPACE.match(self._buffer, self._index)
+        found = match_white_space(self._buffer, self._index)
         self._index = found.end() if found else self._index
         if self._index < len(self._buffer):
             return self._buffer[self._index]
@@ -258,11 +206,11 @@ class Scanner:
         return True
 
     def _number(self) -> bool:
-        run = _NUMBER_BYTES.match(self._buffer, self._index)
+        run = match_number_bytes(self._buffer, self._index)
         end = run.end() if run else self._index
         if end == len(self._buffer) and not self._final and end - self._index <= MAX_NUMBER_DIGITS + 8:
             return False
-        found = _NUMBER.match(self._buffer, self._index)
+        found = match_number(self._buffer, self._index)
         if found is None:
             raise self._refusal("a value")
         if len(_NOT_DIGITS.sub(b"", found.group())) > MAX_NUMBER_DIGITS:
@@ -282,7 +230,7 @@ class Scanner:
         self._state = self._string
 
     def _string(self) -> bool:
-        found = _STRING_REST.match(self._buffer, self._index)
+        found = match_string_rest(self._buffer, self._index)
         end = found.end() if found else self._index
         if self._captured is not None and self._captured_bytes < _MAX_CAPTURED_BYTES:
             self._captured.append(self._buffer[self._index : end])
@@ -376,11 +324,11 @@ class Scanner:
         return self._value()
 
     def _may_run(self) -> bool:
-        return len(self._open) <= MAX_DEPTH - _FLAT_LEVELS
+        return len(self._open) <= MAX_DEPTH - FLAT_LEVELS
 
     def _good_rows(self) -> None:
         """Step over good rows, those with a comma behind."""
-        space = _WHITE_SPACE.match(self._buffer, self._index)
+        space = match_white_space(self._buffer, self._index)
         index = space.end() if space else self._index
         while found := self._runs.row.match(self._buffer, index):
             self.rows.good()
@@ -390,7 +338,7 @@ class Scanner:
         self._index = index
 
     def _end(self) -> bool:
-        found = _WHITE_SPACE.match(self._buffer, self._index)
+        found = match_white_space(self._buffer, self._index)
         self._index = found.end() if found else self._index
         if self._index < len(self._buffer):
             raise self._refusal("the end of the document", Reason.TRAILING_BYTES)
@@ -474,12 +422,6 @@ class Scanner:
                 self._rows_done.append(text)
         else:
             self.parsing = text
-
-
-def _refuse_byte_order_mark(head: bytes) -> None:
-    for mark, name in _BYTE_ORDER_MARKS:
-        if head.startswith(mark):
-            raise Refused(Reason.BYTE_ORDER_MARK, f"{name} byte order mark at byte 0")
 
 
 def scan(content: bytes, *, keep_parsing: bool = False) -> Scanner:

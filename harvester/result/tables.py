@@ -82,7 +82,7 @@ def _whole_lines(source: Source) -> Iterator[bytes | Iterator[bytes]]:
     while block := source.read(CHUNK_BYTES):
         end = block.rfind(b"\n") + 1
         if end:
-            yield pending + block[:end]
+            yield b"".join((pending, memoryview(block)[:end]))
             pending = block[end:]
         else:
             pending += block

@@ -153,9 +153,11 @@ def refusal(answer: Answer, subject: Subject, *, origin: str, secret: str) -> Ha
             )
         case status if answer.worth_retrying:
             throttled = status == 429
+            # A delay that was too long to be waited for is for a person to know.
+            delay = answer.retry_after(datetime.now(UTC))
             return ConnectionFailed(
                 f"Nimble {'keeps throttling' if throttled else 'fails to answer'} the request for {subject}",
-                cause=f"{spoken}, after retries",
+                cause=f"{spoken}, and asks to wait {delay:,.0f} s" if delay else f"{spoken}, after retries",
                 next_step="other programs with the same key share its rate limit" if throttled else "try again later",
                 request_id=request_id,
             )

@@ -76,11 +76,14 @@ def reconcile(
         inventory, account = look()
         account = replace(account, tasks=tuple(map(rescued.explain, account.tasks)))
     now = datetime.now(UTC)
+    runs = tuple(account_for_run(run, inventory.deliveries, now=now, grace=options.grace) for run in told.runs)
+    outputs = {key for run in runs for key in run.keys}
+    unexpected = tuple(found for found in account.unexpected if found.key not in outputs)
     return ReconcileReport(
         destination=str(destination),
         location=inventory.location.url,
-        account=account,
-        runs=tuple(account_for_run(run, inventory.deliveries, now=now, grace=options.grace) for run in told.runs),
+        account=replace(account, unexpected=unexpected),
+        runs=runs,
         unlisted=told.unlisted,
         rescue=rescued,
         timed_out=timed_out,

@@ -112,6 +112,9 @@ class ReconcileReport:
             return None
         if account.reason in {Reason.EXPIRED, Reason.NOT_HELD}:
             return "submit the request again: neither the bucket nor Nimble holds its result"
+        if account.reason is Reason.RESCUED_INVALID:
+            look = f"nimble-harvester status {shlex.quote(self.destination)} --problems"
+            return f"look at what Nimble gave ({look}), or submit the request again"
         if account.reason is Reason.REFUSED:
             return f"{self._sync}, with a higher --max-object-bytes or --unsafe-names hash"
         if account.rescuable:

@@ -176,7 +176,9 @@ def _timed_out(noun: str, nouns: str, waiting: Mapping[str, object], promise: Pr
     asked = len(promise.batches) + len(promise.runs) + len(promise.tasks)
     return TimedOut(
         f"{noun} {first} has not ended" if len(waiting) == 1 else f"{len(waiting):,} {nouns} have not ended",
-        cause=f"the time is up; {asked:,} were waited for" if len(waiting) == 1 else f"the first is {first}",
+        cause="the time is up"
+        + (f"; {asked:,} were waited for" if asked > 1 else "")
+        + (f"; the first of them is {first}" if len(waiting) > 1 else ""),
         next_step="wait longer (--timeout), or run the same command again",
     )
 

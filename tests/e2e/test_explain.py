@@ -6,6 +6,7 @@ moto authorises nothing by policy; what these tests hold is what the program say
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -434,6 +435,38 @@ def test_a_foreign_owner_is_seen(door: Door) -> None:
     assert "Block Public Access of the account" in {each.setting for each in explanation.unknowns}
 
 
+def test_a_bucket_of_another_account_than_expected_is_refused(door: Door) -> None:
+    ended = run("explain", door.url, "--mode", "jobs", "--expected-bucket-owner", "210987654321")
+    assert (ended.code, ended.out) == (ExitCode.ACCESS_DENIED, "")
+    assert "belongs to account 123456789012\n  --expected-bucket-owner names 210987654321" in ended.err
+
+
+@pytest.mark.parametrize("words", [("--input", "in/"), ("--output", "out/")])
+def test_the_fix_of_one_prefix_alone_runs_as_printed(door: Door, words: tuple[str, str]) -> None:
+    asked = ("--mode", "jobs", words[0], f"{door.url}/{words[1]}")
+    (fix,) = run("explain", *asked, "--format", "json").document["explanations"][0]["fixes"]
+    run_as_printed(fix)
+    assert run("explain", *asked).code == ExitCode.OK
+    assert "nothing to do" in run("policy", "apply", *asked).out
+
+
+def test_fixes_are_run_with_the_connection_that_found_them(door: Door) -> None:
+    door.encrypt()
+    _no_policy(door)
+    flags = ("--endpoint-url", door.proxy.url, "--region", "us-east-1", "--kms-profile", "keys")
+    elsewhere = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
+    config = Path(os.environ["XDG_STATE_HOME"]).with_name("config")
+    config.write_text("[profile keys]\nregion = us-east-1\naws_access_key_id = k\naws_secret_access_key = s\n")
+    elsewhere["AWS_CONFIG_FILE"] = str(config)
+    ended = run("explain", door.url, "--mode", "jobs", *flags, "--format", "json", **elsewhere)
+    encrypt, apply = ended.document["explanations"][0]["fixes"]
+    assert encrypt.startswith("aws s3api put-bucket-encryption ")
+    assert encrypt.endswith(f" --endpoint-url {door.proxy.url} --region us-east-1")
+    assert apply.endswith(" ".join(flags))
+    assert run(*shlex.split(apply)[1:], "--yes", **elsewhere).code == ExitCode.DIFFERENCE
+    assert door.policy()["Statement"]
+
+
 def test_both_paths_of_a_job_in_two_buckets_are_one_answer(door: Door, s3: S3Client) -> None:
     other = f"{door.bucket}-out"
     s3.create_bucket(Bucket=other)
@@ -522,6 +555,14 @@ class TestFiles:
         assert ended.code == code, ended.err
         assert word in ended.err
         assert 2 <= len(ended.err.splitlines()) <= 3
+
+    @pytest.mark.parametrize("option", ["--policy", "--key-policy"])
+    def test_a_policy_file_that_is_none_is_named(self, tmp_path: Path, option: str) -> None:
+        path = tmp_path / "policy.tf"
+        path.write_text('data "aws_iam_policy_document" "x" {}')
+        ended = run("explain", "s3://mine", "--mode", "jobs", option, path)
+        assert (ended.code, ended.out) == (ExitCode.INTEGRITY, "")
+        assert f"{path}, line 1, column 1" in ended.err
 
     def test_a_missing_file_and_a_missing_baseline(self, door: Door, tmp_path: Path) -> None:
         ended = run("explain", door.url, "--mode", "jobs", "--policy", tmp_path / "none.json")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
 import pty
 import re
@@ -372,11 +373,19 @@ def test_a_full_disk_ends_the_run_and_what_landed_stays(
     assert command.tree(destination) == whole
 
 
+def fill_up(path: Path) -> None:
+    """Take what is left of a disk, to the last byte."""
+    with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while file.write(b"x" * 4096):
+            pass
+
+
 @pytest.mark.parametrize("small_disk", ["size=3m"], indirect=True)
 def test_eviction_makes_room_on_a_full_disk(small_disk: Path, store: MemoryS3, many: dict[str, bytes]) -> None:
     destination = small_disk / "destination"
     full = command.sync("s3://bucket/r/", destination)
     assert full.code == 12, full
+    fill_up(small_disk / "others")
 
     ended = command.run("evict", destination, "--older-than", "0s", "--format", "json")
 

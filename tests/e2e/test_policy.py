@@ -132,6 +132,14 @@ def test_show_prints_the_document_asked_for(options: list[str], names: list[str]
     assert list(json.loads(done.stdout)) == names
 
 
+@pytest.mark.parametrize(("can", "noted"), [("sync,test", False), ("test,explain", True), ("apply", True)])
+def test_a_reader_of_another_account_is_told_what_no_grant_can_give(can: str, noted: bool) -> None:
+    elsewhere = ("--reader", "arn:aws:iam::222233334444:role/r", "--account", "111122223333")
+    done = run("show", "--mode", "async", "--bucket", "bkt", "--for", "reader", "--can", can, *elsewhere)
+    assert done.returncode == 0
+    assert ("explain and apply need a role of that account" in done.stderr) is noted
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -392,6 +400,11 @@ class TestSimulate:
             (["--requests", "-", "--action", "s3:GetObject"], "--action beside --requests"),
             (["--requests", "-", "--format", "table"], "--format table with --requests"),
             (["--requests", "/nonexistent"], "cannot read /nonexistent"),
+            (["FILE", "--principal", "*", "--action", "GetObject", "--resource", "*"], "--action s3:GetObject"),
+            (
+                ["FILE", "--principal", "*", "--action", "s3:GetObject", "--resource", "bkt/x"],
+                "--resource arn:aws:s3:::bkt/x",
+            ),
             (
                 ["FILE", "--principal", "*", "--action", "a:b", "--resource", "*", "--context", "x"],
                 "not KEY=VALUE: 'x'",

@@ -284,11 +284,20 @@ def test_a_refused_write_says_why_and_where_the_backup_is(
     assert "FAULT" in str(caught.value)
 
 
-def test_a_policy_that_may_not_be_read_is_not_replaced(s3_bucket: str, fault_proxy: FaultProxy) -> None:
-    fault_proxy.add(Rule(Status(403, "AccessDenied", "no"), method="GET", query="^policy$"))
+@pytest.mark.parametrize(
+    ("status", "word"),
+    [
+        (Status(403, "AccessDenied", "no"), "s3:GetBucketPolicy"),
+        (Status(405, "MethodNotAllowed", "no"), "only identities of the bucket's own account"),
+    ],
+)
+def test_a_policy_that_may_not_be_read_is_not_replaced(
+    s3_bucket: str, fault_proxy: FaultProxy, status: Status, word: str
+) -> None:
+    fault_proxy.add(Rule(status, method="GET", query="^policy$"))
     ended = run("policy", "apply", f"s3://{s3_bucket}", "--mode", "jobs", "--yes")
     assert ended.code == 4
-    assert "s3:GetBucketPolicy" in ended.err
+    assert word in ended.err
     assert writes(fault_proxy) == []
 
 
@@ -376,6 +385,13 @@ class TestKey:
         assert not outcome.complete
         assert outcome.exit_code is ExitCode.DIFFERENCE
         assert f"--kms-key {arn}" in outcome.gaps[0]
+
+    def test_the_key_of_aws_remains_a_gap(self, s3_bucket: str, s3: S3Client) -> None:
+        rules: Any = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}]}
+        s3.put_bucket_encryption(Bucket=s3_bucket, ServerSideEncryptionConfiguration=rules)
+        outcome = apply_policy(plan_policy(f"s3://{s3_bucket}", "jobs"))
+        assert outcome.exit_code is ExitCode.DIFFERENCE
+        assert "the AWS-managed key aws/s3, which cannot be used from another account" in outcome.gaps[0]
 
     @pytest.mark.parametrize("action", ["GetKeyPolicy", "PutKeyPolicy"])
     def test_what_may_not_be_changed_is_handed_over(

@@ -87,6 +87,13 @@ def test_the_program_without_a_verb() -> None:
     assert "No such command 'snyc'" in unknown.err
 
 
+def test_a_mistyped_verb_names_the_one_that_was_meant() -> None:
+    ended = run("snyc", "s3://some-bucket/", "dest")
+    assert ended.code == 2
+    assert ended.err.endswith("No such command 'snyc'. Did you mean 'sync'?\n")
+    assert run("batches", "gte", "ID").err.endswith("No such command 'gte'. Did you mean 'get'?\n")
+
+
 def test_schemas_are_printed() -> None:
     names = run("schema").out.splitlines()
     assert names == schema_names()
@@ -167,6 +174,7 @@ def test_equal_problems_are_told_once(source: Directory, dest: Path) -> None:
     told = run("sync", source.location, dest).out
     assert f"  5 × quarantined: invalid json\n      e.g. {source.path}/0.json\n" in told
     assert "  1 × quarantined: empty\n" in told
+    assert f"  each of them: nimble-harvester status {dest} --problems\n" in told
     assert told.splitlines()[-1].startswith("6 listed: 0 landed, 0 unchanged, 6 quarantined;")
     again = run("sync", source.location, dest).out
     assert "  5 × quarantined: invalid json (reported before)\n" in again

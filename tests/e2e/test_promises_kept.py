@@ -387,6 +387,9 @@ def test_files_that_carry_a_runs_id_are_its_own(world: World, served: NimbleApi)
     served.load(world.scenario)
     report = world.reconcile(served, runs=["run_1", "run_2"], grace=timedelta(minutes=1, seconds=30))
     assert [run.rows_landed for run in report.runs] == [1, 2]
+    assert report.account.unexpected == ()
+    alone = world.reconcile(served, runs=["run_1"], grace=timedelta(minutes=1, seconds=30))
+    assert [found.name for found in alone.account.unexpected] == ["run_2-part.jsonl"]
 
 
 def test_nothing_promised_is_refused(world: World, served: NimbleApi) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import gzip
 import json
 import os
@@ -249,6 +250,64 @@ def test_status(source: Directory, dest: Path, tmp_path: Path) -> None:
     assert document["total"]["landed"] == 2
     assert "together: 2 landed" in run("status", dest, tmp_path / "dest-2").out
     assert len(run("status", dest, "--runs", "1", "--format", "json").document["runs"]) == 1
+
+
+def test_status_knows_where_quarantined_bytes_lie(source: Directory, dest: Path) -> None:
+    bad, good = source.put("bad.json", b"{"), source.put("rows.jsonl", b'{"a": 1}\n{\n')
+    sync(source.location, dest, expected=3)
+    sync(source.location, dest, expected=3)
+    document = run("status", dest, "--problems", "--format", "json").document
+    validate("status", document)
+    first, second = document["known_problems"]
+    assert (first["key"], first["outcome"], first["reason"]) == (bad, "quarantined", "invalid_json")
+    assert (first["first_run"], first["last_run"]) == (1, 2)
+    assert (dest / first["path"]).read_bytes() == b"{"
+    assert (second["key"], second["outcome"], second["path"]) == (good, "landed", None)
+    lines = run("status", dest, "--problems").out.splitlines()
+    place = lines.index(f"  {bad}")
+    assert lines[place - 1] == "every known problem:"
+    assert lines[place + 1] == "      quarantined: invalid json, met since run 1, last in run 2"
+    assert lines[place + 3] == f"      its bytes: {first['path']}"
+    source.remove("bad.json")
+    sync(source.location, dest, expected=3)
+    both = run("status", dest, dest, "--problems", "--format", "json").document
+    validate("status-list", both)
+    assert [problem["last_run"] for problem in both["destinations"][1]["known_problems"]] == [2, 3]
+    assert "known_problems" not in run("status", dest, "--format", "json").document
+
+
+@pytest.mark.parametrize("path", ["", "data..markdown", ".data", "data."])
+def test_a_path_that_cannot_be(source: Directory, dest: Path, path: str) -> None:
+    source.put("a.json", result(1))
+    sync(source.location, dest)
+    ended = run("cat", dest, "--select", path)
+    assert (ended.code, ended.out) == (2, "")
+    assert f"not a path: {path!r}" in ended.err
+
+
+def test_a_path_that_no_result_has_is_said(source: Directory, dest: Path) -> None:
+    source.put("a.json", result(1))
+    source.put("b.json", result(2))
+    sync(source.location, dest)
+    ended = run("cat", dest, "--select", "data[0].markdown")
+    assert (ended.code, ended.out) == (0, "")
+    assert ended.err.startswith("none of 2 results has data[0].markdown: ")
+    assert run("cat", dest, "--select", "data.markdown").err == ""
+
+
+def test_verify_says_that_a_run_is_at_work(source: Directory, dest: Path) -> None:
+    source.put("a.json", result(1))
+    sync(source.location, dest)
+    with (dest / ".nimble-harvester" / "lock").open("r+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.write(json.dumps({"process": 4711, "host": "here", "since": 1.8e9}))
+        lock.flush()
+        quiet = run("verify", dest)
+        (dest / "landing.json").write_bytes(result(2))
+        told = run("verify", dest)
+    assert (quiet.code, quiet.err) == (0, "")
+    assert told.code == 7
+    assert told.err.startswith(f"warning: process 4711 works on {dest}: ")
 
 
 @pytest.mark.parametrize("verb", ["status", "verify", "cat"])

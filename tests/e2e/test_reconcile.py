@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import signal
+import subprocess
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from scripts.nimble_api import NimbleApi
-from tests.e2e.program import Ended, run, start, tree, validate, wait_until
+from tests.e2e.program import COMMAND, Ended, environment, run, start, tree, validate, wait_until
 from tests.rigs.promises import BATCH, SOON, World
 
 
@@ -222,6 +223,37 @@ def test_bad_input_is_told_in_three_lines(
     assert len(ended.err.splitlines()) <= 3
     assert "wrong-key" not in ended.err
     assert tree(world.destination) == before
+
+
+def test_tasks_may_come_on_standard_input(world: World) -> None:
+    world.task("landed", delivered=True)
+    world.batch()
+    world.sync()
+    ids = "".join(f"{task['id']}\n" for task in world.scenario.tasks)
+    with NimbleApi(world.scenario) as api:
+        ended = subprocess.run(
+            [COMMAND, "reconcile", world.destination, "--tasks", "-"],
+            input=ids,
+            capture_output=True,
+            text=True,
+            env=environment(NIMBLE_BASE_URL=api.url, NIMBLE_API_KEY="demo-key"),
+            check=False,
+        )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout == "1 promised: 1 landed\n"
+
+
+def test_an_invalid_rescue_says_where_to_look(world: World) -> None:
+    missing = world.task("missing")
+    world.batch()
+    world.sync()
+    world.held(missing, text="<html>")
+    with NimbleApi(world.scenario) as api:
+        ended = reconcile(world, api, "--rescue")
+    assert ended.code == 10
+    assert f"  next: look at what Nimble gave (nimble-harvester status {world.destination} --problems)" in ended.out
+    told = run("status", world.destination, "--problems", "--format", "json").document["known_problems"]
+    assert (world.destination / told[0]["path"]).read_text() == "<html>"
 
 
 def test_no_key_and_no_copy_are_configuration_errors(tmp_path: Path) -> None:

@@ -50,6 +50,17 @@ def test_dry_run_changes_nothing_that_is_there(filled: Directory, dest: Path) ->
     assert (report["counts"]["not_attempted"], report["counts"]["unchanged"], report["source_gone"]) == (1, 2, 1)
 
 
+def test_dry_run_tells_old_problems_from_new(source: Directory, dest: Path) -> None:
+    source.put("bad.json", b"{")
+    sync(source.location, dest, expected=3)
+    source.put("large.json", b"{" + b" " * 5000)
+    report = sync(source.location, dest, "--dry-run", "--max-object-bytes", "4kB", expected=3)
+    assert [(problem["reason"], problem["known"]) for problem in report["problems"]] == [
+        ("invalid_json", True),
+        ("too_large", False),
+    ]
+
+
 @pytest.mark.parametrize(
     ("options", "wanted"),
     [
@@ -111,15 +122,26 @@ def test_the_users_schema_says_where(source: Directory, dest: Path, tmp_path: Pa
 
 
 @pytest.mark.parametrize("text", [None, "{", '{"type": 3}'])
-def test_an_unusable_schema_is_refused(source: Directory, dest: Path, tmp_path: Path, text: str | None) -> None:
+@pytest.mark.parametrize("verb", ["sync", "watch", "listen"])
+def test_an_unusable_schema_is_refused(
+    source: Directory, dest: Path, tmp_path: Path, verb: str, text: str | None
+) -> None:
     schema = tmp_path / "schema.json"
     if text is not None:
         schema.write_text(text)
     source.put("a.json", result(1, data={"parsing": {}}))
-    refused = run("sync", source.location, dest, "--schema", schema)
+    places = (dest, "--location", source.location) if verb == "listen" else (source.location, dest)
+    refused = run(verb, *places, "--schema", schema)
     assert refused.code == 2
-    assert str(schema) in refused.err or "schema" in refused.err
+    assert str(schema) in refused.err.splitlines()[0]
+    assert "Traceback" not in refused.err
     assert not dest.exists()
+
+
+def test_a_report_tells_of_an_unusable_schema(source: Directory, dest: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    assert run("sync", source.location, dest, "--schema", tmp_path / "none.json", "--report", report).code == 2
+    assert "none.json" in json.loads(report.read_text())["error"]["what"]
 
 
 def test_workers(filled: Directory, dest: Path) -> None:
@@ -269,6 +291,19 @@ def test_messages_may_be_json(source: Directory, dest: Path, tmp_path: Path) -> 
     checked_report(failed.document, 5)
     unstarted = run("sync", source.location, source.path, "--log-format", "json")
     assert (unstarted.code, json.loads(unstarted.err)["level"]) == (2, "error")
+
+
+def test_a_time_span_that_holds_nothing_is_refused(filled: Directory, dest: Path) -> None:
+    refused = run("sync", filled.location, dest, "--since", "1h", "--until", "2h")
+    assert refused.code == 2
+    assert refused.err.startswith("error: --since is not before --until")
+    assert not dest.exists()
+
+
+def test_filters_that_let_nothing_through_are_said(filled: Directory, dest: Path) -> None:
+    ended = run("sync", filled.location, dest, "--include", "nothing*")
+    assert ended.code == 0
+    assert ended.out.startswith(f"There is no result under {filled.location} that the filters let through\n")
 
 
 @pytest.mark.parametrize("option", ["--since", "--until", "--max-object-bytes", "--workers", "--fail-on", "--format"])

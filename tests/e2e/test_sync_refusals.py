@@ -87,6 +87,66 @@ def test_locations_that_cannot_be(dest: Path, location: str) -> None:
     assert not dest.exists()
 
 
+@pytest.mark.parametrize(
+    ("mistaken", "meant"),
+    [
+        ("bucket/prefix", "s3://bucket/prefix"),
+        ("s3//bucket/prefix", "use s3://bucket/prefix"),
+        ("s3:/bucket", "use s3://bucket"),
+        ("GS:bucket/x", "use gs://bucket/x"),
+        ("file:/somewhere", "use file:///somewhere"),
+        ("file://somewhere/else", "use file:///somewhere/else, or "),
+        ("/somewhere", "file:///somewhere"),
+        ("gcs://bucket/x", "use gs://bucket/x"),
+    ],
+)
+def test_a_mistyped_location_is_told_as_it_was_meant(dest: Path, mistaken: str, meant: str) -> None:
+    ended = run("sync", mistaken, dest)
+    assert ended.code == 2
+    assert meant in ended.err.splitlines()[-1]
+
+
+def test_a_bucket_is_no_destination(source: Directory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for verb in (["sync", source.location], ["status"], ["verify"]):
+        ended = run(*verb, "s3://some-bucket/x")
+        assert ended.code == 2
+        assert "DEST is a directory of this machine" in ended.err
+    assert not (tmp_path / "s3:").exists()
+
+
+def test_an_empty_destination_is_not_this_directory(
+    source: Directory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source.put("a.json", result(1))
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    ended = run("sync", source.location, "")
+    assert ended.code == 2
+    assert ended.err.startswith("error: DEST is empty")
+    assert list((tmp_path / "here").iterdir()) == []
+    assert run("sync", source.location, ".").code == 0
+
+
+def test_an_endpoint_that_is_no_url(dest: Path) -> None:
+    for verb in (["sync", "s3://some-bucket/", dest], ["ls", "s3://some-bucket/"], ["explain", "s3://some-bucket/"]):
+        ended = run(*verb, *(["--mode", "async"] if verb[0] == "explain" else []), AWS_ENDPOINT_URL="localhost:9000")
+        assert ended.code == 8
+        assert "AWS_ENDPOINT_URL" in ended.err
+
+
+def test_a_google_key_file_that_is_not_there(dest: Path, tmp_path: Path) -> None:
+    ended = run(
+        "sync",
+        "gs://some-bucket/",
+        dest,
+        STORAGE_EMULATOR_HOST="",
+        GOOGLE_APPLICATION_CREDENTIALS=str(tmp_path / "key.json"),
+    )
+    assert ended.code == 8
+    assert f"{tmp_path}/key.json was not found" in ended.err
+
+
 def test_a_file_for_a_destination(source: Directory, dest: Path, tmp_path: Path) -> None:
     dest.write_text("mine")
     assert "is not a directory" in refused(12, source.location, dest)
@@ -109,6 +169,21 @@ def test_another_source(source: Directory, dest: Path, tmp_path: Path) -> None:
     told = refused(2, other.location, dest)
     assert f"already is the copy of {source.location}" in told
     assert "would be mixed" in told
+
+
+def test_a_destination_in_another(source: Directory, dest: Path, tmp_path: Path) -> None:
+    source.put("a.json", result(1))
+    sync(source.location, dest)
+    other = Directory(tmp_path / "other")
+    told = refused(2, other.location, dest / "below" / "deep", report=tmp_path / "report.json")
+    assert f"lies in {dest}, which is a destination of its own" in told
+    assert not (dest / "below").exists()
+    # One that was there before the other goes on.
+    inner = tmp_path / "first" / "inner"
+    other.put("b.json", result(2))
+    sync(other.location, inner)
+    sync(source.location, inner.parent)
+    sync(other.location, inner)
 
 
 def test_a_newer_state(source: Directory, dest: Path) -> None:
@@ -236,3 +311,8 @@ def test_one_refused_object_costs_only_itself(
     assert report["problems"][0]["reason"] == "object_denied"
     told = run("sync", f"s3://{s3_bucket}/p/", dest)
     assert "  1 × failed: object denied (reported before)\n      e.g. p/3.json\n" in told.out
+    assert "\n      to have it: grant s3:GetObject " in told.out
+    fault_proxy.clear()
+    fault_proxy.add(Rule(Status(403, "InvalidObjectState"), path="/p/3.json"))
+    told = run("sync", f"s3://{s3_bucket}/p/", dest)
+    assert "\n      to have it: restore the objects from their archive class, then run again\n" in told.out

@@ -84,6 +84,14 @@ def test_ls(s3: S3Client, s3_bucket: str, source: Directory) -> None:
     assert [line.split("  ")[-1] for line in told.out.splitlines()] == ["0.json", "1.json", "2.json", '"new\\nline"']
     assert told.out.splitlines()[0].startswith("         1,500  20")
     assert run("ls", f"s3://{s3_bucket}/p/", "--summary").out.startswith("4 objects, 4.5 kB\noldest 20")
+    # The last segment of a prefix is a folder, never the begin of a name.
+    for options in ((), ("--summary",), ("--format", "json")):
+        mistyped = run("ls", f"s3://{s3_bucket}/p/0.js", *options)
+        assert mistyped.code == 0
+        assert mistyped.err.splitlines() == [
+            f"There is no object under s3://{s3_bucket}/p/0.js/",
+            f"there are keys such as p/0.json: nimble-harvester ls s3://{s3_bucket}/p/",
+        ]
     nothing = run("ls", source.location)
     assert (nothing.code, nothing.out) == (0, "")
     assert nothing.err == f"There is no object under {source.location}\n"

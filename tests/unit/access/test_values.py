@@ -20,7 +20,6 @@ from harvester.access.saved import load_saved, save_snapshot
 from harvester.access.snapshot import Snapshot, snapshot_of
 from harvester.access.targets import find_targets
 from harvester.cloud.bucket_settings import (
-    PERMISSIONS,
     Encryption,
     KmsKey,
     LifecycleRule,
@@ -30,6 +29,7 @@ from harvester.cloud.bucket_settings import (
     Unread,
     UnreadReason,
 )
+from harvester.cloud.s3_setting_calls import PERMISSIONS
 from harvester.errors import UsageError
 from policies.documents import document
 from policies.generation import generate

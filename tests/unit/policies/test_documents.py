@@ -52,6 +52,11 @@ LEGACY_KEY_POLICY = """{
         (" \n ", 2, 2, "the document is empty"),
         ("{'a': 1}", 1, 2, 'unexpected "\'"; expected a key in double quotes'),
         ("['a']", 1, 2, "single quotes; JSON strings stand in double quotes"),
+        ("{“a”: 1}", 1, 2, "a curly quote “; JSON strings stand in straight ones"),
+        ('{"a": ‘b’}', 1, 7, "a curly quote ‘; JSON strings stand in straight ones"),
+        ('\ndata "aws_iam_policy_document" "x" {}', 2, 1, "Terraform's language, not JSON"),
+        ("bindings:\n- members:", 1, 1, "YAML, not JSON"),
+        ("policy", 1, 1, "unexpected 'p'; expected a value"),
         ('{"a" 1}', 1, 6, "expected ':' after a key"),
         ('{"a": 1 "b": 2}', 1, 9, "unexpected '\"'; expected ',' or '}'"),
         ('{"a": 1', 1, 8, "the document ends in the middle; expected ',' or '}'"),
@@ -83,6 +88,7 @@ def test_what_is_not_json_is_refused_with_its_place(text: str | bytes, line: int
         parse_json(text, source="policy.json")
     assert (caught.value.line, caught.value.column, caught.value.problem) == (line, column, problem)
     assert str(caught.value) == f"policy.json, line {line}, column {column}: {problem}"
+    assert caught.value.next_step
 
 
 _json = st.recursive(
@@ -141,6 +147,9 @@ def _without(name: str) -> dict[str, Any]:
 BROKEN = [
     ([], "$", "a policy is a JSON object"),
     ({}, "$", "no Statement"),
+    ({"Policy": "{}"}, "$", "the answer of get-bucket-policy or get-key-policy, which holds the policy as a string"),
+    ({"BucketPolicy": {}, "KeyPolicyStatement": {}}, "$", "the bucket's policy and the key's statement in one object"),
+    ({"Resources": {}}, "$", "a CloudFormation template, not a policy"),
     (
         {"Version": "2012-10-18", "Statement": []},
         "$.Version",
@@ -236,6 +245,7 @@ def test_what_is_no_policy_is_refused_with_its_path(value: Any, path: str, probl
     with pytest.raises(GrammarError) as caught:
         policies.parse(json.dumps(value), source="policy.json")
     assert (caught.value.path, caught.value.problem) == (path, problem)
+    assert caught.value.next_step
     assert str(caught.value).startswith(f"policy.json, at {path}: ")
     assert not _valid("s3", value)
 
@@ -263,6 +273,7 @@ def test_what_is_no_gcs_policy_is_refused_with_its_path(value: Any, path: str, p
     with pytest.raises(GrammarError) as caught:
         policies.document(value)
     assert (caught.value.path, caught.value.problem) == (path, problem)
+    assert caught.value.next_step
     assert not _valid("gcs", value)
 
 

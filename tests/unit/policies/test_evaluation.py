@@ -21,6 +21,7 @@ from tests.unit.policies.strategies import NIMBLE
 
 ROOT = "arn:aws:iam::744254827463:root"
 OBJECT = "arn:aws:s3:::bkt/out/1.json"
+_ARNS = ("ArnLike", "ArnNotLike")
 _EQUALS = ("StringEquals", "StringNotEquals")
 
 
@@ -504,6 +505,22 @@ class TestUnknown:
         assert effect(statement(), *only, unknown=["*"], constraints=present) == "depends"
         assert effect(statement(), *only[:1], unknown=["*"], constraints=present) == "depends"
 
+    def test_a_key_of_another_service_may_hold_two_at_once(self) -> None:
+        both = statement(
+            "Deny",
+            Condition={"ForAnyValue:StringEquals": {"x:Y": "a"}, "ForAnyValue:StringLike": {"x:Y": "b"}},
+        )
+        assert effect(statement(), both, unknown=["x:Y"]) == "depends"
+
+    def test_a_key_compared_with_arns_alone_holds_an_arn(self) -> None:
+        other = {"ArnNotLike": {"aws:SourceArn": "arn:aws:s3:::good"}, "Null": {"aws:SourceArn": "false"}}
+        assert effect(statement(), statement("Deny", Condition=other), unknown=["aws:SourceArn"]) == "depends"
+        present = {"aws:SourceArn": Constraint(present=True)}
+        others = [statement("Deny", Condition={name: {"aws:SourceArn": "arn:aws:s3:::good"}}) for name in _ARNS]
+        assert effect(statement(), *others, unknown=["*"], constraints=present) == "explicitly_denied"
+        text = statement(Condition={"StringEquals": {"aws:SourceArn": "elsewhere"}})
+        assert effect(text, *others, unknown=["*"], constraints=present) == "depends", "a text that is no ARN"
+
     def test_a_foreign_value_is_none_written_out(self) -> None:
         org = statement("Deny", Condition={"StringNotEqualsIfExists": {"aws:PrincipalOrgID": "o-1"}})
         foreign = {"aws:PrincipalOrgID": Constraint(foreign=True, present=True)}
@@ -575,6 +592,9 @@ class TestUnknown:
         mixed = statement(Condition={"StringEquals": {"s3:prefix": "${aws:username}"}})
         decision = decide(mixed, unknown=["*"])
         assert (decision.effect, set(decision.depends_on)) == ("depends", {"s3:prefix", "aws:username"})
+        folded = {"StringEqualsIgnoreCase": {"aws:PrincipalArn": NIMBLE.upper().replace("WEBIT-", "${aws:userid}")}}
+        denied = statement("Deny", Condition=folded)
+        assert effect(statement(), denied, unknown=["*"], context={"aws:PrincipalArn": NIMBLE}) == "depends"
         arn = statement(Condition={"ArnEquals": {"aws:PrincipalArn": "arn:aws:iam::1:user/${aws:username}"}})
         assert effect(arn, unknown=["aws:username"], context={"aws:PrincipalArn": NIMBLE}) == "depends"
         wild = statement(Resource="*${aws:username}*")

@@ -94,6 +94,7 @@ def test_the_vendors_page_has_nothing_the_matter() -> None:
         ({"Condition": {"Bool": {"aws:SecureTransport": "yes"}}}, "unreadable-value"),
         ({"Condition": {"IpAddress": {"aws:SourceIp": "office"}}}, "unreadable-value"),
         ({"Condition": {"Null": {"aws:SourceIp": "maybe"}}}, "unreadable-value"),
+        ({"Condition": {"ArnLike": {"aws:SourceArn": "arn:aws:iam::*"}}}, "unreadable-value"),
         ({"Sid": "NimbleCloudDeliveryWrite"}, "duplicate-sid"),
         ({"Comment": "ours"}, "unknown-field"),
         ({"Principal": "*"}, "public"),
@@ -111,6 +112,7 @@ def test_the_vendors_page_has_nothing_the_matter() -> None:
             },
             "wrong-bucket",
         ),
+        ({"Effect": "Deny", "Resource": ["arn:aws:s3:::bkt", "arn:aws:s3:::bkt2"], "Action": "s3:*"}, "wrong-bucket"),
         ({"Principal": {"AWS": ASYNC.principal.replace("744254827463", "744254827436")}}, "principal-typo"),
         ({"Principal": {"AWS": ASYNC.principal.replace("webit", "webbit")}}, "principal-typo"),
         ({"Resource": "arn:aws-cn:s3:::bkt/*"}, "wrong-partition"),
@@ -134,6 +136,7 @@ def test_a_statement_with_something_the_matter(fields: dict[str, Any], code: str
         {"Action": "s3:*", "Resource": ["arn:aws:s3:::bkt", "arn:aws:s3:::bkt/*"]},
         {"Action": ["s3:ListBucket", "s3:GetObject"], "Resource": ["arn:aws:s3:::bkt", "arn:aws:s3:::bkt/*"]},
         {"Resource": "arn:aws:s3:::bkt/${aws:username}/*"},
+        {"Resource": "arn:aws:s3:::${aws:PrincipalTag/bucket}/*"},
         {"Resource": "*"},
         {"NotResource": "arn:aws:s3:::bkt/x/*"},
         {"NotAction": "s3:GetObject"},
@@ -240,13 +243,14 @@ class TestKey:
 
     def test_a_lockout_is_seen_through_conditions(self) -> None:
         whole = copy.deepcopy(dict(policies.generate_key_policy(ASYNC, place(), "111122223333").value))
-        for change in (
-            {"Effect": "Deny"},
-            {"Condition": {"Bool": {"aws:SecureTransport": "true"}}},
-            {"Action": "kms:Get*"},
+        for change, code in (
+            ({"Effect": "Deny"}, "key-lockout"),
+            ({"Condition": {"Bool": {"aws:SecureTransport": "true"}}}, "key-control-conditional"),
+            ({"Action": "kms:Get*"}, "key-lockout"),
+            ({"Principal": {"AWS": ASYNC.principal}}, "key-lockout"),
         ):
             value = {**whole, "Statement": [{**whole["Statement"][0], **change}, whole["Statement"][1]]}
-            assert "key-lockout" in codes(value, kind="kms")
+            assert [each for each in codes(value, kind="kms") if each.startswith("key-")] == [code]
         rest = {key: each for key, each in whole["Statement"][0].items() if key != "Action"}
         turned = {**rest, "NotAction": "kms:ScheduleKeyDeletion"}
         assert "key-lockout" not in codes({**whole, "Statement": [turned, whole["Statement"][1]]}, kind="kms")

@@ -297,6 +297,10 @@ class TestRefusal:
         assert "statement 1 (Team Read): AROAJQABLZS4A3QDU576Q is what remains of a deleted" in error.cause
         assert "Invalid principal in policy" in error.cause
 
+    def test_another_bucket(self) -> None:
+        elsewhere = {**TEAM, "Resource": ["arn:aws:s3:::bkt", "arn:aws:s3:::bucket/*"]}
+        assert "arn:aws:s3:::bucket/* is not in the bucket bkt" in self.refused(elsewhere).cause
+
     def test_a_bare_statement(self) -> None:
         fragment = policies.parse(json.dumps(TEAM), fragment=True)
         with pytest.raises(MergeError, match="the text is a bare statement"):

@@ -216,6 +216,29 @@ def test_digits_in_a_text_are_no_number() -> None:
     assert refusal(b'["' + b"7" * 10_000 + b'"]') is None
 
 
+def test_texts_that_look_like_numbers_here_and_there_stay_on_the_fast_path() -> None:
+    # Every 512th character could be part of a number, as in many a text by chance; so the whole is looked at.
+    row = b'{"a":"' + (b"e" + b"y" * 511) * 40 + b'"}\n'
+    assert fast.count_good_lines(row * 3) == 3
+
+
+@given(
+    st.lists(
+        st.sampled_from([b'{"a":1}', b"{}", b'{"a":', b"1}", b"\n", b" ", b"[]", b'{"b":"}\\n{"}', b"", b"\r\n"]),
+        max_size=12,
+    ).map(b"".join),
+    st.booleans(),
+)
+def test_lines_counted_at_once_are_those_counted_one_by_one(block: bytes, long: bool) -> None:
+    if long:
+        block = block.replace(b"1}", b'"' + b"[" * (2 * MAX_DEPTH) + b'"}')
+    rows = fast.count_good_lines(block)
+    if rows is not None:
+        lines = [line for line in block.split(b"\n") if line.strip()]
+        assert rows == len(lines)
+        assert all(fast.is_row(line) for line in lines)
+
+
 def test_a_position_is_line_column_and_byte() -> None:
     refused = refusal('{"a": "é",\n "b": x}'.encode())
     assert refused is not None

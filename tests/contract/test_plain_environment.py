@@ -1,0 +1,125 @@
+"""What is read from a plain environment is what botocore would have come to, or is left to botocore."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from harvester.cloud import RetryPolicy, StoreSettings
+from harvester.cloud.s3_environment import plain_transport
+from harvester.cloud.s3_session import AwsSession
+from harvester.cloud.transports import S3Transport
+from harvester.errors import HarvesterError
+
+RETRY = RetryPolicy(attempts=1, seconds=1, base_delay=0.01, max_delay=0.01, connect_seconds=1, stall_seconds=1)
+KEYS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret"}
+
+buckets = st.one_of(
+    st.sampled_from(["buck", "my-bucket", "a.b", "x--y", "b-s3alias", "UPPER", "1234", "127.0.0.1", "b--x-s3"]),
+    st.from_regex(r"[a-z0-9][a-z0-9.-]{1,20}[a-z0-9]", fullmatch=True),
+)
+regions = st.sampled_from(
+    ["us-east-1", "us-east-2", "eu-west-1", "ap-southeast-5", "us-gov-west-1", "cn-north-1", "aws-global", "mars", ""]
+)
+endpoints = st.sampled_from(
+    [
+        "http://127.0.0.1:9000",
+        "http://localhost:9000/",
+        "https://minio.example.com",
+        "https://minio.example.com/base",
+        "https://s3.eu-central-1.amazonaws.com",
+        "https://s3-accelerate.amazonaws.com",
+        "http://[::1]:9000",
+        "https://user@host",
+        "",
+    ]
+)
+environments = st.fixed_dictionaries(
+    {},
+    optional={
+        "AWS_ACCESS_KEY_ID": st.sampled_from(["AKIDEXAMPLE", ""]),
+        "AWS_SECRET_ACCESS_KEY": st.sampled_from(["secret", ""]),
+        "AWS_SESSION_TOKEN": st.sampled_from(["token", ""]),
+        "AWS_DEFAULT_REGION": regions,
+        "AWS_REGION": regions,
+        "AWS_ENDPOINT_URL": endpoints,
+        "AWS_ENDPOINT_URL_S3": endpoints,
+        "AWS_CA_BUNDLE": st.sampled_from(["/nowhere/bundle.pem", ""]),
+        "AWS_USE_FIPS_ENDPOINT": st.sampled_from(["true", "false", ""]),
+        "AWS_USE_DUALSTACK_ENDPOINT": st.just("true"),
+        "AWS_S3_US_EAST_1_REGIONAL_ENDPOINT": st.sampled_from(["regional", "legacy"]),
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": st.just("true"),
+        "AWS_EC2_METADATA_DISABLED": st.just("true"),
+        "AWS_PROFILE": st.sampled_from(["other", ""]),
+    },
+)
+
+
+@contextmanager
+def in_environment(environment: dict[str, str], home: Path) -> Iterator[None]:
+    """Let this, and nothing else, be the environment."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            patch.delenv(name)
+        for name, value in {"HOME": str(home), **environment}.items():
+            patch.setenv(name, value)
+        yield
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(bucket=buckets, environment=environments, given_region=st.one_of(st.none(), regions), payer=st.booleans())
+def test_what_it_says_is_what_botocore_says(
+    tmp_path: Path, bucket: str, environment: dict[str, str], given_region: str | None, payer: bool
+) -> None:
+    wanted = StoreSettings(region=given_region, retry=RETRY, request_payer=payer)
+    # Most of the strategy's environments have no keys, and are of no use here.
+    with in_environment(KEYS | environment, tmp_path):
+        plain = plain_transport(bucket, wanted, os.environ)
+        if plain is not None:
+            assert plain == AwsSession(bucket, wanted).transport()
+
+
+@pytest.mark.parametrize(
+    ("environment", "base_url", "region"),
+    [
+        ({}, "https://buck.s3.amazonaws.com", "us-east-1"),
+        ({"AWS_DEFAULT_REGION": "eu-west-1"}, "https://buck.s3.eu-west-1.amazonaws.com", "eu-west-1"),
+        ({"AWS_ENDPOINT_URL": "http://127.0.0.1:9000/"}, "http://127.0.0.1:9000/buck", "us-east-1"),
+        (
+            {"AWS_ENDPOINT_URL": "http://other:1", "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9000"},
+            "http://127.0.0.1:9000/buck",
+            "us-east-1",
+        ),
+    ],
+)
+def test_it_answers_for_itself_where_everything_is_plain(
+    tmp_path: Path, environment: dict[str, str], base_url: str, region: str
+) -> None:
+    with in_environment(KEYS | environment, tmp_path):
+        plain = plain_transport("buck", StoreSettings(retry=RETRY), os.environ)
+        assert isinstance(plain, S3Transport)
+        assert (plain.base_url, plain.region) == (base_url, region)
+        assert plain == AwsSession("buck", StoreSettings(retry=RETRY)).transport()
+
+
+@pytest.mark.parametrize("name", ["config", "credentials"])
+def test_a_configuration_file_is_left_to_botocore(tmp_path: Path, name: str) -> None:
+    (tmp_path / ".aws").mkdir()
+    (tmp_path / ".aws" / name).write_text("[default]\nregion = eu-west-3\n")
+    with in_environment(KEYS, tmp_path):
+        assert plain_transport("buck", StoreSettings(retry=RETRY), os.environ) is None
+
+
+def test_a_profile_is_left_to_botocore(tmp_path: Path) -> None:
+    with in_environment(KEYS, tmp_path):
+        assert plain_transport("buck", StoreSettings(profile="p", retry=RETRY), os.environ) is None
+    with in_environment(KEYS | {"AWS_PROFILE": "p"}, tmp_path):
+        assert plain_transport("buck", StoreSettings(retry=RETRY), os.environ) is None
+        with pytest.raises(HarvesterError):
+            AwsSession("buck", StoreSettings(retry=RETRY))

@@ -1,0 +1,105 @@
+"""Where a command's output goes: closed, full, a pipe, a link; nothing else is written to, and no ending is a bug."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.program import COMMAND, Directory, checked_report, environment, result, run, sync, tree
+
+FULL = Path("/dev/full")
+"""A device that is always full; Linux has it."""
+
+
+@pytest.fixture
+def synced(source: Directory, dest: Path) -> Directory:
+    source.put("a.json", result(1))
+    sync(source.location, dest)
+    return source
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="no /dev/full on this system")
+@pytest.mark.parametrize(
+    "verb", [["cat"], ["status"], ["verify", "--combined"], ["evict", "--through", "0"], ["schema"], ["--help"]]
+)
+def test_a_full_disk_behind_standard_output_is_said(synced: Directory, dest: Path, verb: list[str]) -> None:
+    where = [] if verb[0] in ("schema", "--help") else [str(dest)]
+    with FULL.open("w") as full:
+        ended = subprocess.run(
+            [COMMAND, *verb, *where],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(),
+            check=False,
+        )
+    assert ended.returncode == 12
+    assert ended.stderr.splitlines()[-3:-1] == ["error: cannot write standard output", "  No space left on device"]
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_files_to_write_into(synced: Directory, dest: Path, tmp_path: Path, closed: str) -> None:
+    synced.put("b.json", result(2))
+    synced.put("bad.json", b"{")
+    report = tmp_path / "report.json"
+    ended = subprocess.run(
+        ["sh", "-c", f'exec "$@" {closed}', "sh", COMMAND, "sync", synced.location, dest, "--report", report],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (3, "")
+    assert checked_report(json.loads(report.read_text()), 3)["counts"]["landed"] == 1
+    assert tree(dest) == {"a.json": result(1), "b.json": result(2)}
+    assert run("verify", dest).code == 0
+
+
+def test_a_report_into_a_pipe_leaves_the_pipe(synced: Directory, dest: Path, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    taken: list[str] = []
+    reader = threading.Thread(target=lambda: taken.append(pipe.read_text()), daemon=True)
+    reader.start()
+    ended = run("sync", synced.location, dest, "--report", pipe)
+    reader.join(30)
+    assert ended.code == 0
+    assert checked_report(json.loads(taken[0]), 0)["counts"]["unchanged"] == 1
+    assert pipe.is_fifo()
+
+
+def test_a_report_to_standard_output_comes_with_what_is_printed(synced: Directory, dest: Path, tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    with told.open("w") as output:
+        subprocess.run(
+            [COMMAND, "sync", synced.location, dest, "--report", "/dev/stdout"],
+            stdout=output,
+            env=environment(),
+            check=True,
+        )
+    document, end = json.JSONDecoder().raw_decode(told.read_text())
+    checked_report(document, 0)
+    assert told.read_text()[end:].lstrip().startswith("1 listed: 0 landed, 1 unchanged")
+
+
+def test_a_report_through_a_link_keeps_the_link(synced: Directory, dest: Path, tmp_path: Path) -> None:
+    (tmp_path / "link.json").symlink_to(tmp_path / "report.json")
+    report = sync(synced.location, dest, "--report", tmp_path / "link.json")
+    assert (tmp_path / "link.json").is_symlink()
+    assert json.loads((tmp_path / "report.json").read_text()) == report
+
+
+def test_a_report_that_cannot_be_written_hides_no_run(synced: Directory, dest: Path, tmp_path: Path) -> None:
+    ended = run("sync", synced.location, dest, "--report", tmp_path)
+    assert ended.code == 12
+    assert ended.out.startswith("1 listed: 0 landed, 1 unchanged")
+    assert ended.err.splitlines()[:2] == [f"error: cannot write the report {tmp_path}", "  Is a directory"]
+    failed = run("sync", f"file://{tmp_path}/nowhere/", tmp_path / "other", "--report", tmp_path)
+    assert failed.code == 5
+    assert "warning: cannot write the report" in failed.err
+    assert "error: no such directory" in failed.err

@@ -1,0 +1,57 @@
+"""What messages mean for one location."""
+
+from __future__ import annotations
+
+import json
+from random import Random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harvester.cloud.queues import QueueMessage
+from harvester.events.notices import Announced
+from harvester.events.reading import newest_versions, read_message
+from harvester.location import parse_location
+from harvester.mirror import ObjectRef
+from tests.rigs.announcements import s3_event
+
+_announced = st.builds(
+    Announced,
+    st.just("bucket"),
+    st.sampled_from(["a", "b", "c"]),
+    st.sampled_from(["", "1", "2"]),
+    st.sampled_from([None, 5]),
+    st.just(0.0),
+)
+
+
+def read(body: object, location: str = "s3://bucket/in/") -> tuple[list[str], str | None, str]:
+    reading = read_message(QueueMessage("1", "r", json.dumps(body), {}, 1), parse_location(location))
+    elsewhere = reading.elsewhere.key if reading.elsewhere is not None else None
+    return [each.key for each in reading.announced], elsewhere, reading.unreadable
+
+
+def test_a_message_is_read_for_one_place() -> None:
+    inside, outside = s3_event("bucket", "in/a", "e", 1), s3_event("bucket", "out/a", "e", 1)
+    both = {"Records": inside["Records"] + outside["Records"]}
+    assert read(inside) == (["in/a"], None, "")
+    assert read(both) == (["in/a"], "out/a", "")
+    assert read(inside, "s3://other/in/") == ([], "in/a", "")
+    assert read("no notification")[2]
+
+
+@given(st.lists(_announced), st.randoms(use_true_random=False), st.sets(st.sampled_from(["a", "b", "c"])))
+def test_neither_order_nor_repetition_decides(announced: list[Announced], random: Random, known: set[str]) -> None:
+    def knows_another(ref: ObjectRef) -> bool:
+        return ref.key in known
+
+    refs, unclear = newest_versions(announced, knows_another)
+    assert {each.key for each in announced} == refs.keys() | set(unclear)
+    assert not refs.keys() & set(unclear)
+    for key, ref in refs.items():
+        assert {(each.etag, each.size) for each in announced if each.key == key} == {(ref.etag, ref.size)}
+        assert ref.etag
+        assert key not in known
+    shuffled = announced * 2
+    random.shuffle(shuffled)
+    assert newest_versions(shuffled, knows_another) == (refs, unclear)
