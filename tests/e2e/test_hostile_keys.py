@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from tests.rigs import command
+from tests.rigs import command, file_systems
 from tests.rigs.fake_gcs import FakeGcs
-from tests.rigs.file_systems import EXFAT_REFUSES, exfat
 from tests.rigs.hostile_keys import HOSTILE_KEYS, HostileKeys, HostileObject, held_by_directories
 
 if TYPE_CHECKING:
@@ -123,37 +123,62 @@ def test_refuse_refuses_exactly_what_has_no_path_of_its_own(source: Source, tmp_
     assert command.tree(tmp_path / "destination") == _expected(own, folds)
 
 
-@pytest.fixture
-def folding(tmp_path: Path) -> Iterator[Path]:
-    with exfat(tmp_path) as mounted:
-        yield mounted
+class FileSystem(NamedTuple):
+    """Where a destination lies."""
+
+    folder: Path
+    folds: set[str]
+    refuses: frozenset[str]
+
+    def named(self, tree: dict[bytes, bytes]) -> dict[str, bytes]:
+        """Return a tree by its names; composed, where the file system may keep them in another form than they came."""
+        folded = "normalization" in self.folds
+        return {
+            unicodedata.normalize("NFC", os.fsdecode(path)) if folded else os.fsdecode(path): content
+            for path, content in tree.items()
+        }
+
+
+@pytest.fixture(params=["exFAT", "like a Mac's"])
+def folding(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FileSystem]:
+    """A real file system that takes different names for one."""
+    if request.param == "exFAT":
+        with file_systems.exfat(tmp_path) as mounted:
+            yield FileSystem(mounted, {"case"}, file_systems.EXFAT_REFUSES)
+    else:
+        with file_systems.folding(tmp_path) as mounted:
+            yield FileSystem(mounted, {"case", "normalization"}, frozenset())
 
 
 @pytest.mark.parametrize("source", ["s3"], indirect=True)
-def test_on_a_file_system_that_folds_case_and_refuses_names_every_object_lands(source: Source, folding: Path) -> None:
-    assert _folds(folding) == {"case"}
+def test_on_a_file_system_that_folds_or_refuses_names_every_object_lands(source: Source, folding: FileSystem) -> None:
+    destination, strict = folding.folder / "destination", folding.folder / "strict"
+    assert _folds(folding.folder) == folding.folds
     landing = [found for found in source.objects if found.fate != "ignored"]
-    barred = [found for found in landing if found.fold == "case" or EXFAT_REFUSES & set(found.path.replace("/", ""))]
+    barred = [
+        found for found in landing if found.fold in folding.folds or folding.refuses & set(found.path.replace("/", ""))
+    ]
     expected = {os.fsencode(found.safe_path if found in barred else found.path): found.content for found in landing}
 
-    ended = command.sync(source.location, folding / "destination")
+    ended = command.sync(source.location, destination)
 
     assert ended.code == 0, ended
-    assert command.tree(folding / "destination") == expected
-    assert command.leftovers(folding / "destination") == []
-    assert command.verify(folding / "destination", "--remote").code == 0
-    again = command.sync(source.location, folding / "destination")
+    assert folding.named(command.tree(destination)) == folding.named(expected)
+    assert command.leftovers(destination) == []
+    assert command.verify(destination, "--remote").code == 0
+    again = command.sync(source.location, destination)
     assert again.nonzero == {"unchanged": len(expected), "ignored": len(source.objects) - len(landing)}
 
-    refused = command.sync(source.location, folding / "strict", "--unsafe-names", "refuse")
+    refused = command.sync(source.location, strict, "--unsafe-names", "refuse")
     assert refused.code == 3
-    assert command.tree(folding / "strict") == {
-        path: content for path, content in expected.items() if not path.startswith(b"_keys/")
-    }
+    own = {path: content for path, content in expected.items() if not path.startswith(b"_keys/")}
+    assert folding.named(command.tree(strict)) == folding.named(own)
 
 
-def test_where_case_is_folded_the_key_that_has_the_path_keeps_it(s3: S3Client, s3_bucket: str, folding: Path) -> None:
-    destination = folding / "destination"
+def test_where_case_is_folded_the_key_that_has_the_path_keeps_it(
+    s3: S3Client, s3_bucket: str, folding: FileSystem
+) -> None:
+    destination = folding.folder / "destination"
     bodies = {}
 
     def put(key: str, version: str) -> None:
@@ -176,8 +201,8 @@ def test_where_case_is_folded_the_key_that_has_the_path_keeps_it(s3: S3Client, s
     assert command.verify(destination, "--remote").code == 0
 
 
-def test_a_version_is_kept_where_no_file_has_two_names(s3: S3Client, s3_bucket: str, folding: Path) -> None:
-    destination = folding / "destination"
+def test_a_version_is_kept_where_no_file_has_two_names(s3: S3Client, s3_bucket: str, folding: FileSystem) -> None:
+    destination = folding.folder / "destination"
     older, newer = (HostileObject(version, "own").content for version in ("older", "newer"))
     for body in (older, newer):
         s3.put_object(Bucket=s3_bucket, Key="a.json", Body=body)

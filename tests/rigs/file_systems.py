@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,6 +49,37 @@ def exfat(folder: Path) -> Iterator[Path]:
         if device:
             subprocess.run(["losetup", "--detach", device], check=False, capture_output=True)
         image.unlink()
+
+
+@contextmanager
+def folding(folder: Path) -> Iterator[Path]:
+    """Mount a file system below ``folder`` that folds case and normal forms, see folding_fs.
+
+    Skips the test where it cannot be had.
+    """
+    if not os.access("/dev/fuse", os.R_OK | os.W_OK) or not importlib.util.find_spec("mfusepy"):
+        pytest.skip("a file system that folds normal forms needs /dev/fuse, libfuse and mfusepy")
+    backing, mounted = folder / "backing", folder / "folding"
+    backing.mkdir()
+    mounted.mkdir()
+    server = subprocess.Popen(
+        [sys.executable, "-m", "tests.rigs.folding_fs", backing, mounted],
+        cwd=Path(__file__).parents[2],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        until = time.monotonic() + 10
+        while not mounted.is_mount() and server.poll() is None and time.monotonic() < until:
+            time.sleep(0.05)
+        if not mounted.is_mount():
+            pytest.skip("a file system that folds normal forms cannot be mounted here")
+        yield mounted
+    finally:
+        subprocess.run(["umount", "-l", mounted], check=False, capture_output=True)
+        server.terminate()
+        server.wait()
 
 
 def _run(*command: str) -> str:

@@ -50,10 +50,10 @@ SURROUNDINGS = (
         "tests/e2e/test_read_back.py::test_what_lies_behind_a_link_is_not_in_the_destination",
     ),
     Surrounding(
-        "DEST is on a file system that folds case and refuses characters (exFAT)",
+        "DEST is on a file system that folds case and refuses characters (exFAT), or folds case and normal forms",
         "every object lands, what it cannot tell apart or hold under its safe name; with `--unsafe-names refuse`"
         " exactly those are refused, exit 3: `path_collision`, `path_obstructed`",
-        _NAMES + "on_a_file_system_that_folds_case_and_refuses_names_every_object_lands",
+        _NAMES + "on_a_file_system_that_folds_or_refuses_names_every_object_lands",
     ),
     Surrounding(
         "DEST itself is a link",
