@@ -66,6 +66,15 @@ class HarvesterError(Exception):
             cause = f"{cause} (request id {self.request_id})" if cause else f"request id {self.request_id}"
         return "\n".join(line for line in (self.what, cause, self.next_step) if line)
 
+    def as_document(self) -> dict[str, str]:
+        """Return the error as published JSON documents have it."""
+        return {
+            "what": self.what,
+            "cause": self.cause,
+            "next_step": self.next_step,
+            "request_id": self.request_id,
+        }
+
 
 class UsageError(HarvesterError):
     """A flag, location or name that cannot be."""

@@ -79,12 +79,6 @@ class NimbleApi:
 
     def __init__(self, scenario: Scenario | None = None, *, port: int = 0) -> None:
         self.lock = threading.RLock()
-        self.requests: list[str] = []
-        """Method and target of every request, in order."""
-        self.submissions: list[dict[str, Any]] = []
-        """The bodies of what was submitted."""
-        self.impatient = 0
-        """How many requests came before the delay was over that an answer to the same path had asked for."""
         self.load(scenario or Scenario())
         api = self
 
@@ -108,6 +102,12 @@ class NimbleApi:
             self.spent: Counter[int] = Counter()
             self.recent: deque[float] = deque()
             self.held: dict[str, float] = {}
+            self.requests: list[str] = []
+            """Method and target of every request, in order."""
+            self.submissions: list[dict[str, Any]] = []
+            """The bodies of what was submitted."""
+            self.impatient = 0
+            """How many requests came before the delay was over that an answer to the same path had asked for."""
 
     def add_batch(self, batch: dict[str, Any]) -> None:
         self.batches[batch["id"]] = batch

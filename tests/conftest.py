@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import boto3
 import pytest
 
+from scripts.nimble_api import NimbleApi
 from tests.rigs.fake_gcs import FakeGcs
 from tests.rigs.fault_proxy import FaultProxy
 from tests.rigs.processes import ServerProcess
@@ -123,6 +124,13 @@ def gcs_emulator() -> Iterator[ServerProcess]:
     """gcp-storage-emulator, one for the session."""
     with ServerProcess("tests.rigs.emulator_process") as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def nimble_api() -> Iterator[NimbleApi]:
+    """Nimble's API, one for the session; each test loads it with what it is to know."""
+    with NimbleApi() as api:
+        yield api
 
 
 @pytest.fixture

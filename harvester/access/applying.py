@@ -125,12 +125,7 @@ def _look_again(change: PlannedChange) -> None:
         return
     found = change.site.read()
     if isinstance(found, Unread):
-        raise AccessDenied(
-            f"cannot read {change.site.name} again",
-            cause=f"{found.permission}: {found.code or found.reason}",
-            next_step="run the same command again",
-            request_id=found.request_id,
-        )
+        raise _unreadable(f"{change.site.name} again", found, "run the same command again")
     if found == change.before_text:
         return
     if not same_meaning(parsed_policy(change.site, found), change.before):
@@ -281,15 +276,15 @@ def _sites(place: Location, settings: StoreSettings, kms_profile: str | None) ->
     return site_of
 
 
+def _unreadable(what: str, found: Unread, next_step: str) -> AccessDenied:
+    cause = f"{found.permission}: {found.code or found.reason}"
+    return AccessDenied(f"cannot read {what}", cause=cause, next_step=next_step, request_id=found.request_id)
+
+
 def _reverted(site: PolicySite, saved: SavedPolicy) -> PlannedChange:
     text = site.read()
     if isinstance(text, Unread):
-        raise AccessDenied(
-            f"cannot read {site.name}",
-            cause=f"{text.permission}: {text.code or text.reason}",
-            next_step="let somebody who may change it run the command",
-            request_id=text.request_id,
-        )
+        raise _unreadable(site.name, text, "let somebody who may change it run the command")
     before = parsed_policy(site, text)
     after: PolicyDocument | None = None
     if saved.policy is not None:

@@ -2,22 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 from harvester.cli import words
-from harvester.cli.application import forsake_output
 from harvester.cli.sync_report import problem_lines
 from harvester.events import LandingAccount
-from harvester.mirror import ObjectEvent
-
-
-def print_event(event: ObjectEvent) -> None:
-    """Print what became of an object as one line of JSON."""
-    try:
-        print(json.dumps({"event": "object", **event._asdict()}, ensure_ascii=False), flush=True)
-    except BrokenPipeError:
-        # Nobody listens any more; what arrives is brought home all the same.
-        forsake_output()
 
 
 def render_landing(account: LandingAccount) -> str:

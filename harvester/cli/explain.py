@@ -14,6 +14,7 @@ from harvester.access.explanation import Explanation, RequirementView
 from harvester.access.saved import load_snapshot, save_snapshot
 from harvester.access.setting_words import SETTING_NAMES, words
 from harvester.access.targets import find_targets
+from harvester.cli.delivery_options import delivery_options
 from harvester.cli.layout import wrapped
 from harvester.cli.parameters import DIRECTORY, DURATION, LOCATION, format_option, store_options
 from harvester.cli.verdicts import show
@@ -42,13 +43,9 @@ with --strict also for what is not known.
 """,
 )
 @click.argument("location", type=LOCATION, nargs=-1)
-@click.option("--mode", type=click.Choice(["async", "jobs"]), required=True, help="The delivery mode.")
-@click.option("--input", "inputs", multiple=True, metavar="PREFIX", help="jobs: the input's prefix, or its location.")
-@click.option("--output", "outputs", multiple=True, metavar="PREFIX", help="jobs: the output's prefix, or location.")
-@click.option("--prefix", metavar="PREFIX", help="async: where results are delivered, if LOCATION is a bucket.")
+@delivery_options
 @click.option("--kms-key", metavar="ARN", help="Look at this key, not at that of the default encryption.")
 @click.option("--kms-profile", metavar="NAME", help="AWS profile that may look at the key.")
-@click.option("--principal", metavar="ARN", help="Another principal than the one Nimble documents.")
 @click.option("--policy", type=DIRECTORY, metavar="FILE", help="Offline: the bucket's policy.")
 @click.option("--key-policy", type=DIRECTORY, metavar="FILE", help="Offline: the policy of its key.")
 @click.option("--settings", "settings_file", type=DIRECTORY, metavar="FILE", help="Offline: saved settings.")
@@ -61,7 +58,7 @@ with --strict also for what is not known.
 def explain_command(
     *,
     location: tuple[Location, ...],
-    mode: str,
+    delivery: dict[str, Any],
     settings: StoreSettings,
     strict: bool,
     output: str,
@@ -74,15 +71,11 @@ def explain_command(
     statement that decides it, the chip Nimble would show, and the fewest commands that mend what is wrong.
     """
     if any(chosen[name] is not None for name in ("policy", "key_policy", "settings_file")):
-        report = _offline(location, mode, chosen)
+        report = _offline(location, delivery, chosen)
     else:
         report = explain_access(
             location,
-            mode,
-            inputs=chosen["inputs"],
-            outputs=chosen["outputs"],
-            prefix=chosen["prefix"],
-            principal=chosen["principal"],
+            **delivery,
             key_arn=chosen["kms_key"],
             kms_profile=chosen["kms_profile"],
             settings=settings,
@@ -105,15 +98,8 @@ def explain_command(
     return int(code)
 
 
-def _offline(location: tuple[Location, ...], mode: str, chosen: dict[str, Any]) -> AccessReport:
-    targets = find_targets(
-        location,
-        mode,
-        inputs=chosen["inputs"],
-        outputs=chosen["outputs"],
-        prefix=chosen["prefix"],
-        principal=chosen["principal"],
-    )
+def _offline(location: tuple[Location, ...], delivery: dict[str, Any], chosen: dict[str, Any]) -> AccessReport:
+    targets = find_targets(location, **delivery)
     if len({target.bucket for target in targets}) > 1:
         raise UsageError(
             "saved files hold one bucket, and the locations name several",

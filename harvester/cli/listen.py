@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import sys
+import functools
 from pathlib import Path
 from typing import Literal
 
@@ -11,10 +10,11 @@ import click
 
 from harvester.api import listen
 from harvester.cli import words
-from harvester.cli.arrivals import print_event, render_landing
+from harvester.cli.arrivals import render_landing
 from harvester.cli.landing_options import Landing, landing_options
 from harvester.cli.parameters import DESTINATION, DURATION, LOCATION, SIZE, format_option, store_options
-from harvester.cli.progress import Progress
+from harvester.cli.progress import Progress, log_option
+from harvester.cli.run_output import print_event, print_report
 from harvester.cli.signals import stop_signals
 from harvester.errors import UsageError
 from harvester.events import ListenOptions, ListenReport, WebhookOptions
@@ -63,13 +63,7 @@ Examples:
     help="How long to look again for a task that still runs, or whose object is missing.",
 )
 @landing_options
-@click.option(
-    "--log-format",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="Form of messages on standard error.",
-)
+@log_option
 @format_option("table", "json", "jsonl")
 @store_options
 def listen_command(
@@ -87,7 +81,7 @@ def listen_command(
     landing: Landing,
     settings: StoreSettings,
     output: Literal["table", "json", "jsonl"],
-    log_format: str,
+    progress: Progress,
 ) -> int:
     """Receive Nimble's webhooks, and bring home what they announce.
 
@@ -95,10 +89,9 @@ def listen_command(
     DEST, which is held all the time. Needs NIMBLE_API_KEY. Also serves /healthz and /metrics.
     """
     chosen = WebhookOptions(_secret(secret, secret_file), max_body, body_timeout)
-    progress = Progress(as_json=log_format == "json")
     with stop_signals() as received:
         observer = Observer(
-            event=print_event if output == "jsonl" else None,
+            event=functools.partial(print_event, at_once=True) if output == "jsonl" else None,
             warning=lambda message: progress.say("warning", message),
             stop_signal=received,
         )
@@ -111,11 +104,8 @@ def listen_command(
             observer=observer,
             started=lambda address, place: progress.say("info", f"listening on {address} for results in {place.url}"),
         )
-    _print(report, output)
-    if report.landing.error is not None:
-        if log_format != "json":
-            raise report.landing.error
-        progress.say("error", str(report.landing.error).replace("\n", "; "))
+    print_report(report, output, _render)
+    progress.tell_end(report.landing.error)
     return int(report.landing.exit_code)
 
 
@@ -131,17 +121,11 @@ def _secret(secret: str | None, file: Path | None) -> str | None:
     return secret
 
 
-def _print(report: ListenReport, output: str) -> None:
-    if output == "json":
-        json.dump(report.as_document(), sys.stdout, indent=2, ensure_ascii=False)
-        print()
-    elif output == "jsonl":
-        print(json.dumps({"event": "report", **report.as_document()}, ensure_ascii=False))
-    else:
-        for noun, numbers in (("webhook", report.webhooks), ("task", report.tasks)):
-            told = ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in sorted(numbers.items()))
-            print(f"{words.count(sum(numbers.values()), noun)}{': ' if told else ''}{told}")
-        if report.waiting:
-            print(f"{words.count(report.waiting, 'task')} waiting for the next start")
-        print(render_landing(report.landing))
-    sys.stdout.flush()
+def _render(report: ListenReport) -> str:
+    lines = []
+    for noun, numbers in (("webhook", report.webhooks), ("task", report.tasks)):
+        told = ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in sorted(numbers.items()))
+        lines.append(f"{words.count(sum(numbers.values()), noun)}{': ' if told else ''}{told}")
+    if report.waiting:
+        lines.append(f"{words.count(report.waiting, 'task')} waiting for the next start")
+    return "\n".join([*lines, render_landing(report.landing)])

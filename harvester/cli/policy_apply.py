@@ -12,6 +12,7 @@ import click
 
 from harvester.access.applying import PolicyOutcome, apply_policy
 from harvester.access.planning import PolicyPlan, plan_policy
+from harvester.cli.delivery_options import delivery_options
 from harvester.cli.layout import wrapped
 from harvester.cli.parameters import DIRECTORY, LOCATION, format_option, store_options
 from harvester.cli.verdicts import show
@@ -34,13 +35,9 @@ has edited the policy meanwhile, 13 not agreed to and nothing written.
 """,
 )
 @click.argument("location", type=LOCATION, required=False)
-@click.option("--mode", type=click.Choice(["async", "jobs"]), required=True, help="The delivery mode.")
-@click.option("--input", "inputs", multiple=True, metavar="PREFIX", help="jobs: the input's prefix, or its location.")
-@click.option("--output", "outputs", multiple=True, metavar="PREFIX", help="jobs: the output's prefix, or location.")
-@click.option("--prefix", metavar="PREFIX", help="async: where results go, if LOCATION is a bucket.")
+@delivery_options
 @click.option("--kms-key", metavar="ARN", help="Also the policy of this key, which encrypts the bucket.")
 @click.option("--kms-profile", metavar="NAME", help="AWS profile that may change the key's policy.")
-@click.option("--principal", metavar="ARN", help="Another principal than the one Nimble documents.")
 @click.option("--exempt", is_flag=True, help="Also exempt Nimble from statements of others that deny it.")
 @click.option(
     "--without-statement",
@@ -57,7 +54,7 @@ has edited the policy meanwhile, 13 not agreed to and nothing written.
 def apply_command(
     *,
     location: Location | None,
-    mode: str,
+    delivery: dict[str, Any],
     settings: StoreSettings,
     output: str,
     dry_run: bool,
@@ -71,11 +68,7 @@ def apply_command(
     """
     plan = plan_policy(
         location,
-        mode,
-        inputs=chosen["inputs"],
-        outputs=chosen["outputs"],
-        prefix=chosen["prefix"],
-        principal=chosen["principal"],
+        **delivery,
         key_arn=chosen["kms_key"],
         kms_profile=chosen["kms_profile"],
         exempt=chosen["exempt"],

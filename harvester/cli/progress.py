@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
 
 from harvester.cli import words
+from harvester.errors import HarvesterError
 from harvester.mirror import SyncProgress
 
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 _LINE_SECONDS = 30.0
 _RATE_SECONDS = 5.0
+
+
+def log_option(command: _Command) -> _Command:
+    """Add ``--log-format``; the command receives one ``progress``."""
+
+    @functools.wraps(command)
+    def with_progress(*, log_format: str, **values: Any) -> Any:
+        return command(progress=Progress(as_json=log_format == "json"), **values)
+
+    click.option(
+        "--log-format",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        help="Form of messages on standard error.",
+    )(with_progress)
+    return with_progress  # type: ignore[return-value]  # the same command, with an option of its own
 
 
 class Progress:
@@ -44,6 +68,14 @@ class Progress:
         else:
             prefix = f"{level}: " if level in ("warning", "error") else ""
             print(prefix + message, file=sys.stderr, flush=True)
+
+    def tell_end(self, error: HarvesterError | None) -> None:
+        """Say in JSON what ended the work, if anything did; else raise it, for the program to tell as it tells all."""
+        if error is None:
+            return
+        if not self._as_json:
+            raise error
+        self.say("error", str(error).replace("\n", "; "))
 
     def clear(self) -> None:
         """Remove the bar."""

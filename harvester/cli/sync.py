@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import shlex
-import sys
 import time
 from pathlib import Path
 from typing import Any, Literal
@@ -14,10 +12,10 @@ import click
 
 from harvester.api import sync
 from harvester.cli import words
-from harvester.cli.application import forsake_output
 from harvester.cli.landing_options import Landing, landing_options
 from harvester.cli.parameters import DESTINATION, LOCATION, MOMENT, format_option, store_options
-from harvester.cli.progress import Progress
+from harvester.cli.progress import Progress, log_option
+from harvester.cli.run_output import print_event, print_report
 from harvester.cli.signals import stop_signals
 from harvester.cli.sync_report import render_report, unstarted_report, write_report
 from harvester.errors import DestinationUnusable, HarvesterError, UsageError
@@ -65,13 +63,7 @@ Examples:
     metavar="FILE",
     help="Write the JSON report here, however the run ends.",
 )
-@click.option(
-    "--log-format",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="Form of messages on standard error.",
-)
+@log_option
 @format_option("table", "json", "jsonl")
 @store_options
 def sync_command(
@@ -85,7 +77,7 @@ def sync_command(
     settings: StoreSettings,
     output: Literal["table", "json", "jsonl"],
     report: Path | None,
-    log_format: str,
+    progress: Progress,
     **more: Any,
 ) -> int:
     """Bring every result under LOCATION home to DEST.
@@ -103,7 +95,6 @@ def sync_command(
         raise UsageError(
             "--since is not before --until", cause="nothing can be modified after the one and before the other"
         )
-    progress = Progress(as_json=log_format == "json")
     started_at = time.time()
     try:
         options = landing()
@@ -116,17 +107,14 @@ def sync_command(
         progress.clear()
     unwritten = None if report is None else _write(report, result)
     if output != "table" or result.run or result.error is None:
-        _print(result, output)
+        print_report(result, output, render_report)
     if result.error is None and not result.counts.listed:
         _tell_similar(location, dest, settings, progress)
     if unwritten is not None and result.error is not None:
         progress.say("warning", str(unwritten).replace("\n", "; "))
     elif unwritten is not None:
         result = dataclasses.replace(result, error=unwritten, exit_code=unwritten.exit_code)
-    if result.error is not None:
-        if log_format != "json":
-            raise result.error
-        progress.say("error", str(result.error).replace("\n", "; "))
+    progress.tell_end(result.error)
     return int(result.exit_code)
 
 
@@ -157,32 +145,13 @@ def _run(
     with stop_signals() as received:
         observer = Observer(
             progress=progress.show,
-            event=_print_event if output == "jsonl" else _print_plan if options.dry_run and output == "table" else None,
+            event=print_event if output == "jsonl" else _print_plan if options.dry_run and output == "table" else None,
             warning=lambda message: progress.say("warning", message),
             stop_signal=received,
         )
         return sync(location, dest, options, settings=settings, observer=observer)
 
 
-def _print_event(event: ObjectEvent) -> None:
-    try:
-        print(json.dumps({"event": "object", **event._asdict()}, ensure_ascii=False))
-    except BrokenPipeError:
-        # Nobody listens any more; what was begun is brought home all the same.
-        forsake_output()
-
-
 def _print_plan(event: ObjectEvent) -> None:
     if event.outcome == "not_attempted":
         print(f"would fetch {event.key} -> {event.path} ({event.reason})")
-
-
-def _print(report: SyncReport, output: str) -> None:
-    if output == "table":
-        print(render_report(report))
-    elif output == "json":
-        json.dump(report.as_document(), sys.stdout, indent=2, ensure_ascii=False)
-        print()
-    else:
-        print(json.dumps({"event": "report", **report.as_document()}, ensure_ascii=False))
-    sys.stdout.flush()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import sys
+import functools
 import time
 from pathlib import Path
 from typing import Literal
@@ -11,10 +10,11 @@ from typing import Literal
 import click
 
 from harvester.api import watch
-from harvester.cli.arrivals import print_event, render_landing
+from harvester.cli.arrivals import render_landing
 from harvester.cli.landing_options import Landing, landing_options
 from harvester.cli.parameters import DESTINATION, DIRECTORY, DURATION, LOCATION, format_option, store_options
-from harvester.cli.progress import Progress
+from harvester.cli.progress import Progress, log_option
+from harvester.cli.run_output import print_event, print_report
 from harvester.cli.signals import stop_signals
 from harvester.errors import UsageError
 from harvester.events import ListingWatchOptions, QueueWatchOptions, WatchReport
@@ -66,13 +66,7 @@ Examples:
     help="What to do with messages about another bucket or prefix.",
 )
 @landing_options
-@click.option(
-    "--log-format",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="Form of messages on standard error.",
-)
+@log_option
 @format_option("table", "json", "jsonl")
 @store_options
 def watch_command(
@@ -89,7 +83,7 @@ def watch_command(
     landing: Landing,
     settings: StoreSettings,
     output: Literal["table", "json", "jsonl"],
-    log_format: str,
+    progress: Progress,
 ) -> int:
     """Bring results home as they arrive, until stopped.
 
@@ -108,11 +102,10 @@ def watch_command(
             cause="with a queue nothing is listed; what a lost event has left behind is found by sync",
             next_step="run nimble-harvester sync LOCATION DEST now and then, while the watch is stopped",
         )
-    progress = Progress(as_json=log_format == "json")
     with stop_signals() as received:
         observer = Observer(
             progress=progress.show,
-            event=print_event if output == "jsonl" else None,
+            event=functools.partial(print_event, at_once=True) if output == "jsonl" else None,
             warning=lambda message: progress.say("warning", message),
             stop_signal=received,
         )
@@ -127,11 +120,8 @@ def watch_command(
         )
     progress.clear()
     if report.landing.runs or output != "table":
-        _print(report, output)
-    if report.landing.error is not None:
-        if log_format != "json":
-            raise report.landing.error
-        progress.say("error", str(report.landing.error).replace("\n", "; "))
+        print_report(report, output, _render)
+    progress.tell_end(report.landing.error)
     return int(report.landing.exit_code)
 
 
@@ -157,33 +147,26 @@ def _tell(look: SyncReport, progress: Progress) -> None:
     )
 
 
-def _print(report: WatchReport, output: str) -> None:
-    if output == "json":
-        json.dump(report.as_document(), sys.stdout, indent=2, ensure_ascii=False)
-        print()
-    elif output == "jsonl":
-        print(json.dumps({"event": "report", **report.as_document()}, ensure_ascii=False))
-    else:
-        messages = report.messages
-        if report.queue is not None:
-            parts = [
-                f"{number:,} {name}"
-                for name, number in (
-                    ("deleted", messages.deleted),
-                    ("left", messages.left),
-                    ("released", messages.released),
-                    ("not finished", messages.lost),
-                )
-                if number or name == "deleted"
-            ]
-            print(f"{messages.received:,} messages received: {', '.join(parts)}")
-            for reason, number in messages.left_by_reason:
-                print(f"  left: {number:,} × {reason}")
-            for name, number in messages.other_events:
-                print(f"  announce no object: {number:,} × {name if name.isprintable() else '?'}")
-            if messages.beside:
-                print(f"  landed by another worker: {messages.beside:,}")
-            if messages.gone:
-                print(f"  announced and gone: {messages.gone:,}")
-        print(render_landing(report.landing))
-    sys.stdout.flush()
+def _render(report: WatchReport) -> str:
+    lines = []
+    messages = report.messages
+    if report.queue is not None:
+        parts = [
+            f"{number:,} {name}"
+            for name, number in (
+                ("deleted", messages.deleted),
+                ("left", messages.left),
+                ("released", messages.released),
+                ("not finished", messages.lost),
+            )
+            if number or name == "deleted"
+        ]
+        lines.append(f"{messages.received:,} messages received: {', '.join(parts)}")
+        lines.extend(f"  left: {number:,} × {reason}" for reason, number in messages.left_by_reason)
+        for name, number in messages.other_events:
+            lines.append(f"  announce no object: {number:,} × {name if name.isprintable() else '?'}")
+        if messages.beside:
+            lines.append(f"  landed by another worker: {messages.beside:,}")
+        if messages.gone:
+            lines.append(f"  announced and gone: {messages.gone:,}")
+    return "\n".join([*lines, render_landing(report.landing)])

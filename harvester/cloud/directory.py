@@ -207,50 +207,26 @@ class DirectoryFetcher:
                 fetched = self._read(request, attempt)
             except _SpoolFailed as error:
                 failure = FetchFailure(Cause.SPOOL, errno.errorcode.get(error.errno, ""), error.strerror)
-                return Fetched(request, None, None, "", None, failure, attempt)
+                return _failed(request, failure, attempt)
             except OSError as error:
-                return Fetched(request, None, None, "", None, _file_failure(error), attempt)
+                return _failed(request, _file_failure(error), attempt)
             if fetched is not None:
                 return fetched
-        return Fetched(request, None, None, "", None, failure, self._transport.retry.attempts)
+        return _failed(request, failure, self._transport.retry.attempts)
 
     def _read(self, request: FetchRequest, attempt: int) -> Fetched | None:
         """Read the file whole; None when it changed meanwhile."""
         if os.path.commonpath([os.path.realpath(request.key), self._real_root]) != self._real_root:
-            return Fetched(
-                request,
-                None,
-                None,
-                "",
-                None,
-                FetchFailure(Cause.GONE, detail="it now leads out of the directory"),
-                attempt,
-            )
+            return _failed(request, FetchFailure(Cause.GONE, detail="it now leads out of the directory"), attempt)
         # Non-blocking, so that a FIFO put in the file's place cannot hang the worker.
         descriptor = os.open(request.key, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             before = os.fstat(descriptor)
             if not stat.S_ISREG(before.st_mode):
-                return Fetched(
-                    request,
-                    None,
-                    None,
-                    "",
-                    None,
-                    FetchFailure(Cause.GONE, detail="no regular file any more"),
-                    attempt,
-                )
+                return _failed(request, FetchFailure(Cause.GONE, detail="no regular file any more"), attempt)
             limit = self._transport.max_object_bytes
             if limit is not None and before.st_size > limit:
-                return Fetched(
-                    request,
-                    None,
-                    None,
-                    "",
-                    None,
-                    FetchFailure(Cause.TOO_LARGE, detail=f"{before.st_size} bytes"),
-                    attempt,
-                )
+                return _failed(request, FetchFailure(Cause.TOO_LARGE, detail=f"{before.st_size} bytes"), attempt)
             body: bytes | None = None
             spool: str | None = None
             if before.st_size >= self._spool_from:
@@ -307,6 +283,10 @@ def _read_all(descriptor: int, size: int) -> bytes:
     while chunk := os.read(descriptor, MEBIBYTE):
         chunks.append(chunk)
     return b"".join(chunks)
+
+
+def _failed(request: FetchRequest, failure: FetchFailure, attempt: int) -> Fetched:
+    return Fetched(request, None, None, "", None, failure, attempt)
 
 
 def _file_failure(error: OSError) -> FetchFailure:

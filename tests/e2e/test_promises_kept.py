@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,12 +24,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
-@pytest.fixture(scope="module")
-def served() -> Iterator[NimbleApi]:
-    with NimbleApi() as api:
-        yield api
-
-
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     return World(tmp_path)
@@ -45,7 +38,7 @@ def told(report: ReconcileReport) -> dict[str, tuple[Outcome, Reason]]:
 
 
 def test_a_rescued_result_gives_way_to_the_delivered_object_even_without_an_id_in_it(
-    world: World, served: NimbleApi
+    world: World, nimble_api: NimbleApi
 ) -> None:
     named, nameless = world.task("missing"), world.task("missing")
     world.batch()
@@ -53,18 +46,18 @@ def test_a_rescued_result_gives_way_to_the_delivered_object_even_without_an_id_i
     world.held(named)
     world.held(nameless, body=body)
     world.sync()
-    served.load(world.scenario)
-    assert world.reconcile(served, rescue=True).exit_code == 0
+    nimble_api.load(world.scenario)
+    assert world.reconcile(nimble_api, rescue=True).exit_code == 0
     rescued = [world.destination / "_rescued" / f"{task_id}.json" for task_id in (named, nameless)]
     assert all(path.is_file() for path in rescued)
     assert world.sync().source_gone == 0
     world.deliver(named)
     world.deliver(nameless, body=json.dumps(body))
     # Delivered and not fetched yet: the copy here is the rescued one, and a sync is due.
-    assert told(world.reconcile(served))[named] == (Outcome.DELIVERED, Reason.NOT_FETCHED)
+    assert told(world.reconcile(nimble_api))[named] == (Outcome.DELIVERED, Reason.NOT_FETCHED)
     world.sync()
     assert not any(path.exists() for path in rescued)
-    assert told(world.reconcile(served)) == dict.fromkeys((named, nameless), (Outcome.LANDED, Reason.NONE))
+    assert told(world.reconcile(nimble_api)) == dict.fromkeys((named, nameless), (Outcome.LANDED, Reason.NONE))
     assert len(list(harvester.read(world.destination))) == 2
 
 
@@ -106,38 +99,38 @@ def test_a_key_like_the_manifests_own_name_of_a_rescued_result_is_another_object
 
 
 def test_a_quarantined_delivery_is_rescued_and_the_repaired_object_takes_its_place(
-    world: World, served: NimbleApi
+    world: World, nimble_api: NimbleApi
 ) -> None:
     broken = world.task("delivered")
     world.deliver(broken, body='{"task_id": "')
     world.batch()
     world.held(broken)
     world.sync()
-    served.load(world.scenario)
-    assert told(world.reconcile(served))[broken] == (Outcome.DELIVERED, Reason.QUARANTINED)
-    report = world.reconcile(served, rescue=True)
+    nimble_api.load(world.scenario)
+    assert told(world.reconcile(nimble_api))[broken] == (Outcome.DELIVERED, Reason.QUARANTINED)
+    report = world.reconcile(nimble_api, rescue=True)
     assert told(report)[broken] == (Outcome.LANDED, Reason.NONE)
     assert report.account.tasks[0].objects[0].local == "rescued"
     assert world.sync().counts.quarantined == 1
-    assert told(world.reconcile(served))[broken] == (Outcome.LANDED, Reason.NONE)
+    assert told(world.reconcile(nimble_api))[broken] == (Outcome.LANDED, Reason.NONE)
     world.deliver(broken)
     world.sync()
     assert [row.key for row in harvester.read(world.destination)] == [f"{world.source}/{broken}.json"]
 
 
-def test_a_picture_comes_home_as_the_bytes_it_is(world: World, served: NimbleApi) -> None:
+def test_a_picture_comes_home_as_the_bytes_it_is(world: World, nimble_api: NimbleApi) -> None:
     picture = world.task("missing")
     pixels = "\x89PNG\r\n\x1a\n" + "pixels"
     world.batch()
     world.held(picture, text=pixels, headers={"Content-Type": "image/png"})
     world.sync()
-    served.load(world.scenario)
-    report = world.reconcile(served, rescue=True)
+    nimble_api.load(world.scenario)
+    report = world.reconcile(nimble_api, rescue=True)
     assert report.exit_code == 0, report.as_document()
     assert (world.destination / "_rescued" / f"{picture}.png").read_bytes() == pixels.encode()
 
 
-def test_what_a_killed_rescue_left_unrecorded_is_no_result(world: World, served: NimbleApi) -> None:
+def test_what_a_killed_rescue_left_unrecorded_is_no_result(world: World, nimble_api: NimbleApi) -> None:
     task_id = world.task("missing")
     world.batch()
     world.held(task_id, status=404, body={"status": "failed", "error": "Results not found"})
@@ -145,32 +138,32 @@ def test_what_a_killed_rescue_left_unrecorded_is_no_result(world: World, served:
     left = world.destination / "_rescued" / f"{task_id}.json"
     left.parent.mkdir()
     left.write_text("{}")
-    served.load(world.scenario)
-    report = world.reconcile(served, rescue=True)
+    nimble_api.load(world.scenario)
+    report = world.reconcile(nimble_api, rescue=True)
     assert told(report)[task_id] == (Outcome.MISSING, Reason.NOT_HELD)
     assert not left.exists()
     assert "submit the request again" in str(report.next_step(report.account.tasks[0]))
 
 
-def test_one_result_that_cannot_be_had_does_not_keep_the_others(world: World, served: NimbleApi) -> None:
+def test_one_result_that_cannot_be_had_does_not_keep_the_others(world: World, nimble_api: NimbleApi) -> None:
     missing = [world.task("missing") for _ in range(12)]
     world.batch()
     world.held(*missing)
     world.held(missing[3], status=500, body={"status": "failed", "success": "false", "msg": "internal error"})
     world.sync()
-    served.load(world.scenario)
-    report = world.reconcile(served, rescue=True)
+    nimble_api.load(world.scenario)
+    report = world.reconcile(nimble_api, rescue=True)
     assert report.rescue is not None
     assert sorted(report.rescue.landed) == sorted({*missing} - {missing[3]})
     assert told(report)[missing[3]] == (Outcome.MISSING, Reason.RESCUE_FAILED)
     assert "internal error" in report.rescue.lost[0].words
     assert (report.error, report.exit_code) == (None, ExitCode.DIFFERENCE)
     del world.scenario.results[missing[3]]
-    served.load(world.scenario)
-    assert world.reconcile(served, rescue=True).exit_code == 0
+    nimble_api.load(world.scenario)
+    assert world.reconcile(nimble_api, rescue=True).exit_code == 0
 
 
-def test_a_throttled_rescue_waits_as_long_as_it_is_told(world: World, served: NimbleApi) -> None:
+def test_a_throttled_rescue_waits_as_long_as_it_is_told(world: World, nimble_api: NimbleApi) -> None:
     missing = [world.task("missing") for _ in range(8)]
     world.batch()
     world.held(*missing)
@@ -178,20 +171,20 @@ def test_a_throttled_rescue_waits_as_long_as_it_is_told(world: World, served: Ni
         {"path": f"/tasks/{task_id}/results", "status": 429, "headers": {"Retry-After": "1"}} for task_id in missing[:2]
     ]
     world.sync()
-    served.load(world.scenario)
-    assert world.reconcile(served, rescue=True).exit_code == 0
-    assert served.impatient == 0
+    nimble_api.load(world.scenario)
+    assert world.reconcile(nimble_api, rescue=True).exit_code == 0
+    assert nimble_api.impatient == 0
 
 
-def test_a_destination_at_work_is_told_beside_the_account(world: World, served: NimbleApi) -> None:
+def test_a_destination_at_work_is_told_beside_the_account(world: World, nimble_api: NimbleApi) -> None:
     missing = world.task("missing")
     world.batch()
     world.held(missing)
     world.sync()
-    served.load(world.scenario)
+    nimble_api.load(world.scenario)
     location = harvester.parse_location(world.location)
     with open_intake(location, world.destination, harvester.SyncOptions(workers=1)):
-        report = world.reconcile(served, rescue=True)
+        report = world.reconcile(nimble_api, rescue=True)
     assert isinstance(report.error, DestinationLocked)
     assert (report.exit_code, told(report)[missing]) == (ExitCode.LOCKED, (Outcome.MISSING, Reason.NONE))
 
@@ -199,7 +192,7 @@ def test_a_destination_at_work_is_told_beside_the_account(world: World, served: 
 # ---- what lies here
 
 
-def test_a_file_lost_here_or_replaced_in_the_bucket_is_due_again(world: World, served: NimbleApi) -> None:
+def test_a_file_lost_here_or_replaced_in_the_bucket_is_due_again(world: World, nimble_api: NimbleApi) -> None:
     evicted = world.task("landed", delivered=True)
     world.sync()
     harvester.evict(world.destination, through=1)
@@ -212,8 +205,8 @@ def test_a_file_lost_here_or_replaced_in_the_bucket_is_due_again(world: World, s
     (world.source / f"{gone}.json").unlink()
     (world.source / f"{twice_gone}.json").unlink()
     (world.destination / f"{twice_gone}.json").unlink()
-    served.load(world.scenario)
-    assert told(world.reconcile(served)) == {
+    nimble_api.load(world.scenario)
+    assert told(world.reconcile(nimble_api)) == {
         evicted: (Outcome.LANDED, Reason.NONE),
         lost: (Outcome.DELIVERED, Reason.FILE_LOST),
         altered: (Outcome.DELIVERED, Reason.FILE_LOST),
@@ -224,15 +217,15 @@ def test_a_file_lost_here_or_replaced_in_the_bucket_is_due_again(world: World, s
     }
 
 
-def test_copies_of_one_result_are_a_gap_until_one_is_left(world: World, served: NimbleApi) -> None:
+def test_copies_of_one_result_are_a_gap_until_one_is_left(world: World, nimble_api: NimbleApi) -> None:
     same, other = world.task("duplicate", delivered=True), world.task("duplicate", delivered=True)
     first = world.deliver(same, f"again-{same}")
     second = world.deliver(other, f"again-{other}", json.dumps(envelope(other, "<p>another")))
     world.batch()
-    served.load(world.scenario)
+    nimble_api.load(world.scenario)
     world.deliver("nothing")
     assert world.sync().exit_code == 0
-    report = world.reconcile(served)
+    report = world.reconcile(nimble_api)
     assert told(report) == {
         same: (Outcome.DUPLICATE, Reason.IDENTICAL_COPIES),
         other: (Outcome.DUPLICATE, Reason.DELIVERED_TWICE),
@@ -242,13 +235,13 @@ def test_copies_of_one_result_are_a_gap_until_one_is_left(world: World, served: 
     first.unlink()
     second.unlink()
     world.sync()
-    assert world.reconcile(served).exit_code == 0
+    assert world.reconcile(nimble_api).exit_code == 0
 
 
 # ---- what the API tells, or no longer tells
 
 
-def test_what_a_batch_leaves_out_is_asked_of_the_tasks(world: World, served: NimbleApi) -> None:
+def test_what_a_batch_leaves_out_is_asked_of_the_tasks(world: World, nimble_api: NimbleApi) -> None:
     told_by_task = world.task("failed_upstream", error="no answer", error_type="timeout_error")
     young = world.task("arriving", modified_at=SOON)
     world.batch()
@@ -257,39 +250,39 @@ def test_what_a_batch_leaves_out_is_asked_of_the_tasks(world: World, served: Nim
     body = {"id": BATCH, "completed": True, "completed_count": 2, "progress": 1, "tasks": bare}
     world.scenario.faults = [{"path": f"/batches/{BATCH}", "status": 200, "times": 9, "body": body}]
     world.sync()
-    served.load(world.scenario)
-    report = world.reconcile(served)
+    nimble_api.load(world.scenario)
+    report = world.reconcile(nimble_api)
     assert told(report)[young] == (Outcome.ARRIVING, Reason.NONE)
     assert report.account.tasks[0].task.error == tasks[told_by_task]["error"]
 
 
-def test_a_task_that_nimble_has_forgotten_is_accounted_for_all_the_same(world: World, served: NimbleApi) -> None:
+def test_a_task_that_nimble_has_forgotten_is_accounted_for_all_the_same(world: World, nimble_api: NimbleApi) -> None:
     home, away = world.task("landed", delivered=True), world.task("missing")
     answer = {"batch_id": "b-expired", "batch_size": 2, "tasks": [{"id": home, "state": "pending"}, {"id": away}]}
     promised = world.source.parent / "submitted.json"
     promised.write_text(json.dumps(answer))
     world.sync()
     world.scenario.tasks.clear()
-    served.load(world.scenario)
-    with harvester.NimbleClient("demo-key", base_url=served.url) as client:
+    nimble_api.load(world.scenario)
+    with harvester.NimbleClient("demo-key", base_url=nimble_api.url) as client:
         report = harvester.reconcile(world.destination, tasks_file=promised, client=client)
         assert told(report) == {home: (Outcome.LANDED, Reason.NONE), away: (Outcome.MISSING, Reason.NOT_KNOWN)}
         # None known and nothing delivered: another account's, or mistyped.
         with pytest.raises(NotThere):
             harvester.reconcile(world.destination, tasks=["nobody-1", "nobody-2"], client=client)
-        served.scenario.forbidden = ["theirs"]
+        nimble_api.scenario.forbidden = ["theirs"]
         with pytest.raises(AccessDenied):
             harvester.reconcile(world.destination, tasks=[home, "theirs"], client=client)
 
 
-def test_a_file_fills_the_nulls_of_its_batch(world: World, served: NimbleApi) -> None:
+def test_a_file_fills_the_nulls_of_its_batch(world: World, nimble_api: NimbleApi) -> None:
     ids = [world.task("landed", delivered=True) for _ in range(3)]
     world.scenario.batches = [{"id": BATCH, "tasks": [ids[0], None, None, None], "looks": 0}]
     promised = world.source.parent / "submitted.jsonl"
     promised.write_text(json.dumps({"batch_id": BATCH, "tasks": [{"id": task_id} for task_id in ids]}) + "\n")
     world.sync()
-    served.load(world.scenario)
-    with harvester.NimbleClient("demo-key", base_url=served.url) as client:
+    nimble_api.load(world.scenario)
+    with harvester.NimbleClient("demo-key", base_url=nimble_api.url) as client:
         report = harvester.reconcile(world.destination, tasks_file=promised, client=client)
     assert (report.account.promised, report.account.counts[Outcome.LANDED], report.unlisted) == (3, 3, 1)
 
@@ -297,7 +290,7 @@ def test_a_file_fills_the_nulls_of_its_batch(world: World, served: NimbleApi) ->
 # ---- waiting
 
 
-def test_waiting_ends_when_everything_has(world: World, served: NimbleApi) -> None:
+def test_waiting_ends_when_everything_has(world: World, nimble_api: NimbleApi) -> None:
     task_id = world.task("landed", delivered=True)
     world.batch(looks=2)
     world.scenario.runs = [{"id": "run-1", "status": "SUCCESS", "summary": {"result_count": 0}}]
@@ -305,9 +298,9 @@ def test_waiting_ends_when_everything_has(world: World, served: NimbleApi) -> No
     world.scenario.tasks.append({"id": "single", "state": "error", "error": "boom"})
     world.scenario.faults = [{"path": "/tasks/single", "status": 200, "body": pending}]
     world.sync()
-    served.load(world.scenario)
+    nimble_api.load(world.scenario)
     seen: list[object] = []
-    with harvester.NimbleClient("demo-key", base_url=served.url) as client:
+    with harvester.NimbleClient("demo-key", base_url=nimble_api.url) as client:
         report = harvester.reconcile(
             world.destination,
             batches=[BATCH],
@@ -323,15 +316,17 @@ def test_waiting_ends_when_everything_has(world: World, served: NimbleApi) -> No
 
 
 @pytest.mark.parametrize("promised", ["batches", "tasks", "runs"])
-def test_waiting_no_longer_than_asked_tells_the_account_so_far(world: World, served: NimbleApi, promised: str) -> None:
+def test_waiting_no_longer_than_asked_tells_the_account_so_far(
+    world: World, nimble_api: NimbleApi, promised: str
+) -> None:
     task_id = world.task("running")
     world.batch(looks=10_000)
     world.scenario.runs = [{"id": "run-1", "status": "RUNNING"}]
     world.sync()
-    served.load(world.scenario)
+    nimble_api.load(world.scenario)
     ids = {"batches": BATCH, "tasks": task_id, "runs": "run-1"}[promised]
     started = time.monotonic()
-    report = world.reconcile(served, wait=True, timeout=0.3, **{promised: [ids]})
+    report = world.reconcile(nimble_api, wait=True, timeout=0.3, **{promised: [ids]})
     assert (report.exit_code, len(report.account.tasks) + len(report.runs)) == (ExitCode.TIMED_OUT, 1)
     assert time.monotonic() - started < 60
 
@@ -346,7 +341,7 @@ def run_of(world: World, run_id: str, rows: int | None, status: str = "SUCCESS",
     world.scenario.runs.append(run | {"summary": {"input_count": 2, "result_count": rows}} | fields)
 
 
-def test_a_run_is_held_against_the_rows_that_landed(world: World, served: NimbleApi) -> None:
+def test_a_run_is_held_against_the_rows_that_landed(world: World, nimble_api: NimbleApi) -> None:
     (world.source / "part-0.jsonl").write_text('{"a": 1}\n{"a": 2}\n')
     before = world.source / "yesterday.jsonl"
     before.write_text('{"a": 1}\n')
@@ -358,41 +353,41 @@ def test_a_run_is_held_against_the_rows_that_landed(world: World, served: Nimble
     run_of(world, "failed", None, "FAILED", error={"message": "no input", "step": "read"})
     run_of(world, "running", None, "RUNNING", finished_at=None)
     run_of(world, "untold", None)
-    served.load(world.scenario)
+    nimble_api.load(world.scenario)
     ids = [run["id"] for run in world.scenario.runs]
     minute = timedelta(minutes=1)
-    report = world.reconcile(served, runs=ids, grace=timedelta(minutes=1, seconds=30))
+    report = world.reconcile(nimble_api, runs=ids, grace=timedelta(minutes=1, seconds=30))
     assert {run.run.id: run.verdict for run in report.runs} == {
         **{run_id: run_id for run_id in ids},
         "partial": "whole",
         "short": "arriving",
     }
     assert (report.runs[0].rows_landed, report.exit_code) == (2, 0)
-    late = world.reconcile(served, runs=["short"], grace=minute / 2)
+    late = world.reconcile(nimble_api, runs=["short"], grace=minute / 2)
     assert (late.runs[0].verdict, late.exit_code) == ("short", ExitCode.DIFFERENCE)
     # What was delivered since is not here yet: a sync is the next step.
     (world.source / "part-1.jsonl").write_text('{"a": 3}\n')
-    waiting = world.reconcile(served, runs=["short"], grace=2 * minute)
+    waiting = world.reconcile(nimble_api, runs=["short"], grace=2 * minute)
     assert waiting.runs[0].not_landed == (f"{world.source}/part-1.jsonl",)
     world.sync()
-    assert world.reconcile(served, runs=["short"], grace=2 * minute).runs[0].verdict == "whole"
+    assert world.reconcile(nimble_api, runs=["short"], grace=2 * minute).runs[0].verdict == "whole"
 
 
-def test_files_that_carry_a_runs_id_are_its_own(world: World, served: NimbleApi) -> None:
+def test_files_that_carry_a_runs_id_are_its_own(world: World, nimble_api: NimbleApi) -> None:
     (world.source / "run_1-part.jsonl").write_text('{"a": 1}\n')
     (world.source / "run_2-part.jsonl").write_text('{"a": 1}\n{"a": 2}\n')
     world.sync()
     run_of(world, "run_1", 2)
     run_of(world, "run_2", 2)
-    served.load(world.scenario)
-    report = world.reconcile(served, runs=["run_1", "run_2"], grace=timedelta(minutes=1, seconds=30))
+    nimble_api.load(world.scenario)
+    report = world.reconcile(nimble_api, runs=["run_1", "run_2"], grace=timedelta(minutes=1, seconds=30))
     assert [run.rows_landed for run in report.runs] == [1, 2]
     assert report.account.unexpected == ()
-    alone = world.reconcile(served, runs=["run_1"], grace=timedelta(minutes=1, seconds=30))
+    alone = world.reconcile(nimble_api, runs=["run_1"], grace=timedelta(minutes=1, seconds=30))
     assert [found.name for found in alone.account.unexpected] == ["run_2-part.jsonl"]
 
 
-def test_nothing_promised_is_refused(world: World, served: NimbleApi) -> None:
+def test_nothing_promised_is_refused(world: World, nimble_api: NimbleApi) -> None:
     world.sync()
     with pytest.raises(UsageError, match="nothing was promised"):
-        world.reconcile(served, batches=[])
+        world.reconcile(nimble_api, batches=[])

@@ -115,6 +115,19 @@ def test_cat_tells_of_what_it_cannot_read(source: Directory, dest: Path) -> None
     assert "1 evicted" in ended.err
 
 
+def left_after_a_line(*arguments: str) -> tuple[int, bytes]:
+    """Run a command whose reader leaves after one line; return its exit code and what it says of it."""
+    with subprocess.Popen(
+        [COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        told = process.stderr.read()
+    return process.returncode, told
+
+
 @pytest.mark.parametrize("verb", ["cat", "ls"])
 def test_a_reader_that_leaves_ends_it_quietly(source: Directory, dest: Path, verb: str) -> None:
     source.put("a.jsonl", b"".join(b'{"row": %d}\n' % number for number in range(50_000)))
@@ -122,35 +135,13 @@ def test_a_reader_that_leaves_ends_it_quietly(source: Directory, dest: Path, ver
         source.put(f"{number:05}-{'x' * 200}", b"")
     if verb == "cat":
         sync(source.location, dest)
-    with subprocess.Popen(
-        [COMMAND, verb, str(dest) if verb == "cat" else source.location],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment(),
-    ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdout.readline()
-        process.stdout.close()
-        told = process.stderr.read()
-    assert (process.returncode, told) == (0, b"")
+    assert left_after_a_line(verb, str(dest) if verb == "cat" else source.location) == (0, b"")
 
 
 def test_a_reader_of_events_that_leaves_does_not_end_the_run(source: Directory, dest: Path) -> None:
     for number in range(1200):
         source.put(f"{number}-{'x' * 180}.json", result(number))
-    with subprocess.Popen(
-        [COMMAND, "sync", source.location, str(dest), "--format", "jsonl"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment(),
-    ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdout.readline()
-        process.stdout.close()
-        told = process.stderr.read()
-    assert (process.returncode, told) == (0, b"")
+    assert left_after_a_line("sync", source.location, str(dest), "--format", "jsonl") == (0, b"")
     assert len(tree(dest)) == 1200
 
 

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -64,16 +63,10 @@ def scenario(**changed: Any) -> Scenario:
     return Scenario(**{**given, **changed})
 
 
-@pytest.fixture(scope="module")
-def served() -> Iterator[NimbleApi]:
-    with NimbleApi() as api:
-        yield api
-
-
 @pytest.fixture
-def api(served: NimbleApi) -> NimbleApi:
-    served.load(scenario())
-    return served
+def api(nimble_api: NimbleApi) -> NimbleApi:
+    nimble_api.load(scenario())
+    return nimble_api
 
 
 def schema(name: str) -> Any:

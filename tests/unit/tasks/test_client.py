@@ -37,18 +37,10 @@ def scenario(**changed: Any) -> Scenario:
     )
 
 
-@pytest.fixture(scope="module")
-def served() -> Iterator[NimbleApi]:
-    with NimbleApi() as api:
-        yield api
-
-
 @pytest.fixture
-def api(served: NimbleApi) -> NimbleApi:
-    served.load(scenario())
-    served.requests.clear()
-    served.impatient = 0
-    return served
+def api(nimble_api: NimbleApi) -> NimbleApi:
+    nimble_api.load(scenario())
+    return nimble_api
 
 
 @pytest.fixture
