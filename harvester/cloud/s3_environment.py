@@ -52,7 +52,7 @@ def plain_transport(bucket: str, settings: StoreSettings, environment: Mapping[s
     access_key, secret_key = environment.get("AWS_ACCESS_KEY_ID"), environment.get("AWS_SECRET_ACCESS_KEY")
     if access_key is None or secret_key is None or _has_configuration(environment):
         return None
-    region = settings.region or environment.get("AWS_DEFAULT_REGION") or _FIRST_REGION
+    region = environment.get("AWS_DEFAULT_REGION", _FIRST_REGION) if settings.region is None else settings.region
     endpoint = (
         settings.endpoint_url or environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL") or ""
     )
