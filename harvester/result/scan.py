@@ -108,14 +108,13 @@ class Scanner:
             block, self._head = self._head, None
             refuse_byte_order_mark(block)
         self._discard()
-        self._buffer += block
-        offence = self._encoding.offence(block, final=self._final)
-        if offence is not None:
-            # Whatever comes first is the first offence.
-            self._buffer = self._buffer[: offence - self._base]
+        whole, offends = self._encoding.whole(block, final=self._final)
+        self._buffer += whole
+        # Whatever comes first is the first offence; but the document does not end where other bytes follow.
+        self._final = self._final and not offends
         while self._state():
             pass
-        if offence is not None:
+        if offends:
             self._index = len(self._buffer)
             raise Refused(Reason.NOT_UTF8, f"{self._where()}: not UTF-8")
 

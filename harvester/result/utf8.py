@@ -30,20 +30,22 @@ class Utf8Check:
 
     def __init__(self) -> None:
         """Begin at its first byte."""
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
-        self._decoded = 0
-        """Bytes given to the decoder."""
+        self._held = b""
+        """The beginning of a character whose end has not come yet."""
 
-    def offence(self, block: bytes, *, final: bool) -> int | None:
-        """Return the offset in the document of the first byte that is not UTF-8, if there is one by now.
+    def whole(self, block: bytes, *, final: bool) -> tuple[bytes, bool]:
+        """Return the whole characters up to the end of the next bytes, and whether what follows them is no UTF-8.
 
         ``final`` ends the document: a character cut off there is an offence too.
         """
-        pending = len(self._decoder.getstate()[0])
+        if self._held:
+            block = self._held + block
+        if block.isascii():
+            self._held = b""
+            return block, False
         try:
-            if pending or final or not block.isascii():
-                self._decoder.decode(block, final)
+            end = codecs.utf_8_decode(block, "strict", final)[1]
         except UnicodeDecodeError as error:
-            return self._decoded - pending + error.start
-        self._decoded += len(block)
-        return None
+            return block[: error.start], True
+        self._held = block[end:]
+        return block[:end], False

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harvester.result import Reason, fast
@@ -102,6 +102,7 @@ def test_the_scanner_takes_exactly_what_the_standard_library_takes_strictly(cont
 
 @settings(deadline=None, max_examples=150)
 @given(documents() | damaged(), st.lists(st.integers(0, 60), max_size=6).map(sorted).map(tuple))
+@example(b'{"\xe0\xa0":null}', (4,))
 def test_where_blocks_end_changes_nothing(content: bytes, cuts: tuple[int, ...]) -> None:
     whole, parts = refusal(content), refusal(content, cuts)
     assert (whole is None) == (parts is None)
