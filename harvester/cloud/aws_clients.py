@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -18,10 +17,10 @@ import botocore.session
 from botocore import exceptions as refusals
 from botocore import xform_name
 from botocore.config import Config
-from botocore.loaders import Loader, create_loader
 from botocore.parsers import ResponseParserError
 
 from harvester.cloud.answers import Answer
+from harvester.cloud.aws_descriptions import descriptions
 from harvester.cloud.interface import Cause, StoreSettings
 from harvester.cloud.problems import Problem
 from harvester.cloud.s3_protocol import cause_of
@@ -145,12 +144,6 @@ def _since(started: float) -> float:
     return (time.monotonic() - started) * 1000
 
 
-@cache
-def _service_models() -> Loader:
-    """Return botocore's descriptions of services, read once in a process: they are megabytes of JSON."""
-    return create_loader()
-
-
 class AwsClients:
     """The clients for one set of settings, made when first asked for; safe to use from several threads."""
 
@@ -162,7 +155,7 @@ class AwsClients:
         self._clients: dict[tuple[str, str], Any] = {}
         with explained(self._profile):
             core = botocore.session.Session(profile=self._profile)
-            core.register_component("data_loader", _service_models())
+            core.register_component("data_loader", descriptions(core.get_config_variable("data_path")))
             self._session = boto3.session.Session(botocore_session=core)
             find_credentials(core, self._profile)
             self._region = settings.region or self._session.region_name or _ANY_REGION

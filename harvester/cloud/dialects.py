@@ -6,13 +6,11 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from harvester.cloud.checksums import Checksum
-from harvester.cloud.diagnosis import Diagnosis, Question
+from harvester.cloud.diagnosis import Diagnosis
 from harvester.cloud.exchange import Response
 from harvester.cloud.interface import FetchRequest
 from harvester.cloud.problems import Problem
 from harvester.cloud.transports import BucketTransport, GcsTransport, S3Transport
-
-__all__ = ["Diagnosis", "Dialect", "Question", "dialect_for"]
 
 
 class Dialect(Protocol):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -91,29 +92,28 @@ def _base_url(bucket: str, region: str, endpoint: str) -> str | None:
 class S3Session:
     """A bucket's addresses and credentials: from a plain environment at once, else and for all that follows botocore's.
 
-    Raises as AwsSession does.
+    Safe to use from several threads, as a listing does. Raises as AwsSession does.
     """
 
     def __init__(self, bucket: str, settings: StoreSettings) -> None:
         """Look at the environment, and at botocore's configuration unless the environment says it all."""
         self._bucket = bucket
         self._settings = settings
-        self._plain = plain_transport(bucket, settings, os.environ)
+        self._lock = threading.Lock()
         self._full: AwsSession | None = None
+        self._plain = plain_transport(bucket, settings, os.environ)
         if self._plain is None:
             self._ask_botocore()
 
     def transport(self, *, renew: bool = False) -> S3Transport:
         """See AwsSession.transport."""
-        if self._plain is None or renew:
-            return self._ask_botocore().transport(renew=renew)
-        return self._plain
+        plain = self._plain
+        return self._ask_botocore().transport(renew=renew) if plain is None or renew else plain
 
     def move(self, region: str) -> bool:
         """See AwsSession.move."""
-        if self._plain is not None and self._plain.region == region:
-            return False
-        return self._ask_botocore().move(region)
+        plain = self._plain
+        return (plain is None or plain.region != region) and self._ask_botocore().move(region)
 
     def login_command(self) -> str:
         """See AwsSession.login_command."""
@@ -122,7 +122,8 @@ class S3Session:
     def _ask_botocore(self) -> AwsSession:
         from harvester.cloud.s3_session import AwsSession
 
-        self._plain = None
-        if self._full is None:
-            self._full = AwsSession(self._bucket, self._settings)
-        return self._full
+        with self._lock:
+            if self._full is None:
+                self._full = AwsSession(self._bucket, self._settings)
+            self._plain = None
+            return self._full

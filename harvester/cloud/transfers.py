@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pycurl
 
-from harvester.cloud.dialects import Diagnosis, Question
+from harvester.cloud.diagnosis import Diagnosis, Question
 from harvester.cloud.interface import FetchRequest
 from harvester.cloud.spool import Spool
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from harvester.cloud import Cause
 from harvester.errors import (
     AccessDenied,
@@ -25,7 +27,7 @@ _ERRORS: dict[ExitCode, type[HarvesterError]] = {
     ExitCode.CONFIGURATION: ConfigurationError,
 }
 
-_NEXT_STEPS = {
+_NEXT_STEPS: Mapping[str, str] = {
     Cause.OBJECT_DENIED: "grant s3:GetObject (or storage.objects.get) on the prefix to these credentials",
     Cause.KMS_DENIED: "grant kms:Decrypt on that key to these credentials, in the key's policy and in their own",
     Cause.OTHER_OWNER: "set Object Ownership of the bucket to BucketOwnerEnforced",
@@ -38,7 +40,7 @@ _NEXT_STEPS = {
 
 def step_after(reason: str) -> str:
     """Return what to do about objects that could not be fetched for ``reason``; empty where a later run may help."""
-    return next((step for cause, step in _NEXT_STEPS.items() if cause == reason), "")
+    return _NEXT_STEPS.get(reason, "")
 
 
 class Breaker:

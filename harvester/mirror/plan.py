@@ -86,8 +86,7 @@ def _compile(globs: tuple[str, ...]) -> re.Pattern[str] | None:
 
 
 _FETCH_NEW = Action(ActionKind.FETCH, "new")
-UNCHANGED = Action(ActionKind.UNCHANGED, "unchanged")
-"""The object as listed has landed, and lies there as it landed."""
+_UNCHANGED = Action(ActionKind.UNCHANGED, "unchanged")
 _RESIDUE = Action(ActionKind.IGNORE, "probe_residue")
 _MARKER = Action(ActionKind.IGNORE, "directory_marker")
 
@@ -147,4 +146,4 @@ def _compare(row: LandedRow, local: LocalFile | None) -> Action:
         return Action(ActionKind.FETCH, "missing_locally")
     if local.size != row.content_size or local.mtime_ns != row.mtime_ns:
         return Action(ActionKind.FETCH, "altered_locally")
-    return UNCHANGED
+    return _UNCHANGED

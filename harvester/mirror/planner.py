@@ -12,16 +12,7 @@ from harvester.cloud import ObjectRef
 from harvester.manifest import LandedRow, Manifest, ProblemRow
 from harvester.mirror.inside import InsideTree
 from harvester.mirror.paths import PathClaims, own_path, safe_path
-from harvester.mirror.plan import (
-    UNCHANGED,
-    Action,
-    ActionKind,
-    CompiledSelection,
-    LocalFile,
-    PlanOptions,
-    decide,
-    same_version,
-)
+from harvester.mirror.plan import Action, ActionKind, CompiledSelection, LocalFile, PlanOptions, decide, same_version
 
 _Row = TypeVar("_Row", LandedRow, ProblemRow)
 _LONGEST_PATH = 4096
@@ -112,7 +103,6 @@ class RangePlanner:
         self._inside = InsideTree(naming.root)
         self._room = _LONGEST_PATH - len(os.fsencode(naming.root)) - 2
         self._selection = selection
-        self._takes_all = selection.selects_all
         self._options = options
         self._free_folders: set[str] = set()
         self.last_key = ""
@@ -148,13 +138,10 @@ class RangePlanner:
         self._rows.finish(end)
 
     def _plan(self, ref: ObjectRef, row: LandedRow | None, problem: ProblemRow | None) -> Planned:
+        relative_key = ref.key[self._prefix_length :]
         local = None
         if row is not None and not row.evicted and same_version(ref, row):
             local = self._local(row.path)
-            # What an object of a run with nothing to do is; ``decide`` would come to the same.
-            if self._takes_all and problem is None and ref.size and local == (row.content_size, row.mtime_ns):
-                return Planned(ref, UNCHANGED, "", row, None)
-        relative_key = ref.key[self._prefix_length :]
         action = decide(ref, relative_key, row, problem, local, self._selection, self._options)
         kind = action.kind
         if kind is ActionKind.IGNORE or kind is ActionKind.UNCHANGED:

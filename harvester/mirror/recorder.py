@@ -73,8 +73,7 @@ class Recorder:
             self._returned.append(row.key)
         if action.kind is ActionKind.UNCHANGED:
             tally.unchanged += 1
-            if problem is not None or self._options.fail_on_upstream_error:
-                self._unchanged(planned)
+            self._unchanged(planned)
         elif action.kind is ActionKind.IGNORE:
             tally.ignored[action.reason] += 1
         elif action.kind is ActionKind.REFUSE:

@@ -161,14 +161,7 @@ class SyncReport:
             "first_seq": self.first_seq,
             "last_seq": self.last_seq,
             "problems": [problem._asdict() for problem in self.problems],
-            "error": None
-            if self.error is None
-            else {
-                "what": self.error.what,
-                "cause": self.error.cause,
-                "next_step": self.error.next_step,
-                "request_id": self.error.request_id,
-            },
+            "error": None if self.error is None else self.error.as_document(),
         }
 
 

@@ -28,8 +28,9 @@ class ContentStream(io.RawIOBase):
         self._source = source
         self._digest = xxh3_128()
         blocks = read_blocks(source)
-        bounded = inflate_blocks(blocks, max_content_bytes) if compressed else _bounded(blocks, max_content_bytes)
-        self._blocks = _ahead(bounded)
+        self._blocks = (
+            _ahead(inflate_blocks(blocks, max_content_bytes)) if compressed else _bounded(blocks, max_content_bytes)
+        )
         self._pending: deque[bytes] = deque()
         """Blocks pulled and not yet read."""
 
@@ -93,6 +94,12 @@ class ContentStream(io.RawIOBase):
 
 def _ahead(blocks: Iterator[bytes]) -> Iterator[bytes]:
     """Yield blocks that a thread makes some ahead: inflating needs no interpreter, and leaves it to what reads them."""
+    # What ends here is not worth a thread.
+    for _ in range(_BLOCKS_AHEAD):
+        block = next(blocks, b"")
+        if not block:
+            return
+        yield block
     with ThreadPoolExecutor(1, "inflate") as thread:
         coming = deque(thread.submit(next, blocks, b"") for _ in range(_BLOCKS_AHEAD))
         while block := coming.popleft().result():
