@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
+import shlex
+
 from harvester.access.targets import shown
 from harvester.cloud import StoreSettings
 
 _OWN = "nimble-harvester "
 _KMS = "aws kms "
-_THEN = " && "
 
 
 def with_connection(command: str, settings: StoreSettings, kms_profile: str | None = None) -> str:
     """Return a command with the connection flags of the run that proposes it; what comes from the environment stays
     there."""
-    return _THEN.join(_with_flags(each, settings, kms_profile) for each in command.split(_THEN)) if command else ""
-
-
-def _with_flags(command: str, settings: StoreSettings, kms_profile: str | None) -> str:
-    flags = [("--profile", settings.profile), ("--endpoint-url", settings.endpoint_url), ("--region", settings.region)]
+    profile = settings.profile
+    flags: list[tuple[str, str | None]] = []
     if command.startswith(_OWN):
-        flags += [("--kms-profile", kms_profile), ("--expected-bucket-owner", settings.expected_bucket_owner)]
+        flags = [("--kms-profile", kms_profile), ("--expected-bucket-owner", settings.expected_bucket_owner)]
     elif command.startswith(_KMS):
-        flags[0] = ("--profile", kms_profile or settings.profile)
+        profile = kms_profile or profile
     elif not command.startswith("aws "):
         return command
-    given = [f"{name} {shown(value)}" for name, value in flags if value and f" {name} " not in command]
-    return " ".join((command, *given))
+    flags = [("--profile", profile), ("--endpoint-url", settings.endpoint_url), ("--region", settings.region), *flags]
+    words = shlex.split(command)
+    return " ".join((command, *(f"{name} {shown(value)}" for name, value in flags if value and name not in words)))

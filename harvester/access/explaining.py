@@ -93,8 +93,8 @@ def _connected(explanation: Explanation, settings: StoreSettings, kms_profile: s
     def run(command: str) -> str:
         return with_connection(command, settings, kms_profile)
 
-    gaps = tuple(replace(gap, command=run(gap.command)) for gap in explanation.gaps)
-    return replace(explanation, gaps=gaps, fixes=tuple(run(each) for each in explanation.fixes))
+    gaps = tuple(replace(gap, commands=tuple(map(run, gap.commands))) for gap in explanation.gaps)
+    return replace(explanation, gaps=gaps, fixes=tuple(map(run, explanation.fixes)))
 
 
 def explain_snapshots(

@@ -246,7 +246,7 @@ def _unknown(words: str, unread: Unread) -> Unknown:
 
 def _fixes(target: Target, gaps: Sequence[Gap]) -> Iterator[str]:
     """Yield settings' commands first, then one ``policy apply`` that does all of its part."""
-    commands = dict.fromkeys(gap.command for gap in gaps if gap.command and gap.apply_flags is None)
+    commands = dict.fromkeys(each for gap in gaps if gap.apply_flags is None for each in gap.commands)
     yield from commands
     wanted = [gap for gap in gaps if gap.apply_flags is not None]
     if wanted:

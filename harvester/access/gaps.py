@@ -21,14 +21,19 @@ class Gap:
     """What was found."""
     fix: str
     """What to do, in words."""
-    command: str = ""
-    """The command that does it; empty where none can."""
+    commands: tuple[str, ...] = ()
+    """The commands that do it, in the order to run them; none where none can."""
     apply_flags: tuple[str, ...] | None = None
     """Where the command is ``policy apply``: the flags it takes for this; None where it is another."""
     keeps_out: tuple[str, ...] = ()
     """``read`` and ``write``: what Nimble's Test Connection would find denied because of it."""
     inferred: bool = False
     """True where it follows from the cloud's rules but is stated nowhere by Nimble."""
+
+    @property
+    def command(self) -> str:
+        """The commands as one line of a shell; empty where there are none."""
+        return " && ".join(self.commands)
 
     def as_document(self) -> dict[str, object]:
         """Return it as JSON has it."""

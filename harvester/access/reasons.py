@@ -83,7 +83,7 @@ def _requirement_gap(
         where,
         message,
         fix,
-        target.apply_command(flags),
+        (target.apply_command(flags),),
         apply_flags=flags,
         inferred=all(each.requirement.inferred for each in failing),
     )
@@ -126,6 +126,6 @@ def document_gaps(target: Target, snapshot: Snapshot, report: Report | None) -> 
             each.where or "policy",
             each.message,
             each.fix,
-            target.apply_command() if mended else "",
+            (target.apply_command(),) if mended else (),
             apply_flags=() if mended else None,
         )

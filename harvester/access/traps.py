@@ -107,7 +107,7 @@ def _public_access(question: Question, settings: S3Settings) -> Iterator[Gap]:
             "Nimble's grant counts for nothing",
             "Remove the public statement, or bind it to an organisation, VPC endpoint or address range; never loosen "
             "Block Public Access.",
-            command,
+            (command,),
             apply_flags=flags,
             keeps_out=_BOTH,
             inferred=True,
@@ -119,7 +119,7 @@ def _public_access(question: Question, settings: S3Settings) -> Iterator[Gap]:
             refusing[0],
             f"BlockPublicPolicy refuses every new policy that is public, and {labels} makes it so",
             "Remove the public statement before, or together with, any other change.",
-            command,
+            (command,),
             apply_flags=flags,
             inferred=True,
         )
@@ -137,7 +137,7 @@ def _ownership(settings: S3Settings) -> Iterator[Gap]:
                 "Object Ownership ObjectWriter",
                 "what Nimble writes can belong to Nimble's account and be unreadable to you",
                 fix,
-                command,
+                (command,),
                 inferred=True,
             )
         case "BucketOwnerPreferred":
@@ -147,7 +147,7 @@ def _ownership(settings: S3Settings) -> Iterator[Gap]:
                 "Object Ownership BucketOwnerPreferred",
                 "results are yours only if Nimble sends the ACL bucket-owner-full-control, which is not documented",
                 fix,
-                command,
+                (command,),
                 inferred=True,
             )
         case None:
@@ -157,7 +157,7 @@ def _ownership(settings: S3Settings) -> Iterator[Gap]:
                 "Object Ownership",
                 "no ownership controls are set, which means ObjectWriter on a bucket made before April 2023",
                 fix,
-                command,
+                (command,),
                 inferred=True,
             )
 
@@ -177,7 +177,7 @@ def _encryption(question: Question, settings: S3Settings) -> Iterator[Gap]:
             where,
             "the AWS-managed key aws/s3 cannot be used from another account: Nimble's writes are rejected",
             "Encrypt with SSE-S3, or with a customer-managed key named by its full ARN.",
-            to_sse_s3,
+            (to_sse_s3,),
             keeps_out=("write",),
             inferred=True,
         )
@@ -195,7 +195,7 @@ def _encryption(question: Question, settings: S3Settings) -> Iterator[Gap]:
             where,
             f"{name} resolves in the account that asks, which is Nimble's: the key is not found there, or is not yours",
             "Name the key by its full ARN.",
-            command if own else "",
+            (command,) if own else (),
             keeps_out=("write",),
             inferred=True,
         )
@@ -228,9 +228,9 @@ def _key(settings: S3Settings, key: KmsKey, where: str, *, default: str) -> Iter
         )
     if key.state and key.state != "Enabled":
         named = f"--key-id {key.arn.rsplit('/', 1)[-1]} --region {key.region}"
-        restore = f"aws kms enable-key {named}"
+        restore: tuple[str, ...] = (f"aws kms enable-key {named}",)
         if key.state == "PendingDeletion":
-            restore = f"aws kms cancel-key-deletion {named} && {restore}"
+            restore = (f"aws kms cancel-key-deletion {named}", *restore)
         yield Gap(
             "key-not-enabled",
             "error",
@@ -270,15 +270,15 @@ def _encryption_command(bucket: str, default: dict[str, str], *, bucket_key: boo
 
 def _payer(settings: S3Settings) -> Iterator[Gap]:
     if settings.payer == "Requester":
-        setting = json.dumps({"Payer": "BucketOwner"})
+        setting = shown(json.dumps({"Payer": "BucketOwner"}))
+        command = f"aws s3api put-bucket-request-payment --bucket {settings.bucket} --request-payment-configuration"
         yield Gap(
             "requester-pays",
             "error",
             "Requester Pays",
             "every request of another account is refused unless it agrees to pay, and Nimble documents no such header",
             "Let the bucket's owner pay for the bucket Nimble delivers into.",
-            f"aws s3api put-bucket-request-payment --bucket {settings.bucket} --request-payment-configuration "
-            f"{shown(setting)}",
+            (f"{command} {setting}",),
             keeps_out=_BOTH,
             inferred=True,
         )
@@ -361,7 +361,7 @@ def _gcs(question: Question, settings: GcsSettings) -> Iterator[Gap]:
                 "uniform bucket-level access is off",
                 f"{conditional[0]} has a condition, which counts only with uniform bucket-level access",
                 "Turn uniform bucket-level access on; objects' own ACLs then count no more.",
-                command,
+                (command,),
                 keeps_out=("write",),
             )
         else:
@@ -371,7 +371,7 @@ def _gcs(question: Question, settings: GcsSettings) -> Iterator[Gap]:
                 "uniform bucket-level access is off",
                 "objects have ACLs of their own, and Nimble owns the ones it writes",
                 "Turn uniform bucket-level access on; objects' own ACLs then count no more.",
-                command,
+                (command,),
                 inferred=True,
             )
     if settings.requester_pays is True:
@@ -381,7 +381,7 @@ def _gcs(question: Question, settings: GcsSettings) -> Iterator[Gap]:
             "Requester Pays",
             "every request must name a project that pays, and Nimble documents none",
             "Let the bucket's project pay for the bucket Nimble delivers into.",
-            f"gcloud storage buckets update gs://{settings.bucket} --no-requester-pays",
+            (f"gcloud storage buckets update gs://{settings.bucket} --no-requester-pays",),
             keeps_out=_BOTH,
             inferred=True,
         )

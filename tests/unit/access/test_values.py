@@ -13,12 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harvester.access.commands import with_connection
 from harvester.access.drift import find_drift
 from harvester.access.explanation import explain
 from harvester.access.meaning import same_meaning
 from harvester.access.saved import load_saved, save_snapshot
 from harvester.access.snapshot import Snapshot, snapshot_of
 from harvester.access.targets import find_targets
+from harvester.cloud import StoreSettings
 from harvester.cloud.bucket_settings import (
     Encryption,
     KmsKey,
@@ -57,6 +59,15 @@ def test_the_flags_of_a_target_name_the_same_target(mode: str, one: str, other: 
         outputs=[flags["--output"]] if "--output" in flags else (),
     )
     assert again == targets
+
+
+@settings(deadline=None)
+@given(PREFIXES | st.sampled_from(["a && b/", "a --region b/"]))
+def test_connection_flags_come_after_a_command_whatever_it_quotes(prefix: str) -> None:
+    (target,) = find_targets(["s3://bucket"], "async", prefix=prefix)
+    command = target.apply_command()
+    connected = with_connection(command, StoreSettings(profile="a b", region="eu-west-1"))
+    assert shlex.split(connected) == [*shlex.split(command), "--profile", "a b", "--region", "eu-west-1"]
 
 
 @pytest.mark.parametrize(
