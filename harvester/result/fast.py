@@ -9,6 +9,7 @@ checked here.
 from __future__ import annotations
 
 import codecs
+import io
 import re
 from typing import Final, NamedTuple
 
@@ -33,7 +34,7 @@ _MAX_ARRAY_BYTES: Final = 4 * 1024**2
 
 _UTF8_PIECE: Final = 64 * 1024
 
-_QUOTE, _OPEN_OBJECT, _OPEN_ARRAY, _NULL = b'"{[n'
+_QUOTE, _OPEN_OBJECT, _CLOSE_OBJECT, _OPEN_ARRAY, _NULL = b'"{}[n'
 
 
 class _Object(msgspec.Struct, gc=False):
@@ -97,11 +98,13 @@ _GIVEN_UP = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 def glance(content: bytes) -> Glance | None:
     """Return what the document is, or None if that takes a closer look."""
     try:
-        found = _rows(content) if content[:1] == b"[" else _object(content)
+        found, texts = (_rows(content), 0) if content[:1] == b"[" else _object(content)
         _check_utf8(content)
     except _GIVEN_UP:
         return None
-    return None if found is None or _may_hold_a_long_number(content) else found
+    if len(content) - texts > MAX_NUMBER_DIGITS and _may_hold_a_long_number(content):
+        return None
+    return found
 
 
 def is_row(text: bytes) -> bool:
@@ -127,31 +130,28 @@ def count_good_lines(block: bytes) -> int | None:
         return None
     if _may_hold_a_long_number(block):
         return None
-    text = block.removesuffix(b"\n")
     # An object a line: } and { never follow one another inside one, so where every line break lies between them, and
-    # there are as many pieces as objects, none spans two lines and no line holds two.
-    pieces = text.split(b"}\n{")
-    if len(pieces) != rows or text.count(b"\n") != rows - 1 or not (text.startswith(b"{") and text.endswith(b"}")):
+    # there are as many lines as objects, none spans two lines and no line holds two. A file parts lines several times
+    # as fast as bytes do.
+    lines = io.BytesIO(block if block.endswith(b"\n") else block + b"\n").readlines()
+    if len(lines) != rows or not all(line[0] == _OPEN_OBJECT and line[-2] == _CLOSE_OBJECT for line in lines):
         return None
-    longest = max(map(len, pieces)) + 2
-    return rows if longest <= 2 * MAX_DEPTH or all(map(_is_shallow_line, text.split(b"\n"))) else None
+    # Every level takes two bytes.
+    shallow = max(map(len, lines)) <= 2 * MAX_DEPTH or all(map(_is_shallow, lines))
+    return rows if shallow else None
 
 
-def _is_shallow_line(line: bytes) -> bool:
-    return len(line) <= 2 * MAX_DEPTH or _is_shallow(line)
-
-
-def _object(content: bytes) -> Glance | None:
+def _object(content: bytes) -> tuple[Glance | None, int]:
+    """Return what an object is, and how many bytes of it are long texts."""
     document = _DOCUMENT.decode(content)
     data = document.data
     if data is UNSET or data is None:
         found, texts = _without_data(document), 0
     else:
         found, texts = _with_data(document, data)
-    if found is None or not _has_type(document.warnings, _OPEN_ARRAY):
-        return None
     # Every level takes two bytes.
-    return None if len(content) - texts > 2 * MAX_DEPTH and not _is_shallow(content, data) else found
+    shallow = len(content) - texts <= 2 * MAX_DEPTH or _is_shallow(content, data)
+    return (found if shallow and _has_type(document.warnings, _OPEN_ARRAY) else None), texts
 
 
 def _may_hold_a_long_number(content: bytes) -> bool:
