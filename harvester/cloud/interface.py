@@ -218,7 +218,7 @@ class Store(Protocol):
     def key_ranges(self, after: str = "") -> list[tuple[str, str | None]]:
         """Return ``(start, end)`` ranges for ``list_pages`` that hold every key ``> after`` exactly once, in order.
 
-        Default task ids are random UUIDs, so a bucket is split at each hexadecimal digit behind the prefix.
+        Default task ids are random UUIDs, so a bucket is split at every other hexadecimal digit behind the prefix.
         """
 
     def transport(self, *, renew: bool = False) -> Transport:
