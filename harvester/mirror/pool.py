@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
-import subprocess
-import sys
 import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
-from typing import NamedTuple
 
-import harvester
 from harvester.cloud import Transport
 from harvester.mirror.outcomes import (
     INTERNAL_ERROR,
@@ -27,6 +21,7 @@ from harvester.mirror.outcomes import (
     Stop,
     WorkerSettings,
 )
+from harvester.mirror.processes import Launched, WorkerProcess, launch
 from harvester.result import ResultOptions
 
 _CHUNK = 64
@@ -42,40 +37,9 @@ _BYTES_PER_ASSIGNMENT = 160
 _DEATHS_PER_OBJECT = 5
 
 
-class Launched(NamedTuple):
-    """A worker process that has been told nothing yet."""
-
-    process: subprocess.Popen[bytes]
-    """The process."""
-    connection: Connection
-    """Our end of the line to it."""
-
-    def end(self) -> None:
-        """End it."""
-        self.process.kill()
-        self.process.wait()
-        self.connection.close()
-
-
-def launch(scheme: str) -> Launched:
-    """Start a worker process for a source of ``scheme``; it loads what it needs before it is told what to do."""
-    ours, theirs = socket.socketpair()
-    # Everything this process can import, and nothing done at start-up by site: half of a worker's time to start.
-    package = str(Path(harvester.__file__).parent.parent)
-    with theirs:
-        process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
-            [sys.executable, "-S", "-P", "-m", "harvester.mirror.worker", str(theirs.fileno()), scheme],
-            pass_fds=(theirs.fileno(),),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (*sys.path, package)))},
-        )
-    return Launched(process, Connection(ours.detach()))
-
-
 @dataclass(slots=True)
 class _Process:
-    process: subprocess.Popen[bytes]
+    process: WorkerProcess
     connection: Connection
     outstanding: dict[str, Assignment] = field(default_factory=dict)
     bytes_ahead: int = 0

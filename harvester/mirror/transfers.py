@@ -23,7 +23,8 @@ from harvester.mirror.report import SyncProgress
 
 if TYPE_CHECKING:
     # Loaded when there is work for it: a run that has nothing to do ends sooner.
-    from harvester.mirror.pool import Launched, WorkerPool
+    from harvester.mirror.pool import WorkerPool
+    from harvester.mirror.processes import Launched
 
 _READY = 2_000
 _WAIT_SECONDS = 0.2
@@ -53,7 +54,7 @@ class Transfers:
 
     def expect_many(self) -> None:
         """Start the worker processes now, so that they are ready when the first objects are."""
-        from harvester.mirror.pool import launch
+        from harvester.mirror.processes import launch
 
         self._launched = [launch(self._store.location.scheme) for _ in range(self._options.worker_count)]
 

@@ -289,13 +289,14 @@ def _digest(file: int) -> str:
     return digest.hexdigest()
 
 
-def main() -> None:
-    """Run a worker on the socket whose number is the first argument, for a source of the scheme that is the second."""
-    # Ctrl-C in a terminal and a service manager's stop reach every process; the parent decides when workers end.
+def ignore_interrupts() -> None:
+    """Leave to the parent when workers end: Ctrl-C in a terminal and a service manager's stop reach every process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    parent = Connection(socket.socket(fileno=int(sys.argv[1])).detach())
-    load_fetcher(sys.argv[2])
+
+
+def serve(parent: Connection) -> None:
+    """Work for the parent until it says stop, or is gone."""
     # Objects come and go by the thousand and hardly any forms a cycle: the collector need not look that often.
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
@@ -313,6 +314,14 @@ def main() -> None:
     except (EOFError, BrokenPipeError, ConnectionResetError):
         # The parent is gone; what was landed and not reported is found by the next run.
         return
+
+
+def main() -> None:
+    """Run a worker on the socket whose number is the first argument, for a source of the scheme that is the second."""
+    ignore_interrupts()
+    parent = Connection(socket.socket(fileno=int(sys.argv[1])).detach())
+    load_fetcher(sys.argv[2])
+    serve(parent)
 
 
 if __name__ == "__main__":

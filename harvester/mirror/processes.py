@@ -1,0 +1,127 @@
+"""Start worker processes: a copy of this process where that is safe, which saves loading everything anew, else a new
+interpreter."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import harvester
+from harvester.cloud import load_fetcher
+
+
+class WorkerProcess(Protocol):
+    """A child process."""
+
+    def kill(self) -> None:
+        """End it at once."""
+
+    def wait(self) -> int:
+        """Wait for its end and return its exit code, the negative number of the signal that killed it."""
+
+
+class Launched(NamedTuple):
+    """A worker process that has been told nothing yet."""
+
+    process: WorkerProcess
+    """The process."""
+    connection: Connection
+    """Our end of the line to it."""
+
+    def end(self) -> None:
+        """End it."""
+        self.process.kill()
+        self.process.wait()
+        self.connection.close()
+
+
+def launch(scheme: str) -> Launched:
+    """Start a worker process for a source of ``scheme``; it loads what it needs before it is told what to do."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        process = _fork(theirs, scheme) if _is_alone() else _spawn(theirs, scheme)
+    return Launched(process, Connection(ours.detach()))
+
+
+def _is_alone() -> bool:
+    """Say whether this process is certain to have one thread only.
+
+    A copy of a process holds every lock that another thread held, for ever; threads that libraries started are not
+    known to Python, so only where the kernel tells their number can it be known. macOS forbids a copy that goes on.
+    """
+    try:
+        return sys.platform == "linux" and len(os.listdir("/proc/self/task")) == 1  # noqa: PTH208  # not the paths
+    except OSError:
+        return False
+
+
+def _spawn(theirs: socket.socket, scheme: str) -> WorkerProcess:
+    # Everything this process can import, and nothing done at start-up by site: half of a worker's time to start.
+    package = str(Path(harvester.__file__).parent.parent)
+    return subprocess.Popen(  # noqa: S603  # our own interpreter and module
+        [sys.executable, "-S", "-P", "-m", "harvester.mirror.worker", str(theirs.fileno()), scheme],
+        pass_fds=(theirs.fileno(),),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (*sys.path, package)))},
+    )
+
+
+def _fork(theirs: socket.socket, scheme: str) -> WorkerProcess:
+    # Loaded once, before the first copy is made.
+    from harvester.mirror.worker import ignore_interrupts, serve
+
+    load_fetcher(scheme)
+    process = os.fork()
+    if process:
+        return _Copy(process)
+    # From here on this is the copy. It never returns: what called us is the other process's business.
+    status = 1
+    try:
+        ignore_interrupts()
+        _let_go(theirs.fileno())
+        serve(Connection(theirs.detach()))
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def _let_go(kept: int) -> None:
+    """Close what was open when this copy was made: its other end would never be seen to close. Keep errors' stream."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1):
+        os.dup2(nothing, stream)
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208  # numbers, not paths
+        if int(name) not in {0, 1, 2, kept}:
+            # The listing's own is closed already.
+            with contextlib.suppress(OSError):
+                os.close(int(name))
+
+
+class _Copy:
+    """A copy of this process."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._exit_code: int | None = None
+
+    def kill(self) -> None:
+        if self._exit_code is None:
+            # Nobody has waited for it, so the number is still its own; unless this program wants to know of no child.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._number, signal.SIGKILL)
+
+    def wait(self) -> int:
+        if self._exit_code is None:
+            try:
+                self._exit_code = os.waitstatus_to_exitcode(os.waitpid(self._number, 0)[1])
+            except ChildProcessError:
+                self._exit_code = 0
+        return self._exit_code
