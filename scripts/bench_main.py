@@ -95,7 +95,7 @@ class Run:
         sections = [self._floor()]
         memory = self._memory() if "memory" in chosen else {}
         for name, what in (
-            ("A", "A: extracts of about 9 KB gzip, 37 KB inflated"),
+            ("A", "A: extracts of about 8 KB gzip, 38 KB inflated"),
             ("B", "B: extracts of about 200 KB inflated"),
             ("C", "C: extracts of about 2 MB inflated"),
             ("D", f"D: one jobs file of {self._sizes.d_megabytes} MB JSON Lines, gzip"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-_FIRST = 16
+_FIRST = 32
 _MOST = 256
 _EPOCH_SECONDS = 0.1
 _IDLE_SHARE = 0.1

@@ -79,7 +79,11 @@ def _fork(theirs: socket.socket, scheme: str) -> WorkerProcess:
     from harvester.mirror.worker import ignore_interrupts, serve
 
     load_fetcher(scheme)
-    process = os.fork()
+    try:
+        process = os.fork()
+    except OSError:
+        # No memory for the tables of a copy as large as this.
+        return _spawn(theirs, scheme)
     if process:
         return _Copy(process)
     # From here on this is the copy. It never returns: what called us is the other process's business.
@@ -94,7 +98,14 @@ def _fork(theirs: socket.socket, scheme: str) -> WorkerProcess:
 
 
 def _let_go(kept: int) -> None:
-    """Close what was open when this copy was made: its other end would never be seen to close. Keep errors' stream."""
+    """Part with what this copy was made of: its signal handlers, and its descriptors, but for the stream of errors.
+
+    The other end of a line that a copy holds open would never be seen to close.
+    """
+    signal.set_wakeup_fd(-1)
+    for number in signal.valid_signals():
+        if callable(signal.getsignal(number)):
+            signal.signal(number, signal.SIG_DFL)
     nothing = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1):
         os.dup2(nothing, stream)
