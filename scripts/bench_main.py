@@ -39,7 +39,7 @@ class Sizes(NamedTuple):
 
 
 FULL = Sizes(a=20_000, b=2_000, c=200, d_megabytes=500, keys=1_000_000, slow_keys=200_000, rounds=5)
-QUICK = Sizes(a=2_000, b=200, c=20, d_megabytes=50, keys=50_000, slow_keys=50_000, rounds=1)
+QUICK = Sizes(a=1_500, b=150, c=15, d_megabytes=30, keys=25_000, slow_keys=25_000, rounds=1)
 
 
 def main() -> None:
@@ -298,7 +298,7 @@ def _work_folder(given: Path | None) -> Iterator[Path]:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a tenth of everything, one round: under a minute")
+    parser.add_argument("--quick", action="store_true", help="a little of everything, one round: under a minute")
     parser.add_argument("--rounds", type=int, help="rounds of each copy; the median counts")
     parser.add_argument("--only", metavar="NAMES", help=f"of {','.join(SCENARIOS)}")
     parser.add_argument("--server", choices=("nginx", "rclone"), default="nginx", help="rclone checks signatures")
