@@ -7,7 +7,7 @@ a key that fails, and the statement that takes it away.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -164,12 +164,18 @@ def _verdict(
 ) -> Verdict:
     """Combine what holds in each world: exactly one of them is true, so they must agree, or it depends."""
     resource = resource_arn(place, requirement.scope, policy)
-    each_world = [
-        _in_world(contract, policy, action, world, resource) for world in worlds(contract, place, action, operation)
-    ]
+    ways = tuple(worlds(contract, place, action, operation))
+    each_world = [_in_world(contract, policy, action, world, resource) for world in ways]
     states = {each.state for each in each_world}
     chosen = max(each_world, key=lambda each: ("holds", "fails", "depends").index(each.state))
-    if len(states) > 1 and chosen.state != "depends":
+    if states == {"fails"}:
+
+        def fails_everywhere(arn: str) -> bool:
+            requests = (world.request(contract.principal, action, arn) for world in ways)
+            return all(_STATES[evaluate(policy, each).effect] == "fails" for each in requests)
+
+        chosen = _failing(each_world, fails_everywhere)
+    elif len(states) > 1 and chosen.state != "depends":
         chosen = _differing(each_world)
     return Verdict(
         requirement,
@@ -201,12 +207,24 @@ _STATES: dict[Effect, State] = {
 }
 
 
+_WAY = "turns on how Nimble's requests reach the bucket, which is not documented"
+
+
+def _failing(findings: Sequence[_Finding], fails_everywhere: Callable[[str], bool]) -> _Finding:
+    """It fails on every way through the network: choose what fails on all of them, if one of the examples does."""
+    for each in findings:
+        if fails_everywhere(each.example):
+            return each
+    first = findings[0]
+    return replace(first, decision=replace(first.decision, reason=f"for which keys it fails {_WAY}"))
+
+
 def _differing(findings: Sequence[_Finding]) -> _Finding:
     """It fails on one way through the network and holds on another: it depends on the way."""
     failing = next(each for each in findings if each.state == "fails")
     holding = next(each for each in findings if each.state == "holds")
     decisive = failing if failing.decision.statements else holding
-    reason = "it turns on how Nimble's requests reach the bucket, which is not documented"
+    reason = f"it {_WAY}"
     keys = ("aws:SourceIp", "aws:SourceVpce")
     return _Finding("depends", failing.example, Decision("depends", decisive.decision.statements, keys, reason))
 
