@@ -68,9 +68,13 @@ class EventState:
         try:
             # One thread at a time; the caller sees to it.
             self._database = sqlite3.connect(self.path, isolation_level=None, timeout=30, check_same_thread=False)
-            self._database.execute("PRAGMA journal_mode = WAL")
-            self._database.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-            self._migrate()
+            try:
+                self._database.execute("PRAGMA journal_mode = WAL")
+                self._database.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+                self._migrate()
+            except BaseException:
+                self._database.close()
+                raise
         except sqlite3.DatabaseError as error:
             raise self._translated(error) from error
 

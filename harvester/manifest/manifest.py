@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from harvester.errors import ConfigurationError, DestinationUnusable, IntegrityError, UsageError
+from harvester.manifest.opening import open_database, open_readonly
 from harvester.manifest.rows import RESCUED_KEY, LandedRow, ProblemRow, RunRow, VersionRow
-from harvester.manifest.tables import MIGRATIONS, migrate, too_new
 
 _Row = TypeVar("_Row", LandedRow, ProblemRow)
 
@@ -61,16 +61,7 @@ class Manifest:
         """
         self.path = path
         try:
-            if readonly:
-                self._database, version = _open_readonly(path)
-                if version > len(MIGRATIONS):
-                    raise too_new(str(path), version)
-            else:
-                self._database = _connect(path, "mode=rwc")
-                self._database.execute("PRAGMA journal_mode = WAL")
-                self._database.execute("PRAGMA synchronous = NORMAL")
-                self._database.execute("PRAGMA wal_autocheckpoint = 4000")
-                migrate(self._database, str(path))
+            self._database = open_readonly(path) if readonly else open_database(path)
         except sqlite3.DatabaseError as error:
             raise _translate(error, path) from error
         self._next_seq = 0
@@ -368,28 +359,6 @@ class Manifest:
             " coalesce(sum(CASE WHEN evicted THEN 0 ELSE content_size END), 0) FROM objects"
         ).fetchone()
         return dict(zip(("landed", "evicted", "source_gone", "bytes"), row, strict=True))
-
-
-def _connect(path: Path, parameters: str) -> sqlite3.Connection:
-    return sqlite3.connect(f"file:{_quote(path)}?{parameters}", uri=True, isolation_level=None, timeout=30)
-
-
-def _open_readonly(path: Path) -> tuple[sqlite3.Connection, int]:
-    """Return the open database and the version of its tables."""
-    database = _connect(path, "mode=ro")
-    try:
-        (version,) = database.execute("PRAGMA user_version").fetchone()
-    except sqlite3.OperationalError:
-        # Where nothing may be written, SQLite cannot share the log with a writer; nobody else writes there either.
-        database.close()
-        database = _connect(path, "immutable=1")
-        (version,) = database.execute("PRAGMA user_version").fetchone()
-    return database, int(version)
-
-
-def _quote(path: Path) -> str:
-    # SQLite's URI form: only these three have a meaning in its path part.
-    return str(path.absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
 
 
 def _translate(error: sqlite3.DatabaseError, path: Path) -> Exception:

@@ -111,6 +111,7 @@ class SyncRun:
                 self._bring_home()
             finally:
                 self._transfers.end()
+                self._planner.close()
         except HarvesterError as stopped:
             error = stopped
         except OSError as failed:

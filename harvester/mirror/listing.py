@@ -213,3 +213,9 @@ class LateKeys:
         if self._database is not None:
             for row in self._database.execute("SELECT * FROM refs ORDER BY key"):
                 yield ObjectRef._make(row)
+
+    def close(self) -> None:
+        """Forget what was kept."""
+        if self._database is not None:
+            self._database.close()
+            self._database = None

@@ -66,6 +66,10 @@ class ListingPlanner:
         for ref in self._late.in_order():
             yield planner.plan_late(ref)
 
+    def close(self) -> None:
+        """Let go of what was kept on disk."""
+        self._late.close()
+
     def unordered(self, refs: Iterable[ObjectRef]) -> Iterator[Planned]:
         """Yield the plan of objects in any order; what was planned before must be recorded by now.
 
