@@ -4,6 +4,7 @@ interpreter."""
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import signal
 import socket
@@ -15,6 +16,8 @@ from typing import NamedTuple, Protocol
 
 import harvester
 from harvester.cloud import load_fetcher
+
+_FIRST_BEHIND_STREAMS = 3
 
 
 class WorkerProcess(Protocol):
@@ -90,15 +93,17 @@ def _fork(theirs: socket.socket, scheme: str) -> WorkerProcess:
     status = 1
     try:
         ignore_interrupts()
-        _let_go(theirs.fileno())
-        serve(Connection(theirs.detach()))
+        # In a program that was started without standard streams the line may have the number of one.
+        line = fcntl.fcntl(theirs.fileno(), fcntl.F_DUPFD, _FIRST_BEHIND_STREAMS)
+        _let_go(line)
+        serve(Connection(line))
         status = 0
     finally:
         os._exit(status)
 
 
 def _let_go(kept: int) -> None:
-    """Part with what this copy was made of: its signal handlers, and its descriptors, but for the stream of errors.
+    """Part with what this copy was made of: its signal handlers, and its descriptors but ``kept`` and errors' stream.
 
     The other end of a line that a copy holds open would never be seen to close.
     """
@@ -107,10 +112,10 @@ def _let_go(kept: int) -> None:
         if callable(signal.getsignal(number)):
             signal.signal(number, signal.SIG_DFL)
     nothing = os.open(os.devnull, os.O_RDWR)
-    for stream in (0, 1):
+    for stream in (0, 1) if sys.__stderr__ is not None else (0, 1, 2):
         os.dup2(nothing, stream)
     for name in os.listdir("/proc/self/fd"):  # noqa: PTH208  # numbers, not paths
-        if int(name) not in {0, 1, 2, kept}:
+        if int(name) >= _FIRST_BEHIND_STREAMS and int(name) != kept:
             # The listing's own is closed already.
             with contextlib.suppress(OSError):
                 os.close(int(name))
