@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import traceback
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -82,13 +83,18 @@ def _fork(theirs: socket.socket, scheme: str) -> WorkerProcess:
     from harvester.mirror.worker import ignore_interrupts, serve
 
     load_fetcher(scheme)
+    # The handlers of signals are those of what called us until the copy has parted with them.
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
-        process = os.fork()
+        number = os.fork()
     except OSError:
         # No memory for the tables of a copy as large as this.
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
         return _spawn(theirs, scheme)
-    if process:
-        return _Copy(process)
+    if number:
+        copy = _Copy(number)
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
+        return copy
     # From here on this is the copy. It never returns: what called us is the other process's business.
     status = 1
     try:
@@ -96,8 +102,11 @@ def _fork(theirs: socket.socket, scheme: str) -> WorkerProcess:
         # In a program that was started without standard streams the line may have the number of one.
         line = fcntl.fcntl(theirs.fileno(), fcntl.F_DUPFD, _FIRST_BEHIND_STREAMS)
         _let_go(line)
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
         serve(Connection(line))
         status = 0
+    except BaseException:  # noqa: BLE001  # a bug of ours, told as a new interpreter would tell it; the copy ends here
+        traceback.print_exc()
     finally:
         os._exit(status)
 
@@ -129,15 +138,20 @@ class _Copy:
         self._exit_code: int | None = None
 
     def kill(self) -> None:
+        self._look(os.WNOHANG)
         if self._exit_code is None:
-            # Nobody has waited for it, so the number is still its own; unless this program wants to know of no child.
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self._number, signal.SIGKILL)
+            os.kill(self._number, signal.SIGKILL)
 
     def wait(self) -> int:
+        self._look(0)
+        return self._exit_code or 0
+
+    def _look(self, options: int) -> None:
+        """Note the exit code if it has ended; 0 where somebody else has taken note of it."""
         if self._exit_code is None:
             try:
-                self._exit_code = os.waitstatus_to_exitcode(os.waitpid(self._number, 0)[1])
+                ended, status = os.waitpid(self._number, options)
             except ChildProcessError:
                 self._exit_code = 0
-        return self._exit_code
+            else:
+                self._exit_code = os.waitstatus_to_exitcode(status) if ended else None

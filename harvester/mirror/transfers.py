@@ -56,7 +56,8 @@ class Transfers:
         """Start the worker processes now, so that they are ready when the first objects are."""
         from harvester.mirror.processes import launch
 
-        self._launched = [launch(self._store.location.scheme) for _ in range(self._options.worker_count)]
+        for _ in range(self._options.worker_count):
+            self._launched.append(launch(self._store.location.scheme))
 
     @property
     def has_room(self) -> bool:

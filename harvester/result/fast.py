@@ -149,9 +149,11 @@ def _object(content: bytes) -> tuple[Glance | None, int]:
         found, texts = _without_data(document), 0
     else:
         found, texts = _with_data(document, data)
+    if found is None or not _has_type(document.warnings, _OPEN_ARRAY):
+        return None, texts
     # Every level takes two bytes.
     shallow = len(content) - texts <= 2 * MAX_DEPTH or _is_shallow(content, data)
-    return (found if shallow and _has_type(document.warnings, _OPEN_ARRAY) else None), texts
+    return (found if shallow else None), texts
 
 
 def _may_hold_a_long_number(content: bytes) -> bool:
