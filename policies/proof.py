@@ -7,7 +7,9 @@ a key that fails, and the statement that takes it away.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import contextlib
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -65,7 +67,8 @@ class Verdict:
     resource: str
     """The place the verdict is about, as an ARN or a pattern of one."""
     example: str
-    """The ARN of a bucket, object or key for which it comes out so; for ``fails`` the counter-example."""
+    """The ARN of a bucket, object or key for which it comes out so; for ``fails`` the counter-example, on
+    one way of Nimble's requests if ``reason`` says that it turns on the way."""
     statements: tuple[StatementReference, ...]
     """The statements that decide the example."""
     depends_on: tuple[str, ...]
@@ -169,12 +172,7 @@ def _verdict(
     states = {each.state for each in each_world}
     chosen = max(each_world, key=lambda each: ("holds", "fails", "depends").index(each.state))
     if states == {"fails"}:
-
-        def fails_everywhere(arn: str) -> bool:
-            requests = (world.request(contract.principal, action, arn) for world in ways)
-            return all(_STATES[evaluate(policy, each).effect] == "fails" for each in requests)
-
-        chosen = _failing(each_world, fails_everywhere)
+        chosen = _failing(contract, policy, action, resource, ways, each_world)
     elif len(states) > 1 and chosen.state != "depends":
         chosen = _differing(each_world)
     return Verdict(
@@ -210,11 +208,29 @@ _STATES: dict[Effect, State] = {
 _WAY = "turns on how Nimble's requests reach the bucket, which is not documented"
 
 
-def _failing(findings: Sequence[_Finding], fails_everywhere: Callable[[str], bool]) -> _Finding:
-    """It fails on every way through the network: choose what fails on all of them, if one of the examples does."""
-    for each in findings:
-        if fails_everywhere(each.example):
-            return each
+def _failing(
+    contract: AccessContract,
+    policy: Prepared,
+    action: str,
+    resource: Pattern,
+    ways: Sequence[World],
+    findings: Sequence[_Finding],
+) -> _Finding:
+    """It fails on every way through the network: find a key that fails on all of them, or say that none was found."""
+
+    def examples() -> Iterator[str]:
+        yield from (each.example for each in findings)
+        asked = [OpenRequest.of(policy, world.request(contract.principal, action, "")) for world in ways]
+        patterns = dict.fromkeys(
+            each for open_ in asked for each in _patterns(policy, contract.principal, action, open_)
+        )
+        with contextlib.suppress(StateLimitError):
+            yield from (each.example for each in itertools.islice(regions([*patterns], (resource,)), KINDS))
+
+    for arn in examples():
+        decisions = [evaluate(policy, world.request(contract.principal, action, arn)) for world in ways]
+        if all(_STATES[each.effect] == "fails" for each in decisions):
+            return _Finding("fails", arn, decisions[0])
     first = findings[0]
     return replace(first, decision=replace(first.decision, reason=f"for which keys it fails {_WAY}"))
 

@@ -9,8 +9,8 @@ _HIGHEST = "\U0010fffd"  # sorts behind every other character that XML and JSON 
 def split_by_hexadecimal_digit(prefix: str, after: str) -> list[tuple[str, str | None]]:
     """Return ranges ``start <= key < end`` which hold every key below ``prefix`` that is ``> after``, in order.
 
-    They are cut at every other hexadecimal digit behind the prefix, as default task ids are random UUIDs. More of them
-    would be no faster to list: all but the last of them end within a page whose rest is thrown away.
+    They are cut at every other hexadecimal digit behind the prefix, as default task ids are random UUIDs. Each but
+    the last ends within a page whose rest is thrown away: more of them would be more to fetch.
     """
     first = f"{after}\0" if after else ""  # the very next key in byte order
     bounds = [prefix + digit for digit in _CUTS]

@@ -562,6 +562,7 @@ def denying_a_private_way(resource: str) -> dict[str, Any]:
 
 
 KEYS = "arn:aws:s3:::bkt/"
+BOTH = ((denying_a_public_address, ("b", "zz")), (denying_a_private_way, ("a", "zz")))
 
 
 @pytest.mark.parametrize(
@@ -569,6 +570,12 @@ KEYS = "arn:aws:s3:::bkt/"
     [
         ([denying_a_public_address(f"{KEYS}*"), denying_a_private_way(f"{KEYS}a*")], f"{KEYS}a", False),
         ([denying_a_public_address(f"{KEYS}b*"), denying_a_private_way(f"{KEYS}a*")], f"{KEYS}b", True),
+        # Neither way's own first example fails on the other.
+        (
+            [deny(f"{KEYS}{prefix}*") for deny, prefixes in BOTH for prefix in prefixes],
+            f"{KEYS}zz",
+            False,
+        ),
     ],
 )
 def test_a_counter_example_fails_whichever_way_the_requests_come(
