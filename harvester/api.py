@@ -12,7 +12,7 @@ from harvester.cloud import StoreSettings
 from harvester.location import Location, parse_location
 from harvester.mirror import Observer, SyncOptions, SyncReport
 from harvester.mirror import sync as _sync
-from policies import facts
+from policies.vendor_data import failed_states, probe_name
 
 if TYPE_CHECKING:
     from harvester.events import ListenOptions, ListenReport, ListingWatchOptions, QueueWatchOptions, WatchReport
@@ -21,11 +21,10 @@ if TYPE_CHECKING:
 
 def with_facts(options: SyncOptions) -> SyncOptions:
     """Return the options with Nimble's probe name and failure words, where the caller has set none."""
-    known = facts()
     return dataclasses.replace(
         options,
-        probe_name=options.probe_name or known.test_connection.probe_name,
-        upstream_failures=options.upstream_failures or known.api.states.failed,
+        probe_name=options.probe_name or probe_name(),
+        upstream_failures=options.upstream_failures or failed_states(),
     )
 
 

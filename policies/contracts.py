@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from pkgutil import get_data
 from typing import Any, Literal
 
 from policies.errors import ContractError
+from policies.vendor_data import vendor_data
 
 DeliveryMode = Literal["async", "jobs"]
 """``async``: requests with ``storage_url``; ``jobs``: Nimble Jobs with an ``s3://`` input or destination."""
@@ -202,10 +201,3 @@ def _documented(data: Mapping[str, Any], source: str) -> ContractStatement:
 @cache
 def _refusals() -> Mapping[tuple[str, str], str]:
     return {(each["mode"], each["cloud"]): each["reason"] for each in vendor_data()["refusals"]}
-
-
-@cache
-def vendor_data() -> dict[str, Any]:
-    """Return the data file as it is; `vendor` and this module give its typed views."""
-    data: dict[str, Any] = json.loads(get_data("policies", "data/nimble.json") or b"")
-    return data

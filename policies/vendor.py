@@ -11,7 +11,8 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any
 
-from policies.contracts import AccessContract, Cloud, contracts, vendor_data
+from policies.contracts import AccessContract, Cloud, contracts
+from policies.vendor_data import failed_states, probe_name, vendor_data
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +180,7 @@ def facts() -> NimbleFacts:
         profile=_profile(data["request_profile"]),
         test_connection=TestConnection(
             mode=connection["mode"],
-            probe_name=connection["probe_name"],
+            probe_name=probe_name(),
             chips=MappingProxyType({name: Chip(name, **chip) for name, chip in connection["chips"].items()}),
             steps=MappingProxyType({name: tuple(steps) for name, steps in connection["steps"].items()}),
         ),
@@ -196,11 +197,14 @@ def facts() -> NimbleFacts:
             batch_items=api["batch_items"]["value"],
             requests_per_second=api["requests_per_second"]["value"],
             retention_hours=MappingProxyType(api["retention_hours"]["value"]),
-            states=TaskStates(
-                *(frozenset(api["states"][name]) for name in ("running", "succeeded", "failed", "partial"))
-            ),
+            states=_states(api["states"]),
         ),
     )
+
+
+def _states(data: Mapping[str, Any]) -> TaskStates:
+    running, succeeded, partial = (frozenset(data[name]) for name in ("running", "succeeded", "partial"))
+    return TaskStates(running, succeeded, failed_states(), partial)
 
 
 def _profile(data: Mapping[str, Any]) -> RequestProfile:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import errno
 import gc
 import importlib
 import io
 import os
 import sys
-import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -149,9 +147,12 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the verb; of a mistyped one say which was meant."""
-        similar = difflib.get_close_matches(args[0], self._lazy, n=1)
-        if similar and args[0] not in self._lazy and not ctx.resilient_parsing:
-            ctx.fail(f"No such command {args[0]!r}. Did you mean {similar[0]!r}?")
+        if args[0] not in self._lazy and not ctx.resilient_parsing:
+            import difflib
+
+            similar = difflib.get_close_matches(args[0], self._lazy, n=1)
+            if similar:
+                ctx.fail(f"No such command {args[0]!r}. Did you mean {similar[0]!r}?")
         return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -214,6 +215,8 @@ def main(arguments: Iterable[str] | None = None) -> NoReturn:
         code = ExitCode.OK
     except Exception as error:  # noqa: BLE001  # whatever else it is, it is a bug of ours, told without a traceback
         code = _print_bug(error)
+    # The process ends with all it holds: looking for cycles in that first would take longer than some verbs do.
+    gc.freeze()
     sys.exit(code)
 
 
@@ -244,6 +247,8 @@ def forsake_output() -> None:
 
 
 def _print_bug(error: Exception) -> int:
+    import traceback
+
     if os.environ.get("NIMBLE_HARVESTER_DEBUG"):
         traceback.print_exception(error)
     frame = traceback.extract_tb(error.__traceback__)[-1]

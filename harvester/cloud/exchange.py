@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from io import BytesIO
 from typing import NamedTuple
 
@@ -44,8 +43,7 @@ _CURL_NAMES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class BrokenExchange:
+class BrokenExchange(NamedTuple):
     """A request that got no whole answer."""
 
     cause: Cause

@@ -118,8 +118,7 @@ _EXIT_CODES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class FetchFailure:
+class FetchFailure(NamedTuple):
     """Why one fetch ended without a body."""
 
     cause: Cause

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from harvester.cloud.exchange import BrokenExchange
 from harvester.cloud.interface import Cause
@@ -16,8 +16,7 @@ from harvester.errors import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """An answer that is no success."""
 
     cause: Cause
@@ -39,7 +38,7 @@ class Problem:
 
     def with_cause(self, cause: Cause) -> Problem:
         """Return the same refusal, where its place says more about its cause than the answer."""
-        return replace(self, cause=cause)
+        return self._replace(cause=cause)
 
     def sentence(self) -> str:
         """Code and message in one line."""

@@ -6,7 +6,7 @@ Source: Amazon S3 API Reference, ListObjectsV2.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple, TypeAlias
 from urllib.parse import unquote_plus
@@ -35,8 +35,8 @@ class Page(NamedTuple):
     """Continuation token of the next page; None on the last."""
 
 
-# Key, time, ETag, size and storage class, as they stand in the page; a plain tuple because a listing holds millions.
-_Fields: TypeAlias = tuple[str, str, str, str, str]
+# The keys, times, ETags, sizes and storage classes of a page, as they stand there; empty without any.
+_Columns: TypeAlias = list[Sequence[str]]
 
 
 def parse_page(body: bytes) -> Page:
@@ -56,11 +56,11 @@ def parse_page(body: bytes) -> Page:
         raise ValueError(f"no list page but a document {root.tag.rpartition('}')[2]!r}")
     if plain and root.find(f"{namespace}Contents") is not None:
         # Some entries are plain and some are not: they are to be read in their order.
-        return _page(fromstring(body), namespace, None)  # noqa: S314  # as above
+        return _page(fromstring(body), namespace, [])  # noqa: S314  # as above
     return _page(root, namespace, plain)
 
 
-def _plain_entries(body: bytes) -> tuple[list[_Fields], bytes]:
+def _plain_entries(body: bytes) -> tuple[_Columns, bytes]:
     """Return the plain entries of a page and the page without them."""
     if not body.isascii():
         return [], body
@@ -69,21 +69,23 @@ def _plain_entries(body: bytes) -> tuple[list[_Fields], bytes]:
         # In a comment, or another such place, an entry would be none.
         return [], body
     parts = _PLAIN_ENTRY.split(text)
+    if len(parts) == 1:
+        return [], body
     step = _GROUPS + 1
-    columns = (parts[number::step] for number in range(1, step))
-    return list(zip(*columns, strict=True)), "".join(parts[0::step]).encode()
+    return [parts[number::step] for number in range(1, step)], "".join(parts[0::step]).encode()
 
 
-def _page(root: Element, namespace: str, plain: Iterable[_Fields] | None) -> Page:
+def _page(root: Element, namespace: str, plain: _Columns) -> Page:
     encoded = root.findtext(f"{namespace}EncodingType") == "url"
-    entries = plain or _entries(root, namespace)
+    columns = plain or list(zip(*_entries(root, namespace), strict=True))
     token = root.findtext(f"{namespace}NextContinuationToken")
     if root.findtext(f"{namespace}IsTruncated") == "true" and not token:
         raise ValueError("a truncated list page without a continuation token")
-    return Page(_objects(entries, encoded=encoded), token or None)
+    return Page(_objects(columns, encoded=encoded) if columns else [], token or None)
 
 
-def _entries(root: Element, namespace: str) -> Iterable[_Fields]:
+def _entries(root: Element, namespace: str) -> Iterator[tuple[str, ...]]:
+    """Yield the columns' values of each entry. Raises ValueError for an entry that lacks one."""
     for entry in root.iterfind(f"{namespace}Contents"):
         found = {child.tag.removeprefix(namespace): child.text or "" for child in entry}
         try:
@@ -98,17 +100,15 @@ def _entries(root: Element, namespace: str) -> Iterable[_Fields]:
             raise ValueError(f"a listed object without {error}") from error
 
 
-def _objects(entries: Iterable[_Fields], *, encoded: bool) -> list[ObjectRef]:
-    """Return the listed objects; a hot loop, as a bucket may list millions. Raises ValueError."""
-    objects: list[ObjectRef] = []
-    last_text, last_time = "", 0.0  # results of one batch share their second
-    for key, modified, etag, digits, storage_class in entries:
-        if encoded and ("%" in key or "+" in key):
-            key = unquote_plus(key)
-        if modified != last_text:
-            last_text, last_time = modified, datetime.fromisoformat(modified).timestamp()
-        size = int(digits)
-        if not key or size < 0:
-            raise ValueError("a listed object without key or size")
-        objects.append(ObjectRef(key, size, etag, last_time, storage_class))
-    return objects
+def _objects(columns: _Columns, *, encoded: bool) -> list[ObjectRef]:
+    """Return the listed objects; column by column, as a bucket may list millions. Raises ValueError."""
+    keys, modified, etags, digits, storage_classes = columns
+    if encoded:
+        keys = [unquote_plus(key) if "%" in key or "+" in key else key for key in keys]
+    sizes = list(map(int, digits))
+    if not all(keys) or min(sizes, default=0) < 0:
+        raise ValueError("a listed object without key or size")
+    # Results of one batch share their second.
+    times = {text: datetime.fromisoformat(text).timestamp() for text in set(modified)}
+    fields = zip(keys, sizes, etags, map(times.__getitem__, modified), storage_classes, strict=True)
+    return list(map(ObjectRef._make, fields))

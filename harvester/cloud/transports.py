@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import NamedTuple
 
 from harvester.cloud.interface import RetryPolicy
 
 
-@dataclass(frozen=True, slots=True)
-class Network:
+class Network(NamedTuple):
     """How connections are made, as the SDK would make them."""
 
     ca_bundle: str | None
@@ -20,20 +18,22 @@ class Network:
     """Timeouts, and when to give up."""
 
 
-@dataclass(frozen=True, slots=True)
-class AwsCredentials:
+class AwsCredentials(NamedTuple):
     """One set of AWS credentials, valid for a while."""
 
     access_key: str
     """The access key id; no secret."""
-    secret_key: str = field(repr=False)
+    secret_key: str
     """The secret access key."""
-    token: str | None = field(repr=False)
+    token: str | None
     """The session token of temporary credentials."""
 
+    def __repr__(self) -> str:
+        """Show no secret."""
+        return f"AwsCredentials(access_key={self.access_key!r})"
 
-@dataclass(frozen=True, slots=True)
-class S3Transport:
+
+class S3Transport(NamedTuple):
     """All a worker needs to fetch from an S3 bucket."""
 
     base_url: str
@@ -54,18 +54,21 @@ class S3Transport:
     """How connections are made."""
     max_object_bytes: int | None
     """Bodies longer than this are refused."""
-    scheme: ClassVar[str] = "s3"
+
+    @property
+    def scheme(self) -> str:
+        """``s3``."""
+        return "s3"
 
 
-@dataclass(frozen=True, slots=True)
-class GcsTransport:
+class GcsTransport(NamedTuple):
     """All a worker needs to fetch from a GCS bucket."""
 
     endpoint: str
     """Base URL of the JSON API without a slash at its end: ``https://storage.googleapis.com``."""
     bucket: str
     """The bucket's name."""
-    token: str | None = field(repr=False)
+    token: str | None
     """OAuth 2 access token; None to go without, as emulators do."""
     user_project: str | None
     """Project that pays for the requests."""
@@ -73,7 +76,15 @@ class GcsTransport:
     """How connections are made."""
     max_object_bytes: int | None
     """Bodies longer than this are refused."""
-    scheme: ClassVar[str] = "gs"
+
+    @property
+    def scheme(self) -> str:
+        """``gs``."""
+        return "gs"
+
+    def __repr__(self) -> str:
+        """Show no secret."""
+        return f"GcsTransport(endpoint={self.endpoint!r}, bucket={self.bucket!r})"
 
 
 BucketTransport = S3Transport | GcsTransport

@@ -2,11 +2,12 @@
 
 from harvester.manifest.lock import DestinationLock, LockHolder, read_lock_holder
 from harvester.manifest.manifest import Manifest, SourceBinding
-from harvester.manifest.rows import RESCUED_KEY, LandedRow, ProblemRow, RunRow, VersionRow, shown_key
+from harvester.manifest.rows import RESCUED_KEY, KnownRow, LandedRow, ProblemRow, RunRow, VersionRow, shown_key
 
 __all__ = [
     "RESCUED_KEY",
     "DestinationLock",
+    "KnownRow",
     "LandedRow",
     "LockHolder",
     "Manifest",

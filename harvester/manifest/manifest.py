@@ -13,15 +13,14 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 from harvester.errors import ConfigurationError, DestinationUnusable, IntegrityError, UsageError
 from harvester.manifest.opening import open_database, open_readonly
-from harvester.manifest.rows import RESCUED_KEY, LandedRow, ProblemRow, RunRow, VersionRow
+from harvester.manifest.rows import RESCUED_KEY, KnownRow, LandedRow, ProblemRow, RunRow, VersionRow
 
-_Row = TypeVar("_Row", LandedRow, ProblemRow)
+_Row = TypeVar("_Row", LandedRow, KnownRow, ProblemRow)
 
 _OBJECT_COLUMNS = ", ".join(LandedRow._fields)
 _PROBLEM_COLUMNS = ", ".join(ProblemRow._fields)
@@ -38,8 +37,7 @@ _AFTER_ALL_KEYS = "\U0010ffff\U0010ffff"
 _AFTER_RESCUED = RESCUED_KEY[:-1] + chr(ord(RESCUED_KEY[-1]) + 1)
 
 
-@dataclass(frozen=True, slots=True)
-class SourceBinding:
+class SourceBinding(NamedTuple):
     """What a destination is a copy of; another source in the same destination would mix two truths."""
 
     url: str
@@ -283,6 +281,10 @@ class Manifest:
         """
         return self._chunks("objects", LandedRow, start, end)
 
+    def known(self, start: str = "", end: str | None = None) -> Iterator[KnownRow]:
+        """Yield what a plan needs of the rows that ``landed`` yields."""
+        return self._chunks("objects", KnownRow, start, end)
+
     def problems(self, start: str = "", end: str | None = None) -> Iterator[ProblemRow]:
         """Yield problems with ``start`` <= key < ``end`` in byte order of the key, reading a chunk at a time."""
         return self._chunks("problems", ProblemRow, start, end)
@@ -315,14 +317,19 @@ class Manifest:
 
     def landed_row(self, key: str) -> LandedRow | None:
         """Return the row of ``key``, or None."""
-        return self._one(f"SELECT {_OBJECT_COLUMNS} FROM objects WHERE key = ?", LandedRow, key)
+        return self._one("objects", LandedRow, key)
+
+    def known_row(self, key: str) -> KnownRow | None:
+        """Return what a plan needs of the row of ``key``, or None."""
+        return self._one("objects", KnownRow, key)
 
     def problem(self, key: str) -> ProblemRow | None:
         """Return the problem of ``key``, or None."""
-        return self._one(f"SELECT {_PROBLEM_COLUMNS} FROM problems WHERE key = ?", ProblemRow, key)
+        return self._one("problems", ProblemRow, key)
 
-    def _one(self, query: str, row_type: type[_Row], key: str) -> _Row | None:
-        found: Any = self._database.execute(query, (key,)).fetchone()
+    def _one(self, table: str, row_type: type[_Row], key: str) -> _Row | None:
+        columns = ", ".join(row_type._fields)
+        found: Any = self._database.execute(f"SELECT {columns} FROM {table} WHERE key = ?", (key,)).fetchone()
         return None if found is None else row_type._make(found)
 
     def rescued(self) -> dict[str, LandedRow]:

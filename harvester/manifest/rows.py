@@ -58,6 +58,23 @@ class LandedRow(NamedTuple):
     """1 when the last complete listing did not hold the key."""
 
 
+class KnownRow(NamedTuple):
+    """The columns of a LandedRow that a plan needs: it reads them of every object, whatever there is to do."""
+
+    key: str
+    etag: str
+    size: int
+    path: str
+    content_size: int
+    mtime_ns: int
+    digest: str
+    seq: int
+    status: str | None
+    origin: str
+    evicted: int
+    gone: int
+
+
 class ProblemRow(NamedTuple):
     """What is wrong with the current version of an object."""
 

@@ -8,8 +8,8 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import xxhash
 
@@ -29,8 +29,7 @@ _ORPHANS_SECONDS = 30.0
 _ORPHANS_INTERVAL = 0.05
 
 
-@dataclass(frozen=True, slots=True)
-class OpenDestination:
+class OpenDestination(NamedTuple):
     """A destination held by this process."""
 
     root: Path

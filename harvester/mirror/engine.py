@@ -175,7 +175,6 @@ class SyncRun:
         """Settle what needs no worker, queue the rest."""
         recorder = self._recorder
         for planned in plans:
-            recorder.count_content(planned)
             if not recorder.settle_planned(planned):
                 self._wanted_bytes += planned.ref.size
                 if self._options.dry_run:

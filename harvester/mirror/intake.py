@@ -97,7 +97,6 @@ class Intake:
         distinct = {ref.key: ref for ref in refs}
         self._recorder.tally.listed += len(distinct)
         for planned in self._planner.unordered(distinct.values()):
-            self._recorder.count_content(planned)
             if not self._recorder.settle_planned(planned):
                 self._transfers.queue(planned)
         self._transfers.drain()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from harvester.cloud import FetchRequest, Transport
@@ -143,8 +142,7 @@ class Stop(NamedTuple):
     """Ask a worker to finish what is decoded, drop what is in flight, and leave."""
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerSettings:
+class WorkerSettings(NamedTuple):
     """All a worker is told when it starts."""
 
     transport: Transport

@@ -9,9 +9,8 @@ from __future__ import annotations
 import hashlib
 import os
 import unicodedata
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 STATE_FOLDER = ".nimble-harvester"
 """Holds the manifest, the lock, temporary files and the quarantine of a destination."""
@@ -106,8 +105,7 @@ def safe_path(relative_key: str, *, keep_compressed: bool) -> str:
     return f"{SAFE_NAME_FOLDER}/{digest}{'.' + suffix if plain else ''}"
 
 
-@dataclass(frozen=True, slots=True)
-class FileSystemNames:
+class FileSystemNames(NamedTuple):
     """How the destination's file system tells names apart."""
 
     folds_case: bool

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from harvester.cloud import ObjectRef
-from harvester.manifest import LandedRow, ProblemRow
+from harvester.manifest import KnownRow, LandedRow, ProblemRow
 
 
 class ActionKind(StrEnum):
@@ -91,8 +91,7 @@ _RESIDUE = Action(ActionKind.IGNORE, "probe_residue")
 _MARKER = Action(ActionKind.IGNORE, "directory_marker")
 
 
-@dataclass(frozen=True, slots=True)
-class PlanOptions:
+class PlanOptions(NamedTuple):
     """What the plan depends on besides the object."""
 
     fingerprint: str
@@ -106,7 +105,7 @@ class PlanOptions:
 def decide(
     ref: ObjectRef,
     relative_key: str,
-    row: LandedRow | None,
+    row: KnownRow | None,
     problem: ProblemRow | None,
     local: LocalFile | None,
     selection: CompiledSelection,
@@ -134,12 +133,12 @@ def decide(
     return _FETCH_NEW if row is None else Action(ActionKind.FETCH, "changed")
 
 
-def same_version(ref: ObjectRef, known: LandedRow | ProblemRow) -> bool:
+def same_version(ref: ObjectRef, known: LandedRow | KnownRow | ProblemRow) -> bool:
     """Return whether a row is about the listed version: identity and size, never the object's time."""
     return known.etag == ref.etag and known.size == ref.size
 
 
-def _compare(row: LandedRow, local: LocalFile | None) -> Action:
+def _compare(row: KnownRow, local: LocalFile | None) -> Action:
     if row.evicted:
         return Action(ActionKind.UNCHANGED, "evicted")
     if local is None:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
 from harvester.cloud import ObjectRef
-from harvester.manifest import LandedRow, Manifest, ProblemRow
+from harvester.manifest import KnownRow, Manifest, ProblemRow
 from harvester.mirror.inside import InsideTree
 from harvester.mirror.paths import PathClaims, own_path, safe_path
 from harvester.mirror.plan import Action, ActionKind, CompiledSelection, LocalFile, PlanOptions, decide, same_version
 
-_Row = TypeVar("_Row", LandedRow, ProblemRow)
+_Row = TypeVar("_Row", KnownRow, ProblemRow)
 _LONGEST_PATH = 4096
 _KNOWN_FOLDERS = 10_000
 
@@ -28,7 +27,7 @@ class Planned(NamedTuple):
     """What to do and why."""
     path: str
     """Where it shall lie, relative to the destination; empty when it is not to land."""
-    row: LandedRow | None
+    row: KnownRow | None
     """Its landed version, if any."""
     problem: ProblemRow | None
     """What was wrong with it, if anything."""
@@ -47,13 +46,15 @@ class SortedRows(Generic[_Row]):
     def take(self, key: str) -> _Row | None:
         """Return the row of ``key``, None when there is none."""
         row = self._next
-        while row is not None and row.key < key:
+        while row is not None:
+            if row.key == key:
+                self._next = next(self._rows, None)
+                return row
+            if row.key > key:
+                return None
             self.skipped.append(row)
             row = self._next = next(self._rows, None)
-        if row is None or row.key != key:
-            return None
-        self._next = next(self._rows, None)
-        return row
+        return None
 
     def finish(self, end: str | None) -> None:
         """Skip the rows whose key is smaller than ``end``; all that are left when it is None."""
@@ -62,8 +63,7 @@ class SortedRows(Generic[_Row]):
             self._next = next(self._rows, None)
 
 
-@dataclass(frozen=True, slots=True)
-class Naming:
+class Naming(NamedTuple):
     """How keys become paths in this run."""
 
     prefix: str
@@ -94,7 +94,7 @@ class RangePlanner:
         """Begin at the key ``start``; no key will be ``end`` or greater. ``owned``: earlier runs landed objects."""
         self._manifest = manifest
         # What this run lands is never asked for again in order.
-        self._rows = SortedRows(manifest.landed(start, end) if owned else iter(()))
+        self._rows = SortedRows(manifest.known(start, end) if owned else iter(()))
         self._problems = SortedRows(manifest.problems(start, end))
         self._owned = owned
         self._claims = claims
@@ -117,7 +117,7 @@ class RangePlanner:
     def plan_late(self, ref: ObjectRef) -> Planned:
         """Plan an object out of order; everything that was planned before must be recorded by now."""
         self._owned = True
-        return self._plan(ref, self._manifest.landed_row(ref.key), self._manifest.problem(ref.key))
+        return self._plan(ref, self._manifest.known_row(ref.key), self._manifest.problem(ref.key))
 
     def plan_nameless(self, ref: ObjectRef) -> Planned:
         """Plan an object whose key is no text: nothing is known of it, and its place in the order means nothing."""
@@ -127,7 +127,7 @@ class RangePlanner:
             action = Action(ActionKind.REFUSE, "name_not_utf8")
         return Planned(ref, action, "", None, None)
 
-    def take_gone(self) -> list[LandedRow]:
+    def take_gone(self) -> list[KnownRow]:
         """Return the rows passed since the last call that the listing does not hold, though it once did."""
         gone, self._rows.skipped = self._rows.skipped, []
         self._problems.skipped.clear()
@@ -137,7 +137,7 @@ class RangePlanner:
         """Pass the rows up to the end of the range."""
         self._rows.finish(end)
 
-    def _plan(self, ref: ObjectRef, row: LandedRow | None, problem: ProblemRow | None) -> Planned:
+    def _plan(self, ref: ObjectRef, row: KnownRow | None, problem: ProblemRow | None) -> Planned:
         relative_key = ref.key[self._prefix_length :]
         local = None
         if row is not None and not row.evicted and same_version(ref, row):

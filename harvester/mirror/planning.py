@@ -45,9 +45,10 @@ class ListingPlanner:
         """Yield the plan of each object of a page. Objects that came after a greater key are kept for ``late``."""
         planner = self._planner(page.range, page.start, page.end)
         for ref in page.refs:
-            if not is_text(ref.key):
+            key = ref.key
+            if not (key.isascii() or is_text(key)):
                 yield planner.plan_nameless(ref)
-            elif ref.key <= planner.last_key:
+            elif key <= planner.last_key:
                 self._late.add(ref)
             else:
                 yield planner.plan(ref)

@@ -6,7 +6,8 @@ import threading
 import time
 from pathlib import Path
 
-from harvester.manifest import LandedRow, Manifest, ProblemRow, VersionRow
+from harvester.cloud import ObjectRef
+from harvester.manifest import KnownRow, LandedRow, Manifest, ProblemRow, VersionRow
 from harvester.mirror.destination import flush_file_system
 from harvester.mirror.inside import remove_inside
 from harvester.mirror.landing import VERSIONS
@@ -29,7 +30,7 @@ def task_of(key: str) -> str:
     return name.rpartition(".")[0] or name
 
 
-def aside_path(row: LandedRow) -> str:
+def aside_path(row: KnownRow) -> str:
     """Return where an older version is kept: its sequence number, then its own file name."""
     return f"{VERSIONS}/{row.seq:012d}/{row.path.rpartition('/')[2]}"
 
@@ -66,50 +67,46 @@ class Recorder:
     # What the plan settles by itself
 
     def settle_planned(self, planned: Planned) -> bool:
-        """Account for an object that needs no worker; return False when it does."""
-        ref, action, _, row, problem = planned
+        """Count an object, and settle it if it needs no worker; return False when it does."""
+        ref, (kind, reason), _, row, problem = planned
         tally = self.tally
+        if kind is not ActionKind.IGNORE or reason not in _NOT_CONTENT:
+            tally.content += 1
         if row is not None and row.gone:
             self._returned.append(row.key)
-        if action.kind is ActionKind.UNCHANGED:
+        if kind is ActionKind.UNCHANGED:
             tally.unchanged += 1
-            self._unchanged(planned)
-        elif action.kind is ActionKind.IGNORE:
-            tally.ignored[action.reason] += 1
-        elif action.kind is ActionKind.REFUSE:
-            self._refused(Refused(ref.key, ref.etag, ref.size, action.reason), problem)
-        elif action.kind is ActionKind.QUARANTINED and problem is not None:
+            if problem is not None:
+                self._unchanged(ref, problem)
+            if row is not None and row.status is not None:
+                self._upstream(row.key, row.status, known=True)
+        elif kind is ActionKind.IGNORE:
+            tally.ignored[reason] += 1
+        elif kind is ActionKind.REFUSE:
+            self._refused(Refused(ref.key, ref.etag, ref.size, reason), problem)
+        elif kind is ActionKind.QUARANTINED and problem is not None:
             tally.quarantined += 1
             self._known(problem)
         else:
             return False
         if self._event is not None:
-            path = row.path if row is not None and action.kind is ActionKind.UNCHANGED else ""
-            self._event(ObjectEvent(ref.key, _OUTCOMES[action.kind], action.reason, path, 0))
+            path = row.path if row is not None and kind is ActionKind.UNCHANGED else ""
+            self._event(ObjectEvent(ref.key, _OUTCOMES[kind], reason, path, 0))
         return True
 
-    def count_content(self, planned: Planned) -> None:
-        """Count an object as a result, unless it is residue or a directory marker."""
-        if planned.action.reason not in _NOT_CONTENT:
-            self.tally.content += 1
-
-    def _unchanged(self, planned: Planned) -> None:
-        row, problem = planned.row, planned.problem
-        if problem is not None:
-            if problem.outcome == "landed" and same_version(planned.ref, problem):
-                self._known(problem)
-            else:
-                self._solved.append(problem.key)
-                self._discard_quarantined(problem, "")
-        if row is not None:
-            self._upstream(row.key, row.status, known=True)
+    def _unchanged(self, ref: ObjectRef, problem: ProblemRow) -> None:
+        if problem.outcome == "landed" and same_version(ref, problem):
+            self._known(problem)
+        else:
+            self._solved.append(problem.key)
+            self._discard_quarantined(problem, "")
 
     def _known(self, problem: ProblemRow) -> None:
         self.tally.known_problems += 1
         self._problems.append(problem._replace(run=self._run))
 
-    def _upstream(self, key: str, status: str | None, *, known: bool) -> None:
-        if status is None or not self._options.fail_on_upstream_error:
+    def _upstream(self, key: str, status: str, *, known: bool) -> None:
+        if not self._options.fail_on_upstream_error:
             return
         if status.lower() in self._options.upstream_failures:
             self._unstored.append(ObjectProblem(key, "landed", "upstream_error", f"its status is {status!r}", known))

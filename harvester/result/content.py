@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import BinaryIO
 
 from xxhash import xxh3_128
@@ -100,6 +99,9 @@ def _ahead(blocks: Iterator[bytes]) -> Iterator[bytes]:
         if not block:
             return
         yield block
+    # Loaded for large files only: most workers meet none.
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(1, "inflate") as thread:
         coming = deque(thread.submit(next, blocks, b"") for _ in range(_BLOCKS_AHEAD))
         while block := coming.popleft().result():

@@ -86,8 +86,7 @@ class Reason(StrEnum):
     """Some rows are broken; the file landed all the same."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """What is wrong with one object. Names paths, types and positions; never a payload's values."""
 
     reason: Reason

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harvester.cloud import ObjectRef
-from harvester.manifest import LandedRow, ProblemRow
+from harvester.manifest import KnownRow, ProblemRow
 from harvester.mirror.plan import (
     Action,
     ActionKind,
@@ -21,27 +21,7 @@ from harvester.mirror.plan import (
 )
 
 REF = ObjectRef("p/a.json", 10, "etag", 1000.0)
-ROW = LandedRow(
-    "p/a.json",
-    "etag",
-    10,
-    1000.0,
-    "a.json",
-    30,
-    5,
-    "digest",
-    1,
-    1,
-    0.0,
-    "extract",
-    "gzip",
-    None,
-    None,
-    None,
-    "delivered",
-    0,
-    0,
-)
+ROW = KnownRow("p/a.json", "etag", 10, "a.json", 30, 5, "digest", 1, None, "delivered", 0, 0)
 PROBLEM = ProblemRow("p/a.json", "etag", 10, "quarantined", "invalid_json", "", 1, 1, "q", "d", "print")
 HERE = LocalFile(30, 5)
 ALL = CompiledSelection(Selection())
@@ -50,7 +30,7 @@ OPTIONS = PlanOptions("print", ".nimble-connection-test", 100)
 
 def plan(
     ref: ObjectRef = REF,
-    row: LandedRow | None = None,
+    row: KnownRow | None = None,
     problem: ProblemRow | None = None,
     local: LocalFile | None = None,
     selection: Selection | None = None,
@@ -150,7 +130,7 @@ def test_the_order_of_globs_means_nothing(key: str, include: list[str], exclude:
     st.none() | st.builds(LocalFile, st.integers(29, 31), st.integers(4, 6)),
 )
 def test_what_is_unchanged_is_here_or_evicted(
-    ref: ObjectRef, row: LandedRow | None, problem: ProblemRow | None, local: LocalFile | None
+    ref: ObjectRef, row: KnownRow | None, problem: ProblemRow | None, local: LocalFile | None
 ) -> None:
     action = decide(ref, ref.key.removeprefix("p/"), row, problem, local, ALL, OPTIONS)
     if action.kind is ActionKind.UNCHANGED:
