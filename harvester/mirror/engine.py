@@ -97,6 +97,7 @@ class SyncRun:
             _EXACT_NAMES if options.dry_run else probe_names(root / TEMPORARY),
             CompiledSelection(options.selection),
             PlanOptions(options.fingerprint, options.probe_name, options.max_object_bytes),
+            tell_all=observer.event is not None or options.fail_on_upstream_error,
         )
         self._transfers = Transfers(store, root, self._recorder, options, observer)
         self._first = not options.dry_run and manifest.is_empty()
@@ -149,6 +150,7 @@ class SyncRun:
                     case Page():
                         self._tally.listed += len(listed.refs)
                         self._take(self._planner.page(listed))
+                        self._recorder.settle_passed(self._planner.take_passed())
                         self._warn_of_space()
                     case RangeEnd():
                         self._planner.end_range(listed)

@@ -39,28 +39,34 @@ class SortedRows(Generic[_Row]):
     def __init__(self, rows: Iterator[_Row]) -> None:
         """Read the first row."""
         self._rows: Iterator[_Row] = rows
-        self._next: _Row | None = next(rows, None)
+        self.next: _Row | None = next(rows, None)
+        """The first row that was not asked for yet."""
         self.skipped: list[_Row] = []
         """Rows that were not asked for."""
 
+    def advance(self) -> None:
+        """Step over the next row: it was asked for."""
+        self.next = next(self._rows, None)
+
     def take(self, key: str) -> _Row | None:
         """Return the row of ``key``, None when there is none."""
-        row = self._next
+        row = self.next
         while row is not None:
             if row.key == key:
-                self._next = next(self._rows, None)
+                self.advance()
                 return row
             if row.key > key:
                 return None
             self.skipped.append(row)
-            row = self._next = next(self._rows, None)
+            self.advance()
+            row = self.next
         return None
 
     def finish(self, end: str | None) -> None:
         """Skip the rows whose key is smaller than ``end``; all that are left when it is None."""
-        while self._next is not None and (end is None or self._next.key < end):
-            self.skipped.append(self._next)
-            self._next = next(self._rows, None)
+        while self.next is not None and (end is None or self.next.key < end):
+            self.skipped.append(self.next)
+            self.advance()
 
 
 class Naming(NamedTuple):
@@ -107,6 +113,23 @@ class RangePlanner:
         self._free_folders: set[str] = set()
         self.last_key = ""
         """The key that was planned last."""
+
+    def passes(self, ref: ObjectRef) -> bool:
+        """Say whether the next object lies here as it landed, and nothing else is known of it; then step over it.
+
+        A quick look for the many objects of which `plan` would say no more than ``unchanged``; whoever selects some
+        of them, or wants to be told of each, has to plan them.
+        """
+        row, problem = self._rows.next, self._problems.next
+        if row is None or row.key != ref.key or row.etag != ref.etag or row.size != ref.size or not ref.size:
+            return False
+        if row.evicted or row.gone or (problem is not None and problem.key <= row.key):
+            return False
+        if self._local(row.path) != (row.content_size, row.mtime_ns):
+            return False
+        self._rows.advance()
+        self.last_key = row.key
+        return True
 
     def plan(self, ref: ObjectRef) -> Planned:
         """Plan the next object, whose key is greater than ``last_key``."""

@@ -24,8 +24,10 @@ class ListingPlanner:
         names: FileSystemNames,
         selection: CompiledSelection,
         options: PlanOptions,
+        *,
+        tell_all: bool = False,
     ) -> None:
-        """Begin with nothing listed."""
+        """Begin with nothing listed; ``tell_all`` plans also what is unchanged and of which nothing else is known."""
         self._manifest = manifest
         self._naming = naming
         self._selection = selection
@@ -38,11 +40,16 @@ class ListingPlanner:
             for row in manifest.landed():
                 self._folded.claim(row.key, row.path)
         self._gone: list[str] = []
+        self._tell_all = tell_all or not selection.selects_all
+        self._passed = 0
         # Of paths that this run gives away, the claims know.
         self._owned = not manifest.is_empty()
 
     def page(self, page: Page) -> Iterator[Planned]:
-        """Yield the plan of each object of a page. Objects that came after a greater key are kept for ``late``."""
+        """Yield the plan of each object of a page, but for those ``take_passed`` counts.
+
+        Objects that came after a greater key are kept for ``late``.
+        """
         planner = self._planner(page.range, page.start, page.end)
         for ref in page.refs:
             key = ref.key
@@ -50,6 +57,8 @@ class ListingPlanner:
                 yield planner.plan_nameless(ref)
             elif key <= planner.last_key:
                 self._late.add(ref)
+            elif not self._tell_all and planner.passes(ref):
+                self._passed += 1
             else:
                 yield planner.plan(ref)
         self._gone.extend(row.key for row in planner.take_gone())
@@ -88,6 +97,11 @@ class ListingPlanner:
         """Return the keys found gone since the last call."""
         gone, self._gone = self._gone, []
         return gone
+
+    def take_passed(self) -> int:
+        """Return how many objects were found unchanged since the last call, and not planned."""
+        passed, self._passed = self._passed, 0
+        return passed
 
     def _claims(self) -> PathClaims:
         # A listing is cut where no path of one range can collide with one of another: see paths.SortedClaims.

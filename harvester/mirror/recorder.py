@@ -94,6 +94,11 @@ class Recorder:
             self._event(ObjectEvent(ref.key, _OUTCOMES[kind], reason, path, 0))
         return True
 
+    def settle_passed(self, count: int) -> None:
+        """Account for objects that are unchanged and of which there is nothing to tell."""
+        self.tally.content += count
+        self.tally.unchanged += count
+
     def _unchanged(self, ref: ObjectRef, problem: ProblemRow) -> None:
         if problem.outcome == "landed" and same_version(ref, problem):
             self._known(problem)
