@@ -14,9 +14,14 @@ class InsideTree:
     Folders are looked at once and remembered: make a new one for each look at the tree.
     """
 
-    def __init__(self, root: str | os.PathLike[str]) -> None:
-        """Look at nothing yet; ``root`` itself may be reached through links."""
+    def __init__(self, root: str | os.PathLike[str], file: int | None = None) -> None:
+        """Look at nothing yet; ``root`` itself may be reached through links.
+
+        ``file``, the open folder at ``root``, saves the way there at each look; it belongs to the caller.
+        """
         self._root = os.fspath(root) + "/"
+        self._file = file
+        self._base = self._root if file is None else ""
         self._folder = ""
         self._folder_is_plain = True
 
@@ -25,10 +30,15 @@ class InsideTree:
 
         Raises FileNotFoundError, NotADirectoryError when something else than folders lies above it, or OSError.
         """
-        return os.lstat(self.whole_path(path))
+        self._check_folder(path)
+        return os.stat(self._base + path, dir_fd=self._file, follow_symlinks=False)
 
     def whole_path(self, path: str) -> str:
         """Return the whole path of ``path``. Raises NotADirectoryError when a link lies above it, or OSError."""
+        self._check_folder(path)
+        return self._root + path
+
+    def _check_folder(self, path: str) -> None:
         folder = path.rpartition("/")[0]
         # Paths come in order mostly, many of one folder together.
         if folder != self._folder:
@@ -36,7 +46,6 @@ class InsideTree:
             self._folder = folder
         if not self._folder_is_plain:
             raise NotADirectoryError(f"a link lies above {path}")
-        return self._root + path
 
     def _is_plain(self, folder: str) -> bool:
         ends = [position for position, character in enumerate(folder) if character == "/"]

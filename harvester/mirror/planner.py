@@ -94,6 +94,7 @@ class RangePlanner:
         naming: Naming,
         selection: CompiledSelection,
         options: PlanOptions,
+        inside: InsideTree,
         *,
         owned: bool,
     ) -> None:
@@ -106,7 +107,7 @@ class RangePlanner:
         self._claims = claims
         self._naming = naming
         self._prefix_length = len(naming.prefix)
-        self._inside = InsideTree(naming.root)
+        self._inside = inside
         self._room = _LONGEST_PATH - len(os.fsencode(naming.root)) - 2
         self._selection = selection
         self._options = options
@@ -125,7 +126,10 @@ class RangePlanner:
             return False
         if row.evicted or row.gone or (problem is not None and problem.key <= row.key):
             return False
-        if self._local(row.path) != (row.content_size, row.mtime_ns):
+        found = self._look(row.path)
+        if found is None or found.st_size != row.content_size or found.st_mtime_ns != row.mtime_ns:
+            return False
+        if not stat.S_ISREG(found.st_mode):
             return False
         self._rows.advance()
         self.last_key = row.key
@@ -177,11 +181,16 @@ class RangePlanner:
         return Planned(ref, action, path, row, problem)
 
     def _local(self, path: str) -> LocalFile | None:
-        try:
-            found = self._inside.lstat(path)
-        except (FileNotFoundError, NotADirectoryError):
+        found = self._look(path)
+        if found is None:
             return None
         return LocalFile(found.st_size, found.st_mtime_ns if stat.S_ISREG(found.st_mode) else -2)
+
+    def _look(self, path: str) -> os.stat_result | None:
+        try:
+            return self._inside.lstat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
 
     def _path(self, relative_key: str, key: str) -> tuple[str, str]:
         """Return the path of a key that has none yet, and why it is refused."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from harvester.cloud import ObjectRef
 from harvester.manifest import Manifest
+from harvester.mirror.inside import InsideTree
 from harvester.mirror.listing import LateKeys, Page, RangeEnd
 from harvester.mirror.paths import FileSystemNames, FoldedClaims, PathClaims, SortedClaims, is_text
 from harvester.mirror.plan import CompiledSelection, PlanOptions
@@ -29,6 +32,7 @@ class ListingPlanner:
     ) -> None:
         """Begin with nothing listed; ``tell_all`` plans also what is unchanged and of which nothing else is known."""
         self._manifest = manifest
+        self._root: int | None = None
         self._naming = naming
         self._selection = selection
         self._options = options
@@ -77,8 +81,11 @@ class ListingPlanner:
             yield planner.plan_late(ref)
 
     def close(self) -> None:
-        """Let go of what was kept on disk."""
+        """Let go of what was kept on disk, and of the destination."""
         self._late.close()
+        if self._root is not None:
+            os.close(self._root)
+            self._root = None
 
     def unordered(self, refs: Iterable[ObjectRef]) -> Iterator[Planned]:
         """Yield the plan of objects in any order; what was planned before must be recorded by now.
@@ -91,7 +98,7 @@ class ListingPlanner:
 
     def _unordered_planner(self) -> RangePlanner:
         # It asks for single rows, and reads none in order.
-        return self._range_planner(_AFTER_ALL_KEYS, None)
+        return self._range_planner(_AFTER_ALL_KEYS, None, None)
 
     def take_gone(self) -> list[str]:
         """Return the keys found gone since the last call."""
@@ -110,10 +117,13 @@ class ListingPlanner:
     def _planner(self, number: int, start: str, end: str | None) -> RangePlanner:
         planner = self._ranges.get(number)
         if planner is None:
-            planner = self._ranges[number] = self._range_planner(start, end)
+            # A dry run may plan for a destination that is not there yet.
+            if self._root is None and Path(self._naming.root).is_dir():
+                self._root = os.open(self._naming.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            planner = self._ranges[number] = self._range_planner(start, end, self._root)
         return planner
 
-    def _range_planner(self, start: str, end: str | None) -> RangePlanner:
+    def _range_planner(self, start: str, end: str | None, root: int | None) -> RangePlanner:
         return RangePlanner(
             self._manifest,
             start,
@@ -122,5 +132,6 @@ class ListingPlanner:
             self._naming,
             self._selection,
             self._options,
+            InsideTree(self._naming.root, root),
             owned=self._owned,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from pathlib import Path
@@ -24,7 +25,7 @@ NOTHING = "nothing"
 DEVIATIONS = [
     *[NOTHING] * 8,
     *("evicted", "gone", "rescued", "distrusted", "other version", "other size", "empty", "altered", "missing"),
-    *("a folder", "never landed", "not listed", "listed late", "listed twice"),
+    *("a folder", "a link", "never landed", "not listed", "listed late", "listed twice"),
 ]
 
 
@@ -54,11 +55,14 @@ class Known(NamedTuple):
         path = root / self.row.path
         if self.deviation == "a folder":
             path.mkdir(parents=True)
+        elif self.deviation == "a link":
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.symlink_to("four")  # as long as the file would be
         elif self.deviation not in {"missing", "never landed"}:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(b"altered" if self.deviation == "altered" else b"four")
-        if path.exists():
-            os.utime(path, ns=(MTIME, MTIME))
+        with contextlib.suppress(FileNotFoundError):
+            os.utime(path, ns=(MTIME, MTIME), follow_symlinks=False)
 
 
 @st.composite
