@@ -111,7 +111,10 @@ def _objects(columns: _Columns, *, encoded: bool) -> list[ObjectRef]:
     sizes = list(map(int, digits))
     if not all(keys) or min(sizes, default=0) < 0:
         raise ValueError("a listed object without key or size")
-    # Results of one batch share their second.
+    # Results of one batch share their second, and hardly any has another class: one value for all of them.
     times = {text: datetime.fromisoformat(text).timestamp() for text in set(modified)}
-    fields = zip(keys, sizes, etags, map(times.__getitem__, modified), storage_classes, strict=True)
+    classes = {text: text for text in storage_classes}
+    fields = zip(
+        keys, sizes, etags, map(times.__getitem__, modified), map(classes.__getitem__, storage_classes), strict=True
+    )
     return list(map(ObjectRef._make, fields))

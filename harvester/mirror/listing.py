@@ -15,7 +15,7 @@ from harvester.errors import HarvesterError
 from harvester.location import Location
 
 _THREADS = 8
-_PAGES_AHEAD = 8
+_PAGES_AHEAD = 4
 
 
 def list_objects(location: Location, settings: StoreSettings | None = None) -> Iterator[ObjectRef]:
