@@ -247,16 +247,20 @@ def forsake_output() -> None:
 
 
 def _print_bug(error: Exception) -> int:
-    import traceback
-
     if os.environ.get("NIMBLE_HARVESTER_DEBUG"):
+        import traceback
+
         traceback.print_exception(error)
-    frame = traceback.extract_tb(error.__traceback__)[-1]
+    # By hand: where descriptors have run out, nothing more can be imported.
+    innermost = error.__traceback__
+    while innermost is not None and innermost.tb_next is not None:
+        innermost = innermost.tb_next
+    place = ""
+    if innermost is not None:
+        code = innermost.tb_frame.f_code
+        place = f" in {code.co_name}, {code.co_filename}:{innermost.tb_lineno}"
     # Not the message: it may quote a payload or a secret.
-    click.echo(
-        f"error: a bug in nimble-harvester: {type(error).__name__} in {frame.name}, {frame.filename}:{frame.lineno}",
-        err=True,
-    )
+    click.echo(f"error: a bug in nimble-harvester: {type(error).__name__}{place}", err=True)
     if isinstance(error, OSError) and error.strerror:
         click.echo(f"  {error.strerror}", err=True)
     click.echo("  please report it; NIMBLE_HARVESTER_DEBUG=1 shows the traceback", err=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Mapping
 from io import BytesIO
@@ -145,9 +146,6 @@ def backoff(policy: RetryPolicy, attempts: int, retry_after: str | None = None) 
     delay = min(policy.max_delay, policy.base_delay * 2.0 ** (attempts - 1))
     if retry_after and retry_after.isdigit():
         return min(policy.max_delay, max(delay, float(retry_after)))
-    # Loaded here: most runs have no failure to wait for.
-    import random
-
     return delay * random.uniform(0.5, 1.0)  # noqa: S311  # spreads load, guards nothing
 
 

@@ -14,9 +14,9 @@ from xml.etree.ElementTree import Element, ParseError, fromstring
 
 from harvester.cloud.interface import ObjectRef
 
-# An entry as S3 writes it: one line, fixed order, ASCII without an entity but the quotes of the ETag.
+# An entry as S3 writes it: one line, fixed order, printable ASCII without an entity but the quotes of the ETag.
 # What reads differently is left to the XML parser, which takes five times as long.
-_TEXT = "[^<]"
+_TEXT = r"[^<\x00-\x1f]"
 _PLAIN_ENTRY = re.compile(
     rf"<Contents><Key>({_TEXT}+)</Key><LastModified>({_TEXT}+)</LastModified>"
     r"<ETag>(?:&quot;|\")([0-9A-Za-z-]+)(?:&quot;|\")</ETag>"
@@ -71,8 +71,8 @@ def _plain_entries(body: bytes) -> tuple[_Columns, bytes]:
     step = _GROUPS + 1
     columns: _Columns = [parts[number::step] for number in range(1, step)]
     rest = "".join(parts[0::step])
-    # In a comment, or another such place, an entry would be none; a carriage return is read as a line's end.
-    if "<!" in rest or rest.count("<?") > 1 or any("&" in "".join(column) for column in columns) or "\r" in text:
+    # In a comment, or another such place, an entry would be none.
+    if "<!" in rest or rest.count("<?") > rest.startswith("<?xml ") or any("&" in "".join(each) for each in columns):
         return [], body
     return columns, rest.encode()
 

@@ -84,7 +84,10 @@ class Manifest:
         return None if found is None else str(found[0])
 
     def _set(self, name: str, value: str) -> None:
-        self._database.execute("INSERT OR REPLACE INTO settings(name, value) VALUES (?, ?)", (name, value))
+        try:
+            self._database.execute("INSERT OR REPLACE INTO settings(name, value) VALUES (?, ?)", (name, value))
+        except sqlite3.DatabaseError as error:
+            raise _translate(error, self.path) from error
 
     def binding(self) -> SourceBinding | None:
         """Return what this destination is a copy of, None before the first run."""
@@ -126,7 +129,13 @@ class Manifest:
     # Runs and sequence numbers
 
     def begin_run(self) -> int:
-        """Start a run and return its number. Sequence numbers are reserved durably from here on."""
+        """Start a run and return its number. Raises DestinationUnusable when the disk is full."""
+        try:
+            return self._begin_run()
+        except sqlite3.DatabaseError as error:
+            raise _translate(error, self.path) from error
+
+    def _begin_run(self) -> int:
         self._database.execute("BEGIN IMMEDIATE")
         (run,) = self._database.execute("SELECT coalesce(max(run), 0) + 1 FROM runs").fetchone()
         self._database.execute("INSERT INTO runs(run, started_at) VALUES (?, ?)", (run, time.time()))
@@ -171,20 +180,30 @@ class Manifest:
         (found,) = self._database.execute("SELECT coalesce(max(seq), 0) FROM objects").fetchone()
         return int(found)
 
-    def take_seq(self) -> int:
-        """Return the next sequence number."""
-        if self._next_seq > self._reserved:
-            self._reserved = self._next_seq + _SEQUENCE_BLOCK
+    def reserve_seqs(self) -> None:
+        """See to it that there are numbers for what lands next: once it has, the disk may be too full to reserve any.
+
+        Raises DestinationUnusable when it is already.
+        """
+        if self._reserved - self._next_seq < _SEQUENCE_BLOCK // 2:
             # FULL: the reservation must be on the disk before any of its numbers can be seen by anybody.
-            self._durably("reserved", str(self._reserved))
+            self._durably("reserved", str(self._next_seq + _SEQUENCE_BLOCK))
+            self._reserved = self._next_seq + _SEQUENCE_BLOCK
+
+    def take_seq(self) -> int:
+        """Return the next sequence number. Raises like ``reserve_seqs`` where none is reserved."""
+        if self._next_seq > self._reserved:
+            self.reserve_seqs()
         seq = self._next_seq
         self._next_seq += 1
         return seq
 
     def _durably(self, name: str, value: str) -> None:
         self._database.execute("PRAGMA synchronous = FULL")
-        self._set(name, value)
-        self._database.execute("PRAGMA synchronous = NORMAL")
+        try:
+            self._set(name, value)
+        finally:
+            self._database.execute("PRAGMA synchronous = NORMAL")
 
     # Durable barriers
 

@@ -111,8 +111,10 @@ class SyncRun:
             try:
                 self._bring_home()
             finally:
-                self._transfers.end()
+                # What was passed of a page that could not be planned to its end.
+                self._recorder.settle_passed(self._planner.take_passed())
                 self._planner.close()
+                self._transfers.end()
         except HarvesterError as stopped:
             error = stopped
         except OSError as failed:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from harvester.cloud import ObjectRef
 from harvester.manifest import Manifest
@@ -117,9 +117,10 @@ class ListingPlanner:
     def _planner(self, number: int, start: str, end: str | None) -> RangePlanner:
         planner = self._ranges.get(number)
         if planner is None:
-            # A dry run may plan for a destination that is not there yet.
-            if self._root is None and Path(self._naming.root).is_dir():
-                self._root = os.open(self._naming.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            if self._root is None:
+                # A dry run may plan for a destination that is not there yet; a look needs no right to list it.
+                with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+                    self._root = os.open(self._naming.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             planner = self._ranges[number] = self._range_planner(start, end, self._root)
         return planner
 

@@ -290,6 +290,8 @@ class Recorder:
             returned=self._returned,
             removed=self._removed,
         )
+        if self._landed:
+            self.reserve_seqs()
         # Only now: a row that still named these files would outlive them.
         for path in self._obsolete:
             remove_inside(self._root, path)
@@ -305,6 +307,10 @@ class Recorder:
         ):
             batch.clear()
         self._flushed_at = time.monotonic()
+
+    def reserve_seqs(self) -> None:
+        """Reserve sequence numbers for what lands next. Raises DestinationUnusable when the disk is full."""
+        self._manifest.reserve_seqs()
 
     def _barrier_if_due(self) -> None:
         if self._barrier is not None:

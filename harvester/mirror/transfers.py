@@ -98,6 +98,7 @@ class Transfers:
         if number is not None:
             raise Interrupted(number)
         if self._pool is None and self._ready:
+            self._recorder.reserve_seqs()
             reserve_space(self._root)
             self._pool = self._start_pool()
         pool = self._pool
