@@ -8,6 +8,7 @@ is ever given twice, even when the newest rows were lost.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sqlite3
@@ -84,8 +85,14 @@ class Manifest:
         return None if found is None else str(found[0])
 
     def _set(self, name: str, value: str) -> None:
-        try:
+        with self._explained():
             self._database.execute("INSERT OR REPLACE INTO settings(name, value) VALUES (?, ?)", (name, value))
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn what SQLite says of a write into this program's errors."""
+        try:
+            yield
         except sqlite3.DatabaseError as error:
             raise _translate(error, self.path) from error
 
@@ -130,43 +137,31 @@ class Manifest:
 
     def begin_run(self) -> int:
         """Start a run and return its number. Raises DestinationUnusable when the disk is full."""
-        try:
-            return self._begin_run()
-        except sqlite3.DatabaseError as error:
-            raise _translate(error, self.path) from error
-
-    def _begin_run(self) -> int:
-        self._database.execute("BEGIN IMMEDIATE")
-        (run,) = self._database.execute("SELECT coalesce(max(run), 0) + 1 FROM runs").fetchone()
-        self._database.execute("INSERT INTO runs(run, started_at) VALUES (?, ?)", (run, time.time()))
-        self._next_seq = max(self.last_seq(), int(self._setting("reserved") or 0)) + 1
-        self._reserved = self._next_seq - 1
-        self._database.execute("COMMIT")
+        with self._explained():
+            self._database.execute("BEGIN IMMEDIATE")
+            (run,) = self._database.execute("SELECT coalesce(max(run), 0) + 1 FROM runs").fetchone()
+            self._database.execute("INSERT INTO runs(run, started_at) VALUES (?, ?)", (run, time.time()))
+            self._next_seq = max(self.last_seq(), int(self._setting("reserved") or 0)) + 1
+            self._reserved = self._next_seq - 1
+            self._database.execute("COMMIT")
         return int(run)
 
     def forget_run(self, run: int) -> None:
         """Drop the record of a run that landed nothing; the next run takes its number."""
-        try:
+        with self._explained():
             self._database.execute("DELETE FROM runs WHERE run = ?", (run,))
-        except sqlite3.DatabaseError as error:
-            raise _translate(error, self.path) from error
 
     def end_run(self, run: int, exit_code: int, report: str) -> None:
         """Record how a run ended, and give back the sequence numbers it did not use."""
-        try:
-            self._end_run(run, exit_code, report)
-        except sqlite3.DatabaseError as error:
-            raise _translate(error, self.path) from error
-
-    def _end_run(self, run: int, exit_code: int, report: str) -> None:
-        self._database.execute("BEGIN IMMEDIATE")
-        self._database.execute(
-            "UPDATE runs SET ended_at = ?, exit_code = ?, report = ? WHERE run = ?",
-            (time.time(), exit_code, report, run),
-        )
-        if self._reserved >= self._next_seq:
-            self._set("reserved", str(self._next_seq - 1))
-        self._database.execute("COMMIT")
+        with self._explained():
+            self._database.execute("BEGIN IMMEDIATE")
+            self._database.execute(
+                "UPDATE runs SET ended_at = ?, exit_code = ?, report = ? WHERE run = ?",
+                (time.time(), exit_code, report, run),
+            )
+            if self._reserved >= self._next_seq:
+                self._set("reserved", str(self._next_seq - 1))
+            self._database.execute("COMMIT")
 
     def runs(self, limit: int = 10) -> list[RunRow]:
         """Return the newest runs, newest first."""
@@ -259,7 +254,7 @@ class Manifest:
         came back, ``removed`` those whose row is over. Raises DestinationUnusable when the disk is full.
         """
         database = self._database
-        try:
+        with self._explained():
             database.execute("BEGIN IMMEDIATE")
             try:
                 database.executemany("DELETE FROM problems WHERE key = ?", ((key,) for key in solved))
@@ -275,17 +270,12 @@ class Manifest:
                 database.execute("ROLLBACK")
                 raise
             database.execute("COMMIT")
-        except sqlite3.DatabaseError as error:
-            raise _translate(error, self.path) from error
 
     def evict(self, keys: Iterable[str]) -> None:
         """Mark keys as freed here on purpose. Raises DestinationUnusable when the disk is full."""
-        try:
-            with self._database:
-                self._database.execute("BEGIN IMMEDIATE")
-                self._database.executemany("UPDATE objects SET evicted = 1 WHERE key = ?", ((key,) for key in keys))
-        except sqlite3.DatabaseError as error:
-            raise _translate(error, self.path) from error
+        with self._explained(), self._database:
+            self._database.execute("BEGIN IMMEDIATE")
+            self._database.executemany("UPDATE objects SET evicted = 1 WHERE key = ?", ((key,) for key in keys))
 
     # Reading
 

@@ -40,9 +40,9 @@ class SortedRows(Generic[_Row]):
         """Read the first row."""
         self._rows: Iterator[_Row] = rows
         self.next: _Row | None = next(rows, None)
-        """The first row that was not asked for yet."""
+        """The row that comes next; None after the last."""
         self.skipped: list[_Row] = []
-        """Rows that were not asked for."""
+        """Rows that were stepped over because nobody asked for them."""
 
     def advance(self) -> None:
         """Step over the next row: it was asked for."""
