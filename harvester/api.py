@@ -8,15 +8,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harvester.cloud import StoreSettings
 from harvester.location import Location, parse_location
-from harvester.mirror import Observer, SyncOptions, SyncReport
-from harvester.mirror import sync as _sync
-from policies.vendor_data import failed_states, probe_name
+from harvester.sessions import StoreSettings
+from harvester.transfer import Observer, SyncOptions, SyncReport
+from harvester.transfer import sync as _sync
+from policies import failed_states, probe_name
 
 if TYPE_CHECKING:
     from harvester.events import ListenOptions, ListenReport, ListingWatchOptions, QueueWatchOptions, WatchReport
-    from harvester.tasks import NimbleClient, ReconcileOptions, ReconcileReport, WaitObserver
+    from harvester.nimble_api import NimbleClient
+    from harvester.reconciliation import ReconcileOptions, ReconcileReport, WaitObserver
 
 
 def with_facts(options: SyncOptions) -> SyncOptions:
@@ -62,16 +63,16 @@ def watch(
     ``WatchReport.landing.error``; a HarvesterError is raised for what keeps it from starting.
     """
     # Loaded when it is used, here and below: a sync starts faster without it.
-    from harvester import events
+    from harvester.events import ListingWatchOptions, watch_listing, watch_queue
 
     place, options = _place(location), with_facts(options or SyncOptions())
-    if watching is not None and not isinstance(watching, events.ListingWatchOptions):
-        return events.watch_queue(place, Path(destination), options, watching, settings=settings, observer=observer)
-    return events.watch_listing(
+    if watching is not None and not isinstance(watching, ListingWatchOptions):
+        return watch_queue(place, Path(destination), options, watching, settings=settings, observer=observer)
+    return watch_listing(
         place,
         Path(destination),
         options,
-        watching or events.ListingWatchOptions(),
+        watching or ListingWatchOptions(),
         settings=settings,
         observer=observer,
         looked=looked,
@@ -96,23 +97,25 @@ def listen(
     the location as soon as webhooks are taken; ``Observer.stop_signal`` asks it to stop. What ended it is
     ``ListenReport.landing.error``; a HarvesterError is raised for what keeps it from starting.
     """
-    from harvester import events, tasks
+    from harvester.events import ListenOptions, bound_source
+    from harvester.events import listen as run_listener
+    from harvester.nimble_api import NimbleClient
 
     options = with_facts(options or SyncOptions())
-    place, settings = events.bound_source(
+    place, settings = bound_source(
         Path(destination),
         _place(location) if location is not None else None,
         settings or StoreSettings(),
         state_dir=options.state_dir,
     )
     with contextlib.ExitStack() as stack:
-        return events.listen(
+        return run_listener(
             place,
             Path(destination),
             # Two attempts: a task that could not be asked about is looked at again later, and others wait meanwhile.
-            client or stack.enter_context(tasks.NimbleClient.from_environment(attempts=2)),
+            client or stack.enter_context(NimbleClient.from_environment(attempts=2)),
             options,
-            listening or events.ListenOptions(),
+            listening or ListenOptions(),
             settings=settings,
             observer=observer,
             started=lambda address: started(address, place),
@@ -138,16 +141,18 @@ def reconcile(
     waiting or the rescue early. Raises a HarvesterError for a destination that was never synced, an unknown id, and
     whatever the API or the bucket refuse.
     """
-    from harvester import tasks as room
+    from harvester.nimble_api import NimbleClient
+    from harvester.reconciliation import Promise, ReconcileOptions, read_tasks_file
+    from harvester.reconciliation import reconcile as run_reconcile
 
-    promise = room.Promise.of_ids(batches=batches, runs=runs, tasks=tasks)
+    promise = Promise.of_ids(batches=batches, runs=runs, tasks=tasks)
     if tasks_file is not None:
-        promise += room.Promise.of_file(room.read_tasks_file(Path(tasks_file)))
-    options = options or room.ReconcileOptions()
+        promise += Promise.of_file(read_tasks_file(Path(tasks_file)))
+    options = options or ReconcileOptions()
     options = dataclasses.replace(options, sync=with_facts(options.sync))
     with contextlib.ExitStack() as stack:
-        asked = client or stack.enter_context(room.NimbleClient.from_environment())
-        return room.reconcile(Path(destination), promise, asked, options, settings=settings, observer=observer)
+        asked = client or stack.enter_context(NimbleClient.from_environment())
+        return run_reconcile(Path(destination), promise, asked, options, settings=settings, observer=observer)
 
 
 def _place(location: Location | str) -> Location:

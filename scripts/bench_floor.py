@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 import pycurl
 from isal import isal_zlib
 
-from harvester.cloud.signing import RequestSigner
-from harvester.cloud.transports import AwsCredentials
+from harvester.sessions.connections import AwsCredentials
+from harvester.storage.s3.signing import RequestSigner
 
 
 def work(base: str, keys: list[str], destination: str, transfers: int, signer: RequestSigner | None) -> None:

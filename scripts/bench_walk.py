@@ -9,9 +9,10 @@ import select
 import sys
 from collections.abc import Iterator
 
-from harvester.cloud import ObjectRef, open_store
 from harvester.location import parse_location
-from harvester.mirror.listing import BackgroundListing, ListingEnd, ListingFailed, Page
+from harvester.storage.base import ObjectRef
+from harvester.storage.listing import BackgroundListing, ListedPage, ListingEnd, ListingFailed
+from harvester.storage.opening import open_store
 
 
 def ranges(location: str) -> Iterator[list[ObjectRef]]:
@@ -21,7 +22,7 @@ def ranges(location: str) -> Iterator[list[ObjectRef]]:
         match listing.take():
             case None:
                 select.select([listing], [], [])
-            case Page(refs=refs):
+            case ListedPage(refs=refs):
                 yield refs
             case ListingEnd():
                 return

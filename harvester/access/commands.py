@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shlex
 
-from harvester.access.targets import shown
-from harvester.cloud import StoreSettings
+from harvester.access.delivery_targets import shown
+from harvester.sessions import StoreSettings
 
 _OWN = "nimble-harvester "
 _KMS = "aws kms "

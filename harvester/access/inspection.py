@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from harvester.access.snapshot import Snapshot, snapshot_of
-from harvester.cloud import Cause, StoreSettings
-from harvester.cloud.bucket_settings import Encryption, KmsKey, S3Settings, Unread
-from harvester.cloud.gcs_settings import GcsSettingsReader
-from harvester.cloud.problems import Problem, error_of_problem
-from harvester.cloud.s3_settings import S3SettingsReader
+from harvester.access.bucket_snapshot import Snapshot, snapshot_of
 from harvester.errors import AccessDenied
 from harvester.location import Location
+from harvester.sessions import StoreSettings
+from harvester.storage import (
+    Cause,
+    Encryption,
+    GcsSettingsReader,
+    KmsKey,
+    Problem,
+    S3Settings,
+    S3SettingsReader,
+    Unread,
+    error_of_problem,
+)
 
 MANAGED_KEY = "alias/aws/s3"
 """The name of the key AWS makes and manages for S3 in every account."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from harvester import __version__
-from harvester.cli.variables import name_variables
+from harvester.cli.option_variables import name_variables
 from harvester.errors import DestinationUnusable, ExitCode, HarvesterError
 
 if TYPE_CHECKING:
@@ -23,24 +23,24 @@ if TYPE_CHECKING:
 
 # Imported only when the verb is used, so that --help and completion answer at once.
 COMMANDS: Mapping[str, str] = {
-    "sync": "harvester.cli.sync:sync_command",
-    "ls": "harvester.cli.ls:ls_command",
-    "watch": "harvester.cli.watch:watch_command",
-    "listen": "harvester.cli.listen:listen_command",
-    "verify": "harvester.cli.verify:verify_command",
-    "status": "harvester.cli.status:status_command",
-    "cat": "harvester.cli.cat:cat_command",
-    "evict": "harvester.cli.evict:evict_command",
-    "policy": "harvester.cli.policy:policy",
-    "explain": "harvester.cli.explain:explain_command",
-    "test": "harvester.cli.test:test_command",
-    "reconcile": "harvester.cli.reconcile:reconcile_command",
-    "tasks": "harvester.cli.tasks:tasks",
-    "batches": "harvester.cli.batches:batches",
-    "runs": "harvester.cli.runs:runs",
-    "delivery-params": "harvester.cli.delivery_params:delivery_params",
-    "schema": "harvester.cli.schema:schema_command",
-    "completion": "harvester.cli.completion:completion_command",
+    "sync": "harvester.cli.commands.sync:sync_command",
+    "ls": "harvester.cli.commands.ls:ls_command",
+    "watch": "harvester.cli.commands.watch:watch_command",
+    "listen": "harvester.cli.commands.listen:listen_command",
+    "verify": "harvester.cli.commands.verify:verify_command",
+    "status": "harvester.cli.commands.status:status_command",
+    "cat": "harvester.cli.commands.cat:cat_command",
+    "evict": "harvester.cli.commands.evict:evict_command",
+    "policy": "harvester.cli.commands.policy.group:policy",
+    "explain": "harvester.cli.commands.explain:explain_command",
+    "test": "harvester.cli.commands.test:test_command",
+    "reconcile": "harvester.cli.commands.reconcile:reconcile_command",
+    "tasks": "harvester.cli.commands.tasks:tasks",
+    "batches": "harvester.cli.commands.batches:batches",
+    "runs": "harvester.cli.commands.runs:runs",
+    "delivery-params": "harvester.cli.commands.delivery_params:delivery_params",
+    "schema": "harvester.cli.commands.schema:schema_command",
+    "completion": "harvester.cli.commands.completion:completion_command",
 }
 
 # What --help says of each without importing it; a test holds them to the commands' own words.

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from harvester.destination import source_of
 from harvester.errors import ConfigurationError, UsageError
 from harvester.location import Location, parse_location
-from harvester.mirror import StoreSettings, source_of
+from harvester.sessions import StoreSettings
 
 
 def bound_source(

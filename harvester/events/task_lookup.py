@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from harvester.cloud import ObjectRef, Store
 from harvester.errors import HarvesterError
-from harvester.tasks import NimbleClient, NotThere, TaskState, candidate_keys
+from harvester.nimble_api import NimbleClient, NotThere, TaskState, candidate_keys
+from harvester.storage import ObjectRef, Store
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harvester.errors import HarvesterError, UsageError
-from harvester.events.state import Offer
-from harvester.tasks import is_id
+from harvester.events.event_state import Offer
+from harvester.nimble_api import is_id
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from harvester.cloud import Fetched, Fetcher, FetchRequest, ObjectRef, Store, Transport, open_fetcher
+from harvester.storage.base import Fetched, Fetcher, FetchRequest, ObjectRef, Store, Transport
+from harvester.storage.opening import open_fetcher
 
 _LONGEST = 60.0
 

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from harvester.cloud import Cause, Fetched, ObjectRef, RetryPolicy, Store, StoreSettings, open_store
 from harvester.errors import AccessDenied, NoSuchBucket, UsageError
 from harvester.location import parse_location
+from harvester.retry import RetryPolicy
+from harvester.sessions.connections import StoreSettings
+from harvester.storage.base import Cause, Fetched, ObjectRef, Store
+from harvester.storage.opening import open_store
 from tests.contract.fetching import fetch_all
 
 

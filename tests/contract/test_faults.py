@@ -14,20 +14,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harvester.cloud import (
-    Cause,
-    Fetched,
-    FetchFailure,
-    ObjectRef,
-    RetryPolicy,
-    Store,
-    StoreSettings,
-    Transport,
-    open_fetcher,
-    open_store,
-)
 from harvester.errors import AccessDenied, ConfigurationError, ConnectionFailed, ExitCode, NoSuchBucket
 from harvester.location import parse_location
+from harvester.retry import RetryPolicy
+from harvester.sessions.connections import StoreSettings
+from harvester.storage.base import Cause, Fetched, FetchFailure, ObjectRef, Store, Transport
+from harvester.storage.opening import open_fetcher, open_store
 from tests.contract.fetching import drive, fetch_all
 from tests.rigs.fault_proxy import (
     Call,

@@ -13,9 +13,12 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from harvester.cloud import Cause, FetchFailure, ObjectRef, RetryPolicy, Store, StoreSettings, open_store
 from harvester.errors import AccessDenied, ConfigurationError, ConnectionFailed
 from harvester.location import parse_location
+from harvester.retry import RetryPolicy
+from harvester.sessions.connections import StoreSettings
+from harvester.storage.base import Cause, FetchFailure, ObjectRef, Store
+from harvester.storage.opening import open_store
 from tests.contract.fetching import fetch_all
 from tests.rigs.fake_gcs import FakeGcs
 from tests.rigs.fault_proxy import Call, Fault, FaultProxy, FlippedByte, HalfBody, Reset, Rule, Status, Upstream

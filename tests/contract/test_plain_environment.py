@@ -11,11 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harvester.cloud import RetryPolicy, StoreSettings
-from harvester.cloud.s3_environment import plain_transport
-from harvester.cloud.s3_session import AwsSession
-from harvester.cloud.transports import S3Transport
 from harvester.errors import HarvesterError
+from harvester.retry import RetryPolicy
+from harvester.sessions.aws_environment import plain_transport
+from harvester.sessions.aws_session import AwsSession
+from harvester.sessions.connections import S3Transport, StoreSettings
 
 RETRY = RetryPolicy(attempts=1, seconds=1, base_delay=0.01, max_delay=0.01, connect_seconds=1, stall_seconds=1)
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret"}

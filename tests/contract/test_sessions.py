@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from harvester.cloud import RetryPolicy, StoreSettings, open_store
-from harvester.cloud.s3_session import AwsSession
-from harvester.cloud.transports import S3Transport
 from harvester.errors import ConfigurationError, ConnectionFailed, UsageError
 from harvester.location import parse_location
+from harvester.retry import RetryPolicy
+from harvester.sessions.aws_session import AwsSession
+from harvester.sessions.connections import S3Transport, StoreSettings
+from harvester.storage.opening import open_store
 from tests.contract.fetching import fetch_all
 from tests.rigs.fault_proxy import FaultProxy
 from tests.rigs.http_server import Answer, HttpServer, Request
@@ -169,7 +170,9 @@ def test_a_second_factor_is_not_asked_for_without_a_terminal(monkeypatch: pytest
     )
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
     program = (
-        "from harvester.cloud import *; from harvester.location import parse_location\n"
+        "from harvester.location import parse_location\n"
+        "from harvester.sessions import StoreSettings\n"
+        "from harvester.storage import open_store\n"
         "list(open_store(parse_location('s3://buck/'), StoreSettings(profile='strong')).list_pages())"
     )
 

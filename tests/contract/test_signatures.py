@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from harvester.cloud import RetryPolicy, StoreSettings, open_store
 from harvester.errors import AccessDenied
 from harvester.location import parse_location
+from harvester.retry import RetryPolicy
+from harvester.sessions.connections import StoreSettings
+from harvester.storage.opening import open_store
 from tests.conftest import ACCESS_KEY, SECRET_KEY
 from tests.contract.fetching import fetch_all
 from tests.contract.test_stores import HOSTILE

@@ -12,17 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from harvester.cloud import (
-    Cause,
-    ObjectRef,
-    Store,
-    StoreSettings,
-    open_fetcher,
-    open_store,
-)
-from harvester.cloud.interface import RetryPolicy
 from harvester.errors import NoSuchBucket
 from harvester.location import parse_location
+from harvester.retry import RetryPolicy
+from harvester.sessions.connections import StoreSettings
+from harvester.storage.base import Cause, ObjectRef, Store
+from harvester.storage.opening import open_fetcher, open_store
 from tests.contract.fetching import fetch_all
 from tests.rigs.fake_gcs import FakeGcs
 from tests.rigs.fault_proxy import Call, FaultProxy, Rule, Upstream

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 
 from harvester import probe_connection
-from harvester.access import ProbeReport
-from harvester.cloud import StoreSettings
+from harvester.access.probe.probe_report import ProbeReport
 from harvester.errors import ConfigurationError, ExitCode, UsageError
+from harvester.sessions.connections import StoreSettings
 from policies import facts
 from tests.e2e.program import run, validate
 from tests.rigs.fault_proxy import FaultProxy, Reset, Rule, Status

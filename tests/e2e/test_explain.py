@@ -17,9 +17,12 @@ import boto3
 import pytest
 
 from harvester import explain_access
-from harvester.access import AccessReport, apply_policy, plan_policy
-from harvester.cloud import RetryPolicy, StoreSettings
+from harvester.access.change.applying import apply_policy
+from harvester.access.change.planned_change import plan_policy
+from harvester.access.explain.explaining import AccessReport
 from harvester.errors import AccessDenied, ConnectionFailed, ExitCode, NoSuchBucket, UsageError
+from harvester.retry import RetryPolicy
+from harvester.sessions.connections import StoreSettings
 from policies import contract
 from tests.e2e.program import run, validate
 from tests.rigs import aws_cli

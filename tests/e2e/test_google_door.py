@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from harvester import explain_access
-from harvester.access import apply_policy, plan_policy, plan_revert, revert_policy
+from harvester.access.change.applying import apply_policy, plan_revert, revert_policy
+from harvester.access.change.planned_change import plan_policy
 from harvester.errors import AccessDenied, ConnectionFailed, DifferenceFound, ExitCode, NoSuchBucket, UsageError
 from policies import contract
 from tests.e2e.program import run, validate

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from harvester.access import PolicyPlan, apply_policy, explain_access, plan_policy, plan_revert, revert_policy
-from harvester.cloud import RetryPolicy, StoreSettings
+from harvester.access.change.applying import apply_policy, plan_revert, revert_policy
+from harvester.access.change.planned_change import PolicyPlan, plan_policy
+from harvester.access.explain.explaining import explain_access
 from harvester.errors import (
     AccessDenied,
     ConnectionFailed,
@@ -26,10 +27,12 @@ from harvester.errors import (
     IntegrityError,
     UsageError,
 )
+from harvester.retry import RetryPolicy
+from harvester.sessions.connections import StoreSettings
 from policies import contract
-from policies.documents import parse
-from policies.places import place
-from policies.proof import prove
+from policies.checks.proof import prove
+from policies.contracts.targets import place
+from policies.language.documents import parse
 from tests.e2e.program import COMMAND, environment, run, validate
 from tests.rigs.aws_answers import answer_as_new_bucket
 from tests.rigs.fault_proxy import Call, FaultProxy, Rule, Status, Upstream

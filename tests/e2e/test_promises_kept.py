@@ -13,9 +13,12 @@ import pytest
 
 import harvester
 from harvester.errors import AccessDenied, DestinationLocked, ExitCode, UsageError
-from harvester.mirror import RescuedResult, land_rescued, open_intake
-from harvester.tasks import Outcome, Reason, ReconcileReport, WaitObserver
-from harvester.tasks.answers import NotThere
+from harvester.nimble_api.responses import NotThere
+from harvester.reconciliation.matching import Outcome, Reason
+from harvester.reconciliation.reconcile_report import ReconcileReport
+from harvester.reconciliation.upstream import WaitObserver
+from harvester.transfer.intake import open_intake
+from harvester.transfer.rescued_results import RescuedResult, land_rescued
 from scripts.nimble_api import NimbleApi
 from tests.rigs.processes import ServerProcess
 from tests.rigs.promises import BATCH, SOON, World, envelope

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
-from harvester.result import Reason, Shape
+from harvester.results.record import Reason, Shape
 
 Outcome = Literal["landed", "landed, rows reported", "quarantined"]
 

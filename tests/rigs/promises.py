@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import harvester
-from harvester.tasks import NimbleClient, ReconcileReport
+from harvester.nimble_api.client import NimbleClient
+from harvester.reconciliation.reconcile_report import ReconcileReport
 from scripts.nimble_api import NimbleApi, Scenario
 
 BATCH = "batch-1"

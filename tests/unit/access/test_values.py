@@ -13,15 +13,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harvester.access.bucket_snapshot import Snapshot, snapshot_of
+from harvester.access.change.equivalence import same_meaning
 from harvester.access.commands import with_connection
-from harvester.access.drift import find_drift
-from harvester.access.explanation import explain
-from harvester.access.meaning import same_meaning
-from harvester.access.saved import load_saved, save_snapshot
-from harvester.access.snapshot import Snapshot, snapshot_of
-from harvester.access.targets import find_targets
-from harvester.cloud import StoreSettings
-from harvester.cloud.bucket_settings import (
+from harvester.access.delivery_targets import find_targets
+from harvester.access.explain.access_report import explain
+from harvester.access.explain.drift import find_drift
+from harvester.access.snapshot_files import load_saved, save_snapshot
+from harvester.errors import UsageError
+from harvester.sessions.connections import StoreSettings
+from harvester.storage.bucket_settings import (
     Encryption,
     KmsKey,
     LifecycleRule,
@@ -31,10 +32,9 @@ from harvester.cloud.bucket_settings import (
     Unread,
     UnreadReason,
 )
-from harvester.cloud.s3_setting_calls import PERMISSIONS
-from harvester.errors import UsageError
-from policies.documents import document
-from policies.generation import generate
+from harvester.storage.s3.setting_calls import PERMISSIONS
+from policies.authoring.generation import generate
+from policies.language.documents import document
 
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 PREFIXES = st.text(st.sampled_from("ab/ '$*"), max_size=8).filter(lambda text: text.strip("/") and "//" not in text)

@@ -8,7 +8,7 @@ from urllib.parse import quote_plus
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvester.events.notices import Announced, Notice, Unreadable, read_gcs_notice, read_s3_notice
+from harvester.events.bucket_events import Announced, Notice, Unreadable, read_gcs_notice, read_s3_notice
 from tests.rigs.announcements import s3_event
 
 KEYS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60)

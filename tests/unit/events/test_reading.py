@@ -8,11 +8,11 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvester.cloud.queues import QueueMessage
-from harvester.events.notices import Announced
-from harvester.events.reading import newest_versions, read_message
+from harvester.events.bucket_events import Announced
+from harvester.events.message import newest_versions, read_message
 from harvester.location import parse_location
-from harvester.mirror import ObjectRef
+from harvester.queues.message_queue import QueueMessage
+from harvester.storage.base import ObjectRef
 from tests.rigs.announcements import s3_event
 
 _announced = st.builds(

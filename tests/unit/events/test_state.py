@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from harvester.cloud.queues import QueueMessage
 from harvester.errors import ConfigurationError, IntegrityError
-from harvester.events.state import STATE_NAME, EventState, Offer
+from harvester.events.event_state import STATE_NAME, EventState, Offer
+from harvester.queues.message_queue import QueueMessage
 
 
 def test_offers_are_bounded_and_settled_ones_are_remembered(tmp_path: Path) -> None:

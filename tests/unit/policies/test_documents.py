@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import policies
 from policies import GrammarError, ParseError
-from policies.jsontext import MAX_DEPTH, compact_json, dump_json, parse_json
-from policies.schemas import KINDS
+from policies.language.document_schemas import KINDS
+from policies.language.strict_json import MAX_DEPTH, compact_json, dump_json, parse_json
 from tests.unit.policies import strategies
 
 LEGACY_KEY_POLICY = """{

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import policies
 from policies import Constraint, ContractError, GrammarError, Request, evaluate
-from policies.patterns import literal
+from policies.language.wildcards import literal
 from tests.unit.policies import strategies
 from tests.unit.policies.strategies import NIMBLE
 
@@ -651,9 +651,9 @@ class TestUnknown:
 
 
 def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("policies.unknowns._REMEMBERED", 3)
-    monkeypatch.setattr("policies.preparation._CACHED", 3)
-    monkeypatch.setattr("policies.branching.KEPT", 3)
+    monkeypatch.setattr("policies.evaluation.partial._REMEMBERED", 3)
+    monkeypatch.setattr("policies.evaluation.compiled._CACHED", 3)
+    monkeypatch.setattr("policies.evaluation.branching.KEPT", 3)
     prepared = policies.prepare(
         policies.document(
             {

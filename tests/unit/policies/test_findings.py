@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 import policies
-from policies.excess import is_public
-from policies.findings import RULES
-from policies.gcs import role_permissions
+from policies.checks.findings import RULES
+from policies.checks.gcs_bindings import role_permissions
+from policies.checks.overgrants import is_public
 
 ASYNC = policies.contract("async")
 JOBS = policies.contract("jobs")

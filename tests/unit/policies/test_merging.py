@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import policies
 from policies import MergeError, Request, evaluate, merge
-from policies.exemptions import exempt
-from policies.merging import describe
+from policies.authoring.merging import describe
+from policies.checks.exempting import exempt
 from tests.unit.policies import strategies
 
 ASYNC = policies.contract("async")
@@ -208,7 +208,7 @@ class TestExemption:
         change = merge(policies.document(value, kind="s3"), ASYNC, place(), exempt=True)
         assert change.proof.complete
         alone = policies.document({"Version": "2012-10-17", "Statement": GUARD}, kind="s3")
-        from policies.exemptions import exemptions
+        from policies.checks.exempting import exemptions
 
         (only,) = exemptions(alone, ASYNC, place())
         assert isinstance(only.document["Statement"], dict)
@@ -234,7 +234,7 @@ class TestExemption:
         conditional = {**ours()[1], "Sid": "Mine", "Condition": acl, "Resource": "arn:aws:s3:::bkt/*"}
         deny = {**GUARD, "Condition": {"StringEquals": {"s3:x-amz-acl": "public-read"}}}
         statements = [conditional, deny]
-        from policies.exemptions import exemptions
+        from policies.checks.exempting import exemptions
 
         document = bucket_policy(*statements)
         assert [each.index for each in exemptions(document, ASYNC, place())] == [1]

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.contracts import contract
-from policies.errors import ContractError, MergeError
-from policies.notifications import events_documents, merge_notifications
-from policies.places import Place, place
+from policies.authoring.notifications import events_documents, merge_notifications
+from policies.contracts.access_contracts import contract
+from policies.contracts.targets import Place, place
+from policies.policy_errors import ContractError, MergeError
 
 QUEUE = "arn:aws:sqs:eu-west-1:111122223333:results"
 OTHER = "arn:aws:sqs:eu-west-1:111122223333:other"

@@ -10,7 +10,7 @@ from greenery import parse as greenery_parse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policies.patterns import (
+from policies.language.wildcards import (
     Pattern,
     StateLimitError,
     Wildcard,

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import policies
-from policies.profile import worlds
+from policies.checks.request_scenarios import worlds
 from tests.unit.policies import strategies
 
 BUCKET = "bkt"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harvester.cloud.s3_list_page import parse_page
+from harvester.storage.s3.list_page import parse_page
 from scripts import bench_data, bench_measure, bench_report, bench_server, bench_tools
 from scripts.bench_listing_server import Listing
 from scripts.bench_main import Run, Sizes, make_buckets

@@ -1,0 +1,5 @@
+"""Change live policies: plan, back up, write, read back."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

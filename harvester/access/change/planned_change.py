@@ -1,0 +1,348 @@
+"""What is to be changed, and from what: every policy in question, its change, and what has to be handed over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from difflib import unified_diff
+
+from harvester.access.bucket_snapshot import Broken, Snapshot, customer_key, is_key_arn, key_document, read_document
+from harvester.access.change.policy_store import BucketPolicySite, GcsPolicySite, KeyPolicySite, PolicySite
+from harvester.access.delivery_targets import Target, find_targets, told_as_errors
+from harvester.access.inspection import inspect_gcs, inspect_s3
+from harvester.errors import AccessDenied, DifferenceFound, UsageError
+from harvester.location import Location
+from harvester.sessions import StoreSettings
+from harvester.storage import GcsSettingsReader, PublicAccessBlock, S3SettingsReader, Unread
+from policies import Exemption, Place, PolicyDocument, Proof, document, generate_key_statement, is_public, merge, prove
+
+# Source: Amazon S3 API reference, GetBucketPolicy: 405 to whoever has the permission and is of another account.
+_NOT_OF_THE_OWNER = "MethodNotAllowed"
+INFRASTRUCTURE_NOTE = (
+    "if Terraform, CloudFormation or another tool owns this policy, it will undo what is changed here: give the "
+    "statements to it instead (nimble-harvester policy show --as terraform)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is to hold in a policy."""
+
+    target: Target
+    """The bucket and the contract."""
+    place: Place
+    """The place, with the key when its policy is in question."""
+    exempt: bool
+    """Whether statements that deny Nimble are to exempt it."""
+    without: tuple[str, ...]
+    """Statements of the bucket's policy to be removed: Sids, or numbers from 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedChange:
+    """What is to be done to one policy."""
+
+    site: PolicySite
+    """Where the policy is kept."""
+    before_text: str | None
+    """Its text as it was planned from; None where there is none."""
+    before: PolicyDocument
+    """The same as a document; without statements where there is none."""
+    after: PolicyDocument | None
+    """The document it is to become; None for no policy at all."""
+    steps: tuple[str, ...]
+    """What is done, in words; empty when nothing changes."""
+    exemptions: tuple[Exemption, ...]
+    """Denials of somebody else's that keep Nimble out, and how they could exempt it; done when that was wished."""
+    proof: Proof | None
+    """What the contract finds in ``after``; None where no contract is asked about."""
+    wish: Wish | None
+    """What it was planned for; None for a policy that is put back."""
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is anything to do."""
+        return bool(self.steps)
+
+    @property
+    def after_text(self) -> str | None:
+        """The text the policy is to become; None for no policy at all."""
+        return None if self.after is None else self.after.dump()
+
+    @property
+    def diff(self) -> str:
+        """The change as a unified diff; empty when nothing changes."""
+        if not self.changed:
+            return ""
+        before = "" if self.before_text is None else self.before.dump()
+        old, new = (text.splitlines(keepends=True) for text in (before, self.after_text or ""))
+        return "".join(unified_diff(old, new, f"{self.site.resource} (now)", f"{self.site.resource} (then)"))
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """A statement somebody else has to add, because these credentials may not."""
+
+    site: str
+    """The policy it belongs into, in words."""
+    statement: PolicyDocument
+    """The statement."""
+    reason: str
+    """Why it has to be handed over."""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyPlan:
+    """Everything that is to be changed."""
+
+    location: Location
+    """The bucket."""
+    changes: tuple[PlannedChange, ...]
+    """One per policy."""
+    handovers: tuple[Handover, ...]
+    """What cannot be done from here."""
+    notes: tuple[str, ...]
+    """What else is to be known before agreeing."""
+    gaps: tuple[str, ...]
+    """What keeps Nimble out even then."""
+    made_by: str
+    """``apply`` or ``revert``."""
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is anything to do."""
+        return any(change.changed for change in self.changes)
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """Every step, in order."""
+        return tuple(f"{change.site.name}: {step}" for change in self.changes for step in change.steps)
+
+    @property
+    def diff(self) -> str:
+        """Every change as a unified diff."""
+        return "".join(change.diff for change in self.changes)
+
+
+def plan_policy(
+    location: Location | str | None,
+    mode: str,
+    *,
+    inputs: Sequence[str] = (),
+    outputs: Sequence[str] = (),
+    prefix: str | None = None,
+    principal: str | None = None,
+    key_arn: str | None = None,
+    kms_profile: str | None = None,
+    exempt: bool = False,
+    without: Sequence[str] = (),
+    settings: StoreSettings | None = None,
+) -> PolicyPlan:
+    """Plan what opens a bucket to Nimble, and nothing more; reads, writes nothing.
+
+    Without ``location``, ``inputs`` and ``outputs`` are locations of one bucket.
+    ``key_arn`` is the key that encrypts the bucket, ``kms_profile`` the AWS profile that may change its policy.
+    ``exempt`` also exempts Nimble from statements that deny it; ``without`` also removes statements of others, by Sid
+    or number. Raises UsageError, NoSuchBucket, AccessDenied, ConnectionFailed, ConfigurationError, and IntegrityError
+    for a policy that cannot be read as one or would be refused.
+    """
+    locations = [] if location is None else [location]
+    targets = find_targets(locations, mode, inputs=inputs, outputs=outputs, prefix=prefix, principal=principal)
+    if len(targets) > 1:
+        raise UsageError(
+            "several buckets at once",
+            cause="each bucket has a policy of its own",
+            next_step="; then ".join(target.apply_command() for target in targets),
+        )
+    (target,) = targets
+    settings = settings or StoreSettings()
+    place = target.place(key_arn=key_arn)
+    if target.contract.cloud == "gs":
+        return _plan_gcs(Wish(target, place, exempt, tuple(without)), GcsSettingsReader(target.bucket, settings))
+    reader = S3SettingsReader(target.bucket, settings, kms_profile=kms_profile)
+    return _plan_s3(Wish(target, place, exempt, tuple(without)), reader, key_arn)
+
+
+def _plan_s3(wish: Wish, reader: S3SettingsReader, key_arn: str | None) -> PolicyPlan:
+    snapshot = inspect_s3(reader, wish.target.location, key_arn)
+    changes = [planned_change(BucketPolicySite(reader), _readable(snapshot, wish.target), wish)]
+    handovers: list[Handover] = []
+    if key_arn is not None:
+        _check_key(snapshot, key_arn)
+        site = KeyPolicySite(reader.keys, key_arn)
+        policy = snapshot.key.policy if snapshot.key is not None else None
+        if isinstance(policy, str):
+            changes.append(planned_change(site, policy, wish))
+        elif isinstance(policy, Unread):
+            handovers.append(handover(site, wish, f"{policy.permission}: {policy.code or policy.reason}"))
+    return PolicyPlan(
+        Location("s3", wish.target.bucket, ""),
+        tuple(changes),
+        tuple(handovers),
+        tuple(_notes(snapshot, changes[0])),
+        tuple(_gaps(wish, snapshot, key_arn)),
+        "apply",
+    )
+
+
+def handover(site: PolicySite, wish: Wish, reason: str) -> Handover:
+    """Return what the key's owner is to be given."""
+    with told_as_errors():
+        statement = generate_key_statement(wish.target.contract, wish.place)
+    return Handover(site.name, statement, reason)
+
+
+def _check_key(snapshot: Snapshot, key_arn: str) -> None:
+    key, settings = snapshot.key, snapshot.s3
+    region = settings.region if settings is not None and isinstance(settings.region, str) else ""
+    if key is not None and region and key.region != region:
+        raise UsageError(
+            f"the key {key_arn} is in {key.region}",
+            cause=f"the bucket is in {region}, and S3 uses keys of the bucket's own region only",
+            next_step=f"name a key of {region}",
+        )
+    if key is not None and key.managed_by_aws:
+        raise UsageError(
+            f"the key {key_arn} is managed by AWS",
+            cause="its policy cannot be changed, and it cannot be used from another account",
+            next_step=f"aws kms create-key --region {key.region}   (and make it the bucket's default)",
+        )
+
+
+def _readable(snapshot: Snapshot, target: Target) -> str | None:
+    """Return the text of the bucket's policy, None where there is none; raise for one that is not known."""
+    policy = snapshot.settings.policy
+    if isinstance(policy, Unread):
+        if policy.code == _NOT_OF_THE_OWNER:
+            raise AccessDenied(
+                f"cannot read the policy of {target.location.url}",
+                cause="S3 lets only identities of the bucket's own account read or change its policy",
+                next_step="run the same command with a profile of that account: --profile NAME",
+                request_id=policy.request_id,
+            )
+        raise AccessDenied(
+            f"cannot read the policy of {target.location.url}",
+            cause=f"{policy.permission} is needed: {policy.code or policy.reason}",
+            next_step=f"nimble-harvester policy show --for reader --can apply --mode {target.contract.mode} "
+            f"--bucket {target.bucket}",
+            request_id=policy.request_id,
+        )
+    return policy if isinstance(policy, str) else None
+
+
+def _plan_gcs(wish: Wish, reader: GcsSettingsReader) -> PolicyPlan:
+    if wish.without:
+        raise UsageError(
+            "--without-statement means nothing for Google Cloud Storage",
+            cause="bindings only ever grant, so none can keep Nimble out",
+            next_step=wish.target.apply_command(),
+        )
+    snapshot = inspect_gcs(reader, wish.target.location)
+    site = GcsPolicySite(reader)
+    if isinstance(snapshot.settings.policy, Unread):
+        _readable(snapshot, wish.target)
+    change = planned_change(site, _gcs_text(snapshot), wish)
+    added = change.after.bindings if change.after is not None and change.changed else ()
+    settings = snapshot.gcs
+    if settings is not None and settings.uniform_access is False and any(each.condition for each in added):
+        raise DifferenceFound(
+            f"gs://{wish.target.bucket} cannot hold a grant for a prefix",
+            cause="a binding with a condition needs uniform bucket-level access, which is off",
+            next_step=f"gcloud storage buckets update gs://{wish.target.bucket} --uniform-bucket-level-access",
+        )
+    return PolicyPlan(Location("gs", wish.target.bucket, ""), (change,), (), (INFRASTRUCTURE_NOTE,), (), "apply")
+
+
+def _gcs_text(snapshot: Snapshot) -> str:
+    if isinstance(snapshot.policy, PolicyDocument):
+        return snapshot.policy.dump()
+    assert isinstance(snapshot.policy, Broken)  # noqa: S101  # a Google bucket always has a policy; narrows the type
+    with told_as_errors():
+        raise snapshot.policy.error
+
+
+def planned_change(site: PolicySite, text: str | None, wish: Wish) -> PlannedChange:
+    """Return what makes the policy at ``site`` grant what is wished.
+
+    Raises IntegrityError for a text that is no policy, and where the cloud would refuse the outcome.
+    """
+    before = parsed_policy(site, text)
+    steps: list[str] = []
+    with told_as_errors(site.name):
+        trimmed = _without(before, wish.without, steps) if site.kind == "s3" else before
+        change = merge(trimmed, wish.target.contract, wish.place, exempt=wish.exempt)
+    steps += change.steps
+    return PlannedChange(
+        site=site,
+        before_text=text,
+        before=before,
+        after=change.after,
+        steps=tuple(steps),
+        exemptions=change.exemptions,
+        proof=change.proof,
+        wish=wish,
+    )
+
+
+def parsed_policy(site: PolicySite, text: str | None) -> PolicyDocument:
+    """Return a policy's text as a document. Raises IntegrityError for a text that is no policy."""
+    if text is None:
+        return site.empty
+    found = read_document(text, site.kind, site.resource)
+    if isinstance(found, Broken):
+        with told_as_errors(f"{site.name} cannot be merged into"):
+            raise found.error
+    assert isinstance(found, PolicyDocument)  # noqa: S101  # a text is one or the other; narrows the type
+    return found
+
+
+def _without(before: PolicyDocument, wanted: Sequence[str], steps: list[str]) -> PolicyDocument:
+    """Return the document without the statements named, each of which must be there."""
+    gone = []
+    for name in wanted:
+        found = [
+            each for each in before.statements if each.sid == name or (each.sid is None and name == str(each.index + 1))
+        ] or [each for each in before.statements if name == str(each.index + 1)]
+        if not found:
+            labels = ", ".join(each.label for each in before.statements)
+            raise UsageError(
+                f"the policy has no statement {name}",
+                cause=f"it has {labels}" if labels else "it has none",
+                next_step="name one by its Sid, or by its number from 1",
+            )
+        gone.append(found[0].index)
+        steps.append(f"remove {found[0].label}: {found[0].effect} {', '.join(found[0].actions)}")
+    if not gone:
+        return before
+    kept = [each.value for each in before.statements if each.index not in gone]
+    return document({**before.value, "Statement": kept}, kind=before.kind, source=before.source)
+
+
+def _notes(snapshot: Snapshot, change: PlannedChange) -> Iterator[str]:
+    yield INFRASTRUCTURE_NOTE
+    settings = snapshot.s3
+    blocks = (settings.public_access_block, settings.account_public_access_block) if settings is not None else ()
+    public = [each for each in (change.after.statements if change.after is not None else ()) if is_public(each)]
+    if public and any(isinstance(each, PublicAccessBlock) and each.block_public_policy for each in blocks):
+        yield (
+            f"{public[0].label} is public and Block Public Access refuses public policies, so the write will fail; "
+            f"--without-statement {public[0].sid or public[0].index + 1} removes it"
+        )
+
+
+def _gaps(wish: Wish, snapshot: Snapshot, key_arn: str | None) -> Iterator[str]:
+    if snapshot.key is not None and snapshot.key.managed_by_aws:
+        yield (
+            "new objects are encrypted with the AWS-managed key aws/s3, which cannot be used from another account, so "
+            f"Nimble's writes are rejected: nimble-harvester explain {wish.target.flags()} shows what mends it"
+        )
+    key = customer_key(snapshot)
+    if key_arn is not None or key is None or not is_key_arn(key.arn):
+        return
+    found = key_document(snapshot)
+    place = wish.target.place(key_arn=key.arn)
+    verdicts = prove(wish.target.contract, place, None, found).key_verdicts if found is not None else ()
+    if not verdicts:
+        yield f"new objects are encrypted with {key.arn}, whose policy could not be read"
+    elif any(each.state != "holds" for each in verdicts):
+        yield (f"new objects are encrypted with {key.arn}, whose policy must admit Nimble too: add --kms-key {key.arn}")

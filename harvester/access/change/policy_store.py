@@ -1,0 +1,144 @@
+"""Where a live policy is kept: a bucket, a KMS key, a Google bucket; read and written as text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from harvester.storage import GcsSettingsReader, Problem, S3SettingsReader, Unread
+from policies import PolicyDocument, compact_json, document, dump_json, parse_json
+
+if TYPE_CHECKING:
+    from harvester.storage import KmsKeys
+
+SiteKind = Literal["s3", "kms", "gcs"]
+
+
+class PolicySite(Protocol):
+    """One place that holds one policy."""
+
+    @property
+    def kind(self) -> SiteKind:
+        """Which kind of policy it holds."""
+
+    @property
+    def resource(self) -> str:
+        """The bucket's name, or the key's ARN."""
+
+    @property
+    def name(self) -> str:
+        """The policy in words."""
+
+    @property
+    def empty(self) -> PolicyDocument:
+        """The policy that means that there is none."""
+
+    def read(self) -> str | Unread | None:
+        """Return the policy's text; None where there is none."""
+
+    def write(self, text: str | None) -> Problem | None:
+        """Replace the policy, or remove it; return why that was refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class BucketPolicySite:
+    """The policy of an S3 bucket."""
+
+    reader: S3SettingsReader
+    """How the bucket is reached."""
+    kind: Literal["s3"] = "s3"
+    """See PolicySite.kind."""
+
+    @property
+    def resource(self) -> str:
+        """See PolicySite.resource."""
+        return self.reader.bucket
+
+    @property
+    def name(self) -> str:
+        """See PolicySite.name."""
+        return f"the policy of s3://{self.resource}"
+
+    @property
+    def empty(self) -> PolicyDocument:
+        """See PolicySite.empty."""
+        return document({"Version": "2012-10-17", "Statement": []}, kind="s3", source=f"{self.resource}.json")
+
+    def read(self) -> str | Unread | None:
+        """See PolicySite.read."""
+        return self.reader.read_policy()
+
+    def write(self, text: str | None) -> Problem | None:
+        """See PolicySite.write."""
+        return (self.reader.delete_policy() if text is None else self.reader.put_policy(_compact(text))).problem
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPolicySite:
+    """The policy of a KMS key."""
+
+    keys: KmsKeys
+    """How the key is reached."""
+    resource: str
+    """The key's ARN."""
+    kind: Literal["kms"] = "kms"
+    """See PolicySite.kind."""
+
+    @property
+    def name(self) -> str:
+        """See PolicySite.name."""
+        return f"the policy of {self.resource}"
+
+    @property
+    def empty(self) -> PolicyDocument:
+        """See PolicySite.empty; a key always has a policy."""
+        return document({"Version": "2012-10-17", "Statement": []}, kind="kms", source="key-policy.json")
+
+    def read(self) -> str | Unread | None:
+        """See PolicySite.read."""
+        return self.keys.read_policy(self.resource)
+
+    def write(self, text: str | None) -> Problem | None:
+        """See PolicySite.write."""
+        if text is None:
+            raise ValueError("a key cannot be without a policy")
+        return self.keys.put_policy(self.resource, _compact(text)).problem
+
+
+@dataclass(frozen=True, slots=True)
+class GcsPolicySite:
+    """The IAM policy of a Google bucket; its text holds the etag it was read with, and replaces only that version."""
+
+    reader: GcsSettingsReader
+    """How the bucket is reached."""
+    kind: Literal["gcs"] = "gcs"
+    """See PolicySite.kind."""
+
+    @property
+    def resource(self) -> str:
+        """See PolicySite.resource."""
+        return self.reader.bucket
+
+    @property
+    def name(self) -> str:
+        """See PolicySite.name."""
+        return f"the IAM policy of gs://{self.resource}"
+
+    @property
+    def empty(self) -> PolicyDocument:
+        """See PolicySite.empty."""
+        return document({"bindings": []}, kind="gcs", source=f"{self.resource}.json")
+
+    def read(self) -> str | Unread | None:
+        """See PolicySite.read."""
+        found = self.reader.read_policy()
+        return found if isinstance(found, Unread) else dump_json(found)
+
+    def write(self, text: str | None) -> Problem | None:
+        """See PolicySite.write. A Problem with status 412 means that somebody else wrote since it was read."""
+        return self.reader.put_policy(parse_json(text or "{}")).problem
+
+
+def _compact(text: str) -> str:
+    """Return the document without white space that means nothing: the limits count less of it."""
+    return compact_json(parse_json(text))

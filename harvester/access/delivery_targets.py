@@ -1,0 +1,201 @@
+"""Which buckets and prefixes a question is about: locations, a delivery mode, and the contract that joins them."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from harvester.errors import HarvesterError, IntegrityError, UsageError
+from harvester.location import Location, parse_location
+from policies import AccessContract, ContractError, Place, PolicyError, contract, place
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One bucket, the contract that is to hold in it, and the prefixes it is to hold for."""
+
+    contract: AccessContract
+    """The contract."""
+    bucket: str
+    """The bucket's name."""
+    prefixes: Mapping[str, str]
+    """Prefixes by the contract's names for them; a job that only reads or only writes here has one."""
+
+    @property
+    def location(self) -> Location:
+        """The bucket, with the prefix where there is one alone."""
+        prefix = next(iter(self.prefixes.values())) if len(self.prefixes) == 1 else ""
+        return Location(self.contract.cloud, self.bucket, prefix)
+
+    @property
+    def locations(self) -> tuple[Location, ...]:
+        """One location per prefix, in the contract's order."""
+        return tuple(Location(self.contract.cloud, self.bucket, prefix) for prefix in self.prefixes.values())
+
+    def flags(self) -> str:
+        """Return how a command names this target: the location, the mode, the prefixes."""
+        words = [self.location.url, f"--mode {self.contract.mode}"]
+        documented = {role.name: role.documented for role in self.contract.prefixes}
+        if len(self.prefixes) > 1:
+            words += [
+                f"--{name} {shown(prefix)}" for name, prefix in self.prefixes.items() if prefix != documented[name]
+            ]
+        elif _role_of(self.contract, self.location) not in self.prefixes:
+            ((name, prefix),) = self.prefixes.items()
+            words = [f"{self.location.scheme}://{self.bucket}", words[1], f"--{name} {shown(prefix)}"]
+        else:
+            words[0] = shown(words[0])
+        if self.contract.principal_inferred:
+            words.append(f"--principal {self.contract.principal}")
+        return " ".join(words)
+
+    def apply_command(self, flags: Sequence[str] = ()) -> str:
+        """Return the command that opens this target to Nimble."""
+        return " ".join(("nimble-harvester policy apply", self.flags(), *flags))
+
+    def place(self, *, key_arn: str | None = None, region: str = "", account: str = "") -> Place:
+        """Return the place the contract is proved at. Raises UsageError for a key that cannot be."""
+        with told_as_errors():
+            return place(
+                self.contract,
+                self.bucket,
+                prefixes=dict(self.prefixes),
+                key_arn=key_arn,
+                region=region,
+                account=account,
+            )
+
+
+def shown(text: str) -> str:
+    """Return a word as a shell takes it."""
+    return shlex.quote(text)
+
+
+def find_targets(
+    locations: Sequence[Location | str],
+    mode: str,
+    *,
+    inputs: Sequence[str] = (),
+    outputs: Sequence[str] = (),
+    prefix: str | None = None,
+    principal: str | None = None,
+) -> tuple[Target, ...]:
+    """Return the targets that locations and prefixes name, those of one job in one bucket as one.
+
+    ``inputs``, ``outputs`` and ``prefix`` are prefixes of the one location, or locations of their own. Raises
+    UsageError for a mode that has no contract on that cloud, for a prefix that plays no part in it, and without any
+    location.
+    """
+    parsed = [each if isinstance(each, Location) else parse_location(each) for each in locations]
+    named = [("input", each) for each in inputs] + [("output", each) for each in outputs]
+    if prefix is not None:
+        named.append(("prefix", prefix))
+    found: list[Target] = []
+    own = [(name, each) for name, each in named if "://" not in each]
+    if own and len(parsed) != 1:
+        raise UsageError(
+            f"--{own[0][0]} {own[0][1]} names no bucket",
+            cause="a prefix goes with exactly one LOCATION",
+            next_step=f"write --{own[0][0]} s3://BUCKET/{own[0][1].lstrip('/')}",
+        )
+    for location in parsed:
+        agreed = _contract(mode, location, principal)
+        given = dict(own)
+        if given and location.prefix:
+            raise UsageError(
+                f"{location.url} names a prefix, and so does --{own[0][0]}",
+                next_step=f"write {location.scheme}://{location.bucket} and the prefixes as flags",
+            )
+        found.append(_target(agreed, location, given))
+    for name, each in named:
+        if "://" in each:
+            location = parse_location(each)
+            found.append(_target(_contract(mode, location, principal), location, {name: location.prefix}))
+    if not found:
+        raise UsageError(
+            "no location given",
+            cause="give LOCATION, or a job's --input and --output as locations",
+            next_step=f"nimble-harvester explain s3://BUCKET --mode {mode}",
+        )
+    return tuple(_joined(found))
+
+
+def _contract(mode: str, location: Location, principal: str | None) -> AccessContract:
+    if location.scheme == "file":
+        raise UsageError(
+            f"{location.url} is a directory",
+            cause="Nimble delivers into buckets, and only a bucket has a policy",
+            next_step=f"nimble-harvester explain s3://BUCKET/PREFIX/ --mode {mode}",
+        )
+    with told_as_errors():
+        return contract(mode, location.scheme, principal=principal)
+
+
+def _target(agreed: AccessContract, location: Location, given: Mapping[str, str]) -> Target:
+    names = [role.name for role in agreed.prefixes]
+    for name in given:
+        if name not in names:
+            raise UsageError(
+                f"--{name} means nothing with --mode {agreed.mode}",
+                cause=f"{agreed.mode} delivery knows {' and '.join(names)}",
+                next_step="use " + " and ".join(f"--{each}" for each in names),
+            )
+    prefixes: Mapping[str, str | None] = dict(given)
+    if not prefixes:
+        role = _role_of(agreed, location)
+        if role is not None:
+            prefixes = {role: location.prefix}
+        elif location.prefix:
+            documented = " nor ".join(each.documented for each in agreed.prefixes)
+            raise UsageError(
+                f"{location.url} is under neither {documented}",
+                cause=f"a location of {agreed.mode} is read or written, and its prefix does not say which",
+                next_step=f"write --{names[0]} {location.url}, or --{names[-1]} {location.url}",
+            )
+    with told_as_errors():
+        normal = place(agreed, location.bucket, prefixes=prefixes)
+    return Target(agreed, location.bucket, MappingProxyType(dict(normal.prefixes)))
+
+
+def _role_of(agreed: AccessContract, location: Location) -> str | None:
+    """Return the one prefix of the contract that a location plays the part of; None when it does not say."""
+    if len(agreed.prefixes) == 1:
+        return agreed.prefixes[0].name
+    return next((each.name for each in agreed.prefixes if location.prefix.startswith(each.documented)), None)
+
+
+def _joined(found: Sequence[Target]) -> Iterator[Target]:
+    """Join the input and the output of one bucket, so that its policy is asked about once."""
+    joined: list[Target] = []
+    for target in found:
+        for index, other in enumerate(joined):
+            same = other.bucket == target.bucket and other.contract == target.contract
+            if same and not (other.prefixes.keys() & target.prefixes.keys()):
+                names = [role.name for role in target.contract.prefixes]
+                both = {**other.prefixes, **target.prefixes}
+                ordered = MappingProxyType({name: both[name] for name in names if name in both})
+                joined[index] = replace(other, prefixes=ordered)
+                break
+        else:
+            if target not in joined:
+                joined.append(target)
+    yield from joined
+
+
+@contextmanager
+def told_as_errors(source: str = "") -> Iterator[None]:
+    """Turn the errors of `policies` into this program's: a usage error, or a document that is not what it claims."""
+    try:
+        yield
+    except ContractError as error:
+        raise UsageError(error.what, cause=error.cause, next_step=error.next_step) from error
+    except PolicyError as error:
+        raise _integrity(error, source) from error
+
+
+def _integrity(error: PolicyError, source: str) -> HarvesterError:
+    what = f"{source}: {error.what}" if source and source not in error.what else error.what
+    return IntegrityError(what, cause=error.cause, next_step=error.next_step)

@@ -1,0 +1,3 @@
+from .probe_report import ProbeReport as ProbeReport
+from .probe_report import worst_exit_code as worst_exit_code
+from .probing import probe_connection as probe_connection

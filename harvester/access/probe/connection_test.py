@@ -1,0 +1,306 @@
+"""One test of one location, step by step: the documented requests, what a refusal means, what more can be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harvester.access.probe.probe_report import Access, Outcome, ProbeStep
+from harvester.errors import ExitCode
+from harvester.location import Location
+from harvester.storage import Cause, GcsProber, Probed, Problem, S3Prober
+from policies import Chip, facts
+
+_HEAD_BUCKET, _PUT_OBJECT = "head_bucket", "put_object"
+_RANGE_OF_NOTHING = 416
+"""The HTTP status for the first byte of an empty object."""
+_CREATE, _REPLACE = "storage.objects.create", "storage.objects.delete"
+_RED = frozenset({"access_denied", "no_such_bucket", "connection_failed"})
+_CREDENTIAL_CAUSES = {
+    "SignatureDoesNotMatch": "the secret access key is not the one of this access key id",
+    "InvalidAccessKeyId": "the access key id does not exist",
+}
+
+
+class ConnectionTest:
+    """Runs one test; what it found is in its attributes."""
+
+    def __init__(
+        self, location: Location, access: Access, prober: S3Prober | GcsProber, *, expects_owner: bool
+    ) -> None:
+        """Ask nothing yet."""
+        self.location = location
+        self.access = access
+        self.steps: list[ProbeStep] = []
+        self.chip_name = "ok"
+        self.cause = self.next_step = self.request_id = ""
+        self.exit_code = ExitCode.OK
+        self._prober = prober
+        self._expects_owner = expects_owner
+        self._keys: tuple[str, ...] = ()
+        self._probe_key = location.prefix + facts().test_connection.probe_name
+        self._region_noted = False
+
+    @property
+    def is_red(self) -> bool:
+        """Whether the chip says that it does not work."""
+        return self.chip_name in _RED
+
+    @property
+    def chip(self) -> Chip:
+        """The chip Nimble's form would show."""
+        return facts().test_connection.chips[self.chip_name]
+
+    def run(self, *, deep: bool) -> None:
+        """Ask until an answer ends the test."""
+        for name in self._documented_steps():
+            match name:
+                case "head_bucket":
+                    probed = self._prober.head_bucket()
+                case "list_objects":
+                    probed = self._prober.list_objects(self.location.prefix, 1)
+                    self._keys = probed.keys
+                case "put_object":
+                    probed = self._prober.put_empty(self._probe_key)
+                case _:
+                    raise AssertionError(f"the vendor's test has an unknown step {name!r}")
+            if not self._done(name, probed):
+                return
+        if self.access == "read":
+            self._look_behind_residue()
+        if deep:
+            self._go_deeper()
+
+    def _documented_steps(self) -> Iterator[str]:
+        for name in facts().test_connection.steps[self.access]:
+            # On Cloud Storage the bucket's own resource takes a right that neither reading nor writing needs.
+            if not (name == _HEAD_BUCKET and isinstance(self._prober, GcsProber)):
+                yield name
+
+    def _done(self, name: str, probed: Probed) -> bool:
+        """Take note of a documented step; False when the test ends with it."""
+        if probed.problem is None:
+            self._step(probed, "ok", documented=self._on_s3, note=self._success_note(name, probed))
+            return True
+        self._step(probed, "failed", documented=self._on_s3)
+        if name == _PUT_OBJECT and isinstance(self._prober, GcsProber) and probed.problem.status == 403:
+            return self._could_create(self._prober, probed.problem)
+        self._fail(probed.problem)
+        if probed.problem.undiagnosed and isinstance(self._prober, S3Prober):
+            self._diagnose(self._prober, name, probed.problem)
+        return False
+
+    @property
+    def _on_s3(self) -> bool:
+        return self.location.scheme == "s3"
+
+    def _success_note(self, name: str, probed: Probed) -> str:
+        notes = []
+        if probed.region and probed.region != self._prober.region and not self._region_noted:
+            self._region_noted = True
+            notes.append(
+                f"the bucket is in {probed.region}, your configuration says {self._prober.region}: followed there"
+            )
+        if name == _PUT_OBJECT:
+            notes.append("empty, never deleted, overwritten by the next test")
+            if probed.encryption.startswith("aws:kms"):
+                notes.append(f"encrypted with {probed.key or 'the AWS-managed key'}")
+        return "; ".join(notes)
+
+    def _step(self, probed: Probed, outcome: Outcome, *, documented: bool, note: str = "") -> None:
+        problem = probed.problem
+        code = problem.code if problem is not None and outcome == "failed" else ""
+        self.steps.append(
+            ProbeStep(
+                access=self.access,
+                operation=probed.operation,
+                target=probed.target,
+                outcome=outcome,
+                documented=documented,
+                milliseconds=probed.milliseconds,
+                request_id=probed.request_id,
+                code=code,
+                note=note or (problem.message if problem is not None and code else ""),
+            )
+        )
+
+    def _fail(self, problem: Problem) -> None:
+        """Take the chip, the exit code and the cause from a refusal."""
+        self.request_id = self.request_id or problem.request_id
+        # Nothing asked here names an object that must be there: what is missing is the bucket.
+        cause = Cause.NO_BUCKET if problem.cause is Cause.GONE else problem.cause
+        url = self.location.url
+        match cause:
+            case Cause.NO_BUCKET:
+                self._red("no_such_bucket", ExitCode.NO_SUCH_BUCKET)
+                self.cause = f"there is no bucket {self.location.bucket}"
+                self.next_step = "compare its name with the cloud console, and the endpoint if you set one"
+            case Cause.CREDENTIALS:
+                self._red("access_denied", ExitCode.ACCESS_DENIED)
+                self.cause = _CREDENTIAL_CAUSES.get(problem.code, f"the store rejects the credentials: {problem.code}")
+                self.next_step = (
+                    "aws sts get-caller-identity" if self._on_s3 else "gcloud auth application-default login"
+                )
+            case Cause.CLOCK_SKEW:
+                self._red("connection_failed", ExitCode.CONFIGURATION)
+                self.cause = "this machine's clock is too far from the store's for a signature to count"
+                self.next_step = "timedatectl status   (set the clock, then try again)"
+            case Cause.OBJECT_DENIED | Cause.KMS_DENIED:
+                self._red("access_denied", ExitCode.ACCESS_DENIED)
+                self.cause = problem.message or "the store refuses these credentials, and says no more"
+                self.next_step = (
+                    f"nimble-harvester policy show --for reader --can test --mode jobs --bucket {self.location.bucket}"
+                    if self._on_s3
+                    else "grant these credentials roles/storage.objectViewer (read) or objectCreator (write)"
+                )
+            case _:
+                self._red("connection_failed", ExitCode.CONNECTION_FAILED)
+                self.cause = problem.sentence()
+                self.next_step = f"check network and endpoint, then: nimble-harvester test {url} --access {self.access}"
+
+    def _red(self, chip_name: str, code: ExitCode) -> None:
+        self.chip_name = chip_name
+        self.exit_code = code
+
+    def _diagnose(self, prober: S3Prober, name: str, refusal: Problem) -> None:
+        """Find out what a bare 403 means: a HEAD has no body, a list has one."""
+        listed = prober.list_objects(self.location.prefix, 1) if name == _HEAD_BUCKET else None
+        if listed is not None:
+            self._step(listed, "ok" if listed.problem is None else "failed", documented=False)
+            if listed.problem is None:
+                self.cause = (
+                    "HeadBucket is denied while the prefix can be listed: s3:ListBucket is allowed under a condition "
+                    "on s3:prefix, which a HeadBucket does not carry"
+                )
+                return
+            if listed.problem.cause is not refusal.cause:
+                self._fail(listed.problem)
+                return
+            self.cause = listed.problem.message or self.cause
+        if name != _PUT_OBJECT:
+            self._find_owner(prober)
+
+    def _find_owner(self, prober: S3Prober) -> None:
+        if self._expects_owner:
+            anyone = prober.head_bucket_of_anyone()
+            self._step(
+                anyone,
+                "ok" if anyone.problem is None else "failed",
+                documented=False,
+                note="without --expected-bucket-owner",
+            )
+            if anyone.problem is None:
+                self.cause = "the bucket belongs to another account than --expected-bucket-owner names"
+                self.next_step = "aws sts get-caller-identity   (compare the account, and the bucket's name)"
+                return
+        owned, found = prober.find_among_own()
+        if owned.problem is not None:
+            self._step(owned, "failed", documented=False)
+            self.cause = "s3:ListBucket is denied, or the bucket is somebody else's: bucket names are global"
+            return
+        note = "the bucket is this account's" if found else "the bucket is not this account's"
+        self._step(owned, "ok", documented=False, note=note)
+        if found:
+            self.cause = "s3:ListBucket on the bucket is denied to these credentials; the bucket is their account's own"
+        else:
+            self.cause = "the bucket belongs to another account, which does not let these credentials list it"
+            self.next_step = "compare the bucket's name: names are global, and this one is taken by somebody else"
+
+    def _could_create(self, prober: GcsProber, refusal: Problem) -> bool:
+        """A fixed name cannot be written twice by objectCreator: ask whether creating at least is allowed."""
+        asked, granted = prober.test_permissions((_CREATE, _REPLACE))
+        if _CREATE in granted and _REPLACE not in granted:
+            note = f"{_CREATE} is granted, {_REPLACE} is not: the file of an earlier test cannot be replaced"
+            self._step(asked, "ok", documented=False, note=note)
+            return True
+        self._step(asked, "ok" if asked.problem is None else "failed", documented=False)
+        self._fail(refusal)
+        return False
+
+    def _look_behind_residue(self) -> None:
+        """Say whether the prefix has content: neither the test's own file nor a folder's marker is any."""
+        if not self._keys:
+            self.chip_name = "ok_empty"
+            return
+        if self._is_content(self._keys[0]):
+            return
+        listed = self._prober.list_objects(self.location.prefix, 3)
+        note = "beyond the test's own file and the folder's marker, which are no content"
+        self._step(listed, "ok" if listed.problem is None else "failed", documented=False, note=note)
+        if listed.problem is not None:
+            self._fail(listed.problem)
+            return
+        self._keys = tuple(key for key in listed.keys if self._is_content(key))
+        if not self._keys:
+            self.chip_name = "ok_empty"
+
+    def _is_content(self, key: str) -> bool:
+        return key not in (self.location.prefix, self._probe_key)
+
+    def _go_deeper(self) -> None:
+        if self.access == "read":
+            self._read_first_byte()
+            return
+        for probed in self._prober.begin_and_abort_upload(self._probe_key):
+            self._ours(probed, "an upload in parts, as large results come")
+        self._ours(self._prober.read(self._probe_key, first_byte=False), "the test's own file, read back")
+
+    def _read_first_byte(self) -> None:
+        content = [key for key in self._keys if self._is_content(key)]
+        if not content:
+            operation = "GetObject" if self._on_s3 else "objects.get"
+            self.steps.append(
+                ProbeStep(
+                    access="read",
+                    operation=operation,
+                    target=self.location.url,
+                    outcome="skipped",
+                    documented=False,
+                    milliseconds=0.0,
+                    request_id="",
+                    code="",
+                    note="there is no object to read",
+                )
+            )
+            return
+        self._ours(self._prober.read(content[0], first_byte=True), "one byte of a listed object")
+
+    def _ours(self, probed: Probed, note: str) -> None:
+        """Take note of a deep step: it moves the exit code, never the chip, which is Nimble's."""
+        problem = probed.problem
+        if problem is None or problem.status == _RANGE_OF_NOTHING:
+            self._step(probed, "ok", documented=False, note=note)
+            return
+        self._step(probed, "failed", documented=False)
+        if self.exit_code is ExitCode.OK:
+            chip_name = self.chip_name
+            self._fail(problem)
+            self.chip_name = chip_name
+            self.cause = f"{probed.operation}: {self.cause}"
+
+    def not_proven(self, *, deep: bool) -> Iterator[str]:
+        """Yield what this test leaves unproven, in words."""
+        url = self.location.url
+        mode = "jobs" if self._on_s3 else "async"
+        yield (
+            "Nimble's own rights: every request carried your credentials, not Nimble's. "
+            f"nimble-harvester explain {url} --mode {mode}"
+        )
+        if not self._on_s3:
+            yield "anything about Nimble's form: no Test Connection is documented for Google Cloud Storage"
+            if self.access == "write":
+                yield (
+                    "that a name can be used twice: objectCreator cannot replace an object, so neither this file nor a "
+                    "reused storage_object_name is written again"
+                )
+            return
+        if self.access == "read" and not deep:
+            yield "s3:GetObject, nor kms:Decrypt: a list reads no object (--deep reads one byte)"
+        if self.access == "write" and not deep:
+            yield (
+                "s3:GetObject, s3:AbortMultipartUpload, s3:ListMultipartUploadParts, kms:Decrypt: one empty PutObject "
+                "needs none of them (--deep uses all but the third)"
+            )
+        if self.access == "write":
+            yield "async delivery: its user may not list, so Nimble's Test Connection cannot pass for it, and need not"
+        if self.location.prefix:
+            yield "how Nimble joins a prefix without a trailing slash: this run used one"

@@ -1,0 +1,132 @@
+"""``listen``: receive Nimble's webhooks."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from harvester.api import listen
+from harvester.cli.shared import formatting
+from harvester.cli.shared.arrivals import render_landing
+from harvester.cli.shared.output import print_event, print_report
+from harvester.cli.shared.parameters import DESTINATION, DURATION, LOCATION, SIZE, format_option, store_options
+from harvester.cli.shared.progress import Progress, log_option
+from harvester.cli.shared.signals import stop_signals
+from harvester.cli.shared.sync_options import Landing, landing_options
+from harvester.errors import UsageError
+from harvester.events import ListenOptions, ListenReport, WebhookOptions
+from harvester.location import Location
+from harvester.sessions import StoreSettings
+from harvester.transfer import Observer
+
+
+@click.command(
+    "listen",
+    epilog="""\b
+Examples:
+  nimble-harvester listen ./results --port 8080
+  nimble-harvester listen ./results --location s3://my-bucket/results/ --secret-file webhook.secret
+  curl http://127.0.0.1:8080/healthz
+""",
+)
+@click.argument("dest", type=DESTINATION)
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="Port; 0 for a free one.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--location", type=LOCATION, help="Where the results are delivered, when DEST was never synced.")
+@click.option(
+    "--secret", metavar="TEXT", help="What webhooks must carry; better by NIMBLE_HARVESTER_LISTEN_SECRET or a file."
+)
+@click.option(
+    "--secret-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Read the secret from the first line of FILE.",
+)
+@click.option("--max-body", type=SIZE, default="256KiB", show_default=True, help="Refuse longer bodies (413).")
+@click.option(
+    "--body-timeout", type=DURATION, default="10s", show_default=True, help="Refuse bodies that take longer (408)."
+)
+@click.option(
+    "--max-waiting",
+    type=click.IntRange(1),
+    default=10_000,
+    show_default=True,
+    help="Answer 503 when so many tasks wait to be worked off.",
+)
+@click.option(
+    "--give-up",
+    type=DURATION,
+    default="24h",
+    show_default=True,
+    help="How long to look again for a task that still runs, or whose object is missing.",
+)
+@landing_options
+@log_option
+@format_option("table", "json", "jsonl")
+@store_options
+def listen_command(
+    *,
+    dest: Path,
+    port: int,
+    host: str,
+    location: Location | None,
+    secret: str | None,
+    secret_file: Path | None,
+    max_body: int,
+    body_timeout: float,
+    max_waiting: int,
+    give_up: float,
+    landing: Landing,
+    settings: StoreSettings,
+    output: Literal["table", "json", "jsonl"],
+    progress: Progress,
+) -> int:
+    """Receive Nimble's webhooks, and bring home what they announce.
+
+    Answers at once, keeps the task's id through a restart, asks Nimble's API about the task and lands its object into
+    DEST, which is held all the time. Needs NIMBLE_API_KEY. Also serves /healthz and /metrics.
+    """
+    chosen = WebhookOptions(_secret(secret, secret_file), max_body, body_timeout)
+    with stop_signals() as received:
+        observer = Observer(
+            event=functools.partial(print_event, at_once=True) if output == "jsonl" else None,
+            warning=lambda message: progress.say("warning", message),
+            stop_signal=received,
+        )
+        report = listen(
+            dest,
+            landing(),
+            location=location,
+            listening=ListenOptions(host, port, chosen, max_waiting, give_up),
+            settings=settings,
+            observer=observer,
+            started=lambda address, place: progress.say("info", f"listening on {address} for results in {place.url}"),
+        )
+    print_report(report, output, _render)
+    progress.tell_end(report.landing.error)
+    return int(report.landing.exit_code)
+
+
+def _secret(secret: str | None, file: Path | None) -> str | None:
+    if file is not None:
+        try:
+            secret = file.read_text(encoding="utf-8").partition("\n")[0].strip()
+        except (OSError, UnicodeDecodeError) as error:
+            cause = error.strerror or str(error) if isinstance(error, OSError) else "it is not UTF-8"
+            raise UsageError(f"cannot read the secret in {file}", cause=cause) from error
+        if not secret:
+            raise UsageError(f"there is no secret in {file}", next_step=f"openssl rand -hex 24 > {file}")
+    return secret
+
+
+def _render(report: ListenReport) -> str:
+    lines = []
+    for noun, numbers in (("webhook", report.webhooks), ("task", report.tasks)):
+        told = ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in sorted(numbers.items()))
+        lines.append(f"{formatting.count(sum(numbers.values()), noun)}{': ' if told else ''}{told}")
+    if report.waiting:
+        lines.append(f"{formatting.count(report.waiting, 'task')} waiting for the next start")
+    return "\n".join([*lines, render_landing(report.landing)])

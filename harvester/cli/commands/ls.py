@@ -1,0 +1,93 @@
+"""``ls``: what lies under a location."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from harvester.cli.shared import formatting
+from harvester.cli.shared.parameters import LOCATION, format_option, store_options
+from harvester.location import Location
+from harvester.sessions import StoreSettings
+from harvester.storage import list_objects, similar_key
+
+
+@click.command(
+    "ls",
+    epilog="""\b
+Examples:
+  nimble-harvester ls s3://my-bucket/nimble-results/
+  nimble-harvester ls gs://my-bucket/results/ --summary
+  nimble-harvester ls s3://my-bucket/results/ --format jsonl | jq -r .key
+""",
+)
+@click.argument("location", type=LOCATION)
+@click.option("--summary", is_flag=True, help="Only the number of objects, their size, the oldest and the newest.")
+@format_option("table", "json", "jsonl")
+@store_options
+def ls_command(*, location: Location, summary: bool, settings: StoreSettings, output: str) -> None:
+    """List the objects under LOCATION.
+
+    Size in bytes, time of modification, and the key below the prefix; keys that hold control characters are shown
+    as JSON strings.
+    """
+    if summary:
+        _print_summary(location, settings, output)
+        return
+    if output == "json":
+        documents = [_document(*ref[:4]) for ref in list_objects(location, settings)]
+        print(
+            json.dumps({"schema": "nimble-harvester/ls/v1", "location": location.url, "objects": documents}, indent=2)
+        )
+        if not documents:
+            _say_empty(location, settings)
+        return
+    found = False
+    for ref in list_objects(location, settings):
+        found = True
+        if output == "jsonl":
+            print(json.dumps(_document(*ref[:4])))
+        else:
+            key = location.relative(ref.key)
+            print(f"{ref.size:>14,}  {formatting.moment(ref.last_modified)}  {formatting.shown(key)}")
+    if not found:
+        _say_empty(location, settings)
+
+
+def _say_empty(location: Location, settings: StoreSettings) -> None:
+    click.echo(f"There is no object under {location.url}", err=True)
+    similar = similar_key(location, settings)
+    if similar is not None:
+        wider = location.above()
+        click.echo(f"there are keys such as {formatting.shown(similar)}: nimble-harvester ls {wider}", err=True)
+
+
+def _document(key: str, size: int, etag: str, last_modified: float) -> dict[str, object]:
+    return {"key": key, "size": size, "etag": etag, "last_modified": last_modified}
+
+
+def _print_summary(location: Location, settings: StoreSettings, output: str) -> None:
+    objects = size = 0
+    oldest, newest = float("inf"), 0.0
+    for ref in list_objects(location, settings):
+        objects += 1
+        size += ref.size
+        oldest = min(oldest, ref.last_modified)
+        newest = max(newest, ref.last_modified)
+    if output != "table":
+        document = {
+            "schema": "nimble-harvester/ls-summary/v1",
+            "location": location.url,
+            "objects": objects,
+            "bytes": size,
+            "oldest": oldest if objects else None,
+            "newest": newest if objects else None,
+        }
+        print(json.dumps(document))
+        return
+    print(f"{formatting.count(objects, 'object')}, {formatting.size(size)}")
+    if not objects:
+        _say_empty(location, settings)
+    else:
+        print(f"oldest {formatting.moment(oldest)}, newest {formatting.moment(newest)}")

@@ -1,0 +1,141 @@
+"""``policy show``: print the documents that open a bucket to Nimble, or to the customer's own reader."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harvester.cli.commands.policy.show_events import events_text, refuse_foreign_options
+from harvester.cli.shared.policy_options import Target, policy_errors, say, say_place, target_of, target_options
+from harvester.errors import UsageError
+
+if TYPE_CHECKING:
+    from policies import AccessContract, Place, PolicyDocument
+
+
+@click.command(short_help="Print the policy that opens a bucket to Nimble.")
+@target_options
+@click.option("--cloud", type=click.Choice(["s3", "gs"]), default="s3", show_default=True, help="The cloud.")
+@click.option(
+    "--as",
+    "form",
+    type=click.Choice(["json", "terraform", "cloudformation", "cli"]),
+    default="json",
+    show_default=True,
+    help="How to print it; cli is a shell script.",
+)
+@click.option(
+    "--document",
+    type=click.Choice(["bucket", "key", "both"]),
+    help="Which document. Default: both with --kms-key, else the bucket's.",
+)
+@click.option("--as-documented", is_flag=True, help="The policy of the vendor's page, to the letter.")
+@click.option("--whole-key-policy", is_flag=True, help="The key's whole policy, with its account's admin statement.")
+@click.option("--account", metavar="ID", help="The account of the key; with --for reader or events, of the bucket.")
+@click.option("--whole", is_flag=True, help="terraform: also the resource that replaces the bucket's whole policy.")
+@click.option("--no-condition", is_flag=True, help="gs: admit to the whole bucket, not only to the prefix.")
+@click.option(
+    "--for",
+    "audience",
+    type=click.Choice(["nimble", "reader", "events"]),
+    default="nimble",
+    show_default=True,
+    help="For whom: Nimble, whoever runs this program, or the events `watch --queue` hears.",
+)
+@click.option("--can", metavar="LIST", help="reader: any of sync,test,explain,apply.")
+@click.option("--reader", metavar="ARN", help="reader: its role or user; in another account more documents follow.")
+@click.option("--queue", metavar="ARN", help="events: the SQS queue, or the Pub/Sub subscription.")
+@click.option("--current", metavar="FILE|-", help="events: the bucket's notification configuration, to merge into.")
+def show(**options: Any) -> None:
+    """Print the policy that opens a bucket to Nimble: least privilege, no network, no credentials.
+
+    Standard output carries the document alone; what was understood is said on standard error.
+
+    \b
+    Examples:
+      nimble-harvester policy show --mode async --bucket my-bucket --prefix nimble/
+      nimble-harvester policy show --mode jobs --bucket my-bucket --input in/ --output out/ --as terraform
+      nimble-harvester policy show --cloud gs --mode async --bucket my-bucket --as cli
+      nimble-harvester policy show --mode async --bucket my-bucket --for reader --can sync,test
+      nimble-harvester policy show --mode async --bucket my-bucket --for events --queue ARN --current current.json
+    """  # \b is click's
+    if options["audience"] == "events":
+        refuse_foreign_options()
+    target = target_of(options)
+    contract, place = target.resolve()
+    with policy_errors():
+        if options["audience"] == "events":
+            text = events_text(place, options["queue"], options["current"], target.account or None, options["form"])
+        elif options["audience"] == "reader":
+            text = _reader(contract, place, target, options)
+        else:
+            text = _nimble(contract, place, target, options)
+    click.echo(text, nl=False)
+
+
+def _nimble(contract: AccessContract, place: Place, target: Target, options: dict[str, Any]) -> str:
+    from policies import render
+
+    for name in ("queue", "current"):
+        if options[name]:
+            raise UsageError(f"--{name} is for --for events", next_step=f"add --for events, or leave out --{name}")
+    for name in ("can", "reader"):
+        if options[name]:
+            raise UsageError(f"--{name} is for --for reader", next_step=f"add --for reader, or leave out --{name}")
+    policy, key_policy = _documents(contract, place, target, options)
+    text = render(options["form"], place, policy, key_policy, whole=options["whole"])
+    say_place(contract, place)
+    if key_policy is not None and any(each.inferred for each in contract.key_statements):
+        say("  the key's statement is inferred: Nimble documents none for this mode")
+    if options["form"] == "cloudformation" or (options["form"] == "terraform" and options["whole"]):
+        say("  note: this sets the bucket's whole policy; statements it does not hold are removed")
+    if policy is not None and policy.kind == "gcs" and "version" in policy.value:
+        say("  note: the condition needs uniform bucket-level access; --no-condition leaves it out")
+    return text
+
+
+def _documents(
+    contract: AccessContract, place: Place, target: Target, options: dict[str, Any]
+) -> tuple[PolicyDocument | None, PolicyDocument | None]:
+    from policies import generate, generate_key_policy, generate_key_statement
+
+    wanted = options["document"] or ("both" if target.kms_key else "bucket")
+    whole_key = options["whole_key_policy"]
+    if whole_key and not target.account:
+        raise UsageError("--whole-key-policy needs the key's account", next_step="add --account ID")
+    if whole_key and options["document"] is None:
+        wanted = "key"
+    if wanted != "bucket" and contract.cloud == "gs":
+        raise UsageError(
+            "a key's policy on Google Cloud Storage",
+            cause="a GCS bucket's key needs no grant to Nimble",
+            next_step="leave out --document and --whole-key-policy",
+        )
+    documented = options["as_documented"]
+    policy = key_policy = None
+    if wanted != "key":
+        policy = generate(contract, place, as_documented=documented, scoped=not options["no_condition"])
+    if whole_key:
+        key_policy = generate_key_policy(contract, place, target.account)
+    elif wanted != "bucket":
+        key_policy = generate_key_statement(contract, place, as_documented=documented)
+    return policy, key_policy
+
+
+def _reader(contract: AccessContract, place: Place, target: Target, options: dict[str, Any]) -> str:
+    from policies import dump_json, reader_documents
+
+    if options["form"] != "json":
+        raise UsageError("the reader's documents are printed as JSON", next_step="leave out --as")
+    can = [each.strip() for each in (options["can"] or "").split(",") if each.strip()]
+    documents = reader_documents(contract, place, can, reader=options["reader"], account=target.account or None)
+    for name in place.prefixes:
+        say(f"reader of {place.url(name)}")
+    if "bucket" in documents and {"explain", "apply"} & set(can):
+        say("  note: S3 lets only identities of the bucket's own account read or change its policy,")
+        say("  so explain and apply need a role of that account; sync and test do not")
+    if len(documents) == 1:
+        return dump_json(next(iter(documents.values())))
+    say(f"documents: {', '.join(documents)}")
+    return dump_json(documents)

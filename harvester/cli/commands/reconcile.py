@@ -1,0 +1,118 @@
+"""``reconcile``: did everything that was promised come home."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harvester.api import reconcile
+from harvester.cli.shared.parameters import DESTINATION, DIRECTORY, DURATION, format_option, state_option, store_options
+from harvester.cli.shared.reconcile_output import render_reconciliation
+from harvester.cli.shared.signals import stop_signals
+from harvester.cli.shared.tasks_output import ProgressLine
+from harvester.nimble_api import NimbleClient
+from harvester.reconciliation import ReconcileOptions, ReconcileReport, WaitObserver
+from harvester.sessions import StoreSettings
+from harvester.transfer import SyncOptions
+
+_STANDARD_INPUT = Path("/dev/stdin")
+
+
+@click.command(
+    "reconcile",
+    epilog="""\b
+Examples:
+  nimble-harvester reconcile ./results --batch 4b0a90bf-c951-42e4-95b3-a95a65ba69fc
+  nimble-harvester reconcile ./results --batch ID --wait --timeout 2h --rescue
+  nimble-harvester reconcile ./results --tasks submitted.jsonl --format json
+  nimble-harvester reconcile ./results --run run_42
+""",
+)
+@click.argument("dest", type=DESTINATION)
+@click.option("--batch", "batches", multiple=True, metavar="ID", help="Account for a batch; may be repeated.")
+@click.option("--run", "runs", multiple=True, metavar="ID", help="Account for a job's run; may be repeated.")
+@click.option(
+    "--tasks",
+    "tasks_file",
+    type=DIRECTORY,
+    metavar="FILE",
+    help="Account for the tasks in a file (- for standard input): ids, one a line, or what submitting them returned "
+    "(JSON, JSON Lines).",
+)
+@click.option("--wait", is_flag=True, help="Wait until everything promised has ended.")
+@click.option("--timeout", type=DURATION, help="With --wait: wait no longer than this, e.g. 2h; then exit 14.")
+@click.option(
+    "--grace",
+    type=DURATION,
+    default="15m",
+    show_default=True,
+    help="How long after its success a result may lack its object before it counts as missing.",
+)
+@click.option("--rescue", is_flag=True, help="Fetch what the bucket lacks, or holds broken, through the results API.")
+@state_option
+@format_option("table", "json", "jsonl")
+@store_options
+def reconcile_command(
+    *,
+    dest: Path,
+    batches: tuple[str, ...],
+    runs: tuple[str, ...],
+    tasks_file: Path | None,
+    output: str,
+    settings: StoreSettings,
+    state_dir: Path | None,
+    **chosen: Any,
+) -> int:
+    """Account for every task that was promised.
+
+    Asks Nimble, lists the bucket DEST is a copy of, reads DEST's manifest, and puts every task in exactly one class.
+    Exits 10 when something paid for is not whole in DEST. Needs NIMBLE_API_KEY.
+    """
+    if chosen["timeout"] is not None and not chosen["wait"]:
+        raise click.UsageError("--timeout needs --wait")
+    options = ReconcileOptions(
+        grace=timedelta(seconds=chosen["grace"]),
+        wait=chosen["wait"],
+        timeout=chosen["timeout"],
+        rescue=chosen["rescue"],
+        sync=SyncOptions(state_dir=state_dir),
+    )
+    progress = ProgressLine()
+    with NimbleClient.from_environment() as client, stop_signals() as received:
+        observer = WaitObserver(progress.show, progress.show_ended, progress.show_rescued, received)
+        try:
+            report = reconcile(
+                dest,
+                batches=batches,
+                runs=runs,
+                tasks_file=_STANDARD_INPUT if tasks_file == Path("-") else tasks_file,
+                options=options,
+                client=client,
+                settings=settings,
+                observer=observer,
+            )
+        finally:
+            progress.end()
+    _print(report, output)
+    if report.error is not None:
+        raise report.error
+    return int(report.exit_code)
+
+
+def _print(report: ReconcileReport, output: str) -> None:
+    document = report.as_document()
+    if output == "json":
+        print(json.dumps(document, indent=2))
+    elif output == "jsonl":
+        for event, many in (("task", "tasks"), ("run", "runs"), ("unexpected", "unexpected")):
+            for record in document.pop(many):
+                print(json.dumps({"event": event, **record}))
+        print(json.dumps({"event": "report", **document}))
+    else:
+        print("\n".join(render_reconciliation(report)))
+    sys.stdout.flush()

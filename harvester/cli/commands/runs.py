@@ -1,0 +1,60 @@
+"""``nimble-harvester runs``: what Nimble says of job runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+
+import click
+
+from harvester.cli.shared.parameters import format_option
+from harvester.cli.shared.tasks_output import Output, Record, print_document, print_records, run_record
+from harvester.nimble_api import NimbleClient, Run
+
+_COLUMNS = ("id", "state", "word", "result_count", "input_count", "error", "finished_at", "started_at", "job_id")
+
+
+@click.group()
+def runs() -> None:
+    """Show the runs of Nimble Jobs."""
+
+
+@runs.command(
+    "get",
+    epilog="""\b
+Examples:
+  nimble-harvester runs get run_42 --format json
+""",
+)
+@click.argument("run_id")
+@format_option("table", "json", "jsonl")
+def get(run_id: str, output: Output) -> None:
+    """Show a run of a job."""
+    with NimbleClient.from_environment() as client:
+        record = run_record(client.run(run_id))
+    if output == "json":
+        print_document("job-run", record)
+    else:
+        print_records(output, [record], one="job-run", many="job-runs", columns=_COLUMNS)
+
+
+@runs.command(
+    "list",
+    epilog="""\b
+Examples:
+  nimble-harvester runs list job_42
+""",
+)
+@click.argument("job_ids", metavar="[JOB_ID]...", nargs=-1)
+@click.option("--limit", type=click.IntRange(min=1), help="Stop after so many runs; default: all.")
+@format_option("table", "json", "jsonl")
+def list_(job_ids: tuple[str, ...], limit: int | None, output: Output) -> None:
+    """List the runs of jobs, all pages; without a job: of every job of the account."""
+    with NimbleClient.from_environment() as client:
+        records: Iterator[Record] = (run_record(run) for run in islice(_runs(client, job_ids), limit))
+        print_records(output, records, one="job-run", many="job-runs", columns=_COLUMNS)
+
+
+def _runs(client: NimbleClient, job_ids: tuple[str, ...]) -> Iterator[Run]:
+    for job_id in job_ids or client.job_ids():
+        yield from client.runs(job_id)

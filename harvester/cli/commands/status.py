@@ -1,0 +1,121 @@
+"""``status``: what is known of destinations."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harvester.cli.shared import formatting
+from harvester.cli.shared.parameters import DESTINATION, format_option, state_option
+from harvester.destination import DestinationStatus, ProblemRow, RunRow, destination_status, problem_rows
+
+
+@click.command(
+    "status",
+    epilog="""\b
+Examples:
+  nimble-harvester status ./results
+  nimble-harvester status ./results --problems
+  nimble-harvester status ./worker-1 ./worker-2 --format json
+""",
+)
+@click.argument("dest", type=DESTINATION, nargs=-1, required=True)
+@click.option("--runs", type=click.IntRange(0), default=5, show_default=True, help="How many runs to show.")
+@click.option("--problems", is_flag=True, help="Also every known problem: its object, cause, and quarantined bytes.")
+@state_option
+@format_option("table", "json")
+def status_command(*, dest: tuple[Path, ...], runs: int, problems: bool, state_dir: Path | None, output: str) -> None:
+    """Show what is known of each DEST.
+
+    Its source, last runs, counts, known problems, the newest object, and the run that holds it. Several are added up.
+    """
+    found = [destination_status(each, state_dir=state_dir, runs=runs) for each in dest]
+    if output == "json":
+        documents = [status.as_document() for status in found]
+        if problems:
+            for each, document in zip(dest, documents, strict=True):
+                document["known_problems"] = [_problem(row) for row in problem_rows(each, state_dir=state_dir)]
+        print(
+            json.dumps(
+                documents[0]
+                if len(documents) == 1
+                else {"schema": "nimble-harvester/status-list/v1", "destinations": documents, "total": _total(found)},
+                indent=2,
+            )
+        )
+        return
+    for number, (each, status) in enumerate(zip(dest, found, strict=True)):
+        print(("\n" if number else "") + _render(status))
+        if problems and status.problems:
+            print("every known problem:")
+            for row in problem_rows(each, state_dir=state_dir):
+                print("\n".join(_problem_lines(row)))
+    if len(found) > 1:
+        total = _total(found)
+        print(
+            f"\ntogether: {total['landed']:,} landed ({total['evicted']:,} evicted), "
+            f"{formatting.size(total['bytes'])} here"
+        )
+
+
+def _total(found: list[DestinationStatus]) -> dict[str, int]:
+    return {name: sum(status.totals[name] for status in found) for name in found[0].totals}
+
+
+def _render(status: DestinationStatus) -> str:
+    totals = status.totals
+    evicted, size = f"({totals['evicted']:,} evicted)", formatting.size(totals["bytes"])
+    landed = f"{formatting.count(totals['landed'], 'object')} {evicted}, {size} here"
+    lines = [
+        f"{status.destination} is the copy of {status.source}",
+        f"  landed    {landed}, up to sequence number {status.last_seq:,}",
+    ]
+    if status.newest is not None:
+        lines.append(f"  newest    {status.newest.path}, {formatting.moment(status.newest.landed_at)}")
+    if totals["source_gone"]:
+        lines.append(f"  gone      {totals['source_gone']:,} no longer in the source, kept here")
+    if status.problems:
+        told = ", ".join(f"{number:,} {reason.replace('_', ' ')}" for reason, number in status.problems.items())
+        lines.append(f"  problems  {told}")
+    if status.holder is not None:
+        since = formatting.moment(status.holder.since)
+        lines.append(f"  held by   process {status.holder.process} on {status.holder.host} since {since}")
+    lines.extend(_run_line(run, held=status.holder is not None and run is status.runs[0]) for run in status.runs)
+    return "\n".join(lines)
+
+
+def _run_line(run: RunRow, *, held: bool) -> str:
+    begun = f"  run {run.run:<5} {formatting.moment(run.started_at)}"
+    if run.ended_at is None:
+        return f"{begun}  {'works' if held else 'was killed'}"
+    counts = json.loads(run.report)["counts"] if run.report else {}
+    told = ", ".join(
+        f"{number:,} {name.replace('_', ' ')}" for name, number in counts.items() if number and name != "listed"
+    )
+    return f"{begun}  exit {run.exit_code}  {told or 'nothing listed'}"
+
+
+def _problem(row: ProblemRow) -> dict[str, Any]:
+    return {
+        "key": row.key,
+        "outcome": row.outcome,
+        "reason": row.reason,
+        "detail": row.detail,
+        "first_run": row.first_run,
+        "last_run": row.run,
+        "path": row.path,
+    }
+
+
+def _problem_lines(row: ProblemRow) -> Iterator[str]:
+    yield f"  {formatting.shown(row.key)}"
+    met = f"in run {row.run}" if row.run == row.first_run else f"since run {row.first_run}, last in run {row.run}"
+    yield f"      {row.outcome}: {row.reason.replace('_', ' ')}, met {met}"
+    if row.detail:
+        yield f"      {row.detail}"
+    if row.path is not None:
+        yield f"      its bytes: {formatting.shown(row.path)}"

@@ -1,0 +1,152 @@
+"""``sync``: bring results home."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+import time
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+
+from harvester.api import sync
+from harvester.cli.shared import formatting
+from harvester.cli.shared.output import print_event, print_report
+from harvester.cli.shared.parameters import DESTINATION, LOCATION, MOMENT, format_option, store_options
+from harvester.cli.shared.progress import Progress, log_option
+from harvester.cli.shared.signals import stop_signals
+from harvester.cli.shared.sync_options import Landing, landing_options
+from harvester.cli.shared.sync_output import render_report, unstarted_report, write_report
+from harvester.errors import DestinationUnusable, HarvesterError, UsageError
+from harvester.location import Location
+from harvester.sessions import StoreSettings
+from harvester.storage import similar_key
+from harvester.transfer import ObjectEvent, Observer, SyncOptions, SyncReport
+
+
+@click.command(
+    "sync",
+    epilog="""\b
+Examples:
+  nimble-harvester sync s3://my-bucket/nimble-results/ ./results
+  nimble-harvester sync gs://my-bucket/results/ ./results --include '*.gz'
+  nimble-harvester sync s3://my-bucket/results/ ./results --schema price.json
+  nimble-harvester sync s3://my-bucket/results/ ./out --since 24h --dry-run
+  nimble-harvester sync s3://my-bucket/results/ ./results --report run.json
+""",
+)
+@click.argument("location", type=LOCATION)
+@click.argument("dest", type=DESTINATION)
+@click.option("--dry-run", is_flag=True, help="Show what would be fetched; write nothing.")
+@click.option("--since", type=MOMENT, help="Only objects modified since, e.g. 24h or 2026-01-31T00:00:00Z.")
+@click.option("--until", type=MOMENT, help="Only objects modified before.")
+@click.option("--max-objects", type=click.IntRange(1), metavar="N", help="Stop after fetching this many.")
+@landing_options
+@click.option(
+    "--fail-on",
+    type=click.Choice(["any", "new"]),
+    default="any",
+    show_default=True,
+    help="Which problems make the run exit 3.",
+)
+@click.option("--fail-on-empty", is_flag=True, help="Exit 9 when there is no result at all.")
+@click.option("--fail-on-upstream-error", is_flag=True, help="Exit 3 when an envelope says that its task failed.")
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the JSON report here, however the run ends.",
+)
+@log_option
+@format_option("table", "json", "jsonl")
+@store_options
+def sync_command(
+    *,
+    location: Location,
+    dest: Path,
+    dry_run: bool,
+    since: float | None,
+    until: float | None,
+    landing: Landing,
+    settings: StoreSettings,
+    output: Literal["table", "json", "jsonl"],
+    report: Path | None,
+    progress: Progress,
+    **more: Any,
+) -> int:
+    """Bring every result under LOCATION home to DEST.
+
+    Fetches what is new or changed at the source, missing or altered here; decompresses and validates it; accounts for
+    every object. LOCATION is s3://, gs:// or file://; DEST is a directory, bound to its LOCATION by the first run.
+    """
+    if report is not None and not report.absolute().parent.is_dir():
+        raise UsageError(
+            f"cannot write the report {report}",
+            cause="its folder does not exist",
+            next_step=f"mkdir -p {report.parent}",
+        )
+    if since is not None and until is not None and since >= until:
+        raise UsageError(
+            "--since is not before --until", cause="nothing can be modified after the one and before the other"
+        )
+    started_at = time.time()
+    try:
+        options = landing()
+        selection = dataclasses.replace(options.selection, since=since, until=until)
+        options = dataclasses.replace(options, selection=selection, dry_run=dry_run, **more)
+        result = _run(location, dest, options, settings, output, progress)
+    except HarvesterError as error:
+        result = unstarted_report(location, dest, error, started_at, dry_run=dry_run)
+    finally:
+        progress.clear()
+    unwritten = None if report is None else _write(report, result)
+    if output != "table" or result.run or result.error is None:
+        print_report(result, output, render_report)
+    if result.error is None and not result.counts.listed:
+        _tell_similar(location, dest, settings, progress)
+    if unwritten is not None and result.error is not None:
+        progress.say("warning", str(unwritten).replace("\n", "; "))
+    elif unwritten is not None:
+        result = dataclasses.replace(result, error=unwritten, exit_code=unwritten.exit_code)
+    progress.tell_end(result.error)
+    return int(result.exit_code)
+
+
+def _write(path: Path, report: SyncReport) -> DestinationUnusable | None:
+    """Write the report; return why it could not be, which shall not hide how the run itself went."""
+    try:
+        write_report(path, report)
+    except DestinationUnusable as error:
+        return error
+    return None
+
+
+def _tell_similar(location: Location, dest: Path, settings: StoreSettings, progress: Progress) -> None:
+    """Say, of an empty location, whether keys begin with its name: a slash may have been meant otherwise."""
+    similar = similar_key(location, settings)
+    if similar is not None:
+        wider, name = location.above(), location.prefix.rstrip("/").rpartition("/")[2]
+        progress.say(
+            "warning",
+            f"there are keys such as {formatting.shown(similar)}, which {location} does not hold; to have them:\n"
+            f"  nimble-harvester sync {wider} {dest} --include {shlex.quote(name + '*')}",
+        )
+
+
+def _run(
+    location: Location, dest: Path, options: SyncOptions, settings: StoreSettings, output: str, progress: Progress
+) -> SyncReport:
+    with stop_signals() as received:
+        observer = Observer(
+            progress=progress.show,
+            event=print_event if output == "jsonl" else _print_plan if options.dry_run and output == "table" else None,
+            warning=lambda message: progress.say("warning", message),
+            stop_signal=received,
+        )
+        return sync(location, dest, options, settings=settings, observer=observer)
+
+
+def _print_plan(event: ObjectEvent) -> None:
+    if event.outcome == "not_attempted":
+        print(f"would fetch {event.key} -> {event.path} ({event.reason})")

@@ -1,0 +1,63 @@
+"""``verify``: is everything still as it was landed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from harvester.cli.shared import formatting
+from harvester.cli.shared.parameters import DESTINATION, format_option, state_option, store_options
+from harvester.destination import Mark, Verification
+from harvester.sessions import StoreSettings
+
+
+@click.command(
+    "verify",
+    epilog="""\b
+Marks:
+  = same       - missing here   + not in the manifest
+  * differs    ! unreadable     . evicted
+\b
+Examples:
+  nimble-harvester verify ./results
+  nimble-harvester verify ./results --remote --combined
+""",
+)
+@click.argument("dest", type=DESTINATION)
+@click.option("--remote", is_flag=True, help="Hold it against the source's listing too.")
+@click.option("--combined", is_flag=True, help="Print every path with its mark, also those that are the same.")
+@state_option
+@format_option("table", "json")
+@store_options
+def verify_command(
+    *, dest: Path, remote: bool, combined: bool, state_dir: Path | None, output: str, settings: StoreSettings
+) -> int:
+    """Hold every landed file of DEST against its manifest.
+
+    Reads every file. Any difference exits 7; sync fetches again what is missing or differs.
+    """
+    verification = Verification(dest, remote=remote, state_dir=state_dir, settings=settings)
+    entries = []
+    for mark, path, detail in verification:
+        if output == "json":
+            if combined or mark not in (Mark.SAME, Mark.EVICTED):
+                entries.append({"mark": mark.value, "path": path, "detail": detail})
+        elif combined:
+            print(f"{mark.value} {formatting.shown(path)}")
+        elif mark not in (Mark.SAME, Mark.EVICTED):
+            print(f"{mark.value} {formatting.shown(path)}  ({detail})")
+    report = verification.report()
+    if output == "json":
+        print(json.dumps({**report.as_document(), "entries": entries}, indent=2))
+    else:
+        told = [f"{number:,} {mark.name.lower()}" for mark in Mark if (number := report.counts.get(mark, 0))]
+        click.echo(f"{dest}: {', '.join(told) or 'nothing has landed'}", err=combined)
+    if verification.holder is not None and report.exit_code:
+        click.echo(
+            f"warning: process {verification.holder.process} works on {dest}: what it lands meanwhile can show as a "
+            "difference; verify again when it has ended",
+            err=True,
+        )
+    return int(report.exit_code)

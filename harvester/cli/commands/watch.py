@@ -1,0 +1,173 @@
+"""``watch``: results come home because they arrive."""
+
+from __future__ import annotations
+
+import functools
+import time
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from harvester.api import watch
+from harvester.cli.shared.arrivals import render_landing
+from harvester.cli.shared.output import print_event, print_report
+from harvester.cli.shared.parameters import DESTINATION, DIRECTORY, DURATION, LOCATION, format_option, store_options
+from harvester.cli.shared.progress import Progress, log_option
+from harvester.cli.shared.signals import stop_signals
+from harvester.cli.shared.sync_options import Landing, landing_options
+from harvester.errors import UsageError
+from harvester.events import ListingWatchOptions, QueueWatchOptions, WatchReport
+from harvester.location import Location
+from harvester.sessions import StoreSettings
+from harvester.transfer import Observer, SyncReport
+
+_DEFAULT_INTERVAL = 30.0
+
+
+@click.command(
+    "watch",
+    epilog="""\b
+Examples:
+  nimble-harvester watch s3://my-bucket/results/ ./results --every 30s
+  nimble-harvester watch s3://my-bucket/results/ ./results --once
+  nimble-harvester watch s3://my-bucket/results/ ./worker-1 --queue https://sqs.eu-west-1.amazonaws.com/111122223333/results
+  nimble-harvester watch gs://my-bucket/results/ ./results --queue projects/my-project/subscriptions/results
+""",
+)
+@click.argument("location", type=LOCATION)
+@click.argument("dest", type=DESTINATION)
+@click.option("--every", type=DURATION, help="List LOCATION this often.  [default: 30s]")
+@click.option(
+    "--queue",
+    metavar="QUEUE",
+    help="Take the bucket's events from this SQS queue (URL or ARN) or Pub/Sub subscription, instead of listing.",
+)
+@click.option("--once", is_flag=True, help="End after one look, or when the queue has nothing more to give.")
+@click.option("--idle-exit", type=DURATION, help="End when nothing has come for this long, e.g. 10m.")
+@click.option(
+    "--lease",
+    type=DURATION,
+    default="2m",
+    show_default=True,
+    help="How long a message is kept from other workers; extended while it is worked on.",
+)
+@click.option(
+    "--beside",
+    type=DIRECTORY,
+    multiple=True,
+    metavar="DEST",
+    help="DEST of another worker on the same queue: what lies there is not landed here; may be repeated.",
+)
+@click.option(
+    "--foreign",
+    type=click.Choice(["leave", "delete"]),
+    default="leave",
+    show_default=True,
+    help="What to do with messages about another bucket or prefix.",
+)
+@landing_options
+@log_option
+@format_option("table", "json", "jsonl")
+@store_options
+def watch_command(
+    *,
+    location: Location,
+    dest: Path,
+    every: float | None,
+    queue: str | None,
+    once: bool,
+    idle_exit: float | None,
+    lease: float,
+    beside: tuple[Path, ...],
+    foreign: Literal["leave", "delete"],
+    landing: Landing,
+    settings: StoreSettings,
+    output: Literal["table", "json", "jsonl"],
+    progress: Progress,
+) -> int:
+    """Bring results home as they arrive, until stopped.
+
+    Lists LOCATION every 30 seconds; with --queue it lists nothing and works off the bucket's event notifications. DEST
+    is held all the time. Any number of `watch --queue`, each with a DEST of its own, may share one queue.
+    """
+    _check_only_with_queue(queue)
+    watching: ListingWatchOptions | QueueWatchOptions
+    if queue is None:
+        watching = ListingWatchOptions(_DEFAULT_INTERVAL if every is None else every, once, idle_exit)
+    elif every is None:
+        watching = QueueWatchOptions(queue, lease, foreign, beside, once, idle_exit)
+    else:
+        raise UsageError(
+            "--every and --queue exclude each other",
+            cause="with a queue nothing is listed; what a lost event has left behind is found by sync",
+            next_step="run nimble-harvester sync LOCATION DEST now and then, while the watch is stopped",
+        )
+    with stop_signals() as received:
+        observer = Observer(
+            progress=progress.show,
+            event=functools.partial(print_event, at_once=True) if output == "jsonl" else None,
+            warning=lambda message: progress.say("warning", message),
+            stop_signal=received,
+        )
+        report = watch(
+            location,
+            dest,
+            landing(),
+            watching=watching,
+            settings=settings,
+            observer=observer,
+            looked=lambda look: _tell(look, progress),
+        )
+    progress.clear()
+    if report.landing.runs or output != "table":
+        print_report(report, output, _render)
+    progress.tell_end(report.landing.error)
+    return int(report.landing.exit_code)
+
+
+def _check_only_with_queue(queue: str | None) -> None:
+    context = click.get_current_context()
+    for name in ("lease", "beside", "foreign"):
+        # Variables may be set for every watch of a machine; what is typed is meant for this one.
+        if queue is None and context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            raise UsageError(
+                f"--{name} is about the messages of a queue",
+                cause="without --queue the location is listed, and there are none",
+                next_step=f"add --queue QUEUE, or leave out --{name}",
+            )
+
+
+def _tell(look: SyncReport, progress: Progress) -> None:
+    if look.idle or look.error is not None:
+        return
+    counts = look.counts
+    moment = time.strftime("%H:%M:%S")
+    progress.say(
+        "info", f"{moment} {counts.landed:,} landed, {counts.quarantined:,} quarantined, {counts.failed:,} failed"
+    )
+
+
+def _render(report: WatchReport) -> str:
+    lines = []
+    messages = report.messages
+    if report.queue is not None:
+        parts = [
+            f"{number:,} {name}"
+            for name, number in (
+                ("deleted", messages.deleted),
+                ("left", messages.left),
+                ("released", messages.released),
+                ("not finished", messages.lost),
+            )
+            if number or name == "deleted"
+        ]
+        lines.append(f"{messages.received:,} messages received: {', '.join(parts)}")
+        lines.extend(f"  left: {number:,} × {reason}" for reason, number in messages.left_by_reason)
+        for name, number in messages.other_events:
+            lines.append(f"  announce no object: {number:,} × {name if name.isprintable() else '?'}")
+        if messages.beside:
+            lines.append(f"  landed by another worker: {messages.beside:,}")
+        if messages.gone:
+            lines.append(f"  announced and gone: {messages.gone:,}")
+    return "\n".join([*lines, render_landing(report.landing)])

@@ -1,0 +1,1 @@
+"""Options, output, progress and next steps that several verbs use."""

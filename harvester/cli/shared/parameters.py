@@ -1,0 +1,191 @@
+"""Parameters that several verbs share, and the types of their values."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+import re
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from harvester.errors import UsageError
+from harvester.location import Location, parse_location
+from harvester.retry import RetryPolicy
+from harvester.sessions import StoreSettings
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d|w)\Z")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]i?)?B?\Z", re.IGNORECASE)
+_BYTES = {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+
+
+class LocationType(click.ParamType[Location]):
+    """``s3://bucket/prefix/``, ``gs://…`` or ``file:///…``."""
+
+    name = "location"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Location:  # noqa: ARG002  # click's signature
+        """Parse it; a UsageError passes through, it has its own three lines."""
+        return value if isinstance(value, Location) else parse_location(value)
+
+
+class DestinationType(click.Path):
+    """A directory here; a bucket in its place is a mistake."""
+
+    name = "directory"
+
+    def __init__(self) -> None:
+        """Take any path."""
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path; a UsageError passes through, it has its own three lines."""
+        if re.match(r"(?i)(s3|gs|gcs|file)://", str(value)):
+            raise UsageError(
+                f"not a directory: {value!r}",
+                cause="DEST is a directory of this machine",
+                next_step="name a directory, e.g. ./results",
+            )
+        if str(value) == "":
+            # An unset variable of a script; a path it would be the current directory.
+            raise UsageError("DEST is empty", next_step="name a directory, e.g. ./results, or . for this one")
+        return super().convert(value, param, ctx)
+
+
+class DurationType(click.ParamType[float]):
+    """``90s``, ``15m``, ``24h``, ``7d``, ``2w``: seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return seconds."""
+        if isinstance(value, float):
+            return value
+        found = _DURATION.match(str(value).strip())
+        if found is None:
+            self.fail(f"{value!r} is not a duration; write for example 90s, 15m, 24h or 7d", param, ctx)
+        return float(found[1]) * _SECONDS[found[2]]
+
+
+class MomentType(click.ParamType[float]):
+    """An RFC 3339 time, or a duration before now: seconds since the epoch."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return seconds since the epoch."""
+        if isinstance(value, float):
+            return value
+        text = str(value).strip()
+        found = _DURATION.match(text)
+        if found is not None:
+            return time.time() - float(found[1]) * _SECONDS[found[2]]
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            self.fail(f"{value!r} is not a time; write 2026-01-31T12:00:00Z, or 24h for a day ago", param, ctx)
+        # A time without a zone is taken as UTC, as the clouds show theirs.
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+class SizeType(click.ParamType[int]):
+    """``500``, ``10MB``, ``2GiB``: bytes."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return bytes."""
+        if isinstance(value, int):
+            return value
+        found = _SIZE.match(str(value).strip())
+        if found is None:
+            self.fail(f"{value!r} is not a size; write for example 500, 10MB or 2GiB", param, ctx)
+        return int(float(found[1]) * _BYTES.get((found[2] or "").lower(), 1))
+
+
+LOCATION = LocationType()
+DURATION = DurationType()
+MOMENT = MomentType()
+SIZE = SizeType()
+DIRECTORY = click.Path(path_type=Path)
+DESTINATION = DestinationType()
+
+
+def store_options(command: _Command) -> _Command:
+    """Add the options of how a bucket is reached; the command receives one ``settings``."""
+
+    @functools.wraps(command)
+    def with_settings(**values: Any) -> Any:
+        settings = StoreSettings(
+            endpoint_url=_endpoint(values.pop("endpoint_url")),
+            profile=values.pop("profile"),
+            region=values.pop("region"),
+            request_payer=values.pop("request_payer"),
+            expected_bucket_owner=values.pop("expected_bucket_owner"),
+            retry=_retry_policy(values.pop("retries"), values.pop("stall_timeout")),
+        )
+        return command(settings=settings, **values)
+
+    for option in (
+        click.option(
+            "--stall-timeout",
+            type=DURATION,
+            metavar="TIME",
+            help="Break off what stands still so long.  [default: 15s]",
+        ),
+        click.option(
+            "--retries", type=click.IntRange(0, 100), metavar="N", help="Further attempts at a request.  [default: 5]"
+        ),
+        click.option("--expected-bucket-owner", metavar="ACCOUNT", help="Refuse a bucket of any other AWS account."),
+        click.option("--request-payer", is_flag=True, help="Pay for requests to a requester-pays bucket."),
+        click.option("--region", metavar="REGION", help="AWS region; a wrong one is corrected by itself."),
+        click.option("--profile", metavar="NAME", help="AWS profile, instead of AWS_PROFILE."),
+        click.option("--endpoint-url", metavar="URL", help="S3-compatible endpoint, instead of AWS_ENDPOINT_URL."),
+    ):
+        option(with_settings)
+    return with_settings  # type: ignore[return-value]  # the same command, with options of its own
+
+
+def _retry_policy(retries: int | None, timeout: float | None) -> RetryPolicy:
+    policy = RetryPolicy()
+    if retries is not None:
+        attempts = retries + 1
+        # More attempts need more time, or the limit in seconds would void them.
+        patience = policy.seconds * max(1.0, attempts / policy.attempts)
+        policy = dataclasses.replace(policy, attempts=attempts, seconds=patience)
+    if timeout is not None:
+        seconds = max(1, math.ceil(timeout))
+        policy = dataclasses.replace(policy, connect_seconds=seconds, stall_seconds=seconds)
+    return policy
+
+
+def _endpoint(url: str | None) -> str | None:
+    if url is not None and not re.match(r"https?://[^/]", url):
+        raise UsageError(
+            f"not an endpoint: {url!r}",
+            cause="it starts with http:// or https://",
+            next_step="--endpoint-url http://127.0.0.1:9000",
+        )
+    return url
+
+
+def state_option(command: _Command) -> _Command:
+    """Add ``--state-dir``."""
+    return click.option(
+        "--state-dir", type=DIRECTORY, metavar="DIR", help="Where the manifest lies, instead of DEST/.nimble-harvester."
+    )(command)
+
+
+def format_option(*formats: str) -> Callable[[_Command], _Command]:
+    """Add ``--format``, the first of ``formats`` being the default."""
+    return click.option(
+        "--format", "output", type=click.Choice(formats), default=formats[0], show_default=True, help="How to print."
+    )

@@ -1,0 +1,174 @@
+"""What the policy commands share: the contract's options, reading documents, errors in the program's
+words."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from harvester.errors import IntegrityError, UsageError
+
+if TYPE_CHECKING:
+    from policies import AccessContract, Place, PolicyDocument
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+STANDARD_INPUT = "-"
+_KINDS = {"s3": "s3", "kms": "s3", "gcs": "gs"}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What the contract's options say."""
+
+    mode: str
+    """The delivery mode."""
+    cloud: str | None
+    """The cloud; None for that of the document."""
+    bucket: str
+    """The bucket's name."""
+    prefixes: dict[str, str | None]
+    """The prefixes as given."""
+    kms_key: str | None
+    """The ARN of the bucket's key."""
+    principal: str | None
+    """Another principal than Nimble's documented one."""
+    region: str
+    """The bucket's region, or empty."""
+    account: str
+    """The bucket's account, or empty."""
+
+    def resolve(self, kind: str = "s3") -> tuple[AccessContract, Place]:
+        """Return the contract and the place; ``kind`` is that of the document, for when no cloud was
+        named."""
+        from policies import contract, place
+
+        with policy_errors():
+            found = contract(self.mode, self.cloud or _KINDS[kind], principal=self.principal)
+            return found, place(
+                found,
+                self.bucket,
+                prefixes=self.prefixes,
+                key_arn=self.kms_key,
+                region=self.region,
+                account=self.account,
+            )
+
+
+def target_options(command: Command) -> Command:
+    """Add the options that say which contract is to hold where; the command takes them as ``target``."""
+    options = [
+        click.option("--mode", type=click.Choice(["async", "jobs"]), required=True, help="The delivery mode."),
+        click.option("--bucket", required=True, metavar="NAME", help="The bucket's name."),
+        click.option(
+            "--prefix",
+            metavar="PREFIX",
+            help="async: where results are delivered. Default: the whole bucket.",
+        ),
+        click.option("--input", "input_prefix", metavar="PREFIX", help="jobs: where the input lies. Default: input/."),
+        click.option(
+            "--output",
+            "output_prefix",
+            metavar="PREFIX",
+            help="jobs: where results go. Default: output/. With one of the two given, the other stays shut.",
+        ),
+        click.option("--kms-key", metavar="ARN", help="The customer-managed key that encrypts the bucket."),
+        click.option("--principal", metavar="ARN", help="Another principal than the one Nimble documents."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def target_of(options: dict[str, Any]) -> Target:
+    """Take the contract's options out of a command's options."""
+    prefixes = {
+        "prefix": options.pop("prefix"),
+        "input": options.pop("input_prefix"),
+        "output": options.pop("output_prefix"),
+    }
+    return Target(
+        options.pop("mode"),
+        options.pop("cloud", None),
+        options.pop("bucket"),
+        prefixes,
+        options.pop("kms_key"),
+        options.pop("principal"),
+        options.pop("region", None) or "",
+        options.pop("account", None) or "",
+    )
+
+
+@contextmanager
+def policy_errors() -> Iterator[None]:
+    """Turn the errors of the policies package into the program's own, each with its exit code."""
+    from policies import ContractError, PolicyError
+
+    try:
+        yield
+    except ContractError as error:
+        raise UsageError(error.what, cause=error.cause, next_step=error.next_step) from error
+    except PolicyError as error:
+        raise IntegrityError(error.what, cause=error.cause, next_step=error.next_step) from error
+
+
+def read_text(source: str) -> bytes:
+    """Return what a file holds, or standard input for ``-``; raises UsageError when it cannot be read."""
+    if source == STANDARD_INPUT:
+        return sys.stdin.buffer.read()
+    if "://" in source:
+        raise UsageError(
+            f"not a file: {source}",
+            cause="this command takes a saved policy document",
+            next_step="aws s3api get-bucket-policy --bucket BUCKET --query Policy --output text >policy.json",
+        )
+    try:
+        return Path(source).read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"cannot read {source}", cause=error.strerror or str(error), next_step=f"ls -l {source}"
+        ) from error
+
+
+def parse_document(text: bytes, source: str, kind: str | None) -> PolicyDocument:
+    """Read a document, or a bare statement; raises IntegrityError with the place of the problem."""
+    with policy_errors():
+        return parse_raw(text, source, kind)
+
+
+def parse_raw(text: bytes, source: str, kind: str | None) -> PolicyDocument:
+    """Read a document, or a bare statement; raises the errors of the policies package."""
+    from policies import parse
+
+    name = "standard input" if source == STANDARD_INPUT else source
+    return parse(text, kind=kind, source=name, fragment=True)  # type: ignore[arg-type]  # click checked the choice
+
+
+kind_option = click.option(
+    "--kind", type=click.Choice(["s3", "kms", "gcs"]), help="What the document is. Default: as it looks."
+)
+cloud_option = click.option("--cloud", type=click.Choice(["s3", "gs"]), help="The cloud. Default: the document's.")
+
+
+def say(text: str = "") -> None:
+    """Tell the person something; data goes to standard output, this does not."""
+    click.echo(text, err=True)
+
+
+def say_place(contract: AccessContract, place: Place) -> None:
+    """Tell whom the contract admits, and where, prefixes as they were understood."""
+    say(f"{contract.mode} on {contract.cloud}: {contract.principal}")
+    if contract.principal_inferred:
+        say("  not the principal Nimble documents")
+    for name in place.prefixes:
+        say(f"  {name}: {place.url(name)}{'' if place.prefixes[name] else ' (the whole bucket)'}")
+    for role in contract.prefixes:
+        if role.name not in place.prefixes:
+            say(f"  {role.name}: none given, none opened")
+    if place.key_arn:
+        say(f"  key: {place.key_arn}")

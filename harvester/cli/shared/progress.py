@@ -1,0 +1,115 @@
+"""Tell people how a long work goes: a bar on a terminal, else a line every 30 s; as JSON lines for containers."""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from harvester.cli.shared import formatting
+from harvester.errors import HarvesterError
+from harvester.transfer import SyncProgress
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+_LINE_SECONDS = 30.0
+_RATE_SECONDS = 5.0
+
+
+def log_option(command: _Command) -> _Command:
+    """Add ``--log-format``; the command receives one ``progress``."""
+
+    @functools.wraps(command)
+    def with_progress(*, log_format: str, **values: Any) -> Any:
+        return command(progress=Progress(as_json=log_format == "json"), **values)
+
+    click.option(
+        "--log-format",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        help="Form of messages on standard error.",
+    )(with_progress)
+    return with_progress  # type: ignore[return-value]  # the same command, with an option of its own
+
+
+class Progress:
+    """Writes to standard error."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        """Write JSON lines when asked to, else a bar on a terminal, else plain lines now and then."""
+        self._as_json = as_json
+        self._bar = sys.stderr.isatty() and not as_json
+        self._told_at = time.monotonic()
+        self._drawn = False
+        self._samples: list[SyncProgress] = []
+
+    def show(self, progress: SyncProgress) -> None:
+        """Take note of how far the work is."""
+        self._samples.append(progress)
+        while len(self._samples) > 2 and progress.at - self._samples[0].at > _RATE_SECONDS:
+            self._samples.pop(0)
+        if self._bar:
+            self._draw(progress)
+        elif progress.at - self._told_at >= _LINE_SECONDS:
+            self._told_at = progress.at
+            self.say("info", self._line(progress))
+
+    def say(self, level: str, message: str) -> None:
+        """Write one message."""
+        self.clear()
+        if self._as_json:
+            stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+            print(json.dumps({"time": stamp, "level": level, "message": message}), file=sys.stderr, flush=True)
+        else:
+            prefix = f"{level}: " if level in ("warning", "error") else ""
+            print(prefix + message, file=sys.stderr, flush=True)
+
+    def tell_end(self, error: HarvesterError | None) -> None:
+        """Say in JSON what ended the work, if anything did; else raise it, for the program to tell as it tells all."""
+        if error is None:
+            return
+        if not self._as_json:
+            raise error
+        self.say("error", str(error).replace("\n", "; "))
+
+    def clear(self) -> None:
+        """Remove the bar."""
+        if self._drawn:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+            self._drawn = False
+
+    def _rate(self) -> tuple[float, float]:
+        first, last = self._samples[0], self._samples[-1]
+        elapsed = max(last.at - first.at, 1e-9)
+        return (last.settled - first.settled) / elapsed, (last.bytes_fetched - first.bytes_fetched) / elapsed
+
+    def _line(self, progress: SyncProgress) -> str:
+        if not progress.listed:
+            return "listing"
+        objects, fetched = self._rate() if len(self._samples) > 1 else (0.0, 0.0)
+        total = f"{progress.listed:,}{'' if progress.listing_done else '+'}"
+        line = f"{progress.settled:,} of {total} objects, {objects:,.0f}/s, {formatting.size(int(fetched))}/s"
+        if progress.listing_done and objects > 0:
+            line += f", {formatting.duration((progress.listed - progress.settled) / objects)} left"
+        if progress.problems:
+            line += f", {formatting.count(progress.problems, 'problem')}"
+        return line
+
+    def _draw(self, progress: SyncProgress) -> None:
+        import shutil
+
+        width = shutil.get_terminal_size().columns
+        line = self._line(progress)
+        room = width - len(line) - 4
+        if room >= 8 and progress.listing_done and progress.listed:
+            filled = room * progress.settled // progress.listed
+            line = f"[{'#' * filled}{'.' * (room - filled)}] {line}"
+        sys.stderr.write("\r\x1b[K" + line[: width - 1])
+        sys.stderr.flush()
+        self._drawn = True

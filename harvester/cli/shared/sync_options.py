@@ -1,0 +1,126 @@
+"""The options of how results land, for every verb that brings some home."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import click
+
+from harvester.cli.shared.parameters import SIZE, state_option
+from harvester.errors import UsageError
+from harvester.results import ResultOptions, Validation
+from harvester.transfer import Selection, SyncOptions
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+Landing = Callable[[], SyncOptions]
+"""Returns what was chosen, reading the schema file. Raises UsageError; a verb with a report wants that told there."""
+
+
+def landing_options(command: _Command) -> _Command:
+    """Add the options; the command receives one ``landing``."""
+
+    @functools.wraps(command)
+    def with_landing(**values: Any) -> Any:
+        chosen = {name: values.pop(name) for name in _CHOICES}
+        return command(landing=functools.partial(_options, **chosen), **values)
+
+    for option in (
+        state_option,
+        click.option(
+            "--on-change",
+            type=click.Choice(["replace", "keep"]),
+            default="replace",
+            show_default=True,
+            help="What to do with the older version of a changed object.",
+        ),
+        click.option(
+            "--unsafe-names",
+            type=click.Choice(["hash", "refuse"]),
+            default="hash",
+            show_default=True,
+            help="What to do with keys that cannot be a path.",
+        ),
+        click.option("--max-object-bytes", type=SIZE, help="Refuse larger objects, e.g. 500MB."),
+        click.option(
+            "--workers", type=click.IntRange(1, 256), metavar="N", help="Worker processes.  [default: one per core]"
+        ),
+        click.option(
+            "--validate",
+            type=click.Choice([validation.value for validation in Validation]),
+            default=Validation.SCHEMA.value,
+            show_default=True,
+            help="How much of each result is checked.",
+        ),
+        click.option(
+            "--schema",
+            "schema_file",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="Your JSON Schema for data.parsing.",
+        ),
+        click.option("--keep-compressed", is_flag=True, help="Land gzip as delivered, names unchanged."),
+        click.option("--exclude", multiple=True, metavar="GLOB", help="No keys that match; may be repeated."),
+        click.option(
+            "--include", multiple=True, metavar="GLOB", help="Only keys (below the prefix) that match; may be repeated."
+        ),
+    ):
+        option(with_landing)
+    return with_landing  # type: ignore[return-value]  # the same command, with options of its own
+
+
+def _options(
+    *,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    keep_compressed: bool,
+    schema_file: Path | None,
+    validate: str,
+    workers: int | None,
+    max_object_bytes: int | None,
+    unsafe_names: Literal["hash", "refuse"],
+    on_change: Literal["replace", "keep"],
+    state_dir: Path | None,
+) -> SyncOptions:
+    result = ResultOptions(
+        keep_compressed=keep_compressed, validation=Validation(validate), user_schema=_read_schema(schema_file)
+    )
+    if max_object_bytes is not None:
+        result = dataclasses.replace(result, max_content_bytes=max_object_bytes)
+    return SyncOptions(
+        selection=Selection(include, exclude),
+        result=result,
+        workers=workers or 0,
+        max_object_bytes=max_object_bytes,
+        unsafe_names=unsafe_names,
+        on_change=on_change,
+        state_dir=state_dir,
+    )
+
+
+_CHOICES = frozenset(inspect.signature(_options).parameters)
+
+
+def _read_schema(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    # Loaded only here: a run without a schema of the user's needs no parser in this process.
+    from harvester.results import ResultReader, UserSchemaError
+
+    try:
+        text = path.read_text(encoding="utf-8")
+        ResultReader(ResultOptions(user_schema=text))
+    except UserSchemaError as error:
+        error.what = f"{path}: {error.what}"
+        raise
+    except (OSError, UnicodeDecodeError) as error:
+        cause = error.strerror or str(error) if isinstance(error, OSError) else "it is not UTF-8"
+        raise UsageError(
+            f"cannot read the schema {path}", cause=cause, next_step="--schema FILE takes a JSON Schema"
+        ) from error
+    return text

@@ -1,0 +1,5 @@
+"""One local mirror of a location: paths, files, manifest, rows."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

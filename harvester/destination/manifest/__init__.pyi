@@ -1,0 +1,13 @@
+from .lock import DestinationLock as DestinationLock
+from .lock import LockHolder as LockHolder
+from .lock import read_lock_holder as read_lock_holder
+from .manifest import Manifest as Manifest
+from .manifest import SourceBinding as SourceBinding
+from .row_types import RESCUED_KEY as RESCUED_KEY
+from .row_types import KnownRow as KnownRow
+from .row_types import LandedRow as LandedRow
+from .row_types import ProblemRow as ProblemRow
+from .row_types import RunRow as RunRow
+from .row_types import VersionRow as VersionRow
+from .row_types import same_version as same_version
+from .row_types import shown_key as shown_key

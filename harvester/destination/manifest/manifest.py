@@ -1,0 +1,401 @@
+"""The manifest: what has landed, what is wrong, which runs there were.
+
+Durability: a row is written after its file was renamed into place, so no row outlives its file when the process
+dies. Against a power cut, ``barrier`` names the sequence number up to which files are known to be on the disk; what
+landed later is read again before it is trusted. Sequence numbers are reserved durably ahead of use, so that none
+is ever given twice, even when the newest rows were lost.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Self, TypeVar
+
+from harvester.destination.manifest.opening_database import open_database, open_readonly
+from harvester.destination.manifest.row_types import RESCUED_KEY, KnownRow, LandedRow, ProblemRow, RunRow, VersionRow
+from harvester.errors import ConfigurationError, DestinationUnusable, IntegrityError, UsageError
+
+_Row = TypeVar("_Row", LandedRow, KnownRow, ProblemRow)
+
+_OBJECT_COLUMNS = ", ".join(LandedRow._fields)
+_PROBLEM_COLUMNS = ", ".join(ProblemRow._fields)
+_UPSERT_OBJECT = f"INSERT OR REPLACE INTO objects({_OBJECT_COLUMNS}) VALUES ({', '.join('?' * len(LandedRow._fields))})"
+_UPSERT_PROBLEM = (
+    f"INSERT OR REPLACE INTO problems({_PROBLEM_COLUMNS}) VALUES ({', '.join('?' * len(ProblemRow._fields))})"
+)
+
+# Numbers reserved at a time: after an unclean end the rest of a block is skipped, never reused.
+_SEQUENCE_BLOCK = 1_000_000
+_CHUNK_ROWS = 2_000
+# Above every character a key can hold: an exclusive upper bound for "all keys".
+_AFTER_ALL_KEYS = "\U0010ffff\U0010ffff"
+_AFTER_RESCUED = RESCUED_KEY[:-1] + chr(ord(RESCUED_KEY[-1]) + 1)
+
+
+class SourceBinding(NamedTuple):
+    """What a destination is a copy of; another source in the same destination would mix two truths."""
+
+    url: str
+    """The location's URL."""
+    endpoint: str
+    """The endpoint, empty for the cloud's own."""
+    keep_compressed: bool
+    """Whether gzip content is landed as delivered."""
+
+
+class Manifest:
+    """The open manifest of one destination. One writer at a time (see DestinationLock), readers at any time."""
+
+    def __init__(self, path: Path, *, readonly: bool = False) -> None:
+        """Open, and unless ``readonly`` create or migrate, the manifest at ``path``.
+
+        Raises ConfigurationError when a newer program wrote it, IntegrityError when it is not a manifest, and
+        DestinationUnusable when it cannot be written.
+        """
+        self.path = path
+        try:
+            self._database = open_readonly(path) if readonly else open_database(path)
+        except sqlite3.DatabaseError as error:
+            raise _translate(error, path) from error
+        self._next_seq = 0
+        self._reserved = 0
+
+    def close(self) -> None:
+        """Close the database."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        """Return the open manifest."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the database."""
+        self.close()
+
+    # Settings
+
+    def _setting(self, name: str) -> str | None:
+        found = self._database.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
+        return None if found is None else str(found[0])
+
+    def _set(self, name: str, value: str) -> None:
+        with self._explained():
+            self._database.execute("INSERT OR REPLACE INTO settings(name, value) VALUES (?, ?)", (name, value))
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn what SQLite says of a write into this program's errors."""
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            raise _translate(error, self.path) from error
+
+    def binding(self) -> SourceBinding | None:
+        """Return what this destination is a copy of, None before the first run."""
+        stored = self._setting("source")
+        if stored is None:
+            return None
+        fields = json.loads(stored)
+        return SourceBinding(fields["url"], fields["endpoint"], fields["keep_compressed"])
+
+    def bind(self, binding: SourceBinding, destination: Path) -> None:
+        """Bind the destination to its source. Raises UsageError when it is bound to another, see ``check_binding``."""
+        self.check_binding(binding, destination)
+        fields = {"url": binding.url, "endpoint": binding.endpoint, "keep_compressed": binding.keep_compressed}
+        self._set("source", json.dumps(fields))
+
+    def check_binding(self, binding: SourceBinding, destination: Path) -> None:
+        """Raise UsageError when the destination is bound to another source, or names its files differently.
+
+        A destination in which nothing was ever landed or found wrong holds no truth that could be mixed: whoever
+        mistyped a bucket's name may try again.
+        """
+        bound = self.binding()
+        if bound is None or (self.is_empty() and next(self.problems(), None) is None):
+            return
+        if bound.url != binding.url:
+            raise UsageError(
+                f"{destination} already is the copy of {bound.url}",
+                cause=f"{binding.url} would be mixed into it",
+                next_step="give every source a destination of its own",
+            )
+        if bound.keep_compressed != binding.keep_compressed:
+            kept = "with" if bound.keep_compressed else "without"
+            raise UsageError(
+                f"{destination} was made {kept} --keep-compressed",
+                cause="landed files would change their names",
+                next_step=f"run {kept} --keep-compressed, or use another destination",
+            )
+
+    # Runs and sequence numbers
+
+    def begin_run(self) -> int:
+        """Start a run and return its number. Raises DestinationUnusable when the disk is full."""
+        with self._explained():
+            self._database.execute("BEGIN IMMEDIATE")
+            (run,) = self._database.execute("SELECT coalesce(max(run), 0) + 1 FROM runs").fetchone()
+            self._database.execute("INSERT INTO runs(run, started_at) VALUES (?, ?)", (run, time.time()))
+            self._next_seq = max(self.last_seq(), int(self._setting("reserved") or 0)) + 1
+            self._reserved = self._next_seq - 1
+            self._database.execute("COMMIT")
+        return int(run)
+
+    def forget_run(self, run: int) -> None:
+        """Drop the record of a run that landed nothing; the next run takes its number."""
+        with self._explained():
+            self._database.execute("DELETE FROM runs WHERE run = ?", (run,))
+
+    def end_run(self, run: int, exit_code: int, report: str) -> None:
+        """Record how a run ended, and give back the sequence numbers it did not use."""
+        with self._explained():
+            self._database.execute("BEGIN IMMEDIATE")
+            self._database.execute(
+                "UPDATE runs SET ended_at = ?, exit_code = ?, report = ? WHERE run = ?",
+                (time.time(), exit_code, report, run),
+            )
+            if self._reserved >= self._next_seq:
+                self._set("reserved", str(self._next_seq - 1))
+            self._database.execute("COMMIT")
+
+    def runs(self, limit: int = 10) -> list[RunRow]:
+        """Return the newest runs, newest first."""
+        found = self._database.execute(
+            "SELECT run, started_at, ended_at, exit_code, report FROM runs ORDER BY run DESC LIMIT ?", (limit,)
+        )
+        return [RunRow(*row) for row in found]
+
+    def last_seq(self) -> int:
+        """Return the highest sequence number in use, 0 when nothing has landed."""
+        (found,) = self._database.execute("SELECT coalesce(max(seq), 0) FROM objects").fetchone()
+        return int(found)
+
+    def reserve_seqs(self) -> None:
+        """See to it that there are numbers for what lands next: once it has, the disk may be too full to reserve any.
+
+        Raises DestinationUnusable when it is already.
+        """
+        if self._reserved - self._next_seq < _SEQUENCE_BLOCK // 2:
+            # FULL: the reservation must be on the disk before any of its numbers can be seen by anybody.
+            self._durably("reserved", str(self._next_seq + _SEQUENCE_BLOCK))
+            self._reserved = self._next_seq + _SEQUENCE_BLOCK
+
+    def take_seq(self) -> int:
+        """Return the next sequence number. Raises like ``reserve_seqs`` where none is reserved."""
+        if self._next_seq > self._reserved:
+            self.reserve_seqs()
+        seq = self._next_seq
+        self._next_seq += 1
+        return seq
+
+    def _durably(self, name: str, value: str) -> None:
+        self._database.execute("PRAGMA synchronous = FULL")
+        try:
+            self._set(name, value)
+        finally:
+            self._database.execute("PRAGMA synchronous = NORMAL")
+
+    # Durable barriers
+
+    def barrier(self) -> int:
+        """Return the sequence number up to which landed files are known to be on the disk."""
+        return int(self._setting("barrier") or 0)
+
+    def set_barrier(self, seq: int) -> None:
+        """Record, durably, that every file landed up to ``seq`` is on the disk."""
+        self._durably("barrier", str(seq))
+
+    def landed_after(self, seq: int) -> list[LandedRow]:
+        """Return the rows with a higher sequence number that are not evicted, in order."""
+        found = self._database.execute(
+            f"SELECT {_OBJECT_COLUMNS} FROM objects WHERE seq > ? AND evicted = 0 ORDER BY seq", (seq,)
+        )
+        return [LandedRow(*row) for row in found]
+
+    def distrust(self, keys: Iterable[str]) -> None:
+        """Make the next plan fetch these keys again, because their files are not what was landed."""
+        self._database.executemany("UPDATE objects SET mtime_ns = -1 WHERE key = ?", ((key,) for key in keys))
+
+    def quarantined_by_unfinished_run(self) -> list[ProblemRow]:
+        """Return the quarantined objects of the newest run, when that was killed or is not known to have ended."""
+        newest = self.runs(1)
+        if not newest or newest[0].ended_at is not None:
+            return []
+        found = self._database.execute(
+            f"SELECT {_PROBLEM_COLUMNS} FROM problems WHERE run = ? AND outcome = 'quarantined'", (newest[0].run,)
+        )
+        return [ProblemRow(*row) for row in found]
+
+    def distrust_quarantined(self, keys: Iterable[str]) -> None:
+        """Make the next plan look at these quarantined objects again, and fetch those whose bytes are not there."""
+        self._database.executemany("UPDATE problems SET fingerprint = '' WHERE key = ?", ((key,) for key in keys))
+
+    # Recording
+
+    def record(
+        self,
+        landed: Sequence[LandedRow],
+        problems: Sequence[ProblemRow],
+        *,
+        solved: Iterable[str] = (),
+        versions: Sequence[VersionRow] = (),
+        gone: Iterable[str] = (),
+        returned: Iterable[str] = (),
+        removed: Iterable[str] = (),
+    ) -> None:
+        """Write a batch in one transaction.
+
+        ``solved`` are keys whose problem is over, ``gone`` those a complete listing lacks, ``returned`` those that
+        came back, ``removed`` those whose row is over. Raises DestinationUnusable when the disk is full.
+        """
+        database = self._database
+        with self._explained():
+            database.execute("BEGIN IMMEDIATE")
+            try:
+                database.executemany("DELETE FROM problems WHERE key = ?", ((key,) for key in solved))
+                database.executemany("DELETE FROM objects WHERE key = ?", ((key,) for key in removed))
+                database.executemany(
+                    "INSERT OR REPLACE INTO versions(key, seq, etag, path, digest) VALUES (?, ?, ?, ?, ?)", versions
+                )
+                database.executemany(_UPSERT_OBJECT, landed)
+                database.executemany(_UPSERT_PROBLEM, problems)
+                database.executemany("UPDATE objects SET gone = 1 WHERE key = ?", ((key,) for key in gone))
+                database.executemany("UPDATE objects SET gone = 0 WHERE key = ?", ((key,) for key in returned))
+            except BaseException:
+                database.execute("ROLLBACK")
+                raise
+            database.execute("COMMIT")
+
+    def evict(self, keys: Iterable[str]) -> None:
+        """Mark keys as freed here on purpose. Raises DestinationUnusable when the disk is full."""
+        with self._explained(), self._database:
+            self._database.execute("BEGIN IMMEDIATE")
+            self._database.executemany("UPDATE objects SET evicted = 1 WHERE key = ?", ((key,) for key in keys))
+
+    # Reading
+
+    def is_empty(self) -> bool:
+        """Return whether nothing has ever landed here."""
+        return self._database.execute("SELECT 1 FROM objects LIMIT 1").fetchone() is None
+
+    def landed(self, start: str = "", end: str | None = None) -> Iterator[LandedRow]:
+        """Yield landed rows with ``start`` <= key < ``end`` in byte order of the key, reading a chunk at a time.
+
+        Rows written for keys already passed do not disturb the iteration.
+        """
+        return self._chunks("objects", LandedRow, start, end)
+
+    def known(self, start: str = "", end: str | None = None) -> Iterator[KnownRow]:
+        """Yield what a plan needs of the rows that ``landed`` yields."""
+        return self._chunks("objects", KnownRow, start, end)
+
+    def problems(self, start: str = "", end: str | None = None) -> Iterator[ProblemRow]:
+        """Yield problems with ``start`` <= key < ``end`` in byte order of the key, reading a chunk at a time."""
+        return self._chunks("problems", ProblemRow, start, end)
+
+    def _chunks(self, table: str, row_type: type[_Row], start: str, end: str | None) -> Iterator[_Row]:
+        columns = ", ".join(row_type._fields)
+        comparison = ">="
+        while True:
+            query = (
+                f"SELECT {columns} FROM {table} WHERE key {comparison} ? AND key < ? ORDER BY key LIMIT {_CHUNK_ROWS}"
+            )
+            chunk = self._database.execute(query, (start, end if end is not None else _AFTER_ALL_KEYS)).fetchall()
+            yield from map(row_type._make, chunk)
+            if len(chunk) < _CHUNK_ROWS:
+                return
+            start, comparison = chunk[-1][0], ">"
+
+    def landed_by_seq(self, after: int = 0, *, run: int | None = None) -> Iterator[LandedRow]:
+        """Yield landed rows with a higher sequence number, in order; only those of ``run`` when given."""
+        while True:
+            chunk = self._database.execute(
+                f"SELECT {_OBJECT_COLUMNS} FROM objects WHERE seq > ? AND (? IS NULL OR run = ?)"
+                f" ORDER BY seq LIMIT {_CHUNK_ROWS}",
+                (after, run, run),
+            ).fetchall()
+            yield from map(LandedRow._make, chunk)
+            if len(chunk) < _CHUNK_ROWS:
+                return
+            after = LandedRow._make(chunk[-1]).seq
+
+    def landed_row(self, key: str) -> LandedRow | None:
+        """Return the row of ``key``, or None."""
+        return self._one("objects", LandedRow, key)
+
+    def known_row(self, key: str) -> KnownRow | None:
+        """Return what a plan needs of the row of ``key``, or None."""
+        return self._one("objects", KnownRow, key)
+
+    def problem(self, key: str) -> ProblemRow | None:
+        """Return the problem of ``key``, or None."""
+        return self._one("problems", ProblemRow, key)
+
+    def _one(self, table: str, row_type: type[_Row], key: str) -> _Row | None:
+        columns = ", ".join(row_type._fields)
+        found: Any = self._database.execute(f"SELECT {columns} FROM {table} WHERE key = ?", (key,)).fetchone()
+        return None if found is None else row_type._make(found)
+
+    def rescued(self) -> dict[str, LandedRow]:
+        """Return the rescued results by task id."""
+        rows = self.landed(RESCUED_KEY, _AFTER_RESCUED)
+        return {row.task_id: row for row in rows if row.task_id is not None and row.origin == "rescued"}
+
+    def rescue_problems(self) -> dict[str, ProblemRow]:
+        """Return the rescued results that turned out invalid, by task id."""
+        rows = self.problems(RESCUED_KEY, _AFTER_RESCUED)
+        return {row.key.removeprefix(RESCUED_KEY): row for row in rows}
+
+    def owner_of(self, path: str) -> str | None:
+        """Return the key whose object lies at ``path``, or None."""
+        found = self._database.execute("SELECT key FROM objects WHERE path = ?", (path,)).fetchone()
+        return None if found is None else str(found[0])
+
+    def owns_below(self, path: str) -> bool:
+        """Return whether any object lies below ``path`` taken as a directory."""
+        found = self._database.execute(
+            "SELECT 1 FROM objects WHERE path >= ? AND path < ? LIMIT 1", (path + "/", path + "0")
+        )
+        return found.fetchone() is not None
+
+    def versions(self) -> Iterator[VersionRow]:
+        """Yield the older versions that were moved aside."""
+        for row in self._database.execute("SELECT key, seq, etag, path, digest FROM versions ORDER BY key, seq"):
+            yield VersionRow(*row)
+
+    def totals(self) -> dict[str, int]:
+        """Return how many objects are landed, evicted and gone at the source, and how many bytes lie here."""
+        row = self._database.execute(
+            "SELECT count(*), coalesce(sum(evicted), 0), coalesce(sum(gone), 0),"
+            " coalesce(sum(CASE WHEN evicted THEN 0 ELSE content_size END), 0) FROM objects"
+        ).fetchone()
+        return dict(zip(("landed", "evicted", "source_gone", "bytes"), row, strict=True))
+
+
+def _translate(error: sqlite3.DatabaseError, path: Path) -> Exception:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_FULL:
+        found = os.statvfs(path.parent)
+        return DestinationUnusable(
+            f"the disk that holds {path} is full",
+            cause=f"{found.f_bavail * found.f_frsize:,} bytes and {found.f_favail:,} inodes are free",
+            next_step="free some space and run again",
+        )
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PERM):
+        return DestinationUnusable(
+            f"cannot write the manifest {path}",
+            cause=str(error),
+            next_step="check the folder's permissions and its disk",
+        )
+    if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+        return IntegrityError(
+            f"{path} is not a readable manifest",
+            cause=str(error),
+            next_step=f"move {path} away and sync again: files that are still right are fetched once more",
+        )
+    return ConfigurationError(f"the manifest {path} could not be used", cause=str(error))

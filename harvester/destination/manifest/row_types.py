@@ -1,0 +1,139 @@
+"""The rows of the manifest, one type a table. NamedTuples: a run makes one per object."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from harvester.storage import ObjectRef
+
+# Longer than any key of a bucket, which has 1,024 bytes at most, and no path of a file, in which no part is empty.
+_IN_NO_SOURCE = "/" * 1024
+RESCUED_KEY = f"{_IN_NO_SOURCE}nimble-task:"
+"""What the key of a rescued result starts with; its task id follows. No source can hold it, and no listing does."""
+
+
+def shown_key(key: str) -> str:
+    """Return a row's key as it is told to others: ``nimble-task:ID`` for a rescued result, else the key itself."""
+    return key.removeprefix(_IN_NO_SOURCE)
+
+
+class LandedRow(NamedTuple):
+    """The version of an object that landed last."""
+
+    key: str
+    """The whole key in the bucket."""
+    etag: str
+    """Identity of the landed version at the source: S3 ETag, GCS generation, or size-mtime-inode of a file."""
+    size: int
+    """Bytes as delivered."""
+    last_modified: float
+    """When the source says it was written, seconds since the epoch."""
+    path: str
+    """Where it lies, relative to the destination."""
+    content_size: int
+    """Bytes as landed."""
+    mtime_ns: int
+    """Modification time of the landed file; -1 when the file must be fetched again."""
+    digest: str
+    """xxh3-128 of the landed bytes, hexadecimal."""
+    seq: int
+    """Sequence number: grows with every landed version of this destination."""
+    run: int
+    """The run that landed it."""
+    landed_at: float
+    """Seconds since the epoch."""
+    shape: str | None
+    """What it holds, a value of ``harvester.results.Shape``; None when nothing was looked at."""
+    encoding: str
+    """``gzip`` or ``identity``: how it was delivered."""
+    task_id: str | None
+    """The task the content names."""
+    status: str | None
+    """The envelope's own status, as written."""
+    rows: int | None
+    """Rows of a jobs file."""
+    origin: str
+    """``delivered`` by Nimble into the bucket, or ``rescued`` through the results API."""
+    evicted: int
+    """1 when the file was freed here on purpose."""
+    gone: int
+    """1 when the last complete listing did not hold the key."""
+
+
+class KnownRow(NamedTuple):
+    """The columns of a LandedRow that a plan needs: it reads them of every object, whatever there is to do."""
+
+    key: str
+    etag: str
+    size: int
+    path: str
+    content_size: int
+    mtime_ns: int
+    digest: str
+    seq: int
+    status: str | None
+    origin: str
+    evicted: int
+    gone: int
+
+
+class ProblemRow(NamedTuple):
+    """What is wrong with the current version of an object."""
+
+    key: str
+    """The whole key in the bucket."""
+    etag: str
+    """Identity of the version the problem is about."""
+    size: int
+    """Bytes as delivered."""
+    outcome: str
+    """``quarantined``, ``refused``, ``failed``, or ``landed`` for a landed file with broken rows."""
+    reason: str
+    """A stable code."""
+    detail: str
+    """The exact reason, free of payload values."""
+    first_run: int
+    """The run that met it first."""
+    run: int
+    """The run that met it last."""
+    path: str | None
+    """The quarantined bytes as delivered, relative to the destination."""
+    digest: str | None
+    """xxh3-128 of the quarantined bytes."""
+    fingerprint: str
+    """What the object was validated against; another one means: check again."""
+
+
+class VersionRow(NamedTuple):
+    """An older version that was moved aside instead of replaced."""
+
+    key: str
+    """The whole key in the bucket."""
+    seq: int
+    """The sequence number that version landed with."""
+    etag: str
+    """Its identity at the source."""
+    path: str
+    """Where it lies now, relative to the destination."""
+    digest: str
+    """xxh3-128 of its bytes."""
+
+
+class RunRow(NamedTuple):
+    """One run on this destination."""
+
+    run: int
+    """Number of the run, from 1."""
+    started_at: float
+    """Seconds since the epoch."""
+    ended_at: float | None
+    """Seconds since the epoch; None when the run was killed or still works."""
+    exit_code: int | None
+    """What the process said."""
+    report: str | None
+    """The report as JSON, its problems left out."""
+
+
+def same_version(ref: ObjectRef, known: LandedRow | KnownRow | ProblemRow) -> bool:
+    """Return whether a row is about the listed version: identity and size, never the object's time."""
+    return known.etag == ref.etag and known.size == ref.size

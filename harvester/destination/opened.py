@@ -1,0 +1,282 @@
+"""A destination's folders and state: opened, checked, locked, and after an unclean end made trustworthy again."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import xxhash
+
+from harvester.destination.manifest import DestinationLock, Manifest
+from harvester.destination.paths import STATE_FOLDER
+from harvester.destination.tree import InsideTree
+from harvester.destination.writer import QUARANTINE, TEMPORARY, VERSIONS, WRITERS
+from harvester.errors import ConfigurationError, DestinationLocked, DestinationUnusable, UsageError
+from harvester.location import Location
+
+MANIFEST_NAME = "manifest.sqlite"
+LOCK_NAME = "lock"
+# A batch of rows, each of which touches pages of its own in three trees.
+_RESERVED_BYTES = 16 * 1024 * 1024
+# Workers leave as soon as they see that their parent is gone and the object in hand is done.
+_ORPHANS_SECONDS = 30.0
+_ORPHANS_INTERVAL = 0.05
+
+
+class OpenDestination(NamedTuple):
+    """A destination held by this process."""
+
+    root: Path
+    """Its absolute path, links resolved."""
+    manifest: Manifest
+    """Its manifest, open for writing."""
+
+
+def state_folder(destination: Path) -> Path:
+    """Return the folder that holds a destination's state."""
+    return destination / STATE_FOLDER
+
+
+def manifest_path(destination: Path, state_dir: Path | None) -> Path:
+    """Return where the manifest lies: in ``state_dir`` when given, else in the state folder."""
+    return state_directory(destination, state_dir) / MANIFEST_NAME
+
+
+def state_directory(destination: Path, state_dir: Path | None) -> Path:
+    """Return the folder of the manifest, and of other state that outlives a run."""
+    return state_dir or state_folder(destination)
+
+
+@contextlib.contextmanager
+def open_destination(destination: Path, state_dir: Path | None = None) -> Iterator[OpenDestination]:
+    """Hold a destination for writing: make its folders, lock it, open its manifest, recover from an unclean end.
+
+    Raises DestinationUnusable, DestinationLocked, ConfigurationError (a newer state) or IntegrityError.
+    """
+    try:
+        destination.mkdir(parents=True, exist_ok=True)
+        root = destination.resolve(strict=True)
+        for folder in (STATE_FOLDER, TEMPORARY, QUARANTINE, VERSIONS):
+            _make_folder(root / folder)
+        if state_dir is not None:
+            state_dir.mkdir(parents=True, exist_ok=True)
+        _refuse_link(manifest_path(root, state_dir))
+        lock = DestinationLock(state_folder(root) / LOCK_NAME)
+    except OSError as error:
+        raise destination_error(destination, error) from error
+    with lock, Manifest(manifest_path(root, state_dir)) as manifest:
+        try:
+            _wait_for_orphans(root)
+            _clear(root / TEMPORARY)
+            _recover(root, manifest)
+        except OSError as error:
+            raise destination_error(destination, error) from error
+        try:
+            yield OpenDestination(root, manifest)
+        finally:
+            # Every process that wrote here has ended, maybe not in order.
+            with contextlib.suppress(OSError):
+                _clear(root / TEMPORARY)
+
+
+@contextlib.contextmanager
+def read_destination(destination: Path, state_dir: Path | None = None) -> Iterator[OpenDestination]:
+    """Open a destination for reading, also while a run works on it. Raises ConfigurationError when it is none."""
+    path = manifest_path(destination, state_dir)
+    if not path.is_file():
+        raise ConfigurationError(
+            f"{destination} has never been synced",
+            cause=f"there is no {path}",
+            next_step=f"nimble-harvester sync LOCATION {destination}",
+        )
+    with Manifest(path, readonly=True) as manifest:
+        yield OpenDestination(destination.resolve(), manifest)
+
+
+def _is_destination(folder: Path) -> bool:
+    # Where it may not be looked, nothing of ours can be in the way.
+    return os.path.exists(state_folder(folder) / LOCK_NAME)  # noqa: PTH110  # Path.exists raises there
+
+
+def check_apart(location: Location, destination: Path) -> None:
+    """Raise UsageError for a new destination in another one, or when a ``file`` location and it hold one another.
+
+    The outer destination could replace files of the inner one; the location would feed on itself.
+    """
+    outer = (
+        None if _is_destination(destination) else next(filter(_is_destination, destination.absolute().parents), None)
+    )
+    if outer is not None:
+        raise UsageError(
+            f"{destination} lies in {outer}, which is a destination of its own",
+            cause="what lands in the outer one could take the place of what has landed in the inner one",
+            next_step=f"choose a destination beside it; if {outer} became one by mistake, remove {state_folder(outer)}",
+        )
+    if location.scheme != "file":
+        return
+    source, target = Path(location.prefix).resolve(), destination.resolve()
+    if source == target or source in target.parents or target in source.parents:
+        raise UsageError(
+            f"{destination} and {location} hold one another",
+            cause="a copy inside its own source would be copied again by the next run",
+            next_step="choose a destination outside the source",
+        )
+
+
+def destination_error(destination: Path, error: OSError) -> DestinationUnusable:
+    """Return the error for a destination that the operating system refuses."""
+    where = error.filename or destination
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            free = os.statvfs(destination if destination.exists() else "/")
+            return DestinationUnusable(
+                f"{destination} is full",
+                cause=f"{free.f_bavail * free.f_frsize:,} bytes and {free.f_favail:,} inodes are free",
+                next_step=f"free some space, e.g. nimble-harvester evict {destination} --older-than 7d, and run again",
+            )
+        case errno.EROFS:
+            return DestinationUnusable(f"{destination} is read-only", next_step="choose another destination")
+        case errno.ENOTDIR | errno.EEXIST:
+            return DestinationUnusable(
+                f"{destination} is not a directory",
+                cause=f"in the way: {where}",
+                next_step="choose another destination",
+            )
+        case errno.EACCES | errno.EPERM:
+            return DestinationUnusable(
+                f"{destination} may not be written",
+                cause=f"permission denied: {where}",
+                next_step="check its owner and mode",
+            )
+        case _:
+            return DestinationUnusable(f"{destination} cannot be used", cause=error.strerror or str(error))
+
+
+def _make_folder(folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    _refuse_link(folder)
+
+
+def _refuse_link(path: Path) -> None:
+    if path.is_symlink():
+        raise DestinationUnusable(
+            f"{path} is a symbolic link",
+            cause="state is never written through a link",
+            next_step="remove the link; to keep the state elsewhere use --state-dir",
+        )
+
+
+def _wait_for_orphans(root: Path) -> None:
+    """Return when the workers of a run that was killed have left. Raises DestinationLocked when one does not."""
+    file = os.open(root / WRITERS, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    until = time.monotonic() + _ORPHANS_SECONDS
+    try:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    raise DestinationLocked(
+                        f"{root} is still written to",
+                        cause="a run was killed, and a worker process of it does not end",
+                        next_step="end the processes named harvester.transfer.worker, then run the same command again",
+                    ) from None
+                time.sleep(_ORPHANS_INTERVAL)
+            else:
+                return
+    finally:
+        os.close(file)
+
+
+def _clear(folder: Path) -> None:
+    for entry in os.scandir(folder):
+        os.unlink(entry.path)  # noqa: PTH108  # an entry, not a Path
+
+
+def reserve_space(root: Path) -> None:
+    """Set a little space aside, so that on a full disk what has landed can still be recorded; best effort."""
+    try:
+        file = os.open(_reserve(root), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError:
+        return
+    try:
+        found = os.fstatvfs(file)
+        os.posix_fallocate(file, 0, max(1, min(_RESERVED_BYTES, found.f_bavail * found.f_frsize // 8)))
+    except OSError:
+        release_space(root)
+    finally:
+        os.close(file)
+
+
+def release_space(root: Path) -> None:
+    """Give back what ``reserve_space`` has set aside."""
+    with contextlib.suppress(OSError):
+        _reserve(root).unlink()
+
+
+def _reserve(root: Path) -> Path:
+    # Among the temporary files, which the next run removes when this one is killed.
+    return root / TEMPORARY / "reserve"
+
+
+def _recover(root: Path, manifest: Manifest) -> None:
+    """Read again what landed, or was quarantined, after the last durable barrier: a power cut may have taken it."""
+    quarantined = manifest.quarantined_by_unfinished_run()
+    unconfirmed = manifest.landed_after(manifest.barrier())
+    if not (quarantined or unconfirmed):
+        return
+    inside = InsideTree(root)
+    manifest.distrust_quarantined(row.key for row in quarantined if not _holds(inside, row.path, row.digest))
+    manifest.distrust(row.key for row in unconfirmed if not _holds(inside, row.path, row.digest))
+    flush_file_system(root)
+    manifest.set_barrier(unconfirmed[-1].seq if unconfirmed else manifest.barrier())
+
+
+def _holds(inside: InsideTree, path: str | None, digest: str | None) -> bool:
+    if path is None:
+        return False
+    try:
+        whole = Path(inside.whole_path(path))
+    except OSError:
+        # Its folder is gone, or a link has taken its place.
+        return False
+    return file_digest(whole) == digest
+
+
+def file_digest(path: Path) -> str | None:
+    """Return the xxh3-128 of a regular file, None when it cannot be read."""
+    digest = xxhash.xxh3_128()
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            while chunk := os.read(file, 1024 * 1024):
+                digest.update(chunk)
+        finally:
+            os.close(file)
+    except OSError:
+        return None
+    return digest.hexdigest()
+
+
+def flush_file_system(root: Path) -> None:
+    """Return when everything written to the destination's file system so far is on the disk."""
+    # Loaded by the runs that have landed something.
+    import ctypes
+
+    syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+    if syncfs is None:
+        os.sync()
+        return
+    folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        # ctypes lets other threads run meanwhile.
+        if syncfs(folder) != 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(root))
+    finally:
+        os.close(folder)

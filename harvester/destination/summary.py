@@ -1,0 +1,83 @@
+"""What is known of a destination: its source, its runs, its problems, who holds it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harvester.destination.manifest import LandedRow, LockHolder, RunRow, read_lock_holder, shown_key
+from harvester.destination.opened import LOCK_NAME, read_destination, state_folder
+
+STATUS_SCHEMA = "nimble-harvester/status/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationStatus:
+    """What is known of one destination."""
+
+    destination: str
+    """Its path."""
+    source: str
+    """URL of its source."""
+    totals: dict[str, int]
+    """Objects landed, evicted and gone at the source, and the bytes that lie here."""
+    problems: dict[str, int]
+    """Known problems by reason."""
+    last_seq: int
+    """Highest sequence number in use."""
+    newest: LandedRow | None
+    """What landed last."""
+    runs: tuple[RunRow, ...]
+    """The last runs, newest first."""
+    holder: LockHolder | None
+    """The live run that holds it."""
+
+    def as_document(self) -> dict[str, Any]:
+        """Return the status as the JSON document that is published."""
+        newest = self.newest
+        return {
+            "schema": STATUS_SCHEMA,
+            "destination": self.destination,
+            "source": self.source,
+            **self.totals,
+            "problems": self.problems,
+            "last_seq": self.last_seq,
+            "newest": None
+            if newest is None
+            else {"key": shown_key(newest.key), "path": newest.path, "seq": newest.seq, "landed_at": newest.landed_at},
+            "lock": None
+            if self.holder is None
+            else {"process": self.holder.process, "host": self.holder.host, "since": self.holder.since},
+            "runs": [
+                {
+                    "run": run.run,
+                    "started_at": run.started_at,
+                    "ended_at": run.ended_at,
+                    "exit_code": run.exit_code,
+                    "counts": None if run.report is None else json.loads(run.report).get("counts"),
+                }
+                for run in self.runs
+            ],
+        }
+
+
+def destination_status(destination: Path, *, state_dir: Path | None = None, runs: int = 5) -> DestinationStatus:
+    """Return what is known of a destination. Raises ConfigurationError when it was never synced."""
+    with read_destination(destination, state_dir) as opened:
+        manifest = opened.manifest
+        bound = manifest.binding()
+        last_seq = manifest.last_seq()
+        newest = next(manifest.landed_by_seq(last_seq - 1), None) if last_seq else None
+        return DestinationStatus(
+            destination=str(destination),
+            source="" if bound is None else bound.url,
+            totals=manifest.totals(),
+            problems=dict(sorted(Counter(problem.reason for problem in manifest.problems()).items())),
+            last_seq=last_seq,
+            newest=newest,
+            runs=tuple(manifest.runs(runs)),
+            holder=read_lock_holder(state_folder(opened.root) / LOCK_NAME),
+        )

@@ -1,0 +1,208 @@
+"""Hold what lies in a destination against its manifest, and on request against the source."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import stat
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from harvester.destination.manifest import LandedRow, LockHolder, Manifest, read_lock_holder, same_version
+from harvester.destination.opened import LOCK_NAME, file_digest, read_destination, state_folder
+from harvester.destination.paths import STATE_FOLDER
+from harvester.destination.tree import InsideTree
+from harvester.errors import ConfigurationError, ExitCode
+from harvester.location import parse_location
+from harvester.sessions import StoreSettings
+from harvester.storage import ObjectRef, open_store
+
+VERIFY_REPORT_SCHEMA = "nimble-harvester/verify-report/v1"
+
+
+class Mark(StrEnum):
+    """How a path compares; the signs are those of ``--combined``."""
+
+    SAME = "="
+    MISSING = "-"
+    EXTRA = "+"
+    DIFFERS = "*"
+    UNREADABLE = "!"
+    EVICTED = "."
+
+
+_DIFFERENCES = frozenset({Mark.MISSING, Mark.EXTRA, Mark.DIFFERS, Mark.UNREADABLE})
+
+
+class Verified(NamedTuple):
+    """One path and how it compares."""
+
+    mark: Mark
+    """The result."""
+    path: str
+    """Relative to the destination; for an object that never landed, its key."""
+    detail: str
+    """What differs; empty when nothing does."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """The counts of a verification."""
+
+    destination: str
+    """The destination's path."""
+    remote: bool
+    """Whether the source was compared too."""
+    counts: dict[Mark, int]
+    """Paths by mark."""
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """INTEGRITY when anything differs."""
+        different = any(self.counts.get(mark, 0) for mark in _DIFFERENCES)
+        return ExitCode.INTEGRITY if different else ExitCode.OK
+
+    def as_document(self) -> dict[str, Any]:
+        """Return the report as the JSON document that is published."""
+        return {
+            "schema": VERIFY_REPORT_SCHEMA,
+            "destination": self.destination,
+            "remote": self.remote,
+            "counts": {mark.name.lower(): self.counts.get(mark, 0) for mark in Mark},
+            "exit_code": int(self.exit_code),
+        }
+
+
+class Verification:
+    """Compares path by path; iterate it, then ask for ``report``."""
+
+    def __init__(
+        self,
+        destination: Path,
+        *,
+        remote: bool = False,
+        state_dir: Path | None = None,
+        settings: StoreSettings | None = None,
+    ) -> None:
+        """Prepare; nothing is read yet. ``settings`` are for the source, whose URL the manifest knows."""
+        self._destination = destination
+        self._remote = remote
+        self._state_dir = state_dir
+        self._settings = settings or StoreSettings()
+        self._counts: Counter[Mark] = Counter()
+        self.holder: LockHolder | None = None
+        """The live run that was met at the begin or the end: what it lands meanwhile can show as a difference."""
+
+    def __iter__(self) -> Iterator[Verified]:
+        """Yield every path of the manifest, then what the manifest does not know.
+
+        Raises ConfigurationError when the destination was never synced, and with ``remote`` what a listing raises.
+        """
+        with read_destination(self._destination, self._state_dir) as opened:
+            lock = state_folder(opened.root) / LOCK_NAME
+            self.holder = read_lock_holder(lock)
+            if self._remote:
+                found = _against_source(opened.root, opened.manifest, self._settings)
+            else:
+                found = _against_manifest(opened.root, opened.manifest)
+            for verified in found:
+                self._counts[verified.mark] += 1
+                yield verified
+            for path in _unknown_files(opened.root, opened.manifest):
+                self._counts[Mark.EXTRA] += 1
+                yield Verified(Mark.EXTRA, path, "not in the manifest")
+            self.holder = self.holder or read_lock_holder(lock)
+
+    def report(self) -> VerifyReport:
+        """Return the counts of what was iterated."""
+        return VerifyReport(str(self._destination), self._remote, dict(self._counts))
+
+
+def _against_manifest(root: Path, manifest: Manifest) -> Iterator[Verified]:
+    inside = InsideTree(root)
+    for row in manifest.landed():
+        yield _compare(inside, row)
+
+
+def _against_source(root: Path, manifest: Manifest, settings: StoreSettings) -> Iterator[Verified]:
+    """Walk the listing, then the rows it did not hold; the order of the listing does not matter."""
+    bound = manifest.binding()
+    if bound is None:
+        raise ConfigurationError(f"{root} has never been synced", next_step=f"nimble-harvester sync LOCATION {root}")
+    settings = _with_endpoint(settings, bound.endpoint)
+    store = open_store(parse_location(bound.url), settings)
+    seen: set[str] = set()
+    inside = InsideTree(root)
+    for page in store.list_pages():
+        for ref in page:
+            row = manifest.landed_row(ref.key)
+            if row is not None:
+                seen.add(row.key)
+                yield _compare_remote(inside, row, ref)
+            elif ref.size and manifest.problem(ref.key) is None:
+                yield Verified(Mark.MISSING, store.location.relative(ref.key), "in the source, not here")
+    for row in manifest.landed():
+        if row.key not in seen:
+            yield _compare(inside, row)._replace(detail="no longer in the source")
+
+
+def _with_endpoint(settings: StoreSettings, endpoint: str) -> StoreSettings:
+    if settings.endpoint_url or not endpoint:
+        return settings
+    return dataclasses.replace(settings, endpoint_url=endpoint)
+
+
+def _compare_remote(inside: InsideTree, row: LandedRow, ref: ObjectRef) -> Verified:
+    if not same_version(ref, row):
+        return Verified(Mark.DIFFERS, row.path, "the source has another version")
+    return _compare(inside, row)
+
+
+def _compare(inside: InsideTree, row: LandedRow) -> Verified:
+    if row.evicted:
+        return Verified(Mark.EVICTED, row.path, "")
+    try:
+        found = inside.lstat(row.path)
+    except FileNotFoundError:
+        return Verified(Mark.MISSING, row.path, "no such file")
+    except NotADirectoryError:
+        return Verified(Mark.MISSING, row.path, "a symbolic link, or what is no folder, lies above it")
+    except OSError as error:
+        return Verified(Mark.UNREADABLE, row.path, error.strerror or "")
+    if not stat.S_ISREG(found.st_mode):
+        return Verified(Mark.DIFFERS, row.path, "not a regular file")
+    if found.st_size != row.content_size:
+        return Verified(Mark.DIFFERS, row.path, f"{found.st_size} bytes instead of {row.content_size}")
+    digest = file_digest(Path(inside.whole_path(row.path)))
+    if digest is None:
+        return Verified(Mark.UNREADABLE, row.path, "cannot be read")
+    if digest != row.digest:
+        return Verified(Mark.DIFFERS, row.path, "other bytes than were landed")
+    return Verified(Mark.SAME, row.path, "")
+
+
+def _unknown_files(root: Path, manifest: Manifest) -> Iterator[str]:
+    for folder, folders, files in os.walk(root):
+        relative = os.path.relpath(folder, root)
+        prefix = "" if relative == "." else relative + "/"
+        if not prefix and STATE_FOLDER in folders:
+            folders.remove(STATE_FOLDER)
+        links = [name for name in folders if os.path.islink(os.path.join(folder, name))]  # noqa: PTH114, PTH118  # names may hold surrogates
+        folders[:] = sorted(set(folders) - set(links))
+        for name in sorted([*files, *links]):
+            path = prefix + name
+            if not _printable(path) or manifest.owner_of(path) is None:
+                yield os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _printable(path: str) -> bool:
+    # Only such names can be in the manifest, which is text.
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,233 @@
+"""What events must remember through a crash: webhooks not yet worked off, and messages that are being worked on.
+
+It lies beside the manifest, in a file of its own: the manifest has one writer, and a receiver writes while it lands.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import NamedTuple, Self
+
+from harvester.errors import ConfigurationError, DestinationUnusable, HarvesterError, IntegrityError
+from harvester.queues import QueueMessage
+
+STATE_NAME = "events.sqlite"
+_VERSION = 1
+_TABLES = (
+    """CREATE TABLE tasks(
+         task_id TEXT PRIMARY KEY, received_at REAL NOT NULL, due_at REAL NOT NULL, tries INTEGER NOT NULL DEFAULT 0
+       ) WITHOUT ROWID""",
+    "CREATE INDEX tasks_by_due ON tasks(due_at)",
+    "CREATE TABLE settled(task_id TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID",
+    "CREATE INDEX settled_by_time ON settled(at)",
+    """CREATE TABLE messages(
+         id TEXT PRIMARY KEY, receipt TEXT NOT NULL, body TEXT NOT NULL, attributes TEXT NOT NULL,
+         deliveries INTEGER NOT NULL, held_until REAL NOT NULL
+       ) WITHOUT ROWID""",
+    "CREATE INDEX messages_by_receipt ON messages(receipt)",
+)
+_KEPT_SETTLED = 100_000
+
+
+class Offer(StrEnum):
+    """What became of a task that a webhook has named."""
+
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    """It waits already, or its result has landed."""
+    FULL = "full"
+    """The queue holds all it may; the sender shall try again."""
+
+
+class WaitingTask(NamedTuple):
+    """A task that a webhook has named and that is not settled yet."""
+
+    task_id: str
+    """The task."""
+    received_at: float
+    """When it was first named, seconds since the epoch."""
+    tries: int
+    """How often it has been looked at in vain."""
+
+
+class EventState:
+    """The open file; each thread that writes opens its own."""
+
+    def __init__(self, folder: Path, *, durable: bool) -> None:
+        """Open or create it. ``durable``: a change is on the disk, not only with the system, when its call returns.
+
+        Raises DestinationUnusable, IntegrityError, or ConfigurationError for the state of a newer program.
+        """
+        self.path = folder / STATE_NAME
+        try:
+            # One thread at a time; the caller sees to it.
+            self._database = sqlite3.connect(self.path, isolation_level=None, timeout=30, check_same_thread=False)
+            try:
+                self._database.execute("PRAGMA journal_mode = WAL")
+                self._database.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+                self._migrate()
+            except BaseException:
+                self._database.close()
+                raise
+        except sqlite3.DatabaseError as error:
+            raise self._translated(error) from error
+
+    def _migrate(self) -> None:
+        with self._changing() as database:
+            (version,) = database.execute("PRAGMA user_version").fetchone()
+            if version > _VERSION:
+                raise ConfigurationError(
+                    f"{self.path} was written by a newer nimble-harvester",
+                    cause=f"its state has version {version}, this program knows up to {_VERSION}",
+                    next_step="pip install --upgrade nimble-harvester",
+                )
+            if version == 0:
+                for statement in _TABLES:
+                    database.execute(statement)
+                database.execute(f"PRAGMA user_version = {_VERSION}")
+
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[sqlite3.Connection]:
+        """Change all or nothing. Raises DestinationUnusable when the disk refuses."""
+        try:
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._database
+            except BaseException:
+                self._database.execute("ROLLBACK")
+                raise
+            self._database.execute("COMMIT")
+        except sqlite3.DatabaseError as error:
+            raise self._translated(error) from error
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        """Return the open file."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file."""
+        self.close()
+
+    # Tasks named by webhooks
+
+    def offer(self, task_ids: Sequence[str], *, most: int) -> list[Offer]:
+        """Take tasks to be worked off, in one transaction, as long as fewer than ``most`` wait."""
+        now = time.time()
+        offers = []
+        with self._changing():
+            waiting = self.waiting()
+            for task_id in task_ids:
+                offer = self._offer(task_id, now, full=waiting >= most)
+                waiting += offer is Offer.ACCEPTED
+                offers.append(offer)
+        return offers
+
+    def _offer(self, task_id: str, now: float, *, full: bool) -> Offer:
+        # A task that waits because it still ran may have ended by now.
+        waits = self._database.execute("UPDATE tasks SET due_at = min(due_at, ?) WHERE task_id = ?", (now, task_id))
+        if waits.rowcount:
+            return Offer.DUPLICATE
+        if self._database.execute("SELECT 1 FROM settled WHERE task_id = ?", (task_id,)).fetchone():
+            return Offer.DUPLICATE
+        if full:
+            return Offer.FULL
+        self._database.execute("INSERT INTO tasks(task_id, received_at, due_at) VALUES (?, ?, ?)", (task_id, now, now))
+        return Offer.ACCEPTED
+
+    def waiting(self) -> int:
+        """Return how many tasks wait."""
+        (number,) = self._database.execute("SELECT count(*) FROM tasks").fetchone()
+        return int(number)
+
+    def due(self, limit: int) -> list[WaitingTask]:
+        """Return tasks to be looked at now, the longest due first."""
+        found = self._database.execute(
+            "SELECT task_id, received_at, tries FROM tasks WHERE due_at <= ? ORDER BY due_at LIMIT ?",
+            (time.time(), limit),
+        )
+        return [WaitingTask(*row) for row in found]
+
+    def settle(
+        self, *, landed: Iterable[str] = (), dropped: Iterable[str] = (), later: Iterable[tuple[str, float]] = ()
+    ) -> None:
+        """Record how a look at tasks ended.
+
+        ``landed`` are done and remembered, so that another webhook of theirs costs nothing; ``dropped`` are done and
+        forgotten; ``later`` (task, seconds) are looked at again.
+        """
+        now = time.time()
+        done = [(task_id,) for task_id in landed]
+        with self._changing() as database:
+            database.executemany(
+                "INSERT OR REPLACE INTO settled(task_id, at) VALUES (?, ?)", ((each[0], now) for each in done)
+            )
+            database.executemany("DELETE FROM tasks WHERE task_id = ?", [*done, *((task_id,) for task_id in dropped)])
+            database.executemany(
+                "UPDATE tasks SET tries = tries + 1, due_at = ? WHERE task_id = ?",
+                ((now + seconds, task_id) for task_id, seconds in later),
+            )
+            database.execute(
+                "DELETE FROM settled WHERE at < (SELECT at FROM settled ORDER BY at DESC LIMIT 1 OFFSET ?)",
+                (_KEPT_SETTLED,),
+            )
+
+    # Messages being worked on
+
+    def hold(self, messages: Iterable[QueueMessage], until: float) -> None:
+        """Remember messages that are ours ``until`` then, in seconds since the epoch."""
+        with self._changing() as database:
+            database.executemany(
+                "INSERT OR REPLACE INTO messages(id, receipt, body, attributes, deliveries, held_until)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    (each.id, each.receipt, each.body, json.dumps(dict(each.attributes)), each.deliveries, until)
+                    for each in messages
+                ),
+            )
+
+    def prolong(self, receipts: Iterable[str], until: float) -> None:
+        """Note that messages are ours for longer."""
+        with self._changing() as database:
+            database.executemany(
+                "UPDATE messages SET held_until = ? WHERE receipt = ?", ((until, receipt) for receipt in receipts)
+            )
+
+    def held(self) -> list[QueueMessage]:
+        """Return the messages that were ours when the last process ended, and can only be ours still."""
+        found = self._database.execute(
+            "SELECT id, receipt, body, attributes, deliveries FROM messages WHERE held_until > ? ORDER BY id",
+            (time.time(),),
+        )
+        return [QueueMessage(row[0], row[1], row[2], json.loads(row[3]), row[4]) for row in found]
+
+    def forget_messages(self) -> None:
+        """Forget every message."""
+        with self._changing() as database:
+            database.execute("DELETE FROM messages")
+
+    def drop(self, messages: Iterable[QueueMessage]) -> None:
+        """Forget messages that are done with."""
+        with self._changing() as database:
+            database.executemany("DELETE FROM messages WHERE id = ?", ((each.id,) for each in messages))
+
+    def _translated(self, error: sqlite3.DatabaseError) -> HarvesterError:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+            return IntegrityError(
+                f"{self.path} is no readable state of events",
+                cause=str(error),
+                next_step=f"move {self.path} away and run again, then sync: what it held is found by listing",
+            )
+        return DestinationUnusable(
+            f"cannot write {self.path}", cause=str(error), next_step="check the folder's permissions and its disk"
+        )

@@ -1,0 +1,64 @@
+"""What other destinations of the same source hold, for workers that share the work."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from harvester.destination import Manifest, manifest_path, read_destination, same_version
+from harvester.errors import UsageError
+from harvester.location import Location
+from harvester.storage import ObjectRef
+
+
+class Siblings:
+    """Destinations that other workers land the same source into, read while they work. For one thread."""
+
+    def __init__(self, destinations: Sequence[Path], location: Location) -> None:
+        """Open none yet: one that does not exist yet is looked for again whenever it is asked."""
+        self._location = location
+        self._waiting = list(destinations)
+        self._open: list[Manifest] = []
+        self._stack = contextlib.ExitStack()
+
+    def hold(self, ref: ObjectRef) -> bool:
+        """Return whether this version of an object has landed in one of them, or was found wrong there.
+
+        Raises UsageError for a destination of another source, and ConfigurationError for a newer program's.
+        """
+        if self._waiting:
+            self._open_new()
+        for manifest in self._open:
+            landed, problem = manifest.landed_row(ref.key), manifest.problem(ref.key)
+            if landed is not None and same_version(ref, landed):
+                return True
+            if problem is not None and problem.outcome != "failed" and same_version(ref, problem):
+                return True
+        return False
+
+    def _open_new(self) -> None:
+        for destination in [each for each in self._waiting if manifest_path(each, None).is_file()]:
+            manifest = self._stack.enter_context(read_destination(destination)).manifest
+            bound = manifest.binding()
+            if bound is None:
+                continue
+            if bound.url != self._location.url:
+                raise UsageError(
+                    f"{destination} is the copy of {bound.url}, not of {self._location.url}",
+                    next_step="name only destinations of the same source",
+                )
+            self._open.append(manifest)
+            self._waiting.remove(destination)
+
+    def __enter__(self) -> Self:
+        """Return the siblings."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close them."""
+        self._stack.close()

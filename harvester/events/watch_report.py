@@ -1,0 +1,193 @@
+"""What a watch or a receiver did: the account of its runs added up, and of the messages or webhooks it took."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any
+
+from harvester.errors import ExitCode, HarvesterError
+from harvester.transfer import ObjectProblem, SyncCounts, SyncReport
+
+WATCH_REPORT_SCHEMA = "nimble-harvester/watch-report/v1"
+LISTEN_REPORT_SCHEMA = "nimble-harvester/listen-report/v1"
+_MOST_PROBLEMS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class LandingAccount:
+    """The account of several runs."""
+
+    location: str
+    """The source's URL."""
+    destination: str
+    """The destination's path."""
+    started_at: float
+    """Seconds since the epoch."""
+    finished_at: float
+    """Seconds since the epoch."""
+    runs: int
+    """Runs that were begun."""
+    failed_runs: int
+    """Runs that ended early, and were begun again."""
+    counts: SyncCounts
+    """What became of the objects listed or announced, all runs added up."""
+    bytes_fetched: int
+    """Bytes of bodies that crossed the network."""
+    bytes_written: int
+    """Bytes landed."""
+    first_seq: int | None
+    """Sequence number of the first object landed."""
+    last_seq: int | None
+    """Sequence number of the last object landed."""
+    problems: tuple[ObjectProblem, ...]
+    """What is wrong with which object, each once, as last reported; the first 10,000."""
+    error: HarvesterError | None
+    """What ended it; None when it ended as it was asked to."""
+    exit_code: ExitCode
+    """What a process that did only this should exit with."""
+
+    def as_document(self) -> dict[str, Any]:
+        """Return the part of the published document that every kind of account shares."""
+        counts = self.counts
+        return {
+            "location": self.location,
+            "destination": self.destination,
+            "started_at": self.started_at,
+            "finished_at": self.finished_at,
+            "exit_code": int(self.exit_code),
+            "runs": self.runs,
+            "failed_runs": self.failed_runs,
+            "counts": {"listed": counts.listed, **{each.name: getattr(counts, each.name) for each in fields(counts)}},
+            "bytes_fetched": self.bytes_fetched,
+            "bytes_written": self.bytes_written,
+            "first_seq": self.first_seq,
+            "last_seq": self.last_seq,
+            "problems": [problem._asdict() for problem in self.problems],
+            "error": None if self.error is None else self.error.as_document(),
+        }
+
+
+class LandingTally:
+    """Adds runs up while they come."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._started_at = time.time()
+        self._counts: Counter[str] = Counter()
+        self._bytes_fetched = 0
+        self._bytes_written = 0
+        self._first_seq: int | None = None
+        self._last_seq: int | None = None
+        self._problems: dict[str, ObjectProblem] = {}
+        self.runs = 0
+        """Runs added so far."""
+        self.failed_runs = 0
+        """Runs of these that ended early."""
+
+    def keep_problems(self, holds: Callable[[str], bool]) -> None:
+        """Forget the problems of keys that ``holds`` denies: a later run has solved them."""
+        self._problems = {key: problem for key, problem in self._problems.items() if holds(key)}
+
+    def add(self, report: SyncReport) -> None:
+        """Add a run."""
+        self.runs += 1
+        self.failed_runs += report.error is not None
+        for each in fields(report.counts):
+            self._counts[each.name] += getattr(report.counts, each.name)
+        self._bytes_fetched += report.bytes_fetched
+        self._bytes_written += report.bytes_written
+        self._first_seq = self._first_seq or report.first_seq
+        self._last_seq = report.last_seq or self._last_seq
+        for problem in report.problems:
+            if problem.key in self._problems or len(self._problems) < _MOST_PROBLEMS:
+                self._problems[problem.key] = problem
+
+    def account(
+        self, location: str, destination: str, error: HarvesterError | None, *, other_problems: bool
+    ) -> LandingAccount:
+        """Return the account up to now; ``other_problems``: something besides an object went wrong."""
+        if error is not None:
+            exit_code = ExitCode(error.exit_code)
+        else:
+            exit_code = ExitCode.PARTIAL if self._problems or other_problems else ExitCode.OK
+        return LandingAccount(
+            location=location,
+            destination=destination,
+            started_at=self._started_at,
+            finished_at=time.time(),
+            runs=self.runs,
+            failed_runs=self.failed_runs,
+            counts=SyncCounts(**self._counts),
+            bytes_fetched=self._bytes_fetched,
+            bytes_written=self._bytes_written,
+            first_seq=self._first_seq,
+            last_seq=self._last_seq,
+            problems=tuple(self._problems.values()),
+            error=error,
+            exit_code=exit_code,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MessageCounts:
+    """What became of the messages of a queue: ``received = deleted + left + released + lost``."""
+
+    received: int = 0
+    """Deliveries taken from the queue."""
+    deleted: int = 0
+    """Worked off: what they announce is settled and on the disk, or they announce nothing."""
+    left: int = 0
+    """Left for another delivery, and in the end to the dead-letter queue."""
+    released: int = 0
+    """Given back when the program ended."""
+    lost: int = 0
+    """Not settled when an error broke the work off; they are delivered again."""
+    redelivered: int = 0
+    """Deliveries that were not their message's first."""
+    left_by_reason: tuple[tuple[str, int], ...] = ()
+    """``left``, split."""
+    other_events: tuple[tuple[str, int], ...] = ()
+    """Events that announce no object, by name."""
+    gone: int = 0
+    """Objects announced that were no longer there."""
+    beside: int = 0
+    """Objects announced that another worker has landed already."""
+
+    def as_document(self) -> dict[str, Any]:
+        """Return the counts as they are published."""
+        return {
+            "received": self.received,
+            "deleted": self.deleted,
+            "left": self.left,
+            "released": self.released,
+            "lost": self.lost,
+            "redelivered": self.redelivered,
+            "left_by_reason": dict(self.left_by_reason),
+            "other_events": dict(self.other_events),
+            "gone": self.gone,
+            "beside": self.beside,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class WatchReport:
+    """What a watch did."""
+
+    landing: LandingAccount
+    """The objects."""
+    queue: str | None
+    """The queue's address; None where the location was listed."""
+    messages: MessageCounts
+    """The messages; all zero where the location was listed."""
+
+    def as_document(self) -> dict[str, Any]:
+        """Return the report as the JSON document that is published."""
+        return {
+            "schema": WATCH_REPORT_SCHEMA,
+            **self.landing.as_document(),
+            "queue": self.queue,
+            "messages": self.messages.as_document(),
+        }

@@ -1,0 +1,5 @@
+"""Nimble's API: client, models, states, rate limit, polling, delivery parameters."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,251 @@
+"""Nimble's API: tasks, batches and job runs, every page of them, as values.
+
+The SDK is not asked to parse: its types promise more than the API's pages agree on (a list of batches is None,
+``tasks`` holds nulls, states are an enumeration).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+
+from harvester.errors import ConfigurationError, ConnectionFailed, UsageError
+from harvester.nimble_api.decoding import (
+    UnexpectedShape,
+    decode_batch,
+    decode_batch_summary,
+    decode_job_id,
+    decode_progress,
+    decode_run,
+    decode_task,
+    decode_task_answer,
+    is_id,
+)
+from harvester.nimble_api.models import Batch, BatchProgress, BatchSummary, Run, Task, TaskResult
+from harvester.nimble_api.responses import Answer, Subject
+from harvester.nimble_api.transport import Connection
+from policies import facts
+
+if TYPE_CHECKING:
+    # The SDK takes most of a second to import: only a program that talks to the API pays for it.
+    from nimble_python import APIResponse, Nimble
+
+_Value = TypeVar("_Value")
+_PAGE_SIZE = 100
+
+
+class _PageCall(Protocol):
+    """Asks the SDK for one page."""
+
+    def __call__(self, sdk: Nimble, page: dict[str, object]) -> APIResponse[Any]: ...
+
+
+class NimbleClient:
+    """One account's tasks, batches and job runs.
+
+    Every method raises AccessDenied (key rejected, account not entitled, budget used up), NotThere (unknown id),
+    UsageError (a name that cannot be an id, a refused request), ConnectionFailed (network, throttling and failures of
+    the server, after retries, and an answer that is not the API's) and TimedOut (past the client's deadline).
+    Safe to share among threads.
+    """
+
+    def __init__(
+        self,
+        api_key: str,
+        *,
+        base_url: str | None = None,
+        attempts: int = 5,
+        patience: float = 300.0,
+        deadline: float | None = None,
+        requests_per_second: float | None = None,
+    ) -> None:
+        """Connect nothing yet; raise ConfigurationError for a key or address that cannot be.
+
+        ``attempts``: how often a request is sent that fails without the server naming a delay. ``patience``: how many
+        seconds one request may spend in pauses. ``deadline``: a moment of ``time.monotonic()`` no pause may pass.
+        ``base_url`` and ``requests_per_second`` are the documented ones where not given.
+        """
+        self._connection = Connection(
+            api_key,
+            base_url or facts().api.base_url,
+            attempts=attempts,
+            patience=patience,
+            deadline=deadline,
+            requests_per_second=requests_per_second or facts().api.requests_per_second,
+        )
+
+    @classmethod
+    def from_environment(
+        cls, environ: Mapping[str, str] = os.environ, *, deadline: float | None = None, attempts: int = 5
+    ) -> Self:
+        """Return a client for NIMBLE_API_KEY at NIMBLE_BASE_URL; raise ConfigurationError where no key is set."""
+        api_key = environ.get("NIMBLE_API_KEY", "")
+        if not api_key:
+            raise ConfigurationError(
+                "no API key: NIMBLE_API_KEY is not set",
+                cause="tasks, batches and runs are asked of Nimble's API",
+                next_step="export NIMBLE_API_KEY=… (the key is in Nimble's console, under account settings)",
+            )
+        return cls(api_key, base_url=environ.get("NIMBLE_BASE_URL") or None, deadline=deadline, attempts=attempts)
+
+    def __enter__(self) -> Self:
+        """Return the client."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the connections."""
+        self.close()
+
+    def until(self, deadline: float | None) -> contextlib.AbstractContextManager[None]:
+        """Let no pause pass ``deadline`` (a moment of ``time.monotonic()``) meanwhile; None changes nothing."""
+        return self._connection.until(deadline)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._connection.close()
+
+    @property
+    def origin(self) -> str:
+        """The API's address without what may be secret in a URL."""
+        return self._connection.origin
+
+    # ---- tasks
+
+    def task(self, task_id: str) -> Task:
+        """Return the task."""
+        subject = _subject("task", task_id, "nimble-harvester tasks list")
+        answer = self._connection.ask("tasks", lambda sdk: sdk.tasks.with_raw_response.get(task_id), subject)
+        return self._decoded(answer, decode_task_answer, subject)
+
+    def results(self, task_id: str) -> TaskResult:
+        """Return the task's result, to the byte; NotThere tells an expiry by its ``expired``."""
+        subject = _subject("results of task", task_id, f"nimble-harvester tasks get {task_id}")
+        answer = self._connection.ask("tasks", lambda sdk: sdk.tasks.with_raw_response.results(task_id), subject)
+        media_type = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+        return TaskResult(task_id, answer.content, media_type)
+
+    def tasks(self) -> Iterator[Task]:
+        """Yield every task of the account, all pages, as they come."""
+        subject = Subject("list of tasks")
+        for entry in self._pages(
+            "tasks", lambda sdk, page: sdk.tasks.with_raw_response.list(extra_query=page), subject
+        ):
+            yield self._shaped(decode_task, entry, subject)
+
+    # ---- batches
+
+    def batch(self, batch_id: str) -> Batch:
+        """Return the batch with all its tasks."""
+        subject = _subject("batch", batch_id, "nimble-harvester batches list")
+        answer = self._connection.ask("batches", lambda sdk: sdk.batches.with_raw_response.get(batch_id), subject)
+        return self._decoded(answer, decode_batch, subject)
+
+    def progress(self, batch_id: str) -> BatchProgress:
+        """Return how far the batch is, without its tasks."""
+        subject = _subject("batch", batch_id, "nimble-harvester batches list")
+        answer = self._connection.ask("batches", lambda sdk: sdk.batches.with_raw_response.progress(batch_id), subject)
+        return self._decoded(answer, lambda value: decode_progress(value, batch_id=batch_id), subject)
+
+    def batches(self) -> Iterator[BatchSummary]:
+        """Yield every batch of the account, all pages, as they come."""
+        subject = Subject("list of batches")
+        for entry in self._pages(
+            "batches", lambda sdk, page: sdk.batches.with_raw_response.list(extra_query=page), subject
+        ):
+            yield self._shaped(decode_batch_summary, entry, subject)
+
+    # ---- job runs
+
+    def run(self, run_id: str) -> Run:
+        """Return the run of a job."""
+        subject = _subject("run", run_id, "nimble-harvester runs list")
+        answer = self._connection.ask("jobs", lambda sdk: sdk.jobs.runs.with_raw_response.get(run_id), subject)
+        return self._decoded(answer, decode_run, subject)
+
+    def runs(self, job_id: str) -> Iterator[Run]:
+        """Yield every run of the job, all pages, as they come."""
+        subject = _subject("job", job_id, "nimble-harvester runs list")
+        for entry in self._offsets(
+            lambda sdk, page: sdk.jobs.runs.with_raw_response.list(job_id, extra_query=page), subject
+        ):
+            yield self._shaped(decode_run, entry, subject)
+
+    def job_ids(self) -> Iterator[str]:
+        """Yield the id of every job of the account, all pages."""
+        subject = Subject("list of jobs")
+        for entry in self._offsets(lambda sdk, page: sdk.jobs.with_raw_response.list(extra_query=page), subject):
+            yield self._shaped(decode_job_id, entry, subject)
+
+    # ---- pages
+
+    def _pages(self, resource: str, call: _PageCall, subject: Subject) -> Iterator[object]:
+        """Follow ``pagination {has_next, next_cursor}`` to its end; nulls in ``data`` are left out."""
+        page: dict[str, object] = {"limit": _PAGE_SIZE}
+        seen: set[str] = set()
+        while True:
+            answer = self._connection.ask(resource, partial(call, page=dict(page)), subject)
+            entries, pagination = self._decoded(answer, _cursor_page, subject)
+            yield from entries
+            if pagination.get("has_next") is not True:
+                return
+            cursor = pagination.get("next_cursor")
+            if not isinstance(cursor, str) or not cursor or cursor in seen:
+                raise self._not_the_api(subject, "it says that pages follow and names none that is new")
+            seen.add(cursor)
+            page["cursor"] = cursor
+
+    def _offsets(self, call: _PageCall, subject: Subject) -> Iterator[object]:
+        """Follow ``{items, total}`` by offset to its end; the server may give fewer than asked for."""
+        offset = 0
+        while True:
+            answer = self._connection.ask("jobs", partial(call, page={"limit": _PAGE_SIZE, "offset": offset}), subject)
+            entries, total = self._decoded(answer, _offset_page, subject)
+            yield from (entry for entry in entries if entry is not None)
+            offset += len(entries)
+            if offset >= total:
+                return
+            if not entries:
+                raise self._not_the_api(subject, f"it counts {total} entries and gives {offset}")
+
+    # ---- what an answer holds
+
+    def _decoded(self, answer: Answer, decode: Callable[[object], _Value], subject: Subject) -> _Value:
+        return self._shaped(decode, answer.json(), subject)
+
+    def _shaped(self, decode: Callable[[object], _Value], value: object, subject: Subject) -> _Value:
+        try:
+            return decode(value)
+        except UnexpectedShape as error:
+            raise self._not_the_api(subject, str(error)) from error
+
+    def _not_the_api(self, subject: Subject, why: str) -> ConnectionFailed:
+        return ConnectionFailed(
+            f"{self.origin} answers the request for {subject} with something else",
+            cause=why,
+            next_step="check NIMBLE_BASE_URL, and proxies on the way",
+        )
+
+
+def _subject(noun: str, value: str, next_step: str) -> Subject:
+    if not is_id(value):
+        raise UsageError(
+            f"not an id: {value!r}", cause="ids hold letters, digits and . _ : ~ - only", next_step=next_step
+        )
+    return Subject(noun, value, next_step)
+
+
+def _cursor_page(value: object) -> tuple[list[object], Mapping[str, object]]:
+    if not isinstance(value, dict) or not isinstance(value.get("data"), list):
+        raise UnexpectedShape("the answer holds no list under data")
+    pagination = value.get("pagination")
+    return [entry for entry in value["data"] if entry is not None], pagination if isinstance(pagination, dict) else {}
+
+
+def _offset_page(value: object) -> tuple[list[object], int]:
+    if not isinstance(value, dict) or not isinstance(value.get("items"), list):
+        raise UnexpectedShape("the answer holds no list under items")
+    total = value.get("total")
+    return value["items"], total if isinstance(total, int) else 0

@@ -1,0 +1,206 @@
+"""Requests to Nimble's API through the official SDK: both path versions, patient with throttling, plain about refusals.
+
+The SDK sends and is not asked to retry: its retries give up a ``Retry-After`` above a minute and know no deadline.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
+
+from harvester.errors import ConfigurationError, ConnectionFailed, TimedOut
+from harvester.nimble_api.rate_limit import Pacer, api_backoff
+from harvester.nimble_api.responses import Answer, Subject, clean, refusal
+from policies import facts
+
+if TYPE_CHECKING:
+    # The SDK takes most of a second to import: only a program that talks to the API pays for it.
+    import httpx
+    from nimble_python import APIResponse, Nimble
+
+_Version = Literal["v2", "v1"]
+
+
+class Connection:
+    """The way to the API with one key; safe to share among threads."""
+
+    def __init__(
+        self,
+        api_key: str,
+        base_url: str,
+        *,
+        attempts: int,
+        patience: float,
+        deadline: float | None,
+        requests_per_second: float,
+    ) -> None:
+        """Connect nothing yet; raise ConfigurationError for a key or address that cannot be. See NimbleClient."""
+        self._api_key = _checked_key(api_key)
+        self._base_url = _checked_base_url(base_url)
+        self._attempts = attempts
+        self._patience = patience
+        self._deadline = deadline
+        self._pacer = Pacer(requests_per_second)
+        self._sdks: dict[_Version, Nimble] = {}
+        self._versions: dict[str, _Version] = {}
+        self._setting_up = threading.Lock()
+
+    @contextlib.contextmanager
+    def until(self, deadline: float | None) -> Iterator[None]:
+        """Let no pause pass ``deadline`` (a moment of ``time.monotonic()``) meanwhile; None changes nothing."""
+        before = self._deadline
+        self._deadline = before if deadline is None else deadline
+        try:
+            yield
+        finally:
+            self._deadline = before
+
+    def close(self) -> None:
+        """Close the connections."""
+        for sdk in self._sdks.values():
+            sdk.close()
+        self._sdks.clear()
+
+    @property
+    def origin(self) -> str:
+        """The API's address without what may be secret in a URL."""
+        return _origin(self._base_url)
+
+    def ask(self, resource: str, call: Callable[[Nimble], APIResponse[Any]], subject: Subject) -> Answer:
+        """Return the API's answer to ``call``, from the path version that knows the resource, or raise."""
+        settled = self._versions.get(resource)
+        candidates: tuple[_Version, ...] = (settled,) if settled else ("v2", "v1")
+        answer = None
+        for version in candidates:
+            answer = self._send(version, call, subject)
+            if not answer.concerns_the_path:
+                self._versions[resource] = version
+                break
+        assert answer is not None  # noqa: S101  # there is always a candidate
+        if not answer.ok:
+            raise refusal(answer, subject, origin=self.origin, secret=self._api_key)
+        return answer
+
+    def _send(self, version: _Version, call: Callable[[Nimble], APIResponse[Any]], subject: Subject) -> Answer:
+        """Send until answered for good: throttling and failures of server or network are waited out."""
+        from nimble_python import APIConnectionError, APIStatusError
+
+        sdk = self._sdk(version)
+        waited, attempt = 0.0, 0
+        while True:
+            attempt += 1
+            self._pacer.wait()
+            answer: Answer | None = None
+            failure = ""
+            try:
+                response = call(sdk).http_response
+                answer = Answer(response.status_code, _headers(response.headers), response.content)
+            except APIStatusError as error:
+                answer = Answer(error.status_code, _headers(error.response.headers), error.response.content)
+            except APIConnectionError as error:
+                failure = clean(f"{error} {error.__cause__ or ''}", secret=self._api_key)
+            if answer is not None and not answer.worth_retrying:
+                return answer
+            named = answer.retry_after(datetime.now(UTC)) if answer is not None else None
+            pause = api_backoff(attempt) if named is None else max(named, 0.1)
+            # Being throttled is no failure: only patience ends it.
+            spent = attempt >= self._attempts and not (answer is not None and answer.status == 429)
+            if spent or waited + pause > self._patience:
+                if answer is not None:
+                    return answer
+                raise ConnectionFailed(
+                    f"no answer from {self.origin} to the request for {subject}",
+                    cause=f"{failure}, after {attempt} attempts",
+                    next_step="check the network, proxies, and NIMBLE_BASE_URL",
+                )
+            if self._deadline is not None and time.monotonic() + pause > self._deadline:
+                raise TimedOut(
+                    f"the time is up before Nimble answers the request for {subject}",
+                    cause=f"HTTP {answer.status}, asked to wait {pause:.0f} s" if answer is not None else failure,
+                    next_step="wait longer (--timeout)",
+                )
+            self._pacer.pause(pause)
+            waited += pause
+
+    def _sdk(self, version: _Version) -> Nimble:
+        """Return the SDK's client for a path version, made when first used."""
+        with self._setting_up:
+            if version not in self._sdks:
+                self._sdks[version] = self._new_sdk(version)
+            return self._sdks[version]
+
+    def _new_sdk(self, version: _Version) -> Nimble:
+        from nimble_python import DefaultHttpxClient, Nimble, Timeout
+
+        prefix = urlsplit(self._base_url).path.rstrip("/").encode()
+
+        def lead_to_version(request: httpx.Request) -> None:
+            # The SDK knows /v2 only; the older paths have the same shapes.
+            url = request.url
+            if url.raw_path.startswith(prefix + b"/v2/"):
+                tail = url.raw_path[len(prefix) + 4 :]
+                request.url = url.copy_with(raw_path=prefix + b"/v1/" + tail)
+
+        try:
+            http = DefaultHttpxClient(event_hooks={"request": [lead_to_version] if version == "v1" else []})
+        except (ImportError, ValueError) as error:
+            # A proxy named in the environment that cannot be used.
+            raise ConfigurationError(
+                "the HTTP client cannot be set up", cause=clean(str(error)), next_step="check HTTPS_PROXY and ALL_PROXY"
+            ) from error
+        return Nimble(
+            api_key=self._api_key,
+            base_url=self._base_url,
+            max_retries=0,
+            timeout=Timeout(60.0, connect=10.0),
+            http_client=http,
+        )
+
+
+def _headers(headers: Mapping[str, str]) -> Mapping[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
+
+
+def _checked_key(api_key: str) -> str:
+    # Anything else cannot be sent in a header, and most often is a pasted line end or a curly quote.
+    if not api_key or not all("!" <= char <= "~" for char in api_key):
+        raise ConfigurationError(
+            "NIMBLE_API_KEY holds no API key",
+            cause="it is empty, or holds white space or characters that no key has",
+            next_step="copy the key again from Nimble's console",
+        )
+    return api_key
+
+
+def _checked_base_url(base_url: str) -> str:
+    wrong = ""
+    try:
+        parts = urlsplit(base_url)
+        _ = parts.port
+    except ValueError:
+        wrong = "it cannot be read as a URL"
+    else:
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            wrong = "it starts with http:// or https://, then the host"
+        elif parts.query or parts.fragment:
+            wrong = "it has neither ? nor #"
+        elif parts.path.rstrip("/").rpartition("/")[2] in {"v1", "v2"}:
+            wrong = "the path version (/v1, /v2) is found out by itself"
+    if wrong:
+        raise ConfigurationError(
+            "NIMBLE_BASE_URL is not the address of an API",
+            cause=wrong,
+            next_step=f"leave it unset for {facts().api.base_url}",
+        )
+    return base_url
+
+
+def _origin(base_url: str) -> str:
+    parts = urlsplit(base_url)
+    host = f"[{parts.hostname}]" if parts.hostname and ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}{f':{parts.port}' if parts.port else ''}"

@@ -1,0 +1,11 @@
+from .decoder import ResultReader as ResultReader
+from .record import ContentTooLargeForMemory as ContentTooLargeForMemory
+from .record import ResultOptions as ResultOptions
+from .record import ResultRecord as ResultRecord
+from .record import Shape as Shape
+from .record import Validation as Validation
+from .row_reader import rows as rows
+from .row_reader import select as select
+from .schema_validation import SHAPES_WITH_SCHEMA as SHAPES_WITH_SCHEMA
+from .schema_validation import UserSchemaError as UserSchemaError
+from .schema_validation import shape_schema_text as shape_schema_text

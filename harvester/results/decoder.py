@@ -1,0 +1,225 @@
+"""One delivered object: bytes in, record out."""
+
+from __future__ import annotations
+
+import io
+from typing import BinaryIO, Literal, NamedTuple, cast
+
+from xxhash import xxh3_128, xxh3_128_hexdigest
+
+from harvester.results import fast_path, row_formats, sniff
+from harvester.results.gzip_reader import Source, inflate, read_blocks
+from harvester.results.hashing_stream import ContentStream
+from harvester.results.json_scanner import Scanner
+from harvester.results.record import (
+    MAX_BYTES_IN_MEMORY,
+    Decoded,
+    Problem,
+    Reason,
+    Refused,
+    ResultOptions,
+    ResultRecord,
+    Shape,
+    Validation,
+)
+from harvester.results.row_count import RowCount
+from harvester.results.schema_validation import UserSchema, check_shape
+from harvester.results.shapes import shape_of
+
+# What is wrong before there is content: the delivered bytes are kept as they are.
+_DELIVERY_FAULTS = frozenset(
+    {
+        Reason.TRUNCATED_GZIP,
+        Reason.CORRUPT_GZIP,
+        Reason.GZIP_TRAILING_BYTES,
+        Reason.NESTED_GZIP,
+        Reason.GZIP_BOMB,
+        Reason.TOO_LARGE,
+    }
+)
+_PEEK_BYTES = 1024**2
+_HEAD_BYTES = 64
+_MAX_LABEL = 200
+
+
+class _Findings(NamedTuple):
+    """What good content turned out to be."""
+
+    shape: Shape | None = None
+    task_id: str | None = None
+    status: str | None = None
+    rows: RowCount | None = None
+
+
+_NOTHING = _Findings()
+_DELIVERIES: dict[tuple[bool, bool], tuple[Literal["gzip", "identity"], bool]] = {
+    (False, False): ("identity", False),
+    (True, False): ("gzip", False),
+    (True, True): ("gzip", True),
+}
+"""How an object came, by whether it is compressed, and whether it was inflated."""
+
+
+class ResultReader:
+    """Reads delivered objects. Compiles schemas once; holds no state of the objects it has read."""
+
+    def __init__(self, options: ResultOptions) -> None:
+        """Compile the schemas. Raises UserSchemaError for a user schema that is not one."""
+        self._validation = options.validation
+        self._max_content_bytes = options.max_content_bytes
+        self._keep_compressed = options.keep_compressed
+        self._user_schema = UserSchema(options.user_schema) if options.user_schema is not None else None
+
+    def read(self, body: bytes, key: str) -> Decoded:
+        """Read an object held in memory: inflate, parse, recognise, validate.
+
+        Whatever ``body`` holds is a record, never an exception; but ContentTooLargeForMemory is raised for
+        gzip that inflates past `MAX_BYTES_IN_MEMORY`: then `read_file` is to be used.
+        """
+        compressed = sniff.is_gzip(body)
+        landed, inflated = body, False
+        findings, problem = _NOTHING, None
+        try:
+            content = inflate(body, self._max_content_bytes) if compressed else body
+            if compressed and not self._keep_compressed:
+                landed, inflated = content, True
+            findings = self._inspect(content, key)
+            problem = findings.rows.problem() if findings.rows is not None else None
+        except Refused as refused:
+            problem = refused.problem
+        delivery = _DELIVERIES[compressed, inflated]
+        return Decoded(landed, _record(findings, problem, delivery, len(landed), xxh3_128_hexdigest(landed)))
+
+    def read_file(self, source: BinaryIO, sink: BinaryIO, key: str) -> ResultRecord:
+        """Read an object of any size from a seekable file of its delivered bytes, in bounded memory.
+
+        ``sink`` is an empty file open for writing and reading. If the record says ``inflated``, what it
+        holds afterwards is the content to land; else that is ``source`` itself, and what ``sink`` holds is
+        to be thrown away.
+        """
+        source.seek(0)
+        compressed = sniff.is_gzip(source.read(2))
+        source.seek(0)
+        inflated = compressed and not self._keep_compressed
+        stream = ContentStream(source, sink, compressed=compressed, max_content_bytes=self._max_content_bytes)
+        findings, problem = _NOTHING, None
+        try:
+            try:
+                findings = self._inspect_stream(stream, key)
+                problem = findings.rows.problem() if findings.rows is not None else None
+            except Refused as refused:
+                if refused.problem.reason in _DELIVERY_FAULTS:
+                    raise
+                problem = refused.problem
+            stream.drain()
+        except Refused as refused:
+            findings, problem, inflated = _NOTHING, refused.problem, False
+        delivery = _DELIVERIES[compressed, inflated]
+        if (compressed and not inflated) or (problem is not None and problem.reason in _DELIVERY_FAULTS):
+            return _record(findings, problem, delivery, *_size_and_digest(source))
+        return _record(findings, problem, delivery, stream.size, stream.digest())
+
+    def _inspect(self, content: bytes, key: str) -> _Findings:
+        """Look at content held in memory. Raises Refused."""
+        if not content:
+            raise Refused(Reason.EMPTY, "no bytes")
+        if len(content) > self._max_content_bytes:
+            raise Refused(Reason.TOO_LARGE, f"{len(content)} bytes, more than {self._max_content_bytes}")
+        if self._validation is Validation.OFF:
+            return _NOTHING
+        shape = sniff.shape_by_name_and_magic(content[:_HEAD_BYTES], key)
+        return self._document(content, key) if shape is None else _table(shape, io.BytesIO(content))
+
+    def _inspect_stream(self, stream: ContentStream, key: str) -> _Findings:
+        """Look at content as it passes. Raises Refused."""
+        head = stream.peek(_PEEK_BYTES)
+        if not head:
+            raise Refused(Reason.EMPTY, "no bytes")
+        if self._validation is Validation.OFF:
+            return _NOTHING
+        shape = sniff.shape_by_name_and_magic(head[:_HEAD_BYTES], key) or row_formats.shape_by_content(head, key)
+        if shape is not None:
+            return _table(shape, stream.whole() if shape is Shape.PARQUET else stream)
+        head = stream.peek(MAX_BYTES_IN_MEMORY + 1)
+        if len(head) <= MAX_BYTES_IN_MEMORY:
+            return self._document(head, key)
+        del head
+        return self._scan_document(stream)
+
+    def _document(self, content: bytes, key: str) -> _Findings:
+        """Look at one JSON document, unless it turns out to be a table. Raises Refused."""
+        found = fast_path.glance(content)
+        if found is not None:
+            if self._user_schema is not None and found.parsing is not None:
+                self._user_schema.check(bytes(found.parsing))
+            return _Findings(found.shape, _label(found.task_id), _label(found.status), found.rows)
+        shape = row_formats.shape_by_content(content[:_PEEK_BYTES], key)
+        return self._scan_document(io.BytesIO(content)) if shape is None else _table(shape, io.BytesIO(content))
+
+    def _scan_document(self, source: Source) -> _Findings:
+        """Look at one JSON document patiently, block by block. Raises Refused."""
+        scanner = Scanner(keep_parsing=self._user_schema is not None)
+        for block in read_blocks(source):
+            if sniff.is_markup(block) and not scanner.started:
+                raise Refused(Reason.UNKNOWN_SHAPE, "the content starts with <: HTML or XML, expected JSON")
+            scanner.feed(block)
+        scanner.finish()
+        document = scanner.skeleton
+        shape = shape_of(document)
+        if self._validation is Validation.SCHEMA:
+            check_shape(document, shape)
+        if shape is Shape.ROWS:
+            return _Findings(shape, rows=scanner.rows)
+        if shape is Shape.JOBS_DOCUMENT:
+            return _Findings(shape, rows=scanner.rows if isinstance(document["files"], list) else None)
+        if shape is Shape.RUN:
+            run = document["run"]
+            return _Findings(shape, status=_label(run.get("status")) if isinstance(run, dict) else None)
+        data = document.get("data")
+        if self._user_schema is not None and isinstance(data, dict) and data.get("parsing") is not None:
+            self._user_schema.check(scanner.parsing or b"null")
+        return _Findings(shape, _label(document.get("task_id")), _label(document.get("status")))
+
+
+def _table(shape: Shape, source: BinaryIO | ContentStream) -> _Findings:
+    """Look at content that is no JSON document; that of a Parquet file can be sought in. Raises Refused."""
+    match shape:
+        case Shape.JSONL:
+            return _Findings(shape, rows=row_formats.count_json_lines(source))
+        case Shape.CSV:
+            return _Findings(shape, rows=row_formats.count_csv(source))
+        case Shape.PARQUET:
+            return _Findings(shape, rows=row_formats.count_parquet(cast("BinaryIO", source)))
+        case _:
+            return _Findings(shape)
+
+
+def _record(
+    findings: _Findings,
+    problem: Problem | None,
+    delivery: tuple[Literal["gzip", "identity"], bool],
+    size: int,
+    digest: str,
+) -> ResultRecord:
+    """Put a record together; ``delivery`` is how it was encoded, and whether it was inflated."""
+    shape, task_id, status, rows = findings
+    if rows is None:
+        return ResultRecord(shape, *delivery, size, digest, task_id, status, None, 0, problem)
+    return ResultRecord(shape, *delivery, size, digest, task_id, status, rows.rows, rows.broken, problem)
+
+
+def _label(value: object) -> str | None:
+    """Return a short text that any file and database can hold, or None for what is no text."""
+    if not isinstance(value, str):
+        return None
+    return value[:_MAX_LABEL] if value.isascii() else value[:_MAX_LABEL].encode("utf-8", "backslashreplace").decode()
+
+
+def _size_and_digest(source: BinaryIO) -> tuple[int, str]:
+    source.seek(0)
+    digest = xxh3_128()
+    size = 0
+    for block in read_blocks(source):
+        digest.update(block)
+        size += len(block)
+    return size, digest.hexdigest()

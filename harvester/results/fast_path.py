@@ -1,0 +1,254 @@
+"""The common case at C speed: what is accepted here is right, what is not is looked at again by `scan`.
+
+One msgspec pass over the bytes checks the syntax and the types that the shapes' schemas ask for; the big
+texts (HTML, Markdown, parsing) are stepped over, not built. msgspec checks the syntax of what it steps
+over, but not its UTF-8, nor the length of numbers, nor (depending on the interpreter) its depth: those are
+checked here.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+import re
+from typing import Final, NamedTuple
+
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
+
+from harvester.results.json_scanner import MAX_DEPTH, MAX_NUMBER_DIGITS
+from harvester.results.record import Shape
+from harvester.results.row_count import RowCount
+
+# A number of more than 4,300 digits covers at least eight of the samples taken every 512 bytes; so many in a row
+# may be chance.
+_SAMPLE_EVERY: Final = 512
+_SAMPLES_OF_A_LONG_NUMBER = re.compile(rb"[-+.0-9eE]{%d,}" % (MAX_NUMBER_DIGITS // _SAMPLE_EVERY)).finditer
+_LONG_NUMBER = re.compile(rb"[-+.0-9eE]{%d}" % (MAX_NUMBER_DIGITS + 1)).search
+# orjson refuses more than 1,024 levels; with this many around it, a document of more than 1,000.
+_ORJSON_MAX_DEPTH: Final = 1024
+_WRAPPING = _ORJSON_MAX_DEPTH - MAX_DEPTH
+
+# The smallest row, with its comma, takes 3 bytes here and 24 when decoded.
+_MAX_ARRAY_BYTES: Final = 4 * 1024**2
+
+_UTF8_PIECE: Final = 64 * 1024
+
+_QUOTE, _OPEN_OBJECT, _CLOSE_OBJECT, _OPEN_ARRAY, _NULL = b'"{}[n'
+
+
+class _Object(msgspec.Struct, gc=False):
+    """An object, whatever it holds."""
+
+
+class _Metadata(msgspec.Struct, gc=False):
+    agent: Raw | UnsetType = UNSET
+
+
+class _Data(msgspec.Struct, gc=False):
+    html: Raw | UnsetType = UNSET
+    markdown: Raw | UnsetType = UNSET
+    parsing: Raw | UnsetType = UNSET
+    headers: _Object | None = None
+
+
+class _Run(msgspec.Struct, gc=False):
+    id: str | None = None
+    status: str | None = None
+
+
+class _Document(msgspec.Struct, gc=False):
+    """Every object we know, in one: the types are those of the schemas."""
+
+    url: str | UnsetType | None = UNSET
+    task_id: str | UnsetType | None = UNSET
+    status: str | UnsetType | None = UNSET
+    status_code: float | None = None
+    task: _Object | None = None
+    data: _Data | UnsetType | None = UNSET
+    metadata: _Metadata | None = None
+    warnings: Raw | UnsetType = UNSET
+    pagination: _Object | None = None
+    files: Raw | UnsetType = UNSET
+    run: _Run | UnsetType = UNSET
+    output: Raw | UnsetType = UNSET
+
+
+class Glance(NamedTuple):
+    """What a document is that satisfies the schema of its shape."""
+
+    shape: Shape
+    """Its shape."""
+    task_id: str | None = None
+    """``task_id``."""
+    status: str | None = None
+    """``status``."""
+    parsing: Raw | None = None
+    """The text of ``data.parsing``, unless it is absent or null."""
+    rows: RowCount | None = None
+    """Its rows, if it has rows."""
+
+
+_DOCUMENT = msgspec.json.Decoder(_Document)
+_ROWS = msgspec.json.Decoder(list[_Object])
+_ROW = msgspec.json.Decoder(_Object)
+_GIVEN_UP = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+
+def glance(content: bytes) -> Glance | None:
+    """Return what the document is, or None if that takes a closer look."""
+    try:
+        found, texts = (_rows(content), 0) if content[:1] == b"[" else _object(content)
+        _check_utf8(content)
+    except _GIVEN_UP:
+        return None
+    if len(content) - texts > MAX_NUMBER_DIGITS and _may_hold_a_long_number(content):
+        return None
+    return found
+
+
+def is_row(text: bytes) -> bool:
+    """Say whether a row (of known UTF-8) is a good object; False means: take a closer look."""
+    try:
+        _ROW.decode(text)
+    except _GIVEN_UP:
+        return False
+    if _may_hold_a_long_number(text):
+        return False
+    return len(text) <= 2 * MAX_DEPTH or _is_shallow(text)
+
+
+def count_good_lines(block: bytes) -> int | None:
+    """Return how many rows a block of whole lines holds, or None if some of them take a closer look.
+
+    Every row is proven good, with one call for all of them.
+    """
+    try:
+        rows = len(_ROW.decode_lines(block))
+        _check_utf8(block)
+    except _GIVEN_UP:
+        return None
+    if _may_hold_a_long_number(block):
+        return None
+    # An object a line: } and { never follow one another inside one, so where every line break lies between them, and
+    # there are as many lines as objects, none spans two lines and no line holds two. A file parts lines several times
+    # as fast as bytes do.
+    lines = io.BytesIO(block if block.endswith(b"\n") else block + b"\n").readlines()
+    if len(lines) != rows or not all(line[0] == _OPEN_OBJECT and line[-2] == _CLOSE_OBJECT for line in lines):
+        return None
+    # Every level takes two bytes.
+    shallow = max(map(len, lines)) <= 2 * MAX_DEPTH or all(map(_is_shallow, lines))
+    return rows if shallow else None
+
+
+def _object(content: bytes) -> tuple[Glance | None, int]:
+    """Return what an object is, and how many bytes of it are long texts."""
+    document = _DOCUMENT.decode(content)
+    data = document.data
+    if data is UNSET or data is None:
+        found, texts = _without_data(document), 0
+    else:
+        found, texts = _with_data(document, data)
+    if found is None or not _has_type(document.warnings, _OPEN_ARRAY):
+        return None, texts
+    # Every level takes two bytes.
+    shallow = len(content) - texts <= 2 * MAX_DEPTH or _is_shallow(content, data)
+    return (found if shallow else None), texts
+
+
+def _may_hold_a_long_number(content: bytes) -> bool:
+    """Say whether a number, or a text that looks like one, has more digits than one may have."""
+    for samples in _SAMPLES_OF_A_LONG_NUMBER(content[::_SAMPLE_EVERY]):
+        first, end = samples.span()
+        if _LONG_NUMBER(content, max(0, first - 1) * _SAMPLE_EVERY, (end + 1) * _SAMPLE_EVERY):
+            return True
+    return False
+
+
+def _check_utf8(content: bytes) -> None:
+    """Raise UnicodeDecodeError unless the bytes are UTF-8; in pieces, so that no text as large is built."""
+    if content.isascii():
+        return
+    view = memoryview(content)
+    index = 0
+    while index < len(view):
+        piece = view[index : index + _UTF8_PIECE]
+        index += codecs.utf_8_decode(piece, "strict", len(view) - index <= _UTF8_PIECE)[1]
+
+
+def _with_data(document: _Document, data: _Data) -> tuple[Glance | None, int]:
+    """Return what an envelope is, and how many bytes of it are long texts."""
+    html, markdown, parsing = data.html, data.markdown, data.parsing
+    if not (_has_type(html, _QUOTE) and _has_type(markdown, _QUOTE) and _has_type(parsing, _OPEN_OBJECT, _OPEN_ARRAY)):
+        return None, 0
+    has_agent = document.metadata is not None and document.metadata.agent is not UNSET
+    texts = (0 if html is UNSET else len(html)) + (0 if markdown is UNSET else len(markdown))
+    if has_agent or (parsing is not UNSET and not texts):
+        shape = Shape.AGENT
+    elif document.status is UNSET and document.task_id is UNSET:
+        if document.url is UNSET:
+            return None, 0
+        shape = Shape.CRAWL_PAGE
+    else:
+        shape = Shape.EXTRACT
+    return _envelope(document, shape, None if parsing is UNSET else parsing), texts
+
+
+def _without_data(document: _Document) -> Glance | None:
+    """Return what an object without ``data``, or with null, is."""
+    if document.data is None:
+        if document.metadata is not None and document.metadata.agent is not UNSET:
+            return _envelope(document, Shape.AGENT)
+        if document.status is UNSET and document.task_id is UNSET:
+            return None if document.url is UNSET else _envelope(document, Shape.CRAWL_PAGE)
+        return _envelope(document, Shape.EXTRACT)
+    if document.files is not UNSET:
+        rows = _rows(bytes(document.files))
+        return rows and rows._replace(shape=Shape.JOBS_DOCUMENT)
+    if document.run is not UNSET and document.output is not UNSET:
+        if not _has_type(document.output, _OPEN_OBJECT, _OPEN_ARRAY, _QUOTE):
+            return None
+        return Glance(Shape.RUN, status=document.run.status)
+    return None if document.status is UNSET else _envelope(document, Shape.EXTRACT)
+
+
+def _envelope(document: _Document, shape: Shape, parsing: Raw | None = None) -> Glance:
+    if parsing is not None and memoryview(parsing)[0] == _NULL:
+        parsing = None
+    task_id, status = document.task_id, document.status
+    return Glance(shape, None if task_id is UNSET else task_id, None if status is UNSET else status, parsing)
+
+
+def _rows(array: bytes) -> Glance | None:
+    if len(array) > _MAX_ARRAY_BYTES:
+        return None
+    rows = RowCount()
+    rows.good(len(_ROWS.decode(array)))
+    return Glance(Shape.ROWS, rows=rows) if len(array) <= 2 * MAX_DEPTH or _is_shallow(array) else None
+
+
+def _has_type(value: Raw | UnsetType, *first: int) -> bool:
+    """Say whether a value is absent, null, or of the type that starts so."""
+    if value is UNSET:
+        return True
+    byte = memoryview(value)[0]
+    return byte in first or byte == _NULL
+
+
+def _is_shallow(content: bytes, data: _Data | UnsetType | None = None) -> bool:
+    """Prove that valid JSON is nested at most 1,000 levels; False means: take a closer look."""
+    openings = content.count(b"[") + content.count(b"{")
+    if isinstance(data, _Data):
+        for text in (data.html, data.markdown):
+            if text is not UNSET:
+                openings -= bytes(text).count(b"[") + bytes(text).count(b"{")
+    if openings <= MAX_DEPTH:
+        return True
+    import orjson
+
+    try:
+        # The content is known to be one JSON value, so nothing in it can close the wrapping early.
+        orjson.loads(b"[" * _WRAPPING + content + b"]" * _WRAPPING)
+    except ValueError:
+        return False
+    return True

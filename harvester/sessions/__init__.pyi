@@ -1,0 +1,13 @@
+from .aws_environment import S3Session as S3Session
+from .aws_loader import descriptions as descriptions
+from .aws_session import explained as explained
+from .aws_session import find_credentials as find_credentials
+from .connections import AwsCredentials as AwsCredentials
+from .connections import BucketTransport as BucketTransport
+from .connections import GcsTransport as GcsTransport
+from .connections import Network as Network
+from .connections import S3Transport as S3Transport
+from .connections import StoreSettings as StoreSettings
+from .google_session import FULL_CONTROL_SCOPE as FULL_CONTROL_SCOPE
+from .google_session import LOGIN_COMMAND as LOGIN_COMMAND
+from .google_session import GoogleSession as GoogleSession

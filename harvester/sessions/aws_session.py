@@ -1,0 +1,241 @@
+"""What botocore alone can know of S3: profiles, credentials, regions, endpoints, addressing styles.
+
+Nothing is sent through it: it prepares one request for the bucket, which is read and thrown away. So dual-stack, FIPS,
+accelerate, access point aliases, path or virtual addressing, AWS_ENDPOINT_URL and profiles are all as boto3 has them.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import botocore.session
+from botocore import exceptions as refusals
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+
+from harvester.errors import AccessDenied, ConfigurationError, ConnectionFailed, UsageError
+from harvester.sessions.aws_loader import descriptions
+from harvester.sessions.aws_logins import login_command
+from harvester.sessions.connections import AwsCredentials, Network, S3Transport, StoreSettings
+from harvester.sessions.network import resolve_network
+
+if TYPE_CHECKING:
+    from botocore.credentials import Credentials
+
+_PROBE_KEY = "k"
+_DIRECTORY_BUCKET = "--x-s3"
+
+
+@dataclass(frozen=True, slots=True)
+class _Endpoint:
+    base_url: str
+    region: str
+    service: str
+
+
+class AwsSession:
+    """A bucket as botocore sees it; credentials are looked for when first asked for."""
+
+    def __init__(self, bucket: str, settings: StoreSettings) -> None:
+        """Raises ConfigurationError for a profile or configuration that cannot be read."""
+        if bucket.endswith(_DIRECTORY_BUCKET):
+            raise UsageError(
+                f"{bucket} is a directory bucket",
+                cause="directory buckets (S3 Express One Zone) list in no order and are signed for otherwise",
+                next_step="name a general purpose bucket",
+            )
+        self._bucket = bucket
+        self._settings = settings
+        self._region = settings.region
+        self._lock = threading.Lock()
+        self._endpoint: _Endpoint | None = None
+        self._network: Network | None = None
+        with explained(self._settings.profile):
+            self._session = self._new_session()
+        self._credentials: Credentials | None = None
+        self._handed_out: AwsCredentials | None = None
+        self.method = ""
+        """botocore's name of where the credentials came from: ``env``, ``sso``, ``assume-role`` …"""
+
+    def transport(self, *, renew: bool = False) -> S3Transport:
+        """Return how to reach and sign for the bucket.
+
+        Raises ConfigurationError without credentials or with an expired login, AccessDenied or ConnectionFailed
+        when a service that hands out credentials refuses or cannot be reached.
+        """
+        with self._lock, explained(self._profile()):
+            credentials = self._frozen_credentials(renew=renew)
+            if self._endpoint is None:
+                self._endpoint = self._resolve_endpoint()
+            if self._network is None:
+                ca_bundle = self._session.get_config_variable("ca_bundle")
+                self._network = resolve_network(self._endpoint.base_url, self._settings.retry, ca_bundle)
+            endpoint, network = self._endpoint, self._network
+        return S3Transport(
+            base_url=endpoint.base_url,
+            bucket=self._bucket,
+            region=endpoint.region,
+            service=endpoint.service,
+            credentials=credentials,
+            request_payer=self._settings.request_payer,
+            expected_bucket_owner=self._settings.expected_bucket_owner,
+            network=network,
+            max_object_bytes=self._settings.max_object_bytes,
+        )
+
+    def move(self, region: str) -> bool:
+        """Go on in another region; False when it is the present one already."""
+        with self._lock:
+            if self._endpoint is not None and self._endpoint.region == region:
+                return False
+            self._region = region
+            self._endpoint = None
+            return True
+
+    def login_command(self) -> str:
+        """Return the command that renews the credentials in use, or what to do where there is none."""
+        return login_command(self.method, self._profile())
+
+    def _new_session(self) -> botocore.session.Session:
+        session = botocore.session.Session(profile=self._settings.profile)
+        session.register_component("data_loader", descriptions(session.get_config_variable("data_path")))
+        session.get_scoped_config()  # reads the files, so that a broken one or a missing profile is told now
+        return session
+
+    def _profile(self) -> str | None:
+        return self._settings.profile or os.environ.get("AWS_PROFILE") or os.environ.get("AWS_DEFAULT_PROFILE")
+
+    def _frozen_credentials(self, *, renew: bool) -> AwsCredentials:
+        if self._credentials is None:
+            self._credentials = self._load()
+        found = _frozen(self._credentials)
+        # A provider that knows its expiry has renewed by now; else files and environment are read again.
+        if renew and found == self._handed_out:
+            self._session = self._new_session()
+            self._credentials = self._load()
+            found = _frozen(self._credentials)
+        self._handed_out = found
+        return found
+
+    def _load(self) -> Credentials:
+        credentials = find_credentials(self._session, self._profile())
+        self.method = credentials.method
+        return credentials
+
+    def _resolve_endpoint(self) -> _Endpoint:
+        """Let botocore prepare a request for the bucket, catch it before it is sent, and read it."""
+        client: Any = self._session.create_client(
+            "s3", region_name=self._region, endpoint_url=self._settings.endpoint_url
+        )
+        caught: list[AWSPreparedRequest] = []
+
+        def catch(request: AWSPreparedRequest, **_: object) -> AWSResponse:
+            caught.append(request)
+            return AWSResponse(request.url, 200, {}, _NoBody())  # type: ignore[arg-type]  # only read as a stream
+
+        client.meta.events.register_first("before-send.s3", catch)
+        try:
+            client.head_object(Bucket=self._bucket, Key=_PROBE_KEY)
+        finally:
+            client.close()
+        request = caught[-1]
+        authorization = request.headers["Authorization"]
+        text = authorization.decode() if isinstance(authorization, bytes) else str(authorization)
+        _, _, region, service, _ = text.partition("Credential=")[2].partition(",")[0].rsplit("/", 4)
+        return _Endpoint(request.url.removesuffix(f"/{_PROBE_KEY}"), region, service)
+
+
+def find_credentials(session: botocore.session.Session, profile: str | None) -> Credentials:
+    """Return the credentials of a session, looked for as botocore does.
+
+    Raises ConfigurationError without any, and where only a person at a terminal could go on.
+    """
+    scoped = session.get_scoped_config()
+    # Or botocore would ask for a second factor where nobody can answer.
+    if "mfa_serial" in scoped and "role_arn" in scoped and not sys.stdin.isatty():
+        raise ConfigurationError(
+            f"profile {profile or 'default'} needs a second factor, and there is no terminal to ask at",
+            next_step="run it from a terminal, or use a profile without mfa_serial",
+        )
+    credentials = session.get_credentials()
+    if credentials is None:
+        raise ConfigurationError(
+            "no AWS credentials found",
+            cause="neither environment, profile, web identity, SSO, container nor instance offers any",
+            next_step="aws configure   (or set AWS_PROFILE, or pass --profile)",
+        )
+    return credentials
+
+
+def _frozen(credentials: Credentials) -> AwsCredentials:
+    frozen = credentials.get_frozen_credentials()
+    if not frozen.access_key or not frozen.secret_key:
+        raise ConfigurationError("the AWS credentials are incomplete", next_step="aws configure list")
+    return AwsCredentials(frozen.access_key, frozen.secret_key, frozen.token)
+
+
+class _NoBody:
+    """The body of the answer that botocore gets for the request that was never sent."""
+
+    def stream(self, *_: object, **__: object) -> Iterator[bytes]:
+        return iter(())
+
+
+@contextmanager
+def explained(profile: str | None) -> Iterator[None]:
+    """Turn botocore's refusals into this program's errors."""
+    try:
+        yield
+    except (
+        refusals.SSOTokenLoadError,
+        refusals.UnauthorizedSSOTokenError,
+        refusals.TokenRetrievalError,
+    ) as error:
+        raise ConfigurationError(
+            "the AWS SSO login has expired", cause=str(error), next_step=login_command("sso", profile)
+        ) from error
+    except refusals.LoginError as error:
+        raise ConfigurationError(
+            "the AWS login has expired", cause=str(error), next_step=login_command("login", profile)
+        ) from error
+    except refusals.ClientError as error:
+        raise _refused_by_sts(error, profile) from error
+    except (refusals.HTTPClientError, refusals.MetadataRetrievalError) as error:
+        raise ConnectionFailed("cannot reach the service that hands out AWS credentials", cause=str(error)) from error
+    except refusals.BotoCoreError as error:
+        raise ConfigurationError(
+            "the AWS configuration does not work", cause=str(error), next_step="aws configure list"
+        ) from error
+    except ValueError as error:
+        # botocore has no class of its own for this one.
+        raise ConfigurationError(
+            "the AWS endpoint is no URL",
+            cause="AWS_ENDPOINT_URL, or endpoint_url in the AWS configuration, starts with http:// or https://",
+            next_step="export AWS_ENDPOINT_URL=http://HOST:PORT, or unset it for AWS itself",
+        ) from error
+    except EOFError as error:
+        raise ConfigurationError("a second factor was asked for and none was given") from error
+
+
+def _refused_by_sts(error: refusals.ClientError, profile: str | None) -> ConfigurationError | AccessDenied:
+    details = error.response.get("Error", {})
+    code = details.get("Code", "")
+    request_id = error.response.get("ResponseMetadata", {}).get("RequestId", "")
+    if code in {"ExpiredToken", "ExpiredTokenException", "UnauthorizedException"}:
+        return ConfigurationError(
+            "the AWS login has expired",
+            cause=f"{code} from {error.operation_name}",
+            next_step=login_command("", profile),
+            request_id=request_id,
+        )
+    return AccessDenied(
+        f"{error.operation_name} was refused, so there are no credentials",
+        cause=f"{code}: {details.get('Message', '')}",
+        next_step="aws sts get-caller-identity" + (f" --profile {profile}" if profile else ""),
+        request_id=request_id,
+    )

@@ -1,0 +1,111 @@
+"""What a process needs to speak to a bucket: values without any SDK behind them, so that a worker stays small."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from harvester.retry import RetryPolicy
+
+
+class Network(NamedTuple):
+    """How connections are made, as the SDK would make them."""
+
+    ca_bundle: str | None
+    """File of trusted certificates; None for an endpoint without TLS."""
+    proxy: str
+    """URL of the proxy for this endpoint; empty for a direct connection, NO_PROXY already applied."""
+    retry: RetryPolicy
+    """Timeouts, and when to give up."""
+
+
+class AwsCredentials(NamedTuple):
+    """One set of AWS credentials, valid for a while."""
+
+    access_key: str
+    """The access key id; no secret."""
+    secret_key: str
+    """The secret access key."""
+    token: str | None
+    """The session token of temporary credentials."""
+
+    def __repr__(self) -> str:
+        """Show no secret."""
+        return f"AwsCredentials(access_key={self.access_key!r})"
+
+
+class S3Transport(NamedTuple):
+    """All a worker needs to fetch from an S3 bucket."""
+
+    base_url: str
+    """URL of the bucket without a slash at its end: ``https://bucket.s3.eu-west-1.amazonaws.com``."""
+    bucket: str
+    """The bucket's name."""
+    region: str
+    """Region the signature names."""
+    service: str
+    """Service the signature names: ``s3``, or ``s3-outposts`` and the like behind an access point."""
+    credentials: AwsCredentials
+    """What requests are signed with."""
+    request_payer: bool
+    """Whether to agree to pay."""
+    expected_bucket_owner: str | None
+    """Account id the bucket must belong to."""
+    network: Network
+    """How connections are made."""
+    max_object_bytes: int | None
+    """Bodies longer than this are refused."""
+
+    @property
+    def scheme(self) -> str:
+        """``s3``."""
+        return "s3"
+
+
+class GcsTransport(NamedTuple):
+    """All a worker needs to fetch from a GCS bucket."""
+
+    endpoint: str
+    """Base URL of the JSON API without a slash at its end: ``https://storage.googleapis.com``."""
+    bucket: str
+    """The bucket's name."""
+    token: str | None
+    """OAuth 2 access token; None to go without, as emulators do."""
+    user_project: str | None
+    """Project that pays for the requests."""
+    network: Network
+    """How connections are made."""
+    max_object_bytes: int | None
+    """Bodies longer than this are refused."""
+
+    @property
+    def scheme(self) -> str:
+        """``gs``."""
+        return "gs"
+
+    def __repr__(self) -> str:
+        """Show no secret."""
+        return f"GcsTransport(endpoint={self.endpoint!r}, bucket={self.bucket!r})"
+
+
+BucketTransport = S3Transport | GcsTransport
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """How a store is reached; everything left out is resolved as boto3 or google-auth resolve it."""
+
+    endpoint_url: str | None = None
+    """Base URL of an S3-compatible or GCS-compatible endpoint."""
+    profile: str | None = None
+    """Name of the AWS profile."""
+    region: str | None = None
+    """AWS region; a wrong one is corrected from the bucket's answer."""
+    request_payer: bool = False
+    """Whether to agree to pay for requests to a requester-pays bucket."""
+    expected_bucket_owner: str | None = None
+    """AWS account id; the store refuses when the bucket belongs to another."""
+    max_object_bytes: int | None = None
+    """Bodies longer than this are refused as too_large; None for no limit."""
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    """When to give up."""

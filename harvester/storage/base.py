@@ -1,0 +1,221 @@
+"""What every store offers: the values that pass through this room's door, and its two protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+from harvester.errors import ExitCode
+from harvester.location import Location
+
+MEBIBYTE = 1024 * 1024
+
+
+class ObjectRef(NamedTuple):
+    """One object of a listing; a NamedTuple because a listing holds millions."""
+
+    key: str
+    """The exact key as the store keeps it; for ``file://`` the absolute path, undecodable bytes as surrogates."""
+    size: int
+    """Length in bytes, as stored."""
+    etag: str
+    """Identity of this version: S3's ETag without quotes, GCS's generation, ``size-mtime_ns-inode`` of a file."""
+    last_modified: float
+    """Seconds since the epoch; for people, never an identity."""
+    storage_class: str = ""
+    """The store's own word (``STANDARD``, ``GLACIER`` …); empty where it has none."""
+
+
+class FetchRequest(NamedTuple):
+    """An object to fetch, as it was listed."""
+
+    key: str
+    """The exact key."""
+    size: int
+    """Length in bytes as listed: what memory is planned by, not what is demanded of the body."""
+    etag: str
+    """Identity as listed."""
+    last_modified: float
+    """Seconds since the epoch, as listed."""
+
+
+class Cause(StrEnum):
+    """Why an object could not be fetched."""
+
+    OBJECT_DENIED = "object_denied"
+    """The store refuses this object to these credentials, and says no more."""
+    KMS_DENIED = "kms_denied"
+    """The object is readable, the KMS key it is encrypted with is not."""
+    OTHER_OWNER = "other_owner"
+    """The object belongs to another account than the bucket."""
+    ARCHIVED = "archived"
+    """The object must be restored from its archive class first."""
+    GONE = "gone"
+    """Deleted since it was listed."""
+    THROTTLED = "throttled"
+    """The store asked for fewer requests until the attempts ran out."""
+    NETWORK = "network"
+    """Connection refused, reset or broken until the attempts ran out."""
+    TIMEOUT = "timeout"
+    """Hardly a byte came for longer than the stall limit, in every attempt."""
+    SERVER_ERROR = "server_error"
+    """The store answered 5xx, or something no store answers, in every attempt."""
+    INTEGRITY = "integrity"
+    """The bytes received never matched the length or checksum the store states."""
+    CREDENTIALS = "credentials"
+    """The store rejects the credentials, also after they were renewed."""
+    EXPIRED = "expired"
+    """The login has expired, and the SDK's chain has no other."""
+    CLOCK_SKEW = "clock_skew"
+    """This machine's clock is too far from the store's for a signature to count."""
+    NO_BUCKET = "no_bucket"
+    """The bucket does not exist (any more)."""
+    TOO_LARGE = "too_large"
+    """The body is longer than StoreSettings.max_object_bytes; it has grown since it was listed."""
+    UNREADABLE = "unreadable"
+    """The source's disk could not read the file."""
+    SPOOL = "spool"
+    """The spool directory could not take the body: full, out of inodes, read-only."""
+
+    @property
+    def retryable(self) -> bool:
+        """Whether a later run may well succeed with nothing changed by a person."""
+        return self in _RETRYABLE
+
+    @property
+    def fatal(self) -> bool:
+        """Whether every other object must meet the same fate, so that going on is pointless."""
+        return self in _FATAL
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The code of a run which ends for this cause alone."""
+        return _EXIT_CODES[self]
+
+
+_RETRYABLE = frozenset({Cause.THROTTLED, Cause.NETWORK, Cause.TIMEOUT, Cause.SERVER_ERROR, Cause.INTEGRITY})
+_FATAL = frozenset({Cause.CREDENTIALS, Cause.EXPIRED, Cause.CLOCK_SKEW, Cause.NO_BUCKET, Cause.SPOOL})
+_EXIT_CODES = {
+    Cause.OBJECT_DENIED: ExitCode.ACCESS_DENIED,
+    Cause.KMS_DENIED: ExitCode.ACCESS_DENIED,
+    Cause.OTHER_OWNER: ExitCode.ACCESS_DENIED,
+    Cause.ARCHIVED: ExitCode.PARTIAL,
+    Cause.GONE: ExitCode.PARTIAL,
+    Cause.THROTTLED: ExitCode.CONNECTION_FAILED,
+    Cause.NETWORK: ExitCode.CONNECTION_FAILED,
+    Cause.TIMEOUT: ExitCode.CONNECTION_FAILED,
+    Cause.SERVER_ERROR: ExitCode.CONNECTION_FAILED,
+    Cause.INTEGRITY: ExitCode.INTEGRITY,
+    Cause.CREDENTIALS: ExitCode.ACCESS_DENIED,
+    Cause.EXPIRED: ExitCode.CONFIGURATION,
+    Cause.CLOCK_SKEW: ExitCode.CONFIGURATION,
+    Cause.NO_BUCKET: ExitCode.NO_SUCH_BUCKET,
+    Cause.TOO_LARGE: ExitCode.PARTIAL,
+    Cause.UNREADABLE: ExitCode.PARTIAL,
+    Cause.SPOOL: ExitCode.DESTINATION,
+}
+
+
+class FetchFailure(NamedTuple):
+    """Why one fetch ended without a body."""
+
+    cause: Cause
+    """The diagnosed cause."""
+    code: str = ""
+    """The store's error code, else the HTTP status, else curl's or the system's error name."""
+    detail: str = ""
+    """For people: what is known beyond the cause, e.g. the ARN of the key that is denied. No payload, no secret."""
+    request_id: str = ""
+    """The store's id of the refused request."""
+
+
+class Fetched(NamedTuple):
+    """How one request ended: a body in memory, a body in a spool file, or a failure."""
+
+    request: FetchRequest
+    """The request as it was submitted."""
+    body: bytes | None
+    """The stored bytes, never decompressed; None when spooled or failed."""
+    spool: str | None
+    """Path of a file in the spool directory that holds the body and now belongs to the caller; None when in memory."""
+    etag: str
+    """Identity of the version actually received, as ObjectRef.etag has it; empty when failed."""
+    last_modified: float | None
+    """Seconds since the epoch of the version received; None when the store did not say."""
+    failure: FetchFailure | None
+    """None when the body is whole."""
+    attempts: int
+    """Requests for the body that were made, 1 when nothing went wrong."""
+
+
+class Transport(Protocol):
+    """All a worker process needs to fetch: a small picklable value. Its repr shows no secret."""
+
+    @property
+    def scheme(self) -> str:
+        """``s3``, ``gs`` or ``file``: which fetcher understands it."""
+
+
+class Store(Protocol):
+    """A bucket or directory: list it, and hand out what a worker needs to fetch from it."""
+
+    @property
+    def location(self) -> Location:
+        """The place this store was opened for."""
+
+    def list_pages(self, start: str = "", end: str | None = None) -> Iterator[list[ObjectRef]]:
+        """Yield pages of the objects below the prefix whose key k has ``start <= k < end``, in byte order of the key.
+
+        ``start`` and ``end`` are whole keys. One iterator is used by one thread; several may run at once.
+        Raises AccessDenied, NoSuchBucket, ConnectionFailed or ConfigurationError.
+        """
+
+    def key_ranges(self, after: str = "") -> list[tuple[str, str | None]]:
+        """Return ``(start, end)`` ranges for ``list_pages`` that hold every key ``> after`` exactly once, in order.
+
+        Default task ids are random UUIDs, so a bucket is split at every other hexadecimal digit behind the prefix.
+        """
+
+    def transport(self, *, renew: bool = False) -> Transport:
+        """Return what a fetcher needs; ``renew`` resolves the credentials anew, through the SDK's own chain.
+
+        Raises ConfigurationError when there are none or a login has expired.
+        """
+
+    def put(self, key: str, body: bytes) -> None:
+        """Store ``body`` under ``key``, replacing what is there. Raises like ``list_pages``."""
+
+    def head(self, key: str) -> ObjectRef | None:
+        """Return what the store says of ``key``, None when there is no such object. Raises like ``list_pages``."""
+
+
+class Fetcher(Protocol):
+    """Fetches objects in one worker process, many at a time; not for use by several threads."""
+
+    @property
+    def in_flight(self) -> int:
+        """Requests submitted and not yet returned by ``poll``."""
+
+    @property
+    def needs_credentials(self) -> bool:
+        """Whether the store called the credentials expired; the requests concerned wait for ``renew``."""
+
+    def room(self) -> int:
+        """Return how many more requests it likes to be given now; more than that may be submitted, and wait."""
+
+    def submit(self, request: FetchRequest) -> None:
+        """Take a request. It ends in exactly one Fetched of a later ``poll``."""
+
+    def poll(self, timeout: float, wake: Sequence[int] = ()) -> list[Fetched]:
+        """Drive the transfers and return what has ended.
+
+        Returns at once when something has, else after ``timeout`` seconds, or as soon as one of the file descriptors in
+        ``wake`` is readable.
+        """
+
+    def renew(self, transport: Transport) -> None:
+        """Go on with the transport's credentials, first with the requests that waited for them."""
+
+    def close(self) -> None:
+        """Break off what is in flight and remove its spool files."""

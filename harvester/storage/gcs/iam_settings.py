@@ -1,0 +1,135 @@
+"""The settings of a Google Cloud Storage bucket that decide what somebody else may do there: read and written.
+
+Source: Cloud Storage JSON API reference, "Buckets" resource, "Buckets: getIamPolicy" and "setIamPolicy".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from harvester.sessions import StoreSettings
+from harvester.storage.bucket_settings import LifecycleRule, Unread, UnreadReason, unread
+from harvester.storage.call_results import Answer
+from harvester.storage.store_errors import Problem
+
+POLICY_VERSION = 3
+"""The version that shows conditions; asked for in every read, so that a write can lose none."""
+_GET_BUCKET = "storage.buckets.get"
+_GET_POLICY = "storage.buckets.getIamPolicy"
+
+
+def permission_of(setting: str) -> str:
+    """Return the permission it takes to read a field of `GcsSettings`."""
+    return _GET_POLICY if setting == "policy" else _GET_BUCKET
+
+
+@dataclass(frozen=True, slots=True)
+class GcsSettings:
+    """The settings of one Google Cloud Storage bucket."""
+
+    bucket: str
+    """The bucket's name."""
+    location: str | Unread
+    """Where it lives: ``EU``, ``US-EAST1`` …"""
+    policy: Mapping[str, Any] | Unread
+    """Its IAM policy, etag included."""
+    uniform_access: bool | Unread
+    """Whether uniform bucket-level access is on: IAM alone decides, and conditions are possible."""
+    public_access_prevention: str | Unread
+    """``enforced`` or ``inherited``."""
+    default_key: str | Unread | None
+    """The Cloud KMS key new objects are encrypted with."""
+    versioning: bool | Unread
+    """Whether overwritten and deleted objects are kept as noncurrent versions."""
+    lifecycle: tuple[LifecycleRule, ...] | Unread | None
+    """Its lifecycle rules that delete."""
+    retention_seconds: int | Unread | None
+    """How long objects must be kept."""
+    requester_pays: bool | Unread
+    """Whether who asks must name a project that pays."""
+
+
+class GcsSettingsReader:
+    """Reads the settings of one bucket, and writes its IAM policy."""
+
+    def __init__(self, bucket: str, settings: StoreSettings) -> None:
+        """Ask for no credentials yet."""
+        from harvester.storage.gcs.json_client import GcsClient
+
+        self.bucket = bucket
+        self._client = GcsClient(bucket, settings)
+        self.problems: list[Problem] = []
+        """The refusals met by `read`: what tells a missing bucket or bad credentials from a gap."""
+
+    def read(self) -> GcsSettings:
+        """Read everything. Raises ConfigurationError without credentials."""
+        policy = self.read_policy()
+        answer = self._client.bucket_json("GET", parameters=[("projection", "noAcl")])
+        if answer.value is None:
+            gap = self._unread(answer, _GET_BUCKET)
+            return GcsSettings(self.bucket, gap, policy, gap, gap, gap, gap, gap, gap, gap)
+        resource = answer.value
+        access: Mapping[str, Any] = resource.get("iamConfiguration") or {}
+        uniform: Mapping[str, Any] = access.get("uniformBucketLevelAccess") or {}
+        retention: Mapping[str, Any] = resource.get("retentionPolicy") or {}
+        return GcsSettings(
+            bucket=self.bucket,
+            location=str(resource.get("location", "")) or Unread(UnreadReason.NOT_OFFERED, _GET_BUCKET),
+            policy=policy,
+            # An emulator that says nothing of it has no such setting, which is not the same as "off".
+            uniform_access=bool(uniform.get("enabled"))
+            if "iamConfiguration" in resource
+            else Unread(UnreadReason.NOT_OFFERED, _GET_BUCKET),
+            public_access_prevention=str(access.get("publicAccessPrevention", "inherited"))
+            if "iamConfiguration" in resource
+            else Unread(UnreadReason.NOT_OFFERED, _GET_BUCKET),
+            default_key=(resource.get("encryption") or {}).get("defaultKmsKeyName"),
+            versioning=bool((resource.get("versioning") or {}).get("enabled")),
+            lifecycle=_lifecycle(resource.get("lifecycle") or {}),
+            retention_seconds=int(retention["retentionPeriod"]) if "retentionPeriod" in retention else None,
+            requester_pays=bool((resource.get("billing") or {}).get("requesterPays")),
+        )
+
+    def read_policy(self) -> Mapping[str, Any] | Unread:
+        """Read the bucket's IAM policy, with its conditions and its etag."""
+        answer = self._client.bucket_json("GET", "/iam", [("optionsRequestedPolicyVersion", str(POLICY_VERSION))])
+        return answer.value if answer.value is not None else self._unread(answer, _GET_POLICY)
+
+    def put_policy(self, policy: Mapping[str, Any]) -> Answer[dict[str, Any]]:
+        """Replace the IAM policy; takes storage.buckets.setIamPolicy.
+
+        The policy's etag is what it replaces: a Problem with status 412 means that somebody else wrote meanwhile.
+        """
+        return self._client.bucket_json("PUT", "/iam", document=policy)
+
+    def _unread(self, answer: Answer[dict[str, Any]], permission: str) -> Unread:
+        if answer.problem is not None:
+            self.problems.append(answer.problem)
+        return unread(answer.problem, permission)
+
+
+def _lifecycle(lifecycle: Mapping[str, Any]) -> tuple[LifecycleRule, ...] | None:
+    rules = [rule for rule in lifecycle.get("rule", ()) if (rule.get("action") or {}).get("type") == "Delete"]
+    return tuple(each for index, rule in enumerate(rules) for each in _rule(index, rule["condition"])) or None
+
+
+def _rule(index: int, condition: Mapping[str, Any]) -> tuple[LifecycleRule, ...]:
+    """Return one rule per prefix: Cloud Storage takes a list of them."""
+    if condition.get("isLive") is False or not ({"age", "createdBefore"} & condition.keys()):
+        return ()  # only noncurrent versions, or by something else than age
+    narrowed = bool({"matchesSuffix", "matchesStorageClass"} & condition.keys())
+    return tuple(
+        LifecycleRule(
+            id=f"rule {index + 1}",
+            enabled=True,
+            prefix=prefix,
+            narrowed=narrowed,
+            expire_days=condition.get("age"),
+            expire_date=condition.get("createdBefore"),
+            archive_days=None,
+            archive_class="",
+        )
+        for prefix in condition.get("matchesPrefix") or ("",)
+    )

@@ -1,0 +1,129 @@
+"""Google Cloud Storage on the wire: requests of the JSON API, list pages, errors and what each means.
+
+Source: Cloud Storage JSON API reference, "Objects: list", "Objects: get", "HTTP status and error codes".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+from urllib.parse import quote, urlencode
+
+import orjson
+
+from harvester.sessions import GcsTransport
+from harvester.storage.base import Cause, ObjectRef
+from harvester.storage.http import Response
+from harvester.storage.store_errors import Problem
+
+PAGE_KEYS = 1000
+_FIELDS = "name,size,generation,timeCreated,storageClass"
+_THROTTLING_REASONS = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded"})
+_BY_STATUS: Mapping[int, Cause] = {
+    401: Cause.CREDENTIALS,
+    403: Cause.OBJECT_DENIED,
+    404: Cause.GONE,
+    408: Cause.TIMEOUT,
+    429: Cause.THROTTLED,
+    503: Cause.THROTTLED,
+}
+_RETRIED_STATUS = frozenset({408, 429, 500, 502, 503, 504})
+
+
+class GcsListPage(NamedTuple):
+    """One page of a listing."""
+
+    objects: list[ObjectRef]
+    """Its objects, in order."""
+    token: str | None
+    """Token of the next page; None on the last."""
+
+
+class GcsRequests:
+    """Makes the requests to one bucket."""
+
+    def __init__(self, transport: GcsTransport) -> None:
+        """Carry the transport's token."""
+        self._objects = f"{transport.endpoint}/storage/v1/b/{quote(transport.bucket, safe='')}/o"
+        self._upload = f"{transport.endpoint}/upload/storage/v1/b/{quote(transport.bucket, safe='')}/o"
+        self._headers: list[str] = []
+        if transport.token is not None:
+            self._headers.append(f"Authorization: Bearer {transport.token}")
+        if transport.user_project is not None:
+            self._headers.append(f"x-goog-user-project: {transport.user_project}")
+        # Else an object stored with Content-Encoding gzip would come decompressed, and match no checksum.
+        self._media_headers = [*self._headers, "Accept-Encoding: gzip"]
+
+    def media(self, key: str, *, start: int = 0, generation: str = "") -> tuple[str, list[str]]:
+        """Return URL and header lines of a GET of the stored bytes, from byte ``start`` of that ``generation``."""
+        url = f"{self._objects}/{quote(key, safe='')}?alt=media"
+        if start:
+            return f"{url}&ifGenerationMatch={generation}", [*self._media_headers, f"Range: bytes={start}-"]
+        return url, self._media_headers
+
+    def describe(self, key: str) -> tuple[str, list[str]]:
+        """Return URL and header lines of a GET of the object's metadata."""
+        return f"{self._objects}/{quote(key, safe='')}?fields={_FIELDS},kmsKeyName", self._headers
+
+    def listing(self, parameters: Mapping[str, str]) -> tuple[str, list[str]]:
+        """Return URL and header lines of a list request."""
+        fields = f"nextPageToken,items({_FIELDS})"
+        return f"{self._objects}?{urlencode({**parameters, 'fields': fields})}", self._headers
+
+    def put(self, key: str) -> tuple[str, list[str]]:
+        """Return URL and header lines of an upload."""
+        url = f"{self._upload}?{urlencode({'uploadType': 'media', 'name': key})}"
+        return url, [*self._headers, "Content-Type: application/octet-stream", "Expect:"]
+
+
+def parse_gcs_page(body: bytes) -> GcsListPage:
+    """Parse a list answer. Raises ValueError for anything else."""
+    document = orjson.loads(body)
+    if not isinstance(document, dict) or "error" in document:
+        raise ValueError("no list page")
+    try:
+        objects = [parse_object(entry) for entry in document.get("items", ())]
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"a listed object without {error}") from error
+    return GcsListPage(objects, document.get("nextPageToken") or None)
+
+
+def parse_object(entry: Mapping[str, Any]) -> ObjectRef:
+    """Return the object a resource of the JSON API describes."""
+    return ObjectRef(
+        entry["name"],
+        int(entry["size"]),
+        str(entry["generation"]),
+        datetime.fromisoformat(entry["timeCreated"]).timestamp(),
+        entry.get("storageClass", ""),
+    )
+
+
+def problem_of(response: Response, *, anonymous: bool) -> Problem:
+    """Return what an answer of 300 and above means."""
+    reason, message = _error(response.body)
+    status = response.status
+    throttled = reason in _THROTTLING_REASONS
+    cause = Cause.THROTTLED if throttled else _BY_STATUS.get(status, Cause.SERVER_ERROR)
+    if status == 401 and anonymous:
+        cause = Cause.OBJECT_DENIED
+    return Problem(
+        cause=cause,
+        code=reason or str(status),
+        message=message,
+        request_id=response.headers.get("x-guploader-uploadid", ""),
+        status=status,
+        retryable=throttled or status in _RETRIED_STATUS,
+        expired=status == 401 and not anonymous,
+        undiagnosed=status == 403 and not throttled,
+    )
+
+
+def _error(body: bytes) -> tuple[str, str]:
+    """Return reason and message of an error document; empty for a body that is none, as media answers have."""
+    try:
+        error = orjson.loads(body)["error"]
+        return str(error["errors"][0]["reason"]), str(error.get("message", ""))
+    except (ValueError, KeyError, IndexError, TypeError):
+        return "", ""

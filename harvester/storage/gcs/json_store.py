@@ -1,0 +1,131 @@
+"""``gs://``: Google Cloud Storage and its emulators, through google-auth's credentials and our own requests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from harvester.errors import ConnectionFailed
+from harvester.location import Location
+from harvester.sessions import LOGIN_COMMAND, GcsTransport, GoogleSession, StoreSettings
+from harvester.storage.base import Cause, ObjectRef
+from harvester.storage.gcs.json_api import PAGE_KEYS, GcsRequests, parse_gcs_page, problem_of
+from harvester.storage.gcs.sdk_objects import GcsObjects, Refused
+from harvester.storage.http import HttpExchange, Response
+from harvester.storage.key_ranges import split_by_hexadecimal_digit
+from harvester.storage.store_errors import BrokenExchange, Problem, error_of_broken, error_of_problem, printable
+
+RequestMaker = Callable[[GcsRequests], tuple[str, list[str]]]
+
+
+class GcsStore:
+    """A bucket of Google Cloud Storage."""
+
+    def __init__(self, location: Location, settings: StoreSettings) -> None:
+        """Ask for no credentials yet."""
+        self.location = location
+        self._session = GoogleSession(location.bucket, settings)
+        self._objects = GcsObjects(location.bucket, self._session, settings.retry)
+
+    def list_pages(self, start: str = "", end: str | None = None) -> Iterator[list[ObjectRef]]:
+        """See Store.list_pages."""
+        what = f"cannot list {self.location.url}"
+        parameters = {"prefix": self.location.prefix, "maxResults": str(PAGE_KEYS)}
+        if start:
+            parameters["startOffset"] = start
+        if end is not None:
+            parameters["endOffset"] = end
+        exchange = HttpExchange(self._session.transport().network)
+        try:
+            while True:
+                response = self._listed(exchange, what, parameters)
+                try:
+                    page = parse_gcs_page(response.body)
+                except ValueError as error:
+                    raise ConnectionFailed(
+                        f"{what}: the answer is no list page",
+                        cause=str(error),
+                        next_step="check that the endpoint speaks the JSON API of Cloud Storage",
+                    ) from error
+                within = [found for found in page.objects if found.key >= start and (end is None or found.key < end)]
+                if within:
+                    yield within
+                if page.token is None:
+                    return
+                parameters["pageToken"] = page.token
+        finally:
+            exchange.close()
+
+    def key_ranges(self, after: str = "") -> list[tuple[str, str | None]]:
+        """See Store.key_ranges."""
+        return split_by_hexadecimal_digit(self.location.prefix, after)
+
+    def transport(self, *, renew: bool = False) -> GcsTransport:
+        """See Store.transport."""
+        return self._session.transport(renew=renew)
+
+    def put(self, key: str, body: bytes) -> None:
+        """See Store.put."""
+        what = f"cannot write {self._url(key)}"
+        try:
+            self._objects.put(key, body, what)
+        except Refused as refused:
+            # An upload names its object in the query: what is not there can only be the bucket.
+            self._checked(refused.response, what, missing=Cause.NO_BUCKET)
+
+    def head(self, key: str) -> ObjectRef | None:
+        """See Store.head."""
+        what = f"cannot look at {self._url(key)}"
+        try:
+            found = self._objects.head(key, what)
+        except Refused as refused:
+            self._checked(refused.response, what)
+            raise
+        if found is None:
+            exchange = HttpExchange(self._session.transport().network)
+            try:
+                self._listed(exchange, what, {"prefix": key, "maxResults": "1"})  # raises for a missing bucket
+            finally:
+                exchange.close()
+        return found
+
+    def _url(self, key: str) -> str:
+        return f"gs://{self.location.bucket}/{printable(key)}"
+
+    def _listed(self, exchange: HttpExchange, what: str, parameters: dict[str, str]) -> Response:
+        answer = self._answer(exchange, "GET", lambda requests: requests.listing(parameters))
+        return self._checked(answer, what, missing=Cause.NO_BUCKET)
+
+    def _checked(self, answer: Response | BrokenExchange, what: str, *, missing: Cause = Cause.GONE) -> Response:
+        """Return the answer of success; raise the error of any other."""
+        if isinstance(answer, BrokenExchange):
+            raise error_of_broken(what, answer, url=self.location.url)
+        if answer.status >= 300:
+            problem = self._problem(answer, missing)
+            raise error_of_problem(what, problem, url=self.location.url, login=LOGIN_COMMAND)
+        return answer
+
+    def _problem(self, answer: Response, missing: Cause = Cause.GONE) -> Problem:
+        problem = problem_of(answer, anonymous=self._session.anonymous)
+        return problem.with_cause(missing) if problem.cause is Cause.GONE else problem
+
+    def _answer(
+        self, exchange: HttpExchange, method: str, make: RequestMaker, body: bytes | None = None
+    ) -> Response | BrokenExchange:
+        """Send patiently; with a fresh token once, when the store calls the present one expired."""
+        renewed = False
+        while True:
+
+            def attempt() -> tuple[str, str, list[str], bytes | None]:
+                url, headers = make(GcsRequests(self._session.transport()))
+                return method, url, headers, body
+
+            answer = exchange.send_patiently(attempt, self._worth_another_try)
+            if isinstance(answer, BrokenExchange) or answer.status < 300:
+                return answer
+            if renewed or not self._problem(answer).expired:
+                return answer
+            renewed = True
+            self._session.transport(renew=True)
+
+    def _worth_another_try(self, response: Response) -> bool:
+        return response.status >= 300 and self._problem(response).retryable

@@ -1,0 +1,40 @@
+"""How a cloud is fetched from, behind one interface, so that one engine drives both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from harvester.storage.base import FetchRequest
+from harvester.storage.http.checksums import Checksum
+from harvester.storage.http.follow_up import Diagnosis
+from harvester.storage.http.http_client import Response
+from harvester.storage.store_errors import Problem
+
+
+class Dialect(Protocol):
+    """What differs between clouds when an object is fetched."""
+
+    states_identity: bool
+    """Whether every answer with an object says which version it is; emulators may not."""
+
+    def request(self, key: str, *, start: int = 0, version: str = "") -> tuple[str, list[str]]:
+        """Return URL and header lines of a GET; from byte ``start`` of exactly that ``version`` when it goes on."""
+
+    def identity(self, headers: Mapping[str, str]) -> str:
+        """Return the identity of the version an answer holds, as listings have it; empty when it states none."""
+
+    def stated(self, headers: Mapping[str, str]) -> Checksum | None:
+        """Return the checksum the answer states for the whole object."""
+
+    def altered(self, headers: Mapping[str, str]) -> bool:
+        """Whether the body is not the stored bytes but a transcoding of them."""
+
+    def problem(self, response: Response) -> Problem:
+        """Return what an answer of 300 and above means."""
+
+    def diagnose(self, request: FetchRequest, problem: Problem) -> Diagnosis:
+        """Find out why the object was refused."""
+
+    def fetched(self, key: str) -> None:
+        """Note that ``key`` can be read: something to compare a refused one with."""

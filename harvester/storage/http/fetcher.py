@@ -1,0 +1,418 @@
+"""Fetches from a bucket: one curl multi handle, many transfers, retries by cause; see Fetcher.
+
+A request lives in one of these places until it ends: ``_pending`` (not started), on a ``Slot`` (in transfer),
+``_waiting`` (for its next attempt), ``_held`` (for fresh credentials).
+"""
+
+from __future__ import annotations
+
+import errno
+import heapq
+import select
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from itertools import count
+
+import pycurl
+
+from harvester.retry import backoff
+from harvester.sessions import BucketTransport, GcsTransport, S3Transport
+from harvester.storage.base import MEBIBYTE, Cause, Fetched, FetchFailure, FetchRequest, Transport
+from harvester.storage.http.adapter import Dialect
+from harvester.storage.http.concurrency_limiter import Window
+from harvester.storage.http.http_client import (
+    Response,
+    explain_curl,
+    milliseconds,
+    new_handle,
+    parse_headers,
+    parse_http_date,
+)
+from harvester.storage.http.spool import Spool
+from harvester.storage.http.transfer import Slot, Transfer
+
+_BYTES_IN_FLIGHT = 16 * MEBIBYTE
+_SPOOL_WEIGHT = MEBIBYTE // 4  # what a spooled transfer holds in memory
+_MOST_HELD = 1024  # so that a store which refuses everything does not swallow the whole plan
+_RENEWALS = 2
+
+
+class BucketFetcher:
+    """See Fetcher."""
+
+    def __init__(
+        self,
+        transport: BucketTransport,
+        dialect_for: Callable[[BucketTransport], Dialect],
+        spool_directory: str,
+        spool_from: int,
+    ) -> None:
+        """Bodies of ``spool_from`` bytes and more go to files in ``spool_directory``."""
+        self._transport = transport
+        self._retry = transport.network.retry
+        self._limit = transport.max_object_bytes
+        self._dialect_for = dialect_for
+        self._dialect = dialect_for(transport)
+        self._spool_directory = spool_directory
+        self._spool_from = spool_from
+        self._small = spool_from if self._limit is None else min(spool_from, self._limit)
+        self._multi = pycurl.CurlMulti()
+        self._window = Window()
+        self._free: list[Slot] = []
+        self._slots: dict[pycurl.Curl, Slot] = {}
+        self._pending: deque[Transfer] = deque()
+        self._waiting: list[tuple[float, int, Transfer]] = []
+        self._held: list[Transfer] = []
+        self._done: list[Fetched] = []
+        self._tickets = count()
+        self._bytes = 0
+        self._credentials_epoch = 0
+        self.in_flight = 0
+        self.needs_credentials = False
+
+    def room(self) -> int:
+        """See Fetcher.room."""
+        return max(0, min(self._window.limit - len(self._slots) - len(self._pending), _MOST_HELD - self.in_flight))
+
+    def submit(self, request: FetchRequest) -> None:
+        """See Fetcher.submit."""
+        weight = _SPOOL_WEIGHT if request.size >= self._spool_from else request.size
+        self._pending.append(Transfer(request, weight))
+        self.in_flight += 1
+
+    def poll(self, timeout: float, wake: Sequence[int] = ()) -> list[Fetched]:
+        """See Fetcher.poll."""
+        deadline = time.monotonic() + timeout
+        while True:
+            self._start(time.monotonic())
+            self._multi.perform()
+            self._reap()
+            now = time.monotonic()
+            self._window.review(now)
+            if self._done:
+                done, self._done = self._done, []
+                self.in_flight -= len(done)
+                return done
+            if self._startable() and not (self._waiting and not self._pending and self._waiting[0][0] > now):
+                continue
+            if now >= deadline or self._wait(now, deadline, wake):
+                return []
+
+    def renew(self, transport: Transport) -> None:
+        """See Fetcher.renew."""
+        assert isinstance(transport, S3Transport | GcsTransport)  # noqa: S101  # of the store this fetcher is for
+        self._transport = transport
+        self._dialect = self._dialect_for(transport)
+        self._credentials_epoch += 1
+        self.needs_credentials = False
+        self._pending.extendleft(reversed(self._held))
+        self._held.clear()
+
+    def close(self) -> None:
+        """See Fetcher.close."""
+        transfers = [slot.transfer for slot in self._slots.values()]
+        for slot in self._slots.values():
+            self._multi.remove_handle(slot.handle)
+        for slot in [*self._slots.values(), *self._free]:
+            slot.handle.close()
+        self._multi.close()
+        self._slots.clear()
+        self._free.clear()
+        for transfer in [*transfers, *self._pending, *self._held, *(waiting[2] for waiting in self._waiting)]:
+            if transfer is not None and transfer.spool is not None:
+                transfer.spool.discard()
+        self._pending.clear()
+        self._waiting.clear()
+        self._held.clear()
+        self.in_flight = 0
+
+    # -- starting -----------------------------------------------------------------------------------------------------
+
+    def _startable(self) -> bool:
+        """Whether a handle may be started now, if there is a request for it."""
+        if len(self._slots) >= self._window.limit or not (self._pending or self._waiting):
+            return False
+        return self._bytes < _BYTES_IN_FLIGHT
+
+    def _start(self, now: float) -> None:
+        while self._startable():
+            if self._waiting and self._waiting[0][0] <= now:
+                transfer = heapq.heappop(self._waiting)[2]
+            elif self._pending:
+                transfer = self._pending.popleft()
+            else:
+                return
+            self._begin(transfer, now)
+
+    def _begin(self, transfer: Transfer, now: float) -> None:
+        slot = self._free.pop() if self._free else Slot(new_handle(self._transport.network))
+        handle = slot.handle
+        slot.transfer = transfer
+        if transfer.question is not None:
+            handle.setopt(pycurl.URL, transfer.question.url)
+            handle.setopt(pycurl.HTTPHEADER, transfer.question.headers)
+            head = transfer.question.method == "HEAD"
+            if head:
+                handle.setopt(pycurl.NOBODY, 1)
+            handle.setopt(pycurl.MAXFILESIZE_LARGE, 0 if head else MEBIBYTE)
+        else:
+            if not transfer.attempts:
+                transfer.began = now
+                transfer.ends = now + self._retry.patience_seconds + transfer.request.size / self._retry.slowest_rate
+            transfer.attempts += 1
+            transfer.epoch = self._credentials_epoch
+            handle.setopt(pycurl.TIMEOUT_MS, milliseconds(transfer.ends - now))
+            self._prepare(slot, transfer)
+        self._bytes += transfer.weight
+        self._slots[handle] = slot
+        self._multi.add_handle(handle)
+
+    def _prepare(self, slot: Slot, transfer: Transfer) -> None:
+        """Set a handle up for the next GET of an object."""
+        request, handle = transfer.request, slot.handle
+        if transfer.spool is None and request.size < self._spool_from:
+            url, headers = self._dialect.request(request.key)
+            handle.setopt(pycurl.MAXFILESIZE_LARGE, self._small)
+        else:
+            spool = transfer.spool
+            if spool is None:
+                spool = transfer.spool = Spool(self._spool_directory, self._dialect.stated)
+            spool.expect_answer(slot.lines)
+            version = self._dialect.identity(spool.headers)
+            start = spool.written if version else 0
+            url, headers = self._dialect.request(request.key, start=start, version=version)
+            handle.setopt(pycurl.WRITEFUNCTION, spool.write)
+            handle.setopt(pycurl.MAXFILESIZE_LARGE, self._limit or 0)
+        handle.setopt(pycurl.URL, url)
+        handle.setopt(pycurl.HTTPHEADER, headers)
+
+    # -- waiting ------------------------------------------------------------------------------------------------------
+
+    def _wait(self, now: float, deadline: float, wake: Sequence[int]) -> bool:
+        """Sleep until a socket, the next attempt, or the deadline; True when a descriptor of ``wake`` is readable."""
+        until = deadline
+        if self._waiting:
+            until = min(until, self._waiting[0][0])
+        curl_timer = self._multi.timeout()
+        if curl_timer >= 0:
+            until = min(until, now + curl_timer / 1000)
+        reading, writing, _ = self._multi.fdset()
+        readable, _, _ = select.select([*reading, *wake], writing, (), max(0.0, until - now))
+        if self._slots:
+            self._window.waited(time.monotonic() - now)
+        return any(descriptor in wake for descriptor in readable)
+
+    # -- ending -------------------------------------------------------------------------------------------------------
+
+    def _reap(self) -> None:
+        while True:
+            queued, succeeded, failed = self._multi.info_read()
+            for handle in succeeded:
+                self._completed(self._release(handle))
+            for handle, code, message in failed:
+                self._broken(self._release(handle), code, message)
+            if not queued:
+                return
+
+    def _release(self, handle: pycurl.Curl) -> Slot:
+        self._multi.remove_handle(handle)
+        slot = self._slots.pop(handle)
+        assert slot.transfer is not None  # noqa: S101  # a slot in _slots has one
+        self._bytes -= slot.transfer.weight
+        return slot
+
+    def _recycle(self, slot: Slot) -> None:
+        transfer = slot.transfer
+        if transfer is not None and transfer.spool is not None:
+            slot.handle.setopt(pycurl.WRITEFUNCTION, slot.body.append)
+        if transfer is not None and transfer.question is not None:
+            slot.handle.setopt(pycurl.HTTPGET, 1)
+        slot.transfer = None
+        slot.lines.clear()
+        slot.body.clear()
+        self._free.append(slot)
+
+    def _completed(self, slot: Slot) -> None:
+        """Take a whole answer."""
+        transfer = slot.transfer
+        assert transfer is not None  # noqa: S101  # see _release
+        status, headers = parse_headers(slot.lines)
+        spool = transfer.spool
+        received = b"".join(slot.body)
+        if spool is not None and transfer.question is None and status not in {200, 206}:
+            received = bytes(spool.error_body)
+        self._recycle(slot)
+        if transfer.question is not None:
+            self._ask_on(transfer, Response(status, headers, received))
+        elif status == 200 or (status == 206 and spool is not None and spool.written):
+            self._arrived(transfer, headers, received)
+        elif status in {206, 412, 416} and spool is not None:
+            spool.discard()  # replaced since the first part came, or another part than asked for: from the start
+            self._again(
+                transfer,
+                FetchFailure(Cause.INTEGRITY, str(status), "the object changes faster than it loads"),
+            )
+        else:
+            self._refused(transfer, Response(status, headers, received))
+
+    def _arrived(self, transfer: Transfer, headers: Mapping[str, str], body: bytes) -> None:
+        """Hold what came against what the store states; it ends here or is asked for again."""
+        spool, request = transfer.spool, transfer.request
+        if spool is not None:
+            fault = spool.finish(headers)
+            if spool.failure is not None:
+                self._spool_failed(transfer, spool.failure)
+                return
+            headers, size = spool.headers, spool.written
+        else:
+            size = len(body)
+            checksum = self._dialect.stated(headers)
+            fault = ""
+            if checksum is not None:
+                checksum.update(body)
+                fault = checksum.mismatch()
+        identity = self._dialect.identity(headers)
+        if not fault:
+            fault = self._fault(request, headers, identity, size)
+        if fault:
+            if spool is not None:
+                spool.discard()
+            self._again(transfer, FetchFailure(Cause.INTEGRITY, "", fault, _request_id(headers)))
+            return
+        self._dialect.fetched(request.key)
+        self._window.completed(size)
+        if not identity and size == request.size:
+            identity = request.etag
+        same = identity == request.etag
+        modified = request.last_modified if same else parse_http_date(headers.get("last-modified"))
+        self._done.append(
+            Fetched(
+                request,
+                body if spool is None else None,
+                None if spool is None else spool.release(),
+                identity,
+                modified,
+                None,
+                transfer.attempts,
+            )
+        )
+
+    def _fault(self, request: FetchRequest, headers: Mapping[str, str], identity: str, size: int) -> str:
+        """Return why an answer is not the object for all its status says, empty when nothing speaks against it.
+
+        The listed length binds the same version, and an answer that states no length itself. An answer without
+        identity, where the store always states one, comes from somebody in between.
+        """
+        if not identity and self._dialect.states_identity:
+            return "the answer names no version"
+        if size != request.size and (identity == request.etag or not _states_length(headers)):
+            return f"{size} bytes came, {request.size} are listed"
+        if self._dialect.altered(headers):
+            return "the answer is a transcoding of the stored bytes"
+        return ""
+
+    def _broken(self, slot: Slot, code: int, message: str) -> None:
+        """Take a transfer that curl broke off."""
+        transfer = slot.transfer
+        assert transfer is not None  # noqa: S101  # see _release
+        spool = transfer.spool
+        status, _ = parse_headers(slot.lines)
+        self._recycle(slot)
+        if transfer.question is not None:
+            self._ask_on(transfer, None)
+        elif spool is not None and spool.failure is not None:
+            self._spool_failed(transfer, spool.failure)
+        elif code == pycurl.E_FILESIZE_EXCEEDED:
+            self._outgrown(transfer, status)
+        else:
+            broken = explain_curl(code, message)
+            failure = FetchFailure(broken.cause, broken.code, broken.detail)
+            self._again(transfer, failure, retryable=broken.retryable)
+
+    def _outgrown(self, transfer: Transfer, status: int) -> None:
+        """Take an answer longer than it may be in memory, or at all."""
+        if status == 200 and transfer.spool is None and self._small == self._spool_from:
+            transfer.spool = Spool(self._spool_directory, self._dialect.stated)
+            transfer.weight = _SPOOL_WEIGHT
+            transfer.attempts -= 1
+            self._pending.appendleft(transfer)
+        elif status == 200:
+            self._fail(transfer, FetchFailure(Cause.TOO_LARGE, "", f"longer than {self._limit} bytes"))
+        else:
+            self._again(transfer, FetchFailure(Cause.SERVER_ERROR, str(status), "an endless error answer"))
+
+    def _refused(self, transfer: Transfer, response: Response) -> None:
+        """Take an answer that is no success: wait, ask for credentials, find out more, or give up."""
+        problem = self._dialect.problem(response)
+        if problem.cause is Cause.THROTTLED:
+            self._window.throttled(time.monotonic())
+        failure = FetchFailure(problem.cause, problem.code, "", problem.request_id)
+        if problem.expired:
+            self._hold(transfer, failure)
+        elif problem.undiagnosed:
+            transfer.diagnosis = self._dialect.diagnose(transfer.request, problem)
+            self._ask_on(transfer, None)
+        else:
+            retry_after = response.headers.get("retry-after")
+            self._again(transfer, failure, retryable=problem.retryable, retry_after=retry_after)
+
+    def _hold(self, transfer: Transfer, failure: FetchFailure) -> None:
+        """Keep a request for fresh credentials, a limited number of times."""
+        transfer.attempts -= 1
+        if transfer.epoch < self._credentials_epoch:
+            self._pending.append(transfer)  # it was signed before the last renewal
+        elif transfer.renewals >= _RENEWALS:
+            self._fail(transfer, failure)
+        else:
+            transfer.renewals += 1
+            self._held.append(transfer)
+            self.needs_credentials = True
+
+    def _ask_on(self, transfer: Transfer, answer: Response | None) -> None:
+        """Give a diagnosis the answer to its last question; ask the next, or end with its finding."""
+        assert transfer.diagnosis is not None  # noqa: S101  # only transfers under diagnosis come here
+        try:
+            transfer.question = transfer.diagnosis.send(answer)
+        except StopIteration as finding:
+            self._fail(transfer, finding.value)
+        else:
+            self._pending.appendleft(transfer)
+
+    def _again(
+        self,
+        transfer: Transfer,
+        failure: FetchFailure,
+        *,
+        retryable: bool = True,
+        retry_after: str | None = None,
+    ) -> None:
+        """Plan the next attempt, or give up with ``failure``."""
+        now = time.monotonic()
+        if transfer.spool is not None and transfer.spool.received > transfer.received:
+            # How long a big body was on its way does not count against it.
+            transfer.received, transfer.began = transfer.spool.received, now
+        delay = backoff(self._retry, transfer.attempts, retry_after)
+        too_late = now + delay > min(transfer.began + self._retry.seconds, transfer.ends)
+        if not retryable or transfer.attempts >= self._retry.attempts or too_late:
+            self._fail(transfer, failure)
+        else:
+            heapq.heappush(self._waiting, (now + delay, next(self._tickets), transfer))
+
+    def _spool_failed(self, transfer: Transfer, error: OSError) -> None:
+        code = errno.errorcode.get(error.errno or 0, "")
+        self._fail(transfer, FetchFailure(Cause.SPOOL, code, error.strerror or str(error)))
+
+    def _fail(self, transfer: Transfer, failure: FetchFailure) -> None:
+        if transfer.spool is not None:
+            transfer.spool.discard()
+        self._done.append(Fetched(transfer.request, None, None, "", None, failure, transfer.attempts))
+
+
+def _states_length(headers: Mapping[str, str]) -> bool:
+    """Whether curl could tell a whole body from one that was cut off."""
+    return "content-length" in headers or "chunked" in headers.get("transfer-encoding", "")
+
+
+def _request_id(headers: Mapping[str, str]) -> str:
+    return headers.get("x-amz-request-id") or headers.get("x-guploader-uploadid", "")

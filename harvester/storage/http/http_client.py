@@ -1,0 +1,186 @@
+"""One HTTP request and its answer, through curl; and how every curl handle of this room is set up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from io import BytesIO
+from typing import NamedTuple
+
+import pycurl
+
+from harvester import __version__
+from harvester.retry import backoff
+from harvester.sessions import Network
+from harvester.storage.base import Cause
+from harvester.storage.store_errors import BrokenExchange
+
+_CRAWL = 16  # bytes a second; curl averages over some seconds, so that 1 would notice a stall late
+USER_AGENT = f"nimble-harvester/{__version__}"
+
+# What curl says when a connection did not come about or broke: worth another try.
+_BROKEN_CONNECTION = frozenset(
+    {
+        pycurl.E_COULDNT_RESOLVE_PROXY,
+        pycurl.E_COULDNT_RESOLVE_HOST,
+        pycurl.E_COULDNT_CONNECT,
+        pycurl.E_PARTIAL_FILE,
+        pycurl.E_SSL_CONNECT_ERROR,
+        pycurl.E_GOT_NOTHING,
+        pycurl.E_SEND_ERROR,
+        pycurl.E_RECV_ERROR,
+        pycurl.E_BAD_CONTENT_ENCODING,
+        pycurl.E_FTP_WEIRD_SERVER_REPLY,
+        pycurl.E_UNSUPPORTED_PROTOCOL,  # also: an answer without a status line
+        97,  # CURLE_PROXY, the proxy's handshake failed; pycurl has no name for it
+    }
+)
+_CERTIFICATE = frozenset({pycurl.E_PEER_FAILED_VERIFICATION, pycurl.E_SSL_CACERT_BADFILE, pycurl.E_SSL_ISSUER_ERROR})
+# pycurl has no function that names an error. Other protocols' and the multi interface's names share the numbers.
+_CURL_NAMES = {
+    value: name.removeprefix("E_")
+    for name, value in sorted(vars(pycurl).items(), reverse=True)
+    if name.startswith("E_") and not name.startswith(("E_MULTI_", "E_FTP_", "E_TFTP_")) and isinstance(value, int)
+}
+
+
+class Response(NamedTuple):
+    """A whole answer."""
+
+    status: int
+    """The HTTP status."""
+    headers: Mapping[str, str]
+    """Headers by lower-case name; of several equal ones the last, as no store sends them on purpose."""
+    body: bytes
+    """The body as sent."""
+
+
+def new_handle(network: Network) -> pycurl.Curl:
+    """Return a curl handle for ``network``: keys untouched, no redirects, nothing but HTTP, no environment read."""
+    handle = pycurl.Curl()
+    handle.setopt(pycurl.PATH_AS_IS, 1)  # or curl would fold "../x" and ask for another key
+    handle.setopt(pycurl.NOSIGNAL, 1)
+    handle.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
+    handle.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
+    handle.setopt(pycurl.USERAGENT, USER_AGENT)
+    handle.setopt(pycurl.PROXY, network.proxy)
+    handle.setopt(pycurl.NOPROXY, "" if network.proxy else "*")
+    handle.setopt(pycurl.CONNECTTIMEOUT_MS, int(network.retry.connect_seconds * 1000))
+    handle.setopt(pycurl.LOW_SPEED_LIMIT, _CRAWL)
+    handle.setopt(pycurl.LOW_SPEED_TIME, network.retry.stall_seconds)
+    handle.setopt(pycurl.TIMEOUT_MS, milliseconds(network.retry.patience_seconds))
+    if network.ca_bundle is not None:
+        handle.setopt(pycurl.CAINFO, network.ca_bundle)
+        if network.proxy.startswith("https:"):
+            handle.setopt(pycurl.PROXY_CAINFO, network.ca_bundle)
+    return handle
+
+
+def milliseconds(seconds: float) -> int:
+    """Return a limit of curl's, which takes 0 for none."""
+    return max(1, int(seconds * 1000))
+
+
+# Answers of one store repeat the same few header names; bounded, as a store may say what it likes.
+_names: dict[bytes, str] = {}
+_NAMES_KEPT = 512
+
+
+def parse_headers(lines: list[bytes]) -> tuple[int, dict[str, str]]:
+    """Return status and headers of the last answer in ``lines``, as curl hands them over line by line."""
+    status = 0
+    headers: dict[str, str] = {}
+    for line in lines:
+        raw, colon, value = line.partition(b":")
+        if colon:
+            name = _names.get(raw)
+            if name is None:
+                name = raw.decode("iso-8859-1").lower()
+                if len(_names) < _NAMES_KEPT:
+                    _names[raw] = name
+            headers[name] = value.strip().decode("iso-8859-1")
+        elif line.startswith(b"HTTP/"):
+            status = int(line.split(None, 2)[1])
+            headers.clear()
+    return status, headers
+
+
+def parse_http_date(text: str | None) -> float | None:
+    """Return an HTTP date as seconds since the epoch, None when there is none to be read."""
+    if not text:
+        return None
+    from email.utils import parsedate_to_datetime
+
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except ValueError:
+        return None
+
+
+def explain_curl(code: int, message: str) -> BrokenExchange:
+    """Return what curl's error ``code`` means."""
+    name = _CURL_NAMES.get(code, str(code))
+    if code == pycurl.E_OPERATION_TIMEDOUT:
+        return BrokenExchange(Cause.TIMEOUT, name, message, retryable=True)
+    if code in _BROKEN_CONNECTION:
+        return BrokenExchange(Cause.NETWORK, name, message, retryable=True)
+    if code in _CERTIFICATE:
+        return BrokenExchange(Cause.NETWORK, name, message, retryable=False)
+    return BrokenExchange(Cause.SERVER_ERROR, name, message, retryable=False)
+
+
+class HttpExchange:
+    """Sends requests one after the other over a kept connection; for one thread."""
+
+    def __init__(self, network: Network) -> None:
+        """Connect as ``network`` says, at the first request."""
+        self._network = network
+        self._handle = new_handle(network)
+
+    def send(self, method: str, url: str, headers: list[str], body: bytes | None = None) -> Response | BrokenExchange:
+        """Send one request and return its answer, or why there is none."""
+        handle = self._handle
+        received = BytesIO()
+        lines: list[bytes] = []
+        handle.setopt(pycurl.URL, url)
+        handle.setopt(pycurl.HTTPHEADER, headers)
+        handle.setopt(pycurl.WRITEFUNCTION, received.write)
+        handle.setopt(pycurl.HEADERFUNCTION, lines.append)
+        if body is None:
+            handle.setopt(pycurl.HTTPGET, 1)
+            handle.setopt(pycurl.NOBODY, int(method == "HEAD"))
+        else:
+            handle.setopt(pycurl.UPLOAD, 1)
+            handle.setopt(pycurl.INFILESIZE_LARGE, len(body))
+            handle.setopt(pycurl.READFUNCTION, BytesIO(body).read)
+        handle.setopt(pycurl.CUSTOMREQUEST, method)
+        try:
+            handle.perform()
+        except pycurl.error as error:
+            return explain_curl(*error.args)
+        status, parsed = parse_headers(lines)
+        return Response(status, parsed, received.getvalue())
+
+    def send_patiently(
+        self,
+        attempt: Callable[[], tuple[str, str, list[str], bytes | None]],
+        retryable: Callable[[Response], bool],
+    ) -> Response | BrokenExchange:
+        """Send what ``attempt`` makes (anew each time, as signatures age) until the answer is worth no other try."""
+        policy = self._network.retry
+        started = time.monotonic()
+        attempts = 0
+        while True:
+            answer = self.send(*attempt())
+            attempts += 1
+            again = answer.retryable if isinstance(answer, BrokenExchange) else retryable(answer)
+            retry_after = answer.headers.get("retry-after") if isinstance(answer, Response) else None
+            delay = backoff(policy, attempts, retry_after)
+            spent = time.monotonic() - started
+            if not again or attempts >= policy.attempts or spent + delay > policy.seconds:
+                return answer
+            time.sleep(delay)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._handle.close()

@@ -1,0 +1,223 @@
+"""List a source in the background: the first page alone, then, where there is more, key ranges side by side."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import socket
+import sqlite3
+import threading
+from collections.abc import Iterator
+from typing import NamedTuple, TypeAlias
+
+from harvester.errors import HarvesterError
+from harvester.location import Location
+from harvester.sessions import StoreSettings
+from harvester.storage.base import ObjectRef, Store
+from harvester.storage.opening import open_store
+
+_THREADS = 8
+_PAGES_AHEAD = 4
+
+
+def list_objects(location: Location, settings: StoreSettings | None = None) -> Iterator[ObjectRef]:
+    """Yield every object of a location, in the order of the store.
+
+    Raises NoSuchBucket, AccessDenied, ConnectionFailed or ConfigurationError.
+    """
+    for page in open_store(location, settings).list_pages():
+        yield from page
+
+
+def similar_key(location: Location, settings: StoreSettings | None = None) -> str | None:
+    """Return a key that begins with the location's prefix without its last ``/``, None when there is none.
+
+    For a location that turned out empty: how Nimble joins a prefix without a slash is undocumented.
+    """
+    if location.scheme == "file" or not location.prefix:
+        return None
+    wider = Location(location.scheme, location.bucket, location.prefix.rstrip("/"))
+    try:
+        return next((ref.key for ref in list_objects(wider, settings)), None)
+    except HarvesterError:
+        return None
+
+
+class ListedPage(NamedTuple):
+    """Objects of one key range, in the order of the listing."""
+
+    range: int
+    """Number of the range, from 0."""
+    start: str
+    """No key of the range is smaller."""
+    end: str | None
+    """Every key of the range is smaller; None when it has no bound, or none that is known yet."""
+    refs: list[ObjectRef]
+    """The objects."""
+
+
+class RangeEnd(NamedTuple):
+    """A range is listed to its end."""
+
+    range: int
+    """Number of the range."""
+    start: str
+    """No key of the range is smaller."""
+    end: str | None
+    """Every key of the range is smaller; None when it has no bound."""
+
+
+class ListingEnd(NamedTuple):
+    """Everything is listed."""
+
+
+class ListingFailed(NamedTuple):
+    """The listing broke off."""
+
+    error: Exception
+    """A HarvesterError, or a bug."""
+
+
+Listed: TypeAlias = ListedPage | RangeEnd | ListingEnd | ListingFailed
+
+
+class _Stopped(Exception):
+    """The reader has left."""
+
+
+class BackgroundListing:
+    """Lists in threads of its own, a bounded number of pages ahead of the reader."""
+
+    def __init__(self, store: Store) -> None:
+        """Start listing."""
+        self._store = store
+        self._pages: queue.Queue[Listed] = queue.Queue(_PAGES_AHEAD)
+        self._stopping = threading.Event()
+        self._wake, self._waker = socket.socketpair()
+        self._wake.settimeout(0)
+        self._waker.settimeout(0)
+        self._thread = threading.Thread(target=self._run, name="listing", daemon=True)
+        self._thread.start()
+
+    def fileno(self) -> int:
+        """Return a file descriptor that becomes readable when there is something to take."""
+        return self._wake.fileno()
+
+    def take(self) -> Listed | None:
+        """Return what was listed next, or None when nothing is ready."""
+        with contextlib.suppress(BlockingIOError):
+            self._wake.recv(4096)
+        try:
+            return self._pages.get_nowait()
+        except queue.Empty:
+            return None
+
+    def stop(self) -> None:
+        """Stop listing; pages on their way are dropped."""
+        self._stopping.set()
+        self._thread.join(timeout=1)
+        self._wake.close()
+        self._waker.close()
+
+    def _run(self) -> None:
+        try:
+            self._list_all()
+            self._put(ListingEnd())
+        except _Stopped:
+            return
+        except Exception as error:  # noqa: BLE001  # carried to the thread that reads, which raises it
+            try:
+                self._put(ListingFailed(error))
+            except _Stopped:
+                return
+
+    def _put(self, listed: Listed) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._pages.put(listed, timeout=0.2)
+            except queue.Full:
+                continue
+            # Full: the reader will wake anyway. Closed: it has left.
+            with contextlib.suppress(OSError):
+                self._waker.send(b"!")
+            return
+        raise _Stopped
+
+    def _list_all(self) -> None:
+        pages = iter(self._store.list_pages())
+        first = next(pages, None)
+        if first is None:
+            self._put(RangeEnd(0, "", None))
+            return
+        self._put(ListedPage(0, "", None, first))
+        second = next(pages, None)
+        if second is None:
+            self._put(RangeEnd(0, "", None))
+            return
+        self._put(ListedPage(0, "", None, second))
+        ranges = self._store.key_ranges(after=second[-1].key)
+        if len(ranges) == 1:
+            for page in pages:
+                self._put(ListedPage(0, "", None, page))
+            self._put(RangeEnd(0, "", None))
+            return
+        self._list_ranges(ranges)
+
+    def _list_ranges(self, ranges: list[tuple[str, str | None]]) -> None:
+        waiting = list(enumerate(ranges))[::-1]
+        errors: list[Exception] = []
+
+        def work() -> None:
+            while waiting and not errors:
+                try:
+                    number, (start, end) = waiting.pop()
+                except IndexError:
+                    return
+                try:
+                    for page in self._store.list_pages(start, end):
+                        self._put(ListedPage(number, start, end, page))
+                    self._put(RangeEnd(number, start, end))
+                except Exception as error:  # noqa: BLE001  # the first one is raised below, in the listing's own thread
+                    errors.append(error)
+
+        threads = [threading.Thread(target=work, name=f"listing-{n}", daemon=True) for n in range(_THREADS)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if errors:
+            raise next((error for error in errors if isinstance(error, HarvesterError)), errors[0])
+
+
+class LateKeys:
+    """Objects that came after a greater key: kept on disk, given back in byte order.
+
+    Clouds list in byte order; some S3-compatible servers walk a directory tree instead.
+    """
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._database: sqlite3.Connection | None = None
+
+    def add(self, ref: ObjectRef) -> None:
+        """Keep an object; the same key twice is one object."""
+        if self._database is None:
+            # An empty name is a temporary database that SQLite removes by itself.
+            self._database = sqlite3.connect("", isolation_level=None)
+            self._database.execute("PRAGMA synchronous = OFF")
+            self._database.execute(
+                "CREATE TABLE refs(key TEXT PRIMARY KEY, size, etag, last_modified, storage_class) WITHOUT ROWID"
+            )
+        self._database.execute("INSERT OR REPLACE INTO refs VALUES (?, ?, ?, ?, ?)", tuple(ref))
+
+    def in_order(self) -> Iterator[ObjectRef]:
+        """Yield what was kept, in byte order of the key."""
+        if self._database is not None:
+            for row in self._database.execute("SELECT * FROM refs ORDER BY key"):
+                yield ObjectRef._make(row)
+
+    def close(self) -> None:
+        """Forget what was kept."""
+        if self._database is not None:
+            self._database.close()
+            self._database = None

@@ -1,0 +1,220 @@
+"""The single requests a connection test is made of, each with how it ended; S3 and Google Cloud Storage.
+
+Nothing is judged here: the probes ask, and hand back what came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from harvester.errors import UsageError
+from harvester.location import Location
+from harvester.sessions import StoreSettings
+from harvester.storage.call_results import Answer
+from harvester.storage.store_errors import Problem
+
+if TYPE_CHECKING:
+    from harvester.storage.http import Response
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """One request of a connection test, and how it ended."""
+
+    operation: str
+    """The operation's name as the cloud has it: ``HeadBucket``, ``PutObject`` …"""
+    target: str
+    """What it was asked of: the bucket, or the URL of prefix or object."""
+    milliseconds: float
+    """How long it took, retries included."""
+    request_id: str
+    """The store's id of the request; empty where there was no answer."""
+    problem: Problem | None
+    """Why it failed; None on success."""
+    region: str = ""
+    """The bucket's region, where the answer names it."""
+    keys: tuple[str, ...] = ()
+    """The keys a listing found, in order."""
+    size: int = 0
+    """How many bytes were read."""
+    encryption: str = ""
+    """What a written or read object is encrypted with: ``AES256``, ``aws:kms``; empty when not said."""
+    key: str = ""
+    """The KMS key it is encrypted with."""
+
+
+class Prober(Protocol):
+    """Asks one bucket; what is refused or broken is in `Probed.problem`.
+
+    Every method raises ConfigurationError without credentials, or with an expired login.
+    """
+
+    @property
+    def region(self) -> str:
+        """The region requests go to by configuration; empty where clouds have none."""
+
+    def head_bucket(self) -> Probed:
+        """Ask whether the bucket is there and may be listed."""
+
+    def list_objects(self, prefix: str, limit: int) -> Probed:
+        """List at most ``limit`` keys under the prefix."""
+
+    def put_empty(self, key: str) -> Probed:
+        """Write an empty object, replacing one that is there."""
+
+    def read(self, key: str, *, first_byte: bool) -> Probed:
+        """Read an object, or its first byte alone."""
+
+    def begin_and_abort_upload(self, key: str) -> tuple[Probed, ...]:
+        """Begin an upload in parts, and abort it: one answer each, the second only after a first one that worked."""
+
+
+class S3Prober:
+    """Asks a bucket of S3."""
+
+    def __init__(self, bucket: str, settings: StoreSettings) -> None:
+        """Raises ConfigurationError for a missing profile or missing credentials."""
+        from harvester.storage.s3 import AwsClients, ask
+
+        self._bucket = bucket
+        self._settings = settings
+        self._clients = AwsClients(settings)
+        self._ask = ask
+
+    @property
+    def region(self) -> str:
+        """See Prober.region."""
+        return self._clients.region
+
+    def head_bucket(self) -> Probed:
+        """See Prober.head_bucket."""
+        answer = self._ask(self._clients.s3.head_bucket, Bucket=self._bucket)
+        return _probed("HeadBucket", self._bucket, answer)
+
+    def head_bucket_of_anyone(self) -> Probed:
+        """Ask like `head_bucket`, whoever owns it: tells a wrong owner from a denial."""
+        clients = type(self._clients)(replace(self._settings, expected_bucket_owner=None))
+        return _probed("HeadBucket", self._bucket, self._ask(clients.s3.head_bucket, Bucket=self._bucket))
+
+    def find_among_own(self) -> tuple[Probed, bool]:
+        """Look for the bucket among those of the credentials' own account; takes s3:ListAllMyBuckets."""
+        answer = self._ask(self._clients.s3.list_buckets, Prefix=self._bucket)
+        names = {str(each.get("Name")) for each in (answer.value or {}).get("Buckets", ())}
+        return _probed("ListBuckets", self._bucket, answer), self._bucket in names
+
+    def list_objects(self, prefix: str, limit: int) -> Probed:
+        """See Prober.list_objects."""
+        answer = self._ask(self._clients.s3.list_objects_v2, Bucket=self._bucket, Prefix=prefix, MaxKeys=limit)
+        keys = tuple(str(each["Key"]) for each in (answer.value or {}).get("Contents", ()))
+        return replace(_probed("ListObjectsV2", self._url(prefix), answer), keys=keys)
+
+    def put_empty(self, key: str) -> Probed:
+        """See Prober.put_empty."""
+        answer = self._ask(self._clients.s3.put_object, Bucket=self._bucket, Key=key, Body=b"")
+        return _probed("PutObject", self._url(key), answer)
+
+    def read(self, key: str, *, first_byte: bool) -> Probed:
+        """See Prober.read."""
+        parameters: dict[str, Any] = {"Range": "bytes=0-0"} if first_byte else {}
+        client = self._clients.s3
+
+        def get_object(**named: Any) -> dict[str, Any]:
+            answer: dict[str, Any] = dict(client.get_object(**named))
+            return answer | {"Size": len(answer.pop("Body").read())}
+
+        answer = self._ask(get_object, Bucket=self._bucket, Key=key, **parameters)
+        size = int((answer.value or {}).get("Size", 0))
+        return replace(_probed("GetObject", self._url(key), answer), size=size)
+
+    def begin_and_abort_upload(self, key: str) -> tuple[Probed, ...]:
+        """See Prober.begin_and_abort_upload."""
+        begun = self._ask(self._clients.s3.create_multipart_upload, Bucket=self._bucket, Key=key)
+        first = _probed("CreateMultipartUpload", self._url(key), begun)
+        if begun.value is None:
+            return (first,)
+        upload = begun.value["UploadId"]
+        aborted = self._ask(self._clients.s3.abort_multipart_upload, Bucket=self._bucket, Key=key, UploadId=upload)
+        return first, _probed("AbortMultipartUpload", self._url(key), aborted)
+
+    def _url(self, key: str) -> str:
+        return f"s3://{self._bucket}/{key}"
+
+
+class GcsProber:
+    """Asks a bucket of Google Cloud Storage."""
+
+    region = ""
+
+    def __init__(self, bucket: str, settings: StoreSettings) -> None:
+        """Ask for no credentials yet."""
+        from harvester.storage.gcs import GcsClient
+
+        self._bucket = bucket
+        self._client = GcsClient(bucket, settings)
+
+    def head_bucket(self) -> Probed:
+        """See Prober.head_bucket; takes storage.buckets.get."""
+        return _probed("buckets.get", self._bucket, self._client.bucket_json("GET"))
+
+    def test_permissions(self, permissions: tuple[str, ...]) -> tuple[Probed, frozenset[str]]:
+        """Ask which of these the caller has on the bucket; takes none."""
+        query = [("permissions", each) for each in permissions]
+        answer = self._client.bucket_json("GET", "/iam/testPermissions", query)
+        granted = frozenset(str(each) for each in (answer.value or {}).get("permissions", ()))
+        return _probed("buckets.testIamPermissions", self._bucket, answer), granted
+
+    def list_objects(self, prefix: str, limit: int) -> Probed:
+        """See Prober.list_objects."""
+        answer = self._client.bucket_json("GET", "/o", [("prefix", prefix), ("maxResults", str(limit))])
+        keys = tuple(str(each["name"]) for each in (answer.value or {}).get("items", ()))
+        return replace(_probed("objects.list", self._url(prefix), answer), keys=keys)
+
+    def put_empty(self, key: str) -> Probed:
+        """See Prober.put_empty; replacing takes storage.objects.delete too."""
+        answer = self._client.send("POST", lambda requests: requests.put(key), b"")
+        return _probed("objects.insert", self._url(key), answer)
+
+    def read(self, key: str, *, first_byte: bool) -> Probed:
+        """See Prober.read."""
+        headers = ("Range: bytes=0-0",) if first_byte else ()
+        answer = self._client.send("GET", lambda requests: requests.media(key), headers=headers)
+        size = len(answer.value.body) if answer.value is not None else 0
+        return replace(_probed("objects.get", self._url(key), answer), size=size)
+
+    def begin_and_abort_upload(self, key: str) -> tuple[Probed, ...]:  # noqa: ARG002  # the interface's
+        """Do nothing: Cloud Storage's uploads in one request need no other permission."""
+        return ()
+
+    def _url(self, key: str) -> str:
+        return f"gs://{self._bucket}/{key}"
+
+
+def open_prober(location: Location, settings: StoreSettings) -> S3Prober | GcsProber:
+    """Return the prober of a location. Raises UsageError for a directory, and what its class raises."""
+    match location.scheme:
+        case "s3":
+            return S3Prober(location.bucket, settings)
+        case "gs":
+            return GcsProber(location.bucket, settings)
+        case "file":
+            raise UsageError(
+                f"{location.url} is a directory",
+                cause="a connection test asks a bucket",
+                next_step="nimble-harvester test s3://BUCKET/PREFIX/ --access read",
+            )
+
+
+def _probed(operation: str, target: str, answer: Answer[dict[str, Any]] | Answer[Response]) -> Probed:
+    value: Mapping[str, Any] = answer.value if isinstance(answer.value, dict) else {}
+    return Probed(
+        operation,
+        target,
+        answer.milliseconds,
+        answer.request_id,
+        answer.problem,
+        answer.region,
+        encryption=str(value.get("ServerSideEncryption") or ""),
+        key=str(value.get("SSEKMSKeyId") or ""),
+    )

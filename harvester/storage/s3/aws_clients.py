@@ -1,0 +1,230 @@
+"""boto3's clients for what is asked rarely: settings, policies, probes. Bulk work goes through curl instead.
+
+One call is one `Answer`: its value or its Problem, how long it took, and the store's id of it. Nothing here raises for
+an answer of the service; missing credentials and a broken configuration do raise.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import boto3
+import botocore.session
+from botocore import exceptions as refusals
+from botocore import xform_name
+from botocore.config import Config
+from botocore.parsers import ResponseParserError
+
+from harvester.errors import UsageError
+from harvester.sessions import StoreSettings, descriptions, explained, find_credentials
+from harvester.storage.base import Cause
+from harvester.storage.call_results import Answer
+from harvester.storage.s3.rest_api import cause_of
+from harvester.storage.store_errors import Problem
+
+if TYPE_CHECKING:
+    from mypy_boto3_kms import KMSClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3control import S3ControlClient
+    from mypy_boto3_sts import STSClient
+
+# A question about a setting is small: who has not answered by then will not.
+_CONNECT_SECONDS = 5.0
+_READ_SECONDS = 6.0
+_ATTEMPTS = 3
+# Where nothing else names a region: S3 corrects it, and STS answers there.
+_ANY_REGION = "us-east-1"
+
+# KMS, STS and S3 Control say with a code what S3 says with a status. Source: the "Common errors" pages of each.
+_BY_CODE: Mapping[str, Cause] = {
+    "AccessDenied": Cause.OBJECT_DENIED,
+    "AccessDeniedException": Cause.OBJECT_DENIED,
+    "AccessDeniedByKmsKeyPolicy": Cause.KMS_DENIED,
+    "UnrecognizedClientException": Cause.CREDENTIALS,
+    "InvalidClientTokenId": Cause.CREDENTIALS,
+    "IncompleteSignature": Cause.CREDENTIALS,
+    "InvalidSignatureException": Cause.CREDENTIALS,
+    "NotFoundException": Cause.GONE,
+    "ThrottlingException": Cause.THROTTLED,
+}
+_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "InvalidToken"})
+
+
+def ask(call: Callable[..., Any], /, **parameters: Any) -> Answer[dict[str, Any]]:
+    """Call an operation of a boto3 client and return how it ended.
+
+    Raises ConfigurationError for missing credentials or an expired login.
+    """
+    started = time.monotonic()
+    try:
+        with explained(None):
+            value = _called(call, parameters)
+    except _RefusedError as refused:
+        return Answer(None, refused.problem, _since(started), refused.problem.request_id, refused.region)
+    metadata = value.pop("ResponseMetadata", {})
+    headers = metadata.get("HTTPHeaders", {})
+    return Answer(value, None, _since(started), metadata.get("RequestId", ""), headers.get("x-amz-bucket-region", ""))
+
+
+class _RefusedError(Exception):
+    def __init__(self, problem: Problem, region: str = "") -> None:
+        super().__init__(problem.code)
+        self.problem = problem
+        self.region = region
+
+
+def _called(call: Callable[..., Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return dict(call(**parameters))
+    except refusals.ClientError as error:
+        if xform_name(error.operation_name) != _operation(call):
+            raise  # a service that hands out credentials refused, on the way to this call
+        metadata = error.response.get("ResponseMetadata", {})
+        region = metadata.get("HTTPHeaders", {}).get("x-amz-bucket-region", "")
+        raise _RefusedError(_problem_of(error), region) from error
+    except refusals.ParamValidationError as error:
+        raise UsageError(f"{_operation(call)} cannot be asked so", cause=_first_line(error)) from error
+    except (refusals.ConnectTimeoutError, refusals.ReadTimeoutError) as error:
+        raise _RefusedError(_unreached(Cause.TIMEOUT, error)) from error
+    except refusals.HTTPClientError as error:
+        raise _RefusedError(_unreached(Cause.NETWORK, error)) from error
+    except refusals.EndpointConnectionError as error:
+        raise _RefusedError(_unreached(Cause.NETWORK, error)) from error
+    except (refusals.ResponseStreamingError, refusals.IncompleteReadError) as error:
+        raise _RefusedError(_unreached(Cause.NETWORK, error)) from error
+    except ResponseParserError as error:
+        raise _RefusedError(_unreached(Cause.SERVER_ERROR, error)) from error
+
+
+def _problem_of(error: refusals.ClientError) -> Problem:
+    details = error.response.get("Error", {})
+    metadata = error.response.get("ResponseMetadata", {})
+    code, status = str(details.get("Code", "")), int(metadata.get("HTTPStatusCode", 0))
+    expired = code in _EXPIRED
+    cause = _BY_CODE.get(code) or cause_of("" if code.isdigit() else code, status)
+    return Problem(
+        cause=Cause.CREDENTIALS if expired else cause,
+        code=code or str(status),
+        message="" if code.isdigit() else _first_line(details.get("Message", "")),
+        request_id=metadata.get("RequestId", "") or "",
+        status=status,
+        retryable=cause.retryable,
+        expired=expired,
+        undiagnosed=status == 403 and cause is Cause.OBJECT_DENIED,
+    )
+
+
+def _unreached(cause: Cause, error: Exception) -> Problem:
+    return Problem(
+        cause=cause,
+        code=type(error).__name__,
+        message=_first_line(error),
+        request_id="",
+        status=0,
+        retryable=True,
+        expired=False,
+        undiagnosed=False,
+    )
+
+
+def _operation(call: Callable[..., Any]) -> str:
+    return getattr(call, "__name__", "the operation")
+
+
+def _first_line(text: object) -> str:
+    return str(text).strip().partition("\n")[0]
+
+
+def _since(started: float) -> float:
+    return (time.monotonic() - started) * 1000
+
+
+class AwsClients:
+    """The clients for one set of settings, made when first asked for; safe to use from several threads."""
+
+    def __init__(self, settings: StoreSettings, *, profile: str | None = None) -> None:
+        """Take ``profile`` instead of the settings' own. Raises ConfigurationError for one that does not exist."""
+        self._settings = settings
+        self._profile = profile or settings.profile
+        self._lock = threading.Lock()
+        self._clients: dict[tuple[str, str], Any] = {}
+        with explained(self._profile):
+            core = botocore.session.Session(profile=self._profile)
+            core.register_component("data_loader", descriptions(core.get_config_variable("data_path")))
+            self._session = boto3.session.Session(botocore_session=core)
+            find_credentials(core, self._profile)
+            self._region = settings.region or self._session.region_name or _ANY_REGION
+
+    @property
+    def region(self) -> str:
+        """The region requests go to, unless another is named."""
+        return self._region
+
+    @property
+    def s3(self) -> S3Client:
+        """S3 in the settings' region; boto3 follows a bucket to its own. Carries owner and payer in every request."""
+        client: S3Client = self._client("s3", self._region)
+        return client
+
+    @property
+    def sts(self) -> STSClient:
+        """STS."""
+        client: STSClient = self._client("sts", self._region)
+        return client
+
+    def s3control(self, region: str) -> S3ControlClient:
+        """S3 Control, which holds what is set for a whole account."""
+        client: S3ControlClient = self._client("s3control", region)
+        return client
+
+    def kms(self, region: str) -> KMSClient:
+        """KMS in ``region``: keys live in one."""
+        client: KMSClient = self._client("kms", region)
+        return client
+
+    def _client(self, service: str, region: str) -> Any:
+        with self._lock:
+            client = self._clients.get((service, region))
+            if client is None:
+                with explained(self._profile):
+                    client = self._new_client(service, region)
+                self._clients[service, region] = client
+            return client
+
+    def _new_client(self, service: str, region: str) -> Any:
+        patience = self._settings.retry
+        config = Config(
+            connect_timeout=min(_CONNECT_SECONDS, patience.connect_seconds),
+            read_timeout=min(_READ_SECONDS, patience.stall_seconds),
+            retries={"mode": "standard", "total_max_attempts": min(_ATTEMPTS, patience.attempts)},
+        )
+        client = self._session.client(  # type: ignore[call-overload]  # the service is a variable here
+            service, region_name=region, endpoint_url=self._settings.endpoint_url, config=config
+        )
+        if service == "s3":
+            client.meta.events.register("before-call.s3", self._add_headers)
+        elif service == "s3control":
+            client.meta.events.register("before-sign.s3-control", _without_account_in_host)
+        return client
+
+    def _add_headers(self, params: dict[str, Any], **_: object) -> None:
+        if self._settings.expected_bucket_owner:
+            # Not where a call asks for an owner of its own.
+            params["headers"].setdefault("x-amz-expected-bucket-owner", self._settings.expected_bucket_owner)
+        if self._settings.request_payer:
+            params["headers"]["x-amz-request-payer"] = "requester"
+
+
+def _without_account_in_host(request: Any, **_: object) -> None:
+    """Take the account id out of a custom endpoint's host name, as no address and hardly a host has such a child.
+
+    The request names the account in a header too.
+    """
+    account = request.headers.get("x-amz-account-id", "")
+    host = urlsplit(request.url).netloc
+    if account and host.startswith(f"{account}.") and not host.endswith((".amazonaws.com", ".amazonaws.com.cn")):
+        request.url = request.url.replace(f"//{account}.", "//", 1)

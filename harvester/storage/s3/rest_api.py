@@ -1,0 +1,206 @@
+"""S3 on the wire: requests, error documents, and what each error means.
+
+Source: Amazon S3 API Reference, "Error responses".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+from urllib.parse import unquote_plus, urlsplit
+from xml.etree.ElementTree import Element, ParseError, fromstring
+
+from harvester.sessions import S3Transport
+from harvester.storage.base import Cause, ObjectRef
+from harvester.storage.http import Response, parse_http_date
+from harvester.storage.s3.signing import RequestSigner, encode_key, encode_query
+from harvester.storage.store_errors import Problem
+
+PAGE_KEYS = 1000
+
+_BY_CODE: Mapping[str, Cause] = {
+    "NoSuchKey": Cause.GONE,
+    "NoSuchVersion": Cause.GONE,
+    "NoSuchBucket": Cause.NO_BUCKET,
+    "InvalidObjectState": Cause.ARCHIVED,
+    "InvalidAccessKeyId": Cause.CREDENTIALS,
+    "SignatureDoesNotMatch": Cause.CREDENTIALS,
+    "InvalidSecurity": Cause.CREDENTIALS,
+    "AccountProblem": Cause.CREDENTIALS,
+    "NotSignedUp": Cause.CREDENTIALS,
+    "RequestTimeTooSkewed": Cause.CLOCK_SKEW,
+    "RequestTimeout": Cause.TIMEOUT,
+    "SlowDown": Cause.THROTTLED,
+    "ServiceUnavailable": Cause.THROTTLED,
+    "RequestLimitExceeded": Cause.THROTTLED,
+    "Throttling": Cause.THROTTLED,
+    "ThrottlingException": Cause.THROTTLED,
+    "KMS.DisabledException": Cause.KMS_DENIED,
+    "KMS.InvalidKeyUsageException": Cause.KMS_DENIED,
+    "KMS.KMSInvalidStateException": Cause.KMS_DENIED,
+    "KMS.NotFoundException": Cause.KMS_DENIED,
+}
+_EXPIRED = frozenset({"ExpiredToken", "TokenRefreshRequired", "InvalidToken"})
+_BY_STATUS: Mapping[int, Cause] = {
+    401: Cause.CREDENTIALS,
+    403: Cause.OBJECT_DENIED,
+    404: Cause.GONE,
+    408: Cause.TIMEOUT,
+    429: Cause.THROTTLED,
+    503: Cause.THROTTLED,
+}
+_RETRIED_STATUS = frozenset({408, 409, 429, 500, 502, 503, 504})
+_RETRIED_CODES = frozenset({"RequestTimeout", "SlowDown", "InternalError", "OperationAborted", "ServiceUnavailable"})
+
+
+class ErrorDocument(NamedTuple):
+    """What an error answer says."""
+
+    code: str
+    """``AccessDenied`` …; empty for an answer without a readable document, as every HEAD's."""
+    message: str
+    """AWS's sentence."""
+    region: str
+    """The bucket's region where the request went to another."""
+
+
+class S3Requests:
+    """Makes the requests to one bucket."""
+
+    def __init__(self, transport: S3Transport) -> None:
+        """Sign with the transport's credentials."""
+        self.transport = transport
+        self._base_path = urlsplit(transport.base_url).path
+        self._origin = transport.base_url.removesuffix(self._base_path) if self._base_path else transport.base_url
+        common: dict[str, str] = {}
+        if transport.request_payer:
+            common["x-amz-request-payer"] = "requester"
+        if transport.expected_bucket_owner:
+            common["x-amz-expected-bucket-owner"] = transport.expected_bucket_owner
+        self._signer = self._new_signer(common)
+        self._fetch_signer = self._new_signer(common | {"x-amz-checksum-mode": "ENABLED"})
+
+    def _new_signer(self, headers: Mapping[str, str]) -> RequestSigner:
+        transport = self.transport
+        return RequestSigner(
+            transport.credentials,
+            region=transport.region,
+            service=transport.service,
+            base_url=transport.base_url,
+            headers=headers,
+        )
+
+    def fetch(self, key: str) -> tuple[str, list[str]]:
+        """Return URL and header lines of a GET of the object."""
+        path = f"{self._base_path}/{encode_key(key)}"
+        return self._origin + path, self._fetch_signer.sign("GET", path)
+
+    def head(self, key: str) -> tuple[str, list[str]]:
+        """Return URL and header lines of a HEAD of the object."""
+        path = f"{self._base_path}/{encode_key(key)}"
+        return self._origin + path, self._signer.sign("HEAD", path)
+
+    def bucket(self, method: str, parameters: Mapping[str, str]) -> tuple[str, list[str]]:
+        """Return URL and header lines of a request to the bucket itself."""
+        path = self._base_path or "/"
+        query = encode_query(parameters)
+        url = f"{self._origin}{path}?{query}" if query else self._origin + path
+        return url, self._signer.sign(method, path, query)
+
+    def put(self, key: str, body: bytes) -> tuple[str, list[str]]:
+        """Return URL and header lines of a PUT of ``body``."""
+        path = f"{self._base_path}/{encode_key(key)}"
+        # Without the empty ones curl would send its own form type, and wait for "100 Continue".
+        return self._origin + path, [
+            *self._signer.sign_body("PUT", path, "", body),
+            "Content-Type:",
+            "Expect:",
+        ]
+
+
+def parse_owners(body: bytes) -> dict[str, str]:
+    """Return the owner's canonical id of each key of a list page asked for with ``fetch-owner=true``."""
+    owners: dict[str, str] = {}
+    for entry in _elements(body, "Contents"):
+        key, owner = _text(entry, "Key"), _text(entry, "ID")
+        if key and owner:
+            owners[unquote_plus(key)] = owner
+    return owners
+
+
+def parse_bucket_owner(body: bytes) -> str:
+    """Return the owner's canonical id in a GetBucketAcl answer; empty when there is none."""
+    for owner in _elements(body, "Owner"):
+        return _text(owner, "ID")
+    return ""
+
+
+def _elements(body: bytes, name: str) -> list[Element]:
+    try:
+        root = fromstring(body)  # noqa: S314  # as above
+    except ParseError:
+        return []
+    return list(root.iterfind(f".//{{*}}{name}"))
+
+
+def _text(element: Element, name: str) -> str:
+    return next((found.text or "" for found in element.iterfind(f".//{{*}}{name}")), "")
+
+
+def parse_error(body: bytes) -> ErrorDocument:
+    """Read an error document; all fields are empty for a body that is none."""
+    try:
+        root = fromstring(body)  # noqa: S314  # as above
+    except ParseError:
+        return ErrorDocument("", "", "")
+    return ErrorDocument(_text(root, "Code"), _text(root, "Message"), _text(root, "Region"))
+
+
+def bucket_region(response: Response) -> str:
+    """Return the bucket's region where the answer says that the request went to another one, else nothing."""
+    if response.status not in {301, 307, 400, 403}:
+        return ""
+    region = response.headers.get("x-amz-bucket-region", "")
+    if response.status == 400 and not region:
+        document = parse_error(response.body)
+        region = document.region if document.code == "AuthorizationHeaderMalformed" else ""
+    return region
+
+
+def cause_of(code: str, status: int) -> Cause:
+    """Return what an error code means; without a known one, what the status means."""
+    return _BY_CODE.get(code) or _BY_STATUS.get(status, Cause.SERVER_ERROR)
+
+
+def problem_of(response: Response) -> Problem:
+    """Return what an answer of 300 and above means."""
+    document = parse_error(response.body)
+    status = response.status
+    cause = cause_of(document.code, status)
+    expired = document.code in _EXPIRED
+    return Problem(
+        cause=Cause.CREDENTIALS if expired else cause,
+        code=document.code or str(status),
+        message=document.message,
+        request_id=response.headers.get("x-amz-request-id", ""),
+        status=status,
+        retryable=status in _RETRIED_STATUS or document.code in _RETRIED_CODES,
+        expired=expired,
+        undiagnosed=status == 403 and cause is Cause.OBJECT_DENIED and not expired,
+    )
+
+
+def identity_of(headers: Mapping[str, str]) -> str:
+    """Return the ETag as listings have it: unquoted, and strong where a proxy weakened it."""
+    return headers.get("etag", "").removeprefix("W/").strip('"')
+
+
+def object_of(key: str, headers: Mapping[str, str]) -> ObjectRef:
+    """Return the object a HEAD's headers describe."""
+    return ObjectRef(
+        key,
+        int(headers.get("content-length", "0")),
+        identity_of(headers),
+        parse_http_date(headers.get("last-modified")) or 0.0,
+        headers.get("x-amz-storage-class", "STANDARD"),
+    )

@@ -1,0 +1,109 @@
+"""What a store's refusal means: one value for both clouds, and the error a person sees for it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from harvester.errors import AccessDenied, ConfigurationError, ConnectionFailed, ExitCode, HarvesterError, NoSuchBucket
+from harvester.storage.base import Cause
+
+
+class Problem(NamedTuple):
+    """An answer that is no success."""
+
+    cause: Cause
+    """What it means by its code and status alone."""
+    code: str
+    """The store's code, else the status."""
+    message: str
+    """The store's sentence; shown to people, decides nothing."""
+    request_id: str
+    """The store's id of the request."""
+    status: int
+    """The HTTP status."""
+    retryable: bool
+    """Whether the same request may succeed a little later."""
+    expired: bool
+    """Whether fresh credentials may help."""
+    undiagnosed: bool
+    """Whether a refusal has several possible causes, which further questions tell apart."""
+
+    def with_cause(self, cause: Cause) -> Problem:
+        """Return the same refusal, where its place says more about its cause than the answer."""
+        return self._replace(cause=cause)
+
+    def sentence(self) -> str:
+        """Code and message in one line."""
+        return f"{self.code}: {self.message}" if self.message else self.code
+
+
+def printable(key: str) -> str:
+    """Return a key as a message may show it: control characters and undecodable bytes escaped."""
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in key)
+
+
+def error_of_problem(what: str, problem: Problem, *, url: str, login: str) -> HarvesterError:
+    """Return the error for a refused request on a bucket; ``login`` is the command that renews its credentials."""
+    cause, request_id = problem.sentence(), problem.request_id
+    if problem.expired:
+        return ConfigurationError(f"{what}: the login has expired", cause=cause, next_step=login, request_id=request_id)
+    match problem.cause.exit_code:
+        case ExitCode.NO_SUCH_BUCKET:
+            return NoSuchBucket(
+                f"{what}: the bucket does not exist",
+                cause=cause,
+                next_step="compare its name with the cloud console, and the endpoint if you set one",
+                request_id=request_id,
+            )
+        case ExitCode.CONFIGURATION:
+            return ConfigurationError(
+                f"{what}: this machine's clock is wrong",
+                cause=cause,
+                next_step="timedatectl status   (set the clock, then try again)",
+                request_id=request_id,
+            )
+        case ExitCode.ACCESS_DENIED if problem.cause is Cause.CREDENTIALS:
+            return AccessDenied(
+                f"{what}: the store rejects the credentials",
+                cause=cause,
+                next_step=login,
+                request_id=request_id,
+            )
+        case ExitCode.ACCESS_DENIED:
+            return AccessDenied(
+                f"{what}: access denied",
+                cause=cause,
+                next_step=f"nimble-harvester test {url} --access read",
+                request_id=request_id,
+            )
+        case _:
+            return ConnectionFailed(
+                f"{what}: no usable answer", cause=cause, next_step="try again later", request_id=request_id
+            )
+
+
+def error_of_broken(what: str, broken: BrokenExchange, *, url: str) -> ConnectionFailed:
+    """Return the error for a request that got no whole answer."""
+    certificate = not broken.retryable and broken.cause is Cause.NETWORK
+    return ConnectionFailed(
+        f"{what}: cannot reach the store",
+        cause=f"{broken.code}: {broken.detail}",
+        next_step=(
+            "set AWS_CA_BUNDLE (S3) or REQUESTS_CA_BUNDLE (GCS) to the authority's certificate"
+            if certificate
+            else f"check network, proxy and endpoint, then: nimble-harvester ls {url}"
+        ),
+    )
+
+
+class BrokenExchange(NamedTuple):
+    """A request that got no whole answer."""
+
+    cause: Cause
+    """``network``, ``timeout`` or ``server_error``."""
+    code: str
+    """curl's name of the error."""
+    detail: str
+    """curl's sentence; holds host and port at most."""
+    retryable: bool
+    """Whether another try may end otherwise; a certificate nobody trusts stays untrusted."""

@@ -1,0 +1,105 @@
+"""Notice when going on is pointless: everything fails for one cause."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from harvester.errors import (
+    AccessDenied,
+    ConfigurationError,
+    ConnectionFailed,
+    ExitCode,
+    HarvesterError,
+    IntegrityError,
+    NoSuchBucket,
+)
+from harvester.storage import Cause
+from harvester.transfer.messages import Failed
+
+_SAMPLE = 100
+_FATAL_SAMPLE = 10
+
+_ERRORS: dict[ExitCode, type[HarvesterError]] = {
+    ExitCode.ACCESS_DENIED: AccessDenied,
+    ExitCode.NO_SUCH_BUCKET: NoSuchBucket,
+    ExitCode.CONNECTION_FAILED: ConnectionFailed,
+    ExitCode.INTEGRITY: IntegrityError,
+    ExitCode.CONFIGURATION: ConfigurationError,
+}
+
+_NEXT_STEPS: Mapping[str, str] = {
+    Cause.OBJECT_DENIED: "grant s3:GetObject (or storage.objects.get) on the prefix to these credentials",
+    Cause.KMS_DENIED: "grant kms:Decrypt on that key to these credentials, in the key's policy and in their own",
+    Cause.OTHER_OWNER: "set Object Ownership of the bucket to BucketOwnerEnforced",
+    Cause.ARCHIVED: "restore the objects from their archive class, then run again",
+    Cause.CREDENTIALS: "check AWS_PROFILE, or log in again",
+    Cause.EXPIRED: "log in again, e.g. aws sso login, then run the same command again",
+    Cause.CLOCK_SKEW: "set this machine's clock",
+}
+
+
+def step_after(reason: str) -> str:
+    """Return what to do about objects that could not be fetched for ``reason``; empty where a later run may help."""
+    return _NEXT_STEPS.get(reason, "")
+
+
+class Breaker:
+    """Watches how fetches end.
+
+    It trips when the first hundred all fail for one cause, when a hundred in a row fail for want of a connection, and
+    for a cause that every other object must share when ten in a row have it, or all there are: a store may say so of
+    one object alone.
+    """
+
+    def __init__(self) -> None:
+        """Nothing has ended yet."""
+        self._ended = 0
+        self._first_cause = ""
+        self._in_a_row = 0
+        self._last_cause = ""
+        self._last_failed: Failed | None = None
+
+    def success(self) -> None:
+        """A fetch went well."""
+        self._ended += 1
+        self._first_cause = ""
+        self._in_a_row = 0
+
+    def failure(self, failed: Failed) -> HarvesterError | None:
+        """A fetch failed; return the error to end the run with, if it is pointless to go on."""
+        cause = failed.cause
+        self._last_failed = failed
+        if self._ended == 0:
+            self._first_cause = cause
+        elif cause != self._first_cause:
+            self._first_cause = ""
+        self._ended += 1
+        self._in_a_row = self._in_a_row + 1 if cause == self._last_cause else 1
+        self._last_cause = cause
+        known = Cause(cause) if cause in Cause.__members__.values() else None
+        if known is None:
+            return None
+        all_alike = bool(self._first_cause) and self._ended >= _SAMPLE
+        sample = _FATAL_SAMPLE if known.fatal else _SAMPLE if known.retryable else None
+        if all_alike or (sample is not None and self._in_a_row >= sample):
+            return _error(known, failed)
+        return None
+
+    def conclusion(self) -> HarvesterError | None:
+        """Return the error of a run whose every fetch failed for one cause that is no object's own, else None."""
+        failed = self._last_failed
+        if failed is None or failed.cause != self._first_cause:
+            return None
+        cause = Cause(failed.cause) if failed.cause in Cause.__members__.values() else None
+        return _error(cause, failed) if cause is not None and cause.fatal else None
+
+
+def _error(cause: Cause, failed: Failed) -> HarvesterError:
+    kind = _ERRORS.get(cause.exit_code, HarvesterError)
+    error = kind(
+        f"every fetch fails: {cause.value.replace('_', ' ')}, e.g. {failed.key}",
+        cause=failed.detail,
+        next_step=_NEXT_STEPS.get(cause, "run the same command again to continue"),
+    )
+    error.exit_code = cause.exit_code
+    return error

@@ -1,0 +1,175 @@
+"""Hand planned objects to the workers and account for what comes back."""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+from collections import deque
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harvester.destination import destination_error, release_space, reserve_space
+from harvester.errors import HarvesterError, Interrupted
+from harvester.storage import FetchRequest, Store
+from harvester.transfer.circuit_breaker import Breaker
+from harvester.transfer.messages import Assignment, DestinationFault, Failed, Outcome
+from harvester.transfer.options import Observer, SyncOptions
+from harvester.transfer.plan import ActionKind
+from harvester.transfer.planner import Planned
+from harvester.transfer.recorder import Recorder, aside_path
+from harvester.transfer.sync_report import SyncProgress
+
+if TYPE_CHECKING:
+    # Loaded when there is work for it: a run that has nothing to do ends sooner.
+    from harvester.transfer.worker_launch import Launched
+    from harvester.transfer.worker_pool import WorkerPool
+
+_READY = 2_000
+_WAIT_SECONDS = 0.2
+_PATIENCE_SECONDS = 10.0
+
+
+class Transfers:
+    """The objects on their way home: waiting, with a worker, or settled and recorded."""
+
+    def __init__(self, store: Store, root: Path, recorder: Recorder, options: SyncOptions, observer: Observer) -> None:
+        """Begin with none; workers start with the first."""
+        self._store = store
+        self._root = root
+        self._recorder = recorder
+        self._options = options
+        self._observer = observer
+        self._ready: deque[Assignment] = deque()
+        self._planned: dict[str, Planned] = {}
+        self._launched: list[Launched] = []
+        self._pool: WorkerPool | None = None
+        self._breaker = Breaker()
+        self._progress_at = 0.0
+        self.queued = 0
+        """Objects queued so far."""
+        self.listing_done = False
+        """Whether nothing more will be listed; told to people."""
+
+    def expect_many(self) -> None:
+        """Start the worker processes now, so that they are ready when the first objects are."""
+        from harvester.transfer.worker_launch import launch
+
+        for _ in range(self._options.worker_count):
+            self._launched.append(launch(self._store.location.scheme))
+
+    @property
+    def has_room(self) -> bool:
+        """Whether more may be queued without holding too many in memory."""
+        return len(self._ready) < _READY
+
+    def queue(self, planned: Planned) -> None:
+        """Add an object to bring home."""
+        ref, action, path, row, problem = planned
+        aside = ""
+        if row is not None and self._options.on_change == "keep" and action.reason == "changed" and not row.evicted:
+            aside = aside_path(row)
+        quarantined = digest = ""
+        if action.kind is ActionKind.RECHECK and problem is not None:
+            quarantined, digest = problem.path or "", problem.digest or ""
+        request = FetchRequest(ref.key, ref.size, ref.etag, ref.last_modified)
+        self._ready.append(Assignment(request, path, aside, quarantined, digest))
+        self._planned[ref.key] = planned
+        self.queued += 1
+
+    def drain(self) -> None:
+        """Work until everything queued is settled. Raises like ``step``."""
+        while self._ready or (self._pool is not None and self._pool.outstanding):
+            self.step(_WAIT_SECONDS)
+        self._tell_progress()
+        error = self._breaker.conclusion()
+        if error is not None:
+            raise error
+
+    def step(self, timeout: float = _WAIT_SECONDS, wake: int | None = None) -> None:
+        """Hand out, wait at most ``timeout`` seconds for something to happen, take what came.
+
+        ``wake`` is a file descriptor that ends the wait when it is readable. Raises Interrupted after a signal,
+        DestinationUnusable when the destination takes no more, ConfigurationError when a login has expired, and the
+        error of the breaker when it is pointless to go on.
+        """
+        number = self._observer.stop_signal()
+        if number is not None:
+            raise Interrupted(number)
+        if self._pool is None and self._ready:
+            self._recorder.reserve_seqs()
+            reserve_space(self._root)
+            self._pool = self._start_pool()
+        pool = self._pool
+        if pool is None:
+            if wake is not None:
+                waiting = select.poll()
+                waiting.register(wake, select.POLLIN)
+                waiting.poll(timeout * 1000)
+        else:
+            pool.hand_out(self._ready)
+            outcomes, expired = pool.collect(timeout, *(() if wake is None else (wake,)))
+            self._settle(outcomes)
+            if expired:
+                pool.renew(self._store.transport(renew=True))
+        self._recorder.flush_if_due()
+        if time.monotonic() - self._progress_at >= _WAIT_SECONDS:
+            self._tell_progress()
+
+    def _start_pool(self) -> WorkerPool:
+        from harvester.transfer.worker_pool import WorkerPool
+
+        launched, self._launched = self._launched, []
+        return WorkerPool(
+            self._options.worker_count,
+            self._store.transport(),
+            self._store.location.prefix,
+            str(self._root),
+            self._options.result,
+            refuse_unsafe=self._options.unsafe_names == "refuse",
+            launched=launched,
+        )
+
+    def _settle(self, outcomes: Iterable[Outcome]) -> None:
+        """Account for all outcomes, then raise what ends the run, if anything does."""
+        error: HarvesterError | None = None
+        for outcome in outcomes:
+            planned = self._planned.pop(outcome.key)
+            if isinstance(outcome, DestinationFault):
+                error = destination_error(self._root, OSError(outcome.errno, os.strerror(outcome.errno)))
+                continue
+            self._recorder.settle(outcome, planned)
+            if isinstance(outcome, Failed):
+                error = error or self._breaker.failure(outcome)
+            else:
+                self._breaker.success()
+        if error is not None:
+            raise error
+
+    def end(self) -> None:
+        """Let the workers finish what they hold in hand, account for it, and end them."""
+        for launched in self._launched:
+            launched.end()
+        self._launched = []
+        pool, self._pool = self._pool, None
+        if pool is None:
+            return
+        for outcome in pool.stop(_PATIENCE_SECONDS):
+            planned = self._planned.pop(outcome.key)
+            self._recorder.settle(outcome, planned)
+        release_space(self._root)
+
+    def _tell_progress(self) -> None:
+        now = self._progress_at = time.monotonic()
+        tally = self._recorder.tally
+        self._observer.progress(
+            SyncProgress(
+                tally.listed,
+                self.listing_done,
+                tally.settled,
+                tally.failed + tally.refused + tally.quarantined,
+                tally.bytes_fetched,
+                now,
+            )
+        )

@@ -1,0 +1,135 @@
+"""Plan a whole listing: a planner for each key range, late keys at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator
+
+from harvester.destination import FileSystemNames, FoldedClaims, InsideTree, Manifest, PathClaims, SortedClaims, is_text
+from harvester.storage import LateKeys, ListedPage, ObjectRef, RangeEnd
+from harvester.transfer.plan import CompiledSelection, PlanOptions
+from harvester.transfer.planner import Naming, Planned, RangePlanner
+
+_AFTER_ALL_KEYS = "\U0010ffff"
+
+
+class ListingPlanner:
+    """Turns pages of a listing into plans, in memory that does not grow with the number of objects."""
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        naming: Naming,
+        names: FileSystemNames,
+        selection: CompiledSelection,
+        options: PlanOptions,
+        *,
+        tell_all: bool = False,
+    ) -> None:
+        """Begin with nothing listed; ``tell_all`` plans also what is unchanged and of which nothing else is known."""
+        self._manifest = manifest
+        self._root: int | None = None
+        self._naming = naming
+        self._selection = selection
+        self._options = options
+        self._ranges: dict[int, RangePlanner] = {}
+        self._late = LateKeys()
+        self._folded: FoldedClaims | None = None
+        if not names.exact:
+            self._folded = FoldedClaims(names)
+            for row in manifest.landed():
+                self._folded.claim(row.key, row.path)
+        self._gone: list[str] = []
+        self._tell_all = tell_all or not selection.selects_all
+        self._passed = 0
+        # Of paths that this run gives away, the claims know.
+        self._owned = not manifest.is_empty()
+
+    def page(self, page: ListedPage) -> Iterator[Planned]:
+        """Yield the plan of each object of a page, but for those ``take_passed`` counts.
+
+        Objects that came after a greater key are kept for ``late``.
+        """
+        planner = self._planner(page.range, page.start, page.end)
+        for ref in page.refs:
+            key = ref.key
+            if not (key.isascii() or is_text(key)):
+                yield planner.plan_nameless(ref)
+            elif key <= planner.last_key:
+                self._late.add(ref)
+            elif not self._tell_all and planner.passes(ref):
+                self._passed += 1
+            else:
+                yield planner.plan(ref)
+        self._gone.extend(row.key for row in planner.take_gone())
+
+    def end_range(self, end: RangeEnd) -> None:
+        """Conclude a range: what the manifest holds of it and the listing did not is gone."""
+        planner = self._planner(end.range, end.start, end.end)
+        planner.finish(end.end)
+        self._gone.extend(row.key for row in planner.take_gone())
+        del self._ranges[end.range]
+
+    def late(self) -> Iterator[Planned]:
+        """Yield the plan of each object that came out of order; all others must be recorded by now."""
+        planner = self._unordered_planner()
+        for ref in self._late.in_order():
+            yield planner.plan_late(ref)
+
+    def close(self) -> None:
+        """Let go of what was kept on disk, and of the destination."""
+        self._late.close()
+        if self._root is not None:
+            os.close(self._root)
+            self._root = None
+
+    def unordered(self, refs: Iterable[ObjectRef]) -> Iterator[Planned]:
+        """Yield the plan of objects in any order; what was planned before must be recorded by now.
+
+        Objects of one call may not collide with one another unnoticed: their claims are kept until the call ends.
+        """
+        planner = self._unordered_planner()
+        for ref in sorted(refs):
+            yield planner.plan_late(ref) if is_text(ref.key) else planner.plan_nameless(ref)
+
+    def _unordered_planner(self) -> RangePlanner:
+        # It asks for single rows, and reads none in order.
+        return self._range_planner(_AFTER_ALL_KEYS, None, None)
+
+    def take_gone(self) -> list[str]:
+        """Return the keys found gone since the last call."""
+        gone, self._gone = self._gone, []
+        return gone
+
+    def take_passed(self) -> int:
+        """Return how many objects were found unchanged since the last call, and not planned."""
+        passed, self._passed = self._passed, 0
+        return passed
+
+    def _claims(self) -> PathClaims:
+        # A listing is cut where no path of one range can collide with one of another: see paths.SortedClaims.
+        return self._folded if self._folded is not None else SortedClaims()
+
+    def _planner(self, number: int, start: str, end: str | None) -> RangePlanner:
+        planner = self._ranges.get(number)
+        if planner is None:
+            if self._root is None:
+                # A dry run may plan for a destination that is not there yet; a look needs no right to list it.
+                with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+                    self._root = os.open(self._naming.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            planner = self._ranges[number] = self._range_planner(start, end, self._root)
+        return planner
+
+    def _range_planner(self, start: str, end: str | None, root: int | None) -> RangePlanner:
+        return RangePlanner(
+            self._manifest,
+            start,
+            end,
+            self._claims(),
+            self._naming,
+            self._selection,
+            self._options,
+            InsideTree(self._naming.root, root),
+            owned=self._owned,
+        )

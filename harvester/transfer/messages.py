@@ -1,0 +1,161 @@
+"""The messages between a run and its workers. NamedTuples where there is one per object."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypeAlias
+
+from harvester.results import ResultOptions
+from harvester.storage import FetchRequest, Transport
+
+INTERNAL_ERROR = "internal_error"
+"""The cause of a Failed that is a bug of this program."""
+
+
+class Assignment(NamedTuple):
+    """One object for a worker to bring home."""
+
+    request: FetchRequest
+    """What to fetch."""
+    path: str
+    """Where it shall lie, relative to the destination."""
+    aside: str
+    """Where to keep the version that lies there now; empty to replace it."""
+    quarantined: str
+    """Path of quarantined bytes to validate again instead of a fetch; empty to fetch."""
+    digest: str
+    """Digest the quarantined bytes must have; when they do not, they are fetched."""
+
+
+class Landed(NamedTuple):
+    """The object lies in its place."""
+
+    key: str
+    """The whole key."""
+    etag: str
+    """Identity of the version that landed."""
+    size: int
+    """Bytes as delivered."""
+    last_modified: float
+    """Seconds since the epoch, as the source says."""
+    path: str
+    """Where it lies, relative to the destination."""
+    content_size: int
+    """Bytes as landed."""
+    mtime_ns: int
+    """Modification time of the landed file."""
+    digest: str
+    """xxh3-128 of the landed bytes."""
+    shape: str | None
+    """What it holds."""
+    encoding: str
+    """How it was delivered: ``gzip`` or ``identity``."""
+    task_id: str | None
+    """The task the content names."""
+    status: str | None
+    """The envelope's own status."""
+    rows: int | None
+    """Rows of a jobs file."""
+    fault: tuple[str, str] | None
+    """Reason and detail of a fault that does not hold the file back: broken rows."""
+    fetched: int
+    """Bytes that crossed the network."""
+
+
+class Quarantined(NamedTuple):
+    """The object is not what a delivered object must be; its bytes lie in the quarantine."""
+
+    key: str
+    """The whole key."""
+    etag: str
+    """Identity of the version."""
+    size: int
+    """Bytes as delivered."""
+    reason: str
+    """A stable code."""
+    detail: str
+    """Where and what, free of payload values."""
+    path: str
+    """The bytes as delivered, relative to the destination."""
+    digest: str
+    """xxh3-128 of those bytes."""
+    fetched: int
+    """Bytes that crossed the network."""
+
+
+class Refused(NamedTuple):
+    """The object was not brought home because its name cannot be a path here, as was asked for."""
+
+    key: str
+    """The whole key."""
+    etag: str
+    """Identity of the version."""
+    size: int
+    """Bytes as delivered."""
+    reason: str
+    """A stable code."""
+
+
+class Failed(NamedTuple):
+    """The object could not be fetched."""
+
+    key: str
+    """The whole key."""
+    etag: str
+    """Identity of the listed version."""
+    size: int
+    """Bytes as listed."""
+    cause: str
+    """A value of ``harvester.storage.Cause``."""
+    detail: str
+    """What the store said, safe for people."""
+
+
+class DestinationFault(NamedTuple):
+    """The destination cannot take this object, nor any other: full, out of inodes, read-only."""
+
+    key: str
+    """The object that was being landed."""
+    errno: int
+    """The operating system's error number."""
+
+
+Outcome: TypeAlias = Landed | Quarantined | Refused | Failed | DestinationFault
+
+
+class CredentialsExpired(NamedTuple):
+    """A worker's credentials have expired; it holds its requests until it is given new ones."""
+
+    generation: int
+    """Which credentials: a worker may have been sent newer ones before it sent this."""
+
+
+class Renewed(NamedTuple):
+    """New credentials for a worker."""
+
+    transport: Transport
+    """What the store has resolved anew."""
+    generation: int
+    """How often credentials were renewed in this run."""
+
+
+class Stop(NamedTuple):
+    """Ask a worker to finish what is decoded, drop what is in flight, and leave."""
+
+
+class WorkerSettings(NamedTuple):
+    """All a worker is told when it starts."""
+
+    transport: Transport
+    """How to fetch."""
+    prefix: str
+    """The location's prefix; names below the destination are made of what follows it in a key."""
+    destination: str
+    """The destination's absolute path."""
+    options: ResultOptions
+    """How to decode and validate."""
+    refuse_unsafe: bool
+    """Refuse an object whose path is barred, instead of landing it under its safe name."""
+    name: str
+    """Keeps this worker's temporary files apart from others'."""
+    generation: int
+    """Which credentials the transport holds: see Renewed."""

@@ -1,0 +1,84 @@
+"""What a caller may ask of a run."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from harvester.results import ResultOptions
+from harvester.transfer.plan import Selection
+from harvester.transfer.sync_report import ObjectEvent, SyncProgress
+
+
+@dataclass(frozen=True, slots=True)
+class SyncOptions:
+    """How a destination is brought up to date."""
+
+    selection: Selection = field(default_factory=Selection)
+    """Which objects are wanted."""
+    result: ResultOptions = field(default_factory=ResultOptions)
+    """How objects are decoded and validated."""
+    workers: int = 0
+    """Worker processes; 0 for one per core this process may use."""
+    max_object_bytes: int | None = None
+    """Objects delivered with more bytes are refused, content with more is quarantined."""
+    max_objects: int | None = None
+    """Stop after this many objects were fetched."""
+    unsafe_names: Literal["hash", "refuse"] = "hash"
+    """What happens to a key that cannot have a path of its own."""
+    on_change: Literal["replace", "keep"] = "replace"
+    """Whether an older version is replaced, or moved aside into the state folder."""
+    fail_on: Literal["any", "new"] = "any"
+    """Whether problems that earlier runs have reported fail this run too."""
+    fail_on_empty: bool = False
+    """Whether a source without any result fails the run."""
+    fail_on_upstream_error: bool = False
+    """Whether an envelope whose own status is a failure fails the run."""
+    state_dir: Path | None = None
+    """Where the manifest lies; None for the destination's state folder."""
+    dry_run: bool = False
+    """Plan and report; fetch and write nothing."""
+    probe_name: str = ""
+    """Name of the empty object that Nimble's connection test leaves behind: never a result."""
+    upstream_failures: frozenset[str] = frozenset()
+    """The words, in lower case, with which an envelope says it failed."""
+
+    @property
+    def fingerprint(self) -> str:
+        """What objects are validated against, in short: quarantined objects are checked again when it changes."""
+        result = self.result
+        schema = hashlib.sha256((result.user_schema or "").encode()).hexdigest()[:16]
+        return f"{result.validation.value}:{schema}:{result.max_content_bytes}"
+
+    @property
+    def worker_count(self) -> int:
+        """The number of worker processes."""
+        if self.workers:
+            return self.workers
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _nothing(_: object) -> None:
+    """Tell nobody."""
+
+
+def _go_on() -> int | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Observer:
+    """Whom a run tells what it does."""
+
+    progress: Callable[[SyncProgress], None] = _nothing
+    """Called about five times a second."""
+    event: Callable[[ObjectEvent], None] | None = None
+    """Called once for every object, as its fate is known; None costs nothing."""
+    warning: Callable[[str], None] = _nothing
+    """Called for what a person should know while the run goes on."""
+    stop_signal: Callable[[], int | None] = _go_on
+    """Asked often; a signal number ends the run after its state was saved."""

@@ -1,0 +1,143 @@
+"""What to do with one listed object: a pure function of the object, what is known of it, and the options."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from harvester.destination import KnownRow, ProblemRow, same_version
+from harvester.storage import ObjectRef
+
+
+class ActionKind(StrEnum):
+    """What is done with a listed object."""
+
+    FETCH = "fetch"
+    RECHECK = "recheck"
+    """Validate the quarantined bytes again, without a fetch."""
+    UNCHANGED = "unchanged"
+    QUARANTINED = "quarantined"
+    """Unchanged since it was quarantined."""
+    IGNORE = "ignore"
+    REFUSE = "refuse"
+
+
+class Action(NamedTuple):
+    """What to do with an object, and why."""
+
+    kind: ActionKind
+    """What to do."""
+    reason: str
+    """A stable code: why."""
+
+
+class LocalFile(NamedTuple):
+    """What lies at an object's path now."""
+
+    size: int
+    """Bytes."""
+    mtime_ns: int
+    """Modification time, nanoseconds since the epoch; -2 for what is not a regular file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which objects a person wants: a filter, never a cursor."""
+
+    include: tuple[str, ...] = ()
+    """Globs on the key below the prefix; ``*`` spans ``/``. Any of them, or none given."""
+    exclude: tuple[str, ...] = ()
+    """Globs on the key below the prefix; none of them."""
+    since: float | None = None
+    """Last modified at or after, seconds since the epoch."""
+    until: float | None = None
+    """Last modified before, seconds since the epoch."""
+
+
+class CompiledSelection:
+    """A Selection made ready to be asked for every key."""
+
+    def __init__(self, selection: Selection) -> None:
+        """Compile the globs."""
+        self._include = _compile(selection.include)
+        self._exclude = _compile(selection.exclude)
+        self._since = selection.since
+        self._until = selection.until
+        self.selects_all = selection == Selection()
+
+    def refusal(self, relative_key: str, last_modified: float) -> str:
+        """Return why the object is not wanted, or an empty string."""
+        if self._include is not None and not self._include.match(relative_key):
+            return "not_included"
+        if self._exclude is not None and self._exclude.match(relative_key):
+            return "excluded"
+        if self._since is not None and last_modified < self._since:
+            return "before_since"
+        if self._until is not None and last_modified >= self._until:
+            return "after_until"
+        return ""
+
+
+def _compile(globs: tuple[str, ...]) -> re.Pattern[str] | None:
+    return re.compile("|".join(fnmatch.translate(glob) for glob in globs)) if globs else None
+
+
+_FETCH_NEW = Action(ActionKind.FETCH, "new")
+_UNCHANGED = Action(ActionKind.UNCHANGED, "unchanged")
+_RESIDUE = Action(ActionKind.IGNORE, "probe_residue")
+_MARKER = Action(ActionKind.IGNORE, "directory_marker")
+
+
+class PlanOptions(NamedTuple):
+    """What the plan depends on besides the object."""
+
+    fingerprint: str
+    """What objects are validated against; a quarantined object is checked again when it has changed."""
+    probe_name: str
+    """The name of the empty object that Nimble's connection test leaves behind."""
+    max_object_bytes: int | None = None
+    """Objects delivered with more bytes are refused."""
+
+
+def decide(
+    ref: ObjectRef,
+    relative_key: str,
+    row: KnownRow | None,
+    problem: ProblemRow | None,
+    local: LocalFile | None,
+    selection: CompiledSelection,
+    options: PlanOptions,
+) -> Action:
+    """Return what to do with a listed object. ``local`` is asked only when ``row`` is about this very version."""
+    if ref.size == 0:
+        # An empty object of that name is the residue; one with content is somebody's result.
+        if relative_key.rpartition("/")[2] == options.probe_name:
+            return _RESIDUE
+        if not relative_key or relative_key.endswith("/"):
+            return _MARKER
+    if not selection.selects_all:
+        refusal = selection.refusal(relative_key, ref.last_modified)
+        if refusal:
+            return Action(ActionKind.IGNORE, refusal)
+    if row is not None and row.etag == ref.etag and row.size == ref.size:
+        return _compare(row, local)
+    if problem is not None and problem.outcome == "quarantined" and same_version(ref, problem):
+        if problem.fingerprint == options.fingerprint:
+            return Action(ActionKind.QUARANTINED, problem.reason)
+        return Action(ActionKind.RECHECK, "validation_changed")
+    if options.max_object_bytes is not None and ref.size > options.max_object_bytes:
+        return Action(ActionKind.REFUSE, "too_large")
+    return _FETCH_NEW if row is None else Action(ActionKind.FETCH, "changed")
+
+
+def _compare(row: KnownRow, local: LocalFile | None) -> Action:
+    if row.evicted:
+        return Action(ActionKind.UNCHANGED, "evicted")
+    if local is None:
+        return Action(ActionKind.FETCH, "missing_locally")
+    if local.size != row.content_size or local.mtime_ns != row.mtime_ns:
+        return Action(ActionKind.FETCH, "altered_locally")
+    return _UNCHANGED

@@ -1,0 +1,376 @@
+"""Record what became of objects: counts for the report, rows for the manifest, events for whoever watches."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+from harvester.destination import (
+    SAFE_NAME_FOLDER,
+    VERSIONS,
+    KnownRow,
+    LandedRow,
+    Manifest,
+    ProblemRow,
+    VersionRow,
+    flush_file_system,
+    remove_inside,
+    same_version,
+)
+from harvester.storage import ObjectRef
+from harvester.transfer.messages import Failed, Landed, Outcome, Quarantined, Refused
+from harvester.transfer.options import Observer, SyncOptions
+from harvester.transfer.plan import ActionKind
+from harvester.transfer.planner import Planned
+from harvester.transfer.sync_report import ObjectEvent, ObjectProblem, Tally
+
+_BATCH_ROWS = 1_000
+_BATCH_SECONDS = 0.5
+_BARRIER_SECONDS = 5.0
+_NOT_CONTENT = frozenset({"probe_residue", "directory_marker"})
+
+
+def task_of(key: str) -> str:
+    """Return the task that a delivered object's documented name is made of, for content that names none."""
+    name = key.rpartition("/")[2].removesuffix(".gz")
+    return name.rpartition(".")[0] or name
+
+
+def aside_path(row: KnownRow) -> str:
+    """Return where an older version is kept: its sequence number, then its own file name."""
+    return f"{VERSIONS}/{row.seq:012d}/{row.path.rpartition('/')[2]}"
+
+
+class Recorder:
+    """Keeps the account of one run, in batches."""
+
+    def __init__(self, manifest: Manifest, root: Path, run: int, options: SyncOptions, observer: Observer) -> None:
+        """Begin with nothing."""
+        self._manifest = manifest
+        self._root = root
+        self._run = run
+        self._options = options
+        self._event = observer.event
+        self.tally = Tally()
+        self._landed: list[LandedRow] = []
+        self._problems: list[ProblemRow] = []
+        self._solved: list[str] = []
+        self._versions: list[VersionRow] = []
+        self._gone: list[str] = []
+        self._returned: list[str] = []
+        self._obsolete: list[str] = []
+        self._rescued = manifest.rescued()
+        self._rescue_problems = manifest.rescue_problems()
+        self._removed: list[str] = []
+        self._unstored: list[ObjectProblem] = []
+        self._flushed_at = time.monotonic()
+        self._barrier_at = time.monotonic()
+        self._barrier: threading.Thread | None = None
+        self._barrier_seq = 0
+        self._barrier_failed = False
+        self._unsynced = False
+
+    # What the plan settles by itself
+
+    def settle_planned(self, planned: Planned) -> bool:
+        """Count an object, and settle it if it needs no worker; return False when it does."""
+        ref, (kind, reason), _, row, problem = planned
+        tally = self.tally
+        if kind is not ActionKind.IGNORE or reason not in _NOT_CONTENT:
+            tally.content += 1
+        if row is not None and row.gone:
+            self._returned.append(row.key)
+        if kind is ActionKind.UNCHANGED:
+            tally.unchanged += 1
+            if problem is not None:
+                self._unchanged(ref, problem)
+            if row is not None and row.status is not None:
+                self._upstream(row.key, row.status, known=True)
+        elif kind is ActionKind.IGNORE:
+            tally.ignored[reason] += 1
+        elif kind is ActionKind.REFUSE:
+            self._refused(Refused(ref.key, ref.etag, ref.size, reason), problem)
+        elif kind is ActionKind.QUARANTINED and problem is not None:
+            tally.quarantined += 1
+            self._known(problem)
+        else:
+            return False
+        if self._event is not None:
+            path = row.path if row is not None and kind is ActionKind.UNCHANGED else ""
+            self._event(ObjectEvent(ref.key, _OUTCOMES[kind], reason, path, 0))
+        return True
+
+    def settle_passed(self, count: int) -> None:
+        """Account for objects that are unchanged and of which there is nothing to tell."""
+        self.tally.content += count
+        self.tally.unchanged += count
+
+    def _unchanged(self, ref: ObjectRef, problem: ProblemRow) -> None:
+        if problem.outcome == "landed" and same_version(ref, problem):
+            self._known(problem)
+        else:
+            self._solved.append(problem.key)
+            self._discard_quarantined(problem, "")
+
+    def _known(self, problem: ProblemRow) -> None:
+        self.tally.known_problems += 1
+        self._problems.append(problem._replace(run=self._run))
+
+    def _upstream(self, key: str, status: str, *, known: bool) -> None:
+        if not self._options.fail_on_upstream_error:
+            return
+        if status.lower() in self._options.upstream_failures:
+            self._unstored.append(ObjectProblem(key, "landed", "upstream_error", f"its status is {status!r}", known))
+            if known:
+                self.tally.known_problems += 1
+            else:
+                self.tally.new_problems += 1
+
+    # What workers settle
+
+    def settle(self, outcome: Outcome, planned: Planned) -> None:
+        """Account for an object that a worker has settled."""
+        self._unsynced = self._unsynced or isinstance(outcome, Landed | Quarantined)
+        if isinstance(outcome, Landed):
+            seq = self._land(outcome, planned)
+            event = ("landed", planned.action.reason, outcome.path, seq)
+        elif isinstance(outcome, Quarantined):
+            self.tally.quarantined += 1
+            self.tally.bytes_fetched += outcome.fetched
+            self._problem(outcome, "quarantined", outcome.reason, outcome.detail, planned.problem)
+            event = ("quarantined", outcome.reason, outcome.path, 0)
+        elif isinstance(outcome, Refused):
+            self._refused(outcome, planned.problem)
+            event = ("refused", outcome.reason, "", 0)
+        elif isinstance(outcome, Failed):
+            self.tally.failed += 1
+            self._problem(outcome, "failed", outcome.cause, outcome.detail, planned.problem)
+            event = ("failed", outcome.cause, "", 0)
+        else:
+            return
+        if self._event is not None:
+            self._event(ObjectEvent(outcome.key, *event))
+
+    def _land(self, landed: Landed, planned: Planned) -> int:
+        tally = self.tally
+        seq = self._manifest.take_seq()
+        old = planned.row
+        self._landed.append(
+            LandedRow(
+                landed.key,
+                landed.etag,
+                landed.size,
+                landed.last_modified,
+                landed.path,
+                landed.content_size,
+                landed.mtime_ns,
+                landed.digest,
+                seq,
+                self._run,
+                time.time(),
+                landed.shape,
+                landed.encoding,
+                landed.task_id,
+                landed.status,
+                landed.rows,
+                "delivered",
+                0,
+                0,
+            )
+        )
+        tally.landed += 1
+        tally.bytes_fetched += landed.fetched
+        tally.bytes_written += landed.content_size
+        tally.first_seq = tally.first_seq or seq
+        tally.last_seq = seq
+        if landed.path.startswith(SAFE_NAME_FOLDER + "/"):
+            tally.renamed += 1
+        if old is not None and planned.action.reason == "changed":
+            tally.replaced += 1
+            if self._options.on_change == "keep" and not old.evicted:
+                self._versions.append(VersionRow(old.key, old.seq, old.etag, aside_path(old), old.digest))
+        if landed.status is not None:
+            tally.upstream[landed.status] += 1
+            self._upstream(landed.key, landed.status, known=False)
+        if self._rescued or self._rescue_problems:
+            self._give_way(landed.task_id or task_of(landed.key))
+        if landed.fault is not None:
+            self._problem(landed, "landed", *landed.fault, planned.problem)
+        elif planned.problem is not None:
+            self._solved.append(landed.key)
+            self._discard_quarantined(planned.problem, "")
+        return seq
+
+    def _give_way(self, task_id: str) -> None:
+        """Drop what was rescued of a task whose delivered object has landed."""
+        rescued = self._rescued.pop(task_id, None)
+        if rescued is not None:
+            self._removed.append(rescued.key)
+            self._obsolete.append(rescued.path)
+        problem = self._rescue_problems.pop(task_id, None)
+        if problem is not None:
+            self._solved.append(problem.key)
+            self._discard_quarantined(problem, "")
+
+    def _refused(self, refused: Refused, previous: ProblemRow | None) -> None:
+        self.tally.refused += 1
+        if refused.reason == "name_not_utf8":
+            # The manifest holds text; such a name is told and refused anew by every run.
+            key = refused.key.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+            self._unstored.append(ObjectProblem(key, "refused", refused.reason, "", known=False))
+            self.tally.new_problems += 1
+            return
+        detail = f"{refused.size} bytes" if refused.reason == "too_large" else ""
+        self._problem(refused, "refused", refused.reason, detail, previous)
+
+    def _problem(
+        self,
+        outcome: Landed | Quarantined | Refused | Failed,
+        kind: str,
+        reason: str,
+        detail: str,
+        previous: ProblemRow | None,
+    ) -> None:
+        known = previous is not None and (previous.etag, previous.size, previous.outcome, previous.reason) == (
+            outcome.etag,
+            outcome.size,
+            kind,
+            reason,
+        )
+        first_run = previous.first_run if previous is not None and known else self._run
+        path, digest = (outcome.path, outcome.digest) if isinstance(outcome, Quarantined) else (None, None)
+        if previous is not None:
+            self._discard_quarantined(previous, path)
+        self._problems.append(
+            ProblemRow(
+                outcome.key,
+                outcome.etag,
+                outcome.size,
+                kind,
+                reason,
+                detail,
+                first_run,
+                self._run,
+                path,
+                digest,
+                self._options.fingerprint,
+            )
+        )
+        if known:
+            self.tally.known_problems += 1
+        else:
+            self.tally.new_problems += 1
+
+    def _discard_quarantined(self, problem: ProblemRow, replaced_by: str | None) -> None:
+        if problem.path is not None and problem.path != replaced_by:
+            self._obsolete.append(problem.path)
+
+    def gone(self, keys: list[str]) -> None:
+        """Note keys that the listing does not hold."""
+        self.tally.source_gone += len(keys)
+        self._gone.extend(keys)
+
+    def returned(self) -> None:
+        """Note that a key thought gone was listed after all, late."""
+        self.tally.source_gone -= 1
+
+    # Batches
+
+    def flush_if_due(self) -> None:
+        """Write a batch when it is large or old enough, and start a durable barrier now and then."""
+        waiting = len(self._landed) + len(self._problems) + len(self._gone) + len(self._returned) + len(self._solved)
+        if waiting >= _BATCH_ROWS or (waiting and time.monotonic() - self._flushed_at >= _BATCH_SECONDS):
+            self.flush()
+            self._barrier_if_due()
+
+    def flush(self) -> None:
+        """Write everything noted so far; nothing in a dry run. Raises DestinationUnusable when the disk is full."""
+        if self._options.dry_run:
+            return
+        self._manifest.record(
+            self._landed,
+            self._problems,
+            solved=self._solved,
+            versions=self._versions,
+            gone=self._gone,
+            returned=self._returned,
+            removed=self._removed,
+        )
+        if self._landed:
+            self.reserve_seqs()
+        # Only now: a row that still named these files would outlive them.
+        for path in self._obsolete:
+            remove_inside(self._root, path)
+        for batch in (
+            self._landed,
+            self._problems,
+            self._solved,
+            self._versions,
+            self._gone,
+            self._returned,
+            self._removed,
+            self._obsolete,
+        ):
+            batch.clear()
+        self._flushed_at = time.monotonic()
+
+    def reserve_seqs(self) -> None:
+        """Reserve sequence numbers for what lands next. Raises DestinationUnusable when the disk is full."""
+        self._manifest.reserve_seqs()
+
+    def _barrier_if_due(self) -> None:
+        if self._barrier is not None:
+            if self._barrier.is_alive():
+                return
+            self._end_barrier()
+        last = self.tally.last_seq
+        if last is not None and last > self._barrier_seq and time.monotonic() - self._barrier_at >= _BARRIER_SECONDS:
+            self._barrier_seq = last
+            self._barrier = threading.Thread(target=self._flush_disk, name="durable-barrier", daemon=True)
+            self._barrier.start()
+
+    def _flush_disk(self) -> None:
+        try:
+            flush_file_system(self._root)
+        except OSError:
+            # The barrier stays where it was: what landed since is read again by the next run.
+            self._barrier_failed = True
+
+    def _end_barrier(self) -> None:
+        assert self._barrier is not None  # noqa: S101  # the callers have looked; narrows the type
+        self._barrier.join()
+        self._barrier = None
+        self._barrier_at = time.monotonic()
+        if not self._barrier_failed:
+            self._manifest.set_barrier(self._barrier_seq)
+        self._barrier_failed = False
+
+    def finish(self) -> None:
+        """Write what is left and make every file durable. Raises OSError when the disk fails."""
+        self.flush()
+        if self._barrier is not None:
+            self._end_barrier()
+        if self._unsynced:
+            flush_file_system(self._root)
+            self._manifest.set_barrier(self.tally.last_seq or self._manifest.barrier())
+            self._unsynced = False
+
+    def problems(self) -> tuple[ObjectProblem, ...]:
+        """Return this run's problems; call after ``finish``."""
+        # A dry run has written nothing, and still holds all of its own.
+        rows = self._problems if self._options.dry_run else self._manifest.problems()
+        stored = [
+            ObjectProblem(row.key, row.outcome, row.reason, row.detail, row.first_run != row.run)
+            for row in rows
+            if row.run == self._run
+        ]
+        return (*stored, *self._unstored)
+
+
+_OUTCOMES = {
+    ActionKind.UNCHANGED: "unchanged",
+    ActionKind.IGNORE: "ignored",
+    ActionKind.REFUSE: "refused",
+    ActionKind.QUARANTINED: "quarantined",
+}

@@ -1,0 +1,327 @@
+"""A worker process: fetch, decode, validate, land; one per core, fed and read by the parent over a socket.
+
+It knows nothing of listings, plans or the manifest, so it may be killed at any instant: the parent hands its
+assignments to another.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import gc
+import os
+import signal
+import socket
+import sys
+import time
+import traceback
+from collections import deque
+from multiprocessing.connection import Connection
+
+import xxhash
+
+from harvester.destination import Destination, PathObstructedError, register_writer, safe_path
+from harvester.results import ContentTooLargeForMemory, ResultReader, ResultRecord
+from harvester.storage import Cause, Fetched, FetchRequest, load_fetcher, open_fetcher
+from harvester.transfer.messages import (
+    INTERNAL_ERROR,
+    Assignment,
+    CredentialsExpired,
+    DestinationFault,
+    Failed,
+    Landed,
+    Outcome,
+    Quarantined,
+    Refused,
+    Renewed,
+    Stop,
+    WorkerSettings,
+)
+
+# Results go to the parent this often, or when this many have gathered.
+_REPORT_SECONDS = 0.05
+_REPORT_COUNT = 64
+# How long a thread waits at most before it asks for the interpreter; Python's own is 5 ms.
+_SWITCH_SECONDS = 0.0003
+# A bigger file takes so long to decode that other transfers would time out meanwhile: they are waited for first.
+_DECODE_ALONE_BYTES = 64 * 1024 * 1024
+
+
+class Worker:
+    """The state of one worker process."""
+
+    def __init__(self, settings: WorkerSettings, parent: Connection) -> None:
+        """Open the destination and the fetcher. Raises OSError when the destination cannot be opened."""
+        self._settings = settings
+        self._parent = parent
+        register_writer(settings.destination)
+        self._destination = Destination(settings.destination, settings.name)
+        self._fetcher = open_fetcher(settings.transport, self._destination.temporary_path("")[:-1])
+        self._reader = ResultReader(settings.options)
+        self._waiting: deque[Assignment] = deque()
+        self._assigned: dict[str, Assignment] = {}
+        self._postponed: deque[Fetched] = deque()
+        self._outcomes: list[Outcome] = []
+        self._reported_at = 0.0
+        self._asked_for_credentials = False
+        self._generation = settings.generation
+
+    def run(self) -> None:
+        """Work until told to stop."""
+        while self._take_commands():
+            self._submit()
+            for fetched in self._fetcher.poll(0.5, (self._parent.fileno(),)):
+                self._settle_or_postpone(fetched)
+            if self._postponed and not self._fetcher.in_flight:
+                self._settle(self._postponed.popleft())
+            if self._fetcher.needs_credentials and not self._asked_for_credentials:
+                self._asked_for_credentials = True
+                self._parent.send(CredentialsExpired(self._generation))
+            self._report()
+        self._report(everything=True)
+        self._fetcher.close()
+
+    def _take_commands(self) -> bool:
+        while self._parent.poll(0 if self._busy else None):
+            command = self._parent.recv()
+            if isinstance(command, Stop):
+                return False
+            if isinstance(command, Renewed):
+                self._fetcher.renew(command.transport)
+                self._generation = command.generation
+                self._asked_for_credentials = False
+            else:
+                self._waiting.extend(map(Assignment._make, command))
+        return True
+
+    @property
+    def _busy(self) -> bool:
+        return bool(self._waiting or self._assigned or self._outcomes)
+
+    def _submit(self) -> None:
+        # Nothing new while a big file waits to be decoded alone.
+        room = 0 if self._postponed else self._fetcher.room()
+        while self._waiting and room > 0:
+            assignment = self._waiting.popleft()
+            self._assigned[assignment.request.key] = assignment
+            if assignment.quarantined and self._recheck(assignment):
+                continue
+            self._fetcher.submit(assignment.request)
+            room -= 1
+
+    def _settle_or_postpone(self, fetched: Fetched) -> None:
+        if fetched.spool is not None and fetched.request.size >= _DECODE_ALONE_BYTES:
+            self._postponed.append(fetched)
+        else:
+            self._settle(fetched)
+
+    def _settle(self, fetched: Fetched) -> None:
+        assignment = self._assigned.pop(fetched.request.key)
+        try:
+            outcome = self._outcome(assignment, fetched)
+        except OSError as error:
+            outcome = DestinationFault(fetched.request.key, error.errno or 0)
+            self._clean_up(fetched)
+        except Exception as error:  # noqa: BLE001  # an object that meets a bug of ours must not take the others with it
+            outcome = _internal_error(fetched.request, error)
+            self._clean_up(fetched)
+        self._outcomes.append(outcome)
+        if len(self._outcomes) >= _REPORT_COUNT:
+            self._report(everything=True)
+
+    def _clean_up(self, fetched: Fetched) -> None:
+        """Remove the temporary files of an object that could not be landed."""
+        self._destination.discard_unlanded()
+        if fetched.spool is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(fetched.spool)  # noqa: PTH108  # a plain string is at hand
+
+    def _report(self, *, everything: bool = False) -> None:
+        now = time.monotonic()
+        idle = not self._fetcher.in_flight
+        if self._outcomes and (everything or idle or now - self._reported_at >= _REPORT_SECONDS):
+            self._parent.send(self._outcomes)
+            self._outcomes = []
+            self._reported_at = now
+
+    def _outcome(self, assignment: Assignment, fetched: Fetched) -> Outcome:
+        request = fetched.request
+        failure = fetched.failure
+        if failure is not None:
+            if failure.cause is Cause.SPOOL:
+                return DestinationFault(request.key, getattr(errno, failure.code, errno.EIO))
+            said = (
+                f"{failure.code}: {failure.detail}"
+                if failure.code and failure.detail
+                else failure.code or failure.detail
+            )
+            if failure.request_id:
+                said += f" (request id {failure.request_id})"
+            return Failed(request.key, request.etag, request.size, failure.cause.value, said)
+        if fetched.spool is not None:
+            return self._land_spool(assignment, fetched, self._destination.temporary_name(fetched.spool))
+        body = fetched.body or b""
+        try:
+            decoded = self._reader.read(body, request.key)
+        except ContentTooLargeForMemory:
+            name, _ = self._destination.write(body)
+            return self._land_spool(assignment, fetched, name)
+        if decoded.record.problem is not None and decoded.record.problem.quarantine:
+            name, _ = self._destination.write(body)
+            return self._quarantine(fetched, name, decoded.record, len(body), xxhash.xxh3_128_hexdigest(body))
+        name, mtime_ns = self._destination.write(decoded.content)
+        return self._land(assignment, fetched, name, mtime_ns, decoded.record, len(body))
+
+    def _land_spool(self, assignment: Assignment, fetched: Fetched, spool: str) -> Outcome:
+        """Land an object whose delivered bytes lie in the temporary file ``spool``."""
+        with open(self._destination.temporary_path(spool), "rb") as source:  # noqa: PTH123  # a plain string is at hand
+            delivered = os.fstat(source.fileno())
+            name, sink = self._destination.create()
+            with sink:
+                record = self._reader.read_file(source, sink, fetched.request.key)
+                sink.flush()
+                mtime_ns = os.fstat(sink.fileno()).st_mtime_ns
+            if record.problem is not None and record.problem.quarantine:
+                self._destination.discard(name)
+                source.seek(0)
+                return self._quarantine(fetched, spool, record, delivered.st_size, _digest(source.fileno()))
+        if record.inflated:
+            self._destination.discard(spool)
+        else:
+            self._destination.discard(name)
+            name, mtime_ns = spool, delivered.st_mtime_ns
+        return self._land(assignment, fetched, name, mtime_ns, record, delivered.st_size)
+
+    def _land(
+        self, assignment: Assignment, fetched: Fetched, name: str, mtime_ns: int, record: ResultRecord, length: int
+    ) -> Outcome:
+        key = fetched.request.key
+        etag, size, last_modified = _identity(fetched, length)
+        landed_at = self._land_somewhere(assignment, name)
+        if landed_at is None:
+            self._destination.discard(name)
+            return Refused(key, etag, size, "path_obstructed")
+        problem = record.problem
+        return Landed(
+            key,
+            etag,
+            size,
+            last_modified,
+            landed_at,
+            record.size,
+            mtime_ns,
+            record.digest,
+            None if record.shape is None else record.shape.value,
+            record.encoding,
+            record.task_id,
+            record.status,
+            record.rows,
+            None if problem is None else (problem.reason, problem.detail),
+            0 if assignment.quarantined else length,
+        )
+
+    def _land_somewhere(self, assignment: Assignment, name: str) -> str | None:
+        """Land a temporary file at its path, else under its safe name; return where, None when both are barred."""
+        path = assignment.path
+        try:
+            self._destination.land(name, path, assignment.aside)
+        except PathObstructedError:
+            if self._settings.refuse_unsafe:
+                return None
+        else:
+            return path
+        path = safe_path(self._relative(assignment.request.key), keep_compressed=self._settings.options.keep_compressed)
+        with contextlib.suppress(PathObstructedError):
+            self._destination.land(name, path, assignment.aside)
+            return path
+        return None
+
+    def _quarantine(self, fetched: Fetched, name: str, record: ResultRecord, length: int, digest: str) -> Quarantined:
+        assert record.problem is not None  # noqa: S101  # the caller has looked; narrows the type
+        etag, size, _ = _identity(fetched, length)
+        path = self._destination.quarantine(name, self._relative(fetched.request.key))
+        fetched_bytes = 0 if fetched.attempts == 0 else length
+        return Quarantined(
+            fetched.request.key, etag, size, record.problem.reason, record.problem.detail, path, digest, fetched_bytes
+        )
+
+    def _relative(self, key: str) -> str:
+        return key[len(self._settings.prefix) :]
+
+    def _recheck(self, assignment: Assignment) -> bool:
+        """Validate quarantined bytes again; False when they are not what was quarantined, and must be fetched."""
+        try:
+            spool = self._destination.copy_of(assignment.quarantined, assignment.digest)
+        except OSError:
+            return False
+        if spool is None:
+            return False
+        request = assignment.request
+        local = Fetched(request, None, self._destination.temporary_path(spool), request.etag, None, None, 0)
+        self._settle(local)
+        return True
+
+
+def _identity(fetched: Fetched, length: int) -> tuple[str, int, float]:
+    """Return the identity, size and time of the version that came.
+
+    A store may state another ETag on a GET than in its listing; only a new time tells that the object was replaced
+    in between. Otherwise the listed identity is kept, for that is what the next listing is compared with.
+    """
+    request: FetchRequest = fetched.request
+    if fetched.last_modified is None or int(fetched.last_modified) == int(request.last_modified):
+        return request.etag, request.size, request.last_modified
+    return fetched.etag, length, fetched.last_modified
+
+
+def _internal_error(request: FetchRequest, error: Exception) -> Failed:
+    # The place, not the message: a message may quote the payload.
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{type(error).__name__} at {os.path.basename(frame.filename)}:{frame.lineno}"  # noqa: PTH119  # a name only
+    return Failed(request.key, request.etag, request.size, INTERNAL_ERROR, place)
+
+
+def _digest(file: int) -> str:
+    digest = xxhash.xxh3_128()
+    while chunk := os.read(file, 1024 * 1024):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def ignore_interrupts() -> None:
+    """Leave to the parent when workers end: Ctrl-C in a terminal and a service manager's stop reach every process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def serve(parent: Connection) -> None:
+    """Work for the parent until it says stop, or is gone."""
+    # Objects come and go by the thousand and hardly any forms a cycle: the collector need not look that often.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+    # What inflates a big file beside what parses it would wait for the interpreter longer than either works.
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    try:
+        settings = parent.recv()
+        try:
+            worker = Worker(settings, parent)
+        except OSError as error:
+            first = Assignment._make(parent.recv()[0])
+            parent.send([DestinationFault(first.request.key, error.errno or 0)])
+            return
+        worker.run()
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        # The parent is gone; what was landed and not reported is found by the next run.
+        return
+
+
+def main() -> None:
+    """Run a worker on the socket whose number is the first argument, for a source of the scheme that is the second."""
+    ignore_interrupts()
+    parent = Connection(socket.socket(fileno=int(sys.argv[1])).detach())
+    load_fetcher(sys.argv[2])
+    serve(parent)
+
+
+if __name__ == "__main__":
+    main()

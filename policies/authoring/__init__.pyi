@@ -1,0 +1,12 @@
+from .generation import generate as generate
+from .generation import generate_key_policy as generate_key_policy
+from .generation import generate_key_statement as generate_key_statement
+from .merging import Change as Change
+from .merging import describe as describe
+from .merging import merge as merge
+from .merging import unified_diff as unified_diff
+from .notifications import events_documents as events_documents
+from .notifications import results_prefix as results_prefix
+from .reader_policy import reader_documents as reader_documents
+from .rendering import events_script as events_script
+from .rendering import render as render

@@ -1,0 +1,5 @@
+"""Check documents against a contract: verdicts for every key, findings, over-grants, exemptions, limits."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,13 @@
+from .access_contracts import AccessContract as AccessContract
+from .access_contracts import ContractStatement as ContractStatement
+from .access_contracts import Requirement as Requirement
+from .access_contracts import contract as contract
+from .access_contracts import contracts as contracts
+from .nimble_data import failed_states as failed_states
+from .nimble_data import probe_name as probe_name
+from .nimble_facts import Chip as Chip
+from .nimble_facts import Network as Network
+from .nimble_facts import NimbleFacts as NimbleFacts
+from .nimble_facts import facts as facts
+from .targets import Place as Place
+from .targets import place as place

@@ -1,0 +1,225 @@
+"""The facts about Nimble, read from ``nimble.json``.
+
+The data file is the only place where a fact about Nimble is written down; this is its typed view.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
+from typing import Any
+
+from policies.contracts.access_contracts import AccessContract, Cloud, contracts
+from policies.contracts.nimble_data import failed_states, probe_name, vendor_data
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a fact was read."""
+
+    name: str
+    """The name facts refer to it by."""
+    title: str
+    """The page or package."""
+    date: str
+    """Year and month in which it was read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """One way Nimble's request may reach the bucket."""
+
+    name: str
+    """In words."""
+    present_unknown: frozenset[str]
+    """Condition keys the request carries, with a value nobody documents."""
+    foreign_present: frozenset[str]
+    """Condition keys the request carries, with a value that is not the customer's."""
+    absent: frozenset[str]
+    """Condition keys the request does not carry."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestProfile:
+    """What is known of a request Nimble makes; every other condition key may or may not be there."""
+
+    present: Mapping[str, str]
+    """Condition keys with their known values."""
+    present_unknown: frozenset[str]
+    """Condition keys that are there, with an unknown value."""
+    absent: frozenset[str]
+    """Condition keys that are not there."""
+    foreign: frozenset[str]
+    """Condition keys that are absent, or hold a value that is not the customer's."""
+    networks: tuple[Network, ...]
+    """The ways the request may come; exactly one holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """One of the five answers of Nimble's Test Connection."""
+
+    name: str
+    """``ok``, ``ok_empty``, ``access_denied``, ``no_such_bucket`` or ``connection_failed``."""
+    text: str
+    """The documented words."""
+    meaning: str
+    """What Nimble says it means."""
+    fix: str
+    """What Nimble says to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class TestConnection:
+    """Nimble's Test Connection."""
+
+    __test__ = False  # pytest would otherwise take the name for a test
+
+    mode: str
+    """The delivery mode it belongs to."""
+    probe_name: str
+    """The name of the empty object the write test leaves under the output prefix."""
+    chips: Mapping[str, Chip]
+    """The five chips by name."""
+    steps: Mapping[str, tuple[str, ...]]
+    """``read`` and ``write``: the operations, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryKey:
+    """How the key of a delivered object is made."""
+
+    case: str
+    """Which request this is about."""
+    key: str | None
+    """A template over prefix, task_id and storage_object_name; None where undocumented."""
+    note: str
+    """What else is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskStates:
+    """The documented words of task states, in lower case; compare without case, anything else is unknown."""
+
+    running: frozenset[str]
+    """Not finished."""
+    succeeded: frozenset[str]
+    """Finished with a result."""
+    failed: frozenset[str]
+    """Finished without a result."""
+    partial: frozenset[str]
+    """Finished, some of it missing (jobs)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiFacts:
+    """Nimble's API."""
+
+    base_url: str
+    """Where it is served."""
+    key_variable: str
+    """The environment variable of the API key."""
+    base_url_variable: str
+    """The environment variable that overrides the base URL."""
+    versions: tuple[str, ...]
+    """Path prefixes in use."""
+    batch_items: int
+    """How many items a batch holds at most."""
+    requests_per_second: int
+    """The rate limit per API key, in requests a second."""
+    retention_hours: Mapping[str, int]
+    """Hours the API keeps ``pending``, ``completed`` and ``failed`` tasks: the shortest documented."""
+    states: TaskStates
+    """The words of task states."""
+
+
+@dataclass(frozen=True, slots=True)
+class NimbleFacts:
+    """Everything known about Nimble."""
+
+    date: str
+    """When the facts were last read, ISO 8601."""
+    sources: Mapping[str, Source]
+    """The sources by name."""
+    account: str
+    """Nimble's AWS account."""
+    contracts: tuple[AccessContract, ...]
+    """Every contract."""
+    profile: RequestProfile
+    """What is known of Nimble's requests."""
+    test_connection: TestConnection
+    """Nimble's Test Connection."""
+    storage_types: Mapping[str, Cloud]
+    """``storage_type`` values and the cloud each means."""
+    delivery_parameters: tuple[str, ...]
+    """The names of the delivery parameters of a request."""
+    delivery_keys: tuple[DeliveryKey, ...]
+    """How keys of delivered objects are made."""
+    overwrites: Mapping[Cloud, bool]
+    """Whether a reused object name overwrites (S3) or fails (GCS); inferred."""
+    gcs_role: str
+    """The role Nimble needs on a GCS bucket."""
+    api: ApiFacts
+    """Nimble's API."""
+
+
+@cache
+def facts() -> NimbleFacts:
+    """Return everything known about Nimble; read once from the data file."""
+    data = vendor_data()
+    connection, delivery, api = data["test_connection"], data["delivery"], data["api"]
+    return NimbleFacts(
+        date=data["date"],
+        sources=MappingProxyType(
+            {name: Source(name, each["title"], each["date"]) for name, each in data["sources"].items()}
+        ),
+        account=data["account"]["value"],
+        contracts=contracts(),
+        profile=_profile(data["request_profile"]),
+        test_connection=TestConnection(
+            mode=connection["mode"],
+            probe_name=probe_name(),
+            chips=MappingProxyType({name: Chip(name, **chip) for name, chip in connection["chips"].items()}),
+            steps=MappingProxyType({name: tuple(steps) for name, steps in connection["steps"].items()}),
+        ),
+        storage_types=MappingProxyType(delivery["storage_types"]),
+        delivery_parameters=tuple(delivery["parameters"]),
+        delivery_keys=tuple(DeliveryKey(each["case"], each["key"], each.get("note", "")) for each in delivery["keys"]),
+        overwrites=MappingProxyType({cloud: each["value"] for cloud, each in delivery["overwrite"].items()}),
+        gcs_role=data["gcs"]["role"]["value"],
+        api=ApiFacts(
+            base_url=api["base_url"]["value"],
+            key_variable=api["key_variable"]["value"],
+            base_url_variable=api["base_url_variable"]["value"],
+            versions=tuple(api["versions"]["value"]),
+            batch_items=api["batch_items"]["value"],
+            requests_per_second=api["requests_per_second"]["value"],
+            retention_hours=MappingProxyType(api["retention_hours"]["value"]),
+            states=_states(api["states"]),
+        ),
+    )
+
+
+def _states(data: Mapping[str, Any]) -> TaskStates:
+    running, succeeded, partial = (frozenset(data[name]) for name in ("running", "succeeded", "partial"))
+    return TaskStates(running, succeeded, failed_states(), partial)
+
+
+def _profile(data: Mapping[str, Any]) -> RequestProfile:
+    return RequestProfile(
+        present=MappingProxyType(data["present"]),
+        present_unknown=frozenset(data["present_unknown"]),
+        absent=frozenset(data["absent"]),
+        foreign=frozenset(data["foreign"]),
+        networks=tuple(
+            Network(
+                each["name"],
+                frozenset(each["present_unknown"]),
+                frozenset(each["foreign_present"]),
+                frozenset(each["absent"]),
+            )
+            for each in data["network"]
+        ),
+    )

@@ -1,0 +1,161 @@
+"""Where the contract is to hold: a bucket, the prefixes in it, the key that encrypts it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from policies.contracts.access_contracts import AccessContract, Cloud
+from policies.language import escape
+from policies.policy_errors import ContractError
+
+_BUCKET = {
+    "s3": re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]\Z"),
+    "gs": re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]\Z"),
+}
+_KEY_ARN = re.compile(
+    r"arn:(?P<partition>[a-z-]+):kms:(?P<region>[a-z0-9-]+):(?P<account>[0-9]{12}):key/[A-Za-z0-9-]+\Z"
+)
+_SCHEMES = {"s3": "s3://", "gs": "gs://"}
+MAX_KEY = 1024
+"""How many bytes a key may have, on S3 and on GCS."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A bucket, the prefixes in it, the key that encrypts it."""
+
+    cloud: Cloud
+    """The cloud."""
+    bucket: str
+    """The bucket's name."""
+    prefixes: Mapping[str, str]
+    """The prefixes by the contract's names for them, normalised; a prefix the delivery does without is
+    missing."""
+    key_arn: str | None
+    """The ARN of the customer-managed KMS key, when the bucket is encrypted with one."""
+    region: str = ""
+    """The bucket's region, when known."""
+    account: str = ""
+    """The account that owns the bucket, when known."""
+    partition: str = "aws"
+    """The AWS partition of the bucket; Nimble's principals live in ``aws`` and cannot leave it."""
+
+    @property
+    def bucket_arn(self) -> str:
+        """The bucket's ARN."""
+        return f"arn:{self.partition}:s3:::{self.bucket}"
+
+    def objects_arn(self, name: str) -> str:
+        """Return the ARN pattern of every key under a prefix, its own wildcards escaped."""
+        return f"{self.bucket_arn}/{escape(self.prefixes[name])}*"
+
+    def url(self, name: str) -> str:
+        """Return a prefix as a person writes it."""
+        return f"{_SCHEMES[self.cloud]}{self.bucket}/{self.prefixes[name]}"
+
+
+def place(
+    contract: AccessContract,
+    bucket: str,
+    *,
+    prefixes: Mapping[str, str | None] | None = None,
+    key_arn: str | None = None,
+    region: str = "",
+    account: str = "",
+) -> Place:
+    """Return the place of ``contract`` in ``bucket``.
+
+    ``prefixes`` maps the contract's names (``prefix``, or ``input`` and ``output``) to prefixes. Without
+    any, the documented ones hold; a job with only one of its two prefixes reads or writes elsewhere, so
+    that only the one given is opened. Raises ContractError for a bucket, prefix or key that cannot be.
+    """
+    given = {name: prefix for name, prefix in (prefixes or {}).items() if prefix is not None}
+    known = [role.name for role in contract.prefixes]
+    for name in given:
+        if name not in known:
+            raise ContractError(
+                f"the {contract.mode} contract has no {name!r} prefix",
+                cause=f"it has {' and '.join(known)}",
+                next_step="use " + " and ".join(f"--{each}" for each in known),
+            )
+    _check_bucket(contract.cloud, bucket)
+    if key_arn is not None:
+        _check_key(contract, key_arn)
+    chosen = {name: normalise_prefix(given[name], contract.cloud, bucket) for name in known if name in given}
+    documented = {role.name: role.documented for role in contract.prefixes}
+    # A bucket and the key that encrypts it are always in one region.
+    region = key_arn.split(":")[3] if key_arn else region
+    return Place(contract.cloud, bucket, MappingProxyType(chosen or documented), key_arn, region, account)
+
+
+def normalise_prefix(text: str, cloud: Cloud, bucket: str) -> str:
+    """Return a prefix as keys start with it: no leading slash, a trailing one, unless it is empty.
+
+    Also takes a location in the bucket, and a prefix with the ``*`` of a policy at its end. Raises
+    ContractError for a location in another bucket and for what no key can start with.
+    """
+    prefix = text
+    scheme = _SCHEMES[cloud]
+    if "://" in prefix:
+        if not (prefix + "/").startswith(f"{scheme}{bucket}/"):
+            raise ContractError(
+                f"the prefix {text!r} is not in the bucket {bucket!r}",
+                cause="a prefix is the part of the location after the bucket's name",
+                next_step=f"write {scheme}{bucket}/PREFIX/, or only PREFIX/",
+            )
+        prefix = prefix[len(scheme) + len(bucket) :]
+    prefix = prefix.removesuffix("*") if prefix.endswith("/*") or prefix == "*" else prefix
+    prefix = prefix.lstrip("/")
+    if prefix and not prefix.endswith("/"):
+        prefix += "/"
+    if "\x00" in prefix or len(prefix.encode("utf-8", "surrogatepass")) >= MAX_KEY:
+        raise ContractError(
+            "no key can start with this prefix",
+            cause=f"keys have at most {MAX_KEY:,} bytes and no NUL character",
+            next_step="use a shorter prefix",
+        )
+    return prefix
+
+
+def _check_bucket(cloud: Cloud, bucket: str) -> None:
+    if _BUCKET[cloud].match(bucket):
+        return
+    name = bucket.removeprefix(_SCHEMES[cloud]).removeprefix("arn:aws:s3:::").partition("/")[0]
+    hint = (
+        f"use --bucket {name}"
+        if name != bucket and _BUCKET[cloud].match(name)
+        else "take the name from the cloud console"
+    )
+    raise ContractError(
+        f"no bucket can be named {bucket!r}",
+        cause="3 to 63 lower-case letters, digits, dots and hyphens, no other sign at its ends",
+        next_step=hint,
+    )
+
+
+def _check_key(contract: AccessContract, key_arn: str) -> None:
+    if contract.cloud == "gs":
+        raise ContractError(
+            "a KMS key on Google Cloud Storage",
+            cause="the key of a GCS bucket needs no grant to Nimble",
+            next_step="leave out --kms-key",
+        )
+    found = _KEY_ARN.match(key_arn)
+    if found is None:
+        alias = "alias" in key_arn
+        raise ContractError(
+            f"not the ARN of a KMS key: {key_arn!r}",
+            cause="an alias resolves in the account that asks, which is Nimble's"
+            if alias
+            else "it is written arn:aws:kms:REGION:ACCOUNT:key/ID",
+            next_step="aws kms describe-key --key-id " + (key_arn if alias else "ALIAS") + " --query KeyMetadata.Arn",
+        )
+    if found["partition"] != contract.principal.split(":")[1]:
+        raise ContractError(
+            f"the key is in the partition {found['partition']!r}",
+            cause="principals do not cross partitions, so no policy there can admit Nimble",
+            next_step="deliver into a bucket of a commercial AWS region",
+        )

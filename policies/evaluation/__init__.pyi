@@ -1,0 +1,17 @@
+from .actions import OLD_AFTER_DAYS as OLD_AFTER_DAYS
+from .actions import Action as Action
+from .actions import action_table as action_table
+from .actions import known_actions as known_actions
+from .actions import never_carried as never_carried
+from .branching import Constraint as Constraint
+from .compiled import EVERYTHING as EVERYTHING
+from .compiled import Decision as Decision
+from .compiled import Effect as Effect
+from .compiled import Prepared as Prepared
+from .compiled import Request as Request
+from .compiled import StatementReference as StatementReference
+from .compiled import resource_pattern as resource_pattern
+from .evaluator import evaluate as evaluate
+from .evaluator import prepare as prepare
+from .partial import OpenRequest as OpenRequest
+from .simulation import simulate_lines as simulate_lines

@@ -1,0 +1,5 @@
+"""What an IAM or Cloud Storage policy document says: JSON, statements, principals, conditions, wildcards."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,286 @@
+"""Policy documents: read strictly, kept as they were written, and measured as the cloud measures them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from policies.language.conditions import Condition, parse_conditions
+from policies.language.principals import Principals, parse_principals
+from policies.language.strict_json import compact_json, dump_json, parse_json
+from policies.policy_errors import GrammarError
+
+Kind = Literal["s3", "kms", "gcs"]
+"""``s3``: a bucket policy; ``kms``: a key policy; ``gcs``: an IAM policy of a Cloud Storage bucket."""
+LIMITS: Mapping[str, int] = {"s3": 20 * 1024, "kms": 32 * 1024}
+"""How many bytes a document may have, white space that means nothing aside. Source: the S3 and KMS quotas
+pages."""
+VERSIONS = ("2008-10-17", "2012-10-17")
+"""The versions of the policy language; without one, the first is meant."""
+_WITH_VARIABLES = "2012-10-17"
+_GCS_FIELDS = frozenset({"bindings", "etag", "version", "kind", "resourceId", "auditConfigs"})
+_FRAGMENT_FIELD = "Effect"
+_CONTAINERS = {
+    "Policy": (
+        "the answer of get-bucket-policy or get-key-policy, which holds the policy as a string",
+        "save the policy alone: add --query Policy --output text",
+    ),
+    "BucketPolicy": (
+        "the bucket's policy and the key's statement in one object",
+        "print each alone: nimble-harvester policy show --document bucket, and --document key",
+    ),
+    "Resources": (
+        "a CloudFormation template, not a policy",
+        "give what stands under PolicyDocument, or the policy the bucket has",
+    ),
+}
+"""What is given in place of a policy, by the field it has: what it is, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement of a bucket policy or key policy."""
+
+    index: int
+    """Its place among the statements, from 0."""
+    sid: str | None
+    """Its Sid, if it has one."""
+    effect: Literal["Allow", "Deny"]
+    """What it does."""
+    principals: Principals
+    """Whom the Principal or NotPrincipal element names."""
+    not_principal: bool
+    """True when those are exempted instead."""
+    actions: tuple[str, ...]
+    """The patterns of Action or NotAction."""
+    not_action: bool
+    """True when those are exempted instead."""
+    resources: tuple[str, ...]
+    """The patterns of Resource or NotResource."""
+    not_resource: bool
+    """True when those are exempted instead."""
+    conditions: tuple[Condition, ...]
+    """The conditions, all of which must hold."""
+    variables: bool
+    """True when the document's Version knows policy variables."""
+    value: Mapping[str, Any]
+    """The statement as it was written."""
+
+    @property
+    def label(self) -> str:
+        """The statement as a person finds it: its number from 1, and its Sid."""
+        return f"statement {self.index + 1}" + (f" ({self.sid})" if self.sid else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """One binding of a GCS policy."""
+
+    index: int
+    """Its place among the bindings, from 0."""
+    role: str
+    """The role granted."""
+    members: tuple[str, ...]
+    """To whom."""
+    condition: Mapping[str, Any] | None
+    """The condition, if it has one: a mapping with ``expression`` in CEL."""
+    value: Mapping[str, Any]
+    """The binding as it was written."""
+
+    @property
+    def label(self) -> str:
+        """The binding as a person finds it."""
+        return f"binding {self.index + 1} ({self.role})"
+
+
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class PolicyDocument:
+    """A policy document: what it says, and how it was written."""
+
+    kind: Kind
+    """Which cloud's document it is."""
+    value: Mapping[str, Any]
+    """The whole document as it was written, unknown fields included."""
+    statements: tuple[Statement, ...]
+    """The statements; empty for GCS."""
+    bindings: tuple[Binding, ...]
+    """The bindings; empty for S3 and KMS."""
+    source: str
+    """The name of the file, for errors and findings; may be empty."""
+    fragment: bool
+    """True when the text was a bare statement, not a document: something to add to one."""
+
+    @property
+    def size(self) -> int:
+        """The document's size in bytes as the cloud counts it: without white space that means nothing."""
+        return len(compact_json(self.value).encode())
+
+    def dump(self) -> str:
+        """Return the document as text: stable, in its own order, ending in a newline."""
+        return dump_json(self.value)
+
+
+def parse(text: str | bytes, *, kind: Kind | None = None, source: str = "", fragment: bool = False) -> PolicyDocument:
+    """Read a policy document; with ``fragment``, a bare statement is taken too.
+
+    ``kind`` is detected when it is not given. Raises ParseError for what is not JSON, GrammarError for
+    what is no policy.
+    """
+    return document(parse_json(text, source=source), kind=kind, source=source, fragment=fragment)
+
+
+def document(value: Any, *, kind: Kind | None = None, source: str = "", fragment: bool = False) -> PolicyDocument:
+    """Read a policy document that has been parsed as JSON already; see `parse`.
+
+    Raises GrammarError for what is no policy.
+    """
+    try:
+        return _document(value, kind, source, fragment=fragment)
+    except GrammarError as error:
+        raise GrammarError(error.problem, path=error.path, source=source, next_step=error.next_step) from None
+
+
+def _document(value: Any, kind: Kind | None, source: str, *, fragment: bool) -> PolicyDocument:
+    if not isinstance(value, Mapping):
+        raise GrammarError("a policy is a JSON object", path="$")
+    bare = fragment and "Statement" not in value and _FRAGMENT_FIELD in value
+    kind = kind or _detect(value, bare=bare)
+    if kind == "gcs":
+        return PolicyDocument(kind, value, (), tuple(_bindings(value)), source, fragment=False)
+    if bare:
+        # A bare statement is meant for a document of today.
+        statement = _statement(value, 0, "$", variables=True)
+        return PolicyDocument(kind, value, (statement,), (), source, fragment=True)
+    version = value.get("Version", VERSIONS[0])
+    if version not in VERSIONS:
+        raise GrammarError(
+            f"no version of the policy language: {version!r}",
+            path="$.Version",
+            next_step=f'write "Version": "{_WITH_VARIABLES}"',
+        )
+    statements = tuple(
+        _statement(each, index, path, variables=version == _WITH_VARIABLES)
+        for index, (path, each) in enumerate(_statement_values(value))
+    )
+    return PolicyDocument(kind, value, statements, (), source, fragment=False)
+
+
+def _detect(value: Mapping[str, Any], *, bare: bool) -> Kind:
+    if "bindings" in value or (value.keys() <= _GCS_FIELDS and value):
+        return "gcs"
+    given = value if bare else value.get("Statement")
+    actions: set[str] = set()
+    resources: set[str] = set()
+    for each in given if isinstance(given, list) else [given]:
+        if isinstance(each, Mapping):
+            actions.update(_services(each.get("Action", each.get("NotAction"))))
+            resources.update(_resource_kinds(each.get("Resource", each.get("NotResource"))))
+    if "s3" in resources or "s3" in actions:
+        return "s3"
+    return "kms" if "kms" in actions or "kms" in resources or resources == {"*"} else "s3"
+
+
+def _services(value: Any) -> Iterator[str]:
+    for each in value if isinstance(value, list) else [value]:
+        if isinstance(each, str):
+            yield each.partition(":")[0].lower()
+
+
+def _resource_kinds(value: Any) -> Iterator[str]:
+    for each in value if isinstance(value, list) else [value]:
+        if isinstance(each, str):
+            parts = each.split(":")
+            yield parts[2] if len(parts) > 2 else each  # arn:partition:service
+
+
+def _statement_values(value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    if "Statement" not in value:
+        problem, next_step = next(
+            (each for name, each in _CONTAINERS.items() if name in value),
+            ("no Statement", 'a policy is {"Version": …, "Statement": […]}'),
+        )
+        raise GrammarError(problem, path="$", next_step=next_step)
+    given = value["Statement"]
+    if isinstance(given, list):
+        for index, each in enumerate(given):
+            yield f"$.Statement[{index}]", each
+    else:
+        yield "$.Statement", given
+
+
+def _statement(value: Any, index: int, path: str, *, variables: bool) -> Statement:
+    if not isinstance(value, Mapping):
+        raise GrammarError("a statement is a JSON object", path=path)
+    sid = value.get("Sid")
+    if sid is not None and not isinstance(sid, str):
+        raise GrammarError("a Sid is a string", path=f"{path}.Sid")
+    effect = value.get("Effect")
+    if effect not in ("Allow", "Deny"):
+        problem = "no Effect" if effect is None else f"no effect: {effect!r}"
+        raise GrammarError(problem, path=f"{path}.Effect", next_step='write "Effect": "Allow" or "Deny"')
+    principal = _either(value, "Principal", path)
+    action = _either(value, "Action", path)
+    resource = _either(value, "Resource", path)
+    return Statement(
+        index=index,
+        sid=sid,
+        effect=effect,
+        principals=parse_principals(value[principal], f"{path}.{principal}"),
+        not_principal=principal.startswith("Not"),
+        actions=_texts(value[action], f"{path}.{action}"),
+        not_action=action.startswith("Not"),
+        resources=_texts(value[resource], f"{path}.{resource}"),
+        not_resource=resource.startswith("Not"),
+        conditions=parse_conditions(value.get("Condition", {}), f"{path}.Condition", variables=variables),
+        variables=variables,
+        value=value,
+    )
+
+
+def _either(value: Mapping[str, Any], name: str, path: str) -> str:
+    present = [each for each in (name, f"Not{name}") if each in value]
+    if len(present) == 1:
+        return present[0]
+    problem = f"both {name} and Not{name}" if present else f"neither {name} nor Not{name}"
+    next_step = "a resource policy says whom it speaks of" if name == "Principal" else ""
+    raise GrammarError(problem, path=path, next_step=next_step)
+
+
+def _texts(value: Any, path: str) -> tuple[str, ...]:
+    items: Sequence[Any] = value if isinstance(value, list) else [value]
+    if not items:
+        raise GrammarError("an empty list", path=path)
+    for item in items:
+        if not isinstance(item, str) or not item:
+            raise GrammarError("an empty string" if item == "" else "not a string, nor a list of strings", path=path)
+    return tuple(items)
+
+
+def _bindings(value: Mapping[str, Any]) -> Iterator[Binding]:
+    given = value.get("bindings", [])
+    if not isinstance(given, list):
+        raise GrammarError("not a list of bindings", path="$.bindings")
+    for index, each in enumerate(given):
+        path = f"$.bindings[{index}]"
+        if not isinstance(each, Mapping):
+            raise GrammarError("a binding is a JSON object", path=path)
+        role = each.get("role")
+        if not isinstance(role, str) or not role:
+            raise GrammarError("a binding names a role", path=f"{path}.role")
+        condition = each.get("condition")
+        if condition is not None and not (
+            isinstance(condition, Mapping) and isinstance(condition.get("expression"), str)
+        ):
+            raise GrammarError("a condition has an expression", path=f"{path}.condition")
+        members = each.get("members", [])
+        if not isinstance(members, list):
+            raise GrammarError("not a list of members", path=f"{path}.members")
+        members = _texts(members, f"{path}.members") if members else ()
+        yield Binding(index, role, members, condition, each)
+
+
+VERSION = "2012-10-17"
+
+
+CONDITION_VERSION = 3

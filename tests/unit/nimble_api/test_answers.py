@@ -1,0 +1,109 @@
+from datetime import UTC, datetime
+
+import pytest
+
+from harvester.errors import AccessDenied, ConnectionFailed, HarvesterError, UsageError
+from harvester.nimble_api.responses import Answer, NotThere, OutOfBudget, Subject, clean, refusal
+
+KEY = "nk-0123456789abcdef"
+NOW = datetime(2026, 1, 24, 12, 0, tzinfo=UTC)
+
+
+def refused(status: int, body: bytes = b'{"status":"failed","msg":"no"}', **headers: str) -> HarvesterError:
+    answer = Answer(status, headers, body)
+    return refusal(answer, Subject("task", "t1", "nimble-harvester tasks list"), origin="https://api", secret=KEY)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "exit_code"),
+    [
+        (400, UsageError, 2),
+        (401, AccessDenied, 4),
+        (402, OutOfBudget, 4),
+        (403, AccessDenied, 4),
+        (404, NotThere, 2),
+        (410, NotThere, 2),
+        (422, UsageError, 2),
+        (429, ConnectionFailed, 6),
+        (500, ConnectionFailed, 6),
+        (503, ConnectionFailed, 6),
+    ],
+)
+def test_every_refusal_has_its_kind_and_exit_code(status: int, kind: type[HarvesterError], exit_code: int) -> None:
+    error = refused(status)
+    assert type(error) is kind
+    assert error.exit_code == exit_code
+    assert f"HTTP {status}: no" in str(error)
+
+
+@pytest.mark.parametrize("key", ["msg", "error", "message", "detail"])
+@pytest.mark.parametrize("words", ["no budget", "limit reached", "trial expired", "trial quota finished"])
+def test_a_used_up_budget_is_said_in_the_apis_words(key: str, words: str) -> None:
+    error = refused(402, f'{{"status":"failed","{key}":"{words}"}}'.encode())
+    assert isinstance(error, OutOfBudget)
+    assert words in error.cause
+
+
+def test_expiry_is_told_from_never_having_been() -> None:
+    gone, unknown = refused(410), refused(404)
+    assert isinstance(gone, NotThere)
+    assert isinstance(unknown, NotThere)
+    assert gone.expired
+    assert not unknown.expired
+
+
+def test_the_key_is_never_said_even_if_the_server_says_it() -> None:
+    error = refused(401, f'{{"message":"invalid key {KEY}"}}'.encode(), **{"x-request-id": "r-7"})
+    assert KEY not in str(error)
+    assert "invalid key ***" in str(error)
+    assert error.request_id == "r-7"
+
+
+def test_what_a_server_says_is_one_short_printable_line() -> None:
+    assert clean("a\x1b[2J\r\n  b\u202e") == "a [2J b"
+    assert len(clean("x" * 10_000)) == 300
+
+
+@pytest.mark.parametrize(
+    ("body", "about_path"),
+    [
+        (b'{"status":"failed","error":"Batch not found"}', False),
+        (b'{"success":"false","message":"x"}', False),
+        (b"404 page not found\n", True),
+        (b"<html>", True),
+        (b"", True),
+        (b'{"detail":"Not Found"}', True),
+        (b'{"statusCode":404,"error":"Not Found","message":"Cannot GET /v2/tasks"}', True),
+        (b"[]", True),
+        (b"\xff\xfe", True),
+    ],
+)
+def test_an_unknown_path_is_told_from_an_unknown_id_by_structure(body: bytes, *, about_path: bool) -> None:
+    assert Answer(404, {}, body).concerns_the_path is about_path
+    assert not Answer(400, {}, body).concerns_the_path
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("7", 7.0),
+        ("0.5", 0.5),
+        ("-3", 0.0),
+        ("Sat, 24 Jan 2026 12:00:30 GMT", 30.0),
+        ("Sat, 24 Jan 2026 11:00:00 GMT", 0.0),
+        ("soon", None),
+        ("", None),
+        ("nan", None),
+        ("inf", None),
+    ],
+)
+def test_the_servers_delay_is_read_as_seconds_or_date(header: str, seconds: float | None) -> None:
+    assert Answer(429, {"retry-after": header}, b"").retry_after(NOW) == seconds
+
+
+@pytest.mark.parametrize(
+    ("status", "retried"),
+    [(408, True), (429, True), (500, True), (501, False), (503, True), (404, False), (402, False)],
+)
+def test_what_may_pass_by_itself_is_tried_again(status: int, *, retried: bool) -> None:
+    assert Answer(status, {}, b"").worth_retrying is retried

@@ -1,0 +1,151 @@
+"""What comes over the wire is read as the SDKs read it, and garbage is refused."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import zlib
+from urllib.parse import quote, quote_plus
+from xml.sax.saxutils import escape
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harvester.storage.base import Cause, ObjectRef
+from harvester.storage.gcs import json_api
+from harvester.storage.http.checksums import stated_by_gcs, stated_by_s3
+from harvester.storage.http.http_client import Response, parse_headers
+from harvester.storage.s3 import rest_api
+from harvester.storage.s3.list_page import parse_page
+
+keys = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
+
+
+def page(entries: str, more: str = "<IsTruncated>false</IsTruncated>", encoding: str = "url") -> bytes:
+    encoding = f"<EncodingType>{encoding}</EncodingType>" if encoding else ""
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
+        f"<Name>b</Name>{encoding}{more}{entries}</ListBucketResult>"
+    ).encode()
+
+
+def entry(key: str, size: int | str = 5) -> str:
+    return (
+        f"<Contents><Key>{key}</Key><LastModified>2026-11-22T10:17:11.000Z</LastModified><ETag>&quot;abc-2&quot;</ETag>"
+        f"<ChecksumAlgorithm>CRC64NVME</ChecksumAlgorithm><Size>{size}</Size><StorageClass>STANDARD</StorageClass></Contents>"
+    )
+
+
+@given(st.lists(keys), st.sampled_from([quote, quote_plus]))
+def test_keys_are_decoded_as_botocore_decodes_them(found: list[str], encode: object) -> None:
+    assert callable(encode)
+    parsed = parse_page(page("".join(entry(encode(key, safe="")) for key in found)))
+
+    assert parsed.objects == [ObjectRef(key, 5, "abc-2", 1795342631.0, "STANDARD") for key in found]
+    assert parsed.token is None
+
+
+@given(st.lists(keys, min_size=1), st.integers(0), st.sampled_from(["", "\n", "<!-- -->", "<Owner><ID>x</ID></Owner>"]))
+def test_the_fast_way_and_the_parser_agree(found: list[str], chosen: int, between: str) -> None:
+    entries = [entry(quote(key, safe="")) for key in found]
+    plain = parse_page(page("".join(entries)))
+    # Whatever stands in one entry that S3 does not write there sends the page, or that entry, to the parser.
+    number = chosen % len(entries)
+    entries[number] = entries[number].replace("<Size>", f"{between}<Size>")
+
+    assert parse_page(page("".join(entries))) == plain
+
+
+def test_an_entry_in_a_comment_is_none() -> None:
+    assert parse_page(page(f"<!-- {entry('a')} -->{entry('b')}")).objects == parse_page(page(entry("b"))).objects
+
+
+def test_keys_without_encoding_are_taken_as_they_stand() -> None:
+    parsed = parse_page(page(entry(escape("a+b%20&<c")), encoding=""))
+
+    assert parsed.objects[0].key == "a+b%20&<c"
+
+
+def test_a_token_leads_on() -> None:
+    more = "<IsTruncated>true</IsTruncated><NextContinuationToken>t/+=</NextContinuationToken>"
+
+    assert parse_page(page("", more)).token == "t/+="
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>",
+        b"<Error><Code>x</Code></Error>",
+        page(entry("k", "many")),
+        page("<Contents><Size>5</Size></Contents>"),
+        page(entry("k", -1)),
+        page("", "<IsTruncated>true</IsTruncated>"),
+        page(entry("k"))[:-20],
+    ],
+)
+def test_what_is_no_list_page_is_refused(body: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        parse_page(body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[]", b"<html>", b'{"items":[{}]}', b'{"items":5}', b'{"items":[{"name":"a","size":"x","generation":"1"}]}'],
+)
+def test_what_is_no_page_of_google_is_refused(body: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        json_api.parse_gcs_page(body)
+
+
+@given(st.binary(max_size=300), st.integers(300, 599))
+def test_any_refusal_means_something(body: bytes, status: int) -> None:
+    response = Response(status, {}, body)
+
+    assert rest_api.problem_of(response).cause in Cause
+    assert json_api.problem_of(response, anonymous=False).cause in Cause
+    rest_api.bucket_region(response)
+    rest_api.parse_owners(body)
+
+
+def test_the_last_answer_counts() -> None:
+    lines = [
+        b"HTTP/1.1 200 Connection established\r\n",
+        b"Via: proxy\r\n",
+        b"\r\n",
+        b"HTTP/1.1 404 Not Found\r\n",
+        b'ETag:  "a:b" \r\n',
+        b"\r\n",
+    ]
+
+    assert parse_headers(lines) == (404, {"etag": '"a:b"'})
+
+
+@given(st.binary())
+def test_a_checksum_agrees_with_its_bytes_and_no_others(body: bytes) -> None:
+    crc32 = base64.b64encode(zlib.crc32(body).to_bytes(4, "big")).decode()
+    sha256 = base64.b64encode(hashlib.sha256(body).digest()).decode()
+    for headers in ({"x-amz-checksum-crc32": crc32}, {"x-amz-checksum-sha256": sha256}):
+        for data, agrees in ((body, True), (body + b"x", False)):
+            checksum = stated_by_s3(headers)
+            assert checksum is not None
+            checksum.update(data[:3])
+            checksum.update(data[3:])
+            assert (checksum.mismatch() == "") is agrees
+
+
+@pytest.mark.parametrize("value", ["", "no base64!", "AAAA", "AAAAAA==-3", "=", "\u00e9"])
+def test_a_checksum_that_is_none_is_passed_over(value: str) -> None:
+    assert stated_by_s3({"x-amz-checksum-crc32": value}) is None
+    assert stated_by_gcs({"x-goog-hash": f"crc32c={value}"}) is None
+
+
+def test_the_hash_of_a_transcoded_answer_says_nothing() -> None:
+    hashed = {"x-goog-hash": "crc32c=AAAAAA==,md5=1B2M2Y8AsgTpgAmY7PhCfg=="}
+
+    assert stated_by_gcs(hashed) is not None
+    assert stated_by_gcs({**hashed, "x-goog-stored-content-encoding": "gzip", "content-encoding": "gzip"}) is not None
+    assert stated_by_gcs({**hashed, "x-goog-stored-content-encoding": "gzip"}) is None
+    assert stated_by_gcs({**hashed, "x-goog-stored-content-encoding": "identity", "content-encoding": "gzip"}) is None
