@@ -1,6 +1,6 @@
 """The command reference, made from the program itself.
 
-``python -m scripts.command_reference`` writes docs/commands.md.
+``python -m scripts.command_reference`` writes docs/reference/commands.md.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import click
 
 from harvester.cli.application import COMMANDS, program
 
-PAGE = Path(__file__).parents[1] / "docs" / "commands.md"
+PAGE = Path(__file__).parents[1] / "docs" / "reference" / "commands.md"
 _WIDTH = 80
 _INTRODUCTION = """\
 # Commands

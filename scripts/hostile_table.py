@@ -1,4 +1,4 @@
-"""Write docs/hostile-input.md from the tables the tests are made of: ``python -m scripts.hostile_table``."""
+"""Write docs/reference/hostile-input.md from the tables the tests are made of: ``python -m scripts.hostile_table``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.rigs.hostile_keys import HOSTILE_KEYS, HostileObject
 from tests.rigs.hostile_payloads import HOSTILE_PAYLOADS, HostilePayload
 from tests.rigs.hostile_surroundings import SURROUNDINGS
 
-DOCUMENT = Path(__file__).parents[1] / "docs" / "hostile-input.md"
+DOCUMENT = Path(__file__).parents[1] / "docs" / "reference" / "hostile-input.md"
 
 _HEAD = """# Hostile input
 

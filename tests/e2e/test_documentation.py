@@ -13,7 +13,7 @@ from scripts.readme_examples import README, executed, normalised
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "DESIGN.md")] + sorted(
-    (ROOT / "docs").glob("*.md")
+    (ROOT / "docs").rglob("*.md")
 )
 
 
@@ -28,7 +28,7 @@ def test_the_command_reference_is_the_programs_own() -> None:
 
 
 def test_every_exit_code_is_explained() -> None:
-    page = (ROOT / "docs" / "exit-codes.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "reference" / "exit-codes.md").read_text(encoding="utf-8")
     explained = {int(code) for cell in re.findall(r"^\| ([\d, ]+) \|", page, re.MULTILINE) for code in cell.split(",")}
     assert explained == {int(code) for code in ExitCode}
 

@@ -51,7 +51,7 @@ def test_the_examples_run(s3: S3Client, sqs: SQSClient, moto: ServerProcess, tmp
         "https://sqs.eu-west-1.amazonaws.com/111122223333/results": bucket.queue,
         "port=8080": "port=0",
     }
-    program = program_of("docs/python.md", 5, here, tmp_path)
+    program = program_of("docs/guides/python.md", 5, here, tmp_path)
     bucket.deliver("nimble/task-1.json", result(1))
     scenario = promised()
     lines = []

@@ -1,4 +1,4 @@
-"""docs/access.md: every command of it is run as written, and every snippet does what it says.
+"""docs/guides/onboard-a-bucket.md: every command of it is run as written, and every snippet does what it says.
 
 The stand-in for Airflow holds nothing but the names the snippet imports; what counts is the command it hands on.
 """
@@ -22,7 +22,7 @@ from tests.rigs.fault_proxy import FaultProxy
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-PAGE = (Path(__file__).parents[2] / "docs" / "access.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "guides" / "onboard-a-bucket.md").read_text(encoding="utf-8")
 
 
 def blocks(language: str) -> list[str]:
@@ -88,7 +88,7 @@ def bash_command(monkeypatch: pytest.MonkeyPatch) -> str:
     for module in (*map(ModuleType, names), sdk, bash):
         monkeypatch.setitem(sys.modules, module.__name__, module)
     (snippet,) = blocks("python")
-    exec(compile(snippet, "docs/access.md", "exec"), {})
+    exec(compile(snippet, "docs/guides/onboard-a-bucket.md", "exec"), {})
     assert handed["append_env"]  # or the credentials would not reach the command
     return str(handed["bash_command"])
 
