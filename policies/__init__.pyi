@@ -28,13 +28,13 @@ from .checks import prove as prove
 from .contracts import AccessContract as AccessContract
 from .contracts import Chip as Chip
 from .contracts import NimbleFacts as NimbleFacts
-from .contracts import Place as Place
 from .contracts import Requirement as Requirement
+from .contracts import Target as Target
 from .contracts import contract as contract
 from .contracts import facts as facts
 from .contracts import failed_states as failed_states
-from .contracts import place as place
 from .contracts import probe_name as probe_name
+from .contracts import target as target
 from .evaluation import Constraint as Constraint
 from .evaluation import Decision as Decision
 from .evaluation import Prepared as Prepared

@@ -10,11 +10,11 @@ from types import MappingProxyType
 
 from harvester.errors import HarvesterError, IntegrityError, UsageError
 from harvester.location import Location, parse_location
-from policies import AccessContract, ContractError, Place, PolicyError, contract, place
+from policies import AccessContract, ContractError, PolicyError, Target, contract, target
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class DeliveryTarget:
     """One bucket, the contract that is to hold in it, and the prefixes it is to hold for."""
 
     contract: AccessContract
@@ -56,10 +56,10 @@ class Target:
         """Return the command that opens this target to Nimble."""
         return " ".join(("nimble-harvester policy apply", self.flags(), *flags))
 
-    def place(self, *, key_arn: str | None = None, region: str = "", account: str = "") -> Place:
-        """Return the place the contract is proved at. Raises UsageError for a key that cannot be."""
+    def resolve(self, *, key_arn: str | None = None, region: str = "", account: str = "") -> Target:
+        """Return the target the contract is proved for. Raises UsageError for a key that cannot be."""
         with told_as_errors():
-            return place(
+            return target(
                 self.contract,
                 self.bucket,
                 prefixes=dict(self.prefixes),
@@ -82,7 +82,7 @@ def find_targets(
     outputs: Sequence[str] = (),
     prefix: str | None = None,
     principal: str | None = None,
-) -> tuple[Target, ...]:
+) -> tuple[DeliveryTarget, ...]:
     """Return the targets that locations and prefixes name, those of one job in one bucket as one.
 
     ``inputs``, ``outputs`` and ``prefix`` are prefixes of the one location, or locations of their own. Raises
@@ -93,7 +93,7 @@ def find_targets(
     named = [("input", each) for each in inputs] + [("output", each) for each in outputs]
     if prefix is not None:
         named.append(("prefix", prefix))
-    found: list[Target] = []
+    found: list[DeliveryTarget] = []
     own = [(name, each) for name, each in named if "://" not in each]
     if own and len(parsed) != 1:
         raise UsageError(
@@ -134,7 +134,7 @@ def _contract(mode: str, location: Location, principal: str | None) -> AccessCon
         return contract(mode, location.scheme, principal=principal)
 
 
-def _target(agreed: AccessContract, location: Location, given: Mapping[str, str]) -> Target:
+def _target(agreed: AccessContract, location: Location, given: Mapping[str, str]) -> DeliveryTarget:
     names = [role.name for role in agreed.prefixes]
     for name in given:
         if name not in names:
@@ -156,8 +156,8 @@ def _target(agreed: AccessContract, location: Location, given: Mapping[str, str]
                 next_step=f"write --{names[0]} {location.url}, or --{names[-1]} {location.url}",
             )
     with told_as_errors():
-        normal = place(agreed, location.bucket, prefixes=prefixes)
-    return Target(agreed, location.bucket, MappingProxyType(dict(normal.prefixes)))
+        normal = target(agreed, location.bucket, prefixes=prefixes)
+    return DeliveryTarget(agreed, location.bucket, MappingProxyType(dict(normal.prefixes)))
 
 
 def _role_of(agreed: AccessContract, location: Location) -> str | None:
@@ -167,21 +167,21 @@ def _role_of(agreed: AccessContract, location: Location) -> str | None:
     return next((each.name for each in agreed.prefixes if location.prefix.startswith(each.documented)), None)
 
 
-def _joined(found: Sequence[Target]) -> Iterator[Target]:
+def _joined(found: Sequence[DeliveryTarget]) -> Iterator[DeliveryTarget]:
     """Join the input and the output of one bucket, so that its policy is asked about once."""
-    joined: list[Target] = []
-    for target in found:
+    joined: list[DeliveryTarget] = []
+    for each in found:
         for index, other in enumerate(joined):
-            same = other.bucket == target.bucket and other.contract == target.contract
-            if same and not (other.prefixes.keys() & target.prefixes.keys()):
-                names = [role.name for role in target.contract.prefixes]
-                both = {**other.prefixes, **target.prefixes}
+            same = other.bucket == each.bucket and other.contract == each.contract
+            if same and not (other.prefixes.keys() & each.prefixes.keys()):
+                names = [role.name for role in each.contract.prefixes]
+                both = {**other.prefixes, **each.prefixes}
                 ordered = MappingProxyType({name: both[name] for name in names if name in both})
                 joined[index] = replace(other, prefixes=ordered)
                 break
         else:
-            if target not in joined:
-                joined.append(target)
+            if each not in joined:
+                joined.append(each)
     yield from joined
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from harvester.access.bucket_snapshot import Snapshot, snapshot_of
-from harvester.access.delivery_targets import Target, told_as_errors
+from harvester.access.delivery_targets import DeliveryTarget, told_as_errors
 from harvester.errors import IntegrityError, UsageError
 from harvester.storage import PERMISSIONS, GcsSettings, KmsKey, S3Settings, Unread, UnreadReason, permission_of
 from policies import Kind, ParseError, dump_json, parse, parse_json
@@ -96,7 +96,7 @@ def _plain(value: Any) -> Any:
 
 
 def load_snapshot(
-    target: Target,
+    target: DeliveryTarget,
     *,
     policy_file: Path | None = None,
     key_policy_file: Path | None = None,
@@ -122,7 +122,7 @@ def load_snapshot(
     return snapshot_of(settings, _key(saved["key"], key_policy, key_arn))
 
 
-def load_saved(target: Target, directory: Path) -> Snapshot:
+def load_saved(target: DeliveryTarget, directory: Path) -> Snapshot:
     """Return the snapshot of the target's bucket that `save_snapshot` wrote. Raises like `load_snapshot`."""
     folder = directory / target.bucket
     if not (folder / SETTINGS_FILE).is_file():
@@ -154,7 +154,7 @@ def _read_text(path: Path) -> str:
         raise UsageError(f"cannot read {path}", cause=cause, next_step="check the file's name") from error
 
 
-def _read_settings(path: Path, target: Target) -> dict[str, Any]:
+def _read_settings(path: Path, target: DeliveryTarget) -> dict[str, Any]:
     try:
         found = parse_json(_read_text(path), source=str(path))
     except ParseError as error:
@@ -174,11 +174,11 @@ def _read_settings(path: Path, target: Target) -> dict[str, Any]:
     return {"settings": found["settings"], "key": found.get("key")}
 
 
-def _save_again(target: Target) -> str:
+def _save_again(target: DeliveryTarget) -> str:
     return f"nimble-harvester explain {target.flags()} --save DIR"
 
 
-def _s3_settings(target: Target, saved: Mapping[str, Any], policy: str | None) -> S3Settings:
+def _s3_settings(target: DeliveryTarget, saved: Mapping[str, Any], policy: str | None) -> S3Settings:
     values = {name: _value(S3Settings, name, saved, permission) for name, permission in PERMISSIONS.items()}
     if policy is not None:
         values["policy"] = policy
@@ -187,7 +187,7 @@ def _s3_settings(target: Target, saved: Mapping[str, Any], policy: str | None) -
     return S3Settings(bucket=target.bucket, **values)
 
 
-def _gcs_settings(target: Target, saved: Mapping[str, Any], policy: str | None, source: str) -> GcsSettings:
+def _gcs_settings(target: DeliveryTarget, saved: Mapping[str, Any], policy: str | None, source: str) -> GcsSettings:
     names = [field.name for field in dataclasses.fields(GcsSettings) if field.name != "bucket"]
     values = {name: _value(GcsSettings, name, saved, permission_of(name)) for name in names if name != "policy"}
     document: Any = Unread(UnreadReason.NOT_ASKED, permission_of("policy"))

@@ -185,7 +185,7 @@ def _place_warnings(written: str, place: Location, granted_prefix: str | None) -
 def _policy_warnings(place: Location, policy: PolicyDocument) -> list[DeliveryWarning]:
     """Say which of the contract's requirements the policy does not give for every key below the place."""
     from policies import ContractError, contract, prove
-    from policies import place as place_of
+    from policies import target as target_of
 
     cloud = _cloud(place)
     if (policy.kind == "gcs") != (cloud == "gs"):
@@ -196,7 +196,7 @@ def _policy_warnings(place: Location, policy: PolicyDocument) -> list[DeliveryWa
         )
     granted = contract("async", cloud)
     try:
-        proof = prove(granted, place_of(granted, place.bucket, prefixes={"prefix": place.prefix}), policy)
+        proof = prove(granted, target_of(granted, place.bucket, prefixes={"prefix": place.prefix}), policy)
     except ContractError as error:
         raise UsageError(error.what, cause=error.cause, next_step=error.next_step) from error
     warnings = []

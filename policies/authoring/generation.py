@@ -1,11 +1,11 @@
-"""The documents that open a place to Nimble, and nothing more."""
+"""The documents that grant Nimble a contract at a target, and nothing more."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from policies.contracts import AccessContract, ContractStatement, Place, facts
+from policies.contracts import AccessContract, ContractStatement, Target, facts
 from policies.language import CONDITION_VERSION, VERSION, PolicyDocument, document
 from policies.policy_errors import ContractError
 
@@ -16,7 +16,7 @@ ADMIN_SID = "Enable IAM User Permissions"
 
 
 def generate(
-    contract: AccessContract, place: Place, *, as_documented: bool = False, scoped: bool = True
+    contract: AccessContract, target: Target, *, as_documented: bool = False, scoped: bool = True
 ) -> PolicyDocument:
     """Return the bucket's policy: an S3 bucket policy, or the bindings of a GCS bucket.
 
@@ -25,18 +25,18 @@ def generate(
     where the vendor's page has no such document.
     """
     if contract.cloud == "gs":
-        return document(_gcs_policy(contract, place, scoped=scoped), kind="gcs")
-    statements = _documented(contract, place) if as_documented else contract.statements
+        return document(_gcs_policy(contract, target, scoped=scoped), kind="gcs")
+    statements = _documented(contract, target) if as_documented else contract.statements
     return document(
         {
             "Version": VERSION,
-            "Statement": [_statement(contract, place, each) for each in _needed(statements, place)],
+            "Statement": [_statement(contract, target, each) for each in _needed(statements, target)],
         },
         kind="s3",
     )
 
 
-def generate_key_statement(contract: AccessContract, place: Place, *, as_documented: bool = False) -> PolicyDocument:
+def generate_key_statement(contract: AccessContract, target: Target, *, as_documented: bool = False) -> PolicyDocument:
     """Return the statement to add to the policy of the bucket's key.
 
     Raises ContractError where the contract has none, or with ``as_documented`` where the vendor's page
@@ -49,10 +49,10 @@ def generate_key_statement(contract: AccessContract, place: Place, *, as_documen
             cause="the vendor's page has none; what follows from AWS's rules is not documented",
             next_step="leave out --as-documented",
         )
-    return document(_statement(contract, place, statements[0]), kind="kms", fragment=True)
+    return document(_statement(contract, target, statements[0]), kind="kms", fragment=True)
 
 
-def generate_key_policy(contract: AccessContract, place: Place, account: str) -> PolicyDocument:
+def generate_key_policy(contract: AccessContract, target: Target, account: str) -> PolicyDocument:
     """Return a whole key policy: the account's own admin statement, and the statement for Nimble.
 
     ``account`` is the key's account. Raises ContractError when it is none, or not the key's.
@@ -63,20 +63,20 @@ def generate_key_policy(contract: AccessContract, place: Place, account: str) ->
             cause="an account id has 12 digits",
             next_step="aws sts get-caller-identity --query Account",
         )
-    if place.key_arn and place.key_arn.split(":")[4] != account:
+    if target.key_arn and target.key_arn.split(":")[4] != account:
         raise ContractError(
             f"the key is not in account {account}",
-            cause=f"its ARN names account {place.key_arn.split(':')[4]}",
-            next_step=f"use --account {place.key_arn.split(':')[4]}, else nobody could change the key",
+            cause=f"its ARN names account {target.key_arn.split(':')[4]}",
+            next_step=f"use --account {target.key_arn.split(':')[4]}, else nobody could change the key",
         )
     admin = {
         "Sid": ADMIN_SID,
         "Effect": "Allow",
-        "Principal": {"AWS": f"arn:{place.partition}:iam::{account}:root"},
+        "Principal": {"AWS": f"arn:{target.partition}:iam::{account}:root"},
         "Action": "kms:*",
         "Resource": "*",
     }
-    statement = generate_key_statement(contract, place).value
+    statement = generate_key_statement(contract, target).value
     return document({"Version": VERSION, "Statement": [admin, statement]}, kind="kms")
 
 
@@ -87,19 +87,19 @@ def condition_expression(bucket: str, prefix: str) -> str:
     return f'resource.name.startsWith("{escaped}")'
 
 
-def _needed(statements: Sequence[ContractStatement], place: Place) -> Sequence[ContractStatement]:
+def _needed(statements: Sequence[ContractStatement], target: Target) -> Sequence[ContractStatement]:
     """Leave out what speaks of a prefix the delivery does without."""
     return [
         each
         for each in statements
-        if all(scope in ("bucket", "key") or scope in place.prefixes for scope in each.scopes)
+        if all(scope in ("bucket", "key") or scope in target.prefixes for scope in each.scopes)
     ]
 
 
-def _documented(contract: AccessContract, place: Place) -> Sequence[ContractStatement]:
+def _documented(contract: AccessContract, target: Target) -> Sequence[ContractStatement]:
     statements = contract.documented_statements
     for each in statements:
-        if len(each.scopes) > 1 and any(place.prefixes.get(scope) for scope in each.scopes):
+        if len(each.scopes) > 1 and any(target.prefixes.get(scope) for scope in each.scopes):
             raise ContractError(
                 "the documented policy cannot be narrowed to a prefix",
                 cause="S3 refuses an action on the bucket beside a resource below a prefix",
@@ -108,36 +108,36 @@ def _documented(contract: AccessContract, place: Place) -> Sequence[ContractStat
     return statements
 
 
-def _statement(contract: AccessContract, place: Place, of: ContractStatement) -> dict[str, Any]:
+def _statement(contract: AccessContract, target: Target, of: ContractStatement) -> dict[str, Any]:
     return {
         "Sid": of.sid,
         "Effect": "Allow",
         "Principal": {"AWS": contract.principal},
         "Action": _one_or_list(of.actions),
-        "Resource": _one_or_list([resource_of(place, scope) for scope in of.scopes]),
+        "Resource": _one_or_list([resource_of(target, scope) for scope in of.scopes]),
     }
 
 
-def resource_of(place: Place, scope: str) -> str:
+def resource_of(target: Target, scope: str) -> str:
     """Return the Resource of a scope: the bucket, the key, or every key under a prefix."""
     if scope == "key":
         # In a key policy the key itself is "*".
         return "*"
-    return place.bucket_arn if scope == "bucket" else place.objects_arn(scope)
+    return target.bucket_arn if scope == "bucket" else target.objects_arn(scope)
 
 
 def _one_or_list(items: Sequence[str]) -> str | list[str]:
     return items[0] if len(items) == 1 else list(items)
 
 
-def _gcs_policy(contract: AccessContract, place: Place, *, scoped: bool) -> Mapping[str, Any]:
+def _gcs_policy(contract: AccessContract, target: Target, *, scoped: bool) -> Mapping[str, Any]:
     binding: dict[str, Any] = {"role": facts().gcs_role, "members": [contract.principal]}
-    (prefix,) = place.prefixes.values()
+    (prefix,) = target.prefixes.values()
     if not (scoped and prefix):
         return {"bindings": [binding]}
     binding["condition"] = {
         "title": "Nimble delivery prefix",
         "description": f"Only objects under {prefix}",
-        "expression": condition_expression(place.bucket, prefix),
+        "expression": condition_expression(target.bucket, prefix),
     }
     return {"version": CONDITION_VERSION, "bindings": [binding]}

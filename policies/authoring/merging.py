@@ -15,7 +15,7 @@ from typing import Any
 
 from policies.authoring.generation import generate, generate_key_statement
 from policies.checks import Exemption, Proof, exemptions, misplaced, prove, prove_alone, refusals
-from policies.contracts import AccessContract, Place
+from policies.contracts import AccessContract, Target
 from policies.evaluation import known_actions, resource_pattern
 from policies.language import (
     CONDITION_VERSION,
@@ -65,8 +65,8 @@ def unified_diff(before: Mapping[str, Any], after: Mapping[str, Any], name: str,
     return "".join(difflib.unified_diff(old, new, f"{name} (now)", f"{name} ({outcome})"))
 
 
-def merge(policy: PolicyDocument, contract: AccessContract, place: Place, *, exempt: bool = False) -> Change:
-    """Return what makes ``policy`` grant the contract at the place.
+def merge(policy: PolicyDocument, contract: AccessContract, target: Target, *, exempt: bool = False) -> Change:
+    """Return what makes ``policy`` grant the contract at the target.
 
     With ``exempt``, statements that deny Nimble are given the exemption otherwise only proposed. Raises
     MergeError where the cloud would refuse the outcome, or the document is not one this can be merged
@@ -75,16 +75,16 @@ def merge(policy: PolicyDocument, contract: AccessContract, place: Place, *, exe
     _check_kind(policy, contract)
     steps: list[str] = []
     if contract.cloud == "gs":
-        value = _merge_bindings(policy, contract, place, steps)
+        value = _merge_bindings(policy, contract, target, steps)
     else:
-        value = _merge_statements(policy, contract, place, steps)
+        value = _merge_statements(policy, contract, target, steps)
     merged = document(value, kind=policy.kind, source=policy.source) if steps else policy
-    found = tuple(exemptions(merged, contract, place)) if contract.cloud == "s3" else ()
+    found = tuple(exemptions(merged, contract, target)) if contract.cloud == "s3" else ()
     if exempt and found:
         steps += [f"exempt {contract.principal} from {each.where}" for each in found]
         merged = document(found[-1].document, kind=policy.kind, source=policy.source)
-    _check_outcome(merged, place)
-    return Change(policy, merged, tuple(steps), found, prove_alone(contract, place, merged))
+    _check_outcome(merged, target)
+    return Change(policy, merged, tuple(steps), found, prove_alone(contract, target, merged))
 
 
 def _check_kind(policy: PolicyDocument, contract: AccessContract) -> None:
@@ -101,8 +101,8 @@ def _check_kind(policy: PolicyDocument, contract: AccessContract) -> None:
         )
 
 
-def _check_outcome(policy: PolicyDocument, place: Place) -> None:
-    for each in (*misplaced(policy, place), *refusals(policy)):
+def _check_outcome(policy: PolicyDocument, target: Target) -> None:
+    for each in (*misplaced(policy, target), *refusals(policy)):
         if each.severity == "error":
             where = f"{each.where}: " if each.where else ""
             said = f" (the cloud says: {each.provider_message})" if each.provider_message else ""
@@ -114,11 +114,11 @@ def _check_outcome(policy: PolicyDocument, place: Place) -> None:
 
 
 def _merge_statements(
-    policy: PolicyDocument, contract: AccessContract, place: Place, steps: list[str]
+    policy: PolicyDocument, contract: AccessContract, target: Target, steps: list[str]
 ) -> dict[str, Any]:
     given = policy.value["Statement"]
     values: list[Any] = list(given) if isinstance(given, list) else [given]
-    for wanted in _wanted(policy, contract, place):
+    for wanted in _wanted(policy, contract, target):
         ours = [each for each in policy.statements if _is_ours(each, wanted, contract)]
         stale = _stale(ours, wanted)
         if any(_same_meaning(each, wanted) for each in ours) or (
@@ -136,10 +136,10 @@ def _merge_statements(
     return {**policy.value, "Statement": values}
 
 
-def _wanted(policy: PolicyDocument, contract: AccessContract, place: Place) -> Sequence[Statement]:
+def _wanted(policy: PolicyDocument, contract: AccessContract, target: Target) -> Sequence[Statement]:
     if policy.kind == "kms":
-        return generate_key_statement(contract, place).statements
-    return generate(contract, place).statements
+        return generate_key_statement(contract, target).statements
+    return generate(contract, target).statements
 
 
 def _summary(statement: Statement) -> str:
@@ -167,7 +167,7 @@ def _names(statement: Statement) -> set[str]:
 
 
 def _stale(ours: Sequence[Statement], wanted: Statement) -> Statement | None:
-    """Return the statement of ours that is about the same place, and says something else about it."""
+    """Return the statement of ours that is about the same target, and says something else about it."""
     for each in ours:
         if not _same_meaning(each, wanted) and _covers(_patterns(wanted), _patterns(each)):
             return each
@@ -217,13 +217,15 @@ def _check_escapes(policy: PolicyDocument, wanted: Statement) -> None:
         )
 
 
-def _merge_bindings(policy: PolicyDocument, contract: AccessContract, place: Place, steps: list[str]) -> dict[str, Any]:
-    wanted = generate(contract, place)
-    if prove(contract, place, policy).complete:
+def _merge_bindings(
+    policy: PolicyDocument, contract: AccessContract, target: Target, steps: list[str]
+) -> dict[str, Any]:
+    wanted = generate(contract, target)
+    if prove(contract, target, policy).complete:
         return dict(policy.value)
     (binding,) = wanted.bindings
     value = {**policy.value, "bindings": [*policy.value.get("bindings", []), binding.value]}
-    where = f" under {place.url('prefix')}" if binding.condition else ""
+    where = f" under {target.url('prefix')}" if binding.condition else ""
     steps.append(f"add binding: {binding.role} to {contract.principal}{where}")
     if binding.condition and value.get("version") != CONDITION_VERSION:
         value["version"] = CONDITION_VERSION

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote_plus, unquote_plus
 
-from policies.contracts import Place
+from policies.contracts import Target
 from policies.language import VERSION
 from policies.policy_errors import ContractError, MergeError
 
@@ -52,25 +52,25 @@ class NotificationChange:
 
 
 def events_documents(
-    place: Place, queue: str, *, current: Mapping[str, Any] | None = None, account: str | None = None
+    target: Target, queue: str, *, current: Mapping[str, Any] | None = None, account: str | None = None
 ) -> dict[str, Any]:
-    """Return the documents that let ``watch --queue`` hear of what arrives in a place, by name.
+    """Return the documents that let ``watch --queue`` hear of what arrives in a target, by name.
 
     On S3, ``queue`` is the ARN of an SQS queue, ``current`` the bucket's present notification configuration, and
     ``account`` the bucket's account where it is not the queue's. On GCS, ``queue`` is a subscription. Raises
     ContractError for a queue that cannot be, MergeError as ``merge_notifications`` does.
     """
-    if place.cloud == "gs":
-        return _gcs_documents(place, queue)
-    found = _queue(queue, place)
+    if target.cloud == "gs":
+        return _gcs_documents(target, queue)
+    found = _queue(queue, target)
     return {
-        "QueuePolicy": queue_policy(place, queue, account or place.account or found["account"]),
-        "NotificationConfiguration": dict(merge_notifications(current or {}, place, queue).after),
+        "QueuePolicy": queue_policy(target, queue, account or target.account or found["account"]),
+        "NotificationConfiguration": dict(merge_notifications(current or {}, target, queue).after),
         "ReaderPolicy": {"Version": VERSION, "Statement": [reader_statement(queue)]},
     }
 
 
-def queue_policy(place: Place, queue: str, account: str) -> dict[str, Any]:
+def queue_policy(target: Target, queue: str, account: str) -> dict[str, Any]:
     """Return the policy of the queue: S3 may send to it, on behalf of this bucket of this account alone."""
     return {
         "Version": VERSION,
@@ -83,7 +83,7 @@ def queue_policy(place: Place, queue: str, account: str) -> dict[str, Any]:
                 "Resource": queue,
                 "Condition": {
                     # Without these two, any bucket of anybody could send to the queue.
-                    "ArnEquals": {"aws:SourceArn": place.bucket_arn},
+                    "ArnEquals": {"aws:SourceArn": target.bucket_arn},
                     "StringEquals": {"aws:SourceAccount": account},
                 },
             }
@@ -96,31 +96,31 @@ def reader_statement(queue: str) -> dict[str, Any]:
     return {"Sid": READER_SID, "Effect": "Allow", "Action": list(READER_ACTIONS), "Resource": queue}
 
 
-def results_prefix(place: Place) -> str:
+def results_prefix(target: Target) -> str:
     """Return the prefix under which results arrive."""
-    return place.prefixes.get("prefix", place.prefixes.get("output", ""))
+    return target.prefixes.get("prefix", target.prefixes.get("output", ""))
 
 
-def merge_notifications(current: Mapping[str, Any], place: Place, queue: str) -> NotificationChange:
+def merge_notifications(current: Mapping[str, Any], target: Target, queue: str) -> NotificationChange:
     """Return ``current``, as ``aws s3api get-bucket-notification-configuration`` prints it, with ours added.
 
     Nothing of it is lost or changed, but an older form of our own entry. Raises MergeError where S3 would refuse the
     outcome, because two entries would announce the same event of the same key, and where it is no configuration.
     """
-    _queue(queue, place)
+    _queue(queue, target)
     _check(current)
-    prefix = results_prefix(place)
+    prefix = results_prefix(target)
     ours = _entry(prefix, queue)
     entries: list[Mapping[str, Any]] = list(current.get("QueueConfigurations", []))
     for entry in entries:
         if entry.get("QueueArn") == queue and _covers(entry, prefix) and entry.get("Id") != ours["Id"]:
             return NotificationChange(current, current)
     kept = [entry for entry in entries if entry.get("Id") != ours["Id"]]
-    for target, entry in _others(current, kept):
+    for receiver, entry in _others(current, kept):
         if _announces_arrivals(entry) and _overlaps(entry, prefix):
             name = entry.get("Id", "without an Id")
             raise MergeError(
-                f"the entry {name!r} of the bucket's notifications already announces what arrives there, to {target}",
+                f"the entry {name!r} of the bucket's notifications already announces what arrives there, to {receiver}",
                 cause="S3 refuses two entries for one event and key: Configurations overlap",
                 next_step="let that entry send to an SNS topic with both as subscribers, or turn on EventBridge, and"
                 " subscribe the queue there",
@@ -190,7 +190,7 @@ def _covers(entry: Mapping[str, Any], prefix: str) -> bool:
     )
 
 
-def _queue(queue: str, place: Place) -> re.Match[str]:
+def _queue(queue: str, target: Target) -> re.Match[str]:
     found = _QUEUE_ARN.match(queue)
     if found is None:
         raise ContractError(
@@ -204,7 +204,7 @@ def _queue(queue: str, place: Place) -> re.Match[str]:
             cause="S3 event notifications go to standard queues",
             next_step="make a standard queue: order and duplicates do not matter here",
         )
-    if found["partition"] != place.partition or (place.region and found["region"] != place.region):
+    if found["partition"] != target.partition or (target.region and found["region"] != target.region):
         raise ContractError(
             f"the queue {found['name']} is in {found['region']}, the bucket is not",
             cause="S3 sends to queues of the bucket's own region",
@@ -213,7 +213,7 @@ def _queue(queue: str, place: Place) -> re.Match[str]:
     return found
 
 
-def _gcs_documents(place: Place, subscription: str) -> dict[str, Any]:
+def _gcs_documents(target: Target, subscription: str) -> dict[str, Any]:
     found = _SUBSCRIPTION.match(subscription)
     if found is None:
         raise ContractError(
@@ -222,7 +222,7 @@ def _gcs_documents(place: Place, subscription: str) -> dict[str, Any]:
             next_step="gcloud pubsub subscriptions list --format 'value(name)'",
         )
     agent = "serviceAccount:service-PROJECT_NUMBER@gs-project-accounts.iam.gserviceaccount.com"
-    prefix = results_prefix(place)
+    prefix = results_prefix(target)
     return {
         "TopicPolicy": {"bindings": [{"role": "roles/pubsub.publisher", "members": [agent]}]},
         "SubscriptionPolicy": {

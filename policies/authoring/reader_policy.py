@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from policies.contracts import AccessContract, Place
+from policies.contracts import AccessContract, Target
 from policies.language import VERSION, caller
 from policies.policy_errors import ContractError
 
@@ -59,7 +59,7 @@ IAM policy."""
 
 def reader_documents(
     contract: AccessContract,
-    place: Place,
+    target: Target,
     can: Sequence[str],
     *,
     reader: str | None = None,
@@ -83,8 +83,8 @@ def reader_documents(
         raise ContractError("no ability was asked for", next_step=f"use --can {','.join(ABILITIES)}")
     if contract.cloud == "gs":
         return {"bindings": {"bindings": _bindings(can, reader or MEMBER)}}
-    needs = [each for each in _NEEDS if each.abilities & set(can) and (each.scope != "key" or place.key_arn)]
-    identity = {"Version": VERSION, "Statement": list(_statements(_without_doubles(needs), place, {}))}
+    needs = [each for each in _NEEDS if each.abilities & set(can) and (each.scope != "key" or target.key_arn)]
+    identity = {"Version": VERSION, "Statement": list(_statements(_without_doubles(needs), target, {}))}
     if reader is None:
         return {"identity": identity}
     who = caller(reader)
@@ -95,23 +95,23 @@ def reader_documents(
             next_step="aws sts get-caller-identity --query Arn",
         )
     documents: dict[str, Any] = {"identity": identity}
-    key_account = place.key_arn.split(":")[4] if place.key_arn else None
+    key_account = target.key_arn.split(":")[4] if target.key_arn else None
     principal = {"Principal": {"AWS": who.text}}
     if account is not None and who.account != account:
         ours = [each for each in needs if each.scope in ("bucket", "prefixes")]
         documents["bucket"] = {
             "Version": VERSION,
-            "Statement": list(_statements(_without_doubles(ours), place, principal)),
+            "Statement": list(_statements(_without_doubles(ours), target, principal)),
         }
     if key_account is not None and who.account != key_account:
         on_key = [each for each in needs if each.scope == "key"]
-        statements = [{**each, "Resource": "*"} for each in _statements(_without_doubles(on_key), place, principal)]
+        statements = [{**each, "Resource": "*"} for each in _statements(_without_doubles(on_key), target, principal)]
         documents["key"] = {"Statement": statements}
     return documents
 
 
 def _without_doubles(needs: Sequence[_Need]) -> Iterator[_Need]:
-    """Leave out an action that an earlier need on the same place has."""
+    """Leave out an action that an earlier need on the same resource has."""
     seen: set[tuple[str, str]] = set()
     for each in sorted(needs, key=lambda need: -len(need.actions)):
         actions = tuple(action for action in each.actions if (each.scope, action) not in seen)
@@ -120,9 +120,9 @@ def _without_doubles(needs: Sequence[_Need]) -> Iterator[_Need]:
             yield _Need(each.sid, each.abilities, actions, each.scope)
 
 
-def _statements(needs: Iterator[_Need], place: Place, principal: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _statements(needs: Iterator[_Need], target: Target, principal: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for each in needs:
-        resources = _resources(each.scope, place)
+        resources = _resources(each.scope, target)
         yield {
             "Sid": f"NimbleHarvester{each.sid}",
             "Effect": "Allow",
@@ -132,13 +132,13 @@ def _statements(needs: Iterator[_Need], place: Place, principal: Mapping[str, An
         }
 
 
-def _resources(scope: str, place: Place) -> list[str]:
+def _resources(scope: str, target: Target) -> list[str]:
     if scope == "bucket":
-        return [place.bucket_arn]
+        return [target.bucket_arn]
     if scope == "prefixes":
-        return [place.objects_arn(name) for name in place.prefixes]
+        return [target.objects_arn(name) for name in target.prefixes]
     # Account settings have no resource of their own.
-    return [place.key_arn or _ANY_KEY] if scope == "key" else ["*"]
+    return [target.key_arn or _ANY_KEY] if scope == "key" else ["*"]
 
 
 def _bindings(can: Sequence[str], member: str) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
-from policies.contracts import Place
+from policies.contracts import Target
 from policies.language import PolicyDocument, compact_json, dump_json
 from policies.policy_errors import ContractError
 
@@ -18,7 +18,7 @@ gcloud."""
 
 def render(
     form: Form,
-    place: Place,
+    target: Target,
     policy: PolicyDocument | None,
     key_policy: PolicyDocument | None = None,
     *,
@@ -30,11 +30,11 @@ def render(
     other statement. Raises ContractError where a form cannot express the document.
     """
     if form == "terraform":
-        return _terraform(place, policy, key_policy, whole=whole)
-    return {"json": _json, "cloudformation": _cloudformation, "cli": _shell}[form](place, policy, key_policy)
+        return _terraform(target, policy, key_policy, whole=whole)
+    return {"json": _json, "cloudformation": _cloudformation, "cli": _shell}[form](target, policy, key_policy)
 
 
-def _json(_place: Place, policy: PolicyDocument | None, key_policy: PolicyDocument | None) -> str:
+def _json(_target: Target, policy: PolicyDocument | None, key_policy: PolicyDocument | None) -> str:
     if policy is None or key_policy is None:
         return dump_json((policy or key_policy or _nothing()).value)
     name = "KeyPolicyStatement" if key_policy.fragment else "KeyPolicy"
@@ -48,17 +48,17 @@ def _nothing() -> PolicyDocument:
 # Terraform
 
 
-def _terraform(place: Place, policy: PolicyDocument | None, key_policy: PolicyDocument | None, *, whole: bool) -> str:
+def _terraform(target: Target, policy: PolicyDocument | None, key_policy: PolicyDocument | None, *, whole: bool) -> str:
     blocks: list[str] = []
     if policy is not None and policy.kind == "gcs":
-        blocks += [_iam_member(place, binding.value, at) for at, binding in enumerate(policy.bindings)]
+        blocks += [_iam_member(target, binding.value, at) for at, binding in enumerate(policy.bindings)]
     elif policy is not None:
         blocks.append(_policy_document("nimble_bucket", policy))
         if whole:
             blocks.append(
                 'resource "aws_s3_bucket_policy" "nimble" {\n'
                 "  # The bucket's whole policy: every statement that is not in the document is removed.\n"
-                f"  bucket = {_hcl(place.bucket)}\n"
+                f"  bucket = {_hcl(target.bucket)}\n"
                 "  policy = data.aws_iam_policy_document.nimble_bucket.json\n"
                 "}\n"
             )
@@ -86,11 +86,11 @@ def _policy_document(name: str, policy: PolicyDocument) -> str:
     return "\n".join([*lines, "}", ""])
 
 
-def _iam_member(place: Place, binding: Mapping[str, Any], at: int) -> str:
+def _iam_member(target: Target, binding: Mapping[str, Any], at: int) -> str:
     (member,) = binding["members"]
     lines = [
         f'resource "google_storage_bucket_iam_member" "nimble{at or ""}" {{',
-        f"  bucket = {_hcl(place.bucket)}",
+        f"  bucket = {_hcl(target.bucket)}",
     ]
     lines += [f"  role   = {_hcl(binding['role'])}", f"  member = {_hcl(member)}"]
     if condition := binding.get("condition"):
@@ -117,12 +117,12 @@ def _hcl_list(texts: Sequence[str]) -> str:
 # CloudFormation
 
 
-def _cloudformation(place: Place, policy: PolicyDocument | None, key_policy: PolicyDocument | None) -> str:
-    if place.cloud == "gs":
+def _cloudformation(target: Target, policy: PolicyDocument | None, key_policy: PolicyDocument | None) -> str:
+    if target.cloud == "gs":
         raise ContractError("CloudFormation knows no Google Cloud Storage", next_step="use --as terraform or --as cli")
     template: dict[str, Any] = {
         "AWSTemplateFormatVersion": "2010-09-09",
-        "Description": f"Access of Nimble to the bucket {place.bucket}",
+        "Description": f"Access of Nimble to the bucket {target.bucket}",
     }
     if key_policy is not None:
         # A template that does not own a key cannot change it; Metadata is carried along as it is.
@@ -132,7 +132,7 @@ def _cloudformation(place: Place, policy: PolicyDocument | None, key_policy: Pol
     if policy is not None:
         resources["NimbleBucketPolicy"] = {
             "Type": "AWS::S3::BucketPolicy",
-            "Properties": {"Bucket": place.bucket, "PolicyDocument": policy.value},
+            "Properties": {"Bucket": target.bucket, "PolicyDocument": policy.value},
         }
     if not resources:
         raise ContractError(
@@ -146,20 +146,20 @@ def _cloudformation(place: Place, policy: PolicyDocument | None, key_policy: Pol
 # Shell
 
 
-def _shell(place: Place, policy: PolicyDocument | None, key_policy: PolicyDocument | None) -> str:
+def _shell(target: Target, policy: PolicyDocument | None, key_policy: PolicyDocument | None) -> str:
     lines = ["#!/bin/sh", "set -eu"]
     if policy is not None and policy.kind == "gcs":
         for binding in policy.bindings:
-            lines += _add_binding(place, binding.value)
+            lines += _add_binding(target, binding.value)
     elif policy is not None:
-        lines += _put_bucket_policy(place, policy)
+        lines += _put_bucket_policy(target, policy)
     if key_policy is not None:
-        lines += _key_lines(place, key_policy)
+        lines += _key_lines(target, key_policy)
     return "\n".join([*lines, ""])
 
 
-def _put_bucket_policy(place: Place, policy: PolicyDocument) -> Iterator[str]:
-    bucket = shlex.quote(place.bucket)
+def _put_bucket_policy(target: Target, policy: PolicyDocument) -> Iterator[str]:
+    bucket = shlex.quote(target.bucket)
     yield "# put-bucket-policy sets the whole policy: one that is there must be merged with, not replaced."
     yield f"if found=$(aws s3api get-bucket-policy --bucket {bucket} --query Policy --output text 2>&1); then"
     yield "  echo 'the bucket has a policy: save it, then run nimble-harvester policy merge FILE' >&2"
@@ -172,8 +172,8 @@ def _put_bucket_policy(place: Place, policy: PolicyDocument) -> Iterator[str]:
     yield f"aws s3api put-bucket-policy --bucket {bucket} --policy {shlex.quote(compact_json(policy.value))}"
 
 
-def _key_lines(place: Place, key_policy: PolicyDocument) -> Iterator[str]:
-    key = shlex.quote(place.key_arn or "KEY_ARN")
+def _key_lines(target: Target, key_policy: PolicyDocument) -> Iterator[str]:
+    key = shlex.quote(target.key_arn or "KEY_ARN")
     if key_policy.fragment:
         yield "# The key keeps its policy; this statement is to be added to it:"
         yield f"#   aws kms get-key-policy --key-id {key} --query Policy --output text >key-policy.json"
@@ -185,8 +185,8 @@ def _key_lines(place: Place, key_policy: PolicyDocument) -> Iterator[str]:
         yield f"aws kms put-key-policy --key-id {key} --policy {shlex.quote(compact_json(key_policy.value))}"
 
 
-def _add_binding(place: Place, binding: Mapping[str, Any]) -> Iterator[str]:
-    command = f"gcloud storage buckets add-iam-policy-binding {shlex.quote(f'gs://{place.bucket}')}"
+def _add_binding(target: Target, binding: Mapping[str, Any]) -> Iterator[str]:
+    command = f"gcloud storage buckets add-iam-policy-binding {shlex.quote(f'gs://{target.bucket}')}"
     for member in binding["members"]:
         line = f"{command} --member={shlex.quote(member)} --role={shlex.quote(binding['role'])}"
         condition = binding.get("condition")
@@ -202,7 +202,7 @@ def _add_binding(place: Place, binding: Mapping[str, Any]) -> Iterator[str]:
 # Events
 
 
-def events_script(place: Place, queue: str, documents: Mapping[str, Any], *, merged: bool) -> str:
+def events_script(target: Target, queue: str, documents: Mapping[str, Any], *, merged: bool) -> str:
     """Return a shell script that puts the documents of ``notifications.events_documents`` on S3 and SQS.
 
     It replaces nothing: it stops where the queue has a policy of its own, and, unless ``merged`` says that they are in
@@ -210,7 +210,7 @@ def events_script(place: Place, queue: str, documents: Mapping[str, Any], *, mer
     """
     *_, region, account, name = queue.split(":")
     sqs = f"aws sqs --region {shlex.quote(region)}"
-    bucket = shlex.quote(place.bucket)
+    bucket = shlex.quote(target.bucket)
     # An attribute is text, also where it holds JSON.
     attributes = json.dumps({"Policy": compact_json(documents["QueuePolicy"])})
     (statement,) = documents["QueuePolicy"]["Statement"]
@@ -225,7 +225,7 @@ def events_script(place: Place, queue: str, documents: Mapping[str, Any], *, mer
         f"found=$({policy} --query Attributes.Policy --output text)",
         'case "$found" in',
         f'  None) {sqs} set-queue-attributes --queue-url "$queue" --attributes {shlex.quote(attributes)} ;;',
-        f"""  *'"{statement["Sid"]}"'*'"{place.bucket_arn}"'*) ;;""",
+        f"""  *'"{statement["Sid"]}"'*'"{target.bucket_arn}"'*) ;;""",
         "  *)",
         "    echo 'the queue has a policy of its own: add the statement of QueuePolicy to it' >&2",
         "    exit 1",

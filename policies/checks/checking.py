@@ -11,7 +11,7 @@ from policies.checks.overgrants import excess
 from policies.checks.proof import Proof, State, Verdict, prove, prove_alone, resource_arn, worst
 from policies.checks.request_scenarios import HEAD_BUCKET, LIST_OBJECTS, worlds
 from policies.checks.store_limits import misplaced, path_of, refusals
-from policies.contracts import AccessContract, Chip, Place, facts
+from policies.contracts import AccessContract, Chip, Target, facts
 from policies.evaluation import OLD_AFTER_DAYS, Prepared, action_table, evaluate, prepare
 from policies.language import PolicyDocument
 
@@ -49,7 +49,7 @@ class Report:
 
 def check(
     contract: AccessContract,
-    place: Place,
+    target: Target,
     policy: PolicyDocument,
     key_policy: PolicyDocument | None = None,
     *,
@@ -62,14 +62,14 @@ def check(
     the size in bytes of the policy's text, ``today`` is compared with the date of the table of actions.
     """
     key_alone = policy.kind == "kms"
-    proof = prove_alone(contract, place, policy) if key_alone else prove(contract, place, policy, key_policy)
+    proof = prove_alone(contract, target, policy) if key_alone else prove(contract, target, policy, key_policy)
     found = [*refusals(policy, raw_size), *(refusals(key_policy) if key_policy else ())]
-    found += misplaced(policy, place)
+    found += misplaced(policy, target)
     found += _verdict_findings(proof, policy, key_policy)
     found += excess(proof, policy, key=key_alone)
     found += excess(proof, key_policy, key=True) if key_policy else ()
     found += _notes(proof, policy, key_policy, today)
-    chips = () if key_alone or contract.cloud == "gs" else tuple(forecast(contract, place, policy, key_policy))
+    chips = () if key_alone or contract.cloud == "gs" else tuple(forecast(contract, target, policy, key_policy))
     found.sort(key=lambda each: -SEVERITIES.index(each.severity))
     return Report(proof, chips, tuple(dict.fromkeys(found)))
 
@@ -121,8 +121,8 @@ def _notes(
     inferred = [each.requirement.id for each in (*proof.verdicts, *proof.key_verdicts) if each.requirement.inferred]
     if inferred:
         yield finding("inferred", f"not documented by Nimble: {', '.join(inferred)}")
-    if proof.place.key_arn and key_policy is None and policy.kind != "kms":
-        yield finding("key-not-checked", f"the policy of {proof.place.key_arn} was not given")
+    if proof.target.key_arn and key_policy is None and policy.kind != "kms":
+        yield finding("key-not-checked", f"the policy of {proof.target.key_arn} was not given")
     if proof.contract.cloud == "s3" and proof.contract.mode != facts().test_connection.mode and policy.kind == "s3":
         yield finding("no-test-connection", "the chips shown are what it would answer all the same")
     table = action_table()
@@ -133,7 +133,7 @@ def _notes(
 
 def forecast(
     contract: AccessContract,
-    place: Place,
+    target: Target,
     policy: PolicyDocument | None,
     key_policy: PolicyDocument | None = None,
 ) -> Iterator[ChipForecast]:
@@ -143,10 +143,10 @@ def forecast(
     prepared = Prepared(()) if policy is None else prepare(policy)
     key = prepare(key_policy) if key_policy else None
     for access, steps in connection.steps.items():
-        scope = next((name for name in _SCOPES[access] if name in place.prefixes), None)
+        scope = next((name for name in _SCOPES[access] if name in target.prefixes), None)
         if scope is None:
             continue
-        states = [_step(contract, place, prepared, key, step, scope) for step in steps]
+        states = [_step(contract, target, prepared, key, step, scope) for step in steps]
         state = worst(states)
         chip = {"holds": connection.chips["ok"], "fails": connection.chips["access_denied"], "depends": None}[state]
         failing = next((step for step, each in zip(steps, states, strict=True) if each == state), "")
@@ -160,23 +160,23 @@ _SCOPES: dict[str, Sequence[str]] = {"read": ("input", "prefix"), "write": ("out
 
 
 def _step(
-    contract: AccessContract, place: Place, policy: Prepared, key: Prepared | None, step: str, scope: str
+    contract: AccessContract, target: Target, policy: Prepared, key: Prepared | None, step: str, scope: str
 ) -> State:
     if step != _PUT_OBJECT:
-        return _asked(contract, place, policy, "s3:ListBucket", place.bucket_arn, step)
-    probe = f"{place.bucket_arn}/{place.prefixes[scope]}{facts().test_connection.probe_name}"
-    states = [_asked(contract, place, policy, "s3:PutObject", probe, step)]
+        return _asked(contract, target, policy, "s3:ListBucket", target.bucket_arn, step)
+    probe = f"{target.bucket_arn}/{target.prefixes[scope]}{facts().test_connection.probe_name}"
+    states = [_asked(contract, target, policy, "s3:PutObject", probe, step)]
     if key is not None:
-        arn = str(resource_arn(place, "key", key))
-        states.append(_asked(contract, place, key, "kms:GenerateDataKey", arn, step))
+        arn = str(resource_arn(target, "key", key))
+        states.append(_asked(contract, target, key, "kms:GenerateDataKey", arn, step))
     return worst(states)
 
 
-def _asked(contract: AccessContract, place: Place, policy: Prepared, action: str, resource: str, step: str) -> State:
+def _asked(contract: AccessContract, target: Target, policy: Prepared, action: str, resource: str, step: str) -> State:
     operation = step if step in (HEAD_BUCKET, LIST_OBJECTS) else ""
     effects = {
         evaluate(policy, world.request(contract.principal, action, resource)).effect
-        for world in worlds(contract, place, action, operation)
+        for world in worlds(contract, target, action, operation)
     }
     if effects == {"allowed"}:
         return "holds"

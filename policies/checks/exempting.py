@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from policies.checks.proof import Proof, prove_alone
-from policies.contracts import AccessContract, Place
+from policies.contracts import AccessContract, Target
 from policies.language import PolicyDocument, Statement, document
 
 _OPERATOR = "ArnNotEquals"
@@ -25,7 +25,7 @@ class Exemption:
     """One Deny, and how it would exempt Nimble."""
 
     index: int
-    """The statement's place, from 0."""
+    """The statement's target, from 0."""
     where: str
     """The statement, as a person finds it."""
     before: Mapping[str, Any]
@@ -38,19 +38,19 @@ class Exemption:
     """What the contract finds in that document."""
 
 
-def exemptions(policy: PolicyDocument, contract: AccessContract, place: Place) -> Iterator[Exemption]:
+def exemptions(policy: PolicyDocument, contract: AccessContract, target: Target) -> Iterator[Exemption]:
     """Yield an exemption for each Deny that takes away what the contract needs, or may do so."""
     current = policy
     exempted: set[int] = set()
     while True:
-        blocking = _blocking(prove_alone(contract, place, current), current, exempted)
+        blocking = _blocking(prove_alone(contract, target, current), current, exempted)
         if blocking is None:
             return
         exempted.add(blocking.index)
         after = exempt(blocking, contract.principal)
         value = _with_statement(current, blocking.index, after)
         current = document(value, kind=policy.kind, source=policy.source)
-        proof = prove_alone(contract, place, current)
+        proof = prove_alone(contract, target, current)
         yield Exemption(blocking.index, blocking.label, blocking.value, after, value, proof)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from policies.contracts import Place
+from policies.contracts import Target
 from policies.language import Binding, Pattern, Wildcard, left_over, literal
 
 PUBLIC_MEMBERS = ("allUsers", "allAuthenticatedUsers")
@@ -68,11 +68,11 @@ def is_stale(member: str) -> bool:
     return member.startswith("deleted:")
 
 
-def prove_bindings(member: str, place: Place, bindings: Sequence[Binding], permission: str) -> Grant:
-    """Prove a permission, such as ``storage.objects.create``, for every object under the place's prefix."""
+def prove_bindings(member: str, target: Target, bindings: Sequence[Binding], permission: str) -> Grant:
+    """Prove a permission, such as ``storage.objects.create``, for every object under the target's prefix."""
     wanted = permission.rsplit(".", 1)[-1]
-    (prefix,) = place.prefixes.values()
-    objects = Pattern((_OBJECTS.format(bucket=place.bucket) + prefix, Wildcard.ONE, Wildcard.RUN))
+    (prefix,) = target.prefixes.values()
+    objects = Pattern((_OBJECTS.format(bucket=target.bucket) + prefix, Wildcard.ONE, Wildcard.RUN))
     granted: list[tuple[Binding, list[Pattern]]] = []
     open_bindings: list[tuple[Binding, str]] = []
     for binding in bindings:
@@ -89,17 +89,17 @@ def prove_bindings(member: str, place: Place, bindings: Sequence[Binding], permi
             granted.append((binding, covered))
     gap = left_over(objects, [each for _, covered in granted for each in covered])
     if gap is None:
-        return Grant("holds", _location(objects, place), tuple(binding for binding, _ in granted), (), ())
+        return Grant("holds", _location(objects, target), tuple(binding for binding, _ in granted), (), ())
     if open_bindings:
         doubts = tuple(f"{binding.label} grants it if {doubt}" for binding, doubt in open_bindings)
         depends_on = tuple(f"whether {doubt}" for _, doubt in open_bindings)
-        return Grant("depends", _at(gap, place), tuple(binding for binding, _ in open_bindings), depends_on, doubts)
+        return Grant("depends", _at(gap, target), tuple(binding for binding, _ in open_bindings), depends_on, doubts)
     narrow = tuple(
         f"{binding.label} grants it only where {binding.condition['expression']}"
         for binding, _ in granted
         if binding.condition
     )
-    return Grant("fails", _at(gap, place), tuple(binding for binding, _ in granted), (), narrow)
+    return Grant("fails", _at(gap, target), tuple(binding for binding, _ in granted), (), narrow)
 
 
 def _applies(binding: Binding, member: str, wanted: str) -> tuple[bool, str]:
@@ -131,9 +131,9 @@ def _covered(binding: Binding) -> list[Pattern] | None:
     return covered
 
 
-def _location(objects: Pattern, place: Place) -> str:
-    return _at(str(objects).removesuffix("?*") + "x", place)
+def _location(objects: Pattern, target: Target) -> str:
+    return _at(str(objects).removesuffix("?*") + "x", target)
 
 
-def _at(name: str, place: Place) -> str:
-    return f"gs://{place.bucket}/{name.removeprefix(_OBJECTS.format(bucket=place.bucket))}"
+def _at(name: str, target: Target) -> str:
+    return f"gs://{target.bucket}/{name.removeprefix(_OBJECTS.format(bucket=target.bucket))}"

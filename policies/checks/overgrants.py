@@ -9,7 +9,7 @@ from policies.checks.findings import Finding, finding
 from policies.checks.gcs_bindings import PUBLIC_MEMBERS, role_permissions
 from policies.checks.proof import Proof
 from policies.checks.store_limits import path_of
-from policies.contracts import AccessContract, Place, contracts, facts
+from policies.contracts import AccessContract, Target, contracts, facts
 from policies.evaluation import Action, known_actions, resource_pattern
 from policies.language import (
     NO_VALUES,
@@ -126,7 +126,7 @@ def _too_much(proof: Proof, statement: Statement, path: str, *, key: bool) -> It
         shown = ", ".join(others[:5]) + (f" and {len(others) - 5} more" if len(others) > 5 else "")
         yield finding("beyond-contract", f"allows {shown}", where=where, path=f"{path}.Action")
     if not key and any("object" in each.resources for each in granted):
-        yield from _beyond_prefix(proof.place, statement, path)
+        yield from _beyond_prefix(proof.target, statement, path)
 
 
 def _granted(statement: Statement, service: str) -> Sequence[Action]:
@@ -136,16 +136,16 @@ def _granted(statement: Statement, service: str) -> Sequence[Action]:
     return [each for each in known_actions(f"{service}:*") if each.name not in named]
 
 
-def _beyond_prefix(place: Place, statement: Statement, path: str) -> Iterator[Finding]:
-    objects = Pattern((f"{place.bucket_arn}/", Wildcard.RUN))
-    inside = [Pattern((f"{place.bucket_arn}/{prefix}", Wildcard.RUN)) for prefix in place.prefixes.values()]
+def _beyond_prefix(target: Target, statement: Statement, path: str) -> Iterator[Finding]:
+    objects = Pattern((f"{target.bucket_arn}/", Wildcard.RUN))
+    inside = [Pattern((f"{target.bucket_arn}/{prefix}", Wildcard.RUN)) for prefix in target.prefixes.values()]
     named = [_pattern(each, statement) for each in statement.resources]
     element = f"{path}.{'NotResource' if statement.not_resource else 'Resource'}"
     try:
         for region in regions([*named, *inside], (objects,)):
             granted = any(at < len(named) for at in region.matched) is not statement.not_resource
             if granted and not any(at >= len(named) for at in region.matched):
-                key = region.example.removeprefix(f"{place.bucket_arn}/")
+                key = region.example.removeprefix(f"{target.bucket_arn}/")
                 message = f"keys outside the prefix are covered, such as {key!r}"
                 yield finding("beyond-prefix", message, where=statement.label, path=element)
                 break
@@ -206,16 +206,16 @@ def _partitions(policy: PolicyDocument) -> Iterator[Finding]:
 
 
 def _misspelt_prefixes(proof: Proof, policy: PolicyDocument) -> Iterator[Finding]:
-    place = proof.place
-    failing = {each.requirement.scope for each in proof.verdicts if each.state == "fails"} & place.prefixes.keys()
-    wanted: Mapping[str, str] = {name: prefix for name, prefix in place.prefixes.items() if name in failing and prefix}
-    start = f"{place.bucket_arn}/"
+    target = proof.target
+    failing = {each.requirement.scope for each in proof.verdicts if each.state == "fails"} & target.prefixes.keys()
+    wanted: Mapping[str, str] = {name: prefix for name, prefix in target.prefixes.items() if name in failing and prefix}
+    start = f"{target.bucket_arn}/"
     for statement in policy.statements:
         if statement.effect != "Allow" or not _admits(proof.contract, statement):
             continue
         for resource in statement.resources:
             given = resource.removeprefix(start).removesuffix("*")
-            if not resource.startswith(start) or not given or given in place.prefixes.values():
+            if not resource.startswith(start) or not given or given in target.prefixes.values():
                 continue
             for prefix in wanted.values():
                 if _alike(given, prefix):

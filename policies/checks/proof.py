@@ -15,7 +15,7 @@ from typing import Literal
 
 from policies.checks.gcs_bindings import prove_bindings
 from policies.checks.request_scenarios import World, keys_under, worlds
-from policies.contracts import AccessContract, Place, Requirement
+from policies.contracts import AccessContract, Requirement, Target
 from policies.evaluation import (
     Decision,
     Effect,
@@ -69,7 +69,7 @@ class Verdict:
     operation: str
     """The API operation, where the contract tells several apart."""
     resource: str
-    """The place the verdict is about, as an ARN or a pattern of one."""
+    """The resource the verdict is about, as an ARN or a pattern of one."""
     example: str
     """The ARN of a bucket, object or key for which it comes out so; for ``fails`` the counter-example, on
     one way of Nimble's requests if ``reason`` says that it turns on the way."""
@@ -89,8 +89,8 @@ class Proof:
 
     contract: AccessContract
     """The contract."""
-    place: Place
-    """The place."""
+    target: Target
+    """The target."""
     verdicts: tuple[Verdict, ...]
     """One verdict per requirement of the bucket's policy."""
     key_verdicts: tuple[Verdict, ...]
@@ -111,33 +111,33 @@ class Proof:
 
 def prove(
     contract: AccessContract,
-    place: Place,
+    target: Target,
     policy: PolicyDocument | None,
     key_policy: PolicyDocument | None = None,
 ) -> Proof:
     """Prove each requirement of a contract from the bucket's policy, and from its key's when given.
 
-    No policy at all grants nothing. Only requirements of the place's prefixes count.
+    No policy at all grants nothing. Only requirements of the target's prefixes count.
     """
     if contract.cloud == "gs":
-        requirements = tuple(_needed(contract.requirements, place))
-        verdicts = tuple(_from_bindings(contract, place, policy, each) for each in requirements)
-        return Proof(contract, place, verdicts, (), NOT_PROVEN["gs"])
+        requirements = tuple(_needed(contract.requirements, target))
+        verdicts = tuple(_from_bindings(contract, target, policy, each) for each in requirements)
+        return Proof(contract, target, verdicts, (), NOT_PROVEN["gs"])
     prepared = Prepared(()) if policy is None else prepare(policy)
-    verdicts = tuple(_prove(contract, place, prepared, each) for each in _needed(contract.requirements, place))
+    verdicts = tuple(_prove(contract, target, prepared, each) for each in _needed(contract.requirements, target))
     key_verdicts: tuple[Verdict, ...] = ()
     if key_policy is not None:
         key = prepare(key_policy)
-        key_verdicts = tuple(_prove(contract, place, key, each) for each in contract.key_requirements)
-    return Proof(contract, place, verdicts, key_verdicts, NOT_PROVEN["s3"])
+        key_verdicts = tuple(_prove(contract, target, key, each) for each in contract.key_requirements)
+    return Proof(contract, target, verdicts, key_verdicts, NOT_PROVEN["s3"])
 
 
-def prove_alone(contract: AccessContract, place: Place, policy: PolicyDocument) -> Proof:
+def prove_alone(contract: AccessContract, target: Target, policy: PolicyDocument) -> Proof:
     """Prove what one document is about: a key's policy the requirements on the key, any other those on
     the bucket."""
     if policy.kind != "kms":
-        return prove(contract, place, policy)
-    return replace(prove(contract, place, None, policy), verdicts=())
+        return prove(contract, target, policy)
+    return replace(prove(contract, target, None, policy), verdicts=())
 
 
 def worst(states: Iterable[State]) -> State:
@@ -145,16 +145,16 @@ def worst(states: Iterable[State]) -> State:
     return max(states, key=_FROM_GOOD_TO_BAD.index, default="holds")
 
 
-def _needed(requirements: Sequence[Requirement], place: Place) -> Iterator[Requirement]:
+def _needed(requirements: Sequence[Requirement], target: Target) -> Iterator[Requirement]:
     for each in requirements:
-        if each.scope in ("bucket", "key") or each.scope in place.prefixes:
+        if each.scope in ("bucket", "key") or each.scope in target.prefixes:
             yield each
 
 
-def _prove(contract: AccessContract, place: Place, policy: Prepared, requirement: Requirement) -> Verdict:
+def _prove(contract: AccessContract, target: Target, policy: Prepared, requirement: Requirement) -> Verdict:
     actions = [each.name for each in known_actions(requirement.action)] or [requirement.action]
     verdicts = (
-        _verdict(contract, place, policy, requirement, action, operation)
+        _verdict(contract, target, policy, requirement, action, operation)
         for action in actions
         for operation in requirement.operations or ("",)
     )
@@ -163,15 +163,15 @@ def _prove(contract: AccessContract, place: Place, policy: Prepared, requirement
 
 def _verdict(
     contract: AccessContract,
-    place: Place,
+    target: Target,
     policy: Prepared,
     requirement: Requirement,
     action: str,
     operation: str,
 ) -> Verdict:
     """Combine what holds in each world: exactly one of them is true, so they must agree, or it depends."""
-    resource = resource_arn(place, requirement.scope, policy)
-    ways = tuple(worlds(contract, place, action, operation))
+    resource = resource_arn(target, requirement.scope, policy)
+    ways = tuple(worlds(contract, target, action, operation))
     each_world = [_in_world(contract, policy, action, world, resource) for world in ways]
     states = {each.state for each in each_world}
     chosen = max(each_world, key=lambda each: ("holds", "fails", "depends").index(each.state))
@@ -318,13 +318,13 @@ def _with_open_resources(
     return _Finding("depends", finding.example, Decision("depends", tuple(statements), tuple(dict.fromkeys(names))))
 
 
-def resource_arn(place: Place, scope: str, policy: Prepared) -> Pattern:
+def resource_arn(target: Target, scope: str, policy: Prepared) -> Pattern:
     """Return the ARNs of a scope: the bucket's, the key's, or of every key under a prefix."""
     if scope == "bucket":
-        return Pattern((place.bucket_arn,))
+        return Pattern((target.bucket_arn,))
     if scope == "key":
-        return Pattern((place.key_arn or _named_key(policy),))
-    return keys_under(f"{place.bucket_arn}/{place.prefixes[scope]}")
+        return Pattern((target.key_arn or _named_key(policy),))
+    return keys_under(f"{target.bucket_arn}/{target.prefixes[scope]}")
 
 
 def _named_key(policy: Prepared) -> str:
@@ -350,9 +350,9 @@ def needs(policy: Prepared, decision: Decision) -> Iterator[str]:
 
 
 def _from_bindings(
-    contract: AccessContract, place: Place, policy: PolicyDocument | None, requirement: Requirement
+    contract: AccessContract, target: Target, policy: PolicyDocument | None, requirement: Requirement
 ) -> Verdict:
-    found = prove_bindings(contract.principal, place, policy.bindings if policy else (), requirement.action)
+    found = prove_bindings(contract.principal, target, policy.bindings if policy else (), requirement.action)
     effect: Effect = {"holds": "allowed", "depends": "depends", "fails": "implicitly_denied"}[found.state]  # type: ignore[assignment]
     return Verdict(
         requirement,
@@ -360,7 +360,7 @@ def _from_bindings(
         effect,
         requirement.action,
         "",
-        f"{place.url(requirement.scope)}*",
+        f"{target.url(requirement.scope)}*",
         found.example,
         tuple(StatementReference(each.index, each.role) for each in found.bindings),
         found.depends_on,

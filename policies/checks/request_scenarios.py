@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from policies.contracts import AccessContract, Network, Place, facts
+from policies.contracts import AccessContract, Network, Target, facts
 from policies.evaluation import EVERYTHING, Constraint, Request, never_carried
 from policies.language import Pattern, Wildcard, literal, pattern
 
@@ -39,28 +39,28 @@ class World:
         return Request(principal, action, resource, self.context, (EVERYTHING,), self.absent, self.constraints)
 
 
-def worlds(contract: AccessContract, place: Place, action: str, operation: str = "") -> Iterator[World]:
+def worlds(contract: AccessContract, target: Target, action: str, operation: str = "") -> Iterator[World]:
     """Yield the ways a request for ``action`` may look; exactly one is true, nobody says which."""
     for network in facts().profile.networks:
         if action.lower().startswith("kms:"):
-            yield _key_world(contract, place, action, network)
+            yield _key_world(contract, target, action, network)
         else:
-            yield _bucket_world(contract, place, action, operation, network)
+            yield _bucket_world(contract, target, action, operation, network)
 
 
-def _bucket_world(contract: AccessContract, place: Place, action: str, operation: str, network: Network) -> World:
+def _bucket_world(contract: AccessContract, target: Target, action: str, operation: str, network: Network) -> World:
     profile = facts().profile
     context = _caller_context(contract)
     constraints = _constraints(contract, network)
     for key in ("s3:ResourceAccount", "aws:ResourceAccount"):
-        _known_or_present(key, place.account, context, constraints)
-    _known_or_present("aws:RequestedRegion", place.region, context, constraints)
+        _known_or_present(key, target.account, context, constraints)
+    _known_or_present("aws:RequestedRegion", target.region, context, constraints)
     absent = {*profile.absent, *network.absent, *never_carried(action)}
     if operation == HEAD_BUCKET:
         absent.update(_LISTING_KEYS)
     elif operation == LIST_OBJECTS:
         # How Nimble cuts the prefix is not documented: with the slash and without it are both possible.
-        prefix = place.prefixes.get("input", next(iter(place.prefixes.values()), ""))
+        prefix = target.prefixes.get("input", next(iter(target.prefixes.values()), ""))
         if prefix:
             spellings = (literal(prefix), literal(prefix.removesuffix("/")))
             constraints["s3:prefix"] = Constraint(present=True, within=spellings)
@@ -76,14 +76,14 @@ def _world(
     return World(network.name, context, missing, constraints)
 
 
-def _key_world(contract: AccessContract, place: Place, action: str, network: Network) -> World:
+def _key_world(contract: AccessContract, target: Target, action: str, network: Network) -> World:
     """Return the request S3 makes to KMS in Nimble's name."""
     context = {**_caller_context(contract), "kms:CallerAccount": contract.account}
     # The request is S3's, so what is known of Nimble's own request to S3 does not hold for it.
     del context["aws:ViaAWSService"]
     constraints = _constraints(contract, network)
-    _known_or_present("kms:ViaService", _service(place), context, constraints)
-    if not place.region:
+    _known_or_present("kms:ViaService", _service(target), context, constraints)
+    if not target.region:
         constraints["kms:ViaService"] = Constraint(present=True, within=(pattern("s3.*.amazonaws.com"),))
     absent = {key for key in facts().profile.absent if not key.lower().startswith("aws:calledvia")}
     absent |= never_carried(action)
@@ -91,9 +91,9 @@ def _key_world(contract: AccessContract, place: Place, action: str, network: Net
         # Requests that neither encrypt nor decrypt, such as DescribeKey, have no encryption context.
         absent.add(_CONTEXT_KEY)
     else:
-        objects = tuple(keys_under(f"{place.bucket_arn}/{prefix}") for prefix in place.prefixes.values())
+        objects = tuple(keys_under(f"{target.bucket_arn}/{prefix}") for prefix in target.prefixes.values())
         # The encryption context names the object, or with a Bucket Key the bucket.
-        constraints[_CONTEXT_KEY] = Constraint(present=True, within=(literal(place.bucket_arn), *objects))
+        constraints[_CONTEXT_KEY] = Constraint(present=True, within=(literal(target.bucket_arn), *objects))
         context[_CONTEXT_KEYS] = "aws:s3:arn"
     return _world(network, context, absent, constraints)
 
@@ -103,8 +103,8 @@ def keys_under(text: str) -> Pattern:
     return Pattern((text, Wildcard.ONE, Wildcard.RUN))
 
 
-def _service(place: Place) -> str:
-    return f"s3.{place.region}.amazonaws.com" if place.region else ""
+def _service(target: Target) -> str:
+    return f"s3.{target.region}.amazonaws.com" if target.region else ""
 
 
 def _caller_context(contract: AccessContract) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from policies.checks.findings import Finding, finding
 from policies.checks.gcs_bindings import PUBLIC_MEMBERS, is_stale
-from policies.contracts import Place, facts
+from policies.contracts import Target, facts
 from policies.evaluation import action_table, known_actions, resource_pattern
 from policies.language import (
     ARN_COLONS,
@@ -75,23 +75,23 @@ def path_of(document: PolicyDocument, statement: Statement) -> str:
     return f"$.Statement[{statement.index}]" if isinstance(document.value["Statement"], list) else "$.Statement"
 
 
-def misplaced(document: PolicyDocument, place: Place) -> Iterator[Finding]:
+def misplaced(document: PolicyDocument, target: Target) -> Iterator[Finding]:
     """Yield the resources of a bucket's policy that are of another bucket, which S3 refuses."""
     if document.kind != "s3":
         return
     for statement in document.statements:
         for resource in statement.resources if not statement.not_resource else ():
-            if resource.startswith(_BUCKET_ARN) and not _may_be_in(place, statement, resource):
-                message = f"{resource} is not in the bucket {place.bucket}"
+            if resource.startswith(_BUCKET_ARN) and not _may_be_in(target, statement, resource):
+                message = f"{resource} is not in the bucket {target.bucket}"
                 path = f"{path_of(document, statement)}.Resource"
                 yield finding("wrong-bucket", message, where=statement.label, path=path)
 
 
-def _may_be_in(place: Place, statement: Statement, resource: str) -> bool:
+def _may_be_in(target: Target, statement: Statement, resource: str) -> bool:
     # Whatever a variable stands for, it may be in this bucket.
     parts = template(resource, variables=statement.variables, wildcards=True).parts
     given = resource_pattern(tuple(Wildcard.RUN if isinstance(each, Variable) else each for each in parts))
-    own = (Pattern((place.bucket_arn,)), Pattern((f"{place.bucket_arn}/", Wildcard.RUN)))
+    own = (Pattern((target.bucket_arn,)), Pattern((f"{target.bucket_arn}/", Wildcard.RUN)))
     try:
         return any(intersects(given, each) for each in own)
     except StateLimitError:

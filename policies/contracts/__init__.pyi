@@ -9,5 +9,5 @@ from .nimble_facts import Chip as Chip
 from .nimble_facts import Network as Network
 from .nimble_facts import NimbleFacts as NimbleFacts
 from .nimble_facts import facts as facts
-from .targets import Place as Place
-from .targets import place as place
+from .targets import Target as Target
+from .targets import target as target

@@ -18,7 +18,7 @@ Cloud = Literal["s3", "gs"]
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """One action Nimble must be allowed, on one place."""
+    """One action Nimble must be allowed, on one target."""
 
     action: str
     """The action or permission; a trailing ``*`` stands for every known action it matches."""
@@ -44,7 +44,7 @@ class ContractStatement:
     sid: str
     """The statement's Sid; for GCS the role."""
     scopes: tuple[str, ...]
-    """The places, each ``bucket``, ``key`` or the name of a prefix."""
+    """The scopes, each ``bucket``, ``key`` or the name of a prefix."""
     actions: tuple[str, ...]
     """The actions, spelled as the source spells them."""
     operations: tuple[str, ...]
@@ -56,7 +56,7 @@ class ContractStatement:
 
     @property
     def requirements(self) -> tuple[Requirement, ...]:
-        """One requirement per action and place."""
+        """One requirement per action and target."""
         return tuple(
             Requirement(action, scope, self.operations, self.source, self.inferred)
             for scope in self.scopes

@@ -1,6 +1,6 @@
 """The facts about Nimble, read from ``nimble.json``.
 
-The data file is the only place where a fact about Nimble is written down; this is its typed view.
+The data file is the only file that states a fact about Nimble; this is its typed view.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ MAX_KEY = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Target:
     """A bucket, the prefixes in it, the key that encrypts it."""
 
     cloud: Cloud
@@ -57,7 +57,7 @@ class Place:
         return f"{_SCHEMES[self.cloud]}{self.bucket}/{self.prefixes[name]}"
 
 
-def place(
+def target(
     contract: AccessContract,
     bucket: str,
     *,
@@ -65,8 +65,8 @@ def place(
     key_arn: str | None = None,
     region: str = "",
     account: str = "",
-) -> Place:
-    """Return the place of ``contract`` in ``bucket``.
+) -> Target:
+    """Return the target of ``contract`` in ``bucket``.
 
     ``prefixes`` maps the contract's names (``prefix``, or ``input`` and ``output``) to prefixes. Without
     any, the documented ones hold; a job with only one of its two prefixes reads or writes elsewhere, so
@@ -88,7 +88,7 @@ def place(
     documented = {role.name: role.documented for role in contract.prefixes}
     # A bucket and the key that encrypts it are always in one region.
     region = key_arn.split(":")[3] if key_arn else region
-    return Place(contract.cloud, bucket, MappingProxyType(chosen or documented), key_arn, region, account)
+    return Target(contract.cloud, bucket, MappingProxyType(chosen or documented), key_arn, region, account)
 
 
 def normalise_prefix(text: str, cloud: Cloud, bucket: str) -> str:

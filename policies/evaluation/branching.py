@@ -103,7 +103,7 @@ class Box(NamedTuple):
     """A statement under the conditions that are still open."""
 
     statement: int
-    """The statement's place."""
+    """The statement's target."""
     allow: bool
     """Its effect."""
     terms: tuple[Term, ...]
@@ -118,7 +118,7 @@ class Outcome(NamedTuple):
     keys: frozenset[str]
     """The keys the verdict turns on, in lower case; empty when there is one verdict."""
     certain: frozenset[int]
-    """The places of the statements that match in any case."""
+    """The indices of the statements that match in any case."""
 
 
 Cache = dict[object, "tuple[tuple[Value, ...], tuple[int, ...]]"]

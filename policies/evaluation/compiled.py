@@ -65,7 +65,7 @@ class StatementReference:
     """A statement a decision rests on."""
 
     index: int
-    """Its place, from 0, counted through all documents."""
+    """Its target, from 0, counted through all documents."""
     sid: str | None
     """Its Sid, if it has one."""
 
@@ -126,7 +126,7 @@ class CompiledStatement:
     """A statement with its patterns ready."""
 
     def __init__(self, index: int, statement: Statement) -> None:
-        """Take the statement and its place among all."""
+        """Take the statement and its index among all."""
         self.reference = StatementReference(index, statement.sid)
         self.statement = statement
         self.allow = statement.effect == "Allow"

@@ -19,8 +19,8 @@ from policies.evaluation.compiled import (
 )
 from policies.language import NO_VALUES, Condition, Lookup, Pattern, Template, Token, Value, Variable, Wildcard, literal
 
-_PLACES = 64
-"""At how many places of a text an unknown variable may stand before it counts as opaque."""
+_MAX_PARTS = 64
+"""For how many parts of a text an unknown variable may stand before it counts as opaque."""
 _ELSEWHERE = "\x00"
 """A value that no text compared with a variable holds."""
 _REMEMBERED = 10_000
@@ -162,13 +162,13 @@ class OpenRequest:
         """Return the term over the one unknown variable of ``templates``: its values are parts of
         ``text``."""
         names = {part.key: part.name for each in templates for part in each.variables if self.is_unknown(part.key)}
-        places = sorted({place for each in templates for place in _places(each, text, self)})
-        if len(names) > 1 or len(places) > _PLACES:
+        possible = sorted({part for each in templates for part in _possible_parts(each, text, self)})
+        if len(names) > 1 or len(possible) > _MAX_PARTS:
             return _opaque(tuple(names.values()), (text, *templates))
         ((key, name),) = names.items()
         known = self.lookup
         truths: dict[Value, bool] = {}
-        for value in (*places, None, _ELSEWHERE):
+        for value in (*possible, None, _ELSEWHERE):
             truths[value] = test(_with(key, value, known))
         otherwise = truths[_ELSEWHERE]
         return Term(
@@ -176,7 +176,7 @@ class OpenRequest:
             (name,),
             lambda value: truths.get(value, otherwise),
             "string",
-            tuple(literal(place) for place in places),
+            tuple(literal(part) for part in possible),
             (),
             (),
             several=False,
@@ -225,7 +225,7 @@ def _opaque(names: tuple[str, ...], identity: object) -> Term:
     )
 
 
-def _places(of: Template, text: str, request: OpenRequest) -> Iterator[str]:
+def _possible_parts(of: Template, text: str, request: OpenRequest) -> Iterator[str]:
     """Yield every part of ``text`` for which the first unknown variable could stand."""
     unknown = [at for at, part in enumerate(of.parts) if isinstance(part, Variable) and request.is_unknown(part.key)]
     before = Template(of.parts[: unknown[0]], of.variables).resolve(request.lookup)

@@ -43,7 +43,7 @@ class Statement:
     """One statement of a bucket policy or key policy."""
 
     index: int
-    """Its place among the statements, from 0."""
+    """Its index among the statements, from 0."""
     sid: str | None
     """Its Sid, if it has one."""
     effect: Literal["Allow", "Deny"]
@@ -78,7 +78,7 @@ class Binding:
     """One binding of a GCS policy."""
 
     index: int
-    """Its place among the bindings, from 0."""
+    """Its index among the bindings, from 0."""
     role: str
     """The role granted."""
     members: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""JSON as the clouds read policies: strict, with the place of every problem, and written back unchanged
+"""JSON as the clouds read policies: strict, with line and column of every problem, and written back unchanged
 in meaning.
 
 Refused: duplicate keys, comments, trailing commas, a byte order mark, NaN and Infinity, single quotes,

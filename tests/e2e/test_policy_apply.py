@@ -31,7 +31,7 @@ from harvester.retry import RetryPolicy
 from harvester.sessions.connections import StoreSettings
 from policies import contract
 from policies.checks.proof import prove
-from policies.contracts.targets import place
+from policies.contracts.targets import target
 from policies.language.documents import parse
 from tests.e2e.program import COMMAND, environment, run, validate
 from tests.rigs.aws_answers import answer_as_new_bucket
@@ -107,7 +107,7 @@ def test_three_commands_from_nothing_to_a_green_chip(s3_bucket: str, fault_proxy
 def test_the_stored_policy_proves_complete(s3_bucket: str, s3: S3Client, mode: str) -> None:
     outcome = apply_policy(plan_policy(f"s3://{s3_bucket}", mode))
     agreed = contract(mode)
-    assert prove(agreed, place(agreed, s3_bucket), parse(json.dumps(stored(s3, s3_bucket)))).complete
+    assert prove(agreed, target(agreed, s3_bucket), parse(json.dumps(stored(s3, s3_bucket)))).complete
     assert outcome.complete
     assert outcome.exit_code is ExitCode.OK
 

@@ -222,11 +222,11 @@ def _is_written(change: PlannedChange, stored: PolicyDocument) -> bool:
 def _proved(change: PlannedChange, stored: PolicyDocument) -> Proof | None:
     if change.wish is None:
         return None
-    agreed, place = change.wish.target.contract, change.wish.place
+    agreed, resolved = change.wish.target.contract, change.wish.resolved
     if change.site.kind == "kms":
-        proof = prove(agreed, place, None, stored)
-        return Proof(agreed, place, (), proof.key_verdicts, proof.not_proven)
-    return prove(agreed, place, stored)
+        proof = prove(agreed, resolved, None, stored)
+        return Proof(agreed, resolved, (), proof.key_verdicts, proof.not_proven)
+    return prove(agreed, resolved, stored)
 
 
 def plan_revert(

@@ -8,13 +8,13 @@ from difflib import unified_diff
 
 from harvester.access.bucket_snapshot import Broken, Snapshot, customer_key, is_key_arn, key_document, read_document
 from harvester.access.change.policy_store import BucketPolicySite, GcsPolicySite, KeyPolicySite, PolicySite
-from harvester.access.delivery_targets import Target, find_targets, told_as_errors
+from harvester.access.delivery_targets import DeliveryTarget, find_targets, told_as_errors
 from harvester.access.inspection import inspect_gcs, inspect_s3
 from harvester.errors import AccessDenied, DifferenceFound, UsageError
 from harvester.location import Location
 from harvester.sessions import StoreSettings
 from harvester.storage import GcsSettingsReader, PublicAccessBlock, S3SettingsReader, Unread
-from policies import Exemption, Place, PolicyDocument, Proof, document, generate_key_statement, is_public, merge, prove
+from policies import Exemption, PolicyDocument, Proof, Target, document, generate_key_statement, is_public, merge, prove
 
 # Source: Amazon S3 API reference, GetBucketPolicy: 405 to whoever has the permission and is of another account.
 _NOT_OF_THE_OWNER = "MethodNotAllowed"
@@ -28,10 +28,10 @@ INFRASTRUCTURE_NOTE = (
 class Wish:
     """What is to hold in a policy."""
 
-    target: Target
+    target: DeliveryTarget
     """The bucket and the contract."""
-    place: Place
-    """The place, with the key when its policy is in question."""
+    resolved: Target
+    """The contract's target, with the key when its policy is in question."""
     exempt: bool
     """Whether statements that deny Nimble are to exempt it."""
     without: tuple[str, ...]
@@ -156,11 +156,11 @@ def plan_policy(
         )
     (target,) = targets
     settings = settings or StoreSettings()
-    place = target.place(key_arn=key_arn)
+    resolved = target.resolve(key_arn=key_arn)
     if target.contract.cloud == "gs":
-        return _plan_gcs(Wish(target, place, exempt, tuple(without)), GcsSettingsReader(target.bucket, settings))
+        return _plan_gcs(Wish(target, resolved, exempt, tuple(without)), GcsSettingsReader(target.bucket, settings))
     reader = S3SettingsReader(target.bucket, settings, kms_profile=kms_profile)
-    return _plan_s3(Wish(target, place, exempt, tuple(without)), reader, key_arn)
+    return _plan_s3(Wish(target, resolved, exempt, tuple(without)), reader, key_arn)
 
 
 def _plan_s3(wish: Wish, reader: S3SettingsReader, key_arn: str | None) -> PolicyPlan:
@@ -188,7 +188,7 @@ def _plan_s3(wish: Wish, reader: S3SettingsReader, key_arn: str | None) -> Polic
 def handover(site: PolicySite, wish: Wish, reason: str) -> Handover:
     """Return what the key's owner is to be given."""
     with told_as_errors():
-        statement = generate_key_statement(wish.target.contract, wish.place)
+        statement = generate_key_statement(wish.target.contract, wish.resolved)
     return Handover(site.name, statement, reason)
 
 
@@ -209,7 +209,7 @@ def _check_key(snapshot: Snapshot, key_arn: str) -> None:
         )
 
 
-def _readable(snapshot: Snapshot, target: Target) -> str | None:
+def _readable(snapshot: Snapshot, target: DeliveryTarget) -> str | None:
     """Return the text of the bucket's policy, None where there is none; raise for one that is not known."""
     policy = snapshot.settings.policy
     if isinstance(policy, Unread):
@@ -270,7 +270,7 @@ def planned_change(site: PolicySite, text: str | None, wish: Wish) -> PlannedCha
     steps: list[str] = []
     with told_as_errors(site.name):
         trimmed = _without(before, wish.without, steps) if site.kind == "s3" else before
-        change = merge(trimmed, wish.target.contract, wish.place, exempt=wish.exempt)
+        change = merge(trimmed, wish.target.contract, wish.resolved, exempt=wish.exempt)
     steps += change.steps
     return PlannedChange(
         site=site,
@@ -340,8 +340,8 @@ def _gaps(wish: Wish, snapshot: Snapshot, key_arn: str | None) -> Iterator[str]:
     if key_arn is not None or key is None or not is_key_arn(key.arn):
         return
     found = key_document(snapshot)
-    place = wish.target.place(key_arn=key.arn)
-    verdicts = prove(wish.target.contract, place, None, found).key_verdicts if found is not None else ()
+    resolved = wish.target.resolve(key_arn=key.arn)
+    verdicts = prove(wish.target.contract, resolved, None, found).key_verdicts if found is not None else ()
     if not verdicts:
         yield f"new objects are encrypted with {key.arn}, whose policy could not be read"
     elif any(each.state != "holds" for each in verdicts):

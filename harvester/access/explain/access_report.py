@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from harvester.access.bucket_snapshot import Broken, Snapshot, customer_key, is_key_arn, key_document
-from harvester.access.delivery_targets import Target
+from harvester.access.delivery_targets import DeliveryTarget
 from harvester.access.explain.policy_problems import deciding_labels, document_gaps, requirement_gaps
 from harvester.access.explain.problem import Gap
 from harvester.access.explain.setting_labels import SETTING_NAMES
@@ -19,10 +19,10 @@ from harvester.storage import Unread
 from policies import (
     SEVERITIES,
     ChipForecast,
-    Place,
     PolicyDocument,
     Proof,
     Report,
+    Target,
     Verdict,
     check,
     facts,
@@ -62,7 +62,7 @@ class RequirementView:
     decided_by: tuple[str, ...]
     """The statements that decide it, as a person finds them."""
     example: str
-    """For ``fails`` and ``depends``: a place for which it comes out so."""
+    """For ``fails`` and ``depends``: a resource for which it comes out so."""
     needs: tuple[str, ...]
     """For ``fails`` and ``depends``: what the deciding conditions want."""
     inferred: bool
@@ -89,7 +89,7 @@ class Unknown:
 class Explanation:
     """What Nimble may do in one bucket."""
 
-    target: Target
+    target: DeliveryTarget
     """The bucket, the contract, the prefixes."""
     snapshot: Snapshot
     """What is known of the bucket."""
@@ -123,7 +123,7 @@ class Explanation:
 
 
 def explain(
-    target: Target,
+    target: DeliveryTarget,
     snapshot: Snapshot,
     *,
     harvest_days: float = HARVEST_DAYS,
@@ -131,11 +131,11 @@ def explain(
 ) -> Explanation:
     """Explain a snapshot for a target; touches neither network nor disk.
 
-    ``harvest_days`` is how many days a result may wait to be brought home. Raises UsageError for a place that cannot
+    ``harvest_days`` is how many days a result may wait to be brought home. Raises UsageError for a target that cannot
     be.
     """
-    place = _place(target, snapshot)
-    report, proof = _proved(target, place, snapshot)
+    resolved = _resolved(target, snapshot)
+    report, proof = _proved(target, resolved, snapshot)
     traps = tuple(find_traps(Question(target, snapshot, harvest_days, now or datetime.now(UTC))))
     found = [*requirement_gaps(target, proof, snapshot), *document_gaps(target, snapshot, report), *traps]
     # What a public statement does is told by the setting that makes it matter, where there is one.
@@ -146,7 +146,7 @@ def explain(
         target=target,
         snapshot=snapshot,
         requirements=tuple(_requirement_views(target, proof, snapshot)),
-        chips=tuple(_chips(target, place, snapshot, traps)),
+        chips=tuple(_chips(target, resolved, snapshot, traps)),
         gaps=tuple(dict.fromkeys(gaps)),
         unknowns=tuple(_unknowns(snapshot)),
         fixes=tuple(_fixes(target, gaps)),
@@ -154,31 +154,31 @@ def explain(
     )
 
 
-def _place(target: Target, snapshot: Snapshot) -> Place:
+def _resolved(target: DeliveryTarget, snapshot: Snapshot) -> Target:
     key = customer_key(snapshot)
     region = owner = ""
     if snapshot.s3 is not None:
         region = snapshot.s3.region if isinstance(snapshot.s3.region, str) else ""
         owner = snapshot.s3.owner if isinstance(snapshot.s3.owner, str) else ""
-    return target.place(
+    return target.resolve(
         key_arn=key.arn if key is not None and is_key_arn(key.arn) else None, region=region, account=owner
     )
 
 
-def _proved(target: Target, place: Place, snapshot: Snapshot) -> tuple[Report | None, Proof | None]:
+def _proved(target: DeliveryTarget, resolved: Target, snapshot: Snapshot) -> tuple[Report | None, Proof | None]:
     """Return the report on the documents that are there, and the proof; None for what cannot be proved."""
     policy = snapshot.policy
     key_policy = key_document(snapshot)
     if isinstance(policy, PolicyDocument):
-        report = check(target.contract, place, policy, key_policy)
+        report = check(target.contract, resolved, policy, key_policy)
         return report, report.proof
-    key_report = check(target.contract, place, key_policy) if key_policy is not None else None
+    key_report = check(target.contract, resolved, key_policy) if key_policy is not None else None
     if policy is None:
-        return key_report, prove(target.contract, place, None, key_policy)
+        return key_report, prove(target.contract, resolved, None, key_policy)
     return key_report, key_report.proof if key_report is not None else None
 
 
-def _requirement_views(target: Target, proof: Proof | None, snapshot: Snapshot) -> Iterator[RequirementView]:
+def _requirement_views(target: DeliveryTarget, proof: Proof | None, snapshot: Snapshot) -> Iterator[RequirementView]:
     needed = [each for each in target.contract.requirements if each.scope in ("bucket", *target.prefixes)]
     verdicts = proof.verdicts if proof is not None else ()
     if verdicts:
@@ -210,14 +210,16 @@ def _view(verdict: Verdict, document: Literal["bucket policy", "key policy"], po
     )
 
 
-def _chips(target: Target, place: Place, snapshot: Snapshot, traps: Sequence[Gap]) -> Iterator[ChipForecast]:
+def _chips(
+    target: DeliveryTarget, resolved: Target, snapshot: Snapshot, traps: Sequence[Gap]
+) -> Iterator[ChipForecast]:
     """Yield Nimble's chips: what the policies say, unless a setting says worse or something is not known."""
     if target.contract.cloud == "gs":
         return
     connection = facts().test_connection
     policy = snapshot.policy
     document = policy if isinstance(policy, PolicyDocument) else None
-    for each in forecast(target.contract, place, document, key_document(snapshot)):
+    for each in forecast(target.contract, resolved, document, key_document(snapshot)):
         out = next((trap for trap in traps if each.access in trap.keeps_out), None)
         green = each.chip is not None and each.chip.name == "ok"
         if out is not None and each.chip is not None:
@@ -251,7 +253,7 @@ def _unknown(words: str, unread: Unread) -> Unknown:
     return Unknown(words, unread.permission, unread.reason.value, unread.code, unread.request_id)
 
 
-def _fixes(target: Target, gaps: Sequence[Gap]) -> Iterator[str]:
+def _fixes(target: DeliveryTarget, gaps: Sequence[Gap]) -> Iterator[str]:
     """Yield settings' commands first, then one ``policy apply`` that does all of its part."""
     commands = dict.fromkeys(each for gap in gaps if gap.apply_flags is None for each in gap.commands)
     yield from commands

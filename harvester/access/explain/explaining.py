@@ -9,7 +9,7 @@ from typing import Literal
 
 from harvester.access.bucket_snapshot import Snapshot
 from harvester.access.commands import with_connection
-from harvester.access.delivery_targets import Target, find_targets
+from harvester.access.delivery_targets import DeliveryTarget, find_targets
 from harvester.access.explain.access_report import Explanation, explain
 from harvester.access.explain.drift import Drift, find_drift
 from harvester.access.explain.settings_problems import HARVEST_DAYS
@@ -98,7 +98,7 @@ def _connected(explanation: Explanation, settings: StoreSettings, kms_profile: s
 
 
 def explain_snapshots(
-    targets: Sequence[Target],
+    targets: Sequence[DeliveryTarget],
     snapshots: Mapping[str, Snapshot],
     *,
     harvest_days: float = HARVEST_DAYS,

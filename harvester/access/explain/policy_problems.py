@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harvester.access.bucket_snapshot import Broken, Snapshot, customer_key, is_key_arn
-from harvester.access.delivery_targets import Target
+from harvester.access.delivery_targets import DeliveryTarget
 from harvester.access.explain.problem import Gap
 from policies import PolicyDocument, Proof, Report, Verdict
 
@@ -21,7 +21,7 @@ def deciding_labels(verdict: Verdict, policy: object) -> Iterator[str]:
             yield labels[reference.index]
 
 
-def requirement_gaps(target: Target, proof: Proof | None, snapshot: Snapshot) -> Iterator[Gap]:
+def requirement_gaps(target: DeliveryTarget, proof: Proof | None, snapshot: Snapshot) -> Iterator[Gap]:
     """Yield one gap per reason, however many requirements it takes away."""
     if proof is None:
         return
@@ -41,7 +41,7 @@ def requirement_gaps(target: Target, proof: Proof | None, snapshot: Snapshot) ->
 
 
 def _requirement_gap(
-    target: Target,
+    target: DeliveryTarget,
     document: str,
     effect: str,
     labels: tuple[str, ...],
@@ -102,7 +102,7 @@ _TOLD_OTHERWISE = frozenset(
 _MENDED_BY_APPLY = frozenset({"other-mode-principal", "principal-typo", "prefix-typo", "prefix-condition-on-list"})
 
 
-def document_gaps(target: Target, snapshot: Snapshot, report: Report | None) -> Iterator[Gap]:
+def document_gaps(target: DeliveryTarget, snapshot: Snapshot, report: Report | None) -> Iterator[Gap]:
     """Yield what else is found in the documents."""
     for found, what in ((snapshot.policy, "bucket policy"), (snapshot.key_policy, "key policy")):
         if isinstance(found, Broken):

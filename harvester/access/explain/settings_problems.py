@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from harvester.access.bucket_snapshot import Snapshot
-from harvester.access.delivery_targets import Target, shown
+from harvester.access.delivery_targets import DeliveryTarget, shown
 from harvester.access.explain.problem import Gap
 from harvester.access.inspection import names_managed_key
 from harvester.storage import Encryption, GcsSettings, KmsKey, LifecycleRule, ObjectLock, PublicAccessBlock, S3Settings
@@ -30,7 +30,7 @@ _BOTH = ("read", "write")
 class Question:
     """What traps are looked for in."""
 
-    target: Target
+    target: DeliveryTarget
     """The bucket and what is to hold there."""
     snapshot: Snapshot
     """What is known of it."""
@@ -298,7 +298,7 @@ def _lifecycle(question: Question) -> Iterator[Gap]:
             continue
         for name, prefix in question.target.prefixes.items():
             if rule.prefix.startswith(prefix) or prefix.startswith(rule.prefix):
-                yield from _rule(question, rule, name, question.target.place().url(name))
+                yield from _rule(question, rule, name, question.target.resolve().url(name))
 
 
 def _rule(question: Question, rule: LifecycleRule, name: str, url: str) -> Iterator[Gap]:

@@ -15,7 +15,7 @@ import click
 from harvester.errors import IntegrityError, UsageError
 
 if TYPE_CHECKING:
-    from policies import AccessContract, Place, PolicyDocument
+    from policies import AccessContract, PolicyDocument, Target
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 STANDARD_INPUT = "-"
@@ -23,7 +23,7 @@ _KINDS = {"s3": "s3", "kms": "s3", "gcs": "gs"}
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class TargetOptions:
     """What the contract's options say."""
 
     mode: str
@@ -43,14 +43,14 @@ class Target:
     account: str
     """The bucket's account, or empty."""
 
-    def resolve(self, kind: str = "s3") -> tuple[AccessContract, Place]:
-        """Return the contract and the place; ``kind`` is that of the document, for when no cloud was
+    def resolve(self, kind: str = "s3") -> tuple[AccessContract, Target]:
+        """Return the contract and the target; ``kind`` is that of the document, for when no cloud was
         named."""
-        from policies import contract, place
+        from policies import contract, target
 
         with policy_errors():
             found = contract(self.mode, self.cloud or _KINDS[kind], principal=self.principal)
-            return found, place(
+            return found, target(
                 found,
                 self.bucket,
                 prefixes=self.prefixes,
@@ -85,14 +85,14 @@ def target_options(command: Command) -> Command:
     return command
 
 
-def target_of(options: dict[str, Any]) -> Target:
+def target_of(options: dict[str, Any]) -> TargetOptions:
     """Take the contract's options out of a command's options."""
     prefixes = {
         "prefix": options.pop("prefix"),
         "input": options.pop("input_prefix"),
         "output": options.pop("output_prefix"),
     }
-    return Target(
+    return TargetOptions(
         options.pop("mode"),
         options.pop("cloud", None),
         options.pop("bucket"),
@@ -136,7 +136,7 @@ def read_text(source: str) -> bytes:
 
 
 def parse_document(text: bytes, source: str, kind: str | None) -> PolicyDocument:
-    """Read a document, or a bare statement; raises IntegrityError with the place of the problem."""
+    """Read a document, or a bare statement; raises IntegrityError with the line and column of the problem."""
     with policy_errors():
         return parse_raw(text, source, kind)
 
@@ -160,15 +160,15 @@ def say(text: str = "") -> None:
     click.echo(text, err=True)
 
 
-def say_place(contract: AccessContract, place: Place) -> None:
+def say_target(contract: AccessContract, resolved: Target) -> None:
     """Tell whom the contract admits, and where, prefixes as they were understood."""
     say(f"{contract.mode} on {contract.cloud}: {contract.principal}")
     if contract.principal_inferred:
         say("  not the principal Nimble documents")
-    for name in place.prefixes:
-        say(f"  {name}: {place.url(name)}{'' if place.prefixes[name] else ' (the whole bucket)'}")
+    for name in resolved.prefixes:
+        say(f"  {name}: {resolved.url(name)}{'' if resolved.prefixes[name] else ' (the whole bucket)'}")
     for role in contract.prefixes:
-        if role.name not in place.prefixes:
+        if role.name not in resolved.prefixes:
             say(f"  {role.name}: none given, none opened")
-    if place.key_arn:
-        say(f"  key: {place.key_arn}")
+    if resolved.key_arn:
+        say(f"  key: {resolved.key_arn}")

@@ -276,7 +276,7 @@ def test_a_changed_setting_is_a_drift_and_only_that(snapshot: Snapshot, name: st
 
 def test_a_generated_policy_explains_as_go() -> None:
     (target,) = find_targets(["s3://bucket"], "jobs")
-    policy = generate(target.contract, target.place()).dump()
+    policy = generate(target.contract, target.resolve()).dump()
     on = PublicAccessBlock(*([True] * 4))
     closed = S3Settings(
         "bucket", "eu-west-1", "1", "1", policy, on, on, "BucketOwnerEnforced", Encryption("AES256", "", False), None,

@@ -131,7 +131,7 @@ def test_the_curl_command_carries_the_block_and_no_key(*, batch: bool) -> None:
 
 def granting(bucket: str, prefix: str, cloud: str = "s3") -> policies.PolicyDocument:
     contract = policies.contract("async", cloud)
-    return policies.generate(contract, policies.place(contract, bucket, prefixes={"prefix": prefix}))
+    return policies.generate(contract, policies.target(contract, bucket, prefixes={"prefix": prefix}))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The facts about Nimble, the places they hold in, and what is generated from both."""
+"""The facts about Nimble, the targets they apply to, and what is generated from both."""
 
 from __future__ import annotations
 
@@ -135,20 +135,20 @@ class TestPlace:
         ],
     )
     def test_prefixes_are_normalised(self, text: str, prefix: str) -> None:
-        assert policies.place(ASYNC, "bkt", prefixes={"prefix": text}).prefixes["prefix"] == prefix
+        assert policies.target(ASYNC, "bkt", prefixes={"prefix": text}).prefixes["prefix"] == prefix
 
     @pytest.mark.parametrize("text", ["s3://other/out", "gs://bkt/out", "a\x00b", "é" * 512])
     def test_what_no_key_can_start_with(self, text: str) -> None:
         with pytest.raises(ContractError):
-            policies.place(ASYNC, "bkt", prefixes={"prefix": text})
+            policies.target(ASYNC, "bkt", prefixes={"prefix": text})
 
     def test_the_documented_prefixes_hold_without_any(self) -> None:
-        assert dict(policies.place(JOBS, "bkt").prefixes) == {"input": "input/", "output": "output/"}
-        assert dict(policies.place(JOBS, "bkt", prefixes={"output": "o"}).prefixes) == {"output": "o/"}
+        assert dict(policies.target(JOBS, "bkt").prefixes) == {"input": "input/", "output": "output/"}
+        assert dict(policies.target(JOBS, "bkt", prefixes={"output": "o"}).prefixes) == {"output": "o/"}
 
     def test_a_prefix_of_the_other_mode_is_refused(self) -> None:
         with pytest.raises(ContractError, match="the async contract has no 'input' prefix"):
-            policies.place(ASYNC, "bkt", prefixes={"input": "in/"})
+            policies.target(ASYNC, "bkt", prefixes={"input": "in/"})
 
     @pytest.mark.parametrize(
         ("bucket", "hint"),
@@ -161,7 +161,7 @@ class TestPlace:
     )
     def test_what_is_no_bucket(self, bucket: str, hint: str) -> None:
         with pytest.raises(ContractError) as caught:
-            policies.place(ASYNC, bucket)
+            policies.target(ASYNC, bucket)
         assert caught.value.next_step == hint
 
     @pytest.mark.parametrize(
@@ -180,48 +180,48 @@ class TestPlace:
     )
     def test_what_is_no_key(self, key: str, cause: str) -> None:
         with pytest.raises(ContractError) as caught:
-            policies.place(ASYNC, "bkt", key_arn=key)
+            policies.target(ASYNC, "bkt", key_arn=key)
         assert caught.value.cause == cause
 
     def test_a_key_is_of_no_use_on_cloud_storage(self) -> None:
         with pytest.raises(ContractError, match="a KMS key on Google Cloud Storage"):
-            policies.place(GCS, "bkt", key_arn=KEY)
+            policies.target(GCS, "bkt", key_arn=KEY)
 
     def test_a_key_tells_the_region(self) -> None:
-        assert policies.place(ASYNC, "bkt", key_arn=KEY, region="us-east-1").region == "eu-west-1"
-        assert policies.place(GCS, "bkt", prefixes={"prefix": "out"}).url("prefix") == "gs://bkt/out/"
+        assert policies.target(ASYNC, "bkt", key_arn=KEY, region="us-east-1").region == "eu-west-1"
+        assert policies.target(GCS, "bkt", prefixes={"prefix": "out"}).url("prefix") == "gs://bkt/out/"
 
 
 class TestGenerate:
     def test_bucket_level_and_object_level_stand_apart(self) -> None:
         for contract in (ASYNC, JOBS):
-            for each in policies.generate(contract, policies.place(contract, "bkt")).statements:
+            for each in policies.generate(contract, policies.target(contract, "bkt")).statements:
                 kinds = {kind for action in each.actions for known in known_actions(action) for kind in known.resources}
                 assert not {"bucket", "object"} <= kinds
                 assert not any("Delete" in action for action in each.actions)
 
     def test_the_documented_policy_cannot_be_narrowed(self) -> None:
         with pytest.raises(ContractError, match="cannot be narrowed to a prefix"):
-            policies.generate(ASYNC, policies.place(ASYNC, "bkt", prefixes={"prefix": "out"}), as_documented=True)
-        jobs = policies.place(JOBS, "bkt", prefixes={"output": "out"})
+            policies.generate(ASYNC, policies.target(ASYNC, "bkt", prefixes={"prefix": "out"}), as_documented=True)
+        jobs = policies.target(JOBS, "bkt", prefixes={"output": "out"})
         assert len(policies.generate(JOBS, jobs, as_documented=True).statements) == 2
 
     def test_no_key_statement_is_documented_for_jobs(self) -> None:
         with pytest.raises(ContractError, match="no key statement is documented for jobs"):
-            policies.generate_key_statement(JOBS, policies.place(JOBS, "bkt"), as_documented=True)
+            policies.generate_key_statement(JOBS, policies.target(JOBS, "bkt"), as_documented=True)
 
     def test_a_whole_key_policy_keeps_the_accounts_own_statement(self) -> None:
-        whole = policies.generate_key_policy(ASYNC, policies.place(ASYNC, "bkt", key_arn=KEY), "111122223333")
+        whole = policies.generate_key_policy(ASYNC, policies.target(ASYNC, "bkt", key_arn=KEY), "111122223333")
         assert whole.value["Statement"][0]["Principal"] == {"AWS": "arn:aws:iam::111122223333:root"}
         assert whole.value["Statement"][0]["Action"] == "kms:*"
 
     @pytest.mark.parametrize("account", ["1", "11112222333x", "999999999999"])
     def test_a_whole_key_policy_is_the_keys_own_accounts(self, account: str) -> None:
         with pytest.raises(ContractError):
-            policies.generate_key_policy(ASYNC, policies.place(ASYNC, "bkt", key_arn=KEY), account)
+            policies.generate_key_policy(ASYNC, policies.target(ASYNC, "bkt", key_arn=KEY), account)
 
     def test_a_binding_can_be_for_the_whole_bucket(self) -> None:
-        where = policies.place(GCS, "bkt", prefixes={"prefix": 'a"b'})
+        where = policies.target(GCS, "bkt", prefixes={"prefix": 'a"b'})
         assert "condition" not in policies.generate(GCS, where, scoped=False).bindings[0].value
         assert policies.prove(GCS, where, policies.generate(GCS, where)).complete
 
@@ -230,7 +230,7 @@ class TestReader:
     READER = "arn:aws:iam::222233334444:role/harvester"
 
     def documents(self, can: str, **options: Any) -> dict[str, Any]:
-        where = policies.place(ASYNC, "bkt", prefixes={"prefix": "out"}, key_arn=options.pop("key", KEY))
+        where = policies.target(ASYNC, "bkt", prefixes={"prefix": "out"}, key_arn=options.pop("key", KEY))
         return policies.reader_documents(ASYNC, where, can.split(","), **options)
 
     def granted(self, document: dict[str, Any]) -> set[str]:
@@ -279,10 +279,10 @@ class TestReader:
         with pytest.raises(ContractError, match="no ability: 'delete'"):
             self.documents("sync,delete")
         with pytest.raises(ContractError, match="no ability was asked for"):
-            policies.reader_documents(ASYNC, policies.place(ASYNC, "bkt"), [])
+            policies.reader_documents(ASYNC, policies.target(ASYNC, "bkt"), [])
 
     def test_on_cloud_storage_it_is_bindings(self) -> None:
-        where = policies.place(GCS, "bkt")
+        where = policies.target(GCS, "bkt")
         documents = policies.reader_documents(GCS, where, ["sync", "test"], reader="user:ann@example.com")
         (policy,) = documents.values()
         assert [each["role"] for each in policy["bindings"]] == [

@@ -23,13 +23,13 @@ TODAY = date(2026, 10, 1)
 CATALOGUE = Path(__file__).resolve().parents[3] / "scripts" / "policy_catalogue"
 
 
-def place(contract: policies.AccessContract = ASYNC, **options: Any) -> policies.Place:
+def target(contract: policies.AccessContract = ASYNC, **options: Any) -> policies.Target:
     prefixes = {"prefix": "out/"} if contract.mode == "async" else None
-    return policies.place(contract, "bkt", prefixes=prefixes, **options)
+    return policies.target(contract, "bkt", prefixes=prefixes, **options)
 
 
 def report(value: Any, contract: policies.AccessContract = ASYNC, kind: Any = None, **options: Any) -> policies.Report:
-    where = options.pop("place", place(contract))
+    where = options.pop("target", target(contract))
     document = policies.document(value, kind=kind, fragment=True)
     return policies.check(contract, where, document, today=TODAY, **options)
 
@@ -39,7 +39,7 @@ def codes(value: Any, contract: policies.AccessContract = ASYNC, **options: Any)
 
 
 def generated(contract: policies.AccessContract = ASYNC) -> dict[str, Any]:
-    return copy.deepcopy(dict(policies.generate(contract, place(contract)).value))
+    return copy.deepcopy(dict(policies.generate(contract, target(contract)).value))
 
 
 def with_statement(contract: policies.AccessContract = ASYNC, **fields: Any) -> dict[str, Any]:
@@ -60,16 +60,16 @@ def with_statement(contract: policies.AccessContract = ASYNC, **fields: Any) -> 
 def test_what_is_generated_has_nothing_the_matter() -> None:
     assert codes(generated()) == ["no-test-connection"]
     assert codes(generated(JOBS), JOBS) == []
-    assert codes(policies.generate(GCS, place(GCS)).value, GCS) == []
+    assert codes(policies.generate(GCS, target(GCS)).value, GCS) == []
     for contract in (ASYNC, JOBS):
-        whole = policies.generate_key_policy(contract, place(contract), "111122223333").value
+        whole = policies.generate_key_policy(contract, target(contract), "111122223333").value
         assert codes(whole, contract) == (["inferred"] if contract.mode == "jobs" else [])
 
 
 def test_the_vendors_page_has_nothing_the_matter() -> None:
-    whole = policies.place(ASYNC, "bkt")
+    whole = policies.target(ASYNC, "bkt")
     value = policies.generate(ASYNC, whole, as_documented=True).value
-    found = report(value, place=whole)
+    found = report(value, target=whole)
     assert not found.fails("warning")
     assert not report(policies.generate_key_statement(ASYNC, whole).value).fails("warning")
 
@@ -235,14 +235,14 @@ def test_a_document_without_statements() -> None:
 
 class TestKey:
     def test_a_key_policy_alone(self) -> None:
-        own = policies.generate_key_statement(ASYNC, place()).value
+        own = policies.generate_key_statement(ASYNC, target()).value
         found = report({"Version": "2012-10-17", "Statement": [own]}, kind="kms")
         assert [each.code for each in found.findings] == ["key-lockout"]
         assert found.chips == ()
         assert [each.code for each in report(own).findings] == ["fragment"]
 
     def test_a_lockout_is_seen_through_conditions(self) -> None:
-        whole = copy.deepcopy(dict(policies.generate_key_policy(ASYNC, place(), "111122223333").value))
+        whole = copy.deepcopy(dict(policies.generate_key_policy(ASYNC, target(), "111122223333").value))
         for change, code in (
             ({"Effect": "Deny"}, "key-lockout"),
             ({"Condition": {"Bool": {"aws:SecureTransport": "true"}}}, "key-control-conditional"),
@@ -256,19 +256,19 @@ class TestKey:
         assert "key-lockout" not in codes({**whole, "Statement": [turned, whole["Statement"][1]]}, kind="kms")
 
     def test_more_than_the_contract_on_a_key(self) -> None:
-        whole = copy.deepcopy(dict(policies.generate_key_policy(ASYNC, place(), "111122223333").value))
+        whole = copy.deepcopy(dict(policies.generate_key_policy(ASYNC, target(), "111122223333").value))
         whole["Statement"][1]["Action"] = "kms:*"
         found = next(each for each in report(whole, kind="kms").findings if each.code == "beyond-contract")
         assert "more" in found.message
 
     def test_both_documents_together(self) -> None:
-        where = place(key_arn="arn:aws:kms:eu-west-1:111122223333:key/abc")
-        assert "key-not-checked" in codes(generated(), place=where)
+        where = target(key_arn="arn:aws:kms:eu-west-1:111122223333:key/abc")
+        assert "key-not-checked" in codes(generated(), target=where)
         key = policies.generate_key_policy(ASYNC, where, "111122223333")
-        found = report(generated(), place=where, key_policy=key)
+        found = report(generated(), target=where, key_policy=key)
         assert [each.code for each in found.findings] == ["no-test-connection"]
         empty = policies.document({"Version": "2012-10-17", "Statement": []}, kind="kms")
-        assert "requirement-missing" in codes(generated(), place=where, key_policy=empty)
+        assert "requirement-missing" in codes(generated(), target=where, key_policy=empty)
 
 
 class TestChips:
@@ -310,8 +310,8 @@ class TestChips:
         assert chips["read"].note == "head_bucket depends on what is not known"
 
     def test_only_the_prefixes_in_use_have_chips(self) -> None:
-        only = policies.place(JOBS, "bkt", prefixes={"output": "o/"})
-        assert list(self.chips(policies.generate(JOBS, only).value, place=only)) == ["write"]
+        only = policies.target(JOBS, "bkt", prefixes={"output": "o/"})
+        assert list(self.chips(policies.generate(JOBS, only).value, target=only)) == ["write"]
 
     def test_the_write_chip_needs_the_key(self) -> None:
         empty = policies.document({"Version": "2012-10-17", "Statement": []}, kind="kms")
@@ -381,7 +381,7 @@ def test_what_s3_calls_public(condition: dict[str, Any], *, public: bool) -> Non
 
 
 def test_an_old_table_of_actions_is_said() -> None:
-    old = policies.check(ASYNC, place(), policies.document(generated()), today=date(2029, 1, 1))
+    old = policies.check(ASYNC, target(), policies.document(generated()), today=date(2029, 1, 1))
     found = next(each for each in old.findings if each.code == "old-action-table")
     assert found.severity == "warning"
     assert not old.fails()

@@ -36,9 +36,9 @@ GUARD = {
 }
 
 
-def place(contract: policies.AccessContract = ASYNC, prefix: str | None = "out/") -> policies.Place:
+def target(contract: policies.AccessContract = ASYNC, prefix: str | None = "out/") -> policies.Target:
     given_prefixes = {contract.prefixes[-1].name: prefix, contract.prefixes[0].name: prefix}
-    return policies.place(contract, "bkt", prefixes=given_prefixes)
+    return policies.target(contract, "bkt", prefixes=given_prefixes)
 
 
 def bucket_policy(*statements: dict[str, Any], **fields: Any) -> policies.PolicyDocument:
@@ -47,11 +47,11 @@ def bucket_policy(*statements: dict[str, Any], **fields: Any) -> policies.Policy
 
 
 def merged(*statements: dict[str, Any], prefix: str | None = "out/", **options: Any) -> policies.Change:
-    return merge(bucket_policy(*statements), ASYNC, place(prefix=prefix), **options)
+    return merge(bucket_policy(*statements), ASYNC, target(prefix=prefix), **options)
 
 
 def ours(prefix: str = "out/") -> list[dict[str, Any]]:
-    return [copy.deepcopy(each) for each in policies.generate(ASYNC, place(prefix=prefix)).value["Statement"]]
+    return [copy.deepcopy(each) for each in policies.generate(ASYNC, target(prefix=prefix)).value["Statement"]]
 
 
 def test_statements_are_added_at_the_end() -> None:
@@ -70,7 +70,7 @@ def test_statements_are_added_at_the_end() -> None:
 
 def test_a_lone_statement_becomes_the_first_of_a_list() -> None:
     value = {"Version": "2012-10-17", "Statement": copy.deepcopy(TEAM)}
-    change = merge(policies.document(value, kind="s3"), ASYNC, place())
+    change = merge(policies.document(value, kind="s3"), ASYNC, target())
     assert change.after.value["Statement"] == [TEAM, *ours()]
     assert change.diff.startswith("--- policy.json (now)")
 
@@ -83,7 +83,7 @@ def test_what_is_current_is_left_as_it_is() -> None:
 
 
 def test_what_others_grant_in_full_is_not_granted_again() -> None:
-    documented = policies.generate(ASYNC, place(prefix=None), as_documented=True).value["Statement"]
+    documented = policies.generate(ASYNC, target(prefix=None), as_documented=True).value["Statement"]
     assert not merged(*documented).changed
     narrowed = [{**documented[0], "Resource": ["arn:aws:s3:::bkt", "arn:aws:s3:::bkt/out/a*"]}]
     assert merged(*narrowed).steps
@@ -111,9 +111,9 @@ def test_another_destination_gets_a_statement_of_its_own() -> None:
     result = merged(*ours("first/"))
     assert result.after.value["Statement"][:2] == ours("first/")
     assert result.after.value["Statement"][2]["Sid"] == "NimbleCloudDeliveryWrite2"
-    again = merge(result.after, ASYNC, place(prefix="third/"))
+    again = merge(result.after, ASYNC, target(prefix="third/"))
     assert again.after.value["Statement"][3]["Sid"] == "NimbleCloudDeliveryWrite3"
-    assert not merge(again.after, ASYNC, place()).changed
+    assert not merge(again.after, ASYNC, target()).changed
 
 
 @pytest.mark.parametrize(
@@ -173,14 +173,14 @@ def test_the_key_policy_gets_its_statement() -> None:
         "Resource": "*",
     }
     key_policy = policies.document({"Version": "2012-10-17", "Statement": [admin]}, kind="kms")
-    change = merge(key_policy, ASYNC, place())
+    change = merge(key_policy, ASYNC, target())
     assert [each["Sid"] for each in change.after.value["Statement"]] == [admin["Sid"], "NimbleKMSAccess"]
     assert change.proof.complete
     assert not change.proof.verdicts
-    assert not merge(change.after, ASYNC, place()).changed
+    assert not merge(change.after, ASYNC, target()).changed
     deny = {**admin, "Sid": "D", "Effect": "Deny", "Principal": "*", "Condition": GUARD["Condition"]}
     guarded = policies.document({"Version": "2012-10-17", "Statement": [admin, deny]}, kind="kms")
-    change = merge(guarded, ASYNC, place(), exempt=True)
+    change = merge(guarded, ASYNC, target(), exempt=True)
     assert change.proof.complete
     assert [each.index for each in change.exemptions] == [1]
 
@@ -201,16 +201,16 @@ class TestExemption:
         assert guard == {**GUARD, "Condition": expected}
         assert change.proof.complete
         assert change.steps[-1] == f"exempt {ASYNC.principal} from statement 1 (OrgOnly)"
-        assert not merge(change.after, ASYNC, place(), exempt=True).changed
+        assert not merge(change.after, ASYNC, target(), exempt=True).changed
 
     def test_a_lone_deny_is_exempted_too(self) -> None:
         value = {"Version": "2012-10-17", "Statement": [*ours(), GUARD]}
-        change = merge(policies.document(value, kind="s3"), ASYNC, place(), exempt=True)
+        change = merge(policies.document(value, kind="s3"), ASYNC, target(), exempt=True)
         assert change.proof.complete
         alone = policies.document({"Version": "2012-10-17", "Statement": GUARD}, kind="s3")
         from policies.checks.exempting import exemptions
 
-        (only,) = exemptions(alone, ASYNC, place())
+        (only,) = exemptions(alone, ASYNC, target())
         assert isinstance(only.document["Statement"], dict)
 
     def test_each_deny_in_the_way_is_named_once(self) -> None:
@@ -237,7 +237,7 @@ class TestExemption:
         from policies.checks.exempting import exemptions
 
         document = bucket_policy(*statements)
-        assert [each.index for each in exemptions(document, ASYNC, place())] == [1]
+        assert [each.index for each in exemptions(document, ASYNC, target())] == [1]
 
     def test_what_no_exemption_can_help_is_left(self) -> None:
         conditional = {**ours()[1], "Sid": "Mine", "Condition": {"StringEquals": {"s3:x-amz-acl": "private"}}}
@@ -283,7 +283,7 @@ def test_a_warning_refuses_nothing() -> None:
 class TestRefusal:
     def refused(self, *statements: dict[str, Any], prefix: str = "out/", **fields: Any) -> MergeError:
         with pytest.raises(MergeError) as caught:
-            merge(bucket_policy(*statements, **fields), ASYNC, place(prefix=prefix))
+            merge(bucket_policy(*statements, **fields), ASYNC, target(prefix=prefix))
         return caught.value
 
     def test_what_would_be_too_large(self) -> None:
@@ -304,20 +304,20 @@ class TestRefusal:
     def test_a_bare_statement(self) -> None:
         fragment = policies.parse(json.dumps(TEAM), fragment=True)
         with pytest.raises(MergeError, match="the text is a bare statement"):
-            merge(fragment, ASYNC, place())
+            merge(fragment, ASYNC, target())
 
     def test_another_clouds_document(self) -> None:
         with pytest.raises(MergeError, match="is a S3 policy, the contract is for gs://") as caught:
-            merge(bucket_policy(TEAM), GCS, place(GCS))
+            merge(bucket_policy(TEAM), GCS, target(GCS))
         assert caught.value.next_step == "use --cloud s3"
         with pytest.raises(MergeError) as caught:
-            merge(policies.document({"bindings": []}), ASYNC, place())
+            merge(policies.document({"bindings": []}), ASYNC, target())
         assert caught.value.next_step == "use --cloud gs"
 
     def test_a_prefix_an_old_version_cannot_hold(self) -> None:
         error = self.refused(TEAM, prefix="a*b/", Version="2008-10-17")
         assert "Version does not know the escapes" in error.cause
-        assert merge(bucket_policy(TEAM, Version="2008-10-17"), ASYNC, place()).proof.complete
+        assert merge(bucket_policy(TEAM, Version="2008-10-17"), ASYNC, target()).proof.complete
 
 
 class TestCloudStorage:
@@ -325,7 +325,7 @@ class TestCloudStorage:
         before = policies.document(
             {"etag": "BwX", "bindings": [{"role": "roles/storage.admin", "members": ["user:a@b.c"]}]}
         )
-        change = merge(before, GCS, place(GCS, None))
+        change = merge(before, GCS, target(GCS, None))
         assert change.after.value == {
             "etag": "BwX",
             "bindings": [
@@ -334,14 +334,14 @@ class TestCloudStorage:
             ],
         }
         assert len(change.steps) == 1
-        assert not merge(change.after, GCS, place(GCS, None)).changed
+        assert not merge(change.after, GCS, target(GCS, None)).changed
 
     def test_with_a_condition_the_version_is_set(self) -> None:
-        change = merge(policies.document({"bindings": [], "version": 1}), GCS, place(GCS))
+        change = merge(policies.document({"bindings": [], "version": 1}), GCS, target(GCS))
         assert change.after.value["version"] == 3
         assert len(change.steps) == 2
-        assert not merge(change.after, GCS, place(GCS)).changed
-        again = merge(change.after, GCS, place(GCS, "other/"))
+        assert not merge(change.after, GCS, target(GCS)).changed
+        again = merge(change.after, GCS, target(GCS, "other/"))
         assert len(again.steps) == 1
         assert again.proof.complete
 
@@ -350,10 +350,10 @@ class TestCloudStorage:
 @settings(max_examples=40, deadline=None)
 def test_merging_twice_is_merging_once(policy: dict[str, Any], prefix: str, exempting: bool) -> None:
     try:
-        once = merge(policies.document(policy, kind="s3"), ASYNC, place(prefix=prefix), exempt=exempting)
+        once = merge(policies.document(policy, kind="s3"), ASYNC, target(prefix=prefix), exempt=exempting)
     except MergeError:
         return
-    assert not merge(once.after, ASYNC, place(prefix=prefix), exempt=exempting).changed
+    assert not merge(once.after, ASYNC, target(prefix=prefix), exempt=exempting).changed
 
 
 @given(
@@ -368,7 +368,7 @@ def test_nobody_elses_verdict_changes(
     policy: dict[str, Any], who: str, action: str, resource: str, context: dict[str, Any]
 ) -> None:
     try:
-        change = merge(policies.document(policy, kind="s3"), ASYNC, place(), exempt=True)
+        change = merge(policies.document(policy, kind="s3"), ASYNC, target(), exempt=True)
     except MergeError:
         return
     # A request of theirs carries their own ARN, or none.

@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 
 from policies.authoring.notifications import events_documents, merge_notifications
 from policies.contracts.access_contracts import contract
-from policies.contracts.targets import Place, place
+from policies.contracts.targets import Target, target
 from policies.policy_errors import ContractError, MergeError
 
 QUEUE = "arn:aws:sqs:eu-west-1:111122223333:results"
 OTHER = "arn:aws:sqs:eu-west-1:111122223333:other"
 
 
-def at(prefix: str) -> Place:
-    return place(contract("async", "s3"), "my-bucket", prefixes={"prefix": prefix})
+def at(prefix: str) -> Target:
+    return target(contract("async", "s3"), "my-bucket", prefixes={"prefix": prefix})
 
 
 def entry(target: str, arn: str, events: list[str], prefix: str = "", suffix: str = "") -> dict[str, Any]:
@@ -115,7 +115,7 @@ def test_the_documents() -> None:
     }
     (reader,) = documents["ReaderPolicy"]["Statement"]
     assert "sqs:DeleteMessage" in reader["Action"]
-    gcs = place(contract("async", "gs"), "my-bucket", prefixes={"prefix": "nimble/"})
+    gcs = target(contract("async", "gs"), "my-bucket", prefixes={"prefix": "nimble/"})
     google = events_documents(gcs, "projects/acme/subscriptions/results")
     assert google["Notification"]["event_types"] == ["OBJECT_FINALIZE"]
     assert google["Notification"]["object_name_prefix"] == "nimble/"

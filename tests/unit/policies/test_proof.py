@@ -85,8 +85,8 @@ DOCUMENTED_JOBS: dict[str, Any] = {
 }
 
 
-def prove(value: dict[str, Any], contract: policies.AccessContract = JOBS, **place: Any) -> policies.Proof:
-    return policies.prove(contract, policies.place(contract, BUCKET, **place), policies.document(value))
+def prove(value: dict[str, Any], contract: policies.AccessContract = JOBS, **target: Any) -> policies.Proof:
+    return policies.prove(contract, policies.target(contract, BUCKET, **target), policies.document(value))
 
 
 def denying(condition: dict[str, Any], **fields: Any) -> dict[str, Any]:
@@ -116,7 +116,7 @@ def test_the_vendors_policies_are_complete(value: dict[str, Any], contract: poli
 
 
 def test_no_policy_grants_nothing() -> None:
-    proof = policies.prove(ASYNC, policies.place(ASYNC, BUCKET), None)
+    proof = policies.prove(ASYNC, policies.target(ASYNC, BUCKET), None)
     assert {each.state for each in proof.verdicts} == {"fails"}
     assert {each.effect for each in proof.verdicts} == {"implicitly_denied"}
 
@@ -133,13 +133,13 @@ def _requirements() -> list[tuple[str, str, str]]:
 @pytest.mark.parametrize(("mode", "sid", "action"), _requirements())
 def test_dropping_an_action_is_found(mode: str, sid: str, action: str) -> None:
     contract = policies.contract(mode)
-    place = policies.place(contract, BUCKET, prefixes={"prefix": "out/"} if mode == "async" else None)
-    value = copy.deepcopy(policies.generate(contract, place).value)
+    target = policies.target(contract, BUCKET, prefixes={"prefix": "out/"} if mode == "async" else None)
+    value = copy.deepcopy(policies.generate(contract, target).value)
     for statement in value["Statement"]:
         if statement["Sid"] == sid:
             actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
             statement["Action"] = [each for each in actions if each != action] or "s3:GetObjectTorrent"
-    proof = policies.prove(contract, place, policies.document(value))
+    proof = policies.prove(contract, target, policies.document(value))
     (failing,) = [each for each in proof.verdicts if each.state != "holds"]
     assert (failing.state, failing.effect, failing.action) == ("fails", "implicitly_denied", action)
     decision = policies.evaluate(value, policies.Request(contract.principal, action, failing.example))
@@ -149,13 +149,13 @@ def test_dropping_an_action_is_found(mode: str, sid: str, action: str) -> None:
 @pytest.mark.parametrize(("mode", "sid", "action"), _requirements())
 def test_narrowing_a_resource_is_found_with_a_key_that_fails(mode: str, sid: str, action: str) -> None:
     contract = policies.contract(mode)
-    place = policies.place(contract, BUCKET)
-    value = copy.deepcopy(policies.generate(contract, place).value)
+    target = policies.target(contract, BUCKET)
+    value = copy.deepcopy(policies.generate(contract, target).value)
     for statement in value["Statement"]:
         if statement["Sid"] == sid:
             resource = statement["Resource"]
             statement["Resource"] = resource.replace("/*", "/a*") if resource.endswith("/*") else resource + "x"
-    proof = policies.prove(contract, place, policies.document(value))
+    proof = policies.prove(contract, target, policies.document(value))
     failing = {each.action: each for each in proof.verdicts if each.state == "fails"}
     example = failing[action].example
     assert example.startswith("arn:aws:s3:::bkt")
@@ -176,14 +176,14 @@ def test_statements_together_cover_what_none_does_alone() -> None:
         "arn:aws:s3:::bkt",
         *(f"arn:aws:s3:::bkt/out/{first}*" for first in "ab"),
     ]
-    place = {"prefixes": {"prefix": "out/"}}
-    failing = [each for each in prove(value, ASYNC, **place).verdicts if each.state == "fails"]
+    target = {"prefixes": {"prefix": "out/"}}
+    failing = [each for each in prove(value, ASYNC, **target).verdicts if each.state == "fails"]
     assert failing
     rest = {**DOCUMENTED_ASYNC["Statement"][0], "NotResource": "arn:aws:s3:::bkt/out/?*"}
     del rest["Resource"]
-    assert not prove({"Version": "2012-10-17", "Statement": [value["Statement"][0], rest]}, ASYNC, **place).complete
+    assert not prove({"Version": "2012-10-17", "Statement": [value["Statement"][0], rest]}, ASYNC, **target).complete
     rest["NotResource"] = ["arn:aws:s3:::bkt/out/a*", "arn:aws:s3:::bkt/out/b*"]
-    assert prove({"Version": "2012-10-17", "Statement": [value["Statement"][0], rest]}, ASYNC, **place).complete
+    assert prove({"Version": "2012-10-17", "Statement": [value["Statement"][0], rest]}, ASYNC, **target).complete
 
 
 @pytest.mark.parametrize(
@@ -266,7 +266,7 @@ def test_guardrails_get_their_verdict(condition: dict[str, Any], state: str) -> 
         assert any("statement 4 (Guard)" in each for each in listing.needs)
 
 
-def test_what_is_known_of_the_place_decides() -> None:
+def test_what_is_known_of_the_target_decides() -> None:
     region = denying({"StringNotEquals": {"aws:RequestedRegion": "eu-west-1"}})
     assert prove(region, region="eu-west-1").complete
     assert prove(region, region="us-east-1").state == "fails"
@@ -336,10 +336,10 @@ def test_a_variable_in_what_an_allow_leaves_out_leaves_it_open() -> None:
 
 
 def test_wildcards_in_a_prefix_are_characters() -> None:
-    place = policies.place(ASYNC, BUCKET, prefixes={"prefix": "o*t?/${x}/"})
-    generated = policies.generate(ASYNC, place)
-    assert policies.prove(ASYNC, place, generated).complete
-    other = policies.place(ASYNC, BUCKET, prefixes={"prefix": "out1/${x}/"})
+    target = policies.target(ASYNC, BUCKET, prefixes={"prefix": "o*t?/${x}/"})
+    generated = policies.generate(ASYNC, target)
+    assert policies.prove(ASYNC, target, generated).complete
+    other = policies.target(ASYNC, BUCKET, prefixes={"prefix": "out1/${x}/"})
     assert not policies.prove(ASYNC, other, generated).complete
 
 
@@ -353,11 +353,11 @@ class TestKey:
     def prove(
         self, *statements: dict[str, Any], contract: policies.AccessContract = ASYNC, key: str | None = KEY
     ) -> policies.Proof:
-        place = policies.place(contract, BUCKET, prefixes={contract.prefixes[-1].name: "out/"}, key_arn=key)
-        bucket = policies.generate(contract, place)
-        own = policies.generate_key_statement(contract, place).value
+        target = policies.target(contract, BUCKET, prefixes={contract.prefixes[-1].name: "out/"}, key_arn=key)
+        bucket = policies.generate(contract, target)
+        own = policies.generate_key_statement(contract, target).value
         value = {"Version": "2012-10-17", "Statement": [{**own, **each} for each in statements]}
-        return policies.prove(contract, place, bucket, policies.document(value, kind="kms"))
+        return policies.prove(contract, target, bucket, policies.document(value, kind="kms"))
 
     def test_the_statement_is_complete(self) -> None:
         for contract in (ASYNC, JOBS):
@@ -433,8 +433,8 @@ class TestCloudStorage:
     MEMBER = GCS.principal
 
     def prove(self, *bindings: dict[str, Any], prefix: str | None = None) -> policies.Proof:
-        place = policies.place(GCS, BUCKET, prefixes={"prefix": prefix})
-        return policies.prove(GCS, place, policies.document({"bindings": list(bindings)}))
+        target = policies.target(GCS, BUCKET, prefixes={"prefix": prefix})
+        return policies.prove(GCS, target, policies.document({"bindings": list(bindings)}))
 
     def binding(
         self, role: str = "roles/storage.objectCreator", expression: str | None = None, **fields: Any
@@ -497,12 +497,12 @@ class TestCloudStorage:
         assert self.prove(narrow, self.binding()).complete
 
     def test_no_policy_grants_nothing(self) -> None:
-        place = policies.place(GCS, BUCKET)
-        assert policies.prove(GCS, place, None).state == "fails"
+        target = policies.target(GCS, BUCKET)
+        assert policies.prove(GCS, target, None).state == "fails"
 
 
 def test_requirements_of_prefixes_without_use_do_not_count() -> None:
-    only = policies.place(JOBS, BUCKET, prefixes={"input": "in/"})
+    only = policies.target(JOBS, BUCKET, prefixes={"input": "in/"})
     proof = policies.prove(JOBS, only, policies.generate(JOBS, only))
     assert proof.complete
     assert {each.requirement.scope for each in proof.verdicts} == {"bucket", "input"}
@@ -592,19 +592,19 @@ def test_a_counter_example_fails_whichever_way_the_requests_come(
 @given(strategies.policies(4), st.text("ab1/:é", min_size=1, max_size=6))
 @settings(max_examples=60, deadline=None)
 def test_the_proof_never_contradicts_the_evaluation(policy: dict[str, Any], name: str) -> None:
-    place = policies.place(ASYNC, BUCKET, prefixes={"prefix": "out/"})
-    for verdict in policies.prove(ASYNC, place, policies.document(policy, kind="s3")).verdicts:
-        arn = place.bucket_arn if verdict.requirement.scope == "bucket" else f"{place.bucket_arn}/out/{name}"
+    target = policies.target(ASYNC, BUCKET, prefixes={"prefix": "out/"})
+    for verdict in policies.prove(ASYNC, target, policies.document(policy, kind="s3")).verdicts:
+        arn = target.bucket_arn if verdict.requirement.scope == "bucket" else f"{target.bucket_arn}/out/{name}"
         effects = {
             policies.evaluate(policy, world.request(ASYNC.principal, verdict.action, arn)).effect
-            for world in worlds(ASYNC, place, verdict.action)
+            for world in worlds(ASYNC, target, verdict.action)
         }
         if verdict.state == "holds":
             assert effects == {"allowed"}
         if verdict.state == "fails":
             at_example = {
                 policies.evaluate(policy, world.request(ASYNC.principal, verdict.action, verdict.example)).effect
-                for world in worlds(ASYNC, place, verdict.action)
+                for world in worlds(ASYNC, target, verdict.action)
             }
             assert at_example - {"allowed"}
             # Where no one key fails whichever way the requests come, that is said.

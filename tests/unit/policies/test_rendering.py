@@ -23,8 +23,8 @@ GCS = policies.contract("async", "gs")
 AWKWARD = "o'u\"t/*?/${x}%{y}/"
 
 
-def place(contract: policies.AccessContract, prefix: str | None = AWKWARD, **options: Any) -> policies.Place:
-    return policies.place(contract, "bkt", prefixes={contract.prefixes[-1].name: prefix}, **options)
+def target(contract: policies.AccessContract, prefix: str | None = AWKWARD, **options: Any) -> policies.Target:
+    return policies.target(contract, "bkt", prefixes={contract.prefixes[-1].name: prefix}, **options)
 
 
 def from_hcl(value: Any) -> str:
@@ -67,7 +67,7 @@ def blocks(text: str, kind: str, name: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("contract", [ASYNC, JOBS], ids=["async", "jobs"])
 def test_terraform_yields_the_same_policy(contract: policies.AccessContract) -> None:
-    where = place(contract, key_arn=KEY)
+    where = target(contract, key_arn=KEY)
     policy, key = policies.generate(contract, where), policies.generate_key_statement(contract, where)
     found = blocks(render("terraform", where, policy, key), "data", "aws_iam_policy_document")
     bucket = policies.document(from_terraform(found["nimble_bucket"]))
@@ -77,7 +77,7 @@ def test_terraform_yields_the_same_policy(contract: policies.AccessContract) -> 
 
 
 def test_terraform_replaces_the_whole_policy_only_on_demand() -> None:
-    where = place(ASYNC)
+    where = target(ASYNC)
     policy = policies.generate(ASYNC, where)
     assert "resource" not in hcl2.loads(render("terraform", where, policy))
     whole = blocks(render("terraform", where, policy, whole=True), "resource", "aws_s3_bucket_policy")
@@ -87,7 +87,7 @@ def test_terraform_replaces_the_whole_policy_only_on_demand() -> None:
 
 @pytest.mark.parametrize("prefix", [None, AWKWARD])
 def test_terraform_for_cloud_storage(prefix: str | None) -> None:
-    where = place(GCS, prefix)
+    where = target(GCS, prefix)
     policy = policies.generate(GCS, where)
     found = blocks(render("terraform", where, policy), "resource", "google_storage_bucket_iam_member")
     member = found["nimble"]
@@ -103,7 +103,7 @@ def test_terraform_for_cloud_storage(prefix: str | None) -> None:
 
 @pytest.mark.parametrize("contract", [ASYNC, JOBS], ids=["async", "jobs"])
 def test_cloudformation_yields_the_same_policy(contract: policies.AccessContract, tmp_path: Path) -> None:
-    where = place(contract, "out/", key_arn=KEY)
+    where = target(contract, "out/", key_arn=KEY)
     policy, key = policies.generate(contract, where), policies.generate_key_statement(contract, where)
     text = render("cloudformation", where, policy, key)
     template = tmp_path / "template.json"
@@ -124,14 +124,14 @@ def test_cloudformation_yields_the_same_policy(contract: policies.AccessContract
 
 def test_cloudformation_says_what_it_cannot() -> None:
     with pytest.raises(ContractError, match="knows no Google Cloud Storage"):
-        render("cloudformation", place(GCS), policies.generate(GCS, place(GCS)))
+        render("cloudformation", target(GCS), policies.generate(GCS, target(GCS)))
     with pytest.raises(ContractError, match="only where it owns the key"):
-        render("cloudformation", place(ASYNC), None, policies.generate_key_statement(ASYNC, place(ASYNC)))
+        render("cloudformation", target(ASYNC), None, policies.generate_key_statement(ASYNC, target(ASYNC)))
     whole = render(
         "cloudformation",
-        place(ASYNC),
-        policies.generate(ASYNC, place(ASYNC)),
-        policies.generate_key_policy(ASYNC, place(ASYNC), "1" * 12),
+        target(ASYNC),
+        policies.generate(ASYNC, target(ASYNC)),
+        policies.generate_key_policy(ASYNC, target(ASYNC), "1" * 12),
     )
     assert "NimbleKeyPolicy" in json.loads(whole)["Metadata"]
 
@@ -162,7 +162,7 @@ MISSING = "An error occurred (NoSuchBucketPolicy) when calling the GetBucketPoli
 
 
 def test_the_script_puts_the_policy_where_none_is(tmp_path: Path) -> None:
-    where = place(ASYNC, key_arn=KEY)
+    where = target(ASYNC, key_arn=KEY)
     policy, key = policies.generate(ASYNC, where), policies.generate_key_statement(ASYNC, where)
     done, calls = run(render("cli", where, policy, key), tmp_path, MISSING, 254)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -173,7 +173,7 @@ def test_the_script_puts_the_policy_where_none_is(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("answer", "code"), [('{"Statement": []}', 0), ("An error occurred (AccessDenied)", 254)])
 def test_the_script_replaces_no_policy(tmp_path: Path, answer: str, code: int) -> None:
-    where = place(ASYNC)
+    where = target(ASYNC)
     done, calls = run(render("cli", where, policies.generate(ASYNC, where)), tmp_path, answer, code)
     assert done.returncode == 1
     assert done.stderr
@@ -181,19 +181,19 @@ def test_the_script_replaces_no_policy(tmp_path: Path, answer: str, code: int) -
 
 
 def test_the_script_puts_a_whole_key_policy(tmp_path: Path) -> None:
-    where = place(ASYNC, key_arn=KEY)
+    where = target(ASYNC, key_arn=KEY)
     whole = policies.generate_key_policy(ASYNC, where, "111122223333")
     done, (call,) = run(render("cli", where, None, whole), tmp_path, "", 0)
     assert done.returncode == 0
     assert call[:-1] == ["kms", "put-key-policy", "--key-id", KEY, "--policy"]
     assert json.loads(call[-1]) == whole.value
-    unnamed = place(ASYNC)
+    unnamed = target(ASYNC)
     assert "KEY_ARN" in render("cli", unnamed, None, policies.generate_key_statement(ASYNC, unnamed))
 
 
 @pytest.mark.parametrize("prefix", [None, "out/", "a,b/", AWKWARD])
 def test_the_script_adds_a_binding(tmp_path: Path, prefix: str | None) -> None:
-    where = place(GCS, prefix)
+    where = target(GCS, prefix)
     policy = policies.generate(GCS, where)
     done, (call,) = run(render("cli", where, policy), tmp_path, "", 0)
     assert done.returncode == 0
@@ -212,7 +212,7 @@ def test_the_script_adds_a_binding(tmp_path: Path, prefix: str | None) -> None:
 
 
 def test_json_is_the_document_alone_or_both_by_name() -> None:
-    where = place(ASYNC)
+    where = target(ASYNC)
     policy, key = policies.generate(ASYNC, where), policies.generate_key_statement(ASYNC, where)
     whole = policies.generate_key_policy(ASYNC, where, "111122223333")
     assert json.loads(render("json", where, policy)) == policy.value
@@ -230,6 +230,6 @@ def test_json_is_the_document_alone_or_both_by_name() -> None:
 
 
 def test_scripts_are_quoted() -> None:
-    where = place(ASYNC)
+    where = target(ASYNC)
     line = render("cli", where, policies.generate(ASYNC, where)).splitlines()[-1]
     assert json.loads(shlex.split(line)[-1]) == policies.generate(ASYNC, where).value

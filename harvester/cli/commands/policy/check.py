@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harvester.cli.shared.policy_options import (
-    Target,
+    TargetOptions,
     cloud_option,
     kind_option,
     parse_document,
     parse_raw,
     policy_errors,
     read_text,
-    say_place,
+    say_target,
     target_of,
     target_options,
 )
@@ -76,24 +76,24 @@ def check(file: str, **options: Any) -> int:
         key_policy = parse_document(read_text(options["key_policy"]), options["key_policy"], "kms")
     report = _report(target, policy, key_policy, len(text))
     if form == "table":
-        say_place(report.proof.contract, report.proof.place)
+        say_target(report.proof.contract, report.proof.target)
         show("\n".join(map(_fitted, _table(report))))
     else:
         _print_json(form, _summary(report, policy.kind), [_finding(each) for each in report.findings])
     return ExitCode.INTEGRITY if report.fails(options["fail_on"]) else ExitCode.OK
 
 
-def _report(target: Target, policy: Any, key_policy: Any, size: int) -> Report:
+def _report(target: TargetOptions, policy: Any, key_policy: Any, size: int) -> Report:
     from policies import check as check_policy
 
-    contract, place = target.resolve(policy.kind)
+    contract, resolved = target.resolve(policy.kind)
     if (policy.kind == "gcs") is not (contract.cloud == "gs"):
         raise UsageError(
             f"the document is a {policy.kind.upper()} policy, --cloud is {contract.cloud}",
             next_step="leave out --cloud, or name the kind of document with --kind",
         )
     with policy_errors():
-        return check_policy(contract, place, policy, key_policy, raw_size=size)
+        return check_policy(contract, resolved, policy, key_policy, raw_size=size)
 
 
 def _broken(text: bytes, source: str, kind: str | None) -> dict[str, Any] | None:
@@ -130,8 +130,8 @@ def _summary(report: Report, kind: str) -> dict[str, Any]:
         "mode": proof.contract.mode,
         "cloud": proof.contract.cloud,
         "principal": proof.contract.principal,
-        "bucket": proof.place.bucket,
-        "prefixes": dict(proof.place.prefixes),
+        "bucket": proof.target.bucket,
+        "prefixes": dict(proof.target.prefixes),
         "complete": proof.complete,
         "state": proof.state,
         "verdicts": [_verdict(each) for each in (*proof.verdicts, *proof.key_verdicts)],

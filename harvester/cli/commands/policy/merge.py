@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harvester.cli.shared.policy_options import (
-    Target,
+    TargetOptions,
     cloud_option,
     kind_option,
     parse_document,
     policy_errors,
     read_text,
     say,
-    say_place,
+    say_target,
     target_of,
     target_options,
 )
@@ -85,14 +85,14 @@ def merge(file: str, **options: Any) -> int:
     return ExitCode.OK if change.proof.complete else ExitCode.DIFFERENCE
 
 
-def plan(target: Target, policy: PolicyDocument, *, exempt: bool) -> Change:
+def plan(target: TargetOptions, policy: PolicyDocument, *, exempt: bool) -> Change:
     """Return what a merge does to a document, wherever the document came from."""
     from policies import merge as merge_policy
 
-    contract, place = target.resolve(policy.kind)
-    say_place(contract, place)
+    contract, resolved = target.resolve(policy.kind)
+    say_target(contract, resolved)
     with policy_errors():
-        return merge_policy(policy, contract, place, exempt=exempt)
+        return merge_policy(policy, contract, resolved, exempt=exempt)
 
 
 def explain(change: Change, *, exempted: bool) -> None:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harvester.cli.commands.policy.show_events import events_text, refuse_foreign_options
-from harvester.cli.shared.policy_options import Target, policy_errors, say, say_place, target_of, target_options
+from harvester.cli.shared.policy_options import TargetOptions, policy_errors, say, say_target, target_of, target_options
 from harvester.errors import UsageError
 
 if TYPE_CHECKING:
-    from policies import AccessContract, Place, PolicyDocument
+    from policies import AccessContract, PolicyDocument, Target
 
 
 @click.command(short_help="Print the policy that opens a bucket to Nimble.")
@@ -63,18 +63,18 @@ def show(**options: Any) -> None:
     if options["audience"] == "events":
         refuse_foreign_options()
     target = target_of(options)
-    contract, place = target.resolve()
+    contract, resolved = target.resolve()
     with policy_errors():
         if options["audience"] == "events":
-            text = events_text(place, options["queue"], options["current"], target.account or None, options["form"])
+            text = events_text(resolved, options["queue"], options["current"], target.account or None, options["form"])
         elif options["audience"] == "reader":
-            text = _reader(contract, place, target, options)
+            text = _reader(contract, resolved, target, options)
         else:
-            text = _nimble(contract, place, target, options)
+            text = _nimble(contract, resolved, target, options)
     click.echo(text, nl=False)
 
 
-def _nimble(contract: AccessContract, place: Place, target: Target, options: dict[str, Any]) -> str:
+def _nimble(contract: AccessContract, resolved: Target, target: TargetOptions, options: dict[str, Any]) -> str:
     from policies import render
 
     for name in ("queue", "current"):
@@ -83,9 +83,9 @@ def _nimble(contract: AccessContract, place: Place, target: Target, options: dic
     for name in ("can", "reader"):
         if options[name]:
             raise UsageError(f"--{name} is for --for reader", next_step=f"add --for reader, or leave out --{name}")
-    policy, key_policy = _documents(contract, place, target, options)
-    text = render(options["form"], place, policy, key_policy, whole=options["whole"])
-    say_place(contract, place)
+    policy, key_policy = _documents(contract, resolved, target, options)
+    text = render(options["form"], resolved, policy, key_policy, whole=options["whole"])
+    say_target(contract, resolved)
     if key_policy is not None and any(each.inferred for each in contract.key_statements):
         say("  the key's statement is inferred: Nimble documents none for this mode")
     if options["form"] == "cloudformation" or (options["form"] == "terraform" and options["whole"]):
@@ -96,7 +96,7 @@ def _nimble(contract: AccessContract, place: Place, target: Target, options: dic
 
 
 def _documents(
-    contract: AccessContract, place: Place, target: Target, options: dict[str, Any]
+    contract: AccessContract, resolved: Target, target: TargetOptions, options: dict[str, Any]
 ) -> tuple[PolicyDocument | None, PolicyDocument | None]:
     from policies import generate, generate_key_policy, generate_key_statement
 
@@ -115,23 +115,23 @@ def _documents(
     documented = options["as_documented"]
     policy = key_policy = None
     if wanted != "key":
-        policy = generate(contract, place, as_documented=documented, scoped=not options["no_condition"])
+        policy = generate(contract, resolved, as_documented=documented, scoped=not options["no_condition"])
     if whole_key:
-        key_policy = generate_key_policy(contract, place, target.account)
+        key_policy = generate_key_policy(contract, resolved, target.account)
     elif wanted != "bucket":
-        key_policy = generate_key_statement(contract, place, as_documented=documented)
+        key_policy = generate_key_statement(contract, resolved, as_documented=documented)
     return policy, key_policy
 
 
-def _reader(contract: AccessContract, place: Place, target: Target, options: dict[str, Any]) -> str:
+def _reader(contract: AccessContract, resolved: Target, target: TargetOptions, options: dict[str, Any]) -> str:
     from policies import dump_json, reader_documents
 
     if options["form"] != "json":
         raise UsageError("the reader's documents are printed as JSON", next_step="leave out --as")
     can = [each.strip() for each in (options["can"] or "").split(",") if each.strip()]
-    documents = reader_documents(contract, place, can, reader=options["reader"], account=target.account or None)
-    for name in place.prefixes:
-        say(f"reader of {place.url(name)}")
+    documents = reader_documents(contract, resolved, can, reader=options["reader"], account=target.account or None)
+    for name in resolved.prefixes:
+        say(f"reader of {resolved.url(name)}")
     if "bucket" in documents and {"explain", "apply"} & set(can):
         say("  note: S3 lets only identities of the bucket's own account read or change its policy,")
         say("  so explain and apply need a role of that account; sync and test do not")

@@ -10,7 +10,7 @@ from harvester.cli.shared.policy_options import read_text, say
 from harvester.errors import UsageError
 
 if TYPE_CHECKING:
-    from policies import Place
+    from policies import Target
 
 
 _FOREIGN = (
@@ -37,14 +37,14 @@ def refuse_foreign_options() -> None:
             raise UsageError(f"{flag} says nothing about events", next_step=f"leave out {flag}")
 
 
-def events_text(place: Place, queue: str | None, current: str | None, account: str | None, form: str) -> str:
+def events_text(resolved: Target, queue: str | None, current: str | None, account: str | None, form: str) -> str:
     """Return the documents as JSON, or as a shell script that puts them.
 
     Raises UsageError without a queue, PolicyError for a merge that cannot be.
     """
     from policies import dump_json, events_documents, events_script, parse_json, results_prefix
 
-    if form not in ("json", "cli") or (form == "cli" and place.cloud == "gs"):
+    if form not in ("json", "cli") or (form == "cli" and resolved.cloud == "gs"):
         raise UsageError(
             f"what announces results cannot be printed as {form}",
             cause="it is printed as JSON, and on S3 also as commands",
@@ -55,26 +55,26 @@ def events_text(place: Place, queue: str | None, current: str | None, account: s
             "--for events needs the queue",
             next_step="add --queue arn:aws:sqs:REGION:ACCOUNT:NAME, or --queue projects/PROJECT/subscriptions/NAME",
         )
-    if current is not None and place.cloud == "gs":
+    if current is not None and resolved.cloud == "gs":
         raise UsageError("--current is for S3", cause="notifications of a GCS bucket are added one by one")
     known: Any = None
     if current is not None:
         text = read_text(current)
         # The AWS command line prints nothing at all where there is no configuration.
         known = parse_json(text, source=current) if text.strip() else {}
-    documents = events_documents(place, queue, current=known, account=account)
-    where = f"{place.bucket}/{results_prefix(place)}"
+    documents = events_documents(resolved, queue, current=known, account=account)
+    where = f"{resolved.bucket}/{results_prefix(resolved)}"
     say(f"what arrives under {where} is announced to {queue}")
-    if place.cloud == "gs":
+    if resolved.cloud == "gs":
         say("  notifications of a bucket add up: none that is there is touched")
         say("  to fill in: PROJECT_NUMBER (gcloud projects describe), TOPIC, READER")
     elif current is None and form == "json":
         say("  note: a put replaces the bucket's whole notification configuration; merge with what is there:")
-        say(f"  aws s3api get-bucket-notification-configuration --bucket {place.bucket} > current.json")
+        say(f"  aws s3api get-bucket-notification-configuration --bucket {resolved.bucket} > current.json")
         say("  and add --current current.json")
     elif documents["NotificationConfiguration"] == known:
         say("  the bucket announces it already: nothing to put")
     if form == "cli":
         say("  the reader's own policy is not part of the commands: without --as cli it is printed too")
-        return events_script(place, queue, documents, merged=known is not None)
+        return events_script(resolved, queue, documents, merged=known is not None)
     return dump_json(documents)
