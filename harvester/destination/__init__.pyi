@@ -38,12 +38,12 @@ from .rows import source_of as source_of
 from .rows import unreadable_error as unreadable_error
 from .summary import DestinationStatus as DestinationStatus
 from .summary import destination_status as destination_status
-from .tree import InsideTree as InsideTree
+from .tree import NoFollowTree as NoFollowTree
 from .tree import remove_inside as remove_inside
 from .verification import Mark as Mark
 from .verification import Verification as Verification
 from .writer import TEMPORARY as TEMPORARY
 from .writer import VERSIONS as VERSIONS
-from .writer import Destination as Destination
+from .writer import DestinationWriter as DestinationWriter
 from .writer import PathObstructedError as PathObstructedError
 from .writer import register_writer as register_writer

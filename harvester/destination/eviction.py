@@ -12,8 +12,8 @@ from typing import Any
 
 from harvester.destination.manifest import DestinationLock, LandedRow, Manifest
 from harvester.destination.opened import LOCK_NAME, OpenDestination, open_destination, read_destination, state_folder
-from harvester.destination.tree import InsideTree
-from harvester.destination.writer import Destination
+from harvester.destination.tree import NoFollowTree
+from harvester.destination.writer import DestinationWriter
 from harvester.errors import DestinationUnusable
 
 EVICT_REPORT_SCHEMA = "nimble-harvester/evict-report/v1"
@@ -68,7 +68,7 @@ def evict(
     before = None if older_than is None else time.time() - older_than
     with read_destination(destination, state_dir) as opened:
         if dry_run:
-            inside = InsideTree(opened.root)
+            inside = NoFollowTree(opened.root)
             rows = [row for row in _evictable(opened.manifest, through, before) if not row.evicted]
             held = [row for row in rows if _lies_inside(inside, row)]
             size = sum(row.content_size for row in held)
@@ -77,7 +77,7 @@ def evict(
             _make_room(opened, through, before)
     eviction = _Eviction()
     with open_destination(destination, state_dir) as opened:
-        tree = Destination(str(opened.root), "evict")
+        tree = DestinationWriter(str(opened.root), "evict")
         batch: list[LandedRow] = []
         for row in _evictable(opened.manifest, through, before):
             # One that is evicted already is removed again: a run killed in between may have left its file.
@@ -102,7 +102,7 @@ def _make_room(opened: OpenDestination, through: int | None, before: float | Non
     Should the eviction not come to mark them, the next run fetches them again.
     """
     with DestinationLock(state_folder(opened.root) / LOCK_NAME):
-        tree = Destination(str(opened.root), "evict")
+        tree = DestinationWriter(str(opened.root), "evict")
         for row in _evictable(opened.manifest, through, before):
             if not _is_full(opened.root):
                 return
@@ -117,7 +117,7 @@ def _evictable(manifest: Manifest, through: int | None, before: float | None) ->
             yield row
 
 
-def _lies_inside(inside: InsideTree, row: LandedRow) -> bool:
+def _lies_inside(inside: NoFollowTree, row: LandedRow) -> bool:
     try:
         inside.lstat(row.path)
     except NotADirectoryError:
@@ -136,7 +136,7 @@ class _Eviction:
         self.bytes = 0
         self.outside = 0
 
-    def remove(self, tree: Destination, manifest: Manifest, rows: list[LandedRow]) -> None:
+    def remove(self, tree: DestinationWriter, manifest: Manifest, rows: list[LandedRow]) -> None:
         # Marked first: a file that outlives its mark is removed by the next eviction, one that is gone without a mark
         # would be fetched again.
         try:
@@ -148,7 +148,7 @@ class _Eviction:
         else:
             self._unlink(tree, rows)
 
-    def _unlink(self, tree: Destination, rows: list[LandedRow]) -> None:
+    def _unlink(self, tree: DestinationWriter, rows: list[LandedRow]) -> None:
         for row in rows:
             lay_inside = _unlink(tree, row)
             if row.evicted:
@@ -160,7 +160,7 @@ class _Eviction:
                 self.outside += 1
 
 
-def _unlink(tree: Destination, row: LandedRow) -> bool:
+def _unlink(tree: DestinationWriter, row: LandedRow) -> bool:
     """Remove a landed file; return False, and leave it alone, when a link leads elsewhere."""
     try:
         tree.remove(row.path)

@@ -15,7 +15,7 @@ import xxhash
 
 from harvester.destination.manifest import DestinationLock, Manifest
 from harvester.destination.paths import STATE_FOLDER
-from harvester.destination.tree import InsideTree
+from harvester.destination.tree import NoFollowTree
 from harvester.destination.writer import QUARANTINE, TEMPORARY, VERSIONS, WRITERS
 from harvester.errors import ConfigurationError, DestinationLocked, DestinationUnusable, UsageError
 from harvester.location import Location
@@ -25,8 +25,8 @@ LOCK_NAME = "lock"
 # A batch of rows, each of which touches pages of its own in three trees.
 _RESERVED_BYTES = 16 * 1024 * 1024
 # Workers leave as soon as they see that their parent is gone and the object in hand is done.
-_ORPHANS_SECONDS = 30.0
-_ORPHANS_INTERVAL = 0.05
+_ABANDONED_SECONDS = 30.0
+_ABANDONED_INTERVAL = 0.05
 
 
 class OpenDestination(NamedTuple):
@@ -72,7 +72,7 @@ def open_destination(destination: Path, state_dir: Path | None = None) -> Iterat
         raise destination_error(destination, error) from error
     with lock, Manifest(manifest_path(root, state_dir)) as manifest:
         try:
-            _wait_for_orphans(root)
+            _wait_for_abandoned_workers(root)
             _clear(root / TEMPORARY)
             _recover(root, manifest)
         except OSError as error:
@@ -172,10 +172,10 @@ def _refuse_link(path: Path) -> None:
         )
 
 
-def _wait_for_orphans(root: Path) -> None:
+def _wait_for_abandoned_workers(root: Path) -> None:
     """Return when the workers of a run that was killed have left. Raises DestinationLocked when one does not."""
     file = os.open(root / WRITERS, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
-    until = time.monotonic() + _ORPHANS_SECONDS
+    until = time.monotonic() + _ABANDONED_SECONDS
     try:
         while True:
             try:
@@ -187,7 +187,7 @@ def _wait_for_orphans(root: Path) -> None:
                         cause="a run was killed, and a worker process of it does not end",
                         next_step="end the processes named harvester.transfer.worker, then run the same command again",
                     ) from None
-                time.sleep(_ORPHANS_INTERVAL)
+                time.sleep(_ABANDONED_INTERVAL)
             else:
                 return
     finally:
@@ -231,14 +231,14 @@ def _recover(root: Path, manifest: Manifest) -> None:
     unconfirmed = manifest.landed_after(manifest.barrier())
     if not (quarantined or unconfirmed):
         return
-    inside = InsideTree(root)
-    manifest.distrust_quarantined(row.key for row in quarantined if not _holds(inside, row.path, row.digest))
-    manifest.distrust(row.key for row in unconfirmed if not _holds(inside, row.path, row.digest))
+    inside = NoFollowTree(root)
+    manifest.distrust_quarantined(row.key for row in quarantined if not _is_intact(inside, row.path, row.digest))
+    manifest.distrust(row.key for row in unconfirmed if not _is_intact(inside, row.path, row.digest))
     flush_file_system(root)
     manifest.set_barrier(unconfirmed[-1].seq if unconfirmed else manifest.barrier())
 
 
-def _holds(inside: InsideTree, path: str | None, digest: str | None) -> bool:
+def _is_intact(inside: NoFollowTree, path: str | None, digest: str | None) -> bool:
     if path is None:
         return False
     try:

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 from harvester.destination.manifest import LandedRow, Manifest, ProblemRow, SourceBinding, shown_key
 from harvester.destination.opened import read_destination
-from harvester.destination.tree import InsideTree
+from harvester.destination.tree import NoFollowTree
 from harvester.errors import HarvesterError, IntegrityError, UsageError
 from harvester.results import Shape, rows, select
 
@@ -87,7 +87,7 @@ def read(
         )
     noted = account or ReadAccount()
     with read_destination(Path(destination), state_dir) as opened:
-        inside = InsideTree(opened.root)
+        inside = NoFollowTree(opened.root)
         for row in opened.manifest.landed_by_seq(after, run=_run_number(opened.manifest, run)):
             yield from _results(inside, row, selected, noted)
     if noted.unreadable and account is None:
@@ -116,7 +116,7 @@ def _run_number(manifest: Manifest, run: int | Literal["last"] | None) -> int | 
     return run
 
 
-def _results(inside: InsideTree, row: LandedRow, selected: str | None, account: ReadAccount) -> Iterator[ResultRow]:
+def _results(inside: NoFollowTree, row: LandedRow, selected: str | None, account: ReadAccount) -> Iterator[ResultRow]:
     if row.evicted:
         account.evicted += 1
         return

@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 
 
-class InsideTree:
+class NoFollowTree:
     """The tree of a destination as it is read. What lies behind a link is not in it, whatever bytes lie there.
 
     Folders are looked at once and remembered: make a new one for each look at the tree.
@@ -57,4 +57,4 @@ class InsideTree:
 def remove_inside(root: str | os.PathLike[str], path: str) -> None:
     """Remove a file of the destination, if it is there and no link leads to it. Raises OSError."""
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        Path(InsideTree(root).whole_path(path)).unlink()
+        Path(NoFollowTree(root).whole_path(path)).unlink()

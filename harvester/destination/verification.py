@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from harvester.destination.manifest import LandedRow, LockHolder, Manifest, read_lock_holder, same_version
 from harvester.destination.opened import LOCK_NAME, file_digest, read_destination, state_folder
 from harvester.destination.paths import STATE_FOLDER
-from harvester.destination.tree import InsideTree
+from harvester.destination.tree import NoFollowTree
 from harvester.errors import ConfigurationError, ExitCode
 from harvester.location import parse_location
 from harvester.sessions import StoreSettings
@@ -123,7 +123,7 @@ class Verification:
 
 
 def _against_manifest(root: Path, manifest: Manifest) -> Iterator[Verified]:
-    inside = InsideTree(root)
+    inside = NoFollowTree(root)
     for row in manifest.landed():
         yield _compare(inside, row)
 
@@ -136,7 +136,7 @@ def _against_source(root: Path, manifest: Manifest, settings: StoreSettings) -> 
     settings = _with_endpoint(settings, bound.endpoint)
     store = open_store(parse_location(bound.url), settings)
     seen: set[str] = set()
-    inside = InsideTree(root)
+    inside = NoFollowTree(root)
     for page in store.list_pages():
         for ref in page:
             row = manifest.landed_row(ref.key)
@@ -156,13 +156,13 @@ def _with_endpoint(settings: StoreSettings, endpoint: str) -> StoreSettings:
     return dataclasses.replace(settings, endpoint_url=endpoint)
 
 
-def _compare_remote(inside: InsideTree, row: LandedRow, ref: ObjectRef) -> Verified:
+def _compare_remote(inside: NoFollowTree, row: LandedRow, ref: ObjectRef) -> Verified:
     if not same_version(ref, row):
         return Verified(Mark.DIFFERS, row.path, "the source has another version")
     return _compare(inside, row)
 
 
-def _compare(inside: InsideTree, row: LandedRow) -> Verified:
+def _compare(inside: NoFollowTree, row: LandedRow) -> Verified:
     if row.evicted:
         return Verified(Mark.EVICTED, row.path, "")
     try:

@@ -67,7 +67,7 @@ def register_writer(root: str) -> None:
     fcntl.flock(file, fcntl.LOCK_SH)
 
 
-class Destination:
+class DestinationWriter:
     """The tree of one destination, as a worker writes it."""
 
     def __init__(self, root: str, name: str) -> None:

@@ -14,7 +14,7 @@ from harvester.location import Location
 from harvester.storage import ObjectRef
 
 
-class Siblings:
+class PeerDestinations:
     """Destinations that other workers land the same source into, read while they work. For one thread."""
 
     def __init__(self, destinations: Sequence[Path], location: Location) -> None:
@@ -24,7 +24,7 @@ class Siblings:
         self._open: list[Manifest] = []
         self._stack = contextlib.ExitStack()
 
-    def hold(self, ref: ObjectRef) -> bool:
+    def contains(self, ref: ObjectRef) -> bool:
         """Return whether this version of an object has landed in one of them, or was found wrong there.
 
         Raises UsageError for a destination of another source, and ConfigurationError for a newer program's.
@@ -54,7 +54,7 @@ class Siblings:
             self._waiting.remove(destination)
 
     def __enter__(self) -> Self:
-        """Return the siblings."""
+        """Return the destinations."""
         return self
 
     def __exit__(

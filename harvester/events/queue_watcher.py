@@ -21,7 +21,7 @@ from harvester.errors import AccessDenied, HarvesterError, Interrupted, UsageErr
 from harvester.events.bucket_events import Announced
 from harvester.events.event_state import EventState
 from harvester.events.message import Reading, newest_versions, read_message
-from harvester.events.peers import Siblings
+from harvester.events.peers import PeerDestinations
 from harvester.events.queue_threads import Leases, NothingCame, Receiver
 from harvester.events.watch_report import LandingTally, MessageCounts, WatchReport
 from harvester.location import Location
@@ -119,7 +119,7 @@ class _QueueWatch:
         self._left: Counter[str] = Counter()
         self._others: Counter[str] = Counter()
         self._outcomes: dict[str, str] = {}
-        self._siblings = Siblings(watching.beside, location)
+        self._peers = PeerDestinations(watching.beside, location)
         self._has_worked = False
         self._settled_at = time.monotonic()
         self._backoff = Backoff(_FIRST_DELAY, _LONGEST_DELAY)
@@ -127,7 +127,7 @@ class _QueueWatch:
     def run(self) -> WatchReport:
         error: HarvesterError | None = None
         try:
-            with self._siblings:
+            with self._peers:
                 self._run()
         except HarvesterError as ended:
             error = ended
@@ -304,7 +304,7 @@ class _QueueWatch:
         return [ref for ref in refs.values() if not self._lies_beside(ref, intake)]
 
     def _lies_beside(self, ref: ObjectRef, intake: Intake) -> bool:
-        if intake.holds(ref) or not self._siblings.hold(ref):
+        if intake.holds(ref) or not self._peers.contains(ref):
             return False
         self._counts["beside"] += 1
         self._outcomes[ref.key] = "beside"

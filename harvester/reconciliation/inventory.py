@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harvester.destination import (
-    InsideTree,
     LandedRow,
+    NoFollowTree,
     ProblemRow,
     SourceBinding,
     landed_rows,
@@ -77,7 +77,7 @@ def take_inventory(
     # The listing first: what a run lands meanwhile counts as landed, and not as waiting to be fetched.
     listed = list(list_objects(location, settings))
     here = _Here(
-        InsideTree(destination),
+        NoFollowTree(destination),
         {row.key: row for row in landed_rows(destination, state_dir=state_dir)},
         {problem.key: problem for problem in problem_rows(destination, state_dir=state_dir)},
     )
@@ -88,7 +88,7 @@ def take_inventory(
 class _Here:
     """What the manifest knows, and whether it still lies here."""
 
-    inside: InsideTree
+    inside: NoFollowTree
     rows: dict[str, LandedRow]
     problems: dict[str, ProblemRow]
 

@@ -43,7 +43,7 @@ def step_after(reason: str) -> str:
     return _NEXT_STEPS.get(reason, "")
 
 
-class Breaker:
+class CircuitBreaker:
     """Watches how fetches end.
 
     It trips when the first hundred all fail for one cause, when a hundred in a row fail for want of a connection, and

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 from harvester.destination import destination_error, release_space, reserve_space
 from harvester.errors import HarvesterError, Interrupted
 from harvester.storage import FetchRequest, Store
-from harvester.transfer.circuit_breaker import Breaker
+from harvester.transfer.circuit_breaker import CircuitBreaker
 from harvester.transfer.messages import Assignment, DestinationFault, Failed, Outcome
 from harvester.transfer.options import Observer, SyncOptions
 from harvester.transfer.plan import ActionKind
-from harvester.transfer.planner import Planned
+from harvester.transfer.range_planner import Planned
 from harvester.transfer.recorder import Recorder, aside_path
 from harvester.transfer.sync_report import SyncProgress
 
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 _READY = 2_000
 _WAIT_SECONDS = 0.2
-_PATIENCE_SECONDS = 10.0
+_STOP_SECONDS = 10.0
 
 
-class Transfers:
+class Dispatcher:
     """The objects on their way home: waiting, with a worker, or settled and recorded."""
 
     def __init__(self, store: Store, root: Path, recorder: Recorder, options: SyncOptions, observer: Observer) -> None:
@@ -45,7 +45,7 @@ class Transfers:
         self._planned: dict[str, Planned] = {}
         self._launched: list[Launched] = []
         self._pool: WorkerPool | None = None
-        self._breaker = Breaker()
+        self._breaker = CircuitBreaker()
         self._progress_at = 0.0
         self.queued = 0
         """Objects queued so far."""
@@ -82,7 +82,7 @@ class Transfers:
         """Work until everything queued is settled. Raises like ``step``."""
         while self._ready or (self._pool is not None and self._pool.outstanding):
             self.step(_WAIT_SECONDS)
-        self._tell_progress()
+        self._report_progress()
         error = self._breaker.conclusion()
         if error is not None:
             raise error
@@ -115,7 +115,7 @@ class Transfers:
                 pool.renew(self._store.transport(renew=True))
         self._recorder.flush_if_due()
         if time.monotonic() - self._progress_at >= _WAIT_SECONDS:
-            self._tell_progress()
+            self._report_progress()
 
     def _start_pool(self) -> WorkerPool:
         from harvester.transfer.worker_pool import WorkerPool
@@ -155,21 +155,21 @@ class Transfers:
         pool, self._pool = self._pool, None
         if pool is None:
             return
-        for outcome in pool.stop(_PATIENCE_SECONDS):
+        for outcome in pool.stop(_STOP_SECONDS):
             planned = self._planned.pop(outcome.key)
             self._recorder.settle(outcome, planned)
         release_space(self._root)
 
-    def _tell_progress(self) -> None:
+    def _report_progress(self) -> None:
         now = self._progress_at = time.monotonic()
-        tally = self._recorder.tally
+        counters = self._recorder.counters
         self._observer.progress(
             SyncProgress(
-                tally.listed,
+                counters.listed,
                 self.listing_done,
-                tally.settled,
-                tally.failed + tally.refused + tally.quarantined,
-                tally.bytes_fetched,
+                counters.settled,
+                counters.failed + counters.refused + counters.quarantined,
+                counters.bytes_fetched,
                 now,
             )
         )

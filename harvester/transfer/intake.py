@@ -25,11 +25,11 @@ from harvester.errors import AccessDenied, ConnectionFailed, ExitCode, Harvester
 from harvester.location import Location
 from harvester.sessions import StoreSettings
 from harvester.storage import ObjectRef, Store, open_store
-from harvester.transfer.dispatcher import Transfers
+from harvester.transfer.dispatcher import Dispatcher
 from harvester.transfer.listing_planner import ListingPlanner
 from harvester.transfer.options import Observer, SyncOptions
 from harvester.transfer.plan import CompiledSelection, PlanOptions
-from harvester.transfer.planner import Naming
+from harvester.transfer.range_planner import PathNaming
 from harvester.transfer.recorder import Recorder
 from harvester.transfer.sync_report import SyncReport
 
@@ -89,10 +89,12 @@ class Intake:
         self._run = manifest.begin_run()
         self._unflushed = 0
         self._recorder = Recorder(manifest, root, self._run, options, observer)
-        self._transfers = Transfers(store, root, self._recorder, options, observer)
+        self._dispatcher = Dispatcher(store, root, self._recorder, options, observer)
         self._planner = ListingPlanner(
             manifest,
-            Naming(store.location.prefix, str(root), options.result.keep_compressed, options.unsafe_names == "refuse"),
+            PathNaming(
+                store.location.prefix, str(root), options.result.keep_compressed, options.unsafe_names == "refuse"
+            ),
             probe_names(root / TEMPORARY),
             CompiledSelection(options.selection),
             PlanOptions(options.fingerprint, options.probe_name, options.max_object_bytes),
@@ -102,20 +104,20 @@ class Intake:
         """Bring these objects home, and return when each is settled and recorded.
 
         What is here already, in this version, costs nothing; the same object twice is one. Raises like a run: see
-        ``Transfers.step``.
+        ``Dispatcher.step``.
         """
         distinct = {ref.key: ref for ref in refs}
-        self._recorder.tally.listed += len(distinct)
+        self._recorder.counters.listed += len(distinct)
         for planned in self._planner.unordered(distinct.values()):
             if not self._recorder.settle_planned(planned):
-                self._transfers.queue(planned)
-        self._transfers.drain()
+                self._dispatcher.queue(planned)
+        self._dispatcher.drain()
         self._recorder.flush()
 
     def make_durable(self) -> None:
         """Return when everything settled is on the disk and recorded there: only then may its message be forgotten."""
-        tally = self._recorder.tally
-        without_barrier = tally.quarantined + tally.refused + tally.failed
+        counters = self._recorder.counters
+        without_barrier = counters.quarantined + counters.refused + counters.failed
         try:
             self._recorder.finish()
             if without_barrier != self._unflushed:
@@ -127,7 +129,7 @@ class Intake:
 
     def stop(self) -> None:
         """After an interruption: let the workers finish what they hold in hand, account for it, make it durable."""
-        self._transfers.end()
+        self._dispatcher.end()
         self.make_durable()
 
     def knows_another(self, ref: ObjectRef) -> bool:
@@ -150,20 +152,24 @@ class Intake:
 
     def report(self, error: HarvesterError | None = None) -> SyncReport:
         """Return the account so far; ``listed`` counts announcements."""
-        tally = self._recorder.tally
-        return tally.report(
+        counters = self._recorder.counters
+        return counters.report(
             location=self.store.location.url,
             destination=str(self._root),
             run=self._run,
             started_at=self._started_at,
-            exit_code=ExitCode(error.exit_code) if error else ExitCode.PARTIAL if tally.new_problems else ExitCode.OK,
+            exit_code=ExitCode(error.exit_code)
+            if error
+            else ExitCode.PARTIAL
+            if counters.new_problems
+            else ExitCode.OK,
             problems=self._recorder.problems(),
             error=error,
         )
 
     def end(self, error: HarvesterError | None = None) -> None:
         """End the workers and record the run."""
-        self._transfers.end()
+        self._dispatcher.end()
         with contextlib.suppress(HarvesterError, OSError):
             self._recorder.finish()
         report = self.report(error)

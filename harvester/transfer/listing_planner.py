@@ -6,10 +6,18 @@ import contextlib
 import os
 from collections.abc import Iterable, Iterator
 
-from harvester.destination import FileSystemNames, FoldedClaims, InsideTree, Manifest, PathClaims, SortedClaims, is_text
+from harvester.destination import (
+    FileSystemNames,
+    FoldedClaims,
+    Manifest,
+    NoFollowTree,
+    PathClaims,
+    SortedClaims,
+    is_text,
+)
 from harvester.storage import LateKeys, ListedPage, ObjectRef, RangeEnd
 from harvester.transfer.plan import CompiledSelection, PlanOptions
-from harvester.transfer.planner import Naming, Planned, RangePlanner
+from harvester.transfer.range_planner import PathNaming, Planned, RangePlanner
 
 _AFTER_ALL_KEYS = "\U0010ffff"
 
@@ -20,14 +28,14 @@ class ListingPlanner:
     def __init__(
         self,
         manifest: Manifest,
-        naming: Naming,
+        naming: PathNaming,
         names: FileSystemNames,
         selection: CompiledSelection,
         options: PlanOptions,
         *,
-        tell_all: bool = False,
+        plan_all: bool = False,
     ) -> None:
-        """Begin with nothing listed; ``tell_all`` plans also what is unchanged and of which nothing else is known."""
+        """Begin with nothing listed; ``plan_all`` plans also what is unchanged and of which nothing else is known."""
         self._manifest = manifest
         self._root: int | None = None
         self._naming = naming
@@ -41,13 +49,13 @@ class ListingPlanner:
             for row in manifest.landed():
                 self._folded.claim(row.key, row.path)
         self._gone: list[str] = []
-        self._tell_all = tell_all or not selection.selects_all
-        self._passed = 0
+        self._plan_all = plan_all or not selection.selects_all
+        self._unchanged_count = 0
         # Of paths that this run gives away, the claims know.
         self._owned = not manifest.is_empty()
 
     def page(self, page: ListedPage) -> Iterator[Planned]:
-        """Yield the plan of each object of a page, but for those ``take_passed`` counts.
+        """Yield the plan of each object of a page, but for those ``take_unchanged_count`` counts.
 
         Objects that came after a greater key are kept for ``late``.
         """
@@ -58,8 +66,8 @@ class ListingPlanner:
                 yield planner.plan_nameless(ref)
             elif key <= planner.last_key:
                 self._late.add(ref)
-            elif not self._tell_all and planner.passes(ref):
-                self._passed += 1
+            elif not self._plan_all and planner.is_unchanged(ref):
+                self._unchanged_count += 1
             else:
                 yield planner.plan(ref)
         self._gone.extend(row.key for row in planner.take_gone())
@@ -102,9 +110,9 @@ class ListingPlanner:
         gone, self._gone = self._gone, []
         return gone
 
-    def take_passed(self) -> int:
+    def take_unchanged_count(self) -> int:
         """Return how many objects were found unchanged since the last call, and not planned."""
-        passed, self._passed = self._passed, 0
+        passed, self._unchanged_count = self._unchanged_count, 0
         return passed
 
     def _claims(self) -> PathClaims:
@@ -130,6 +138,6 @@ class ListingPlanner:
             self._naming,
             self._selection,
             self._options,
-            InsideTree(self._naming.root, root),
+            NoFollowTree(self._naming.root, root),
             owned=self._owned,
         )

@@ -22,8 +22,8 @@ from harvester.storage import ObjectRef
 from harvester.transfer.messages import Failed, Landed, Outcome, Quarantined, Refused
 from harvester.transfer.options import Observer, SyncOptions
 from harvester.transfer.plan import ActionKind
-from harvester.transfer.planner import Planned
-from harvester.transfer.sync_report import ObjectEvent, ObjectProblem, Tally
+from harvester.transfer.range_planner import Planned
+from harvester.transfer.sync_report import ObjectEvent, ObjectProblem, RunCounters
 
 _BATCH_ROWS = 1_000
 _BATCH_SECONDS = 0.5
@@ -52,7 +52,7 @@ class Recorder:
         self._run = run
         self._options = options
         self._event = observer.event
-        self.tally = Tally()
+        self.counters = RunCounters()
         self._landed: list[LandedRow] = []
         self._problems: list[ProblemRow] = []
         self._solved: list[str] = []
@@ -76,23 +76,23 @@ class Recorder:
     def settle_planned(self, planned: Planned) -> bool:
         """Count an object, and settle it if it needs no worker; return False when it does."""
         ref, (kind, reason), _, row, problem = planned
-        tally = self.tally
+        counters = self.counters
         if kind is not ActionKind.IGNORE or reason not in _NOT_CONTENT:
-            tally.content += 1
+            counters.content += 1
         if row is not None and row.gone:
             self._returned.append(row.key)
         if kind is ActionKind.UNCHANGED:
-            tally.unchanged += 1
+            counters.unchanged += 1
             if problem is not None:
                 self._unchanged(ref, problem)
             if row is not None and row.status is not None:
                 self._upstream(row.key, row.status, known=True)
         elif kind is ActionKind.IGNORE:
-            tally.ignored[reason] += 1
+            counters.ignored[reason] += 1
         elif kind is ActionKind.REFUSE:
             self._refused(Refused(ref.key, ref.etag, ref.size, reason), problem)
         elif kind is ActionKind.QUARANTINED and problem is not None:
-            tally.quarantined += 1
+            counters.quarantined += 1
             self._known(problem)
         else:
             return False
@@ -101,10 +101,10 @@ class Recorder:
             self._event(ObjectEvent(ref.key, _OUTCOMES[kind], reason, path, 0))
         return True
 
-    def settle_passed(self, count: int) -> None:
+    def count_unchanged(self, count: int) -> None:
         """Account for objects that are unchanged and of which there is nothing to tell."""
-        self.tally.content += count
-        self.tally.unchanged += count
+        self.counters.content += count
+        self.counters.unchanged += count
 
     def _unchanged(self, ref: ObjectRef, problem: ProblemRow) -> None:
         if problem.outcome == "landed" and same_version(ref, problem):
@@ -114,7 +114,7 @@ class Recorder:
             self._discard_quarantined(problem, "")
 
     def _known(self, problem: ProblemRow) -> None:
-        self.tally.known_problems += 1
+        self.counters.known_problems += 1
         self._problems.append(problem._replace(run=self._run))
 
     def _upstream(self, key: str, status: str, *, known: bool) -> None:
@@ -123,9 +123,9 @@ class Recorder:
         if status.lower() in self._options.upstream_failures:
             self._unstored.append(ObjectProblem(key, "landed", "upstream_error", f"its status is {status!r}", known))
             if known:
-                self.tally.known_problems += 1
+                self.counters.known_problems += 1
             else:
-                self.tally.new_problems += 1
+                self.counters.new_problems += 1
 
     # What workers settle
 
@@ -136,15 +136,15 @@ class Recorder:
             seq = self._land(outcome, planned)
             event = ("landed", planned.action.reason, outcome.path, seq)
         elif isinstance(outcome, Quarantined):
-            self.tally.quarantined += 1
-            self.tally.bytes_fetched += outcome.fetched
+            self.counters.quarantined += 1
+            self.counters.bytes_fetched += outcome.fetched
             self._problem(outcome, "quarantined", outcome.reason, outcome.detail, planned.problem)
             event = ("quarantined", outcome.reason, outcome.path, 0)
         elif isinstance(outcome, Refused):
             self._refused(outcome, planned.problem)
             event = ("refused", outcome.reason, "", 0)
         elif isinstance(outcome, Failed):
-            self.tally.failed += 1
+            self.counters.failed += 1
             self._problem(outcome, "failed", outcome.cause, outcome.detail, planned.problem)
             event = ("failed", outcome.cause, "", 0)
         else:
@@ -153,7 +153,7 @@ class Recorder:
             self._event(ObjectEvent(outcome.key, *event))
 
     def _land(self, landed: Landed, planned: Planned) -> int:
-        tally = self.tally
+        counters = self.counters
         seq = self._manifest.take_seq()
         old = planned.row
         self._landed.append(
@@ -179,19 +179,19 @@ class Recorder:
                 0,
             )
         )
-        tally.landed += 1
-        tally.bytes_fetched += landed.fetched
-        tally.bytes_written += landed.content_size
-        tally.first_seq = tally.first_seq or seq
-        tally.last_seq = seq
+        counters.landed += 1
+        counters.bytes_fetched += landed.fetched
+        counters.bytes_written += landed.content_size
+        counters.first_seq = counters.first_seq or seq
+        counters.last_seq = seq
         if landed.path.startswith(SAFE_NAME_FOLDER + "/"):
-            tally.renamed += 1
+            counters.renamed += 1
         if old is not None and planned.action.reason == "changed":
-            tally.replaced += 1
+            counters.replaced += 1
             if self._options.on_change == "keep" and not old.evicted:
                 self._versions.append(VersionRow(old.key, old.seq, old.etag, aside_path(old), old.digest))
         if landed.status is not None:
-            tally.upstream[landed.status] += 1
+            counters.upstream[landed.status] += 1
             self._upstream(landed.key, landed.status, known=False)
         if self._rescued or self._rescue_problems:
             self._give_way(landed.task_id or task_of(landed.key))
@@ -214,12 +214,12 @@ class Recorder:
             self._discard_quarantined(problem, "")
 
     def _refused(self, refused: Refused, previous: ProblemRow | None) -> None:
-        self.tally.refused += 1
+        self.counters.refused += 1
         if refused.reason == "name_not_utf8":
             # The manifest holds text; such a name is told and refused anew by every run.
             key = refused.key.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
             self._unstored.append(ObjectProblem(key, "refused", refused.reason, "", known=False))
-            self.tally.new_problems += 1
+            self.counters.new_problems += 1
             return
         detail = f"{refused.size} bytes" if refused.reason == "too_large" else ""
         self._problem(refused, "refused", refused.reason, detail, previous)
@@ -258,9 +258,9 @@ class Recorder:
             )
         )
         if known:
-            self.tally.known_problems += 1
+            self.counters.known_problems += 1
         else:
-            self.tally.new_problems += 1
+            self.counters.new_problems += 1
 
     def _discard_quarantined(self, problem: ProblemRow, replaced_by: str | None) -> None:
         if problem.path is not None and problem.path != replaced_by:
@@ -268,12 +268,12 @@ class Recorder:
 
     def gone(self, keys: list[str]) -> None:
         """Note keys that the listing does not hold."""
-        self.tally.source_gone += len(keys)
+        self.counters.source_gone += len(keys)
         self._gone.extend(keys)
 
     def returned(self) -> None:
         """Note that a key thought gone was listed after all, late."""
-        self.tally.source_gone -= 1
+        self.counters.source_gone -= 1
 
     # Batches
 
@@ -324,7 +324,7 @@ class Recorder:
             if self._barrier.is_alive():
                 return
             self._end_barrier()
-        last = self.tally.last_seq
+        last = self.counters.last_seq
         if last is not None and last > self._barrier_seq and time.monotonic() - self._barrier_at >= _BARRIER_SECONDS:
             self._barrier_seq = last
             self._barrier = threading.Thread(target=self._flush_disk, name="durable-barrier", daemon=True)
@@ -353,7 +353,7 @@ class Recorder:
             self._end_barrier()
         if self._unsynced:
             flush_file_system(self._root)
-            self._manifest.set_barrier(self.tally.last_seq or self._manifest.barrier())
+            self._manifest.set_barrier(self.counters.last_seq or self._manifest.barrier())
             self._unsynced = False
 
     def problems(self) -> tuple[ObjectProblem, ...]:

@@ -16,7 +16,7 @@ import xxhash
 from harvester.destination import (
     RESCUED_FOLDER,
     RESCUED_KEY,
-    Destination,
+    DestinationWriter,
     LandedRow,
     Manifest,
     PathObstructedError,
@@ -87,7 +87,7 @@ class _Landing:
         self._manifest = manifest
         self._options = options
         self._reader = ResultReader(options.result)
-        self._tree = Destination(str(root), "rescue")
+        self._tree = DestinationWriter(str(root), "rescue")
         self._known = manifest.rescue_problems()
         self._run = 0
         self.landed: list[str] = []

@@ -24,11 +24,11 @@ from harvester.errors import ExitCode, HarvesterError
 from harvester.location import Location
 from harvester.sessions import StoreSettings
 from harvester.storage import BackgroundListing, ListedPage, ListingEnd, ListingFailed, RangeEnd, Store, open_store
-from harvester.transfer.dispatcher import Transfers
+from harvester.transfer.dispatcher import Dispatcher
 from harvester.transfer.listing_planner import ListingPlanner
 from harvester.transfer.options import Observer, SyncOptions
 from harvester.transfer.plan import CompiledSelection, PlanOptions
-from harvester.transfer.planner import Naming, Planned
+from harvester.transfer.range_planner import PathNaming, Planned
 from harvester.transfer.recorder import Recorder
 from harvester.transfer.sync_report import ObjectEvent, SyncReport
 
@@ -97,16 +97,18 @@ class SyncRun:
         self._started_at = time.time()
         self._run = 0 if options.dry_run else manifest.begin_run()
         self._recorder = Recorder(manifest, root, self._run, options, observer)
-        self._tally = self._recorder.tally
+        self._tally = self._recorder.counters
         self._planner = ListingPlanner(
             manifest,
-            Naming(store.location.prefix, str(root), options.result.keep_compressed, options.unsafe_names == "refuse"),
+            PathNaming(
+                store.location.prefix, str(root), options.result.keep_compressed, options.unsafe_names == "refuse"
+            ),
             _EXACT_NAMES if options.dry_run else probe_names(root / TEMPORARY),
             CompiledSelection(options.selection),
             PlanOptions(options.fingerprint, options.probe_name, options.max_object_bytes),
-            tell_all=observer.event is not None or options.fail_on_upstream_error,
+            plan_all=observer.event is not None or options.fail_on_upstream_error,
         )
-        self._transfers = Transfers(store, root, self._recorder, options, observer)
+        self._dispatcher = Dispatcher(store, root, self._recorder, options, observer)
         self._first = not options.dry_run and manifest.is_empty()
         self._wanted_bytes = 0
         self._free_bytes: int | None = None
@@ -116,12 +118,12 @@ class SyncRun:
         error: HarvesterError | None = None
         try:
             try:
-                self._bring_home()
+                self._land_all()
             finally:
                 # What was passed of a page that could not be planned to its end.
-                self._recorder.settle_passed(self._planner.take_passed())
+                self._recorder.count_unchanged(self._planner.take_unchanged_count())
                 self._planner.close()
-                self._transfers.end()
+                self._dispatcher.end()
         except HarvesterError as stopped:
             error = stopped
         except OSError as failed:
@@ -136,51 +138,51 @@ class SyncRun:
 
     # The run
 
-    def _bring_home(self) -> None:
+    def _land_all(self) -> None:
         if self._first:
-            self._transfers.expect_many()
+            self._dispatcher.expect_many()
         listing = BackgroundListing(self._store)
         try:
             complete = self._work_through(listing)
         finally:
             listing.stop()
-        self._transfers.drain()
+        self._dispatcher.drain()
         if complete:
             self._recorder.flush()
             self._plan_late()
-            self._transfers.drain()
+            self._dispatcher.drain()
 
     def _work_through(self, listing: BackgroundListing) -> bool:
         """Plan and hand out until everything is listed; return False when the caller's limit ended it before."""
-        transfers = self._transfers
+        dispatcher = self._dispatcher
         while True:
-            while transfers.has_room and (listed := listing.take()) is not None:
+            while dispatcher.has_room and (listed := listing.take()) is not None:
                 match listed:
                     case ListedPage():
                         self._tally.listed += len(listed.refs)
                         self._take(self._planner.page(listed))
-                        self._recorder.settle_passed(self._planner.take_passed())
+                        self._recorder.count_unchanged(self._planner.take_unchanged_count())
                         self._warn_of_space()
                     case RangeEnd():
                         self._planner.end_range(listed)
                     case ListingEnd():
-                        transfers.listing_done = True
+                        dispatcher.listing_done = True
                         return True
                     case ListingFailed(error):
                         raise error
                 self._recorder.gone(self._planner.take_gone())
                 if self._limit_reached():
                     return False
-                transfers.step(0)
-            transfers.step(wake=listing.fileno() if transfers.has_room else None)
+                dispatcher.step(0)
+            dispatcher.step(wake=listing.fileno() if dispatcher.has_room else None)
 
     def _plan_late(self) -> None:
         for planned in self._planner.late():
             if planned.row is not None and planned.row.gone:
                 self._recorder.returned()
             self._take((planned,))
-            while not self._transfers.has_room:
-                self._transfers.step()
+            while not self._dispatcher.has_room:
+                self._dispatcher.step()
 
     def _take(self, plans: Iterable[Planned]) -> None:
         """Settle what needs no worker, queue the rest."""
@@ -191,7 +193,7 @@ class SyncRun:
                 if self._options.dry_run:
                     self._announce(planned)
                 elif not self._limit_reached():
-                    self._transfers.queue(planned)
+                    self._dispatcher.queue(planned)
 
     def _announce(self, planned: Planned) -> None:
         if self._observer.event is not None:
@@ -200,7 +202,7 @@ class SyncRun:
 
     def _limit_reached(self) -> bool:
         limit = self._options.max_objects
-        return limit is not None and self._transfers.queued >= limit
+        return limit is not None and self._dispatcher.queued >= limit
 
     # What people are told
 
@@ -241,9 +243,9 @@ class SyncRun:
     def _exit_code(self, error: HarvesterError | None) -> ExitCode:
         if error is not None:
             return ExitCode(error.exit_code)
-        tally, options = self._tally, self._options
-        if tally.new_problems or (tally.known_problems and options.fail_on == "any"):
+        counters, options = self._tally, self._options
+        if counters.new_problems or (counters.known_problems and options.fail_on == "any"):
             return ExitCode.PARTIAL
-        if options.fail_on_empty and tally.content == 0:
+        if options.fail_on_empty and counters.content == 0:
             return ExitCode.EMPTY
         return ExitCode.OK

@@ -183,7 +183,7 @@ class SyncProgress(NamedTuple):
 
 
 @dataclass(slots=True)
-class Tally:
+class RunCounters:
     """The counts of a run while it works."""
 
     listed: int = 0

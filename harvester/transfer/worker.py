@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection
 
 import xxhash
 
-from harvester.destination import Destination, PathObstructedError, register_writer, safe_path
+from harvester.destination import DestinationWriter, PathObstructedError, register_writer, safe_path
 from harvester.results import ContentTooLargeForMemory, ResultReader, ResultRecord
 from harvester.storage import Cause, Fetched, FetchRequest, load_fetcher, open_fetcher
 from harvester.transfer.messages import (
@@ -55,7 +55,7 @@ class Worker:
         self._settings = settings
         self._parent = parent
         register_writer(settings.destination)
-        self._destination = Destination(settings.destination, settings.name)
+        self._destination = DestinationWriter(settings.destination, settings.name)
         self._fetcher = open_fetcher(settings.transport, self._destination.temporary_path("")[:-1])
         self._reader = ResultReader(settings.options)
         self._waiting: deque[Assignment] = deque()

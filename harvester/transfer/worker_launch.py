@@ -50,11 +50,11 @@ def launch(scheme: str) -> Launched:
     """Start a worker process for a source of ``scheme``; it loads what it needs before it is told what to do."""
     ours, theirs = socket.socketpair()
     with theirs:
-        process = _fork(theirs, scheme) if _is_alone() else _spawn(theirs, scheme)
+        process = _fork(theirs, scheme) if _is_single_threaded() else _spawn(theirs, scheme)
     return Launched(process, Connection(ours.detach()))
 
 
-def _is_alone() -> bool:
+def _is_single_threaded() -> bool:
     """Say whether this process is certain to have one thread only.
 
     A copy of a process holds every lock that another thread held, for ever; threads that libraries started are not
@@ -92,7 +92,7 @@ def _fork(theirs: socket.socket, scheme: str) -> WorkerProcess:
         signal.pthread_sigmask(signal.SIG_SETMASK, held)
         return _spawn(theirs, scheme)
     if number:
-        copy = _Copy(number)
+        copy = _ForkedProcess(number)
         signal.pthread_sigmask(signal.SIG_SETMASK, held)
         return copy
     # From here on this is the copy. It never returns: what called us is the other process's business.
@@ -101,7 +101,7 @@ def _fork(theirs: socket.socket, scheme: str) -> WorkerProcess:
         ignore_interrupts()
         # In a program that was started without standard streams the line may have the number of one.
         line = fcntl.fcntl(theirs.fileno(), fcntl.F_DUPFD, _FIRST_BEHIND_STREAMS)
-        _let_go(line)
+        _detach_from_parent(line)
         signal.pthread_sigmask(signal.SIG_SETMASK, held)
         serve(Connection(line))
         status = 0
@@ -111,7 +111,7 @@ def _fork(theirs: socket.socket, scheme: str) -> WorkerProcess:
         os._exit(status)
 
 
-def _let_go(kept: int) -> None:
+def _detach_from_parent(kept: int) -> None:
     """Part with what this copy was made of: its signal handlers, and its descriptors but ``kept`` and errors' stream.
 
     The other end of a line that a copy holds open would never be seen to close.
@@ -130,23 +130,23 @@ def _let_go(kept: int) -> None:
                 os.close(int(name))
 
 
-class _Copy:
-    """A copy of this process."""
+class _ForkedProcess:
+    """A forked child of this process."""
 
     def __init__(self, number: int) -> None:
         self._number = number
         self._exit_code: int | None = None
 
     def kill(self) -> None:
-        self._look(os.WNOHANG)
+        self._poll(os.WNOHANG)
         if self._exit_code is None:
             os.kill(self._number, signal.SIGKILL)
 
     def wait(self) -> int:
-        self._look(0)
+        self._poll(0)
         return self._exit_code or 0
 
-    def _look(self, options: int) -> None:
+    def _poll(self, options: int) -> None:
         """Note the exit code if it has ended; 0 where somebody else has taken note of it."""
         if self._exit_code is None:
             try:

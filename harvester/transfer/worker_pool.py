@@ -74,20 +74,20 @@ class WorkerPool:
         self._workers: dict[int, _Process] = {}
         self._started = 0
         self._deaths: dict[str, int] = {}
-        self._orphans: list[Assignment] = []
+        self._requeued: list[Assignment] = []
 
     @property
     def outstanding(self) -> int:
         """Objects handed out, or to be handed out again, and not settled."""
-        return sum(len(worker.outstanding) for worker in self._workers.values()) + len(self._orphans)
+        return sum(len(worker.outstanding) for worker in self._workers.values()) + len(self._requeued)
 
     def hand_out(self, assignments: deque[Assignment]) -> None:
         """Hand out, from the left, as much of ``assignments`` as the workers like to have."""
-        if self._orphans:
-            assignments.extendleft(self._orphans)
-            self._orphans.clear()
+        if self._requeued:
+            assignments.extendleft(self._requeued)
+            self._requeued.clear()
         while assignments:
-            worker = self._hungriest()
+            worker = self._least_loaded()
             if worker is None:
                 return
             count = min(self._room(worker), _CHUNK, len(assignments))
@@ -101,7 +101,7 @@ class WorkerPool:
             wanted - len(worker.outstanding), (_MOST_BYTES_AHEAD - worker.bytes_ahead) // _BYTES_PER_ASSIGNMENT + 1
         )
 
-    def _hungriest(self) -> _Process | None:
+    def _least_loaded(self) -> _Process | None:
         best: _Process | None = None
         most = 0
         for worker in self._workers.values():
@@ -157,7 +157,7 @@ class WorkerPool:
             try:
                 message = ready.recv()
             except (EOFError, OSError):
-                outcomes.extend(self._bury(worker))
+                outcomes.extend(self._reap(worker))
                 continue
             if isinstance(message, CredentialsExpired):
                 # An older generation's successor is on its way to the worker.
@@ -191,7 +191,7 @@ class WorkerPool:
             with contextlib.suppress(OSError):
                 worker.connection.send(Renewed(transport, self._generation))
 
-    def _bury(self, worker: _Process) -> list[Outcome]:
+    def _reap(self, worker: _Process) -> list[Outcome]:
         """Take the work of a dead worker back; return failures for what has killed workers before."""
         del self._workers[worker.connection.fileno()]
         worker.connection.close()
@@ -203,7 +203,7 @@ class WorkerPool:
                 request = assignment.request
                 failures.append(Failed(key, request.etag, request.size, INTERNAL_ERROR, f"its worker died ({code})"))
             else:
-                self._orphans.append(assignment)
+                self._requeued.append(assignment)
         return failures
 
     def stop(self, patience: float) -> list[Outcome]:

@@ -18,7 +18,7 @@ from harvester.storage.base import ObjectRef
 from harvester.storage.listing import ListedPage, RangeEnd
 from harvester.transfer.listing_planner import ListingPlanner
 from harvester.transfer.plan import CompiledSelection, PlanOptions, Selection
-from harvester.transfer.planner import Naming, Planned
+from harvester.transfer.range_planner import PathNaming, Planned
 
 KEYS = ["a", "b", "d/e", "d/f", "é", ".nimble-connection-test", "z/"]
 MTIME = 1_700_000_000_000_000_000
@@ -87,21 +87,21 @@ def listing(state: list[Known]) -> list[ObjectRef]:
 
 
 def plans(
-    manifest: Manifest, root: Path, pages: list[list[ObjectRef]], selection: Selection, *, tell_all: bool
+    manifest: Manifest, root: Path, pages: list[list[ObjectRef]], selection: Selection, *, plan_all: bool
 ) -> tuple[list[Planned], int, list[str]]:
     planner = ListingPlanner(
         manifest,
-        Naming("", str(root), keep_compressed=False, refuse_unsafe=False),
+        PathNaming("", str(root), keep_compressed=False, refuse_unsafe=False),
         FileSystemNames(folds_case=False, folds_normalization=False),
         CompiledSelection(selection),
         PlanOptions("print", ".nimble-connection-test"),
-        tell_all=tell_all,
+        plan_all=plan_all,
     )
     planned: list[Planned] = []
     passed = 0
     for refs in pages:
         planned += planner.page(ListedPage(0, "", None, refs))
-        passed += planner.take_passed()
+        passed += planner.take_unchanged_count()
     planner.end_range(RangeEnd(0, "", None))
     planned += planner.late()
     gone = planner.take_gone()
@@ -130,8 +130,8 @@ def test_passing_what_is_unchanged_leaves_nothing_out(
             [known.row for known in state if known.deviation != "never landed"],
             [known.problem for known in state if known.problem is not None],
         )
-        every, none_passed, gone = plans(manifest, root, pages, selection, tell_all=True)
-        some, passed, gone_then = plans(manifest, root, pages, selection, tell_all=False)
+        every, none_passed, gone = plans(manifest, root, pages, selection, plan_all=True)
+        some, passed, gone_then = plans(manifest, root, pages, selection, plan_all=False)
     assert none_passed == 0
     assert gone == gone_then
     assert len(some) + passed == len(every)

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from typing import Generic, NamedTuple, TypeVar
 
 from harvester.destination import (
-    InsideTree,
     KnownRow,
     Manifest,
+    NoFollowTree,
     PathClaims,
     ProblemRow,
     own_path,
@@ -76,7 +76,7 @@ class SortedRows(Generic[_Row]):
             self.advance()
 
 
-class Naming(NamedTuple):
+class PathNaming(NamedTuple):
     """How keys become paths in this run."""
 
     prefix: str
@@ -98,10 +98,10 @@ class RangePlanner:
         start: str,
         end: str | None,
         claims: PathClaims,
-        naming: Naming,
+        naming: PathNaming,
         selection: CompiledSelection,
         options: PlanOptions,
-        inside: InsideTree,
+        inside: NoFollowTree,
         *,
         owned: bool,
     ) -> None:
@@ -122,7 +122,7 @@ class RangePlanner:
         self.last_key = ""
         """The key that was planned last."""
 
-    def passes(self, ref: ObjectRef) -> bool:
+    def is_unchanged(self, ref: ObjectRef) -> bool:
         """Say whether the next object lies here as it landed, and nothing else is known of it; then step over it.
 
         A quick look for the many objects of which `plan` would say no more than ``unchanged``; whoever selects some
