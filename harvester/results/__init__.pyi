@@ -1,9 +1,9 @@
-from .decoder import ResultReader as ResultReader
 from .record import ContentTooLargeForMemory as ContentTooLargeForMemory
 from .record import ResultOptions as ResultOptions
 from .record import ResultRecord as ResultRecord
 from .record import Shape as Shape
 from .record import Validation as Validation
+from .result_reader import ResultReader as ResultReader
 from .row_reader import rows as rows
 from .row_reader import select as select
 from .schema_validation import SHAPES_WITH_SCHEMA as SHAPES_WITH_SCHEMA

@@ -1,9 +1,8 @@
-"""The common case at C speed: what is accepted here is right, what is not is looked at again by `scan`.
+"""Fast validation of the common case; what it does not accept is decided by `scan`.
 
-One msgspec pass over the bytes checks the syntax and the types that the shapes' schemas ask for; the big
-texts (HTML, Markdown, parsing) are stepped over, not built. msgspec checks the syntax of what it steps
-over, but not its UTF-8, nor the length of numbers, nor (depending on the interpreter) its depth: those are
-checked here.
+One msgspec pass over the bytes checks the syntax and the types that the shapes' schemas require; the long
+texts (HTML, Markdown, parsing) are skipped, not built. msgspec checks the syntax of skipped values, but not
+their UTF-8, nor the length of numbers, nor (depending on the interpreter) the depth: those are checked here.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ _QUOTE, _OPEN_OBJECT, _CLOSE_OBJECT, _OPEN_ARRAY, _NULL = b'"{}[n'
 
 
 class _Object(msgspec.Struct, gc=False):
-    """An object, whatever it holds."""
+    """Any object."""
 
 
 class _Metadata(msgspec.Struct, gc=False):
@@ -58,7 +57,7 @@ class _Run(msgspec.Struct, gc=False):
 
 
 class _Document(msgspec.Struct, gc=False):
-    """Every object we know, in one: the types are those of the schemas."""
+    """The known keys of all shapes; the types are those of the schemas."""
 
     url: str | UnsetType | None = UNSET
     task_id: str | UnsetType | None = UNSET
@@ -74,8 +73,8 @@ class _Document(msgspec.Struct, gc=False):
     output: Raw | UnsetType = UNSET
 
 
-class Glance(NamedTuple):
-    """What a document is that satisfies the schema of its shape."""
+class QuickParse(NamedTuple):
+    """The facts of a document that satisfies the schema of its shape."""
 
     shape: Shape
     """Its shape."""
@@ -95,8 +94,8 @@ _ROW = msgspec.json.Decoder(_Object)
 _GIVEN_UP = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
-def glance(content: bytes) -> Glance | None:
-    """Return what the document is, or None if that takes a closer look."""
+def quick_parse(content: bytes) -> QuickParse | None:
+    """Return the facts of a document, or None if `scan` has to decide."""
     try:
         found, texts = (_rows(content), 0) if content[:1] == b"[" else _object(content)
         _check_utf8(content)
@@ -108,7 +107,7 @@ def glance(content: bytes) -> Glance | None:
 
 
 def is_row(text: bytes) -> bool:
-    """Say whether a row (of known UTF-8) is a good object; False means: take a closer look."""
+    """Return True if a row (valid UTF-8) is a valid object; False if `scan` has to decide."""
     try:
         _ROW.decode(text)
     except _GIVEN_UP:
@@ -119,10 +118,7 @@ def is_row(text: bytes) -> bool:
 
 
 def count_good_lines(block: bytes) -> int | None:
-    """Return how many rows a block of whole lines holds, or None if some of them take a closer look.
-
-    Every row is proven good, with one call for all of them.
-    """
+    """Return how many rows a block of whole lines holds, or None if `scan` has to decide on some of them."""
     try:
         rows = len(_ROW.decode_lines(block))
         _check_utf8(block)
@@ -141,8 +137,8 @@ def count_good_lines(block: bytes) -> int | None:
     return rows if shallow else None
 
 
-def _object(content: bytes) -> tuple[Glance | None, int]:
-    """Return what an object is, and how many bytes of it are long texts."""
+def _object(content: bytes) -> tuple[QuickParse | None, int]:
+    """Return the facts of an object, and how many of its bytes are long texts."""
     document = _DOCUMENT.decode(content)
     data = document.data
     if data is UNSET or data is None:
@@ -157,7 +153,7 @@ def _object(content: bytes) -> tuple[Glance | None, int]:
 
 
 def _may_hold_a_long_number(content: bytes) -> bool:
-    """Say whether a number, or a text that looks like one, has more digits than one may have."""
+    """Return whether a number, or a text that looks like one, may have more digits than allowed."""
     for samples in _SAMPLES_OF_A_LONG_NUMBER(content[::_SAMPLE_EVERY]):
         first, end = samples.span()
         if _LONG_NUMBER(content, max(0, first - 1) * _SAMPLE_EVERY, (end + 1) * _SAMPLE_EVERY):
@@ -176,8 +172,8 @@ def _check_utf8(content: bytes) -> None:
         index += codecs.utf_8_decode(piece, "strict", len(view) - index <= _UTF8_PIECE)[1]
 
 
-def _with_data(document: _Document, data: _Data) -> tuple[Glance | None, int]:
-    """Return what an envelope is, and how many bytes of it are long texts."""
+def _with_data(document: _Document, data: _Data) -> tuple[QuickParse | None, int]:
+    """Return the facts of an envelope, and how many of its bytes are long texts."""
     html, markdown, parsing = data.html, data.markdown, data.parsing
     if not (_has_type(html, _QUOTE) and _has_type(markdown, _QUOTE) and _has_type(parsing, _OPEN_OBJECT, _OPEN_ARRAY)):
         return None, 0
@@ -194,8 +190,8 @@ def _with_data(document: _Document, data: _Data) -> tuple[Glance | None, int]:
     return _envelope(document, shape, None if parsing is UNSET else parsing), texts
 
 
-def _without_data(document: _Document) -> Glance | None:
-    """Return what an object without ``data``, or with null, is."""
+def _without_data(document: _Document) -> QuickParse | None:
+    """Return the facts of an object whose ``data`` is absent or null."""
     if document.data is None:
         if document.metadata is not None and document.metadata.agent is not UNSET:
             return _envelope(document, Shape.AGENT)
@@ -208,27 +204,27 @@ def _without_data(document: _Document) -> Glance | None:
     if document.run is not UNSET and document.output is not UNSET:
         if not _has_type(document.output, _OPEN_OBJECT, _OPEN_ARRAY, _QUOTE):
             return None
-        return Glance(Shape.RUN, status=document.run.status)
+        return QuickParse(Shape.RUN, status=document.run.status)
     return None if document.status is UNSET else _envelope(document, Shape.EXTRACT)
 
 
-def _envelope(document: _Document, shape: Shape, parsing: Raw | None = None) -> Glance:
+def _envelope(document: _Document, shape: Shape, parsing: Raw | None = None) -> QuickParse:
     if parsing is not None and memoryview(parsing)[0] == _NULL:
         parsing = None
     task_id, status = document.task_id, document.status
-    return Glance(shape, None if task_id is UNSET else task_id, None if status is UNSET else status, parsing)
+    return QuickParse(shape, None if task_id is UNSET else task_id, None if status is UNSET else status, parsing)
 
 
-def _rows(array: bytes) -> Glance | None:
+def _rows(array: bytes) -> QuickParse | None:
     if len(array) > _MAX_ARRAY_BYTES:
         return None
     rows = RowCount()
     rows.good(len(_ROWS.decode(array)))
-    return Glance(Shape.ROWS, rows=rows) if len(array) <= 2 * MAX_DEPTH or _is_shallow(array) else None
+    return QuickParse(Shape.ROWS, rows=rows) if len(array) <= 2 * MAX_DEPTH or _is_shallow(array) else None
 
 
 def _has_type(value: Raw | UnsetType, *first: int) -> bool:
-    """Say whether a value is absent, null, or of the type that starts so."""
+    """Return whether a value is absent, null, or starts with one of the given bytes."""
     if value is UNSET:
         return True
     byte = memoryview(value)[0]
@@ -236,7 +232,7 @@ def _has_type(value: Raw | UnsetType, *first: int) -> bool:
 
 
 def _is_shallow(content: bytes, data: _Data | UnsetType | None = None) -> bool:
-    """Prove that valid JSON is nested at most 1,000 levels; False means: take a closer look."""
+    """Return True if valid JSON is nested at most 1,000 levels; False if `scan` has to decide."""
     openings = content.count(b"[") + content.count(b"{")
     if isinstance(data, _Data):
         for text in (data.html, data.markdown):

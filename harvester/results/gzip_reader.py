@@ -1,4 +1,4 @@
-"""Bounded gzip: every member, truncation and corruption told apart, zero padding accepted, bombs refused.
+"""Bounded gzip decompression of all members; each kind of damage has its own reason.
 
 Zero bytes after the last member are padding (tapes and block devices leave it, gzip itself ignores it);
 anything else there is refused. Content that is still gzip after inflating once is refused rather than
@@ -12,7 +12,7 @@ from typing import Final, Protocol, cast
 
 from isal import isal_zlib
 
-from harvester.results.record import MAX_BYTES_IN_MEMORY, ContentTooLargeForMemory, Reason, Refused
+from harvester.results.record import MAX_BYTES_IN_MEMORY, ContentReason, ContentRefused, ContentTooLargeForMemory
 from harvester.results.sniff import is_gzip
 
 MAX_RATIO: Final = 200
@@ -30,8 +30,8 @@ _HEADER_BYTES = 10
 _TRAILER_BYTES = 8
 
 
-class Source(Protocol):
-    """What can be read forward, like any binary file."""
+class ByteSource(Protocol):
+    """A binary file that is read forward."""
 
     def read(self, size: int, /) -> bytes:
         """Return up to ``size`` bytes; empty only at the end."""
@@ -40,7 +40,7 @@ class Source(Protocol):
 def inflate(body: bytes, max_content_bytes: int) -> bytes:
     """Return the content of gzip held in memory.
 
-    Raises Refused, or ContentTooLargeForMemory if the bytes are fine so far but too many for memory.
+    Raises ContentRefused, or ContentTooLargeForMemory past `MAX_BYTES_IN_MEMORY`.
     """
     content = _inflate_one_member(body, max_content_bytes)
     if content is not None:
@@ -56,18 +56,18 @@ def inflate(body: bytes, max_content_bytes: int) -> bytes:
 
 
 def inflate_blocks(delivered: Iterator[bytes], max_content_bytes: int) -> Iterator[bytes]:
-    """Yield the content of gzip in chunks of at most `CHUNK_BYTES`. Raises Refused where it goes wrong."""
+    """Yield the content of gzip in chunks of at most `CHUNK_BYTES`. Raises ContentRefused at the first fault."""
     return _Inflater(max_content_bytes).chunks(delivered)
 
 
-def read_blocks(source: Source) -> Iterator[bytes]:
+def read_blocks(source: ByteSource) -> Iterator[bytes]:
     """Yield a file in blocks of `CHUNK_BYTES`."""
     while block := source.read(CHUNK_BYTES):
         yield block
 
 
 def _inflate_one_member(body: bytes, max_content_bytes: int) -> bytes | None:
-    """Inflate the usual case in one step: one member, a plain header, nothing after it. Else return None."""
+    """Inflate one member with a plain header and nothing after it in one step; else return None."""
     if not body.startswith(_PLAIN_HEADER):
         return None
     size = int.from_bytes(body[-4:], "little")
@@ -123,8 +123,8 @@ class _Inflater:
                 elif not part and not pending:
                     break
         if started:
-            raise Refused(
-                Reason.TRUNCATED_GZIP,
+            raise ContentRefused(
+                ContentReason.TRUNCATED_GZIP,
                 f"gzip ends inside member {self.members + 1}:"
                 f" {self.consumed} bytes delivered, {self.produced} inflated",
             )
@@ -135,8 +135,8 @@ class _Inflater:
         try:
             return bytes(member.decompress(pending, CHUNK_BYTES))
         except _IsalError as error:
-            raise Refused(
-                Reason.CORRUPT_GZIP,
+            raise ContentRefused(
+                ContentReason.CORRUPT_GZIP,
                 f"gzip member {self.members + 1} is corrupt after {self.produced} inflated bytes",
             ) from error
 
@@ -149,9 +149,9 @@ class _Inflater:
             raise self.trailing(len(rest))
         return rest
 
-    def trailing(self, length: int) -> Refused:
-        return Refused(
-            Reason.GZIP_TRAILING_BYTES,
+    def trailing(self, length: int) -> ContentRefused:
+        return ContentRefused(
+            ContentReason.GZIP_TRAILING_BYTES,
             f"bytes that are not gzip follow the compressed data at byte {self.consumed - length}",
         )
 
@@ -160,12 +160,12 @@ class _Inflater:
         if len(self.head) < 2:
             self.head = (self.head + part)[:2]
             if is_gzip(self.head):
-                raise Refused(Reason.NESTED_GZIP, "the content is gzip again after inflating once")
+                raise ContentRefused(ContentReason.NESTED_GZIP, "the content is gzip again after inflating once")
         self.produced += len(part)
         if self.produced > self.max_content_bytes:
-            raise Refused(Reason.TOO_LARGE, f"more than {self.max_content_bytes} bytes after inflating")
+            raise ContentRefused(ContentReason.TOO_LARGE, f"more than {self.max_content_bytes} bytes after inflating")
         if self.produced > RATIO_FREE_BYTES and self.produced > MAX_RATIO * self.consumed:
-            raise Refused(
-                Reason.GZIP_BOMB,
+            raise ContentRefused(
+                ContentReason.GZIP_BOMB,
                 f"inflates to more than {MAX_RATIO} times the {self.consumed} bytes delivered so far",
             )

@@ -1,13 +1,13 @@
-"""Strict JSON, block by block, with the position of the first offence: the reference for what JSON is here.
+"""Incremental strict JSON scanner that reports the position of the first syntax error.
 
 UTF-8 without a byte order mark, RFC 8259, at most 1,000 levels, numbers of at most 4,300 digits. Fast
-parsers decide the common case; the scanner explains their refusals, accepts what is legal though they give
-up on it (lone surrogate escapes, numbers beyond a double), and reads documents too large for memory: it
+parsers decide the common case; the scanner is the reference. It explains their refusals, accepts valid JSON that
+they refuse (lone surrogate escapes, numbers beyond a double), and reads documents too large for memory: it
 needs one block and one token at a time.
 
-It builds no values. Of a document it remembers a skeleton: its keys, those of ``data``, ``metadata`` and
+It builds no values. It keeps a skeleton of the document: its keys, those of ``data``, ``metadata`` and
 ``run``, the types of their values, and the text of ``task_id`` and ``status``: all that shapes and their
-schemas look at.
+schemas depend on.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from harvester.results.json_tokens import (
     match_white_space,
     runs,
 )
-from harvester.results.record import Reason, Refused
+from harvester.results.record import ContentReason, ContentRefused
 from harvester.results.row_count import RowCount
 from harvester.results.utf8 import LONGEST_MARK, Utf8Check, refuse_byte_order_mark
 
@@ -37,7 +37,7 @@ MAX_NUMBER_DIGITS: Final = 4300
 _CAPTURED_CONTAINERS = frozenset({"data", "metadata", "run"})
 _CAPTURED_STRINGS = frozenset({"task_id", "status"})
 _MAX_CAPTURED_BYTES = 64 * 1024
-"""A longer key is none we know; a longer ``status`` is cut there."""
+"""A longer key is unknown; a longer ``status`` is cut there."""
 
 _NOT_DIGITS = re.compile(rb"[^0-9]")
 _LITERALS = {0x74: (b"true", True), 0x66: (b"false", False), 0x6E: (b"null", None)}
@@ -54,12 +54,12 @@ _TYPES = {
 
 
 class Scanner:
-    """One pass over one document. Containers in progress are on a list, so depth costs no recursion."""
+    """One pass over one document. Open containers are on a list, so depth costs no recursion."""
 
     def __init__(self, *, keep_rows: bool = False, keep_parsing: bool = False) -> None:
-        """Remember the text of rows (taken with `take_rows`) or of ``data.parsing`` only if told to."""
+        """Start a document; keep the text of rows (for `take_rows`) or of ``data.parsing`` on request."""
         self.skeleton: Any = None
-        """The document's keys and types, as far as shapes look; see the module."""
+        """The document's keys and types; see the module."""
         self.rows = RowCount()
         """Elements of the document's array: itself, or ``files``."""
         self.parsing: bytes | None = None
@@ -94,13 +94,13 @@ class Scanner:
         self._final = False
         self._runs = runs()
         self._head: bytes | None = b""
-        """The first bytes, until there are enough to tell a byte order mark."""
+        """The first bytes, until there are enough to detect a byte order mark."""
         self._encoding = Utf8Check()
 
-    # -- what the outside calls
+    # -- public
 
     def feed(self, block: bytes) -> None:
-        """Scan the next bytes. Raises Refused at the first offence."""
+        """Scan the next bytes. Raises ContentRefused at the first syntax error."""
         if self._head is not None:
             self._head += block
             if len(self._head) < LONGEST_MARK and not self._final:
@@ -108,18 +108,18 @@ class Scanner:
             block, self._head = self._head, None
             refuse_byte_order_mark(block)
         self._discard()
-        whole, offends = self._encoding.whole(block, final=self._final)
+        whole, is_invalid = self._encoding.whole(block, final=self._final)
         self._buffer += whole
-        # Whatever comes first is the first offence; but the document does not end where other bytes follow.
-        self._final = self._final and not offends
+        # A syntax error before the invalid bytes is reported first; the document does not end where they follow.
+        self._final = self._final and not is_invalid
         while self._state():
             pass
-        if offends:
+        if is_invalid:
             self._index = len(self._buffer)
-            raise Refused(Reason.NOT_UTF8, f"{self._where()}: not UTF-8")
+            raise ContentRefused(ContentReason.NOT_UTF8, f"{self._where()}: not UTF-8")
 
     def finish(self) -> None:
-        """End the document. Raises Refused if it is not complete."""
+        """End the document. Raises ContentRefused if it is not complete."""
         self._final = True
         self.feed(b"")
 
@@ -136,7 +136,7 @@ class Scanner:
     # -- bytes
 
     def _discard(self) -> None:
-        """Forget what is scanned and not kept."""
+        """Drop scanned bytes that are not kept."""
         cut = self._index if self._kept_from is None else self._kept_from - self._base
         self._lines += self._buffer.count(b"\n", 0, cut)
         last = self._buffer.rfind(b"\n", 0, cut)
@@ -153,13 +153,13 @@ class Scanner:
         offset = self._base + self._index
         return f"line {line} column {offset - start + 1} (byte {offset})"
 
-    def _refusal(self, expected: str, reason: Reason = Reason.INVALID_JSON) -> Refused:
-        if self._final and self._index >= len(self._buffer) and reason is Reason.INVALID_JSON:
-            return Refused(reason, f"{self._where()}: the document ends, expected {expected}")
-        return Refused(reason, f"{self._where()}: expected {expected}")
+    def _refusal(self, expected: str, reason: ContentReason = ContentReason.INVALID_JSON) -> ContentRefused:
+        if self._final and self._index >= len(self._buffer) and reason is ContentReason.INVALID_JSON:
+            return ContentRefused(reason, f"{self._where()}: the document ends, expected {expected}")
+        return ContentRefused(reason, f"{self._where()}: expected {expected}")
 
     def _next(self, expected: str) -> int:
-        """Step to the next token; return its first byte, or -1 if none is there yet. May raise Refused."""
+        """Step to the next token; return its first byte, or -1 if none is there yet. May raise ContentRefused."""
         found = match_white_space(self._buffer, self._index)
         self._index = found.end() if found else self._index
         if self._index < len(self._buffer):
@@ -168,7 +168,7 @@ class Scanner:
             raise self._refusal(expected)
         return -1
 
-    # -- states: each handles one token (or a run of them) and says whether to go on
+    # -- states: each handles one token (or a run of them) and returns whether to continue
 
     def _value(self) -> bool:
         byte = self._next("a value")
@@ -213,7 +213,7 @@ class Scanner:
         if found is None:
             raise self._refusal("a value")
         if len(_NOT_DIGITS.sub(b"", found.group())) > MAX_NUMBER_DIGITS:
-            raise self._refusal(f"a number of at most {MAX_NUMBER_DIGITS} digits", Reason.NUMBER_TOO_LONG)
+            raise self._refusal(f"a number of at most {MAX_NUMBER_DIGITS} digits", ContentReason.NUMBER_TOO_LONG)
         self._begin(0x30)
         self._index = found.end()
         if self._index != end:
@@ -340,7 +340,7 @@ class Scanner:
         found = match_white_space(self._buffer, self._index)
         self._index = found.end() if found else self._index
         if self._index < len(self._buffer):
-            raise self._refusal("the end of the document", Reason.TRAILING_BYTES)
+            raise self._refusal("the end of the document", ContentReason.TRAILING_BYTES)
         return False
 
     # -- containers
@@ -348,7 +348,7 @@ class Scanner:
     def _open_container(self, byte: int) -> bool:
         depth = len(self._open)
         if depth == MAX_DEPTH:
-            raise self._refusal(f"at most {MAX_DEPTH} levels", Reason.TOO_DEEP)
+            raise self._refusal(f"at most {MAX_DEPTH} levels", ContentReason.TOO_DEEP)
         self._begin(byte)
         key = self._keys[-1] if self._keys else None
         if byte == _OPEN_OBJECT:
@@ -424,7 +424,7 @@ class Scanner:
 
 
 def scan(content: bytes, *, keep_parsing: bool = False) -> Scanner:
-    """Scan a whole document. Raises Refused at the first offence."""
+    """Scan a whole document. Raises ContentRefused at the first syntax error."""
     scanner = Scanner(keep_parsing=keep_parsing)
     scanner.feed(content)
     scanner.finish()

@@ -1,4 +1,4 @@
-"""The words of this room: shapes, reasons, options, records. Values only."""
+"""Value types of this package: shapes, reasons, options and records."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final, Literal, NamedTuple
 
 
 class Shape(StrEnum):
-    """What a delivered object is, in the words people see."""
+    """What a delivered object holds; the values are shown to users."""
 
     EXTRACT = "extract"
     """One extract envelope, an error envelope included."""
@@ -43,7 +43,7 @@ class Validation(StrEnum):
     """Also the JSON Schema of the shape, and the user's own on ``data.parsing``."""
 
 
-class Reason(StrEnum):
+class ContentReason(StrEnum):
     """Why an object is quarantined, or (``broken_rows``) landed with a problem. The values are a contract."""
 
     EMPTY = "empty"
@@ -57,7 +57,7 @@ class Reason(StrEnum):
     NESTED_GZIP = "nested_gzip"
     """Still gzip after inflating once."""
     GZIP_BOMB = "gzip_bomb"
-    """Inflates out of proportion."""
+    """Inflates to too many times its size."""
     TOO_LARGE = "too_large"
     """The content is larger than the bound."""
     BYTE_ORDER_MARK = "byte_order_mark"
@@ -75,7 +75,7 @@ class Reason(StrEnum):
     UNKNOWN_SHAPE = "unknown_shape"
     """Neither JSON of a known shape, nor rows, nor media."""
     SCHEMA = "schema"
-    """Refused by the JSON Schema of its shape."""
+    """ContentRefused by the JSON Schema of its shape."""
     USER_SCHEMA = "user_schema"
     """``data.parsing`` refused by the user's JSON Schema."""
     UNREADABLE_CSV = "unreadable_csv"
@@ -86,10 +86,10 @@ class Reason(StrEnum):
     """Some rows are broken; the file landed all the same."""
 
 
-class Problem(NamedTuple):
+class ContentProblem(NamedTuple):
     """What is wrong with one object. Names paths, types and positions; never a payload's values."""
 
-    reason: Reason
+    reason: ContentReason
     """The stable code."""
     detail: str
     """Where exactly, and what was expected there."""
@@ -98,7 +98,7 @@ class Problem(NamedTuple):
 
 
 DEFAULT_MAX_CONTENT_BYTES: Final = 8 * 1024**3
-"""What one object may hold, unless told otherwise."""
+"""Default of `ResultOptions.max_content_bytes`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ class ResultOptions:
 
 
 class ResultRecord(NamedTuple):
-    """What one delivered object turned out to be."""
+    """The outcome of reading one delivered object."""
 
     shape: Shape | None
     """Its shape; None if unknown, or with validation off."""
@@ -136,26 +136,26 @@ class ResultRecord(NamedTuple):
     """Rows, broken ones included, where the shape has rows."""
     broken_rows: int = 0
     """How many of them are broken."""
-    problem: Problem | None = None
-    """What is wrong, if anything is."""
+    problem: ContentProblem | None = None
+    """What is wrong; None if nothing is."""
 
 
-class Decoded(NamedTuple):
+class DecodedResult(NamedTuple):
     """One object, read in memory."""
 
     content: bytes
-    """What is to be landed or quarantined: inflated, unless gzip is kept or is itself at fault."""
+    """The bytes to land or quarantine: inflated, unless gzip is kept or is itself damaged."""
     record: ResultRecord
-    """What it is."""
+    """Its record."""
 
 
-class Refused(Exception):
-    """A quarantine-worthy problem found while reading."""
+class ContentRefused(Exception):
+    """The object is quarantined for `problem`."""
 
-    def __init__(self, reason: Reason, detail: str) -> None:
+    def __init__(self, reason: ContentReason, detail: str) -> None:
         """Carry the problem."""
         super().__init__(reason)
-        self.problem = Problem(reason, detail)
+        self.problem = ContentProblem(reason, detail)
 
 
 MAX_BYTES_IN_MEMORY: Final = 8 * 1024**2

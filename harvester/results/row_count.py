@@ -1,10 +1,10 @@
-"""How many rows a file has, and which of them are broken."""
+"""Counting rows, and naming the broken ones."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from harvester.results.record import Problem, Reason
+from harvester.results.record import ContentProblem, ContentReason
 
 NAMED_ROWS = 10
 """How many broken rows a detail names."""
@@ -43,13 +43,13 @@ class RowCount:
             self._named += count
             self.first.append(f"rows {first} to {last}: {why}")
 
-    def problem(self) -> Problem | None:
+    def problem(self) -> ContentProblem | None:
         """Return what to report, if any row is broken."""
         if not self.broken:
             return None
         more = f"; and {self.broken - self._named} more" if self.broken > self._named else ""
-        return Problem(
-            Reason.BROKEN_ROWS,
+        return ContentProblem(
+            ContentReason.BROKEN_ROWS,
             f"{self.broken} of {self.rows} rows broken: {'; '.join(self.first)}{more}",
             quarantine=False,
         )

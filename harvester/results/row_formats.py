@@ -1,6 +1,8 @@
-"""Files of many rows: which rows are broken, by number. Rows count from 1; a CSV's header is no row.
+"""Row formats (JSON Lines, CSV, Parquet): count rows and name the broken ones.
 
-Everything here reads forward, a block or a row at a time.
+Rows count from 1; the header of a CSV file is not a row.
+
+Everything is read forward, a block or a row at a time.
 """
 
 from __future__ import annotations
@@ -12,9 +14,9 @@ from contextlib import suppress
 from typing import Any, BinaryIO, Final, NamedTuple, cast
 
 from harvester.results import fast_path
-from harvester.results.gzip_reader import CHUNK_BYTES, Source
+from harvester.results.gzip_reader import CHUNK_BYTES, ByteSource
 from harvester.results.json_scanner import Scanner, scan
-from harvester.results.record import Reason, Refused, Shape
+from harvester.results.record import ContentReason, ContentRefused, Shape
 from harvester.results.row_count import RowCount
 from harvester.results.shapes import json_type
 from harvester.results.sniff import extension
@@ -27,7 +29,7 @@ _PARQUET_BATCH_ROWS: Final = 1024
 
 
 def shape_by_content(head: bytes, key: str) -> Shape | None:
-    """Return the shape of a table that goes by no name of its own; None if it is no table.
+    """Return the shape of a table by its content; None if it is no table.
 
     JSON Lines start with two lines that are one JSON object each. CSV starts with a header of two or more
     names and a record of as many fields; what is called ``.json`` is never CSV, so that a sentence with
@@ -51,11 +53,11 @@ def _looks_like_csv(head: bytes) -> bool:
         records = csv_records(io.BytesIO(head))
         header = next(records)
         return len(header) > 1 and "" not in header and isinstance(next(records), list)
-    except (Refused, StopIteration):
+    except (ContentRefused, StopIteration):
         return False
 
 
-def count_json_lines(source: Source) -> RowCount:
+def count_json_lines(source: ByteSource) -> RowCount:
     """Count the rows of JSON Lines; what is no strict JSON object is broken, a blank line is no row."""
     count = RowCount()
     for block in _whole_lines(source):
@@ -66,7 +68,7 @@ def count_json_lines(source: Source) -> RowCount:
     return count
 
 
-def good_json_lines(source: Source) -> Iterator[bytes]:
+def good_json_lines(source: ByteSource) -> Iterator[bytes]:
     """Yield the rows of JSON Lines that are not broken."""
     for block in _whole_lines(source):
         text = block if isinstance(block, bytes) else b"".join(block)
@@ -76,7 +78,7 @@ def good_json_lines(source: Source) -> Iterator[bytes]:
                 yield row
 
 
-def _whole_lines(source: Source) -> Iterator[bytes | Iterator[bytes]]:
+def _whole_lines(source: ByteSource) -> Iterator[bytes | Iterator[bytes]]:
     """Yield blocks of whole lines; a line too long for a block is yielded as its parts."""
     pending = b""
     while block := source.read(CHUNK_BYTES):
@@ -97,7 +99,7 @@ def _whole_lines(source: Source) -> Iterator[bytes | Iterator[bytes]]:
 class _LongLine:
     """One line, in parts; what was read past its end is the rest."""
 
-    def __init__(self, start: bytes, source: Source) -> None:
+    def __init__(self, start: bytes, source: ByteSource) -> None:
         self.start = start
         self.source = source
         self.rest = b""
@@ -129,13 +131,13 @@ def _count_block(block: bytes, count: RowCount) -> None:
 
 
 def _row_fault(row: bytes) -> str | None:
-    """Say what is wrong with a row, if anything is."""
+    """Return what is wrong with a row, or None."""
     with suppress(UnicodeDecodeError):
         if (row.isascii() or row.decode()) and fast_path.is_row(row):
             return None
     try:
         return _type_fault(scan(row).skeleton)
-    except Refused as refused:
+    except ContentRefused as refused:
         return f"{refused.problem.reason}, {refused.problem.detail}"
 
 
@@ -151,7 +153,7 @@ def _count_long_line(parts: Iterator[bytes], count: RowCount) -> None:
             scanner.feed(part)
         scanner.finish()
         fault = _type_fault(scanner.skeleton)
-    except Refused as refused:
+    except ContentRefused as refused:
         fault = f"{refused.problem.reason}, {refused.problem.detail}"
     for _ in parts:
         pass
@@ -161,10 +163,10 @@ def _count_long_line(parts: Iterator[bytes], count: RowCount) -> None:
         count.bad(fault)
 
 
-def csv_records(source: Source) -> Iterator[list[str] | str]:
+def csv_records(source: ByteSource) -> Iterator[list[str] | str]:
     """Yield the header, then each record, or in place of a broken one what is wrong with it.
 
-    Blank lines are no records. Raises Refused if there is no header that can name the fields. The source is
+    Blank lines are no records. Raises ContentRefused if there is no header that can name the fields. The source is
     left open.
     """
     csv.field_size_limit(MAX_CSV_FIELD)
@@ -180,7 +182,7 @@ def csv_records(source: Source) -> Iterator[list[str] | str]:
                 break
             except csv.Error as error:
                 if not width:
-                    raise Refused(Reason.UNREADABLE_CSV, f"the header is not CSV: {error}") from error
+                    raise ContentRefused(ContentReason.UNREADABLE_CSV, f"the header is not CSV: {error}") from error
                 yield str(error)
                 continue
             if not record:
@@ -196,14 +198,14 @@ def csv_records(source: Source) -> Iterator[list[str] | str]:
     finally:
         text.detach()
     if not width:
-        raise Refused(Reason.UNREADABLE_CSV, "no header")
+        raise ContentRefused(ContentReason.UNREADABLE_CSV, "no header")
 
 
 def _header_width(header: list[str], fault: str | None) -> int:
     if fault:
-        raise Refused(Reason.NOT_UTF8, "the header of the CSV file is not UTF-8")
+        raise ContentRefused(ContentReason.NOT_UTF8, "the header of the CSV file is not UTF-8")
     if len(set(header)) != len(header):
-        raise Refused(Reason.UNREADABLE_CSV, "the header names a field twice")
+        raise ContentRefused(ContentReason.UNREADABLE_CSV, "the header names a field twice")
     return len(header)
 
 
@@ -217,8 +219,8 @@ def _not_utf8(record: list[str]) -> str | None:
     return None
 
 
-def count_csv(source: Source) -> RowCount:
-    """Count the records of a CSV file; one of another width than the header is broken. Raises Refused."""
+def count_csv(source: ByteSource) -> RowCount:
+    """Count the records of a CSV file; one of another width than the header is broken. Raises ContentRefused."""
     records = csv_records(source)
     next(records)
     count = RowCount()
@@ -242,7 +244,7 @@ class UnreadableRows(NamedTuple):
 def parquet_batches(source: BinaryIO) -> Iterator[Any | UnreadableRows]:
     """Yield the record batches of a Parquet file, and in place of unreadable ones how many rows they hold.
 
-    Raises Refused if the footer cannot be read.
+    Raises ContentRefused if the footer cannot be read.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -252,7 +254,9 @@ def parquet_batches(source: BinaryIO) -> Iterator[Any | UnreadableRows]:
         parquet = pq.ParquetFile(source, page_checksum_verification=True)
         groups = [parquet.metadata.row_group(number).num_rows for number in range(parquet.metadata.num_row_groups)]
     except unreadable as error:
-        raise Refused(Reason.UNREADABLE_PARQUET, f"the footer cannot be read ({type(error).__name__})") from error
+        raise ContentRefused(
+            ContentReason.UNREADABLE_PARQUET, f"the footer cannot be read ({type(error).__name__})"
+        ) from error
     for number, rows in enumerate(groups):
         read = 0
         try:
@@ -264,7 +268,7 @@ def parquet_batches(source: BinaryIO) -> Iterator[Any | UnreadableRows]:
 
 
 def count_parquet(source: BinaryIO) -> RowCount:
-    """Count the rows, reading each once; those that cannot be read are broken. Raises Refused."""
+    """Count the rows, reading each once; those that cannot be read are broken. Raises ContentRefused."""
     count = RowCount()
     for batch in parquet_batches(source):
         if isinstance(batch, UnreadableRows):

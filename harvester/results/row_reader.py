@@ -12,10 +12,10 @@ import msgspec
 
 from harvester.errors import IntegrityError
 from harvester.results import row_formats, sniff
-from harvester.results.gzip_reader import Source, read_blocks
-from harvester.results.hashing_stream import ContentStream
+from harvester.results.content_stream import ContentStream
+from harvester.results.gzip_reader import ByteSource, read_blocks
 from harvester.results.json_scanner import Scanner
-from harvester.results.record import Refused, Shape
+from harvester.results.record import ContentRefused, Shape
 from harvester.results.shapes import shape_of
 
 _HEAD_BYTES: Final = 64
@@ -38,7 +38,7 @@ def rows(path: Path, shape: Shape | None) -> Iterator[bytes]:
     with path.open("rb") as landed:
         try:
             yield from _rows(landed, path.name, shape)
-        except Refused as refused:
+        except ContentRefused as refused:
             raise IntegrityError(
                 f"{path}: cannot be read as {shape or 'a result'}",
                 cause=f"{refused.problem.reason}: {refused.problem.detail}",
@@ -71,7 +71,7 @@ def _rows(landed: BinaryIO, name: str, shape: Shape | None) -> Iterator[bytes]:
 
 
 def _look(stream: ContentStream, name: str) -> Shape | None:
-    """Return the shape of a file that was landed unseen, by its start; None where that does not tell."""
+    """Return the shape of a file landed without validation, by its start; None if that does not decide it."""
     head = stream.peek(_PEEK_BYTES)
     shape = sniff.shape_by_name_and_magic(head[:_HEAD_BYTES], name) or row_formats.shape_by_content(head, name)
     if shape is not None:
@@ -80,11 +80,11 @@ def _look(stream: ContentStream, name: str) -> Shape | None:
     try:
         scanner.feed(head)
         return shape_of(scanner.skeleton)
-    except Refused:
+    except ContentRefused:
         return None
 
 
-def _csv_rows(source: Source) -> Iterator[bytes]:
+def _csv_rows(source: ByteSource) -> Iterator[bytes]:
     records = row_formats.csv_records(source)
     header = next(records)
     for record in records:
@@ -99,7 +99,7 @@ def _parquet_rows(source: BinaryIO) -> Iterator[bytes]:
                 yield _PARQUET_ENCODER.encode(row)
 
 
-def _array_rows(source: Source) -> Iterator[bytes]:
+def _array_rows(source: ByteSource) -> Iterator[bytes]:
     scanner = Scanner(keep_rows=True)
     for block in read_blocks(source):
         scanner.feed(block)

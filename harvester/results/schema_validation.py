@@ -1,7 +1,7 @@
-"""JSON Schemas: those of the shapes, which ship with the package, and the user's own for ``data.parsing``.
+"""JSON Schema validation: the schemas of the shapes, and the user's own for ``data.parsing``.
 
-jsonschema is the reference; jsonschema-rs decides where it says yes, and where it says no (or gives up) the
-reference has the last word and explains. Both are loaded only when something needs them.
+jsonschema is the reference. jsonschema-rs decides what is valid; what it refuses or cannot check, the reference
+decides and explains. Both are imported on first use.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from harvester.errors import UsageError
 from harvester.results.json_scanner import scan
-from harvester.results.record import Reason, Refused, Shape
+from harvester.results.record import ContentReason, ContentRefused, Shape
 from harvester.results.shapes import json_type
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 
 
 class UserSchemaError(UsageError, ValueError):
-    """The user's schema is not one that can be used here."""
+    """The user's schema is not a usable JSON Schema."""
 
 
 class _FastValidator(Protocol):
@@ -53,12 +53,12 @@ def shape_schema_text(shape: Shape) -> str:
 
 
 def check_shape(document: Any, shape: Shape) -> None:
-    """Raise Refused with the schema path unless the document satisfies its shape's schema."""
-    _shape_schema(shape).check(document, Reason.SCHEMA, "$")
+    """Raise ContentRefused with the schema path unless the document satisfies its shape's schema."""
+    _shape_schema(shape).check(document, ContentReason.SCHEMA, "$")
 
 
 class CompiledSchema:
-    """One JSON Schema, ready: local references only, formats are annotations."""
+    """One compiled JSON Schema: local references only, formats are annotations."""
 
     def __init__(self, schema: dict[str, Any] | bool) -> None:  # noqa: FBT001 - true and false are schemas
         """Compile a schema that has been checked."""
@@ -67,32 +67,32 @@ class CompiledSchema:
         self._schema = schema
         self._fast: _FastValidator | None = None
         with suppress(ValueError):
-            # What the fast one does not know (a dialect, a pattern), the reference decides alone.
+            # A dialect or pattern that jsonschema-rs does not support is left to the reference.
             self._fast = jsonschema_rs.validator_for(schema, validate_formats=False, retriever=_never_fetch)
 
-    def check(self, value: Any, reason: Reason, root: str) -> None:
-        """Raise Refused with the schema path unless ``value`` satisfies the schema."""
+    def check(self, value: Any, reason: ContentReason, root: str) -> None:
+        """Raise ContentRefused with the schema path unless ``value`` satisfies the schema."""
         try:
             if self._fast is not None and self._fast.is_valid(value):
                 return
         except ValueError:
-            # Text that is no Unicode, deep nesting: the reference takes it.
+            # Lone surrogates and deep nesting are left to the reference.
             pass
         self.check_by_reference(value, reason, root)
 
-    def check_by_reference(self, value: Any, reason: Reason, root: str) -> None:
-        """Do what `check` does, by the reference alone."""
+    def check_by_reference(self, value: Any, reason: ContentReason, root: str) -> None:
+        """Check by the reference alone; raises as `check` does."""
         from jsonschema.exceptions import best_match
         from referencing.exceptions import Unresolvable
 
         try:
             error = best_match(_reference(self._schema).iter_errors(value))
         except (RecursionError, OverflowError, Unresolvable) as failure:
-            raise Refused(
+            raise ContentRefused(
                 reason, f"{root}: cannot be checked against the schema ({type(failure).__name__})"
             ) from failure
         if error is not None:
-            raise Refused(reason, _explain(error, root))
+            raise ContentRefused(reason, _explain(error, root))
 
 
 class UserSchema:
@@ -116,22 +116,22 @@ class UserSchema:
             _resolve_references(schema)
         except Unresolvable as error:
             raise UserSchemaError(
-                "the schema has a $ref that leads nowhere in the schema itself",
+                "the schema has a $ref that does not resolve within the schema itself",
                 cause="remote references are never fetched",
                 next_step="put what it refers to under $defs",
             ) from error
         self.compiled = CompiledSchema(schema)
 
     def check(self, parsing: bytes) -> None:
-        """Raise Refused with the schema path unless the text of ``data.parsing`` satisfies the schema."""
+        """Raise ContentRefused with the schema path unless the text of ``data.parsing`` satisfies the schema."""
         try:
             value = json.loads(parsing)
         except (RecursionError, ValueError) as error:
-            raise Refused(
-                Reason.USER_SCHEMA,
+            raise ContentRefused(
+                ContentReason.USER_SCHEMA,
                 f"$.data.parsing: cannot be checked against the schema ({type(error).__name__})",
             ) from error
-        self.compiled.check(value, Reason.USER_SCHEMA, "$.data.parsing")
+        self.compiled.check(value, ContentReason.USER_SCHEMA, "$.data.parsing")
 
 
 def _parse_schema(text: str) -> Any:
@@ -139,8 +139,10 @@ def _parse_schema(text: str) -> Any:
         content = text.encode("utf-8", "surrogatepass")
         scan(content)
         schema = json.loads(content)
-    except (Refused, ValueError, RecursionError) as error:
-        cause = error.problem.detail if isinstance(error, Refused) else f"it cannot be read ({type(error).__name__})"
+    except (ContentRefused, ValueError, RecursionError) as error:
+        cause = (
+            error.problem.detail if isinstance(error, ContentRefused) else f"it cannot be read ({type(error).__name__})"
+        )
         raise UserSchemaError("the schema is not JSON", cause=cause, next_step="correct the file") from error
     if not isinstance(schema, dict | bool):
         raise UserSchemaError(

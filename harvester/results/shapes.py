@@ -1,16 +1,16 @@
-"""Which shape a parsed document has, by the keys it carries, and what is checked of each."""
+"""The shape of a parsed document, by its keys."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from harvester.results.record import Reason, Refused, Shape
+from harvester.results.record import ContentReason, ContentRefused, Shape
 
 _PAGE_KEYS = ("html", "markdown")
 
 
 def shape_of(document: Any) -> Shape:
-    """Return the shape. Raises Refused if it is none of Nimble's.
+    """Return the shape of a document. Raises ContentRefused if it is none of Nimble's.
 
     An array is rows. An object with ``data`` is an envelope: an agent's if it names its agent or holds
     ``parsing`` without a page, a crawl page if it has neither ``status`` nor ``task_id``, else an extract.
@@ -20,8 +20,8 @@ def shape_of(document: Any) -> Shape:
     if isinstance(document, list):
         return Shape.ROWS
     if not isinstance(document, dict):
-        raise Refused(
-            Reason.UNKNOWN_SHAPE,
+        raise ContentRefused(
+            ContentReason.UNKNOWN_SHAPE,
             f"the document is {json_type(document)}, expected an object or an array of objects",
         )
     if "data" not in document:
@@ -30,7 +30,9 @@ def shape_of(document: Any) -> Shape:
         if "run" in document and "output" in document:
             return Shape.RUN
         if "status" not in document:
-            raise Refused(Reason.UNKNOWN_SHAPE, "the object has none of the keys data, status, files, run with output")
+            raise ContentRefused(
+                ContentReason.UNKNOWN_SHAPE, "the object has none of the keys data, status, files, run with output"
+            )
         return Shape.EXTRACT
     data = document["data"]
     metadata = document.get("metadata")
@@ -41,10 +43,6 @@ def shape_of(document: Any) -> Shape:
     if "status" not in document and "task_id" not in document:
         return Shape.CRAWL_PAGE
     return Shape.EXTRACT
-
-
-ENVELOPES = frozenset({Shape.EXTRACT, Shape.AGENT, Shape.CRAWL_PAGE})
-"""Shapes with ``data``."""
 
 
 def json_type(value: Any) -> str:

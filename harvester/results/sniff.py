@@ -1,4 +1,4 @@
-"""What content looks like, by its first bytes and, where those say nothing, by the key's extension."""
+"""Content sniffing: the type of content by its first bytes, else by the key's extension."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from harvester.results.record import Shape
 GZIP_MAGIC = b"\x1f\x8b"
 PARQUET_MAGIC = b"PAR1"
 
-# No JSON or CSV text starts like this: each holds a control character or is long enough to be no accident.
+# No JSON or CSV text starts so: each alternative holds a control character or is too long for a coincidence.
 _MEDIA_MAGIC = re.compile(
     rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|GIF8[79]a|RIFF....(?:WEBP|AVI |WAVE)|%PDF-\d|\x00...ftyp|\x1aE\xdf\xa3"
     rb"|PK\x03\x04|OggS\x00|ID3[\x02-\x04]\x00|fLaC\x00|II\*\x00|MM\x00\*|\x00\x00\x01\x00|wOF[F2]\x00",
@@ -39,17 +39,17 @@ def extension(key: str) -> str:
 
 
 def is_gzip(head: bytes) -> bool:
-    """Say whether bytes start as gzip does."""
+    """Return whether bytes start with the gzip magic number."""
     return head.startswith(GZIP_MAGIC)
 
 
 def is_markup(head: bytes) -> bool:
-    """Say whether text starts as HTML or XML does."""
+    """Return whether text starts with `<`, as HTML and XML do."""
     return head.lstrip(b" \t\r\n\xef\xbb\xbf")[:1] == b"<"
 
 
 def shape_by_name_and_magic(head: bytes, key: str) -> Shape | None:
-    """Return the shape that magic bytes or the extension give away; None where only content can tell."""
+    """Return the shape by magic bytes or extension; None where only the whole content decides."""
     # The usual case first. Magic bytes are no beginning of JSON.
     if head[:1] in b"{[" and key.endswith((".json", ".json.gz")):
         return None

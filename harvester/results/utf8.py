@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 from typing import Final
 
-from harvester.results.record import Reason, Refused
+from harvester.results.record import ContentReason, ContentRefused
 
 _BYTE_ORDER_MARKS = (
     (b"\xef\xbb\xbf", "UTF-8"),
@@ -15,28 +15,28 @@ _BYTE_ORDER_MARKS = (
     (b"\xfe\xff", "UTF-16"),
 )
 LONGEST_MARK: Final = 4
-"""Bytes it takes to tell every mark."""
+"""Length in bytes of the longest mark."""
 
 
 def refuse_byte_order_mark(head: bytes) -> None:
-    """Look at the first bytes of a document. Raises Refused."""
+    """Refuse a document that starts with a byte order mark. Raises ContentRefused."""
     for mark, name in _BYTE_ORDER_MARKS:
         if head.startswith(mark):
-            raise Refused(Reason.BYTE_ORDER_MARK, f"{name} byte order mark at byte 0")
+            raise ContentRefused(ContentReason.BYTE_ORDER_MARK, f"{name} byte order mark at byte 0")
 
 
 class Utf8Check:
-    """Follows one document."""
+    """Incremental UTF-8 validation of one document."""
 
     def __init__(self) -> None:
-        """Begin at its first byte."""
+        """Start at the first byte."""
         self._held = b""
-        """The beginning of a character whose end has not come yet."""
+        """The first bytes of a character that is not complete yet."""
 
     def whole(self, block: bytes, *, final: bool) -> tuple[bytes, bool]:
-        """Return the whole characters up to the end of the next bytes, and whether what follows them is no UTF-8.
+        """Return the complete characters of the next block, and whether the bytes after them are not UTF-8.
 
-        ``final`` ends the document: a character cut off there is an offence too.
+        With ``final`` the document ends here: an incomplete character is not UTF-8 either.
         """
         if self._held:
             block = self._held + block

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harvester.results.decoder import ResultReader
-from harvester.results.record import ContentTooLargeForMemory, Reason, ResultOptions, ResultRecord, Validation
+from harvester.results.record import ContentReason, ContentTooLargeForMemory, ResultOptions, ResultRecord, Validation
+from harvester.results.result_reader import ResultReader
 from harvester.results.row_reader import rows
 from tests.rigs.hostile_payloads import HOSTILE_PAYLOADS, HostilePayload
 
@@ -60,13 +60,13 @@ def test_without_validation_only_the_delivery_is_checked(payload: HostilePayload
     _, record = read(ResultReader(ResultOptions(validation=Validation.OFF)), payload.make(), payload.key)
 
     delivery_faults = {
-        Reason.EMPTY,
-        Reason.TRUNCATED_GZIP,
-        Reason.CORRUPT_GZIP,
-        Reason.GZIP_TRAILING_BYTES,
-        Reason.NESTED_GZIP,
-        Reason.GZIP_BOMB,
-        Reason.TOO_LARGE,
+        ContentReason.EMPTY,
+        ContentReason.TRUNCATED_GZIP,
+        ContentReason.CORRUPT_GZIP,
+        ContentReason.GZIP_TRAILING_BYTES,
+        ContentReason.NESTED_GZIP,
+        ContentReason.GZIP_BOMB,
+        ContentReason.TOO_LARGE,
     }
     expected = payload.reason if payload.reason in delivery_faults else None
     assert (record.problem.reason if record.problem else None) == expected
@@ -77,7 +77,7 @@ def test_without_validation_only_the_delivery_is_checked(payload: HostilePayload
 def test_shape_validation_leaves_out_the_schemas_alone(payload: HostilePayload) -> None:
     _, record = read(ResultReader(ResultOptions(validation=Validation.SHAPE)), payload.make(), payload.key)
 
-    expected = None if payload.reason is Reason.SCHEMA else payload.reason
+    expected = None if payload.reason is ContentReason.SCHEMA else payload.reason
     assert (record.problem.reason if record.problem else None) == expected
 
 
@@ -92,5 +92,5 @@ def test_kept_compressed_it_is_judged_by_its_content_all_the_same(payload: Hosti
 
 
 def test_every_reason_is_in_the_table() -> None:
-    elsewhere = {Reason.USER_SCHEMA, Reason.TOO_LARGE}  # these depend on options
-    assert {payload.reason for payload in HOSTILE_PAYLOADS} == {*Reason, None} - elsewhere
+    elsewhere = {ContentReason.USER_SCHEMA, ContentReason.TOO_LARGE}  # these depend on options
+    assert {payload.reason for payload in HOSTILE_PAYLOADS} == {*ContentReason, None} - elsewhere

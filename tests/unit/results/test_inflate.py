@@ -12,16 +12,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harvester.results.decoder import ResultReader
 from harvester.results.gzip_reader import RATIO_FREE_BYTES, inflate, inflate_blocks
 from harvester.results.record import (
     MAX_BYTES_IN_MEMORY,
+    ContentReason,
+    ContentRefused,
     ContentTooLargeForMemory,
-    Reason,
-    Refused,
     ResultOptions,
     Validation,
 )
+from harvester.results.result_reader import ResultReader
 
 PLENTY = 1 << 40
 contents = st.binary(max_size=300).filter(lambda content: not content.startswith(b"\x1f\x8b"))
@@ -32,15 +32,15 @@ def by_blocks(body: bytes, size: int) -> bytes:
     return b"".join(inflate_blocks(blocks, PLENTY))
 
 
-def reasons(body: bytes, size: int = 7) -> set[Reason | None]:
+def reasons(body: bytes, size: int = 7) -> set[ContentReason | None]:
     """Return the reasons of both ways to inflate."""
     attempts: tuple[Callable[[], bytes], ...] = (lambda: inflate(body, PLENTY), lambda: by_blocks(body, size))
-    found: set[Reason | None] = set()
+    found: set[ContentReason | None] = set()
     for attempt in attempts:
         try:
             attempt()
             found.add(None)
-        except Refused as refused:
+        except ContentRefused as refused:
             found.add(refused.problem.reason)
     return found
 
@@ -61,16 +61,20 @@ def test_every_member_comes_back_whatever_the_blocks(parts: list[bytes], level: 
 def test_every_truncation_is_seen(content: bytes, data: st.DataObject) -> None:
     body = gzip.compress(content, mtime=0)
     cut = data.draw(st.integers(2, len(body) - 1))
-    assert reasons(body[:cut]) == {Reason.TRUNCATED_GZIP}
+    assert reasons(body[:cut]) == {ContentReason.TRUNCATED_GZIP}
 
 
 @settings(deadline=None)
 @given(contents, st.binary(min_size=1, max_size=20))
 def test_what_follows_is_never_swallowed(content: bytes, tail: bytes) -> None:
     body = gzip.compress(content, mtime=0) + tail
-    expected = {None} if not tail.strip(b"\x00") else {Reason.GZIP_TRAILING_BYTES}
+    expected = {None} if not tail.strip(b"\x00") else {ContentReason.GZIP_TRAILING_BYTES}
     if tail.lstrip(b"\x00").startswith(b"\x1f\x8b"):
-        expected = {Reason.TRUNCATED_GZIP} if reasons(body) == {Reason.TRUNCATED_GZIP} else {Reason.CORRUPT_GZIP}
+        expected = (
+            {ContentReason.TRUNCATED_GZIP}
+            if reasons(body) == {ContentReason.TRUNCATED_GZIP}
+            else {ContentReason.CORRUPT_GZIP}
+        )
     assert reasons(body) == expected
 
 
@@ -82,7 +86,7 @@ def test_a_flipped_bit_never_changes_content_unseen(content: bytes, data: st.Dat
     body[index] ^= 1 << data.draw(st.integers(0, 7))
     try:
         found = inflate(bytes(body), PLENTY)
-    except Refused:
+    except ContentRefused:
         return
     assert found == content
 
@@ -126,7 +130,7 @@ def test_a_bomb_is_stopped_early() -> None:
     record = reader.read_file(io.BytesIO(body), Counting(), "bomb.gz")
 
     assert record.problem is not None
-    assert record.problem.reason is Reason.GZIP_BOMB
+    assert record.problem.reason is ContentReason.GZIP_BOMB
     assert not record.inflated
     assert record.size == len(body)
     assert Counting.written < 201 * len(body)
@@ -151,5 +155,5 @@ def test_the_bound_on_content_holds_both_ways(compressed: bool) -> None:
         tight.read_file(io.BytesIO(body), io.BytesIO(), "a.json"),
     ):
         assert record.problem is not None
-        assert record.problem.reason is Reason.TOO_LARGE
+        assert record.problem.reason is ContentReason.TOO_LARGE
         assert record.size == len(body)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from harvester.results import fast_path
 from harvester.results.json_scanner import MAX_DEPTH, MAX_NUMBER_DIGITS, Scanner, scan
-from harvester.results.record import Reason, Refused
+from harvester.results.record import ContentReason, ContentRefused
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -81,7 +81,7 @@ def oracle(content: bytes) -> bool:
     return True
 
 
-def refusal(content: bytes, cuts: tuple[int, ...] = ()) -> Refused | None:
+def refusal(content: bytes, cuts: tuple[int, ...] = ()) -> ContentRefused | None:
     scanner = Scanner()
     start = 0
     try:
@@ -89,7 +89,7 @@ def refusal(content: bytes, cuts: tuple[int, ...] = ()) -> Refused | None:
             scanner.feed(content[start:cut])
             start = max(start, cut)
         scanner.finish()
-    except Refused as refused:
+    except ContentRefused as refused:
         return refused
     return None
 
@@ -116,11 +116,11 @@ def test_what_the_fast_path_takes_the_scanner_takes(content: bytes) -> None:
     rows = b"[" + content + b"]"
     envelope = b'{"status":"success","data":{"parsing":[' + content + b']},"other":' + content + b"}"
     for document in (content, rows, envelope):
-        if fast_path.glance(document) is not None:
+        if fast_path.quick_parse(document) is not None:
             assert refusal(document) is None
 
 
-def _offset(refused: Refused) -> str:
+def _offset(refused: ContentRefused) -> str:
     detail = refused.problem.detail
     return detail[detail.index("byte ") : detail.index(")")]
 
@@ -140,8 +140,8 @@ def test_nesting_ends_at_a_thousand_levels(
     assert refusal(document(MAX_DEPTH)) is None
     refused = refusal(document(MAX_DEPTH + 1))
     assert refused is not None
-    assert refused.problem.reason is Reason.TOO_DEEP
-    assert fast_path.glance(document(MAX_DEPTH + 1)) is None
+    assert refused.problem.reason is ContentReason.TOO_DEEP
+    assert fast_path.quick_parse(document(MAX_DEPTH + 1)) is None
 
 
 @pytest.fixture
@@ -165,7 +165,7 @@ def test_the_fast_path_needs_no_recursion_limit_to_see_depth(opening: bytes, clo
             b'{"files":[{"a":' + value + b"}]}",
         ):
             if refusal(document) is not None:
-                assert fast_path.glance(document) is None
+                assert fast_path.quick_parse(document) is None
             assert fast_path.is_row(document) <= (refusal(document) is None)
             assert fast_path.count_good_lines(document + b"\n") is None or refusal(document) is None
 
@@ -182,7 +182,7 @@ def test_nesting_is_counted_in_what_one_match_steps_over(inner: bytes) -> None:
         assert refusal(document(MAX_DEPTH - 2)) is None
         refused = refusal(document(MAX_DEPTH - 1))
         assert refused is not None
-        assert refused.problem.reason is Reason.TOO_DEEP
+        assert refused.problem.reason is ContentReason.TOO_DEEP
 
 
 def test_the_fast_path_proves_depth_where_brackets_are_many() -> None:
@@ -193,9 +193,9 @@ def test_the_fast_path_proves_depth_where_brackets_are_many() -> None:
     deepest = envelope(b"[" * 998 + b"]" * 998 + b" " * 3000)
     too_deep = envelope(b"[" * 999 + b"]" * 999 + b" " * 3000)
 
-    assert fast_path.glance(shallow) is not None
+    assert fast_path.quick_parse(shallow) is not None
     assert refusal(deepest) is None
-    assert fast_path.glance(too_deep) is None
+    assert fast_path.quick_parse(too_deep) is None
     assert refusal(too_deep) is not None
 
 
@@ -209,8 +209,8 @@ def test_long_numbers_are_counted_by_digits_wherever_they_stand(shape: str, posi
     assert refusal(document(MAX_NUMBER_DIGITS)) is None
     refused = refusal(document(MAX_NUMBER_DIGITS + 1))
     assert refused is not None
-    assert refused.problem.reason is Reason.NUMBER_TOO_LONG
-    assert fast_path.glance(document(MAX_NUMBER_DIGITS + 1)) is None
+    assert refused.problem.reason is ContentReason.NUMBER_TOO_LONG
+    assert fast_path.quick_parse(document(MAX_NUMBER_DIGITS + 1)) is None
 
 
 def test_digits_in_a_text_are_no_number() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from harvester.results.decoder import ResultReader
 from harvester.results.record import ResultOptions, Shape
+from harvester.results.result_reader import ResultReader
 from harvester.results.row_reader import rows
 from scripts.deliveries import large_json_lines
 

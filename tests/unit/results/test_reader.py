@@ -14,8 +14,15 @@ import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harvester.results.decoder import ResultReader
-from harvester.results.record import ContentTooLargeForMemory, Reason, ResultOptions, ResultRecord, Shape, Validation
+from harvester.results.record import (
+    ContentReason,
+    ContentTooLargeForMemory,
+    ResultOptions,
+    ResultRecord,
+    Shape,
+    Validation,
+)
+from harvester.results.result_reader import ResultReader
 from scripts.deliveries import Author, Delivery, deliveries, json_bytes
 
 ENVELOPE = json_bytes(Author(5).extract(2000, 500))
@@ -123,7 +130,7 @@ def test_deliveries_are_what_they_play(seed: int) -> None:
         shapes.add(record.shape)
         if record.problem is not None:
             problems.append(record.problem.reason)
-    assert sorted(problems) == [Reason.EMPTY, Reason.TRUNCATED_GZIP]  # the residue, and the one cut short
+    assert sorted(problems) == [ContentReason.EMPTY, ContentReason.TRUNCATED_GZIP]  # the residue, and the one cut short
     assert shapes == {*Shape, None} - {Shape.RUN, Shape.ROWS}
 
 

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from harvester.errors import UsageError
 from harvester.results import fast_path
-from harvester.results.decoder import ResultReader
 from harvester.results.json_scanner import scan
-from harvester.results.record import Reason, Refused, ResultOptions, Shape, Validation
+from harvester.results.record import ContentReason, ContentRefused, ResultOptions, Shape, Validation
+from harvester.results.result_reader import ResultReader
 from harvester.results.schema_validation import (
     SHAPES_WITH_SCHEMA,
     CompiledSchema,
@@ -88,16 +88,16 @@ def mutations(draw: st.DrawFn) -> Any:
     return document
 
 
-def by_reference(document: Any) -> Shape | Reason:
+def by_reference(document: Any) -> Shape | ContentReason:
     """Return the verdict of the shape rules and jsonschema on the whole document: nothing fast."""
     try:
         shape = shape_of(document)
-    except Refused as refused:
+    except ContentRefused as refused:
         return refused.problem.reason
-    return shape if VALIDATORS[shape].is_valid(document) else Reason.SCHEMA
+    return shape if VALIDATORS[shape].is_valid(document) else ContentReason.SCHEMA
 
 
-def verdict(content: bytes) -> Shape | Reason:
+def verdict(content: bytes) -> Shape | ContentReason:
     record = READER.read(content, "a.json").record
     in_file = READER.read_file(io.BytesIO(content), io.BytesIO(), "a.json")
     assert in_file == record
@@ -112,7 +112,7 @@ def test_every_delivery_satisfies_its_schema_and_takes_the_fast_path(document: A
     content = json_bytes(document)
     expected = by_reference(document)
     assert isinstance(expected, Shape)
-    found = fast_path.glance(content)
+    found = fast_path.quick_parse(content)
     assert found is not None
     assert found.shape is expected
     check_shape(scan(content).skeleton, expected)
@@ -129,7 +129,7 @@ def test_every_known_key_with_every_type_in_every_place(number: int) -> None:
                 if isinstance(inner, dict):
                     inner[key] = value
                     content = json.dumps(document).encode()
-                    found = fast_path.glance(content)
+                    found = fast_path.quick_parse(content)
                     assert found is None or found.shape == by_reference(document)
 
 
@@ -143,21 +143,21 @@ def test_every_way_comes_to_the_verdict_of_the_reference(document: Any, ascii_on
     expected = by_reference(document)
     assert verdict(content) == expected
 
-    found = fast_path.glance(content)
+    found = fast_path.quick_parse(content)
     if found is not None:
         assert found.shape == expected
         if isinstance(document, dict) and "data" in document:
             assert found.task_id == document.get("task_id")
             assert found.status == document.get("status")
-    if isinstance(expected, Shape) or expected is Reason.SCHEMA:
+    if isinstance(expected, Shape) or expected is ContentReason.SCHEMA:
         shape = shape_of(document)
         compiled = CompiledSchema(SCHEMAS[shape])
         for check in (compiled.check, compiled.check_by_reference):
             for instance in (document, scan(content).skeleton):
                 try:
-                    check(instance, Reason.SCHEMA, "$")
-                    outcome: Shape | Reason = shape
-                except Refused as refused:
+                    check(instance, ContentReason.SCHEMA, "$")
+                    outcome: Shape | ContentReason = shape
+                except ContentRefused as refused:
                     outcome = refused.problem.reason
                 assert outcome == expected
 
@@ -170,7 +170,7 @@ def test_of_duplicate_keys_the_last_decides(members: list[tuple[str, Any]]) -> N
 
 
 def test_escaped_keys_are_the_keys_they_spell() -> None:
-    assert verdict(rb'{"st\u0061tus":5,"data":{}}') is Reason.SCHEMA
+    assert verdict(rb'{"st\u0061tus":5,"data":{}}') is ContentReason.SCHEMA
     assert verdict(rb'{"\u0064ata":{"p\u0061rsing":[]},"status":"x"}') is Shape.AGENT
 
 
@@ -227,7 +227,7 @@ def test_the_users_schema_decides_as_the_reference_does(parsing: Any) -> None:
     expected = parsing is None or jsonschema.Draft202012Validator(PRICES).is_valid(parsing)
     assert (record.problem is None) == expected
     if record.problem is not None:
-        assert record.problem.reason is Reason.USER_SCHEMA
+        assert record.problem.reason is ContentReason.USER_SCHEMA
         assert record.problem.detail.startswith("$.data.parsing")
 
 
@@ -235,7 +235,7 @@ def user_refusal(schema: object, parsing: object) -> str:
     reader = ResultReader(ResultOptions(user_schema=json.dumps(schema)))
     problem = reader.read(json.dumps({"status": "x", "data": {"parsing": parsing}}).encode(), "a.json").record.problem
     assert problem is not None
-    assert problem.reason is Reason.USER_SCHEMA
+    assert problem.reason is ContentReason.USER_SCHEMA
     return problem.detail
 
 
@@ -272,7 +272,7 @@ def test_the_users_schema_holds_on_the_slow_path_too(validation: Validation) -> 
     assert reader.read(slow % b'{"price":1}', "a.json").record.problem is None
     problem = reader.read(slow % b"{}", "a.json").record.problem
     assert problem is not None
-    assert problem.reason is Reason.USER_SCHEMA
+    assert problem.reason is ContentReason.USER_SCHEMA
 
 
 @pytest.mark.parametrize(
@@ -331,4 +331,4 @@ def test_what_the_schema_cannot_be_run_on_is_said_so() -> None:
         deep = [deep]
     reader = ResultReader(ResultOptions(user_schema=json.dumps(schema)))
     record = reader.read(b'{"status":"x","data":{"parsing":' + json.dumps(deep).encode() + b"}}", "a.json").record
-    assert record.problem is None or record.problem.reason is Reason.USER_SCHEMA
+    assert record.problem is None or record.problem.reason is ContentReason.USER_SCHEMA

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harvester.results.decoder import ResultReader
 from harvester.results.gzip_reader import CHUNK_BYTES
 from harvester.results.record import ResultOptions, ResultRecord, Shape
+from harvester.results.result_reader import ResultReader
 from scripts.deliveries import Author, jobs_csv, jobs_json_lines, jobs_parquet, jobs_rows
 
 READER = ResultReader(ResultOptions())

@@ -1,4 +1,4 @@
-"""The content of one delivered file, read once, forward: hashed, and written where it lands, as it passes."""
+"""The content of one delivered file as a forward stream that hashes and writes what is read."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import BinaryIO
 from xxhash import xxh3_128
 
 from harvester.results.gzip_reader import CHUNK_BYTES, inflate_blocks, read_blocks
-from harvester.results.record import Reason, Refused
+from harvester.results.record import ContentReason, ContentRefused
 
 _BLOCKS_AHEAD = 2
 
 
 class ContentStream(io.RawIOBase):
-    """A readable file over content; reading raises Refused where the delivery itself is at fault."""
+    """A readable file over content; reading raises ContentRefused for damaged or oversized gzip."""
 
     def __init__(self, source: BinaryIO, sink: BinaryIO | None, *, compressed: bool, max_content_bytes: int) -> None:
-        """Read ``source``; what is inflated is written to ``sink``, if there is one."""
+        """Read ``source``; inflated content is also written to ``sink``, if given."""
         self.sink = sink if compressed else None
-        """Where what passes is written."""
+        """Receives inflated content."""
         self.size = 0
-        """Content bytes passed so far."""
+        """Content bytes read so far."""
         self._source = source
         self._digest = xxh3_128()
         blocks = read_blocks(source)
@@ -34,11 +34,11 @@ class ContentStream(io.RawIOBase):
         """Blocks pulled and not yet read."""
 
     def readable(self) -> bool:
-        """It is."""
+        """Return True."""
         return True
 
     def peek(self, size: int) -> bytes:
-        """Return at least the next ``size`` bytes, fewer only at the end, without stepping over them."""
+        """Return at least the next ``size`` bytes, fewer only at the end, without consuming them."""
         length = sum(map(len, self._pending))
         while length < size and (block := self._pull()):
             self._pending.append(block)
@@ -46,7 +46,7 @@ class ContentStream(io.RawIOBase):
         return b"".join(self._pending)
 
     def read(self, size: int = -1, /) -> bytes:
-        """Return up to ``size`` bytes, as many as come easily; empty only at the end."""
+        """Return up to ``size`` bytes, those of one block; empty only at the end."""
         if size < 0:
             raise io.UnsupportedOperation("content is never read whole")
         block = self._pending.popleft() if self._pending else self._pull()
@@ -61,17 +61,17 @@ class ContentStream(io.RawIOBase):
         return len(block)
 
     def drain(self) -> None:
-        """Let the rest pass. Raises Refused."""
+        """Read to the end. Raises ContentRefused."""
         self._pending.clear()
         while self._pull():
             pass
 
     def rest(self) -> Iterator[bytes]:
-        """Yield what has not been read yet. Raises Refused."""
+        """Yield what has not been read yet. Raises ContentRefused."""
         return iter(lambda: self.read(CHUNK_BYTES), b"")
 
     def whole(self) -> BinaryIO:
-        """Let the rest pass, and return the content as a file at its start. Raises Refused."""
+        """Read to the end and return the content as a file at its start. Raises ContentRefused."""
         self.drain()
         whole = self._source if self.sink is None else self.sink
         whole.flush()
@@ -79,7 +79,7 @@ class ContentStream(io.RawIOBase):
         return whole
 
     def digest(self) -> str:
-        """Return the xxh3_128 of what has passed, in hexadecimal."""
+        """Return the xxh3_128 of the bytes read so far, in hexadecimal."""
         return self._digest.hexdigest()
 
     def _pull(self) -> bytes:
@@ -92,14 +92,14 @@ class ContentStream(io.RawIOBase):
 
 
 def _ahead(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield blocks that a thread makes some ahead: inflating needs no interpreter, and leaves it to what reads them."""
-    # What ends here is not worth a thread.
+    """Yield blocks that a thread inflates ahead: inflating releases the interpreter lock."""
+    # A stream that ends here needs no thread.
     for _ in range(_BLOCKS_AHEAD):
         block = next(blocks, b"")
         if not block:
             return
         yield block
-    # Loaded for large files only: most workers meet none.
+    # Loaded for large files only: most workers read none.
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(1, "inflate") as thread:
@@ -114,5 +114,5 @@ def _bounded(blocks: Iterator[bytes], max_content_bytes: int) -> Iterator[bytes]
     for block in blocks:
         size += len(block)
         if size > max_content_bytes:
-            raise Refused(Reason.TOO_LARGE, f"more than {max_content_bytes} bytes")
+            raise ContentRefused(ContentReason.TOO_LARGE, f"more than {max_content_bytes} bytes")
         yield block

@@ -1,4 +1,4 @@
-"""One delivered object: bytes in, record out."""
+"""Read one delivered object: bytes in, record out."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import BinaryIO, Literal, NamedTuple, cast
 from xxhash import xxh3_128, xxh3_128_hexdigest
 
 from harvester.results import fast_path, row_formats, sniff
-from harvester.results.gzip_reader import Source, inflate, read_blocks
-from harvester.results.hashing_stream import ContentStream
+from harvester.results.content_stream import ContentStream
+from harvester.results.gzip_reader import ByteSource, inflate, read_blocks
 from harvester.results.json_scanner import Scanner
 from harvester.results.record import (
     MAX_BYTES_IN_MEMORY,
-    Decoded,
-    Problem,
-    Reason,
-    Refused,
+    ContentProblem,
+    ContentReason,
+    ContentRefused,
+    DecodedResult,
     ResultOptions,
     ResultRecord,
     Shape,
@@ -26,15 +26,15 @@ from harvester.results.row_count import RowCount
 from harvester.results.schema_validation import UserSchema, check_shape
 from harvester.results.shapes import shape_of
 
-# What is wrong before there is content: the delivered bytes are kept as they are.
+# Faults of the delivery, not of the content: the delivered bytes are kept as they are.
 _DELIVERY_FAULTS = frozenset(
     {
-        Reason.TRUNCATED_GZIP,
-        Reason.CORRUPT_GZIP,
-        Reason.GZIP_TRAILING_BYTES,
-        Reason.NESTED_GZIP,
-        Reason.GZIP_BOMB,
-        Reason.TOO_LARGE,
+        ContentReason.TRUNCATED_GZIP,
+        ContentReason.CORRUPT_GZIP,
+        ContentReason.GZIP_TRAILING_BYTES,
+        ContentReason.NESTED_GZIP,
+        ContentReason.GZIP_BOMB,
+        ContentReason.TOO_LARGE,
     }
 )
 _PEEK_BYTES = 1024**2
@@ -43,7 +43,7 @@ _MAX_LABEL = 200
 
 
 class _Findings(NamedTuple):
-    """What good content turned out to be."""
+    """The facts read from content that is not refused."""
 
     shape: Shape | None = None
     task_id: str | None = None
@@ -57,11 +57,11 @@ _DELIVERIES: dict[tuple[bool, bool], tuple[Literal["gzip", "identity"], bool]] =
     (True, False): ("gzip", False),
     (True, True): ("gzip", True),
 }
-"""How an object came, by whether it is compressed, and whether it was inflated."""
+"""Encoding and inflated flag of the record, by whether the object is compressed and was inflated."""
 
 
 class ResultReader:
-    """Reads delivered objects. Compiles schemas once; holds no state of the objects it has read."""
+    """Reads delivered objects. Compiles schemas once; keeps no state between objects."""
 
     def __init__(self, options: ResultOptions) -> None:
         """Compile the schemas. Raises UserSchemaError for a user schema that is not one."""
@@ -70,11 +70,11 @@ class ResultReader:
         self._keep_compressed = options.keep_compressed
         self._user_schema = UserSchema(options.user_schema) if options.user_schema is not None else None
 
-    def read(self, body: bytes, key: str) -> Decoded:
+    def read(self, body: bytes, key: str) -> DecodedResult:
         """Read an object held in memory: inflate, parse, recognise, validate.
 
-        Whatever ``body`` holds is a record, never an exception; but ContentTooLargeForMemory is raised for
-        gzip that inflates past `MAX_BYTES_IN_MEMORY`: then `read_file` is to be used.
+        Every content results in a record, never in an exception. Raises ContentTooLargeForMemory for gzip that
+        inflates past `MAX_BYTES_IN_MEMORY`: use `read_file` then.
         """
         compressed = sniff.is_gzip(body)
         landed, inflated = body, False
@@ -85,17 +85,16 @@ class ResultReader:
                 landed, inflated = content, True
             findings = self._inspect(content, key)
             problem = findings.rows.problem() if findings.rows is not None else None
-        except Refused as refused:
+        except ContentRefused as refused:
             problem = refused.problem
         delivery = _DELIVERIES[compressed, inflated]
-        return Decoded(landed, _record(findings, problem, delivery, len(landed), xxh3_128_hexdigest(landed)))
+        return DecodedResult(landed, _record(findings, problem, delivery, len(landed), xxh3_128_hexdigest(landed)))
 
     def read_file(self, source: BinaryIO, sink: BinaryIO, key: str) -> ResultRecord:
         """Read an object of any size from a seekable file of its delivered bytes, in bounded memory.
 
-        ``sink`` is an empty file open for writing and reading. If the record says ``inflated``, what it
-        holds afterwards is the content to land; else that is ``source`` itself, and what ``sink`` holds is
-        to be thrown away.
+        ``sink`` is an empty file open for writing and reading. If the record is ``inflated``, it holds the
+        content to land afterwards; else ``source`` itself is the content, and ``sink`` is discarded.
         """
         source.seek(0)
         compressed = sniff.is_gzip(source.read(2))
@@ -107,12 +106,12 @@ class ResultReader:
             try:
                 findings = self._inspect_stream(stream, key)
                 problem = findings.rows.problem() if findings.rows is not None else None
-            except Refused as refused:
+            except ContentRefused as refused:
                 if refused.problem.reason in _DELIVERY_FAULTS:
                     raise
                 problem = refused.problem
             stream.drain()
-        except Refused as refused:
+        except ContentRefused as refused:
             findings, problem, inflated = _NOTHING, refused.problem, False
         delivery = _DELIVERIES[compressed, inflated]
         if (compressed and not inflated) or (problem is not None and problem.reason in _DELIVERY_FAULTS):
@@ -120,21 +119,21 @@ class ResultReader:
         return _record(findings, problem, delivery, stream.size, stream.digest())
 
     def _inspect(self, content: bytes, key: str) -> _Findings:
-        """Look at content held in memory. Raises Refused."""
+        """Inspect content held in memory. Raises ContentRefused."""
         if not content:
-            raise Refused(Reason.EMPTY, "no bytes")
+            raise ContentRefused(ContentReason.EMPTY, "no bytes")
         if len(content) > self._max_content_bytes:
-            raise Refused(Reason.TOO_LARGE, f"{len(content)} bytes, more than {self._max_content_bytes}")
+            raise ContentRefused(ContentReason.TOO_LARGE, f"{len(content)} bytes, more than {self._max_content_bytes}")
         if self._validation is Validation.OFF:
             return _NOTHING
         shape = sniff.shape_by_name_and_magic(content[:_HEAD_BYTES], key)
         return self._document(content, key) if shape is None else _table(shape, io.BytesIO(content))
 
     def _inspect_stream(self, stream: ContentStream, key: str) -> _Findings:
-        """Look at content as it passes. Raises Refused."""
+        """Inspect streamed content. Raises ContentRefused."""
         head = stream.peek(_PEEK_BYTES)
         if not head:
-            raise Refused(Reason.EMPTY, "no bytes")
+            raise ContentRefused(ContentReason.EMPTY, "no bytes")
         if self._validation is Validation.OFF:
             return _NOTHING
         shape = sniff.shape_by_name_and_magic(head[:_HEAD_BYTES], key) or row_formats.shape_by_content(head, key)
@@ -147,8 +146,8 @@ class ResultReader:
         return self._scan_document(stream)
 
     def _document(self, content: bytes, key: str) -> _Findings:
-        """Look at one JSON document, unless it turns out to be a table. Raises Refused."""
-        found = fast_path.glance(content)
+        """Inspect one JSON document, or a table without a known extension. Raises ContentRefused."""
+        found = fast_path.quick_parse(content)
         if found is not None:
             if self._user_schema is not None and found.parsing is not None:
                 self._user_schema.check(bytes(found.parsing))
@@ -156,12 +155,14 @@ class ResultReader:
         shape = row_formats.shape_by_content(content[:_PEEK_BYTES], key)
         return self._scan_document(io.BytesIO(content)) if shape is None else _table(shape, io.BytesIO(content))
 
-    def _scan_document(self, source: Source) -> _Findings:
-        """Look at one JSON document patiently, block by block. Raises Refused."""
+    def _scan_document(self, source: ByteSource) -> _Findings:
+        """Inspect one JSON document block by block. Raises ContentRefused."""
         scanner = Scanner(keep_parsing=self._user_schema is not None)
         for block in read_blocks(source):
             if sniff.is_markup(block) and not scanner.started:
-                raise Refused(Reason.UNKNOWN_SHAPE, "the content starts with <: HTML or XML, expected JSON")
+                raise ContentRefused(
+                    ContentReason.UNKNOWN_SHAPE, "the content starts with <: HTML or XML, expected JSON"
+                )
             scanner.feed(block)
         scanner.finish()
         document = scanner.skeleton
@@ -182,7 +183,7 @@ class ResultReader:
 
 
 def _table(shape: Shape, source: BinaryIO | ContentStream) -> _Findings:
-    """Look at content that is no JSON document; that of a Parquet file can be sought in. Raises Refused."""
+    """Inspect a table or media; ``source`` is seekable for Parquet. Raises ContentRefused."""
     match shape:
         case Shape.JSONL:
             return _Findings(shape, rows=row_formats.count_json_lines(source))
@@ -196,12 +197,12 @@ def _table(shape: Shape, source: BinaryIO | ContentStream) -> _Findings:
 
 def _record(
     findings: _Findings,
-    problem: Problem | None,
+    problem: ContentProblem | None,
     delivery: tuple[Literal["gzip", "identity"], bool],
     size: int,
     digest: str,
 ) -> ResultRecord:
-    """Put a record together; ``delivery`` is how it was encoded, and whether it was inflated."""
+    """Build the record; ``delivery`` is its encoding and whether it was inflated."""
     shape, task_id, status, rows = findings
     if rows is None:
         return ResultRecord(shape, *delivery, size, digest, task_id, status, None, 0, problem)
@@ -209,7 +210,7 @@ def _record(
 
 
 def _label(value: object) -> str | None:
-    """Return a short text that any file and database can hold, or None for what is no text."""
+    """Return at most 200 characters of valid Unicode, or None if the value is not text."""
     if not isinstance(value, str):
         return None
     return value[:_MAX_LABEL] if value.isascii() else value[:_MAX_LABEL].encode("utf-8", "backslashreplace").decode()
