@@ -1,1 +1,1 @@
-"""Programs for those who work on the project, and what they share; the servers among them also serve the tests."""
+"""Programs for work on the project; the servers among them also serve the tests."""

@@ -1,4 +1,4 @@
-"""Servers and surroundings every test may use; see tests/rigs."""
+"""Servers and surroundings every test may use; see scripts/servers and tests/rigs."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import boto3
 import pytest
 
-from scripts.nimble_api import NimbleApi
-from tests.rigs.fake_gcs import FakeGcs
-from tests.rigs.fault_proxy import FaultProxy
-from tests.rigs.processes import ServerProcess
+from scripts.servers.fake_gcs import FakeGcs
+from scripts.servers.fault_proxy import FaultProxy
+from scripts.servers.nimble_server import NimbleApi
+from scripts.servers.server_process import ServerProcess
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -66,7 +66,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
 @pytest.fixture(scope="session")
 def moto() -> Iterator[ServerProcess]:
     """moto's server, one for the session; it keeps objects in memory."""
-    with ServerProcess("tests.rigs.moto_process") as server:
+    with ServerProcess("scripts.servers.moto_process") as server:
         yield server
 
 
@@ -122,7 +122,7 @@ def fake_gcs(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGcs]:
 @pytest.fixture(scope="session")
 def gcs_emulator() -> Iterator[ServerProcess]:
     """gcp-storage-emulator, one for the session."""
-    with ServerProcess("tests.rigs.emulator_process") as server:
+    with ServerProcess("scripts.servers.gcs_emulator_process") as server:
         yield server
 
 

@@ -20,8 +20,7 @@ from harvester.retry import RetryPolicy
 from harvester.sessions.connections import StoreSettings
 from harvester.storage.base import Cause, Fetched, FetchFailure, ObjectRef, Store, Transport
 from harvester.storage.opening import open_fetcher, open_store
-from tests.contract.fetching import drive, fetch_all
-from tests.rigs.fault_proxy import (
+from scripts.servers.fault_proxy import (
     Call,
     Drip,
     Fault,
@@ -37,7 +36,8 @@ from tests.rigs.fault_proxy import (
     Status,
     Upstream,
 )
-from tests.rigs.http_server import Answer, Request
+from scripts.servers.http_server import Answer, Request
+from tests.contract.fetching import drive, fetch_all
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -19,10 +19,10 @@ from harvester.retry import RetryPolicy
 from harvester.sessions.connections import StoreSettings
 from harvester.storage.base import Cause, FetchFailure, ObjectRef, Store
 from harvester.storage.opening import open_store
+from scripts.servers.fake_gcs import FakeGcs
+from scripts.servers.fault_proxy import Call, Fault, FaultProxy, FlippedByte, HalfBody, Reset, Rule, Status, Upstream
+from scripts.servers.http_server import Answer, HttpServer, Request
 from tests.contract.fetching import fetch_all
-from tests.rigs.fake_gcs import FakeGcs
-from tests.rigs.fault_proxy import Call, Fault, FaultProxy, FlippedByte, HalfBody, Reset, Rule, Status, Upstream
-from tests.rigs.http_server import Answer, HttpServer, Request
 
 QUICK = RetryPolicy(attempts=3, seconds=20, base_delay=0.01, max_delay=0.1, connect_seconds=2, stall_seconds=1)
 BODY = b"the body of the object, long enough to be cut in half"

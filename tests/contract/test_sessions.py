@@ -18,9 +18,9 @@ from harvester.retry import RetryPolicy
 from harvester.sessions.aws_session import AwsSession
 from harvester.sessions.connections import S3Transport, StoreSettings
 from harvester.storage.opening import open_store
+from scripts.servers.fault_proxy import FaultProxy
+from scripts.servers.http_server import Answer, HttpServer, Request
 from tests.contract.fetching import fetch_all
-from tests.rigs.fault_proxy import FaultProxy
-from tests.rigs.http_server import Answer, HttpServer, Request
 
 QUICK = RetryPolicy(attempts=2, seconds=5, base_delay=0.01, max_delay=0.05, connect_seconds=2, stall_seconds=1)
 EMPTY_PAGE = b"<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>"

@@ -18,11 +18,11 @@ from harvester.retry import RetryPolicy
 from harvester.sessions.connections import StoreSettings
 from harvester.storage.base import Cause, ObjectRef, Store
 from harvester.storage.opening import open_fetcher, open_store
+from scripts.servers.fake_gcs import FakeGcs
+from scripts.servers.fault_proxy import Call, FaultProxy, Rule, Upstream
+from scripts.servers.http_server import Answer, Request
+from scripts.servers.server_process import ServerProcess
 from tests.contract.fetching import fetch_all
-from tests.rigs.fake_gcs import FakeGcs
-from tests.rigs.fault_proxy import Call, FaultProxy, Rule, Upstream
-from tests.rigs.http_server import Answer, Request
-from tests.rigs.processes import ServerProcess
 
 QUICK = StoreSettings(retry=RetryPolicy(attempts=3, seconds=5, base_delay=0.01, max_delay=0.05, stall_seconds=2))
 

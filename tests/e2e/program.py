@@ -9,12 +9,10 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import jsonschema
+from scripts.commands.output_schemas import validate
 
 COMMAND = str(Path(sys.executable).parent / "nimble-harvester")
 
@@ -92,18 +90,6 @@ def landed(report: dict[str, Any]) -> int:
     """Return how many objects a run has landed."""
     number: int = report["counts"]["landed"]
     return number
-
-
-@cache
-def _validator(name: str) -> jsonschema.Draft202012Validator:
-    schema = json.loads(resources.files("harvester.cli").joinpath("schemas", f"{name}.json").read_text())
-    jsonschema.Draft202012Validator.check_schema(schema)
-    return jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker())
-
-
-def validate(name: str, document: object) -> None:
-    """Hold an output against its published schema."""
-    _validator(name).validate(document)
 
 
 def tree(dest: Path) -> dict[str, bytes]:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from harvester.errors import ExitCode
-from scripts.command_reference import PAGE, reference
-from scripts.readme_examples import README, executed, normalised
+from scripts.documents.command_reference import PAGE, reference
+from scripts.documents.readme_examples import README, executed, normalised
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "DESIGN.md")] + sorted(
@@ -24,7 +24,7 @@ def test_the_console_blocks_of_the_readme() -> None:
 
 
 def test_the_command_reference_is_the_programs_own() -> None:
-    assert PAGE.read_text(encoding="utf-8") == reference(), "python -m scripts.command_reference"
+    assert PAGE.read_text(encoding="utf-8") == reference(), "python -m scripts.documents.command_reference"
 
 
 def test_every_exit_code_is_explained() -> None:

@@ -24,10 +24,11 @@ from harvester.errors import AccessDenied, ConnectionFailed, ExitCode, NoSuchBuc
 from harvester.retry import RetryPolicy
 from harvester.sessions.connections import StoreSettings
 from policies import contract
-from tests.e2e.program import run, validate
+from scripts.commands.output_schemas import validate
+from scripts.servers.fault_proxy import FaultProxy, OtherBody, Rule, Stall, Status
+from tests.e2e.program import run
 from tests.rigs import aws_cli
 from tests.rigs.aws_answers import answer_as_new_bucket, answer_request_payment
-from tests.rigs.fault_proxy import FaultProxy, OtherBody, Rule, Stall, Status
 
 if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient

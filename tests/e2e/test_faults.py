@@ -18,9 +18,9 @@ import pytest
 from awscrt import checksums
 
 import harvester
-from tests.rigs import command
-from tests.rigs.fake_gcs import FakeGcs
-from tests.rigs.fault_proxy import (
+from scripts.commands import installed_command
+from scripts.servers.fake_gcs import FakeGcs
+from scripts.servers.fault_proxy import (
     Call,
     Drip,
     Fault,
@@ -32,10 +32,10 @@ from tests.rigs.fault_proxy import (
     Status,
     Upstream,
 )
-from tests.rigs.hostile_faults import BODY, FAULTS, OPTIONS, REPLACED, FaultCase, changing
-from tests.rigs.http_server import Answer, Request
-from tests.rigs.memory_s3 import MemoryS3, landed, results
-from tests.rigs.processes import ServerProcess
+from scripts.servers.http_server import Answer, Request
+from scripts.servers.memory_s3 import MemoryS3, landed, results
+from scripts.servers.server_process import ServerProcess
+from tests.hostile.fault_cases import BODY, FAULTS, OPTIONS, REPLACED, FaultCase, changing
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -50,23 +50,23 @@ def test_a_fault_on_one_object_is_its_own(
         for rule in case.rules():
             fault_proxy.add(rule)
 
-    ended = command.sync(f"s3://{s3_bucket}/faults/", destination, *OPTIONS)
+    ended = installed_command.sync(f"s3://{s3_bucket}/faults/", destination, *OPTIONS)
 
     assert ended.code == 3, ended
     landing = [case for case in FAULTS if case.outcome == "landed"]
     failing = [case for case in FAULTS if case.outcome == "failed"]
     assert ended.problems == {f"faults/{case.key}": ("failed", case.reason) for case in failing}
     assert ended.nonzero == {"landed": len(landing), "failed": len(failing)}
-    assert command.tree(destination) == {os.fsencode(case.key): BODY for case in landing}
-    assert command.leftovers(destination) == []
+    assert installed_command.tree(destination) == {os.fsencode(case.key): BODY for case in landing}
+    assert installed_command.leftovers(destination) == []
     asked = {case.name: fault_proxy.count(f"/{case.key}$", "GET") for case in FAULTS}
     assert {name: count for name, count in asked.items() if count > _case(name).gets} == {}
 
     fault_proxy.clear()
-    again = command.sync(f"s3://{s3_bucket}/faults/", destination, *OPTIONS)
+    again = installed_command.sync(f"s3://{s3_bucket}/faults/", destination, *OPTIONS)
     assert again.code == 0, again
     assert again.nonzero == {"landed": len(failing), "unchanged": len(landing)}
-    assert command.verify(destination).code == 0
+    assert installed_command.verify(destination).code == 0
 
 
 def _case(name: str) -> FaultCase:
@@ -98,12 +98,12 @@ def test_an_object_of_another_account_is_told_apart(
     fault_proxy.add(Rule(Status(403, "AccessDenied"), path="/theirs.json$"))
     fault_proxy.add(Rule(Call(by_another_account), query="fetch-owner=true.*theirs"))
 
-    ended = command.sync(f"s3://{s3_bucket}/", tmp_path / "destination")
+    ended = installed_command.sync(f"s3://{s3_bucket}/", tmp_path / "destination")
 
     assert ended.code == 3, ended
     assert ended.problems == {"theirs.json": ("failed", "other_owner")}
     assert "somebodyelse" in ended.report["problems"][0]["detail"]
-    assert command.tree(tmp_path / "destination") == {b"ours.json": BODY}
+    assert installed_command.tree(tmp_path / "destination") == {b"ours.json": BODY}
 
 
 def test_what_changes_between_listing_and_fetch(
@@ -122,12 +122,12 @@ def test_what_changes_between_listing_and_fetch(
     fault_proxy.add(Rule(changing(delete, "deleted.json"), path="/deleted.json$", method="GET", times=1))
     fault_proxy.add(Rule(changing(replace, "replaced.json"), path="/replaced.json$", method="GET", times=1))
 
-    ended = command.sync(f"s3://{s3_bucket}/", tmp_path / "destination", *OPTIONS)
+    ended = installed_command.sync(f"s3://{s3_bucket}/", tmp_path / "destination", *OPTIONS)
 
     assert ended.code == 3, ended
     assert ended.problems == {"deleted.json": ("failed", "gone")}
-    assert command.tree(tmp_path / "destination") == {b"replaced.json": REPLACED}
-    again = command.sync(f"s3://{s3_bucket}/", tmp_path / "destination")
+    assert installed_command.tree(tmp_path / "destination") == {b"replaced.json": REPLACED}
+    again = installed_command.sync(f"s3://{s3_bucket}/", tmp_path / "destination")
     assert again.code == 0, again
     assert again.nonzero == {"unchanged": 1}
 
@@ -154,12 +154,12 @@ def test_what_google_states_of_an_object_is_verified(
             fake_gcs.put("hostile-faults", name, BODY)
             proxy.add(Rule(fault, path=f"/o/{name}$"))
 
-        ended = command.sync("gs://hostile-faults/", tmp_path / "destination", *OPTIONS)
+        ended = installed_command.sync("gs://hostile-faults/", tmp_path / "destination", *OPTIONS)
 
     assert ended.code == 3, ended
     damaged = [name for name in faults if name not in ("nothing-stated.json", "right.json")]
     assert ended.problems == dict.fromkeys(damaged, ("failed", "integrity"))
-    assert command.tree(tmp_path / "destination") == {b"nothing-stated.json": BODY, b"right.json": BODY}
+    assert installed_command.tree(tmp_path / "destination") == {b"nothing-stated.json": BODY, b"right.json": BODY}
 
 
 @pytest.fixture
@@ -195,7 +195,7 @@ def test_a_run_that_only_fails_stops(
 ) -> None:
     proxy.add(Rule(Status(403, code), path="/r/."))
 
-    ended = command.sync("s3://bucket/r/", tmp_path / "destination")
+    ended = installed_command.sync("s3://bucket/r/", tmp_path / "destination")
 
     assert ended.code == exit_code, ended
     assert ended.counts["listed"] == len(many)
@@ -203,14 +203,14 @@ def test_a_run_that_only_fails_stops(
     assert ended.counts["not_attempted"] == len(many) - ended.counts["failed"]
     assert {problem[1] for problem in ended.problems.values()} == {reason}
     assert ended.stderr.startswith("error: every fetch fails: ")
-    assert command.tree(tmp_path / "destination") == {}
+    assert installed_command.tree(tmp_path / "destination") == {}
 
 
 def test_an_endpoint_that_dies_and_comes_back_costs_time_only(
     tmp_path: Path, store: MemoryS3, many: dict[str, bytes]
 ) -> None:
     destination = tmp_path / "destination"
-    process = command.start("sync", "s3://bucket/r/", destination, "--retries", "20")
+    process = installed_command.start("sync", "s3://bucket/r/", destination, "--retries", "20")
     while len(list(destination.glob("*.json"))) < 20:
         assert process.poll() is None
         time.sleep(0.01)
@@ -219,8 +219,8 @@ def test_an_endpoint_that_dies_and_comes_back_costs_time_only(
     store.revive()
 
     assert process.wait(timeout=120) == 0
-    assert command.tree(destination) == landed(many)
-    assert command.verify(destination).code == 0
+    assert installed_command.tree(destination) == landed(many)
+    assert installed_command.verify(destination).code == 0
 
 
 def test_an_endpoint_that_dies_for_good_ends_the_run_and_the_next_one_goes_on(
@@ -229,17 +229,17 @@ def test_an_endpoint_that_dies_for_good_ends_the_run_and_the_next_one_goes_on(
     destination = tmp_path / "destination"
     proxy.add(Rule(Status(503, "SlowDown"), path="/r/.", after=100))
 
-    ended = command.sync("s3://bucket/r/", destination, "--retries", "1")
+    ended = installed_command.sync("s3://bucket/r/", destination, "--retries", "1")
 
     assert ended.code == 6, ended
     assert 0 < ended.counts["landed"] <= 100
     assert ended.counts["not_attempted"] > 0
     assert ended.stderr.splitlines()[-1].strip() == "run the same command again to continue"
     proxy.clear()
-    again = command.sync("s3://bucket/r/", destination)
+    again = installed_command.sync("s3://bucket/r/", destination)
     assert again.code == 0, again
     assert again.counts["unchanged"] == ended.counts["landed"]
-    assert command.tree(destination) == landed(many)
+    assert installed_command.tree(destination) == landed(many)
 
 
 @pytest.fixture
@@ -269,18 +269,18 @@ def test_credentials_that_expire_in_mid_run_are_renewed_once_by_the_parent(
 ) -> None:
     proxy.add(Rule(Status(400, "ExpiredToken"), path="/r/.", header="authorization: .*AKIA1/", after=100))
 
-    ended = command.sync("s3://bucket/r/", tmp_path / "destination")
+    ended = installed_command.sync("s3://bucket/r/", tmp_path / "destination")
 
     assert ended.code == 0, ended
     assert ended.nonzero == {"landed": len(many)}
-    assert command.tree(tmp_path / "destination") == landed(many)
+    assert installed_command.tree(tmp_path / "destination") == landed(many)
     assert renewable.read_text() == "xx"
 
 
 def test_a_login_that_cannot_be_renewed_ends_the_run(tmp_path: Path, proxy: FaultProxy, many: dict[str, bytes]) -> None:
     proxy.add(Rule(Status(400, "ExpiredToken"), path="/r/.", after=100))
 
-    ended = command.sync("s3://bucket/r/", tmp_path / "destination")
+    ended = installed_command.sync("s3://bucket/r/", tmp_path / "destination")
 
     assert ended.code == 8, ended
     assert ended.counts["landed"] == 100
@@ -303,7 +303,7 @@ def test_a_second_factor_is_asked_for_once_in_the_parent(
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
 
     terminal, side = pty.openpty()
-    arguments = [command.PROGRAM, "sync", "s3://bucket/r/", str(tmp_path / "destination")]
+    arguments = [installed_command.PROGRAM, "sync", "s3://bucket/r/", str(tmp_path / "destination")]
     process = subprocess.Popen(arguments, stdin=side, stdout=side, stderr=side, start_new_session=True)
     os.close(side)
     shown = _answer(terminal, b"Enter MFA code", b"123456\n")
@@ -311,7 +311,7 @@ def test_a_second_factor_is_asked_for_once_in_the_parent(
 
     assert process.wait(timeout=60) == 0, shown
     assert shown.count(b"Enter MFA code") == 1
-    assert command.tree(tmp_path / "destination") == landed(many)
+    assert installed_command.tree(tmp_path / "destination") == landed(many)
 
 
 def _answer(terminal: int, question: bytes, answer: bytes) -> bytes:
@@ -351,26 +351,26 @@ def test_a_full_disk_ends_the_run_and_what_landed_stays(
 ) -> None:
     destination = small_disk / "destination"
 
-    ended = command.sync("s3://bucket/r/", destination)
+    ended = installed_command.sync("s3://bucket/r/", destination)
 
     assert ended.code == 12, ended
     assert "is full" in ended.stderr
     assert "inodes are free" in ended.stderr
     assert ended.counts["landed"] > 0
     assert ended.counts["not_attempted"] == len(many) - ended.counts["landed"]
-    assert command.leftovers(destination) == []
+    assert installed_command.leftovers(destination) == []
     whole = landed(many)
-    tree = command.tree(destination)
+    tree = installed_command.tree(destination)
     assert tree.items() <= whole.items()
     assert len(tree) == ended.counts["landed"]
-    verified = command.verify(destination)
+    verified = installed_command.verify(destination)
     assert verified.code == 0, verified
 
     assert os.system(f"mount -o remount,size=64m,nr_inodes=10000 {small_disk}") == 0
-    again = command.sync("s3://bucket/r/", destination)
+    again = installed_command.sync("s3://bucket/r/", destination)
     assert again.code == 0, again
     assert again.nonzero == {"landed": len(many) - len(tree), "unchanged": len(tree)}
-    assert command.tree(destination) == whole
+    assert installed_command.tree(destination) == whole
 
 
 def fill_up(path: Path) -> None:
@@ -383,16 +383,16 @@ def fill_up(path: Path) -> None:
 @pytest.mark.parametrize("small_disk", ["size=3m"], indirect=True)
 def test_eviction_makes_room_on_a_full_disk(small_disk: Path, store: MemoryS3, many: dict[str, bytes]) -> None:
     destination = small_disk / "destination"
-    full = command.sync("s3://bucket/r/", destination)
+    full = installed_command.sync("s3://bucket/r/", destination)
     assert full.code == 12, full
     fill_up(small_disk / "others")
 
-    ended = command.run("evict", destination, "--older-than", "0s", "--format", "json")
+    ended = installed_command.run("evict", destination, "--older-than", "0s", "--format", "json")
 
     assert ended.code == 0, ended
     assert ended.report["objects"] == full.counts["landed"]
-    assert command.tree(destination) == {}
-    again = command.sync("s3://bucket/r/", destination)
+    assert installed_command.tree(destination) == {}
+    again = installed_command.sync("s3://bucket/r/", destination)
     assert again.counts["unchanged"] == full.counts["landed"]
     assert again.counts["landed"] > 0
 
@@ -403,7 +403,7 @@ def test_a_read_only_destination_is_said_before_anything_is_fetched(
 ) -> None:
     assert os.system(f"mount -o remount,ro {small_disk}") == 0
 
-    ended = command.run("sync", "s3://bucket/r/", small_disk / "destination")
+    ended = installed_command.run("sync", "s3://bucket/r/", small_disk / "destination")
 
     assert ended.code == 12, ended
     assert "read-only" in ended.stderr

@@ -16,8 +16,9 @@ from harvester.access.change.applying import apply_policy, plan_revert, revert_p
 from harvester.access.change.planned_change import plan_policy
 from harvester.errors import AccessDenied, ConnectionFailed, DifferenceFound, ExitCode, NoSuchBucket, UsageError
 from policies import contract
-from tests.e2e.program import run, validate
-from tests.rigs.gcs_iam import FakeGcsIam
+from scripts.commands.output_schemas import validate
+from scripts.servers.fake_gcs_iam import FakeGcsIam
+from tests.e2e.program import run
 
 MEMBER = contract("async", "gs").principal
 URL = "gs://results/p/"

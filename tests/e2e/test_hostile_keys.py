@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from tests.rigs import command, file_systems
-from tests.rigs.fake_gcs import FakeGcs
-from tests.rigs.hostile_keys import HOSTILE_KEYS, HostileKeys, HostileObject, held_by_directories
+from scripts.commands import installed_command
+from scripts.servers.fake_gcs import FakeGcs
+from tests.hostile.key_cases import HOSTILE_KEYS, HostileKeys, HostileObject, held_by_directories
+from tests.rigs import file_systems
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -83,25 +84,25 @@ def test_every_object_lands_once_with_its_bytes_and_nothing_outside(source: Sour
     expected = _expected(source.objects, _folds(within))
     ignored = Counter(found.detail for found in source.objects if found.fate == "ignored")
 
-    ended = command.sync(source.location, destination)
+    ended = installed_command.sync(source.location, destination)
 
     assert ended.code == 0, ended
     assert ended.nonzero == {"landed": len(expected)} | ({"ignored": ignored.total()} if ignored else {})
     assert ended.report["ignored_by_reason"] == dict(ignored)
-    assert command.tree(destination) == expected
+    assert installed_command.tree(destination) == expected
     assert list(within.iterdir()) == [destination]
-    assert command.leftovers(destination) == []
+    assert installed_command.leftovers(destination) == []
     assert ended.report["renamed"] == sum(path.startswith(b"_keys/") for path in expected)
 
     if not source.location.startswith("s3:"):
         return  # where the objects came from makes no difference to what follows
-    verified = command.verify(destination)
+    verified = installed_command.verify(destination)
     assert verified.code == 0
     assert [line[0] for line in verified.stdout.splitlines()] == ["="] * len(expected)
 
-    assert command.verify(destination, "--remote").code == 0
+    assert installed_command.verify(destination, "--remote").code == 0
 
-    again = command.sync(source.location, destination)
+    again = installed_command.sync(source.location, destination)
     assert again.code == 0
     assert again.counts["unchanged"] == len(expected)
     assert again.counts["landed"] == 0
@@ -113,14 +114,14 @@ def test_refuse_refuses_exactly_what_has_no_path_of_its_own(source: Source, tmp_
     unsafe = [found for found in source.objects if found.fate == "safe" or found.fold in folds]
     own = [found for found in source.objects if found.fate == "own" and found.fold not in folds]
 
-    ended = command.sync(source.location, tmp_path / "destination", "--unsafe-names", "refuse")
+    ended = installed_command.sync(source.location, tmp_path / "destination", "--unsafe-names", "refuse")
 
     assert ended.code == (3 if unsafe else 0), ended
     assert ended.counts["refused"] == len(unsafe)
     assert ended.problems == {
         source.prefix + found.key: ("refused", found.reason or "path_collision") for found in unsafe
     }
-    assert command.tree(tmp_path / "destination") == _expected(own, folds)
+    assert installed_command.tree(tmp_path / "destination") == _expected(own, folds)
 
 
 class FileSystem(NamedTuple):
@@ -160,19 +161,19 @@ def test_on_a_file_system_that_folds_or_refuses_names_every_object_lands(source:
     ]
     expected = {os.fsencode(found.safe_path if found in barred else found.path): found.content for found in landing}
 
-    ended = command.sync(source.location, destination)
+    ended = installed_command.sync(source.location, destination)
 
     assert ended.code == 0, ended
-    assert folding.named(command.tree(destination)) == folding.named(expected)
-    assert command.leftovers(destination) == []
-    assert command.verify(destination, "--remote").code == 0
-    again = command.sync(source.location, destination)
+    assert folding.named(installed_command.tree(destination)) == folding.named(expected)
+    assert installed_command.leftovers(destination) == []
+    assert installed_command.verify(destination, "--remote").code == 0
+    again = installed_command.sync(source.location, destination)
     assert again.nonzero == {"unchanged": len(expected), "ignored": len(source.objects) - len(landing)}
 
-    refused = command.sync(source.location, strict, "--unsafe-names", "refuse")
+    refused = installed_command.sync(source.location, strict, "--unsafe-names", "refuse")
     assert refused.code == 3
     own = {path: content for path, content in expected.items() if not path.startswith(b"_keys/")}
-    assert folding.named(command.tree(strict)) == folding.named(own)
+    assert folding.named(installed_command.tree(strict)) == folding.named(own)
 
 
 def test_where_case_is_folded_the_key_that_has_the_path_keeps_it(
@@ -186,19 +187,19 @@ def test_where_case_is_folded_the_key_that_has_the_path_keeps_it(
         s3.put_object(Bucket=s3_bucket, Key=key, Body=bodies[key])
 
     put("x/b.json", "first")
-    assert command.sync(f"s3://{s3_bucket}/", destination).code == 0
+    assert installed_command.sync(f"s3://{s3_bucket}/", destination).code == 0
     put("X/b.json", "second")
     put("x/B.json", "third")
-    assert command.sync(f"s3://{s3_bucket}/", destination).nonzero == {"landed": 2, "unchanged": 1}
+    assert installed_command.sync(f"s3://{s3_bucket}/", destination).nonzero == {"landed": 2, "unchanged": 1}
     put("x/b.json", "fourth")
     put("x/B.json", "fifth")
-    assert command.sync(f"s3://{s3_bucket}/", destination).nonzero == {"landed": 2, "unchanged": 1}
+    assert installed_command.sync(f"s3://{s3_bucket}/", destination).nonzero == {"landed": 2, "unchanged": 1}
 
-    assert command.tree(destination) == {
+    assert installed_command.tree(destination) == {
         os.fsencode(HostileObject(key, "own").safe_path if key != "x/b.json" else key): body
         for key, body in bodies.items()
     }
-    assert command.verify(destination, "--remote").code == 0
+    assert installed_command.verify(destination, "--remote").code == 0
 
 
 def test_a_version_is_kept_where_no_file_has_two_names(s3: S3Client, s3_bucket: str, folding: FileSystem) -> None:
@@ -206,10 +207,10 @@ def test_a_version_is_kept_where_no_file_has_two_names(s3: S3Client, s3_bucket: 
     older, newer = (HostileObject(version, "own").content for version in ("older", "newer"))
     for body in (older, newer):
         s3.put_object(Bucket=s3_bucket, Key="a.json", Body=body)
-        ended = command.sync(f"s3://{s3_bucket}/", destination, "--on-change", "keep")
+        ended = installed_command.sync(f"s3://{s3_bucket}/", destination, "--on-change", "keep")
         assert ended.nonzero == {"landed": 1}
-    assert command.tree(destination) == {b"a.json": newer}
-    assert list(command.tree(destination / ".nimble-harvester" / "versions").values()) == [older]
+    assert installed_command.tree(destination) == {b"a.json": newer}
+    assert list(installed_command.tree(destination / ".nimble-harvester" / "versions").values()) == [older]
 
 
 @pytest.mark.parametrize("output", ["table", "json", "jsonl"])
@@ -223,10 +224,10 @@ def test_a_file_name_that_is_no_text_is_refused_and_told(tmp_path: Path, output:
         Path(os.fsdecode(os.fsencode(source) + b"/" + name)).write_bytes(body)
 
     for expected in (2, 0):
-        ended = command.run("sync", f"file://{source}", tmp_path / "destination", "--format", output)
+        ended = installed_command.run("sync", f"file://{source}", tmp_path / "destination", "--format", output)
 
         assert ended.code == 3, ended
-        assert command.tree(tmp_path / "destination") == dict.fromkeys(names[1:3], body)
+        assert installed_command.tree(tmp_path / "destination") == dict.fromkeys(names[1:3], body)
         assert "name_not_utf8" in ended.stdout or "name not utf8" in ended.stdout
         assert "\\udc80low.json" in ended.stdout or "\\x80low.json" in ended.stdout
         if output == "json":

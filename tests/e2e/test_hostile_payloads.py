@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 import harvester
-from tests.rigs import command
-from tests.rigs.hostile_payloads import HOSTILE_PAYLOADS
-from tests.rigs.http_server import Answer, HttpServer, Request
-from tests.rigs.memory_s3 import MemoryS3
+from scripts.commands import installed_command
+from scripts.servers.http_server import Answer, HttpServer, Request
+from scripts.servers.memory_s3 import MemoryS3
+from tests.hostile.payload_cases import HOSTILE_PAYLOADS
 
 CASES = {f"{number:03}/{payload.key}": payload for number, payload in enumerate(HOSTILE_PAYLOADS)}
 BODIES = {key: payload.make() for key, payload in CASES.items()}
@@ -39,7 +39,7 @@ def test_every_payload_has_its_stated_outcome(store: MemoryS3, tmp_path: Path, m
     destination = tmp_path / "destination"
     by_outcome = Counter(payload.outcome for payload in CASES.values())
 
-    ended = command.sync("s3://bucket/", destination)
+    ended = installed_command.sync("s3://bucket/", destination)
 
     assert ended.code == 3, ended
     assert ended.problems == {
@@ -52,15 +52,15 @@ def test_every_payload_has_its_stated_outcome(store: MemoryS3, tmp_path: Path, m
         "quarantined": by_outcome["quarantined"],
     }
     landing = [key for key, payload in CASES.items() if payload.outcome != "quarantined"]
-    assert command.tree(destination) == dict(map(_landed, landing))
+    assert installed_command.tree(destination) == dict(map(_landed, landing))
     # What is quarantined is kept as it was delivered.
-    quarantine = command.tree(destination / ".nimble-harvester" / "quarantine", but=())
+    quarantine = installed_command.tree(destination / ".nimble-harvester" / "quarantine", but=())
     kept = Counter(body for key, body in BODIES.items() if CASES[key].outcome == "quarantined")
     assert Counter(quarantine.values()) == kept
-    assert command.leftovers(destination) == []
-    assert command.verify(destination).code == 0
+    assert installed_command.leftovers(destination) == []
+    assert installed_command.verify(destination).code == 0
 
-    again = command.sync("s3://bucket/", destination, "--fail-on", "new")
+    again = installed_command.sync("s3://bucket/", destination, "--fail-on", "new")
     assert again.code == 0, again
     assert again.nonzero == {"unchanged": len(landing), "quarantined": by_outcome["quarantined"]}
     assert again.report["bytes_fetched"] == 0
@@ -80,7 +80,7 @@ def test_a_bomb_by_size_is_quarantined_as_it_was_delivered(tmp_path: Path) -> No
     assert report.exit_code == 3
     assert [(problem.outcome, problem.reason) for problem in report.problems] == [("quarantined", "too_large")]
     assert report.counts.landed == 1
-    assert list(command.tree(destination / ".nimble-harvester" / "quarantine", but=()).values()) == [bomb]
+    assert list(installed_command.tree(destination / ".nimble-harvester" / "quarantine", but=()).values()) == [bomb]
 
 
 def test_no_report_quotes_a_payload(store: MemoryS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,7 +96,7 @@ def test_no_report_quotes_a_payload(store: MemoryS3, tmp_path: Path, monkeypatch
         store.put(f"private/{key}", body)
 
     for output in ("table", "json", "jsonl"):
-        ended = command.run("sync", "s3://bucket/private/", tmp_path / output, "--format", output)
+        ended = installed_command.run("sync", "s3://bucket/private/", tmp_path / output, "--format", output)
         assert ended.code == 3, ended
         assert secret.decode() not in ended.stdout + ended.stderr
 
@@ -114,8 +114,8 @@ def test_a_remote_reference_in_a_schema_is_never_fetched(tmp_path: Path) -> None
     with HttpServer(answer) as server:
         schema = tmp_path / "schema.json"
         schema.write_text(json.dumps({"$ref": f"{server.url}/price.json"}))
-        ended = command.run("sync", f"file://{source}", tmp_path / "destination", "--schema", schema)
+        ended = installed_command.run("sync", f"file://{source}", tmp_path / "destination", "--schema", schema)
 
     assert ended.code == 2, ended
     assert asked == []
-    assert command.tree(tmp_path / "destination") == {}
+    assert installed_command.tree(tmp_path / "destination") == {}

@@ -10,17 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from scripts.soak_main import LOCATION, surroundings, undisturbed
-from tests.rigs import command
-from tests.rigs.kills import ENDINGS, Trial
-from tests.rigs.processes import ServerProcess
+from scripts.commands import installed_command
+from scripts.servers.server_process import ServerProcess
+from scripts.soak_test.kill_trials import ENDINGS, Trial
+from scripts.soak_test.run_soak import LOCATION, surroundings, undisturbed
 
 OBJECTS, SEED = 200, 20260209
 
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
-    with ServerProcess("tests.rigs.memory_s3", [str(OBJECTS), str(SEED)]) as server:
+    with ServerProcess("scripts.servers.memory_s3", [str(OBJECTS), str(SEED)]) as server:
         yield surroundings(server.url, tmp_path_factory.getbasetemp())
 
 
@@ -48,11 +48,11 @@ def test_one_blow_after_another(trial: Trial) -> None:
 
 
 def test_what_was_durable_is_not_fetched_again(trial: Trial) -> None:
-    first = command.sync(LOCATION, trial.destination, "--max-objects", "120", environment=trial.environment)
+    first = installed_command.sync(LOCATION, trial.destination, "--max-objects", "120", environment=trial.environment)
     assert first.counts["landed"] > 100
     trial.disturb("cut the power")
 
-    ended = command.sync(LOCATION, trial.destination, environment=trial.environment)
+    ended = installed_command.sync(LOCATION, trial.destination, environment=trial.environment)
 
     assert ended.code == 3
     assert ended.counts["unchanged"] >= first.counts["landed"]
@@ -64,7 +64,18 @@ def test_what_was_durable_is_not_fetched_again(trial: Trial) -> None:
 
 def test_the_soak_itself(tmp_path: Path) -> None:
     ended = subprocess.run(
-        [sys.executable, "-m", "scripts.soak_main", "--quick", "--kills", "1", "--objects", "60", "--seed", "7"],
+        [
+            sys.executable,
+            "-m",
+            "scripts.soak_test.run_soak",
+            "--quick",
+            "--kills",
+            "1",
+            "--objects",
+            "60",
+            "--seed",
+            "7",
+        ],
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.rigs import command
-from tests.rigs.fault_proxy import Delay, FaultProxy, Rule
+from scripts.commands import installed_command
+from scripts.servers.fault_proxy import Delay, FaultProxy, Rule
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -34,7 +34,7 @@ def outside(tmp_path: Path) -> Path:
 
 
 def _untouched(outside: Path) -> bool:
-    return command.tree(outside, but=()) == {b"mine.json": b"mine"}
+    return installed_command.tree(outside, but=()) == {b"mine.json": b"mine"}
 
 
 def _fill(directory: Path, keys: Sequence[str]) -> str:
@@ -67,26 +67,28 @@ FREE = ("file.json", "dangling.json", "deep/x.json", "within/x.json")
 def test_what_lies_behind_a_link_lands_under_its_safe_name(tmp_path: Path, linked: Path, outside: Path) -> None:
     location = _fill(tmp_path / "source", (*BARRED, *FREE))
 
-    ended = command.sync(location, linked)
+    ended = installed_command.sync(location, linked)
 
     assert ended.code == 0, ended
     assert ended.nonzero == {"landed": 9}
-    assert command.tree(linked) == {_safe(key): BODY for key in BARRED} | {os.fsencode(key): BODY for key in FREE}
+    assert installed_command.tree(linked) == {_safe(key): BODY for key in BARRED} | {
+        os.fsencode(key): BODY for key in FREE
+    }
     assert not (linked / "file.json").is_symlink()
     assert _untouched(outside)
-    assert command.sync(location, linked).nonzero == {"unchanged": 9}
+    assert installed_command.sync(location, linked).nonzero == {"unchanged": 9}
 
 
 def test_refuse_refuses_what_lies_behind_a_link(tmp_path: Path, linked: Path, outside: Path) -> None:
     location = _fill(tmp_path / "source", (*BARRED, *FREE))
 
-    ended = command.sync(location, linked, "--unsafe-names", "refuse")
+    ended = installed_command.sync(location, linked, "--unsafe-names", "refuse")
 
     assert ended.code == 3, ended
     assert ended.problems == {f"{tmp_path}/source/{key}": ("refused", "path_obstructed") for key in BARRED}
-    assert command.tree(linked) == {os.fsencode(key): BODY for key in FREE}
+    assert installed_command.tree(linked) == {os.fsencode(key): BODY for key in FREE}
     assert _untouched(outside)
-    assert command.leftovers(linked) == []
+    assert installed_command.leftovers(linked) == []
 
 
 def test_a_link_in_place_of_the_safe_names_bars_only_what_needs_one(tmp_path: Path, outside: Path) -> None:
@@ -95,13 +97,13 @@ def test_a_link_in_place_of_the_safe_names_bars_only_what_needs_one(tmp_path: Pa
     destination.mkdir()
     (destination / "_keys").symlink_to(outside)
 
-    ended = command.sync(location, destination)
+    ended = installed_command.sync(location, destination)
 
     assert ended.code == 3, ended
     assert ended.problems == {f"{tmp_path}/source/new\nline.json": ("refused", "path_obstructed")}
-    assert command.tree(destination) == {b"good.json": BODY}
+    assert installed_command.tree(destination) == {b"good.json": BODY}
     assert _untouched(outside)
-    assert command.leftovers(destination) == []
+    assert installed_command.leftovers(destination) == []
 
 
 @pytest.mark.parametrize("name", ["", "/tmp", "/quarantine", "/versions", "/lock", "/manifest.sqlite"])
@@ -111,11 +113,11 @@ def test_state_behind_a_link_is_refused_before_anything_is_written(tmp_path: Pat
     link.parent.mkdir(parents=True)
     link.symlink_to(outside / "mine.json" if name in ("/lock", "/manifest.sqlite") else outside)
 
-    ended = command.run("sync", location, tmp_path / "destination")
+    ended = installed_command.run("sync", location, tmp_path / "destination")
 
     assert ended.code == 12, ended
     assert ended.stderr.startswith("error: ")
-    assert command.tree(tmp_path / "destination") == {}
+    assert installed_command.tree(tmp_path / "destination") == {}
     assert _untouched(outside)
 
 
@@ -124,8 +126,8 @@ def test_a_destination_may_itself_be_given_by_a_link(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
 
-    assert command.sync(location, tmp_path / "link").code == 0
-    assert command.tree(tmp_path / "real") == {b"good.json": BODY}
+    assert installed_command.sync(location, tmp_path / "link").code == 0
+    assert installed_command.tree(tmp_path / "real") == {b"good.json": BODY}
 
 
 def test_a_link_put_in_while_a_run_works_is_not_followed(
@@ -137,22 +139,22 @@ def test_a_link_put_in_while_a_run_works_is_not_followed(
     fault_proxy.add(Rule(Delay(150), path=r"/a/b/"))
     destination, moved = tmp_path / "destination", tmp_path / "moved"
 
-    process = command.start("sync", f"s3://{s3_bucket}/", destination, "--workers", "1")
+    process = installed_command.start("sync", f"s3://{s3_bucket}/", destination, "--workers", "1")
     while not list(destination.glob("a/b/*.json")):
         assert process.poll() is None
         time.sleep(0.01)
     # Somebody moves the folder away and leaves a link in its place: the usual way to make room on a disk.
     (destination / "a").rename(moved)
     (destination / "a").symlink_to(moved)
-    there = set(command.tree(moved, but=()))
+    there = set(installed_command.tree(moved, but=()))
     # What was being renamed at this very instant may still arrive; whatever comes later must not.
     time.sleep(0.1)
-    settled = set(command.tree(moved, but=()))
+    settled = set(installed_command.tree(moved, but=()))
     assert process.wait(timeout=120) == 0
 
     assert there < {os.fsencode(key.removeprefix("a/")) for key in keys}
-    assert set(command.tree(moved, but=())) == settled
+    assert set(installed_command.tree(moved, but=())) == settled
     assert len(settled) - len(there) <= 1
-    assert command.tree(destination) == {
+    assert installed_command.tree(destination) == {
         _safe(key): BODY for key in keys if os.fsencode(key.removeprefix("a/")) not in settled
     }

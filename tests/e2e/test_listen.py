@@ -17,10 +17,10 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from scripts.nimble_api import NimbleApi, Scenario
-from tests.rigs.announcements import PREFIX, envelope
-from tests.rigs.background import Running, wait_until
-from tests.rigs.command import run, tree
+from scripts.commands.background_command import Running, wait_until
+from scripts.commands.installed_command import run, tree
+from scripts.inputs.announcements import PREFIX, envelope
+from scripts.servers.nimble_server import NimbleApi, Scenario
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Self
 import pytest
 import yaml
 
+from scripts.servers.fault_proxy import FaultProxy
 from tests.e2e.program import environment
 from tests.rigs.aws_answers import answer_as_new_bucket
-from tests.rigs.fault_proxy import FaultProxy
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

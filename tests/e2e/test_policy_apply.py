@@ -33,10 +33,11 @@ from policies import contract
 from policies.checks.proof import prove
 from policies.contracts.targets import target
 from policies.language.documents import parse
-from tests.e2e.program import COMMAND, environment, run, validate
+from scripts.commands.output_schemas import validate
+from scripts.servers.fault_proxy import Call, FaultProxy, Rule, Status, Upstream
+from scripts.servers.http_server import Answer, Request
+from tests.e2e.program import COMMAND, environment, run
 from tests.rigs.aws_answers import answer_as_new_bucket
-from tests.rigs.fault_proxy import Call, FaultProxy, Rule, Status, Upstream
-from tests.rigs.http_server import Answer, Request
 
 if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import boto3
 import pytest
 
-from tests.rigs.command import run
-from tests.rigs.processes import ServerProcess
+from scripts.commands.installed_command import run
+from scripts.servers.server_process import ServerProcess
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -18,8 +18,9 @@ import pytest
 import harvester
 from harvester.cli.application import COMMANDS, SUMMARIES
 from harvester.cli.commands.schema import schema_names
-from scripts.command_reference import reference
-from tests.e2e.program import COMMAND, Directory, environment, result, run, sync, validate
+from scripts.commands.output_schemas import validate
+from scripts.documents.command_reference import reference
+from tests.e2e.program import COMMAND, Directory, environment, result, run, sync
 
 HEAVY = ("boto3", "botocore", "google", "pycurl", "pyarrow", "jsonschema", "harvester.transfer", "harvester.nimble_api")
 

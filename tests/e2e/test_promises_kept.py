@@ -19,9 +19,9 @@ from harvester.reconciliation.reconcile_report import ReconcileReport
 from harvester.reconciliation.upstream import WaitObserver
 from harvester.transfer.intake import open_intake
 from harvester.transfer.rescued_results import RescuedResult, land_rescued
-from scripts.nimble_api import NimbleApi
-from tests.rigs.processes import ServerProcess
-from tests.rigs.promises import BATCH, SOON, World, envelope
+from scripts.servers.nimble_server import NimbleApi
+from scripts.servers.server_process import ServerProcess
+from tests.rigs.expected_batch import BATCH, SOON, World, envelope
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -12,9 +12,9 @@ import pytest
 import harvester
 from harvester.errors import Interrupted, UsageError
 from policies import facts
-from scripts.nimble_api import NimbleApi, Scenario
-from tests.rigs.announcements import AnnouncedBucket, envelope
-from tests.rigs.processes import ServerProcess
+from scripts.inputs.announcements import AnnouncedBucket, envelope
+from scripts.servers.nimble_server import NimbleApi, Scenario
+from scripts.servers.server_process import ServerProcess
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

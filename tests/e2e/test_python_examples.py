@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from scripts.nimble_api import NimbleApi, Scenario
+from scripts.inputs.announcements import AnnouncedBucket
+from scripts.servers.nimble_server import NimbleApi, Scenario
+from scripts.servers.server_process import ServerProcess
 from tests.e2e.program import environment, result
-from tests.rigs.announcements import AnnouncedBucket
-from tests.rigs.processes import ServerProcess
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from scripts.deliveries import Author, jobs_csv, jobs_document, jobs_json_lines, jobs_parquet, jobs_rows
-from tests.e2e.program import COMMAND, Directory, environment, result, run, sync, tree, validate
+from scripts.commands.output_schemas import validate
+from scripts.inputs.deliveries import Author, jobs_csv, jobs_document, jobs_json_lines, jobs_parquet, jobs_rows
+from tests.e2e.program import COMMAND, Directory, environment, result, run, sync, tree
 
 EXACT = (
     b'{"url":"u","task_id":"t","status":"success",'

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from scripts.nimble_api import NimbleApi
-from tests.e2e.program import COMMAND, Ended, environment, run, start, tree, validate, wait_until
-from tests.rigs.promises import BATCH, SOON, World
+from scripts.commands.output_schemas import validate
+from scripts.servers.nimble_server import NimbleApi
+from tests.e2e.program import COMMAND, Ended, environment, run, start, tree, wait_until
+from tests.rigs.expected_batch import BATCH, SOON, World
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harvester import read
-from scripts.deliveries import Delivery, deliveries
+from scripts.inputs.deliveries import Delivery, deliveries
+from scripts.servers.fault_proxy import Delay, FaultProxy, Rule
 from tests.e2e.program import Directory, checked_report, landed, result, run, start, sync, tree, wait_until
-from tests.rigs.fault_proxy import Delay, FaultProxy, Rule
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from scripts.deliveries import RESIDUE
-from tests.e2e.program import Directory, checked_report, landed, result, run, sync, tree, validate
+from scripts.commands.output_schemas import validate
+from scripts.inputs.deliveries import RESIDUE
+from tests.e2e.program import Directory, checked_report, landed, result, run, sync, tree
 
 KEYS = ("2026/a.json", "2026/b.txt.json", "2025/a.json", "a.json")
 

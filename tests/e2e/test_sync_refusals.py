@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from scripts.servers.fault_proxy import FaultProxy, Rule, Status
 from tests.e2e.program import Directory, checked_report, landed, result, run, sync, tree
-from tests.rigs.fault_proxy import FaultProxy, Rule, Status
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

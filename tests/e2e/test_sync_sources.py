@@ -6,9 +6,9 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scripts.deliveries import deliveries
+from scripts.inputs.deliveries import deliveries
+from scripts.servers.fake_gcs import FakeGcs
 from tests.e2e.program import Directory, landed, result, run, sync, tree
-from tests.rigs.fake_gcs import FakeGcs
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

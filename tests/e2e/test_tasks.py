@@ -10,9 +10,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from scripts import nimble_api
-from scripts.nimble_api import NimbleApi, Scenario
-from tests.rigs.nimble import run_nimble
+from scripts.servers import nimble_server
+from scripts.servers.nimble_server import NimbleApi, Scenario
+from tests.rigs.run_nimble import run_nimble
 
 KEY = "nk-secret-0123456789"
 FAILED_ID = "ec89b1f7-1cf2-40eb-91b4-78716093f9ed"
@@ -296,7 +296,7 @@ def test_the_buckets_policy_is_read_from_a_file(tmp_path: Path) -> None:
 def test_the_server_runs_as_a_program_and_reads_its_scenario_again(tmp_path: Path) -> None:
     control = tmp_path / "scenario.json"
     control.write_text(json.dumps({"api_key": KEY, "tasks": [{"id": "t1", "state": "pending"}]}))
-    command = [sys.executable, nimble_api.__file__, "--scenario", str(control)]
+    command = [sys.executable, nimble_server.__file__, "--scenario", str(control)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import boto3
 import pytest
 
-from scripts.soak_events import soak
-from tests.e2e.program import validate
-from tests.rigs.announcements import PREFIX, AnnouncedBucket, envelope, s3_event
-from tests.rigs.background import Running, wait_until
-from tests.rigs.command import Ended, run, tree
-from tests.rigs.fault_proxy import FaultProxy, Rule, Status
-from tests.rigs.processes import ServerProcess
+from scripts.commands.background_command import Running, wait_until
+from scripts.commands.installed_command import Ended, run, tree
+from scripts.commands.output_schemas import validate
+from scripts.inputs.announcements import PREFIX, AnnouncedBucket, envelope, s3_event
+from scripts.servers.fault_proxy import FaultProxy, Rule, Status
+from scripts.servers.server_process import ServerProcess
+from scripts.soak_test.event_soak import soak
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

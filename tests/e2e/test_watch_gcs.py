@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.rigs.announcements import envelope
-from tests.rigs.background import Running, wait_until
-from tests.rigs.command import Ended, run, tree
-from tests.rigs.fake_gcs import FakeGcs
-from tests.rigs.fake_pubsub import FakePubsub
+from scripts.commands.background_command import Running, wait_until
+from scripts.commands.installed_command import Ended, run, tree
+from scripts.inputs.announcements import envelope
+from scripts.servers.fake_gcs import FakeGcs
+from scripts.servers.fake_pubsub import FakePubsub
 
 BUCKET = "acme-results"
 

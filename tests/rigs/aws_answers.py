@@ -8,7 +8,7 @@ Block Public Access on. Read 2026-09.
 
 from __future__ import annotations
 
-from tests.rigs.fault_proxy import FaultProxy, Rule, Status
+from scripts.servers.fault_proxy import FaultProxy, Rule, Status
 
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _NAMESPACE = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'

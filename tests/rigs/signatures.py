@@ -6,8 +6,8 @@ from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from tests.rigs.fault_proxy import Upstream
-from tests.rigs.http_server import Answer, Request
+from scripts.servers.fault_proxy import Upstream
+from scripts.servers.http_server import Answer, Request
 
 
 def expected_signature(request: Request, credentials: Credentials, region: str) -> str:

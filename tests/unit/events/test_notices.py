@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harvester.events.bucket_events import Announced, Notice, Unreadable, read_gcs_notice, read_s3_notice
-from tests.rigs.announcements import s3_event
+from scripts.inputs.announcements import s3_event
 
 KEYS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60)
 ANY_JSON = st.recursive(

@@ -13,7 +13,7 @@ from harvester.events.message import newest_versions, read_message
 from harvester.location import parse_location
 from harvester.queues.message_queue import QueueMessage
 from harvester.storage.base import ObjectRef
-from tests.rigs.announcements import s3_event
+from scripts.inputs.announcements import s3_event
 
 _announced = st.builds(
     Announced,

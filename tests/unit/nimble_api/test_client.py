@@ -12,7 +12,7 @@ from harvester.nimble_api.client import NimbleClient
 from harvester.nimble_api.polling import wait_for_batches
 from harvester.nimble_api.responses import NotThere, OutOfBudget
 from harvester.nimble_api.states import TaskState
-from scripts.nimble_api import NimbleApi, Scenario
+from scripts.servers.nimble_server import NimbleApi, Scenario
 
 KEY = "nk-secret-0123456789"
 TASKS = [

@@ -9,7 +9,7 @@ import pytest
 import policies
 from harvester.errors import UsageError
 from harvester.nimble_api.request_parameters import as_curl, as_json, as_python, delivery_parameters
-from scripts.nimble_api import NimbleApi
+from scripts.servers.nimble_server import NimbleApi
 
 
 def codes(location: str, **options: Any) -> set[str]:

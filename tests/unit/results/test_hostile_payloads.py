@@ -10,7 +10,7 @@ import pytest
 from harvester.results.record import ContentReason, ContentTooLargeForMemory, ResultOptions, ResultRecord, Validation
 from harvester.results.result_reader import ResultReader
 from harvester.results.row_reader import rows
-from tests.rigs.hostile_payloads import HOSTILE_PAYLOADS, HostilePayload
+from tests.hostile.payload_cases import HOSTILE_PAYLOADS, HostilePayload
 
 READER = ResultReader(ResultOptions())
 each_payload = pytest.mark.parametrize("payload", HOSTILE_PAYLOADS, ids=lambda payload: payload.name)

@@ -11,7 +11,7 @@ import pytest
 from harvester.results.record import ResultOptions, Shape
 from harvester.results.result_reader import ResultReader
 from harvester.results.row_reader import rows
-from scripts.deliveries import large_json_lines
+from scripts.inputs.deliveries import large_json_lines
 
 SIZE = 48 * 1024**2
 BOUND = 40 * 1024**2

@@ -23,7 +23,7 @@ from harvester.results.record import (
     Validation,
 )
 from harvester.results.result_reader import ResultReader
-from scripts.deliveries import Author, Delivery, deliveries, json_bytes
+from scripts.inputs.deliveries import Author, Delivery, deliveries, json_bytes
 
 ENVELOPE = json_bytes(Author(5).extract(2000, 500))
 READER = ResultReader(ResultOptions())

@@ -26,7 +26,7 @@ from harvester.results.schema_validation import (
     shape_schema_text,
 )
 from harvester.results.shapes import shape_of
-from scripts.deliveries import Author, json_bytes
+from scripts.inputs.deliveries import Author, json_bytes
 
 AUTHOR = Author(7)
 ROWS = [AUTHOR.product() for _ in range(3)]

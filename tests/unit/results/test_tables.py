@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from harvester.results.gzip_reader import CHUNK_BYTES
 from harvester.results.record import ResultOptions, ResultRecord, Shape
 from harvester.results.result_reader import ResultReader
-from scripts.deliveries import Author, jobs_csv, jobs_json_lines, jobs_parquet, jobs_rows
+from scripts.inputs.deliveries import Author, jobs_csv, jobs_json_lines, jobs_parquet, jobs_rows
 
 READER = ResultReader(ResultOptions())
 ROWS = jobs_rows(Author(3), 30)

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from harvester.storage.s3.list_page import parse_page
-from scripts import bench_data, bench_measure, bench_report, bench_server, bench_tools
-from scripts.bench_listing_server import Listing
-from scripts.bench_main import Run, Sizes, make_buckets
-from scripts.bench_scenarios import Bench, Series
+from scripts.benchmark import benchmark_page, input_data, measurement, object_server, peer_tools
+from scripts.benchmark.listing_server import Listing
+from scripts.benchmark.run_benchmark import Run, Sizes, make_buckets
+from scripts.benchmark.scenarios import Bench, Series
 
 
 def test_etags_are_those_of_the_files_and_a_second_call_makes_nothing_anew(tmp_path: Path) -> None:
-    made = bench_data.small(tmp_path, 3)
+    made = input_data.small(tmp_path, 3)
     bodies = {entry.key: (tmp_path / made.name / entry.key).read_bytes() for entry in made.entries}
 
     assert {entry.key: entry.etag for entry in made.entries} == {
@@ -25,13 +25,13 @@ def test_etags_are_those_of_the_files_and_a_second_call_makes_nothing_anew(tmp_p
     }
     for path in (tmp_path / made.name).iterdir():
         path.unlink()
-    assert bench_data.small(tmp_path, 3) == made
+    assert input_data.small(tmp_path, 3) == made
     assert not list((tmp_path / made.name).iterdir())
 
 
 @pytest.mark.parametrize("prefix", ["", "a", "7"])
 def test_the_pages_hold_every_key_once(prefix: str) -> None:
-    bucket = bench_data.names("keys", 2500)
+    bucket = input_data.names("keys", 2500)
     listing = Listing(bucket)
     found: list[str] = []
     query = {"list-type": "2", "encoding-type": "url", "prefix": prefix}
@@ -50,17 +50,17 @@ def test_the_pages_hold_every_key_once(prefix: str) -> None:
 def test_children_count_and_a_failure_is_told() -> None:
     program = "import os, sys; os.waitpid(os.posix_spawn(sys.executable, [sys.executable, '-c', %r], os.environ), 0)"
     burn = "import time\nwhile time.process_time() < 0.3: pass"
-    taken = bench_measure.run([sys.executable, "-c", program % burn], os.environ)
+    taken = measurement.run([sys.executable, "-c", program % burn], os.environ)
 
     assert taken.cpu >= 0.3
     assert taken.exit_code == 0
-    failed = bench_measure.run([sys.executable, "-c", "raise SystemExit('no such bucket')"], os.environ)
+    failed = measurement.run([sys.executable, "-c", "raise SystemExit('no such bucket')"], os.environ)
     assert (failed.exit_code, failed.output.strip()) == (1, "no such bucket")
 
 
 def test_memory_is_that_of_all_processes() -> None:
     hold = "import time; block = bytearray(60_000_000); time.sleep(0.8)"
-    code, peak = bench_measure.peak_memory(
+    code, peak = measurement.peak_memory(
         [
             sys.executable,
             "-c",
@@ -78,21 +78,21 @@ def test_ratios_are_of_the_same_round() -> None:
     theirs = Series("theirs", walls=[3.0, 6.0, 30.0], cpus=[1, 1, 1], servers=[0, 0, 0])
 
     assert theirs.times_slower_than(ours) == 3.0
-    assert "3.00 ×" in bench_report.copies("t", [ours, theirs], 10)
+    assert "3.00 ×" in benchmark_page.copies("t", [ours, theirs], 10)
 
 
 def test_only_a_binary_counts_as_installed(tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "s5cmd").write_text("#!/bin/sh\nexit 1\n")
 
-    assert bench_tools.find(tmp_path).get("s5cmd") != str(tmp_path / "bin" / "s5cmd")
+    assert peer_tools.find(tmp_path).get("s5cmd") != str(tmp_path / "bin" / "s5cmd")
 
 
-@pytest.mark.skipif(bench_server.nginx_program() is None, reason="nginx is not installed")
+@pytest.mark.skipif(object_server.nginx_program() is None, reason="nginx is not installed")
 def test_a_whole_run_without_peers(tmp_path: Path) -> None:
     sizes = Sizes(a=20, b=2, c=1, d_megabytes=1, keys=3000, slow_keys=3000, rounds=1)
     buckets = make_buckets(tmp_path, sizes)
-    with bench_server.nginx(tmp_path, list(buckets.values())) as served:
+    with object_server.nginx(tmp_path, list(buckets.values())) as served:
         sections = Run(Bench(served, tmp_path), buckets, sizes, {}, tmp_path, quick=True).sections(
             ("A", "D", "nothing", "memory", "listing", "ranges", "far")
         )

@@ -1,0 +1,1 @@
+"""Measure sync against the tools people use otherwise."""

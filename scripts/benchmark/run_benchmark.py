@@ -1,0 +1,316 @@
+"""Measure this program against the tools people would use instead, all on the same data; print tables.
+
+Needs nginx (Debian: nginx-light) or rclone for a server. Peers are looked for in PATH and in --peers; --install-peers
+puts what PyPI has of them there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from harvester import __version__
+from scripts.benchmark import benchmark_page, event_rates, input_data, object_server, peer_tools
+from scripts.benchmark.input_data import Bucket
+from scripts.benchmark.scenarios import Bench, Series, say
+
+SCENARIOS = ("A", "B", "C", "D", "disk", "nothing", "memory", "listing", "ranges", "far", "events")
+
+
+class Sizes(NamedTuple):
+    """How much of everything."""
+
+    a: int
+    b: int
+    c: int
+    d_megabytes: int
+    keys: int
+    slow_keys: int
+    rounds: int
+
+
+FULL = Sizes(a=20_000, b=2_000, c=200, d_megabytes=500, keys=1_000_000, slow_keys=200_000, rounds=5)
+QUICK = Sizes(a=1_500, b=150, c=15, d_megabytes=30, keys=25_000, slow_keys=25_000, rounds=1)
+
+
+def main() -> None:
+    """Do what the command line says."""
+    # So that an end from outside, too, stops the servers and removes the data.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    options = _options()
+    sizes = QUICK if options.quick else FULL
+    if options.rounds:
+        sizes = sizes._replace(rounds=options.rounds)
+    chosen = options.only.split(",") if options.only else SCENARIOS
+    if options.install_peers:
+        peer_tools.install(options.peers)
+    peers = peer_tools.find(options.peers)
+    with _work_folder(options.work) as work:
+        say("making the data")
+        buckets = make_buckets(work, sizes)
+        if options.server == "rclone":
+            if "rclone" not in peers:
+                raise SystemExit("rclone is not installed: --install-peers")
+            serving = object_server.rclone(peers["rclone"], work, list(buckets.values()))
+        else:
+            serving = object_server.nginx(work, list(buckets.values()))
+        with serving as served:
+            sections = Run(Bench(served, work), buckets, sizes, peers, options.disk, quick=options.quick).sections(
+                chosen
+            )
+            text = "\n\n".join([_surroundings(served.name, peers), *sections])
+    print(text)
+    if options.document:
+        benchmark_page.replace_between_markers(options.document, text)
+
+
+class Run:
+    """One run of the benchmark."""
+
+    def __init__(
+        self, bench: Bench, buckets: dict[str, Bucket], sizes: Sizes, peers: dict[str, str], disk: Path, *, quick: bool
+    ) -> None:
+        self._bench = bench
+        self._buckets = buckets
+        self._sizes = sizes
+        self._peers = peers
+        self._disk = disk
+        self._tools = peer_tools.copiers(peers)
+        if quick:
+            self._tools = [tool for tool in self._tools if not tool.slow]
+        self._goals: list[tuple[str, str, float, bool]] = []
+        self._copies: dict[str, list[Series]] = {}
+
+    def sections(self, chosen: list[str] | tuple[str, ...]) -> list[str]:
+        """Measure what was chosen; return the tables, the goals first."""
+        sections = [self._floor()]
+        memory = self._memory() if "memory" in chosen else {}
+        for name, what in (
+            ("A", "A: extracts of about 8 KB gzip, 38 KB inflated"),
+            ("B", "B: extracts of about 200 KB inflated"),
+            ("C", "C: extracts of about 2 MB inflated"),
+            ("D", f"D: one jobs file of {self._sizes.d_megabytes} MB JSON Lines, gzip"),
+        ):
+            if name in chosen:
+                sections.append(self._copy(name, what, memory))
+        if memory:
+            sections.append(self._memory_section(memory))
+        for name, measure in (
+            ("disk", self._on_disk),
+            ("nothing", self._nothing),
+            ("listing", self._listing),
+            ("ranges", self._ranges),
+            ("far", self._far),
+            ("events", self._events),
+        ):
+            if name in chosen:
+                sections.append(measure())
+        return [self._goal_table(), *sections]
+
+    def _floor(self) -> str:
+        bucket = self._buckets["A"]
+        count = len(bucket.entries)
+        index = self._bench.work / "bench-a.json"
+        capacity, floor = self._floors = self._bench.floor(bucket, index, self._sizes.rounds)
+        rows = [
+            (
+                series.tool,
+                f"{count / series.wall:,.0f}",
+                benchmark_page.per_object(series.cpu, count),
+                benchmark_page.per_object(series.all_cpu - series.cpu, count),
+            )
+            for series in (capacity, floor)
+        ]
+        header = ["", "objects per second", "client's CPU per object", "server's"]
+        return "### The server, and the floor, on A\n\n" + benchmark_page.table(header, rows)
+
+    def _copy(self, name: str, what: str, memory: dict[tuple[str, int], int]) -> str:
+        bucket = self._buckets[name]
+        measured = self._copies[name] = self._bench.copies(self._tools, bucket, self._sizes.rounds)
+        by_name = {series.tool: series for series in measured}
+        ours = measured[0]
+        for peer, goal in {
+            "A": (("s5cmd cp + gunzip", 2.7), ("s5cmd cp", 2.0)),
+            "B": (("s5cmd cp + gunzip", 1.5),),
+            "C": (("s5cmd cp + gunzip", 1.1),),
+            "D": (("s5cmd cp + gunzip", 1.0),),
+        }[name]:
+            if peer in by_name:
+                reached = by_name[peer].times_slower_than(ours)
+                self._goals.append((f"{name}: faster than {peer}", f"≥ {goal} ×", reached, reached >= goal))
+        if name == "A":
+            reached = ours.all_cpu / self._floors[1].all_cpu
+            self._goals.append(
+                ("A: CPU per object of the floor's, server included", "≤ 2.2 ×", reached, reached <= 2.2)
+            )
+        return benchmark_page.copies(what, measured, len(bucket.entries), memory if name == "A" and memory else None)
+
+    def _memory(self) -> dict[tuple[str, int], int]:
+        ours, *others = self._tools
+        small, big = self._buckets["A"], self._buckets["big"]
+        found = self._bench.memory([ours], [small, big] if self._bench.served.far else [small])
+        return found | self._bench.memory(
+            [tool for tool in others if "gunzip" not in tool.name and not tool.slow], [small]
+        )
+
+    def _memory_section(self, memory: dict[tuple[str, int], int]) -> str:
+        ours = self._tools[0].name
+        rows = [
+            (f"{count:,} objects", f"{peak / 1e6:.0f} MB")
+            for (tool, count), peak in sorted(memory.items())
+            if tool == ours
+        ]
+        peaks = [peak / 1e6 for (tool, _), peak in sorted(memory.items()) if tool == ours]
+        allowed = 60 + 40 * (os.cpu_count() or 1)
+        self._goals.append(
+            (f"A: peak memory in MB, {os.cpu_count()} workers", f"< {allowed} MB", peaks[0], peaks[0] < allowed)
+        )
+        if len(peaks) > 1:
+            growth = peaks[1] / peaks[0]
+            self._goals.append(("peak memory, ten times as many objects", "flat (≤ 1.1 ×)", growth, growth <= 1.1))
+        return (
+            "### Peak memory of nimble-harvester sync (proportional set size, all processes)\n\n"
+            + benchmark_page.table(["", "peak"], rows)
+        )
+
+    def _on_disk(self) -> str:
+        bucket = self._buckets["A"]
+        with tempfile.TemporaryDirectory(dir=self._disk, prefix="bench-") as folder:
+            tools = [tool for tool in self._tools if not tool.slow and "rclone" not in tool.name]
+            measured = self._bench.copies(tools, bucket, 1, folder=Path(folder))
+        return benchmark_page.copies(f"A to a disk ({_file_system(self._disk)})", measured, len(bucket.entries))
+
+    def _nothing(self) -> str:
+        pairs = [(self._tools[0], self._tools[0])]
+        if "s5cmd" in self._peers:
+            copy = next(tool for tool in self._tools if tool.name == "s5cmd cp")
+            pairs.append((copy, peer_tools.s5cmd_sync(self._peers["s5cmd"])))
+        measured = self._bench.nothing_to_do(pairs, self._buckets["A"], self._sizes.rounds)
+        if len(measured) > 1:
+            reached = measured[1].times_slower_than(measured[0])
+            self._goals.append(("A again, nothing to do: faster than s5cmd sync", "≥ 5 ×", reached, reached >= 5))
+        return benchmark_page.plain(
+            f"A again, with nothing to do ({len(self._buckets['A'].entries):,} objects)", measured
+        )
+
+    def _listing(self) -> str:
+        bucket = self._buckets["keys"]
+        measured = self._bench.listings(peer_tools.listers(self._peers), bucket, 1)
+        return benchmark_page.plain(f"A listing of {len(bucket.entries):,} keys", measured)
+
+    def _ranges(self) -> str:
+        bucket = self._buckets["slow keys"]
+        measured = self._bench.key_ranges(bucket, 1)
+        delay = round(object_server.PAGE_DELAY * 1000)
+        return benchmark_page.plain(
+            f"Walking {len(bucket.entries):,} keys, {delay} ms a page, serially and in key ranges", measured[::-1]
+        )
+
+    def _far(self) -> str:
+        served = self._bench.served
+        delay = round(object_server.ANSWER_DELAY * 1000)
+        if not served.far:
+            return f"### A, {delay} ms added to every answer\n\nNot measured: this server cannot be delayed."
+        bucket = self._buckets["A"]
+        capacity = Series("fetch alone, 512 at a time")
+        command = self._bench.floor_command(served.far, bucket, self._bench.work / "bench-a.json", "-", 256)
+        self._bench.timed(capacity, command, served.far)
+        measured = self._bench.copies(self._tools, bucket, min(3, self._sizes.rounds), endpoint=served.far)
+        text = benchmark_page.copies(f"A, {delay} ms added to every answer", measured, len(bucket.entries))
+        able = len(bucket.entries) / capacity.wall
+        return f"{text}\n\nThe delayed server itself answered {able:,.0f} objects per second to {capacity.tool}."
+
+    def _events(self) -> str:
+        return event_rates.events(self._bench, self._buckets["A"], self._sizes.a)
+
+    def _goal_table(self) -> str:
+        rows = [
+            (what, goal, f"{value:.2f}" if value < 50 else f"{value:.0f}", "yes" if met else "**no**")
+            for what, goal, value, met in self._goals
+        ]
+        return "### Goals\n\n" + benchmark_page.table(["", "goal", "measured", "reached"], rows)
+
+
+def make_buckets(work: Path, sizes: Sizes) -> dict[str, Bucket]:
+    """Make every data set below ``work``."""
+    a = input_data.small(work, sizes.a)
+    return {
+        "A": a,
+        "B": input_data.middle(work, sizes.b),
+        "C": input_data.large(work, sizes.c),
+        "D": input_data.jobs(work, sizes.d_megabytes),
+        "big": input_data.clones(a),
+        "keys": input_data.names("bench-keys", sizes.keys),
+        "slow keys": input_data.names("bench-slow-keys", sizes.slow_keys),
+    }
+
+
+def _surroundings(server: str, peers: dict[str, str]) -> str:
+    versions = [
+        f"{name}: {peer_tools.version(peers[name])}" if name in peers else f"{name}: absent"
+        for name in peer_tools.PACKAGES
+    ]
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    kernel = platform.release().partition("-")[0]
+    machine = f"{os.cpu_count()} cores ({_processor()}), {memory:.0f} GiB, Linux {kernel}"
+    ours = f"nimble-harvester {__version__}, Python {platform.python_version()}"
+    return f"{ours}, on {machine}. Server: {server}. Peers: {'; '.join(versions)}."
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def _file_system(folder: Path) -> str:
+    best = ("", "unknown")
+    for line in Path("/proc/mounts").read_text().splitlines():
+        _, mount, kind, *_ = line.split()
+        if folder.resolve().is_relative_to(mount) and len(mount) >= len(best[0]):
+            best = (mount, kind)
+    return best[1]
+
+
+@contextmanager
+def _work_folder(given: Path | None) -> Iterator[Path]:
+    if given is not None:
+        given.mkdir(parents=True, exist_ok=True)
+        yield given
+        return
+    shared = Path("/dev/shm")
+    folder = Path(tempfile.mkdtemp(prefix="nimble-harvester-bench-", dir=shared if shared.is_dir() else None))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a little of everything, one round: under a minute")
+    parser.add_argument("--rounds", type=int, help="rounds of each copy; the median counts")
+    parser.add_argument("--only", metavar="NAMES", help=f"of {','.join(SCENARIOS)}")
+    parser.add_argument("--server", choices=("nginx", "rclone"), default="nginx", help="rclone checks signatures")
+    parser.add_argument(
+        "--work", type=Path, metavar="DIR", help="keep data here between runs (default: tmpfs, removed)"
+    )
+    parser.add_argument("--disk", type=Path, metavar="DIR", default=Path.cwd(), help="the disk for the run to a disk")
+    parser.add_argument("--peers", type=Path, metavar="DIR", default=Path("build/peers"), help="a virtual environment")
+    parser.add_argument("--install-peers", action="store_true", help="install the peers there first")
+    parser.add_argument("--document", type=Path, metavar="FILE", help="also put the tables between this file's markers")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Run the installed command, in the foreground or beside the caller."""

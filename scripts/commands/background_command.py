@@ -1,0 +1,117 @@
+"""The installed command as a process that goes on beside the test: followed by what it says, ended by its pid."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from scripts.commands.installed_command import PROGRAM
+from scripts.commands.output_schemas import validate
+
+_LONGEST = 90.0
+
+
+def wait_until(holds: Callable[[], bool], what: str) -> None:
+    """Return when ``holds`` does; fail after a time no working program needs."""
+    until = time.monotonic() + _LONGEST
+    while not holds():
+        assert time.monotonic() < until, f"waited in vain: {what}"
+        time.sleep(0.05)
+
+
+class Running:
+    """The command while it runs."""
+
+    def __init__(self, folder: Path, *arguments: str | Path, environment: Mapping[str, str] | None = None) -> None:
+        self._folder = folder
+        self._arguments = [PROGRAM, *map(str, arguments)]
+        self._environment = os.environ | dict(environment or {})
+        self.process: subprocess.Popen[bytes] | None = None
+        self._starts = 0
+
+    def start(self) -> Self:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._starts += 1
+        with (self._folder / f"out-{self._starts}").open("wb") as out, self._err.open("wb") as err:
+            self.process = subprocess.Popen(
+                self._arguments, env=self._environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err
+            )
+        return self
+
+    @property
+    def _err(self) -> Path:
+        return self._folder / f"err-{self._starts}"
+
+    @property
+    def stdout(self) -> str:
+        """What it has printed since its last start."""
+        return (self._folder / f"out-{self._starts}").read_text()
+
+    @property
+    def stderr(self) -> str:
+        """What it has said since its last start."""
+        return self._err.read_text()
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """Its standard output as the JSON document it must be."""
+        document = json.loads(self.stdout)
+        assert isinstance(document, dict)
+        validate(document["schema"].split("/")[1], document)
+        return document
+
+    def said(self, pattern: str) -> re.Match[str]:
+        """Return what it says, once it does."""
+        found: list[re.Match[str]] = []
+
+        def look() -> bool:
+            match = re.search(pattern, self.stderr)
+            assert match or self.alive, f"it ended: {self.stderr}"
+            found.extend([match] if match else [])
+            return bool(found)
+
+        wait_until(look, pattern)
+        return found[0]
+
+    @property
+    def alive(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def signal(self, number: int) -> None:
+        assert self.process is not None
+        os.kill(self.process.pid, number)
+
+    def kill(self) -> None:
+        """End it as a crash does; its workers end when they notice."""
+        self.signal(signal.SIGKILL)
+        self.ended()
+
+    def ended(self) -> int:
+        """Wait for its end; return its exit code. A traceback is a failure whatever else is expected."""
+        assert self.process is not None
+        code = self.process.wait(_LONGEST)
+        assert "Traceback" not in self.stderr, self.stderr
+        return code
+
+    def stop(self) -> int:
+        """Ask it to end, and wait."""
+        if self.alive:
+            self.signal(signal.SIGTERM)
+        return self.ended()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.alive:
+            self.kill()

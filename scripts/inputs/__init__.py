@@ -1,0 +1,1 @@
+"""Generated deliveries and event messages."""

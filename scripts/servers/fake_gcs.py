@@ -1,0 +1,217 @@
+"""The part of Google Cloud Storage's JSON API this program uses, with what the emulator lacks.
+
+Paging by byte order, startOffset and endOffset, generations and their preconditions, decompressive transcoding of
+objects stored with ``Content-Encoding: gzip``, ``x-goog-hash`` and the other media headers, tokens that expire.
+Source: Cloud Storage documentation, "JSON API", "Transcoding of gzip-compressed files", "HTTP headers".
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import itertools
+import json
+import re
+import threading
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email import message_from_bytes, policy
+from email.utils import formatdate
+from urllib.parse import quote, unquote
+
+import google_crc32c
+
+from scripts.servers.http_server import Answer, HttpServer, Request
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """One object."""
+
+    name: str
+    body: bytes
+    generation: int
+    created: float
+    content_type: str = "application/octet-stream"
+    content_encoding: str = ""
+    kms_key: str = ""
+
+    def resource(self, bucket: str) -> dict[str, str]:
+        moment = datetime.fromtimestamp(self.created, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+        found = {
+            "kind": "storage#object",
+            "bucket": bucket,
+            "name": self.name,
+            "size": str(len(self.body)),
+            "generation": str(self.generation),
+            "metageneration": "1",
+            "timeCreated": moment,
+            "updated": moment,
+            "storageClass": "STANDARD",
+            "contentType": self.content_type,
+            "md5Hash": base64.b64encode(hashlib.md5(self.body).digest()).decode(),
+            "crc32c": base64.b64encode(google_crc32c.value(self.body).to_bytes(4, "big")).decode(),
+        }
+        if self.content_encoding:
+            found["contentEncoding"] = self.content_encoding
+        if self.kms_key:
+            found["kmsKeyName"] = self.kms_key
+        return found
+
+
+class FakeGcs(HttpServer):
+    """A GCS of our own; use ``url`` as STORAGE_EMULATOR_HOST, or before it a FaultProxy."""
+
+    def __init__(self) -> None:
+        super().__init__(self.respond)
+        self._buckets: dict[str, dict[str, StoredObject]] = {}
+        self._buckets_lock = threading.Lock()
+        self._generations = itertools.count(1_700_000_000_000_000)
+        self.tokens: set[str] | None = None
+        """Bearer tokens that are good; None to ask for none."""
+
+    def create_bucket(self, name: str) -> None:
+        with self._buckets_lock:
+            self._buckets[name] = {}
+
+    def put(self, bucket: str, name: str, body: bytes, content_encoding: str = "", kms_key: str = "") -> StoredObject:
+        """Store an object, as a new generation."""
+        stored = StoredObject(
+            name,
+            body,
+            next(self._generations),
+            time.time(),
+            content_encoding=content_encoding,
+            kms_key=kms_key,
+        )
+        with self._buckets_lock:
+            self._buckets[bucket][name] = stored
+        return stored
+
+    def delete(self, bucket: str, name: str) -> None:
+        with self._buckets_lock:
+            del self._buckets[bucket][name]
+
+    def respond(self, request: Request) -> Answer:
+        """Answer a request; also usable as the upstream of a FaultProxy."""
+        if (
+            self.tokens is not None
+            and request.headers.get("authorization", "").removeprefix("Bearer ") not in self.tokens
+        ):
+            return _error(401, "authError", "Invalid Credentials")
+        path = request.target.partition("?")[0]
+        found = re.fullmatch(r"(?:/(upload|download))?/storage/v1/b/([^/]+)(?:/o(?:/(.*))?)?", path)
+        if found is None:
+            return _error(404, "notFound", "Not Found")
+        bucket = unquote(found[2])
+        with self._buckets_lock:
+            objects = self._buckets.get(bucket)
+            snapshot = None if objects is None else dict(objects)
+        if snapshot is None:
+            return _error(404, "notFound", "The specified bucket does not exist.")
+        if found[3] is None:
+            if path.endswith("/o"):
+                return self._upload(bucket, request) if request.method == "POST" else _list(bucket, snapshot, request)
+            return _json({"kind": "storage#bucket", "name": bucket, "location": "EU", "storageClass": "STANDARD"})
+        name = unquote(found[3])
+        stored = snapshot.get(name)
+        if stored is None:
+            return _error(404, "notFound", f"No such object: {bucket}/{name}")
+        if request.method == "DELETE":
+            self.delete(bucket, name)
+            return Answer(204)
+        wanted = request.query.get("ifGenerationMatch")
+        if wanted is not None and wanted != str(stored.generation):
+            return _error(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold.")
+        if request.query.get("alt") == "media":
+            return _media(stored, request)
+        return _json(stored.resource(bucket))
+
+    def _upload(self, bucket: str, request: Request) -> Answer:
+        name, body = _uploaded(request)
+        wanted = request.query.get("ifGenerationMatch")
+        with self._buckets_lock:
+            present = self._buckets[bucket].get(name)
+        if wanted is not None and wanted != str(present.generation if present else 0):
+            return _error(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold.")
+        return _json(self.put(bucket, name, body).resource(bucket))
+
+
+def _uploaded(request: Request) -> tuple[str, bytes]:
+    """Return name and body of an upload: the body alone, or behind its resource in a multipart/related one."""
+    if request.query.get("uploadType") != "multipart":
+        return request.query["name"], request.body
+    head = b"Content-Type: " + request.headers["content-type"].encode() + b"\r\n\r\n"
+    resource, media = message_from_bytes(head + request.body, policy=policy.HTTP).iter_parts()
+    content = media.get_payload(decode=True)
+    assert isinstance(content, bytes)
+    return json.loads(resource.get_content())["name"], content
+
+
+def _list(bucket: str, objects: dict[str, StoredObject], request: Request) -> Answer:
+    query = request.query
+    start = max(query.get("startOffset", ""), query.get("pageToken", ""))
+    end = query.get("endOffset")
+    limit = min(1000, int(query.get("maxResults", "1000")))
+    names = sorted(
+        name
+        for name in objects
+        if name.startswith(query.get("prefix", "")) and name >= start and (end is None or name < end)
+    )
+    page: dict[str, object] = {"kind": "storage#objects"}
+    if names:
+        page["items"] = [objects[name].resource(bucket) for name in names[:limit]]
+    if len(names) > limit:
+        page["nextPageToken"] = names[limit]
+    return _json(page)
+
+
+def _media(stored: StoredObject, request: Request) -> Answer:
+    resource = stored.resource("")
+    headers = {
+        "content-type": stored.content_type,
+        "last-modified": formatdate(stored.created, usegmt=True),
+        "etag": f'"{resource["md5Hash"]}"',
+        "x-goog-generation": str(stored.generation),
+        "x-goog-stored-content-encoding": stored.content_encoding or "identity",
+        "x-goog-stored-content-length": str(len(stored.body)),
+        "x-goog-hash": f"crc32c={resource['crc32c']},md5={resource['md5Hash']}",
+        "x-guploader-uploadid": "FAKE",
+    }
+    if stored.content_encoding == "gzip" and "gzip" not in request.headers.get("accept-encoding", ""):
+        return Answer(
+            200,
+            gzip.decompress(stored.body),
+            {**headers, "warning": "214 UploadServer gunzipped"},
+            chunked=True,
+        )
+    if stored.content_encoding:
+        headers["content-encoding"] = stored.content_encoding
+    part = re.fullmatch(r"bytes=(\d+)-", request.headers.get("range", ""))
+    if part is None:
+        return Answer(200, stored.body, headers)
+    start = int(part[1])
+    if start >= len(stored.body):
+        return _error(416, "requestedRangeNotSatisfiable", "Request range not satisfiable")
+    headers["content-range"] = f"bytes {start}-{len(stored.body) - 1}/{len(stored.body)}"
+    return Answer(206, stored.body[start:], headers)
+
+
+def _json(document: object) -> Answer:
+    return Answer(200, json.dumps(document).encode(), {"content-type": "application/json; charset=UTF-8"})
+
+
+def _error(status: int, reason: str, message: str) -> Answer:
+    error = {
+        "code": status,
+        "message": message,
+        "errors": [{"domain": "global", "reason": reason, "message": message}],
+    }
+    return Answer(status, json.dumps({"error": error}).encode(), {"content-type": "application/json"})
+
+
+def object_url(base: str, bucket: str, name: str) -> str:
+    """Return the JSON API's URL of an object."""
+    return f"{base}/storage/v1/b/{bucket}/o/{quote(name, safe='')}"

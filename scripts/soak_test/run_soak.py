@@ -1,0 +1,103 @@
+"""Kill a sync again and again at random instants, and check each time that the next run makes everything right."""
+
+from __future__ import annotations
+
+import argparse
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+from scripts.commands import installed_command
+from scripts.servers.memory_s3 import landed, results, spoiled
+from scripts.servers.server_process import ServerProcess
+from scripts.soak_test.kill_trials import ENDINGS, Broken, Trial
+
+LOCATION = "s3://bucket/r/"
+
+
+def main() -> None:
+    """Run the soak; exits 1 at the first round in which a promise does not hold."""
+    parser = argparse.ArgumentParser(prog="scripts/soak", description=__doc__)
+    parser.add_argument("--kills", type=int, help="how many runs to end (default: 200; with --quick: 6)")
+    parser.add_argument("--objects", type=int, help="how many objects to sync (default: 2000; with --quick: 300)")
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="repeat a soak's random choices")
+    parser.add_argument("--quick", action="store_true", help="a soak of under a minute")
+    options = parser.parse_args()
+    kills = options.kills or (6 if options.quick else 200)
+    objects = options.objects or (300 if options.quick else 2000)
+    with tempfile.TemporaryDirectory(prefix="soak-") as folder:
+        sys.exit(soak(Path(folder), kills=kills, objects=objects, seed=options.seed))
+
+
+def soak(folder: Path, *, kills: int, objects: int, seed: int) -> int:
+    """Do ``kills`` rounds, each in a fresh destination below ``folder``; return the exit code."""
+    print(f"seed {seed}: {kills} kills over {objects:,} objects", flush=True)
+    started = time.monotonic()
+    ended: Counter[str] = Counter()
+    with ServerProcess("scripts.servers.memory_s3", [str(objects), str(seed)]) as server:
+        environment = surroundings(server.url, folder)
+        wanted = undisturbed(folder / "undisturbed", environment, objects=objects, seed=seed)
+        while ended.total() < kills:
+            destination = folder / "destination"
+            chance = random.Random(f"{seed}:{ended.total()}")
+            trial = Trial(LOCATION, destination, wanted, chance, environment)
+            # Now and then a run that makes things right is itself ended.
+            round_of = min(kills - ended.total(), chance.choice((1, 1, 1, 2, 3)))
+            endings = [ENDINGS[(ended.total() + number) % len(ENDINGS)] for number in range(round_of)]
+            try:
+                for ending in endings:
+                    trial.told.append(ending)
+                    trial.disturb(ending)
+                trial.finish()
+            except Broken as broken:
+                print(f"BROKEN after {ended.total()} kills: {'; '.join(trial.told)}: {broken}")
+                print(f"repeat with: scripts/soak --seed {seed} --kills {kills} --objects {objects}")
+                return 1
+            ended.update(endings)
+            shutil.rmtree(destination)
+            print(f"{ended.total():>4}  {'; '.join(trial.told)}", flush=True)
+    told = ", ".join(f"{count} × {ending}" for ending, count in sorted(ended.items()))
+    print(f"{told}")
+    print(
+        f"seed {seed}: {ended.total()} kills, each time the identical tree, no temporary file left,"
+        f" a manifest that verifies; {time.monotonic() - started:.0f} s"
+    )
+    return 0
+
+
+def surroundings(url: str, folder: Path) -> Mapping[str, str]:
+    """Return the environment in which the command reaches the server and nothing of this machine's clouds."""
+    nowhere = str(folder / "no-such-file")
+    return {
+        "AWS_ENDPOINT_URL": url,
+        "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_CONFIG_FILE": nowhere,
+        "AWS_SHARED_CREDENTIALS_FILE": nowhere,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+def undisturbed(destination: Path, environment: Mapping[str, str], *, objects: int, seed: int) -> dict[bytes, bytes]:
+    """Return the tree of a run that nobody disturbs, held against the objects themselves."""
+    whole = results(objects, seed)
+    bad = {key for key, body in spoiled(whole).items() if body != whole[key]}
+    trial = Trial(LOCATION, destination, {}, random.Random(seed), environment)
+    code = installed_command.sync(LOCATION, destination, environment=environment).code
+    tree = trial.tree()
+    own = {path: body for path, body in tree.items() if not path.startswith(b".nimble-harvester/")}
+    if code != 3 or own != landed({key: body for key, body in whole.items() if key not in bad}):
+        raise Broken(f"an undisturbed run exited {code} with {len(own)} files")
+    if len(tree) - len(own) != len(bad):
+        raise Broken("an undisturbed run has not quarantined every object that is cut off")
+    return tree
+
+
+if __name__ == "__main__":
+    main()
