@@ -60,11 +60,19 @@ class HarvesterError(Exception):
         """The store's or API's id of the refused request, for its support."""
 
     def __str__(self) -> str:
+        """Return the lines as one text."""
+        return "\n".join(self.lines())
+
+    def lines(self) -> list[str]:
         """Return the three lines, the empty ones left out."""
         cause = self.cause
         if self.request_id:
             cause = f"{cause} (request id {self.request_id})" if cause else f"request id {self.request_id}"
-        return "\n".join(line for line in (self.what, cause, self.next_step) if line)
+        return [line for line in (self.what, cause, self.next_step) if line]
+
+    def one_line(self) -> str:
+        """Return the lines joined by semicolons, for a log."""
+        return "; ".join(self.lines())
 
     def as_document(self) -> dict[str, str]:
         """Return the error as published JSON documents have it."""

@@ -17,6 +17,7 @@ import click
 from harvester import __version__
 from harvester.cli.option_variables import name_variables
 from harvester.errors import DestinationUnusable, ExitCode, HarvesterError
+from harvester.text import printable
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -269,7 +270,7 @@ def _print_bug(error: Exception) -> int:
 
 def print_error(error: HarvesterError) -> None:
     """Print the three lines of an error: what failed, the cause, the next step."""
-    lines = str(error).split("\n")
-    click.echo(f"error: {lines[0]}", err=True)
-    for line in lines[1:]:
+    what, *more = map(printable, error.lines())
+    click.echo(f"error: {what}", err=True)
+    for line in more:
         click.echo(f"  {line}", err=True)

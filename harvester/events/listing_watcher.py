@@ -90,7 +90,7 @@ def _look_on(
             if not worth_waiting(report.error, has_worked=has_worked):
                 raise report.error
             delay = backoff.delay()
-            told = str(report.error).replace("\n", "; ")
+            told = report.error.one_line()
             observer.warning(f"{told}; looking again in {delay:.0f} s")
         if watching.once:
             return

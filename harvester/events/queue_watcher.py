@@ -160,7 +160,7 @@ class _QueueWatch:
                 if self._watching.once or not worth_waiting(error, has_worked=self._has_worked):
                     raise
                 delay = self._backoff.delay()
-                told = str(error).replace("\n", "; ")
+                told = error.one_line()
                 self._observer.warning(f"{told}; going on in {delay:.0f} s")
                 self._tally.failed_runs += 1
                 sleep_unless_stopped(delay, self._observer.stop_signal)
@@ -276,7 +276,7 @@ class _QueueWatch:
             self._say(
                 "about another place",
                 f"{name} is {'left' if self._obstacle(reading) else 'deleted'}: it announces"
-                f" {self._location.scheme}://{reading.elsewhere.bucket}/{_printable(reading.elsewhere.key)}, which is"
+                f" {self._location.scheme}://{reading.elsewhere.bucket}/{reading.elsewhere.key}, which is"
                 f" not in {self._location.url}",
             )
 
@@ -297,10 +297,10 @@ class _QueueWatch:
                 elif answer is None:
                     self._counts["gone"] += 1
                     self._outcomes[key] = "gone"
-                    self._say("gone", f"{_printable(key)} was announced, and is gone from {self._location.url}")
+                    self._say("gone", f"{key} was announced, and is gone from {self._location.url}")
                 else:
                     self._outcomes[key] = "failed"
-                    self._say("failed", str(answer).replace("\n", "; "))
+                    self._say("failed", answer.one_line())
         return [ref for ref in refs.values() if not self._lies_beside(ref, intake)]
 
     def _lies_beside(self, ref: ObjectRef, intake: Intake) -> bool:
@@ -318,7 +318,7 @@ class _QueueWatch:
             outcome = "gone"
         self._outcomes[event.key] = outcome
         if outcome == "failed":
-            self._say("failed", f"{_printable(event.key)} could not be fetched: {event.reason.replace('_', ' ')}")
+            self._say("failed", f"{event.key} could not be fetched: {event.reason.replace('_', ' ')}")
         if self._told is not None:
             self._told(event)
 
@@ -379,7 +379,3 @@ def _head(intake: Intake, key: str) -> ObjectRef | AccessDenied | None:
     except AccessDenied as error:
         # Of this one object, perhaps: the others shall not wait for it.
         return error
-
-
-def _printable(key: str) -> str:
-    return "".join(letter if letter.isprintable() else "?" for letter in key)

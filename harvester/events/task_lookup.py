@@ -9,6 +9,8 @@ from harvester.errors import HarvesterError
 from harvester.nimble_api import NimbleClient, NotThere, TaskState, candidate_keys
 from harvester.storage import ObjectRef, Store
 
+_LONGEST_REASON = 200
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -54,12 +56,14 @@ def look_up(task_id: str, client: NimbleClient, store: Store) -> Lookup:
     except NotThere:
         return Nothing(task_id, "unknown_task", f"Nimble knows no task {task_id} of this account")
     except HarvesterError as error:
-        return NotYet(task_id, "api", f"Nimble cannot be asked about {task_id}: {_line(error)}")
+        return NotYet(task_id, "api", f"Nimble cannot be asked about {task_id}: {'; '.join(error.lines())}")
     if task.state is TaskState.FAILED:
         told = ": ".join(filter(None, (task.error_type, task.error))) or task.word or ""
-        return Nothing(task_id, "failed_upstream", f"task {task_id} has failed at Nimble: {_clean(told)}")
+        return Nothing(task_id, "failed_upstream", f"task {task_id} has failed at Nimble: {told[:_LONGEST_REASON]}")
     if not task.state.finished:
-        return NotYet(task_id, "running", f"task {task_id} is {_clean(task.word or 'in an unknown state')} still")
+        return NotYet(
+            task_id, "running", f"task {task_id} is {(task.word or 'in an unknown state')[:_LONGEST_REASON]} still"
+        )
     keys = candidate_keys(task, store.location)
     if not keys:
         return Nothing(task_id, "elsewhere", f"task {task_id} was delivered to another place than {store.location.url}")
@@ -69,13 +73,5 @@ def look_up(task_id: str, client: NimbleClient, store: Store) -> Lookup:
             if ref is not None:
                 return Found(task_id, ref)
     except HarvesterError as error:
-        return NotYet(task_id, "store", _line(error))
+        return NotYet(task_id, "store", error.one_line())
     return NotYet(task_id, "no_object", f"the result of task {task_id} is not in {store.location.url} yet")
-
-
-def _line(error: HarvesterError) -> str:
-    return str(error).replace("\n", "; ")
-
-
-def _clean(text: str) -> str:
-    return "".join(letter if letter.isprintable() else "?" for letter in text)[:200]

@@ -155,7 +155,7 @@ class _Listener:
                         error = ended
                         break
                     delay = backoff.delay()
-                    self._trouble = str(ended).replace("\n", "; ")
+                    self._trouble = ended.one_line()
                     self._observer.warning(f"{self._trouble}; going on in {delay:.0f} s")
                     try:
                         sleep_unless_stopped(delay, self._observer.stop_signal)

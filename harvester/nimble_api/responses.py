@@ -171,8 +171,8 @@ def refusal(answer: Answer, subject: Subject, *, origin: str, secret: str) -> Ha
 
 
 def clean(text: str, *, secret: str = "") -> str:
-    """Return what a server said as one short printable line, without ``secret``."""
+    """Return what a server said as one short line, without ``secret``."""
     if secret:
         text = text.replace(secret, "***")
-    text = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    text = " ".join(text.split())
     return text if len(text) <= _LONGEST_WORDS else text[: _LONGEST_WORDS - 1] + "…"

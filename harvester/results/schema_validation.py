@@ -16,6 +16,7 @@ from harvester.errors import UsageError
 from harvester.results.json_scanner import scan
 from harvester.results.record import ContentReason, ContentRefused, Shape
 from harvester.results.shapes import json_type
+from harvester.text import printable
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -207,5 +208,5 @@ def _explain(error: ValidationError, root: str) -> str:
 def _path(root: str, steps: Iterable[str | int], separator: str) -> str:
     """Write a path; names of keys are escaped to one line of legal text and a long path is cut."""
     parts = [f"[{step}]" if isinstance(step, int) and separator == "." else f"{separator}{step}" for step in steps]
-    text = root + "".join(parts).encode("unicode_escape").decode()
+    text = root + printable("".join(parts))
     return text if len(text) <= _MAX_PATH else text[:_MAX_PATH] + "…"

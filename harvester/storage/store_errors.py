@@ -37,11 +37,6 @@ class Problem(NamedTuple):
         return f"{self.code}: {self.message}" if self.message else self.code
 
 
-def printable(key: str) -> str:
-    """Return a key as a message may show it: control characters and undecodable bytes escaped."""
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in key)
-
-
 def error_of_problem(what: str, problem: Problem, *, url: str, login: str) -> HarvesterError:
     """Return the error for a refused request on a bucket; ``login`` is the command that renews its credentials."""
     cause, request_id = problem.sentence(), problem.request_id

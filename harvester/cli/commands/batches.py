@@ -7,7 +7,7 @@ from itertools import islice
 
 import click
 
-from harvester.cli.shared import formatting
+from harvester import text
 from harvester.cli.shared.parameters import DURATION, format_option
 from harvester.cli.shared.signals import stop_signals
 from harvester.cli.shared.tasks_output import (
@@ -135,8 +135,7 @@ def _say(batch: Batch, *, counts: bool) -> None:
         print_counts(batch.counts)
     if batch.null_tasks:
         click.echo(
-            f"{formatting.count(batch.null_tasks, 'task')} of batch {batch.id} given as null: "
-            "the API tells nothing of them",
+            f"{text.count(batch.null_tasks, 'task')} of batch {batch.id} given as null: the API tells nothing of them",
             err=True,
         )
     print_unknown(unknown_words(batch.tasks))

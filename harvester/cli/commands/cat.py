@@ -8,7 +8,7 @@ from typing import Literal
 
 import click
 
-from harvester.cli.shared import formatting
+from harvester import text
 from harvester.cli.shared.parameters import DESTINATION, state_option
 from harvester.destination import ReadAccount, read, unreadable_error
 from harvester.errors import UsageError
@@ -52,7 +52,7 @@ def cat_command(
         click.echo(f"{account.evicted:,} evicted results are not here any more", err=True)
     if account.without_value and not found:
         click.echo(
-            f"none of {formatting.count(account.without_value, 'result')} has {selected}: "
+            f"none of {text.count(account.without_value, 'result')} has {selected}: "
             "between its dots a path has keys, or positions in an array from 0",
             err=True,
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from harvester.cli.shared import formatting
+from harvester import text
 from harvester.cli.shared.parameters import DESTINATION, DURATION, format_option, state_option
 from harvester.destination import evict
 from harvester.errors import UsageError
@@ -44,9 +44,9 @@ def evict_command(
         print(json.dumps(report.as_document(), indent=2))
     else:
         verb = "would be freed" if dry_run else "freed"
-        print(f"{formatting.count(report.objects, 'file')}, {formatting.size(report.bytes)} {verb}")
+        print(f"{text.count(report.objects, 'file')}, {text.size(report.bytes)} {verb}")
     if report.outside:
         print(
-            f"note: {formatting.count(report.outside, 'file')} left alone: a link, or what is no folder, lies above",
+            f"note: {text.count(report.outside, 'file')} left alone: a link, or what is no folder, lies above",
             file=sys.stderr,
         )

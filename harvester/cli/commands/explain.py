@@ -23,13 +23,13 @@ from harvester.access import (
     words,
 )
 from harvester.cli.shared.delivery_options import delivery_options
-from harvester.cli.shared.layout import wrapped
 from harvester.cli.shared.parameters import DIRECTORY, DURATION, LOCATION, format_option, store_options
 from harvester.cli.shared.verdicts import show
 from harvester.errors import UsageError
 from harvester.location import Location
 from harvester.sessions import StoreSettings
 from harvester.storage import Unread
+from harvester.text import wrap
 from policies import facts
 
 _MARKS = {"holds": "ok", "fails": "FAILS", "depends": "DEPENDS", "unknown": "unknown"}
@@ -191,18 +191,16 @@ def _document(explanation: Explanation, comparison: Comparison | None) -> dict[s
 def _render(explanation: Explanation, comparison: Comparison | None) -> Iterator[str]:
     target = explanation.target
     yield f"{target.contract.cloud}://{target.bucket}: {explanation.verdict}"
-    yield wrapped(f"{target.contract.mode}, as {target.contract.principal}", first="  ")
+    yield wrap(f"{target.contract.mode}, as {target.contract.principal}", first="  ")
     for name, prefix in target.prefixes.items():
         yield f"  {name:<8}{prefix or 'the whole bucket'}"
     if explanation.chips:
         belongs = facts().test_connection.mode
         of_no_matter = "" if target.contract.mode == belongs else f", which is of no matter: it belongs to {belongs}"
-        yield wrapped(f"Nimble's Test Connection would show{of_no_matter}", first="\n  ", rest="  ")
+        yield wrap(f"Nimble's Test Connection would show{of_no_matter}", first="\n  ", rest="  ")
         for chip in explanation.chips:
             text = chip.chip.text if chip.chip is not None else "not known"
-            yield wrapped(
-                f"{text}{f' ({chip.note})' if chip.note else ''}", first=f"    {chip.access:<7}", rest=" " * 11
-            )
+            yield wrap(f"{text}{f' ({chip.note})' if chip.note else ''}", first=f"    {chip.access:<7}", rest=" " * 11)
     yield "\n  requirements"
     for each in explanation.requirements:
         yield from _requirement(each)
@@ -211,10 +209,10 @@ def _render(explanation: Explanation, comparison: Comparison | None) -> Iterator
     if explanation.gaps:
         yield "\n  found"
         for gap in explanation.gaps:
-            yield wrapped(f"{gap.severity}: {gap.code} ({gap.where})", first="    ", rest=" " * 6)
-            yield wrapped(gap.message, first=" " * 6)
+            yield wrap(f"{gap.severity}: {gap.code} ({gap.where})", first="    ", rest=" " * 6)
+            yield wrap(gap.message, first=" " * 6)
             if not gap.command:
-                yield wrapped(gap.fix, first=" " * 6 + "-> ")
+                yield wrap(gap.fix, first=" " * 6 + "-> ")
     if comparison is not None:
         yield "\n  since the baseline"
         yield from _since(comparison)
@@ -225,15 +223,15 @@ def _render(explanation: Explanation, comparison: Comparison | None) -> Iterator
             yield f"    {number}. {command}"
     yield "\n  not proven"
     for text in explanation.not_proven:
-        yield wrapped(text, first="    - ")
+        yield wrap(text, first="    - ")
 
 
 def _requirement(each: RequirementView) -> Iterator[str]:
     by = ", ".join(each.decided_by)
     inferred = " (not documented)" if each.inferred else ""
-    yield wrapped(f"{each.id}{inferred}{f': {by}' if by else ''}", first=f"    {_MARKS[each.state]:<8}")
+    yield wrap(f"{each.id}{inferred}{f': {by}' if by else ''}", first=f"    {_MARKS[each.state]:<8}")
     if each.example and not by:
-        yield wrapped(f"allowed by no statement, e.g. {each.example}", first=" " * 12)
+        yield wrap(f"allowed by no statement, e.g. {each.example}", first=" " * 12)
 
 
 def _settings(explanation: Explanation) -> Iterator[str]:
@@ -243,22 +241,22 @@ def _settings(explanation: Explanation) -> Iterator[str]:
             continue
         value = getattr(known, name)
         if not isinstance(value, Unread):
-            yield wrapped(words(value), first=f"    {said:<36}")
+            yield wrap(words(value), first=f"    {said:<36}")
     if explanation.snapshot.key is not None:
-        yield wrapped(words(explanation.snapshot.key), first=f"    {'key':<36}")
+        yield wrap(words(explanation.snapshot.key), first=f"    {'key':<36}")
     for unknown in explanation.unknowns:
         code = f", {unknown.code}" if unknown.code else ""
         request = f", request id {unknown.request_id}" if unknown.request_id else ""
         text = f"unknown ({unknown.reason}{code}{request}): takes {unknown.permission}"
-        yield wrapped(text, first=f"    {unknown.setting:<36}")
+        yield wrap(text, first=f"    {unknown.setting:<36}")
 
 
 def _since(comparison: Comparison) -> Iterator[str]:
     if not comparison.drifts:
         yield "    nothing changed"
     for drift in comparison.drifts:
-        yield wrapped(str(drift), first="    - ")
+        yield wrap(str(drift), first="    - ")
     if comparison.lost:
-        yield wrapped(f"takes away {', '.join(comparison.lost)}", first="    ")
+        yield wrap(f"takes away {', '.join(comparison.lost)}", first="    ")
     if comparison.gained:
-        yield wrapped(f"brings {', '.join(comparison.gained)}", first="    ")
+        yield wrap(f"brings {', '.join(comparison.gained)}", first="    ")

@@ -8,8 +8,8 @@ from typing import Literal
 
 import click
 
+from harvester import text
 from harvester.api import listen
-from harvester.cli.shared import formatting
 from harvester.cli.shared.arrivals import render_landing
 from harvester.cli.shared.output import print_event, print_report
 from harvester.cli.shared.parameters import DESTINATION, DURATION, LOCATION, SIZE, format_option, store_options
@@ -126,7 +126,7 @@ def _render(report: ListenReport) -> str:
     lines = []
     for noun, numbers in (("webhook", report.webhooks), ("task", report.tasks)):
         told = ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in sorted(numbers.items()))
-        lines.append(f"{formatting.count(sum(numbers.values()), noun)}{': ' if told else ''}{told}")
+        lines.append(f"{text.count(sum(numbers.values()), noun)}{': ' if told else ''}{told}")
     if report.waiting:
-        lines.append(f"{formatting.count(report.waiting, 'task')} waiting for the next start")
+        lines.append(f"{text.count(report.waiting, 'task')} waiting for the next start")
     return "\n".join([*lines, render_landing(report.landing)])

@@ -6,7 +6,7 @@ import json
 
 import click
 
-from harvester.cli.shared import formatting
+from harvester import text
 from harvester.cli.shared.parameters import LOCATION, format_option, store_options
 from harvester.location import Location
 from harvester.sessions import StoreSettings
@@ -50,7 +50,7 @@ def ls_command(*, location: Location, summary: bool, settings: StoreSettings, ou
             print(json.dumps(_document(*ref[:4])))
         else:
             key = location.relative(ref.key)
-            print(f"{ref.size:>14,}  {formatting.moment(ref.last_modified)}  {formatting.shown(key)}")
+            print(f"{ref.size:>14,}  {text.moment(ref.last_modified)}  {text.printable(key)}")
     if not found:
         _say_empty(location, settings)
 
@@ -60,7 +60,7 @@ def _say_empty(location: Location, settings: StoreSettings) -> None:
     similar = similar_key(location, settings)
     if similar is not None:
         wider = location.above()
-        click.echo(f"there are keys such as {formatting.shown(similar)}: nimble-harvester ls {wider}", err=True)
+        click.echo(f"there are keys such as {text.printable(similar)}: nimble-harvester ls {wider}", err=True)
 
 
 def _document(key: str, size: int, etag: str, last_modified: float) -> dict[str, object]:
@@ -86,8 +86,8 @@ def _print_summary(location: Location, settings: StoreSettings, output: str) -> 
         }
         print(json.dumps(document))
         return
-    print(f"{formatting.count(objects, 'object')}, {formatting.size(size)}")
+    print(f"{text.count(objects, 'object')}, {text.size(size)}")
     if not objects:
         _say_empty(location, settings)
     else:
-        print(f"oldest {formatting.moment(oldest)}, newest {formatting.moment(newest)}")
+        print(f"oldest {text.moment(oldest)}, newest {text.moment(newest)}")

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from harvester.cli.shared import formatting
+from harvester import text
 from harvester.cli.shared.parameters import DESTINATION, format_option, state_option
 from harvester.destination import DestinationStatus, ProblemRow, RunRow, destination_status, problem_rows
 
@@ -57,8 +57,7 @@ def status_command(*, dest: tuple[Path, ...], runs: int, problems: bool, state_d
     if len(found) > 1:
         total = _total(found)
         print(
-            f"\ntogether: {total['landed']:,} landed ({total['evicted']:,} evicted), "
-            f"{formatting.size(total['bytes'])} here"
+            f"\ntogether: {total['landed']:,} landed ({total['evicted']:,} evicted), {text.size(total['bytes'])} here"
         )
 
 
@@ -68,28 +67,28 @@ def _total(found: list[DestinationStatus]) -> dict[str, int]:
 
 def _render(status: DestinationStatus) -> str:
     totals = status.totals
-    evicted, size = f"({totals['evicted']:,} evicted)", formatting.size(totals["bytes"])
-    landed = f"{formatting.count(totals['landed'], 'object')} {evicted}, {size} here"
+    evicted, size = f"({totals['evicted']:,} evicted)", text.size(totals["bytes"])
+    landed = f"{text.count(totals['landed'], 'object')} {evicted}, {size} here"
     lines = [
         f"{status.destination} is the copy of {status.source}",
         f"  landed    {landed}, up to sequence number {status.last_seq:,}",
     ]
     if status.newest is not None:
-        lines.append(f"  newest    {status.newest.path}, {formatting.moment(status.newest.landed_at)}")
+        lines.append(f"  newest    {status.newest.path}, {text.moment(status.newest.landed_at)}")
     if totals["source_gone"]:
         lines.append(f"  gone      {totals['source_gone']:,} no longer in the source, kept here")
     if status.problems:
         told = ", ".join(f"{number:,} {reason.replace('_', ' ')}" for reason, number in status.problems.items())
         lines.append(f"  problems  {told}")
     if status.holder is not None:
-        since = formatting.moment(status.holder.since)
+        since = text.moment(status.holder.since)
         lines.append(f"  held by   process {status.holder.process} on {status.holder.host} since {since}")
     lines.extend(_run_line(run, held=status.holder is not None and run is status.runs[0]) for run in status.runs)
     return "\n".join(lines)
 
 
 def _run_line(run: RunRow, *, held: bool) -> str:
-    begun = f"  run {run.run:<5} {formatting.moment(run.started_at)}"
+    begun = f"  run {run.run:<5} {text.moment(run.started_at)}"
     if run.ended_at is None:
         return f"{begun}  {'works' if held else 'was killed'}"
     counts = json.loads(run.report)["counts"] if run.report else {}
@@ -112,10 +111,10 @@ def _problem(row: ProblemRow) -> dict[str, Any]:
 
 
 def _problem_lines(row: ProblemRow) -> Iterator[str]:
-    yield f"  {formatting.shown(row.key)}"
+    yield f"  {text.printable(row.key)}"
     met = f"in run {row.run}" if row.run == row.first_run else f"since run {row.first_run}, last in run {row.run}"
     yield f"      {row.outcome}: {row.reason.replace('_', ' ')}, met {met}"
     if row.detail:
         yield f"      {row.detail}"
     if row.path is not None:
-        yield f"      its bytes: {formatting.shown(row.path)}"
+        yield f"      its bytes: {text.printable(row.path)}"

@@ -11,7 +11,6 @@ from typing import Any, Literal
 import click
 
 from harvester.api import sync
-from harvester.cli.shared import formatting
 from harvester.cli.shared.output import print_event, print_report
 from harvester.cli.shared.parameters import DESTINATION, LOCATION, MOMENT, format_option, store_options
 from harvester.cli.shared.progress import Progress, log_option
@@ -106,7 +105,7 @@ def sync_command(
     if result.error is None and not result.counts.listed:
         _tell_similar(location, dest, settings, progress)
     if unwritten is not None and result.error is not None:
-        progress.say("warning", str(unwritten).replace("\n", "; "))
+        progress.say("warning", unwritten.one_line())
     elif unwritten is not None:
         result = dataclasses.replace(result, error=unwritten, exit_code=unwritten.exit_code)
     progress.tell_end(result.error)
@@ -129,7 +128,7 @@ def _tell_similar(location: Location, dest: Path, settings: StoreSettings, progr
         wider, name = location.above(), location.prefix.rstrip("/").rpartition("/")[2]
         progress.say(
             "warning",
-            f"there are keys such as {formatting.shown(similar)}, which {location} does not hold; to have them:\n"
+            f"there are keys such as {similar}, which {location} does not hold; to have them:",
             f"  nimble-harvester sync {wider} {dest} --include {shlex.quote(name + '*')}",
         )
 

@@ -8,12 +8,12 @@ from typing import Literal
 import click
 
 from harvester.access import ProbeReport, probe_connection, worst_exit_code
-from harvester.cli.shared.layout import wrapped
 from harvester.cli.shared.parameters import LOCATION, format_option, store_options
 from harvester.cli.shared.verdicts import show
 from harvester.errors import ExitCode, UsageError
 from harvester.location import Location
 from harvester.sessions import StoreSettings
+from harvester.text import wrap
 
 Access = Literal["read", "write", "both"]
 
@@ -115,11 +115,11 @@ def _render(report: ProbeReport) -> str:
         lines.append(f"    {_MARKS[step.outcome]:<8}{label:<27}{time:>9}  {step.request_id}".rstrip())
         detail = ": ".join(filter(None, (step.code, step.note)))
         if detail:
-            lines.append(wrapped(detail, first=" " * 12))
+            lines.append(wrap(detail, first=" " * 12))
     if any(not step.documented for step in report.steps):
         lines.append("    * no step of Nimble's own test")
     lines.append("\n  not proven")
-    lines += [wrapped(each, first="    - ") for each in report.not_proven]
+    lines += [wrap(each, first="    - ") for each in report.not_proven]
     return "\n".join(lines)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from harvester.cli.shared import formatting
+from harvester import text
 from harvester.cli.shared.parameters import DESTINATION, format_option, state_option, store_options
 from harvester.destination import Mark, Verification
 from harvester.sessions import StoreSettings
@@ -45,9 +45,9 @@ def verify_command(
             if combined or mark not in (Mark.SAME, Mark.EVICTED):
                 entries.append({"mark": mark.value, "path": path, "detail": detail})
         elif combined:
-            print(f"{mark.value} {formatting.shown(path)}")
+            print(f"{mark.value} {text.printable(path)}")
         elif mark not in (Mark.SAME, Mark.EVICTED):
-            print(f"{mark.value} {formatting.shown(path)}  ({detail})")
+            print(f"{mark.value} {text.printable(path)}  ({detail})")
     report = verification.report()
     if output == "json":
         print(json.dumps({**report.as_document(), "entries": entries}, indent=2))

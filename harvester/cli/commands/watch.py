@@ -9,6 +9,7 @@ from typing import Literal
 
 import click
 
+from harvester import text
 from harvester.api import watch
 from harvester.cli.shared.arrivals import render_landing
 from harvester.cli.shared.output import print_event, print_report
@@ -165,7 +166,7 @@ def _render(report: WatchReport) -> str:
         lines.append(f"{messages.received:,} messages received: {', '.join(parts)}")
         lines.extend(f"  left: {number:,} × {reason}" for reason, number in messages.left_by_reason)
         for name, number in messages.other_events:
-            lines.append(f"  announce no object: {number:,} × {name if name.isprintable() else '?'}")
+            lines.append(f"  announce no object: {number:,} × {text.printable(name)}")
         if messages.beside:
             lines.append(f"  landed by another worker: {messages.beside:,}")
         if messages.gone:

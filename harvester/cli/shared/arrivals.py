@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harvester.cli.shared import formatting
+from harvester import text
 from harvester.cli.shared.sync_output import problem_lines
 from harvester.events import LandingAccount
 
@@ -20,7 +20,7 @@ def render_landing(account: LandingAccount) -> str:
         if getattr(counts, name) or name in ("landed", "unchanged")
     ]
     lines.append(
-        f"{formatting.count(account.runs, 'run')}, {counts.listed:,} listed or announced: {', '.join(parts)};"
-        f" {formatting.duration(account.finished_at - account.started_at)}"
+        f"{text.count(account.runs, 'run')}, {counts.listed:,} listed or announced: {', '.join(parts)};"
+        f" {text.duration(account.finished_at - account.started_at)}"
     )
     return "\n".join(lines)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
-from harvester.cli.shared import formatting
+from harvester import text
 from harvester.errors import HarvesterError
 from harvester.transfer import SyncProgress
 
@@ -59,15 +59,20 @@ class Progress:
             self._told_at = progress.at
             self.say("info", self._line(progress))
 
-    def say(self, level: str, message: str) -> None:
-        """Write one message."""
+    def say(self, level: str, message: str, *more: str) -> None:
+        """Write one message of one or more lines; as JSON, of one line."""
         self.clear()
         if self._as_json:
             stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-            print(json.dumps({"time": stamp, "level": level, "message": message}), file=sys.stderr, flush=True)
+            print(
+                json.dumps({"time": stamp, "level": level, "message": " ".join((message, *more))}),
+                file=sys.stderr,
+                flush=True,
+            )
         else:
             prefix = f"{level}: " if level in ("warning", "error") else ""
-            print(prefix + message, file=sys.stderr, flush=True)
+            for line in (prefix + message, *more):
+                print(text.printable(line), file=sys.stderr, flush=True)
 
     def tell_end(self, error: HarvesterError | None) -> None:
         """Say in JSON what ended the work, if anything did; else raise it, for the program to tell as it tells all."""
@@ -75,7 +80,7 @@ class Progress:
             return
         if not self._as_json:
             raise error
-        self.say("error", str(error).replace("\n", "; "))
+        self.say("error", error.one_line())
 
     def clear(self) -> None:
         """Remove the bar."""
@@ -94,11 +99,11 @@ class Progress:
             return "listing"
         objects, fetched = self._rate() if len(self._samples) > 1 else (0.0, 0.0)
         total = f"{progress.listed:,}{'' if progress.listing_done else '+'}"
-        line = f"{progress.settled:,} of {total} objects, {objects:,.0f}/s, {formatting.size(int(fetched))}/s"
+        line = f"{progress.settled:,} of {total} objects, {objects:,.0f}/s, {text.size(int(fetched))}/s"
         if progress.listing_done and objects > 0:
-            line += f", {formatting.duration((progress.listed - progress.settled) / objects)} left"
+            line += f", {text.duration((progress.listed - progress.settled) / objects)} left"
         if progress.problems:
-            line += f", {formatting.count(progress.problems, 'problem')}"
+            line += f", {text.count(progress.problems, 'problem')}"
         return line
 
     def _draw(self, progress: SyncProgress) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from harvester.cli.shared import formatting
+from harvester import text
 from harvester.nimble_api import Task, TaskState, unknown_words
 from harvester.reconciliation import Outcome, ReconcileReport, TaskAccount
 
@@ -65,14 +64,14 @@ def _failures(members: Sequence[TaskAccount]) -> Iterator[str]:
     if not members:
         return
     yield f"Failed upstream: {len(members):,}"
-    by_reason = _grouped(members, lambda task: _clean(": ".join(filter(None, (task.error_type, task.error)))))
+    by_reason = _grouped(members, lambda task: text.printable(": ".join(filter(None, (task.error_type, task.error)))))
     if len(by_reason) > _SHOWN:
-        by_reason = _grouped(members, lambda task: _clean(task.error_type or ""))
+        by_reason = _grouped(members, lambda task: text.printable(task.error_type or ""))
     largest_first = sorted(by_reason.items(), key=lambda group: -len(group[1]))
     for reason, tasks in largest_first[:_SHOWN]:
         first = tasks[0]
         yield from _wrapped(f"  {len(tasks):,} × {reason or 'no reason given'}", "      ")
-        other = _clean(first.error or "")
+        other = text.printable(first.error or "")
         told = f": {other}" if other and other not in reason else ""
         yield from _wrapped(f"      e.g. {first.id}{told}", "      ")
     yield from _more(largest_first, "more reasons")
@@ -89,12 +88,12 @@ def _runs(report: ReconcileReport) -> Iterator[str]:
     for run in report.runs:
         produced = "untold" if run.run.result_count is None else f"{run.run.result_count:,}"
         yield f"Run {run.run.id} {run.verdict.value}: {produced} rows produced, {run.rows_landed:,} landed"
-        told = [_clean(text) for text in (run.run.error_step, run.run.error) if text]
+        told = [text.printable(part) for part in (run.run.error_step, run.run.error) if part]
         if told:
             yield from _wrapped(f"  {': '.join(told)}")
         if run.not_landed:
-            objects = formatting.count(len(run.not_landed), "object")
-            yield f"  {objects} of its time not landed, e.g. {_clean(run.not_landed[0])}"
+            objects = text.count(len(run.not_landed), "object")
+            yield f"  {objects} of its time not landed, e.g. {text.printable(run.not_landed[0])}"
         step = report.run_step(run)
         if step is not None:
             yield f"  next: {step}"
@@ -108,7 +107,7 @@ def _rescue(report: ReconcileReport) -> Iterator[str]:
     yield "Rescued: " + ", ".join(f"{len(found):,} {word}" for word, found in counts if found or word == "landed")
     told = Counter(each.words for each in rescue.lost)
     for said, number in told.most_common(_SHOWN):
-        yield from _wrapped(f"  {number:,} × {_clean(said)}", "      ")
+        yield from _wrapped(f"  {number:,} × {text.printable(said)}", "      ")
     for reason, number in Counter(reason for _, reason in rescue.quarantined).items():
         yield f"  {number:,} × invalid: {reason.replace('_', ' ')}"
 
@@ -118,10 +117,10 @@ def _notes(report: ReconcileReport) -> Iterator[str]:
     running = [task.task for task in account.tasks if task.outcome is Outcome.RUNNING]
     unknown = [task for task in running if task.state is TaskState.UNKNOWN]
     if unknown:
-        said = ", ".join(_clean(word) for word in unknown_words(unknown)) or "none given"
+        said = ", ".join(text.printable(word) for word in unknown_words(unknown)) or "none given"
         yield from _wrapped(f"In a state nobody documents ({said}), taken for running: {len(unknown):,}")
     if account.unexpected:
-        first = _clean(account.unexpected[0].key)
+        first = text.printable(account.unexpected[0].key)
         yield from _wrapped(f"Objects of other tasks or runs: {len(account.unexpected):,}, e.g. {first}")
     if report.unlisted:
         yield f"Tasks that Nimble counts without naming: {report.unlisted:,}"
@@ -134,10 +133,6 @@ def _more(members: Sequence[object], what: str = "more") -> Iterator[str]:
         yield f"  and {len(members) - _SHOWN:,} {what}: see --format json"
 
 
-def _wrapped(text: str, indent: str = "  ") -> Iterable[str]:
+def _wrapped(line: str, indent: str = "  ") -> Iterable[str]:
     # A long id or key stays whole, to be copied.
-    return textwrap.wrap(text, _WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
-
-
-def _clean(text: str) -> str:
-    return " ".join("".join(character if character.isprintable() else " " for character in text).split())
+    return text.wrap(line, rest=indent, width=_WIDTH).split("\n")

@@ -11,7 +11,7 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from harvester.cli.shared import formatting
+from harvester import text
 from harvester.errors import DestinationUnusable, ExitCode, HarvesterError
 from harvester.location import Location
 from harvester.transfer import ObjectProblem, SyncCounts, SyncReport, step_after
@@ -32,14 +32,12 @@ def render_report(report: SyncReport) -> str:
             lines.append(f"  each of them: nimble-harvester status {shlex.quote(report.destination)} --problems")
     if report.renamed:
         lines.append(
-            f"{formatting.count(report.renamed, 'object')} landed under _keys/, because the key cannot be a path here."
+            f"{text.count(report.renamed, 'object')} landed under _keys/, because the key cannot be a path here."
         )
     if report.replaced:
-        lines.append(f"{formatting.count(report.replaced, 'object')} landed in the place of an older version.")
+        lines.append(f"{text.count(report.replaced, 'object')} landed in the place of an older version.")
     if report.source_gone:
-        lines.append(
-            f"Landed before, no longer in the source, kept here: {formatting.count(report.source_gone, 'object')}."
-        )
+        lines.append(f"Landed before, no longer in the source, kept here: {text.count(report.source_gone, 'object')}.")
     if report.upstream and set(report.upstream) != {"success"}:
         told = ", ".join(f"{number:,} {status}" for status, number in report.upstream.items())
         lines.append(f"Landed envelopes by their own status: {told}.")
@@ -61,12 +59,10 @@ def _summary(report: SyncReport) -> str:
     ]
     if counts.not_attempted:
         parts.append(f"{counts.not_attempted:,} {'to fetch' if report.dry_run else 'not attempted'}")
-    summary = (
-        f"{counts.listed:,} listed: {', '.join(parts)}; {formatting.duration(report.finished_at - report.started_at)}"
-    )
+    summary = f"{counts.listed:,} listed: {', '.join(parts)}; {text.duration(report.finished_at - report.started_at)}"
     if report.bytes_written:
         # Before the summary, not behind it: the last line shall fit a terminal.
-        fetched = f"{formatting.size(report.bytes_fetched)} fetched, {formatting.size(report.bytes_written)} written."
+        fetched = f"{text.size(report.bytes_fetched)} fetched, {text.size(report.bytes_written)} written."
         return f"{fetched}\n{summary}"
     return summary
 
@@ -84,7 +80,7 @@ def problem_lines(problems: tuple[ObjectProblem, ...]) -> list[str]:
         before = "reported before" if known == len(members) else f"{known:,} reported before"
         told = f" ({before})" if known else ""
         lines.append(f"  {len(members):,} × {outcome}: {reason.replace('_', ' ')}{told}")
-        lines.append(f"      e.g. {formatting.shown(first.key)}")
+        lines.append(f"      e.g. {text.printable(first.key)}")
         if first.detail:
             lines.append(f"      {first.detail}")
         step = step_after(reason) if outcome == "failed" else ""

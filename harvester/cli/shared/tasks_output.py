@@ -7,12 +7,12 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 
 import click
 
-from harvester.cli.shared import formatting
+from harvester import text
 from harvester.nimble_api import Batch, BatchProgress, BatchSummary, Run, Task, TaskState, unknown_words
 
 Output = Literal["table", "json", "jsonl"]
@@ -134,30 +134,22 @@ def print_records(
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print aligned columns, those that hold nothing left out; what a server said is made printable first.
-
-    On a terminal, a line ends where the terminal does.
-    """
-    shown = [place for place in range(len(columns)) if not rows or any(row[place] is not None for row in rows)]
-    head = [columns[place].replace("_", " ").upper() for place in shown]
-    cells = [[_cell(row[place]) for place in shown] for row in rows]
-    widths = [max(len(row[place]) for row in [head, *cells]) for place in range(len(head))]
-    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    for row in [head, *cells]:
-        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        click.echo(line if room is None or len(line) <= room else f"{line[: room - 1]}…")
+    """Print aligned columns; on a terminal, a line ends where the terminal does."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    for line in text.table(columns, rows, width=width):
+        click.echo(line)
 
 
 def print_counts(counts: Mapping[TaskState, int]) -> None:
     """Say on standard error how many tasks are in each state that occurs."""
     said = ", ".join(f"{number} {state.value}" for state, number in counts.items() if number)
-    click.echo(f"{formatting.count(sum(counts.values()), 'task')}{': ' + said if said else ''}", err=True)
+    click.echo(f"{text.count(sum(counts.values()), 'task')}{': ' + said if said else ''}", err=True)
 
 
 def print_unknown(said: Sequence[str]) -> None:
     """Say on standard error which words of the API nobody documented."""
     if said:
-        shown = ", ".join(_cell(word) for word in said)
+        shown = ", ".join(text.printable(word) for word in said)
         click.echo(f"unknown state {shown}: not documented, taken for not ended", err=True)
 
 
@@ -176,16 +168,16 @@ class ProgressLine:
         ended = sum(progress.completed_count for progress in known.values())
         share = sum(progress.progress for progress in known.values()) / len(known)
         completed = sum(progress.completed for progress in known.values())
-        line = f"{formatting.count(ended, 'task')} ended, {share:.0%}, {completed} of {len(known)} batches completed"
+        line = f"{text.count(ended, 'task')} ended, {share:.0%}, {completed} of {len(known)} batches completed"
         self._say(line, done=done)
 
     def show_ended(self, noun: str, ended: int, total: int) -> None:
         """Show how many of the tasks or runs waited for have ended."""
-        self._say(f"{ended:,} of {formatting.count(total, noun)} ended", done=ended == total)
+        self._say(f"{ended:,} of {text.count(total, noun)} ended", done=ended == total)
 
     def show_rescued(self, done: int, total: int) -> None:
         """Show how many results were asked for."""
-        self._say(f"{done:,} of {formatting.count(total, 'result')} asked for", done=done == total)
+        self._say(f"{done:,} of {text.count(total, 'result')} asked for", done=done == total)
 
     def end(self) -> None:
         """Leave the line that was redrawn."""
@@ -202,17 +194,7 @@ class ProgressLine:
         click.echo(f"\r{line}\x1b[K" if self._terminal else line, err=True, nl=not self._drawn)
 
 
-def _cell(value: object) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:g}"
-    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in str(value)) or "-"
-
-
 def _moment(moment: datetime | None) -> str | None:
     if moment is None:
         return None
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return text.rfc3339_of(moment)

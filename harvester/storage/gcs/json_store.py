@@ -12,7 +12,7 @@ from harvester.storage.gcs.json_api import PAGE_KEYS, GcsRequests, parse_gcs_pag
 from harvester.storage.gcs.sdk_objects import GcsObjects, Refused
 from harvester.storage.http import HttpExchange, Response
 from harvester.storage.key_ranges import split_by_hexadecimal_digit
-from harvester.storage.store_errors import BrokenExchange, Problem, error_of_broken, error_of_problem, printable
+from harvester.storage.store_errors import BrokenExchange, Problem, error_of_broken, error_of_problem
 
 RequestMaker = Callable[[GcsRequests], tuple[str, list[str]]]
 
@@ -89,7 +89,7 @@ class GcsStore:
         return found
 
     def _url(self, key: str) -> str:
-        return f"gs://{self.location.bucket}/{printable(key)}"
+        return f"gs://{self.location.bucket}/{key}"
 
     def _listed(self, exchange: HttpExchange, what: str, parameters: dict[str, str]) -> Response:
         answer = self._answer(exchange, "GET", lambda requests: requests.listing(parameters))

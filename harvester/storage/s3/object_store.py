@@ -12,7 +12,7 @@ from harvester.storage.http import HttpExchange, Response
 from harvester.storage.key_ranges import just_before, split_by_hexadecimal_digit
 from harvester.storage.s3.list_page import parse_page
 from harvester.storage.s3.rest_api import PAGE_KEYS, S3Requests, bucket_region, object_of, problem_of
-from harvester.storage.store_errors import BrokenExchange, error_of_broken, error_of_problem, printable
+from harvester.storage.store_errors import BrokenExchange, error_of_broken, error_of_problem
 
 _MOVES = 2  # from the default region to the bucket's, and once more for a bucket made anew elsewhere
 
@@ -116,7 +116,7 @@ class S3Store:
             exchange.close()
 
     def _url(self, key: str) -> str:
-        return f"s3://{self.location.bucket}/{printable(key)}"
+        return f"s3://{self.location.bucket}/{key}"
 
     def _ask(
         self, exchange: HttpExchange, what: str, method: str, make: RequestMaker, body: bytes | None = None

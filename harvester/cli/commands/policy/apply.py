@@ -12,12 +12,12 @@ import click
 
 from harvester.access import PolicyOutcome, PolicyPlan, apply_policy, plan_policy
 from harvester.cli.shared.delivery_options import delivery_options
-from harvester.cli.shared.layout import wrapped
 from harvester.cli.shared.parameters import DIRECTORY, LOCATION, format_option, store_options
 from harvester.cli.shared.verdicts import show
 from harvester.errors import ConsentNeeded
 from harvester.location import Location
 from harvester.sessions import StoreSettings
+from harvester.text import wrap
 
 
 @click.command(
@@ -120,14 +120,14 @@ def render_plan(plan: PolicyPlan) -> Iterator[str]:
     if not plan.changed:
         yield f"nothing to do: the policy of {plan.location.url} is as it should be"
     for number, step in enumerate(plan.steps, start=1):
-        yield wrapped(step, first=f"{number}. ")
+        yield wrap(step, first=f"{number}. ")
     if plan.changed:
         yield f"\n{plan.diff}".rstrip("\n")
     for change in plan.changes:
         if change.wish is None or change.wish.exempt:
             continue
         for each in change.exemptions:
-            yield wrapped(
+            yield wrap(
                 f"{each.where} of {change.site.name} denies Nimble, or may do so. It is not ours, so it stays; with "
                 "--exempt it exempts Nimble, and says the same of everybody else.",
                 first="\n! ",
@@ -136,15 +136,15 @@ def render_plan(plan: PolicyPlan) -> Iterator[str]:
     for handover in plan.handovers:
         yield from _render_handover(handover.site, handover.reason, handover.statement.dump())
     for gap in plan.gaps:
-        yield wrapped(gap, first="\n! ", rest="  ")
+        yield wrap(gap, first="\n! ", rest="  ")
     if plan.changed:
         yield ""
         for note in plan.notes:
-            yield wrapped(note, first="note: ", rest="  ")
+            yield wrap(note, first="note: ", rest="  ")
 
 
 def _render_handover(site: str, reason: str, statement: str) -> Iterator[str]:
-    yield wrapped(
+    yield wrap(
         f"{site} cannot be changed with these credentials ({reason}); give its owner this statement:", first="\n"
     )
     yield statement.rstrip("\n")
@@ -161,7 +161,7 @@ def _render_outcome(plan: PolicyPlan, outcome: PolicyOutcome) -> Iterator[str]:
         for verdict in (*each.proof.verdicts, *each.proof.key_verdicts) if each.proof is not None else ():
             if verdict.state != "holds":
                 because = "; ".join(verdict.needs) or verdict.example
-                yield wrapped(f"{verdict.requirement.id} still {verdict.state}: {because}", first="! ")
+                yield wrap(f"{verdict.requirement.id} still {verdict.state}: {because}", first="! ")
     for handover in outcome.handovers[len(plan.handovers) :]:
         yield from _render_handover(handover.site, handover.reason, handover.statement.dump())
     if outcome.complete and plan.made_by == "apply" and plan.changed:
