@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harvester.access.delivery_targets import told_as_errors
+from harvester.access.delivery_targets import policy_errors_converted
 from harvester.storage import GcsSettings, KmsKey, S3Settings, Unread
 from policies import Kind, PolicyDocument, PolicyError, document, parse
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
+class UnreadablePolicy:
     """A policy that is there and cannot be read as one."""
 
     error: PolicyError
     """What is wrong with it, and where."""
 
 
-Document = PolicyDocument | Unread | Broken | None
+Document = PolicyDocument | Unread | UnreadablePolicy | None
 """A policy: read, not known, not readable, or not there."""
 
 
@@ -70,20 +70,20 @@ def read_document(text: str | Unread | None, kind: Kind, source: str) -> Documen
     try:
         return parse(text, kind=kind, source=source)
     except PolicyError as error:
-        return Broken(error)
+        return UnreadablePolicy(error)
 
 
-def _gcs_document(settings: GcsSettings) -> PolicyDocument | Broken:
+def _gcs_document(settings: GcsSettings) -> PolicyDocument | UnreadablePolicy:
     try:
         return document(settings.policy, kind="gcs", source=f"the IAM policy of {settings.bucket}")
     except PolicyError as error:
-        return Broken(error)
+        return UnreadablePolicy(error)
 
 
 def required_document(found: Document, what: str) -> PolicyDocument | None:
     """Return the document, or None where there is none. Raises IntegrityError for what cannot be read as one."""
-    if isinstance(found, Broken):
-        with told_as_errors(what):
+    if isinstance(found, UnreadablePolicy):
+        with policy_errors_converted(what):
             raise found.error
     if isinstance(found, Unread):
         raise TypeError(f"{what} is not known: the caller deals with that")

@@ -58,7 +58,7 @@ class DeliveryTarget:
 
     def resolve(self, *, key_arn: str | None = None, region: str = "", account: str = "") -> Target:
         """Return the target the contract is proved for. Raises UsageError for a key that cannot be."""
-        with told_as_errors():
+        with policy_errors_converted():
             return target(
                 self.contract,
                 self.bucket,
@@ -130,7 +130,7 @@ def _contract(mode: str, location: Location, principal: str | None) -> AccessCon
             cause="Nimble delivers into buckets, and only a bucket has a policy",
             next_step=f"nimble-harvester explain s3://BUCKET/PREFIX/ --mode {mode}",
         )
-    with told_as_errors():
+    with policy_errors_converted():
         return contract(mode, location.scheme, principal=principal)
 
 
@@ -155,7 +155,7 @@ def _target(agreed: AccessContract, location: Location, given: Mapping[str, str]
                 cause=f"a location of {agreed.mode} is read or written, and its prefix does not say which",
                 next_step=f"write --{names[0]} {location.url}, or --{names[-1]} {location.url}",
             )
-    with told_as_errors():
+    with policy_errors_converted():
         normal = target(agreed, location.bucket, prefixes=prefixes)
     return DeliveryTarget(agreed, location.bucket, MappingProxyType(dict(normal.prefixes)))
 
@@ -186,7 +186,7 @@ def _joined(found: Sequence[DeliveryTarget]) -> Iterator[DeliveryTarget]:
 
 
 @contextmanager
-def told_as_errors(source: str = "") -> Iterator[None]:
+def policy_errors_converted(source: str = "") -> Iterator[None]:
     """Turn the errors of `policies` into this program's: a usage error, or a document that is not what it claims."""
     try:
         yield

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from harvester.access.bucket_snapshot import Snapshot, snapshot_of
-from harvester.access.delivery_targets import DeliveryTarget, told_as_errors
+from harvester.access.delivery_targets import DeliveryTarget, policy_errors_converted
 from harvester.errors import IntegrityError, UsageError
 from harvester.storage import PERMISSIONS, GcsSettings, KmsKey, S3Settings, Unread, UnreadReason, permission_of
 from policies import Kind, ParseError, dump_json, parse, parse_json
@@ -142,7 +142,7 @@ def load_saved(target: DeliveryTarget, directory: Path) -> Snapshot:
 
 
 def _check_policy(text: str, kind: Kind, path: Path | None) -> None:
-    with told_as_errors():
+    with policy_errors_converted():
         parse(text, kind=kind, source=str(path))
 
 

@@ -11,14 +11,14 @@ from typing import Literal
 from harvester.access.change.backups import Backup, SavedPolicy, find_backup, write_backup
 from harvester.access.change.equivalence import grants_at_least, same_meaning
 from harvester.access.change.planned_change import (
-    Handover,
+    ManualStep,
     PlannedChange,
     PolicyPlan,
-    handover,
+    manual_step,
     parsed_policy,
     planned_change,
 )
-from harvester.access.change.policy_store import BucketPolicySite, GcsPolicySite, KeyPolicySite, PolicySite
+from harvester.access.change.policy_store import BucketPolicyStore, GcsPolicyStore, KeyPolicyStore, PolicyStore
 from harvester.errors import (
     AccessDenied,
     ConnectionFailed,
@@ -46,7 +46,7 @@ State = Literal["unchanged", "written", "not read back"]
 class ChangeOutcome:
     """What became of one policy."""
 
-    site: str
+    store: str
     """The policy, in words."""
     state: State
     """``not read back``: written, but these credentials may not read it."""
@@ -60,7 +60,7 @@ class PolicyOutcome:
 
     outcomes: tuple[ChangeOutcome, ...]
     """One per policy."""
-    handovers: tuple[Handover, ...]
+    handovers: tuple[ManualStep, ...]
     """What somebody else has to do."""
     gaps: tuple[str, ...]
     """What keeps Nimble out all the same."""
@@ -96,23 +96,21 @@ def apply_policy(plan: PolicyPlan, *, backup_dir: Path | None = None) -> PolicyO
         backup = _back_up(plan, pending, backup_dir)
     for change in plan.changes:
         if not change.changed:
-            outcomes.append(ChangeOutcome(change.site.name, "unchanged", change.proof))
+            outcomes.append(ChangeOutcome(change.store.name, "unchanged", change.proof))
             continue
         try:
             outcomes.append(_carry_out(change))
         except AccessDenied as error:
-            if change.site.kind != "kms" or change.wish is None:
+            if change.store.kind != "kms" or change.desired is None:
                 raise _with_backup(error, backup) from error
-            handovers.append(handover(change.site, change.wish, error.cause))
+            handovers.append(manual_step(change.store, change.desired, error.cause))
         except HarvesterError as error:
             raise _with_backup(error, backup) from error
     return PolicyOutcome(tuple(outcomes), tuple(handovers), plan.gaps, backup.path if backup is not None else None)
 
 
 def _back_up(plan: PolicyPlan, pending: Sequence[PlannedChange], directory: Path | None) -> Backup:
-    saved = [
-        SavedPolicy(change.site.kind, change.site.resource, change.before_text, change.after_text) for change in pending
-    ]
+    saved = [SavedPolicy(each.store.kind, each.store.resource, each.before_text, each.after_text) for each in pending]
     made_by: Literal["apply", "revert"] = "apply" if plan.made_by == "apply" else "revert"
     return write_backup(directory, plan.location.scheme, plan.location.bucket, made_by, saved)
 
@@ -124,16 +122,16 @@ def _with_backup(error: HarvesterError, backup: Backup | None) -> HarvesterError
 
 def _look_again(change: PlannedChange) -> None:
     """Raise when the policy is not any more what was planned from; Google's etag does that by itself."""
-    if change.site.kind == "gcs":
+    if change.store.kind == "gcs":
         return
-    found = change.site.read()
+    found = change.store.read()
     if isinstance(found, Unread):
-        raise _unreadable(f"{change.site.name} again", found, "run the same command again")
+        raise _unreadable(f"{change.store.name} again", found, "run the same command again")
     if found == change.before_text:
         return
-    if not same_meaning(parsed_policy(change.site, found), change.before):
+    if not same_meaning(parsed_policy(change.store, found), change.before):
         raise DifferenceFound(
-            f"{change.site.name} has changed since it was read, and nothing was written",
+            f"{change.store.name} has changed since it was read, and nothing was written",
             cause="somebody else has edited it in the meantime",
             next_step="run the same command again: it plans anew",
         )
@@ -141,16 +139,16 @@ def _look_again(change: PlannedChange) -> None:
 
 def _carry_out(change: PlannedChange) -> ChangeOutcome:
     for _ in range(_ROUNDS):
-        problem = change.site.write(change.after_text)
+        problem = change.store.write(change.after_text)
         if problem is None:
             return _read_back(change)
-        if problem.status != _CHANGED_SINCE or change.site.kind != "gcs":
-            raise _refused(change.site, problem)
+        if problem.status != _CHANGED_SINCE or change.store.kind != "gcs":
+            raise _refused(change.store, problem)
         change = _planned_anew(change)
         if not change.changed:
-            return ChangeOutcome(change.site.name, "unchanged", change.proof)
+            return ChangeOutcome(change.store.name, "unchanged", change.proof)
     raise ConnectionFailed(
-        f"cannot write {change.site.name}",
+        f"cannot write {change.store.name}",
         cause=f"somebody else wrote to it {_ROUNDS} times in a row; nothing of theirs was overwritten",
         next_step="run the same command again",
     )
@@ -158,20 +156,20 @@ def _carry_out(change: PlannedChange) -> ChangeOutcome:
 
 def _planned_anew(change: PlannedChange) -> PlannedChange:
     """Plan from what somebody else has written; refuse when that asks for other steps than were agreed to."""
-    text = change.site.read()
-    if isinstance(text, str) and change.wish is not None:
-        again = planned_change(change.site, text, change.wish)
+    text = change.store.read()
+    if isinstance(text, str) and change.desired is not None:
+        again = planned_change(change.store, text, change.desired)
         if not again.changed or again.steps == change.steps:
             return again
     raise DifferenceFound(
-        f"{change.site.name} has changed since it was read, and nothing was written",
+        f"{change.store.name} has changed since it was read, and nothing was written",
         cause="somebody else has edited it in the meantime, and other steps are needed now",
         next_step="run the same command again: it plans anew",
     )
 
 
-def _refused(site: PolicySite, problem: Problem) -> HarvesterError:
-    what = f"cannot write {site.name}"
+def _refused(store: PolicyStore, problem: Problem) -> HarvesterError:
+    what = f"cannot write {store.name}"
     match problem.cause:
         case Cause.OBJECT_DENIED | Cause.KMS_DENIED | Cause.CREDENTIALS:
             return AccessDenied(
@@ -200,30 +198,30 @@ def _read_back(change: PlannedChange) -> ChangeOutcome:
     """Look until the policy says what was written; services take a moment, and rewrite what they store."""
     for seconds in _LOOKS:
         time.sleep(seconds)
-        found = change.site.read()
+        found = change.store.read()
         if isinstance(found, Unread):
-            return ChangeOutcome(change.site.name, "not read back", change.proof)
-        stored = parsed_policy(change.site, found)
+            return ChangeOutcome(change.store.name, "not read back", change.proof)
+        stored = parsed_policy(change.store, found)
         if _is_written(change, stored):
-            return ChangeOutcome(change.site.name, "written", _proved(change, stored))
+            return ChangeOutcome(change.store.name, "written", _proved(change, stored))
     raise DifferenceFound(
-        f"{change.site.name} was written, but another document is read back",
+        f"{change.store.name} was written, but another document is read back",
         cause="somebody else wrote in the same moment, and one of the two writes is lost",
         next_step="look at what is there, then run the same command again",
     )
 
 
 def _is_written(change: PlannedChange, stored: PolicyDocument) -> bool:
-    if change.site.kind == "gcs" and change.wish is not None and change.after is not None:
+    if change.store.kind == "gcs" and change.desired is not None and change.after is not None:
         return grants_at_least(stored, change.after)
-    return same_meaning(stored, change.after or change.site.empty)
+    return same_meaning(stored, change.after or change.store.empty)
 
 
 def _proved(change: PlannedChange, stored: PolicyDocument) -> Proof | None:
-    if change.wish is None:
+    if change.desired is None:
         return None
-    agreed, resolved = change.wish.target.contract, change.wish.resolved
-    if change.site.kind == "kms":
+    agreed, resolved = change.desired.target.contract, change.desired.resolved
+    if change.store.kind == "kms":
         proof = prove(agreed, resolved, None, stored)
         return Proof(agreed, resolved, (), proof.key_verdicts, proof.not_proven)
     return prove(agreed, resolved, stored)
@@ -246,7 +244,7 @@ def plan_revert(
         raise UsageError(f"{place.url} is a directory", cause="only a bucket has a policy", next_step="name the bucket")
     chosen = find_backup(backup_dir, place.scheme, place.bucket, backup)
     settings = settings or StoreSettings()
-    site_of = _sites(place, settings, kms_profile)
+    store_of = _stores(place, settings, kms_profile)
     changes = []
     notes = [f"puts back what {chosen.path} holds, of {chosen.at}"]
     for saved in chosen.policies:
@@ -256,11 +254,11 @@ def plan_revert(
                 cause=f"the location is {place.url}",
                 next_step=f"nimble-harvester policy revert {place.scheme}://{saved.resource} --backup {chosen.path}",
             )
-        change = _reverted(site_of(saved), saved)
+        change = _reverted(store_of(saved), saved)
         changes.append(change)
-        replaced_by = parsed_policy(change.site, saved.replaced_by)
+        replaced_by = parsed_policy(change.store, saved.replaced_by)
         if change.changed and not same_meaning(change.before, replaced_by):
-            notes.append(f"{change.site.name} was changed by somebody else after that: their change is undone too")
+            notes.append(f"{change.store.name} was changed by somebody else after that: their change is undone too")
     return PolicyPlan(Location(place.scheme, place.bucket, ""), tuple(changes), (), tuple(notes), (), "revert")
 
 
@@ -269,14 +267,14 @@ def revert_policy(plan: PolicyPlan, *, backup_dir: Path | None = None) -> Policy
     return apply_policy(plan, backup_dir=backup_dir)
 
 
-def _sites(place: Location, settings: StoreSettings, kms_profile: str | None) -> Callable[[SavedPolicy], PolicySite]:
-    def site_of(saved: SavedPolicy) -> PolicySite:
+def _stores(place: Location, settings: StoreSettings, kms_profile: str | None) -> Callable[[SavedPolicy], PolicyStore]:
+    def store_of(saved: SavedPolicy) -> PolicyStore:
         if saved.kind == "gcs":
-            return GcsPolicySite(GcsSettingsReader(place.bucket, settings))
+            return GcsPolicyStore(GcsSettingsReader(place.bucket, settings))
         reader = S3SettingsReader(place.bucket, settings, kms_profile=kms_profile)
-        return KeyPolicySite(reader.keys, saved.resource) if saved.kind == "kms" else BucketPolicySite(reader)
+        return KeyPolicyStore(reader.keys, saved.resource) if saved.kind == "kms" else BucketPolicyStore(reader)
 
-    return site_of
+    return store_of
 
 
 def _unreadable(what: str, found: Unread, next_step: str) -> AccessDenied:
@@ -284,18 +282,18 @@ def _unreadable(what: str, found: Unread, next_step: str) -> AccessDenied:
     return AccessDenied(f"cannot read {what}", cause=cause, next_step=next_step, request_id=found.request_id)
 
 
-def _reverted(site: PolicySite, saved: SavedPolicy) -> PlannedChange:
-    text = site.read()
+def _reverted(store: PolicyStore, saved: SavedPolicy) -> PlannedChange:
+    text = store.read()
     if isinstance(text, Unread):
-        raise _unreadable(site.name, text, "let somebody who may change it run the command")
-    before = parsed_policy(site, text)
+        raise _unreadable(store.name, text, "let somebody who may change it run the command")
+    before = parsed_policy(store, text)
     after: PolicyDocument | None = None
     if saved.policy is not None:
-        after = parsed_policy(site, saved.policy)
-        if site.kind == "gcs":
+        after = parsed_policy(store, saved.policy)
+        if store.kind == "gcs":
             # The etag is that of the policy it replaces now, not of the one it comes from.
             value = {**after.value, "etag": before.value.get("etag", "")}
-            after = document(value, kind="gcs", source=site.resource)
-    same = same_meaning(before, after or site.empty)
+            after = document(value, kind="gcs", source=store.resource)
+    same = same_meaning(before, after or store.empty)
     step = "remove it: there was none before" if after is None else "put it back as it was"
-    return PlannedChange(site, text, before, after, () if same else (step,), (), None, None)
+    return PlannedChange(store, text, before, after, () if same else (step,), (), None, None)

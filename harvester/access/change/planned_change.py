@@ -6,9 +6,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import unified_diff
 
-from harvester.access.bucket_snapshot import Broken, Snapshot, customer_key, is_key_arn, key_document, read_document
-from harvester.access.change.policy_store import BucketPolicySite, GcsPolicySite, KeyPolicySite, PolicySite
-from harvester.access.delivery_targets import DeliveryTarget, find_targets, told_as_errors
+from harvester.access.bucket_snapshot import (
+    Snapshot,
+    UnreadablePolicy,
+    customer_key,
+    is_key_arn,
+    key_document,
+    read_document,
+)
+from harvester.access.change.policy_store import BucketPolicyStore, GcsPolicyStore, KeyPolicyStore, PolicyStore
+from harvester.access.delivery_targets import DeliveryTarget, find_targets, policy_errors_converted
 from harvester.access.inspection import inspect_gcs, inspect_s3
 from harvester.errors import AccessDenied, DifferenceFound, UsageError
 from harvester.location import Location
@@ -25,7 +32,7 @@ INFRASTRUCTURE_NOTE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class DesiredState:
     """What is to hold in a policy."""
 
     target: DeliveryTarget
@@ -42,7 +49,7 @@ class Wish:
 class PlannedChange:
     """What is to be done to one policy."""
 
-    site: PolicySite
+    store: PolicyStore
     """Where the policy is kept."""
     before_text: str | None
     """Its text as it was planned from; None where there is none."""
@@ -56,7 +63,7 @@ class PlannedChange:
     """Denials of somebody else's that keep Nimble out, and how they could exempt it; done when that was wished."""
     proof: Proof | None
     """What the contract finds in ``after``; None where no contract is asked about."""
-    wish: Wish | None
+    desired: DesiredState | None
     """What it was planned for; None for a policy that is put back."""
 
     @property
@@ -76,14 +83,14 @@ class PlannedChange:
             return ""
         before = "" if self.before_text is None else self.before.dump()
         old, new = (text.splitlines(keepends=True) for text in (before, self.after_text or ""))
-        return "".join(unified_diff(old, new, f"{self.site.resource} (now)", f"{self.site.resource} (then)"))
+        return "".join(unified_diff(old, new, f"{self.store.resource} (now)", f"{self.store.resource} (then)"))
 
 
 @dataclass(frozen=True, slots=True)
-class Handover:
+class ManualStep:
     """A statement somebody else has to add, because these credentials may not."""
 
-    site: str
+    store: str
     """The policy it belongs into, in words."""
     statement: PolicyDocument
     """The statement."""
@@ -99,7 +106,7 @@ class PolicyPlan:
     """The bucket."""
     changes: tuple[PlannedChange, ...]
     """One per policy."""
-    handovers: tuple[Handover, ...]
+    handovers: tuple[ManualStep, ...]
     """What cannot be done from here."""
     notes: tuple[str, ...]
     """What else is to be known before agreeing."""
@@ -116,7 +123,7 @@ class PolicyPlan:
     @property
     def steps(self) -> tuple[str, ...]:
         """Every step, in order."""
-        return tuple(f"{change.site.name}: {step}" for change in self.changes for step in change.steps)
+        return tuple(f"{change.store.name}: {step}" for change in self.changes for step in change.steps)
 
     @property
     def diff(self) -> str:
@@ -157,39 +164,40 @@ def plan_policy(
     (target,) = targets
     settings = settings or StoreSettings()
     resolved = target.resolve(key_arn=key_arn)
+    desired = DesiredState(target, resolved, exempt, tuple(without))
     if target.contract.cloud == "gs":
-        return _plan_gcs(Wish(target, resolved, exempt, tuple(without)), GcsSettingsReader(target.bucket, settings))
+        return _plan_gcs(desired, GcsSettingsReader(target.bucket, settings))
     reader = S3SettingsReader(target.bucket, settings, kms_profile=kms_profile)
-    return _plan_s3(Wish(target, resolved, exempt, tuple(without)), reader, key_arn)
+    return _plan_s3(desired, reader, key_arn)
 
 
-def _plan_s3(wish: Wish, reader: S3SettingsReader, key_arn: str | None) -> PolicyPlan:
-    snapshot = inspect_s3(reader, wish.target.location, key_arn)
-    changes = [planned_change(BucketPolicySite(reader), _readable(snapshot, wish.target), wish)]
-    handovers: list[Handover] = []
+def _plan_s3(desired: DesiredState, reader: S3SettingsReader, key_arn: str | None) -> PolicyPlan:
+    snapshot = inspect_s3(reader, desired.target.location, key_arn)
+    changes = [planned_change(BucketPolicyStore(reader), _readable(snapshot, desired.target), desired)]
+    handovers: list[ManualStep] = []
     if key_arn is not None:
         _check_key(snapshot, key_arn)
-        site = KeyPolicySite(reader.keys, key_arn)
+        store = KeyPolicyStore(reader.keys, key_arn)
         policy = snapshot.key.policy if snapshot.key is not None else None
         if isinstance(policy, str):
-            changes.append(planned_change(site, policy, wish))
+            changes.append(planned_change(store, policy, desired))
         elif isinstance(policy, Unread):
-            handovers.append(handover(site, wish, f"{policy.permission}: {policy.code or policy.reason}"))
+            handovers.append(manual_step(store, desired, f"{policy.permission}: {policy.code or policy.reason}"))
     return PolicyPlan(
-        Location("s3", wish.target.bucket, ""),
+        Location("s3", desired.target.bucket, ""),
         tuple(changes),
         tuple(handovers),
         tuple(_notes(snapshot, changes[0])),
-        tuple(_gaps(wish, snapshot, key_arn)),
+        tuple(_gaps(desired, snapshot, key_arn)),
         "apply",
     )
 
 
-def handover(site: PolicySite, wish: Wish, reason: str) -> Handover:
+def manual_step(store: PolicyStore, desired: DesiredState, reason: str) -> ManualStep:
     """Return what the key's owner is to be given."""
-    with told_as_errors():
-        statement = generate_key_statement(wish.target.contract, wish.resolved)
-    return Handover(site.name, statement, reason)
+    with policy_errors_converted():
+        statement = generate_key_statement(desired.target.contract, desired.resolved)
+    return ManualStep(store.name, statement, reason)
 
 
 def _check_key(snapshot: Snapshot, key_arn: str) -> None:
@@ -230,67 +238,67 @@ def _readable(snapshot: Snapshot, target: DeliveryTarget) -> str | None:
     return policy if isinstance(policy, str) else None
 
 
-def _plan_gcs(wish: Wish, reader: GcsSettingsReader) -> PolicyPlan:
-    if wish.without:
+def _plan_gcs(desired: DesiredState, reader: GcsSettingsReader) -> PolicyPlan:
+    if desired.without:
         raise UsageError(
             "--without-statement means nothing for Google Cloud Storage",
             cause="bindings only ever grant, so none can keep Nimble out",
-            next_step=wish.target.apply_command(),
+            next_step=desired.target.apply_command(),
         )
-    snapshot = inspect_gcs(reader, wish.target.location)
-    site = GcsPolicySite(reader)
+    snapshot = inspect_gcs(reader, desired.target.location)
+    store = GcsPolicyStore(reader)
     if isinstance(snapshot.settings.policy, Unread):
-        _readable(snapshot, wish.target)
-    change = planned_change(site, _gcs_text(snapshot), wish)
+        _readable(snapshot, desired.target)
+    change = planned_change(store, _gcs_text(snapshot), desired)
     added = change.after.bindings if change.after is not None and change.changed else ()
     settings = snapshot.gcs
     if settings is not None and settings.uniform_access is False and any(each.condition for each in added):
         raise DifferenceFound(
-            f"gs://{wish.target.bucket} cannot hold a grant for a prefix",
+            f"gs://{desired.target.bucket} cannot hold a grant for a prefix",
             cause="a binding with a condition needs uniform bucket-level access, which is off",
-            next_step=f"gcloud storage buckets update gs://{wish.target.bucket} --uniform-bucket-level-access",
+            next_step=f"gcloud storage buckets update gs://{desired.target.bucket} --uniform-bucket-level-access",
         )
-    return PolicyPlan(Location("gs", wish.target.bucket, ""), (change,), (), (INFRASTRUCTURE_NOTE,), (), "apply")
+    return PolicyPlan(Location("gs", desired.target.bucket, ""), (change,), (), (INFRASTRUCTURE_NOTE,), (), "apply")
 
 
 def _gcs_text(snapshot: Snapshot) -> str:
     if isinstance(snapshot.policy, PolicyDocument):
         return snapshot.policy.dump()
-    assert isinstance(snapshot.policy, Broken)  # noqa: S101  # a Google bucket always has a policy; narrows the type
-    with told_as_errors():
+    assert isinstance(snapshot.policy, UnreadablePolicy)  # noqa: S101  # a Google bucket always has a policy; narrows the type
+    with policy_errors_converted():
         raise snapshot.policy.error
 
 
-def planned_change(site: PolicySite, text: str | None, wish: Wish) -> PlannedChange:
-    """Return what makes the policy at ``site`` grant what is wished.
+def planned_change(store: PolicyStore, text: str | None, desired: DesiredState) -> PlannedChange:
+    """Return what makes the policy at ``store`` grant what is wished.
 
     Raises IntegrityError for a text that is no policy, and where the cloud would refuse the outcome.
     """
-    before = parsed_policy(site, text)
+    before = parsed_policy(store, text)
     steps: list[str] = []
-    with told_as_errors(site.name):
-        trimmed = _without(before, wish.without, steps) if site.kind == "s3" else before
-        change = merge(trimmed, wish.target.contract, wish.resolved, exempt=wish.exempt)
+    with policy_errors_converted(store.name):
+        trimmed = _without(before, desired.without, steps) if store.kind == "s3" else before
+        change = merge(trimmed, desired.target.contract, desired.resolved, exempt=desired.exempt)
     steps += change.steps
     return PlannedChange(
-        site=site,
+        store=store,
         before_text=text,
         before=before,
         after=change.after,
         steps=tuple(steps),
         exemptions=change.exemptions,
         proof=change.proof,
-        wish=wish,
+        desired=desired,
     )
 
 
-def parsed_policy(site: PolicySite, text: str | None) -> PolicyDocument:
+def parsed_policy(store: PolicyStore, text: str | None) -> PolicyDocument:
     """Return a policy's text as a document. Raises IntegrityError for a text that is no policy."""
     if text is None:
-        return site.empty
-    found = read_document(text, site.kind, site.resource)
-    if isinstance(found, Broken):
-        with told_as_errors(f"{site.name} cannot be merged into"):
+        return store.empty
+    found = read_document(text, store.kind, store.resource)
+    if isinstance(found, UnreadablePolicy):
+        with policy_errors_converted(f"{store.name} cannot be merged into"):
             raise found.error
     assert isinstance(found, PolicyDocument)  # noqa: S101  # a text is one or the other; narrows the type
     return found
@@ -330,18 +338,18 @@ def _notes(snapshot: Snapshot, change: PlannedChange) -> Iterator[str]:
         )
 
 
-def _gaps(wish: Wish, snapshot: Snapshot, key_arn: str | None) -> Iterator[str]:
+def _gaps(desired: DesiredState, snapshot: Snapshot, key_arn: str | None) -> Iterator[str]:
     if snapshot.key is not None and snapshot.key.managed_by_aws:
         yield (
             "new objects are encrypted with the AWS-managed key aws/s3, which cannot be used from another account, so "
-            f"Nimble's writes are rejected: nimble-harvester explain {wish.target.flags()} shows what mends it"
+            f"Nimble's writes are rejected: nimble-harvester explain {desired.target.flags()} shows what mends it"
         )
     key = customer_key(snapshot)
     if key_arn is not None or key is None or not is_key_arn(key.arn):
         return
     found = key_document(snapshot)
-    resolved = wish.target.resolve(key_arn=key.arn)
-    verdicts = prove(wish.target.contract, resolved, None, found).key_verdicts if found is not None else ()
+    resolved = desired.target.resolve(key_arn=key.arn)
+    verdicts = prove(desired.target.contract, resolved, None, found).key_verdicts if found is not None else ()
     if not verdicts:
         yield f"new objects are encrypted with {key.arn}, whose policy could not be read"
     elif any(each.state != "holds" for each in verdicts):

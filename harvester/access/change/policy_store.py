@@ -11,14 +11,14 @@ from policies import PolicyDocument, compact_json, document, dump_json, parse_js
 if TYPE_CHECKING:
     from harvester.storage import KmsKeys
 
-SiteKind = Literal["s3", "kms", "gcs"]
+PolicyKind = Literal["s3", "kms", "gcs"]
 
 
-class PolicySite(Protocol):
+class PolicyStore(Protocol):
     """One place that holds one policy."""
 
     @property
-    def kind(self) -> SiteKind:
+    def kind(self) -> PolicyKind:
         """Which kind of policy it holds."""
 
     @property
@@ -41,40 +41,40 @@ class PolicySite(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class BucketPolicySite:
+class BucketPolicyStore:
     """The policy of an S3 bucket."""
 
     reader: S3SettingsReader
     """How the bucket is reached."""
     kind: Literal["s3"] = "s3"
-    """See PolicySite.kind."""
+    """See PolicyStore.kind."""
 
     @property
     def resource(self) -> str:
-        """See PolicySite.resource."""
+        """See PolicyStore.resource."""
         return self.reader.bucket
 
     @property
     def name(self) -> str:
-        """See PolicySite.name."""
+        """See PolicyStore.name."""
         return f"the policy of s3://{self.resource}"
 
     @property
     def empty(self) -> PolicyDocument:
-        """See PolicySite.empty."""
+        """See PolicyStore.empty."""
         return document({"Version": "2012-10-17", "Statement": []}, kind="s3", source=f"{self.resource}.json")
 
     def read(self) -> str | Unread | None:
-        """See PolicySite.read."""
+        """See PolicyStore.read."""
         return self.reader.read_policy()
 
     def write(self, text: str | None) -> Problem | None:
-        """See PolicySite.write."""
+        """See PolicyStore.write."""
         return (self.reader.delete_policy() if text is None else self.reader.put_policy(_compact(text))).problem
 
 
 @dataclass(frozen=True, slots=True)
-class KeyPolicySite:
+class KeyPolicyStore:
     """The policy of a KMS key."""
 
     keys: KmsKeys
@@ -82,60 +82,60 @@ class KeyPolicySite:
     resource: str
     """The key's ARN."""
     kind: Literal["kms"] = "kms"
-    """See PolicySite.kind."""
+    """See PolicyStore.kind."""
 
     @property
     def name(self) -> str:
-        """See PolicySite.name."""
+        """See PolicyStore.name."""
         return f"the policy of {self.resource}"
 
     @property
     def empty(self) -> PolicyDocument:
-        """See PolicySite.empty; a key always has a policy."""
+        """See PolicyStore.empty; a key always has a policy."""
         return document({"Version": "2012-10-17", "Statement": []}, kind="kms", source="key-policy.json")
 
     def read(self) -> str | Unread | None:
-        """See PolicySite.read."""
+        """See PolicyStore.read."""
         return self.keys.read_policy(self.resource)
 
     def write(self, text: str | None) -> Problem | None:
-        """See PolicySite.write."""
+        """See PolicyStore.write."""
         if text is None:
             raise ValueError("a key cannot be without a policy")
         return self.keys.put_policy(self.resource, _compact(text)).problem
 
 
 @dataclass(frozen=True, slots=True)
-class GcsPolicySite:
+class GcsPolicyStore:
     """The IAM policy of a Google bucket; its text holds the etag it was read with, and replaces only that version."""
 
     reader: GcsSettingsReader
     """How the bucket is reached."""
     kind: Literal["gcs"] = "gcs"
-    """See PolicySite.kind."""
+    """See PolicyStore.kind."""
 
     @property
     def resource(self) -> str:
-        """See PolicySite.resource."""
+        """See PolicyStore.resource."""
         return self.reader.bucket
 
     @property
     def name(self) -> str:
-        """See PolicySite.name."""
+        """See PolicyStore.name."""
         return f"the IAM policy of gs://{self.resource}"
 
     @property
     def empty(self) -> PolicyDocument:
-        """See PolicySite.empty."""
+        """See PolicyStore.empty."""
         return document({"bindings": []}, kind="gcs", source=f"{self.resource}.json")
 
     def read(self) -> str | Unread | None:
-        """See PolicySite.read."""
+        """See PolicyStore.read."""
         found = self.reader.read_policy()
         return found if isinstance(found, Unread) else dump_json(found)
 
     def write(self, text: str | None) -> Problem | None:
-        """See PolicySite.write. A Problem with status 412 means that somebody else wrote since it was read."""
+        """See PolicyStore.write. A Problem with status 412 means that somebody else wrote since it was read."""
         return self.reader.put_policy(parse_json(text or "{}")).problem
 
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from harvester.access.bucket_snapshot import Broken, Snapshot, customer_key, is_key_arn, key_document
+from harvester.access.bucket_snapshot import Snapshot, UnreadablePolicy, customer_key, is_key_arn, key_document
 from harvester.access.delivery_targets import DeliveryTarget
 from harvester.access.explain.policy_problems import deciding_labels, document_gaps, requirement_gaps
 from harvester.access.explain.problem import Gap
 from harvester.access.explain.setting_labels import SETTING_NAMES
-from harvester.access.explain.settings_problems import HARVEST_DAYS, Question, find_traps
+from harvester.access.explain.settings_problems import HARVEST_DAYS, SettingsContext, check_settings
 from harvester.errors import ExitCode
 from harvester.storage import Unread
 from policies import (
@@ -70,7 +70,7 @@ class RequirementView:
 
 
 @dataclass(frozen=True, slots=True)
-class Unknown:
+class UnreadSetting:
     """A setting that could not be read."""
 
     setting: str
@@ -99,7 +99,7 @@ class Explanation:
     """What Nimble's Test Connection would show; empty for Google Cloud Storage."""
     gaps: tuple[Gap, ...]
     """What was found, worst first."""
-    unknowns: tuple[Unknown, ...]
+    unknowns: tuple[UnreadSetting, ...]
     """What could not be read."""
     fixes: tuple[str, ...]
     """The fewest commands that mend what is mended by commands, in the order to run them."""
@@ -136,7 +136,7 @@ def explain(
     """
     resolved = _resolved(target, snapshot)
     report, proof = _proved(target, resolved, snapshot)
-    traps = tuple(find_traps(Question(target, snapshot, harvest_days, now or datetime.now(UTC))))
+    traps = tuple(check_settings(SettingsContext(target, snapshot, harvest_days, now or datetime.now(UTC))))
     found = [*requirement_gaps(target, proof, snapshot), *document_gaps(target, snapshot, report), *traps]
     # What a public statement does is told by the setting that makes it matter, where there is one.
     told = any(gap.code.startswith("public-") for gap in traps)
@@ -224,7 +224,7 @@ def _chips(
         green = each.chip is not None and each.chip.name == "ok"
         if out is not None and each.chip is not None:
             yield dataclasses.replace(each, chip=connection.chips["access_denied"], note=f"{out.where}: {out.code}")
-        elif isinstance(policy, (Unread, Broken)):
+        elif isinstance(policy, (Unread, UnreadablePolicy)):
             yield dataclasses.replace(each, chip=None, note="the bucket's policy is not known")
         elif green and each.access == "write" and _key_is_unknown(snapshot):
             yield dataclasses.replace(each, chip=None, note="the policy of the bucket's key is not known")
@@ -236,7 +236,7 @@ def _key_is_unknown(snapshot: Snapshot) -> bool:
     return snapshot.key is not None and snapshot.key_policy is not None and key_document(snapshot) is None
 
 
-def _unknowns(snapshot: Snapshot) -> Iterator[Unknown]:
+def _unknowns(snapshot: Snapshot) -> Iterator[UnreadSetting]:
     for name, words in SETTING_NAMES.items():
         value = getattr(snapshot.settings, name, None)
         if isinstance(value, Unread):
@@ -249,8 +249,8 @@ def _unknowns(snapshot: Snapshot) -> Iterator[Unknown]:
             yield _unknown("key policy", key.policy)
 
 
-def _unknown(words: str, unread: Unread) -> Unknown:
-    return Unknown(words, unread.permission, unread.reason.value, unread.code, unread.request_id)
+def _unknown(words: str, unread: Unread) -> UnreadSetting:
+    return UnreadSetting(words, unread.permission, unread.reason.value, unread.code, unread.request_id)
 
 
 def _fixes(target: DeliveryTarget, gaps: Sequence[Gap]) -> Iterator[str]:

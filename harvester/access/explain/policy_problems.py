@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harvester.access.bucket_snapshot import Broken, Snapshot, customer_key, is_key_arn
+from harvester.access.bucket_snapshot import Snapshot, UnreadablePolicy, customer_key, is_key_arn
 from harvester.access.delivery_targets import DeliveryTarget
 from harvester.access.explain.problem import Gap
 from policies import PolicyDocument, Proof, Report, Verdict
@@ -105,7 +105,7 @@ _MENDED_BY_APPLY = frozenset({"other-mode-principal", "principal-typo", "prefix-
 def document_gaps(target: DeliveryTarget, snapshot: Snapshot, report: Report | None) -> Iterator[Gap]:
     """Yield what else is found in the documents."""
     for found, what in ((snapshot.policy, "bucket policy"), (snapshot.key_policy, "key policy")):
-        if isinstance(found, Broken):
+        if isinstance(found, UnreadablePolicy):
             yield Gap(
                 "policy-not-readable",
                 "error",

@@ -27,8 +27,8 @@ _BOTH = ("read", "write")
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """What traps are looked for in."""
+class SettingsContext:
+    """What setting_findings are looked for in."""
 
     target: DeliveryTarget
     """The bucket and what is to hold there."""
@@ -40,20 +40,20 @@ class Question:
     """The present, for rules that name a day."""
 
 
-def find_traps(question: Question) -> Iterator[Gap]:
+def check_settings(context: SettingsContext) -> Iterator[Gap]:
     """Yield what the settings do to Nimble and its results; settings that are not known yield nothing."""
-    snapshot = question.snapshot
+    snapshot = context.snapshot
     if snapshot.gcs is not None:
-        yield from _gcs(question, snapshot.gcs)
+        yield from _gcs(context, snapshot.gcs)
     if snapshot.s3 is not None:
         settings = snapshot.s3
         yield from _region(settings)
-        yield from _public_access(question, settings)
+        yield from _public_access(context, settings)
         yield from _ownership(settings)
-        yield from _encryption(question, settings)
+        yield from _encryption(context, settings)
         yield from _payer(settings)
         yield from _object_lock(settings)
-    yield from _lifecycle(question)
+    yield from _lifecycle(context)
 
 
 def _region(settings: S3Settings) -> Iterator[Gap]:
@@ -69,8 +69,8 @@ def _region(settings: S3Settings) -> Iterator[Gap]:
         )
 
 
-def _public_access(question: Question, settings: S3Settings) -> Iterator[Gap]:
-    policy = question.snapshot.policy
+def _public_access(context: SettingsContext, settings: S3Settings) -> Iterator[Gap]:
+    policy = context.snapshot.policy
     if not isinstance(policy, PolicyDocument):
         return
     public = [each for each in policy.statements if is_public(each)]
@@ -78,7 +78,7 @@ def _public_access(question: Question, settings: S3Settings) -> Iterator[Gap]:
         return
     labels = " and ".join(each.label for each in public)
     flags = tuple(f"--without-statement {shown(each.sid or str(each.index + 1))}" for each in public)
-    command = question.target.apply_command(flags)
+    command = context.target.apply_command(flags)
     blocks = {
         "Block Public Access of the bucket": settings.public_access_block,
         "Block Public Access of the account": settings.account_public_access_block,
@@ -153,9 +153,9 @@ def _ownership(settings: S3Settings) -> Iterator[Gap]:
             )
 
 
-def _encryption(question: Question, settings: S3Settings) -> Iterator[Gap]:
+def _encryption(context: SettingsContext, settings: S3Settings) -> Iterator[Gap]:
     encryption = settings.encryption
-    key = question.snapshot.key
+    key = context.snapshot.key
     if not isinstance(encryption, Encryption) or not encryption.algorithm.startswith("aws:kms"):
         return
     where = "default encryption"
@@ -289,24 +289,24 @@ def _object_lock(settings: S3Settings) -> Iterator[Gap]:
         )
 
 
-def _lifecycle(question: Question) -> Iterator[Gap]:
-    rules = question.snapshot.settings.lifecycle
+def _lifecycle(context: SettingsContext) -> Iterator[Gap]:
+    rules = context.snapshot.settings.lifecycle
     if not isinstance(rules, Sequence):
         return
     for rule in rules:
         if not rule.enabled:
             continue
-        for name, prefix in question.target.prefixes.items():
+        for name, prefix in context.target.prefixes.items():
             if rule.prefix.startswith(prefix) or prefix.startswith(rule.prefix):
-                yield from _rule(question, rule, name, question.target.resolve().url(name))
+                yield from _rule(context, rule, name, context.target.resolve().url(name))
 
 
-def _rule(question: Question, rule: LifecycleRule, name: str, url: str) -> Iterator[Gap]:
+def _rule(context: SettingsContext, rule: LifecycleRule, name: str, url: str) -> Iterator[Gap]:
     where = f"lifecycle rule {rule.id}" if rule.id else "a lifecycle rule"
     what = "results" if name != "input" else "input files"
-    some = "some of the " if rule.narrowed or not question.target.prefixes[name].startswith(rule.prefix) else ""
+    some = "some of the " if rule.narrowed or not context.target.prefixes[name].startswith(rule.prefix) else ""
     fix = "Bring results home more often than that, or give the rule another prefix or a longer time."
-    if rule.expire_date is not None and rule.expire_date[:10] <= question.now.astimezone(UTC).date().isoformat():
+    if rule.expire_date is not None and rule.expire_date[:10] <= context.now.astimezone(UTC).date().isoformat():
         yield Gap(
             "expires-results",
             "warning",
@@ -314,16 +314,16 @@ def _rule(question: Question, rule: LifecycleRule, name: str, url: str) -> Itera
             f"deletes {some}{what} under {url} at once: its day is {rule.expire_date}",
             fix,
         )
-    elif rule.expire_days is not None and rule.expire_days <= question.harvest_days:
+    elif rule.expire_days is not None and rule.expire_days <= context.harvest_days:
         yield Gap(
             "expires-results",
             "warning",
             where,
             f"deletes {some}{what} under {url} after {_days(rule.expire_days)}; they may wait "
-            f"{_days(question.harvest_days)} to be brought home",
+            f"{_days(context.harvest_days)} to be brought home",
             fix,
         )
-    if rule.archive_days is not None and rule.archive_days <= question.harvest_days:
+    if rule.archive_days is not None and rule.archive_days <= context.harvest_days:
         yield Gap(
             "archives-results",
             "warning",
@@ -338,9 +338,9 @@ def _days(number: float) -> str:
     return f"{number:g} day{'' if number == 1 else 's'}"
 
 
-def _gcs(question: Question, settings: GcsSettings) -> Iterator[Gap]:
+def _gcs(context: SettingsContext, settings: GcsSettings) -> Iterator[Gap]:
     command = f"gcloud storage buckets update gs://{settings.bucket} --uniform-bucket-level-access"
-    policy = question.snapshot.policy
+    policy = context.snapshot.policy
     if settings.uniform_access is False:
         conditional = [
             each.label for each in (policy.bindings if isinstance(policy, PolicyDocument) else ()) if each.condition

@@ -124,17 +124,17 @@ def render_plan(plan: PolicyPlan) -> Iterator[str]:
     if plan.changed:
         yield f"\n{plan.diff}".rstrip("\n")
     for change in plan.changes:
-        if change.wish is None or change.wish.exempt:
+        if change.desired is None or change.desired.exempt:
             continue
         for each in change.exemptions:
             yield wrap(
-                f"{each.where} of {change.site.name} denies Nimble, or may do so. It is not ours, so it stays; with "
+                f"{each.where} of {change.store.name} denies Nimble, or may do so. It is not ours, so it stays; with "
                 "--exempt it exempts Nimble, and says the same of everybody else.",
                 first="\n! ",
                 rest="  ",
             )
     for handover in plan.handovers:
-        yield from _render_handover(handover.site, handover.reason, handover.statement.dump())
+        yield from _render_handover(handover.store, handover.reason, handover.statement.dump())
     for gap in plan.gaps:
         yield wrap(gap, first="\n! ", rest="  ")
     if plan.changed:
@@ -155,7 +155,7 @@ def _render_outcome(plan: PolicyPlan, outcome: PolicyOutcome) -> Iterator[str]:
     if outcome.backup is not None:
         yield ""
         for each in outcome.outcomes:
-            yield f"{words[each.state]}: {each.site}"
+            yield f"{words[each.state]}: {each.store}"
         yield f"backup: {outcome.backup}"
     for each in outcome.outcomes:
         for verdict in (*each.proof.verdicts, *each.proof.key_verdicts) if each.proof is not None else ():
@@ -163,7 +163,7 @@ def _render_outcome(plan: PolicyPlan, outcome: PolicyOutcome) -> Iterator[str]:
                 because = "; ".join(verdict.needs) or verdict.example
                 yield wrap(f"{verdict.requirement.id} still {verdict.state}: {because}", first="! ")
     for handover in outcome.handovers[len(plan.handovers) :]:
-        yield from _render_handover(handover.site, handover.reason, handover.statement.dump())
+        yield from _render_handover(handover.store, handover.reason, handover.statement.dump())
     if outcome.complete and plan.made_by == "apply" and plan.changed:
         yield "every requirement of the contract holds"
 
@@ -185,7 +185,7 @@ def _print_document(plan: PolicyPlan, outcome: PolicyOutcome | None, *, dry_run:
                 "complete": outcome.complete if outcome is not None else None,
                 "policies": [
                     {
-                        "policy": each.site,
+                        "policy": each.store,
                         "state": each.state,
                         "requirements": {
                             verdict.requirement.id: verdict.state
@@ -197,7 +197,7 @@ def _print_document(plan: PolicyPlan, outcome: PolicyOutcome | None, *, dry_run:
                     for each in (outcome.outcomes if outcome is not None else ())
                 ],
                 "handovers": [
-                    {"policy": each.site, "reason": each.reason, "statement": dict(each.statement.value)}
+                    {"policy": each.store, "reason": each.reason, "statement": dict(each.statement.value)}
                     for each in handovers
                 ],
             },
