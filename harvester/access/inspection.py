@@ -13,11 +13,11 @@ from harvester.storage import (
     Encryption,
     GcsSettingsReader,
     KmsKey,
-    Problem,
     S3Settings,
     S3SettingsReader,
+    ServiceError,
     Unread,
-    error_of_problem,
+    harvester_error,
 )
 
 MANAGED_KEY = "alias/aws/s3"
@@ -46,7 +46,7 @@ def inspect_bucket(
 def inspect_s3(reader: S3SettingsReader, location: Location, key_arn: str | None = None) -> Snapshot:
     """Read the bucket of ``reader``; see `inspect_bucket`."""
     found = reader.read()
-    _raise_for(reader.problems, location, nothing_known=_knows_nothing(found))
+    _raise_for(reader.errors, location, nothing_known=_knows_nothing(found))
     if reader.expected_owner and isinstance(found.owner, str) and found.owner != reader.expected_owner:
         raise AccessDenied(
             f"{location.url} belongs to account {found.owner}",
@@ -60,7 +60,7 @@ def inspect_gcs(reader: GcsSettingsReader, location: Location) -> Snapshot:
     """Read the bucket of ``reader``; see `inspect_bucket`."""
     found = reader.read()
     nothing_known = isinstance(found.policy, Unread) and isinstance(found.location, Unread)
-    _raise_for(reader.problems, location, nothing_known=nothing_known)
+    _raise_for(reader.errors, location, nothing_known=nothing_known)
     return snapshot_of(found, None)
 
 
@@ -90,7 +90,7 @@ def _knows_nothing(found: S3Settings) -> bool:
     )
 
 
-def _raise_for(problems: list[Problem], location: Location, *, nothing_known: bool) -> None:
+def _raise_for(problems: list[ServiceError], location: Location, *, nothing_known: bool) -> None:
     """Raise for what makes every other answer pointless."""
     for problem in problems:
         if problem.cause in (Cause.NO_BUCKET, Cause.CREDENTIALS, Cause.CLOCK_SKEW) or (
@@ -103,8 +103,8 @@ def _raise_for(problems: list[Problem], location: Location, *, nothing_known: bo
                 raise _error(problem, location)
 
 
-def _error(problem: Problem, location: Location) -> Exception:
+def _error(problem: ServiceError, location: Location) -> Exception:
     if location.scheme == "gs" and problem.cause is Cause.GONE:
         problem = problem.with_cause(Cause.NO_BUCKET)
     login = "aws sts get-caller-identity" if location.scheme == "s3" else "gcloud auth application-default login"
-    return error_of_problem(f"cannot look at {location.url}", problem, url=location.url, login=login)
+    return harvester_error(f"cannot look at {location.url}", problem, url=location.url, login=login)

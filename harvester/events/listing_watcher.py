@@ -10,7 +10,7 @@ from pathlib import Path
 from harvester.errors import HarvesterError, Interrupted, UsageError
 from harvester.events.watch_report import LandingTally, MessageCounts, WatchReport
 from harvester.location import Location
-from harvester.retry import Backoff, sleep_unless_stopped, worth_waiting
+from harvester.retry import Backoff, interruptible_sleep, is_retryable
 from harvester.sessions import StoreSettings
 from harvester.transfer import Observer, SyncOptions, SyncReport, open_repeated
 
@@ -48,7 +48,7 @@ def watch_listing(
 ) -> WatchReport:
     """Bring ``destination`` up to date every now and then, holding it all the time, until asked to stop.
 
-    ``looked`` is called after each look. Errors are waited out as ``worth_waiting`` says; what ends it is the report's
+    ``looked`` is called after each look. Errors are waited out as ``is_retryable`` says; what ends it is the report's
     error. Raises a HarvesterError for what keeps the first run from starting.
     """
     observer = observer or Observer()
@@ -87,7 +87,7 @@ def _look_on(
         else:
             if isinstance(report.error, Interrupted) or watching.once:
                 raise report.error
-            if not worth_waiting(report.error, has_worked=has_worked):
+            if not is_retryable(report.error, has_worked=has_worked):
                 raise report.error
             delay = backoff.delay()
             told = report.error.one_line()
@@ -101,4 +101,4 @@ def _look_on(
             if left <= 0:
                 return
             delay = min(delay, left)
-        sleep_unless_stopped(delay, observer.stop_signal)
+        interruptible_sleep(delay, observer.stop_signal)

@@ -26,7 +26,7 @@ from harvester.events.queue_threads import Leases, NothingCame, Receiver
 from harvester.events.watch_report import LandingTally, MessageCounts, WatchReport
 from harvester.location import Location
 from harvester.queues import MessageQueue, QueueMessage, is_subscription, open_queue
-from harvester.retry import Backoff, Sayings, sleep_unless_stopped, worth_waiting
+from harvester.retry import Backoff, RateLimitedLog, interruptible_sleep, is_retryable
 from harvester.sessions import StoreSettings
 from harvester.storage import ObjectRef
 from harvester.transfer import Intake, ObjectEvent, Observer, SyncOptions, open_intake
@@ -82,7 +82,7 @@ def watch_queue(
 ) -> WatchReport:
     """Bring home what the messages of a queue announce, until asked to stop.
 
-    Errors are waited out as ``worth_waiting`` says; what ends it is the report's error. Raises UsageError for a queue
+    Errors are waited out as ``is_retryable`` says; what ends it is the report's error. Raises UsageError for a queue
     that does not fit the location.
     """
     if location.scheme != ("gs" if is_subscription(watching.address) else "s3"):
@@ -113,7 +113,7 @@ class _QueueWatch:
         self._settings = settings or StoreSettings()
         self._told = observer.event
         self._observer = replace(observer, event=self._note)
-        self._say = Sayings(observer.warning)
+        self._say = RateLimitedLog(observer.warning)
         self._tally = LandingTally()
         self._counts: Counter[str] = Counter()
         self._left: Counter[str] = Counter()
@@ -157,13 +157,13 @@ class _QueueWatch:
                         self._tally.add(intake.report())
                 return
             except HarvesterError as error:
-                if self._watching.once or not worth_waiting(error, has_worked=self._has_worked):
+                if self._watching.once or not is_retryable(error, has_worked=self._has_worked):
                     raise
                 delay = self._backoff.delay()
                 told = error.one_line()
                 self._observer.warning(f"{told}; going on in {delay:.0f} s")
                 self._tally.failed_runs += 1
-                sleep_unless_stopped(delay, self._observer.stop_signal)
+                interruptible_sleep(delay, self._observer.stop_signal)
 
     def _work(self, intake: Intake, source: MessageQueue) -> None:
         """Work until asked to stop, or for as long as was asked."""
@@ -199,7 +199,7 @@ class _QueueWatch:
 
     def _work_off(self, intake: Intake, source: MessageQueue, leases: Leases, receiver: Receiver) -> None:
         while True:
-            sleep_unless_stopped(0, self._observer.stop_signal)
+            interruptible_sleep(0, self._observer.stop_signal)
             messages: list[QueueMessage] = []
             empty = False
             taken = receiver.take(_POLL_SECONDS)

@@ -22,7 +22,7 @@ from harvester.events.watch_report import LISTEN_REPORT_SCHEMA, LandingAccount, 
 from harvester.events.webhook_app import WebhookApp, WebhookOptions
 from harvester.location import Location
 from harvester.nimble_api import NimbleClient
-from harvester.retry import Backoff, Sayings, sleep_unless_stopped, worth_waiting
+from harvester.retry import Backoff, RateLimitedLog, interruptible_sleep, is_retryable
 from harvester.sessions import StoreSettings
 from harvester.transfer import Intake, ObjectEvent, Observer, SyncOptions, open_intake
 
@@ -123,7 +123,7 @@ class _Listener:
         self._settings = settings or StoreSettings()
         self._told = observer.event
         self._observer = replace(observer, event=self._note)
-        self._say = Sayings(observer.warning)
+        self._say = RateLimitedLog(observer.warning)
         self._tally = LandingTally()
         self._tasks: Counter[str] = Counter()
         self._outcomes: dict[str, str] = {}
@@ -151,14 +151,14 @@ class _Listener:
                 except HarvesterError as ended:
                     if app is None:
                         raise
-                    if not worth_waiting(ended, has_worked=True):
+                    if not is_retryable(ended, has_worked=True):
                         error = ended
                         break
                     delay = backoff.delay()
                     self._trouble = ended.one_line()
                     self._observer.warning(f"{self._trouble}; going on in {delay:.0f} s")
                     try:
-                        sleep_unless_stopped(delay, self._observer.stop_signal)
+                        interruptible_sleep(delay, self._observer.stop_signal)
                     except HarvesterError as interrupted:
                         error = interrupted
                         break
@@ -213,7 +213,7 @@ class _Listener:
     def _work(self, intake: Intake, backoff: Backoff) -> None:
         with EventState(self._folder(), durable=True) as state, ThreadPoolExecutor(_LOOKUPS) as pool:
             while True:
-                sleep_unless_stopped(0, self._observer.stop_signal)
+                interruptible_sleep(0, self._observer.stop_signal)
                 self._news.clear()
                 self._waiting = state.waiting()
                 due = state.due(_BATCH)

@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from harvester.errors import ConnectionFailed, Interrupted, TimedOut
+from harvester.errors import ConnectionFailed, TimedOut
 from harvester.nimble_api.client import NimbleClient
 from harvester.nimble_api.fan_out import ask_all, never
 from harvester.nimble_api.models import Batch, BatchProgress
+from harvester.retry import interruptible_sleep
 
 _Seen = TypeVar("_Seen")
 FIRST_INTERVAL = 2.0
@@ -18,7 +19,6 @@ LONGEST_INTERVAL = 15.0
 """Seconds between two looks, at most."""
 TOLERATED_FAILURES = 10
 """Looks in a row that may fail, after the client's own retries, once everything has been seen."""
-_SLICE_SECONDS = 0.2
 
 
 def next_interval(interval: float) -> float:
@@ -62,7 +62,7 @@ def wait_for(
         now = time.monotonic()
         if deadline is not None and now >= deadline:
             raise timed_out(waiting)
-        _sleep(interval if deadline is None else min(interval, max(0.0, deadline - now)), stop)
+        interruptible_sleep(interval if deadline is None else min(interval, max(0.0, deadline - now)), stop)
         interval = next_interval(interval)
 
 
@@ -85,15 +85,6 @@ def wait_for_batches(
         stop=stop,
     )
     return tuple(ask_all(client.batch, batch_ids, stop=stop).values())
-
-
-def _sleep(seconds: float, stop: Callable[[], int | None]) -> None:
-    until = time.monotonic() + seconds
-    while (left := until - time.monotonic()) > 0:
-        received = stop()
-        if received is not None:
-            raise Interrupted(received)
-        time.sleep(min(left, _SLICE_SECONDS))
 
 
 def _batches_timed_out(waiting: Mapping[str, BatchProgress]) -> TimedOut:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections.abc import Callable
@@ -40,8 +39,3 @@ class Pacer:
         with self._lock:
             self._paused_until = max(self._paused_until, self._clock() + seconds)
             self._next = max(self._next, self._paused_until)
-
-
-def api_backoff(attempt: int) -> float:
-    """Return the seconds to wait after failed attempt ``attempt`` (from 1): 0.5 doubling to 8, less up to a quarter."""
-    return float(min(8.0, 0.5 * 2.0 ** min(attempt - 1, 10)) * (1 - 0.25 * random.random()))  # noqa: S311  # no secret

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import email.utils
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from datetime import UTC, datetime
 
 from harvester.errors import AccessDenied, ConnectionFailed, HarvesterError, UsageError
 from harvester.nimble_api.decoding import said
+from harvester.retry import parse_retry_after
 
 _LONGEST_WORDS = 300
 
@@ -71,16 +71,8 @@ class Answer:
 
     def retry_after(self, now: datetime) -> float | None:
         """Return the server's delay in seconds (``Retry-After``: seconds, or a date), or None where it names none."""
-        text = self.headers.get("retry-after", "").strip()
-        try:
-            seconds = float(text)
-        except ValueError:
-            try:
-                moment = email.utils.parsedate_to_datetime(text)
-            except ValueError:
-                return None
-            seconds = ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now).total_seconds()
-        return max(0.0, seconds) if seconds == seconds and seconds != float("inf") else None
+        text = self.headers.get("retry-after", "")
+        return parse_retry_after(text, now) if text else None
 
     @property
     def request_id(self) -> str:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from harvester.errors import ConfigurationError, ConnectionFailed, TimedOut
-from harvester.nimble_api.rate_limit import Pacer, api_backoff
+from harvester.nimble_api.rate_limit import Pacer
 from harvester.nimble_api.responses import Answer, Subject, clean, refusal
+from harvester.retry import backoff_delay
 from policies import facts
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from nimble_python import APIResponse, Nimble
 
 _Version = Literal["v2", "v1"]
+_FIRST_DELAY = 0.5
+_LONGEST_DELAY = 8.0
 
 
 class Connection:
@@ -107,7 +110,7 @@ class Connection:
             if answer is not None and not answer.worth_retrying:
                 return answer
             named = answer.retry_after(datetime.now(UTC)) if answer is not None else None
-            pause = api_backoff(attempt) if named is None else max(named, 0.1)
+            pause = backoff_delay(attempt, _FIRST_DELAY, _LONGEST_DELAY) if named is None else max(named, 0.1)
             # Being throttled is no failure: only patience ends it.
             spent = attempt >= self._attempts and not (answer is not None and answer.status == 429)
             if spent or waited + pause > self._patience:

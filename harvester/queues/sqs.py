@@ -14,8 +14,8 @@ from botocore.config import Config
 
 from harvester.errors import AccessDenied, ConfigurationError, ConnectionFailed, ExitCode, HarvesterError, UsageError
 from harvester.queues.message_queue import QueueMessage, QueueSettings
-from harvester.sessions import StoreSettings, explained, find_credentials
-from harvester.storage import Cause, Problem, ask
+from harvester.sessions import StoreSettings, resolve_credentials, translate_botocore_errors
+from harvester.storage import Cause, ServiceError, ask
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -47,9 +47,9 @@ class SqsQueue:
             retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
             max_pool_connections=2 * _PARALLEL + 4,
         )
-        with explained(settings.profile):
+        with translate_botocore_errors(settings.profile):
             session = boto3.session.Session(profile_name=settings.profile)
-            find_credentials(session._session, settings.profile)  # noqa: SLF001  # boto3 offers no other way to its botocore session
+            resolve_credentials(session._session, settings.profile)  # noqa: SLF001  # boto3 offers no other way to its botocore session
             region = found["region"] if found else settings.region or session.region_name or "us-east-1"
             # The URL says where the queue is: an endpoint set for the bucket may be another service's.
             self._client: SQSClient = session.client(
@@ -59,10 +59,10 @@ class SqsQueue:
     def settings(self) -> QueueSettings:
         """See MessageQueue.settings."""
         answer = ask(self._client.get_queue_attributes, QueueUrl=self.address, AttributeNames=["RedrivePolicy"])
-        if answer.problem is not None:
-            if answer.problem.cause is Cause.OBJECT_DENIED and answer.problem.code not in _MISSING:
+        if answer.error is not None:
+            if answer.error.cause is Cause.OBJECT_DENIED and answer.error.code not in _MISSING:
                 return QueueSettings(None, None)
-            raise self._error("cannot ask about", answer.problem)
+            raise self._error("cannot ask about", answer.error)
         policy = (answer.value or {}).get("Attributes", {}).get("RedrivePolicy")
         if not policy:
             return QueueSettings(dead_letters=False, max_deliveries=None)
@@ -89,7 +89,7 @@ class SqsQueue:
             MessageSystemAttributeNames=["ApproximateReceiveCount"],
         )
         if answer.value is None:
-            raise self._error("cannot read", answer.problem)
+            raise self._error("cannot read", answer.error)
         return [
             QueueMessage(
                 found["MessageId"],
@@ -117,38 +117,38 @@ class SqsQueue:
             entries = [{"Id": str(place), "ReceiptHandle": receipt, **each} for place, receipt in enumerate(chunk)]
             answer = ask(call, QueueUrl=self.address, Entries=entries)
             if answer.value is None:
-                raise self._error(doing, answer.problem)
+                raise self._error(doing, answer.error)
             return [chunk[int(failed["Id"])] for failed in answer.value.get("Failed", [])]
 
         chunks = [receipts[start : start + _BATCH] for start in range(0, len(receipts), _BATCH)]
         return [receipt for lost in self._pool.map(ask_for, chunks) for receipt in lost]
 
-    def _error(self, doing: str, problem: Problem | None) -> HarvesterError:
-        assert problem is not None  # noqa: S101  # an answer without a value has a problem
+    def _error(self, doing: str, error: ServiceError | None) -> HarvesterError:
+        assert error is not None  # noqa: S101  # an answer without a value has a error
         what = f"{doing} the queue {self.address}"
-        cause, request_id = problem.sentence(), problem.request_id
-        if problem.code in _MISSING:
+        cause, request_id = error.sentence(), error.request_id
+        if error.code in _MISSING:
             return UsageError(
                 f"{what}: it does not exist",
                 cause=cause,
                 next_step="aws sqs list-queues   (in the queue's own region and account)",
                 request_id=request_id,
             )
-        if problem.expired:
+        if error.expired:
             return ConfigurationError(
                 f"{what}: the login has expired",
                 cause=cause,
                 next_step="log in again, e.g. aws sso login, and run the same command",
                 request_id=request_id,
             )
-        if problem.cause.exit_code is ExitCode.ACCESS_DENIED or problem.code.upper().startswith("KMS"):
+        if error.cause.exit_code is ExitCode.ACCESS_DENIED or error.code.upper().startswith("KMS"):
             return AccessDenied(
                 f"{what}: access denied",
                 cause=cause,
                 next_step="grant the reader what `nimble-harvester policy show --for events` prints",
                 request_id=request_id,
             )
-        if problem.cause.exit_code is ExitCode.CONFIGURATION:
+        if error.cause.exit_code is ExitCode.CONFIGURATION:
             return ConfigurationError(
                 f"{what}: this machine's clock is wrong", cause=cause, next_step="timedatectl status"
             )

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harvester.sessions.aws_logins import login_command
-from harvester.sessions.connections import AwsCredentials, S3Transport, StoreSettings
+from harvester.sessions.connections import AwsCredentials, S3Connection, StoreSettings
 from harvester.sessions.network import resolve_network
 
 if TYPE_CHECKING:
@@ -43,7 +43,9 @@ _ENDPOINT = re.compile(r"(https?://[a-z0-9.-]+(?::[0-9]+)?)/?").fullmatch
 _FIRST_REGION = "us-east-1"
 
 
-def plain_transport(bucket: str, settings: StoreSettings, environment: Mapping[str, str]) -> S3Transport | None:
+def connection_from_environment(
+    bucket: str, settings: StoreSettings, environment: Mapping[str, str]
+) -> S3Connection | None:
     """Return what botocore would come to, None where only botocore can tell."""
     if settings.profile is not None or not _BUCKET(bucket) or bucket.endswith("-s3alias"):
         return None
@@ -59,7 +61,7 @@ def plain_transport(bucket: str, settings: StoreSettings, environment: Mapping[s
     base_url = _base_url(bucket, region, endpoint)
     if base_url is None:
         return None
-    return S3Transport(
+    return S3Connection(
         base_url=base_url,
         bucket=bucket,
         region=region,
@@ -100,25 +102,25 @@ class S3Session:
         self._settings = settings
         self._lock = threading.Lock()
         self._full: AwsSession | None = None
-        self._plain = plain_transport(bucket, settings, os.environ)
+        self._plain = connection_from_environment(bucket, settings, os.environ)
         if self._plain is None:
-            self._ask_botocore()
+            self._resolve_with_botocore()
 
-    def transport(self, *, renew: bool = False) -> S3Transport:
-        """See AwsSession.transport."""
+    def connection(self, *, renew: bool = False) -> S3Connection:
+        """See AwsSession.connection."""
         plain = self._plain
-        return self._ask_botocore().transport(renew=renew) if plain is None or renew else plain
+        return self._resolve_with_botocore().connection(renew=renew) if plain is None or renew else plain
 
     def move(self, region: str) -> bool:
         """See AwsSession.move."""
         plain = self._plain
-        return (plain is None or plain.region != region) and self._ask_botocore().move(region)
+        return (plain is None or plain.region != region) and self._resolve_with_botocore().move(region)
 
     def login_command(self) -> str:
         """See AwsSession.login_command."""
-        return login_command("env", None) if self._plain is not None else self._ask_botocore().login_command()
+        return login_command("env", None) if self._plain is not None else self._resolve_with_botocore().login_command()
 
-    def _ask_botocore(self) -> AwsSession:
+    def _resolve_with_botocore(self) -> AwsSession:
         from harvester.sessions.aws_session import AwsSession
 
         with self._lock:

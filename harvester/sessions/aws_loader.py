@@ -1,4 +1,4 @@
-"""botocore's descriptions of AWS, loaded faster than botocore does: they are most of what its clients cost to make."""
+"""Load botocore's service models faster than botocore: most of what its clients cost to make."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class _Files(JSONFileLoader):
 
 
 class _Descriptions(Loader):
-    """Finds descriptions in botocore's own folder and in those the user has named."""
+    """Finds service_model_loader in botocore's own folder and in those the user has named."""
 
     def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002  # what botocore asks with
         """Return every service that has a folder; botocore's own way looks into each of the 400."""
@@ -37,7 +37,7 @@ class _Descriptions(Loader):
 
 
 @cache
-def descriptions(data_path: str | None) -> Loader:
+def service_model_loader(data_path: str | None) -> Loader:
     """Return the one loader of all sessions; ``data_path`` is botocore's setting of that name."""
     named = data_path.split(os.pathsep) if data_path else []
     return _Descriptions(

@@ -19,9 +19,9 @@ from botocore import exceptions as refusals
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
 from harvester.errors import AccessDenied, ConfigurationError, ConnectionFailed, UsageError
-from harvester.sessions.aws_loader import descriptions
+from harvester.sessions.aws_loader import service_model_loader
 from harvester.sessions.aws_logins import login_command
-from harvester.sessions.connections import AwsCredentials, Network, S3Transport, StoreSettings
+from harvester.sessions.connections import AwsCredentials, Network, S3Connection, StoreSettings
 from harvester.sessions.network import resolve_network
 
 if TYPE_CHECKING:
@@ -55,20 +55,20 @@ class AwsSession:
         self._lock = threading.Lock()
         self._endpoint: _Endpoint | None = None
         self._network: Network | None = None
-        with explained(self._settings.profile):
+        with translate_botocore_errors(self._settings.profile):
             self._session = self._new_session()
         self._credentials: Credentials | None = None
         self._handed_out: AwsCredentials | None = None
         self.method = ""
         """botocore's name of where the credentials came from: ``env``, ``sso``, ``assume-role`` …"""
 
-    def transport(self, *, renew: bool = False) -> S3Transport:
+    def connection(self, *, renew: bool = False) -> S3Connection:
         """Return how to reach and sign for the bucket.
 
         Raises ConfigurationError without credentials or with an expired login, AccessDenied or ConnectionFailed
         when a service that hands out credentials refuses or cannot be reached.
         """
-        with self._lock, explained(self._profile()):
+        with self._lock, translate_botocore_errors(self._profile()):
             credentials = self._frozen_credentials(renew=renew)
             if self._endpoint is None:
                 self._endpoint = self._resolve_endpoint()
@@ -76,7 +76,7 @@ class AwsSession:
                 ca_bundle = self._session.get_config_variable("ca_bundle")
                 self._network = resolve_network(self._endpoint.base_url, self._settings.retry, ca_bundle)
             endpoint, network = self._endpoint, self._network
-        return S3Transport(
+        return S3Connection(
             base_url=endpoint.base_url,
             bucket=self._bucket,
             region=endpoint.region,
@@ -103,7 +103,7 @@ class AwsSession:
 
     def _new_session(self) -> botocore.session.Session:
         session = botocore.session.Session(profile=self._settings.profile)
-        session.register_component("data_loader", descriptions(session.get_config_variable("data_path")))
+        session.register_component("data_loader", service_model_loader(session.get_config_variable("data_path")))
         session.get_scoped_config()  # reads the files, so that a broken one or a missing profile is told now
         return session
 
@@ -123,7 +123,7 @@ class AwsSession:
         return found
 
     def _load(self) -> Credentials:
-        credentials = find_credentials(self._session, self._profile())
+        credentials = resolve_credentials(self._session, self._profile())
         self.method = credentials.method
         return credentials
 
@@ -150,7 +150,7 @@ class AwsSession:
         return _Endpoint(request.url.removesuffix(f"/{_PROBE_KEY}"), region, service)
 
 
-def find_credentials(session: botocore.session.Session, profile: str | None) -> Credentials:
+def resolve_credentials(session: botocore.session.Session, profile: str | None) -> Credentials:
     """Return the credentials of a session, looked for as botocore does.
 
     Raises ConfigurationError without any, and where only a person at a terminal could go on.
@@ -187,7 +187,7 @@ class _NoBody:
 
 
 @contextmanager
-def explained(profile: str | None) -> Iterator[None]:
+def translate_botocore_errors(profile: str | None) -> Iterator[None]:
     """Turn botocore's refusals into this program's errors."""
     try:
         yield

@@ -34,7 +34,7 @@ class AwsCredentials(NamedTuple):
         return f"AwsCredentials(access_key={self.access_key!r})"
 
 
-class S3Transport(NamedTuple):
+class S3Connection(NamedTuple):
     """All a worker needs to fetch from an S3 bucket."""
 
     base_url: str
@@ -62,7 +62,7 @@ class S3Transport(NamedTuple):
         return "s3"
 
 
-class GcsTransport(NamedTuple):
+class GcsConnection(NamedTuple):
     """All a worker needs to fetch from a GCS bucket."""
 
     endpoint: str
@@ -85,10 +85,10 @@ class GcsTransport(NamedTuple):
 
     def __repr__(self) -> str:
         """Show no secret."""
-        return f"GcsTransport(endpoint={self.endpoint!r}, bucket={self.bucket!r})"
+        return f"GcsConnection(endpoint={self.endpoint!r}, bucket={self.bucket!r})"
 
 
-BucketTransport = S3Transport | GcsTransport
+BucketConnection = S3Connection | GcsConnection
 
 
 @dataclass(frozen=True, slots=True)

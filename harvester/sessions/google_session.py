@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from harvester.errors import ConfigurationError, ConnectionFailed
-from harvester.sessions.connections import GcsTransport, StoreSettings
+from harvester.sessions.connections import GcsConnection, StoreSettings
 from harvester.sessions.network import resolve_network
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class GoogleSession:
         self._credentials: Credentials | None = None
         self._lock = threading.Lock()
 
-    def transport(self, *, renew: bool = False) -> GcsTransport:
+    def connection(self, *, renew: bool = False) -> GcsConnection:
         """Return how to reach the bucket, with a token that is valid now; ``renew`` gets a new one.
 
         Raises ConfigurationError without credentials or with an expired login, ConnectionFailed when no token server
@@ -51,7 +51,7 @@ class GoogleSession:
                 credentials = self._valid_credentials(renew=renew)
                 token = str(credentials.token)
                 user_project = getattr(credentials, "quota_project_id", None)
-        return GcsTransport(
+        return GcsConnection(
             endpoint=self._endpoint,
             bucket=self._bucket,
             token=token,
@@ -61,7 +61,7 @@ class GoogleSession:
         )
 
     def client(self) -> Client:
-        """Return Google's own client for the same endpoint and credentials. Raises like ``transport``."""
+        """Return Google's own client for the same endpoint and credentials. Raises like ``connection``."""
         from google.auth.credentials import AnonymousCredentials
         from google.cloud.storage import Client
 

@@ -1,9 +1,9 @@
 from .base import Cause as Cause
-from .base import Fetched as Fetched
 from .base import FetchRequest as FetchRequest
+from .base import FetchResult as FetchResult
 from .base import ObjectRef as ObjectRef
 from .base import Store as Store
-from .base import Transport as Transport
+from .base import StoreConnection as StoreConnection
 from .bucket_settings import Encryption as Encryption
 from .bucket_settings import KmsKey as KmsKey
 from .bucket_settings import LifecycleRule as LifecycleRule
@@ -27,12 +27,12 @@ from .opening import load_fetcher as load_fetcher
 from .opening import open_fetcher as open_fetcher
 from .opening import open_store as open_store
 from .probe import GcsProber as GcsProber
-from .probe import Probed as Probed
+from .probe import ProbeResult as ProbeResult
 from .probe import S3Prober as S3Prober
 from .probe import open_prober as open_prober
 from .s3 import PERMISSIONS as PERMISSIONS
 from .s3 import KmsKeys as KmsKeys
 from .s3 import S3SettingsReader as S3SettingsReader
 from .s3 import ask as ask
-from .store_errors import Problem as Problem
-from .store_errors import error_of_problem as error_of_problem
+from .service_errors import ServiceError as ServiceError
+from .service_errors import harvester_error as harvester_error

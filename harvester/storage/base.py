@@ -130,7 +130,7 @@ class FetchFailure(NamedTuple):
     """The store's id of the refused request."""
 
 
-class Fetched(NamedTuple):
+class FetchResult(NamedTuple):
     """How one request ended: a body in memory, a body in a spool file, or a failure."""
 
     request: FetchRequest
@@ -149,7 +149,7 @@ class Fetched(NamedTuple):
     """Requests for the body that were made, 1 when nothing went wrong."""
 
 
-class Transport(Protocol):
+class StoreConnection(Protocol):
     """All a worker process needs to fetch: a small picklable value. Its repr shows no secret."""
 
     @property
@@ -177,7 +177,7 @@ class Store(Protocol):
         Default task ids are random UUIDs, so a bucket is split at every other hexadecimal digit behind the prefix.
         """
 
-    def transport(self, *, renew: bool = False) -> Transport:
+    def connection(self, *, renew: bool = False) -> StoreConnection:
         """Return what a fetcher needs; ``renew`` resolves the credentials anew, through the SDK's own chain.
 
         Raises ConfigurationError when there are none or a login has expired.
@@ -201,21 +201,21 @@ class Fetcher(Protocol):
     def needs_credentials(self) -> bool:
         """Whether the store called the credentials expired; the requests concerned wait for ``renew``."""
 
-    def room(self) -> int:
+    def capacity(self) -> int:
         """Return how many more requests it likes to be given now; more than that may be submitted, and wait."""
 
     def submit(self, request: FetchRequest) -> None:
-        """Take a request. It ends in exactly one Fetched of a later ``poll``."""
+        """Take a request. It ends in exactly one FetchResult of a later ``poll``."""
 
-    def poll(self, timeout: float, wake: Sequence[int] = ()) -> list[Fetched]:
+    def poll(self, timeout: float, wake: Sequence[int] = ()) -> list[FetchResult]:
         """Drive the transfers and return what has ended.
 
         Returns at once when something has, else after ``timeout`` seconds, or as soon as one of the file descriptors in
         ``wake`` is readable.
         """
 
-    def renew(self, transport: Transport) -> None:
-        """Go on with the transport's credentials, first with the requests that waited for them."""
+    def renew(self, connection: StoreConnection) -> None:
+        """Go on with the connection's credentials, first with the requests that waited for them."""
 
     def close(self) -> None:
         """Break off what is in flight and remove its spool files."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from harvester.storage.base import Cause
-from harvester.storage.store_errors import Problem
+from harvester.storage.service_errors import ServiceError
 
 _DENIED = frozenset({Cause.OBJECT_DENIED, Cause.KMS_DENIED, Cause.CREDENTIALS, Cause.CLOCK_SKEW})
 _UNREACHABLE = frozenset({Cause.NETWORK, Cause.TIMEOUT, Cause.THROTTLED})
@@ -22,11 +22,11 @@ class UnreadReason(StrEnum):
     DENIED = "denied"
     """These credentials may not read it."""
     NOT_OFFERED = "not offered"
-    """The endpoint does not know the question, or answers something else."""
+    """The endpoint does not know the follow_up, or answers something else."""
     UNREACHABLE = "unreachable"
     """There was no answer in time."""
     NOT_ASKED = "not asked"
-    """Nothing was asked: the question depends on another that has no answer, or the setting is not in a saved file."""
+    """Nothing was asked: the follow_up depends on another that has no answer, or the setting is not in a saved file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,14 +155,14 @@ class S3Settings:
     """``BucketOwner`` or ``Requester``."""
 
 
-def unread(problem: Problem | None, permission: str) -> Unread:
-    """Return why a setting is not known; ``problem`` is None for an answer that does not hold it."""
-    if problem is None:
+def unread(error: ServiceError | None, permission: str) -> Unread:
+    """Return why a setting is not known; ``error`` is None for an answer that does not hold it."""
+    if error is None:
         return Unread(UnreadReason.NOT_OFFERED, permission)
-    if problem.cause in _DENIED:
+    if error.cause in _DENIED:
         reason = UnreadReason.DENIED
-    elif problem.cause in _UNREACHABLE:
+    elif error.cause in _UNREACHABLE:
         reason = UnreadReason.UNREACHABLE
     else:
         reason = UnreadReason.NOT_OFFERED
-    return Unread(reason, permission, problem.code, problem.request_id)
+    return Unread(reason, permission, error.code, error.request_id)

@@ -23,7 +23,7 @@ from harvester.errors import AccessDenied, ConnectionFailed, DestinationUnusable
 from harvester.location import Location
 from harvester.retry import RetryPolicy
 from harvester.sessions import StoreSettings
-from harvester.storage.base import MEBIBYTE, Cause, Fetched, FetchFailure, FetchRequest, ObjectRef, Transport
+from harvester.storage.base import MEBIBYTE, Cause, FetchFailure, FetchRequest, FetchResult, ObjectRef, StoreConnection
 
 _PAGE = 1000
 _COPY_BLOCK = MEBIBYTE
@@ -36,7 +36,7 @@ def identity(status: os.stat_result) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class DirectoryTransport:
+class DirectoryConnection:
     """All a fetcher of files needs to know."""
 
     root: str
@@ -81,9 +81,9 @@ class DirectoryStore:
         """Return one range: a disk gains nothing from several."""
         return [(after + "\0" if after else "", None)]
 
-    def transport(self, *, renew: bool = False) -> DirectoryTransport:  # noqa: ARG002  # there are no credentials
-        """See Store.transport."""
-        return DirectoryTransport(self.location.prefix, self._settings.max_object_bytes, self._settings.retry)
+    def connection(self, *, renew: bool = False) -> DirectoryConnection:  # noqa: ARG002  # there are no credentials
+        """See Store.connection."""
+        return DirectoryConnection(self.location.prefix, self._settings.max_object_bytes, self._settings.retry)
 
     def put(self, key: str, body: bytes) -> None:
         """Write ``body`` to the path ``key``, making its directories. Raises UsageError outside the directory."""
@@ -152,10 +152,10 @@ class DirectoryFetcher:
 
     needs_credentials = False
 
-    def __init__(self, transport: DirectoryTransport, spool_directory: str, spool_from: int) -> None:
+    def __init__(self, connection: DirectoryConnection, spool_directory: str, spool_from: int) -> None:
         """Bodies of ``spool_from`` bytes and more are copied to files in ``spool_directory``."""
-        self._transport = transport
-        self._real_root = os.path.realpath(transport.root)
+        self._connection = connection
+        self._real_root = os.path.realpath(connection.root)
         self._spool_directory = spool_directory
         self._spool_from = spool_from
         self._waiting: deque[FetchRequest] = deque()
@@ -165,7 +165,7 @@ class DirectoryFetcher:
         """See Fetcher.in_flight."""
         return len(self._waiting)
 
-    def room(self) -> int:
+    def capacity(self) -> int:
         """See Fetcher.room."""
         return max(0, 32 - len(self._waiting))
 
@@ -173,9 +173,9 @@ class DirectoryFetcher:
         """See Fetcher.submit."""
         self._waiting.append(request)
 
-    def poll(self, timeout: float, wake: Sequence[int] = ()) -> list[Fetched]:
+    def poll(self, timeout: float, wake: Sequence[int] = ()) -> list[FetchResult]:
         """See Fetcher.poll."""
-        done: list[Fetched] = []
+        done: list[FetchResult] = []
         size = 0
         while self._waiting and size < _BYTES_PER_POLL:
             request = self._waiting.popleft()
@@ -185,16 +185,16 @@ class DirectoryFetcher:
             select(wake, (), (), timeout)
         return done
 
-    def renew(self, transport: Transport) -> None:
+    def renew(self, connection: StoreConnection) -> None:
         """Do nothing: files need no credentials."""
 
     def close(self) -> None:
         """See Fetcher.close."""
         self._waiting.clear()
 
-    def _fetch(self, request: FetchRequest) -> Fetched:
+    def _fetch(self, request: FetchRequest) -> FetchResult:
         failure = FetchFailure(Cause.INTEGRITY, detail="the file changed each time while it was read")
-        for attempt in range(1, self._transport.retry.attempts + 1):
+        for attempt in range(1, self._connection.retry.attempts + 1):
             try:
                 fetched = self._read(request, attempt)
             except _SpoolFailed as error:
@@ -204,9 +204,9 @@ class DirectoryFetcher:
                 return _failed(request, _file_failure(error), attempt)
             if fetched is not None:
                 return fetched
-        return _failed(request, failure, self._transport.retry.attempts)
+        return _failed(request, failure, self._connection.retry.attempts)
 
-    def _read(self, request: FetchRequest, attempt: int) -> Fetched | None:
+    def _read(self, request: FetchRequest, attempt: int) -> FetchResult | None:
         """Read the file whole; None when it changed meanwhile."""
         if os.path.commonpath([os.path.realpath(request.key), self._real_root]) != self._real_root:
             return _failed(request, FetchFailure(Cause.GONE, detail="it now leads out of the directory"), attempt)
@@ -216,7 +216,7 @@ class DirectoryFetcher:
             before = os.fstat(descriptor)
             if not stat.S_ISREG(before.st_mode):
                 return _failed(request, FetchFailure(Cause.GONE, detail="no regular file any more"), attempt)
-            limit = self._transport.max_object_bytes
+            limit = self._connection.max_object_bytes
             if limit is not None and before.st_size > limit:
                 return _failed(request, FetchFailure(Cause.TOO_LARGE, detail=f"{before.st_size} bytes"), attempt)
             body: bytes | None = None
@@ -232,7 +232,7 @@ class DirectoryFetcher:
                 if spool is not None:
                     Path(spool).unlink()
                 return None
-            return Fetched(request, body, spool, identity(after), after.st_mtime, None, attempt)
+            return FetchResult(request, body, spool, identity(after), after.st_mtime, None, attempt)
         finally:
             os.close(descriptor)
 
@@ -277,8 +277,8 @@ def _read_all(descriptor: int, size: int) -> bytes:
     return b"".join(chunks)
 
 
-def _failed(request: FetchRequest, failure: FetchFailure, attempt: int) -> Fetched:
-    return Fetched(request, None, None, "", None, failure, attempt)
+def _failed(request: FetchRequest, failure: FetchFailure, attempt: int) -> FetchResult:
+    return FetchResult(request, None, None, "", None, failure, attempt)
 
 
 def _file_failure(error: OSError) -> FetchFailure:

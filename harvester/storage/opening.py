@@ -1,4 +1,4 @@
-"""Opens the store of a location and the fetcher of a transport; imports only the scheme that is asked for."""
+"""Opens the store of a location and the fetcher of a connection; imports only the scheme that is asked for."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import importlib
 from typing import TYPE_CHECKING
 
 from harvester.location import Location
-from harvester.sessions import BucketTransport, GcsTransport, S3Transport, StoreSettings
-from harvester.storage.base import MEBIBYTE, Fetcher, Store, Transport
+from harvester.sessions import BucketConnection, GcsConnection, S3Connection, StoreSettings
+from harvester.storage.base import MEBIBYTE, Fetcher, Store, StoreConnection
 
 if TYPE_CHECKING:
-    from harvester.storage.http import Dialect
+    from harvester.storage.http import ProviderAdapter
 
 
 def open_store(location: Location, settings: StoreSettings | None = None) -> Store:
@@ -39,28 +39,28 @@ def load_fetcher(scheme: str) -> None:
     importlib.import_module("harvester.storage.local" if scheme == "file" else "harvester.storage.http.fetcher")
 
 
-def open_fetcher(transport: Transport, spool_directory: str, spool_from: int = 4 * MEBIBYTE) -> Fetcher:
+def open_fetcher(connection: StoreConnection, spool_directory: str, spool_from: int = 4 * MEBIBYTE) -> Fetcher:
     """Return a fetcher; bodies of ``spool_from`` bytes and more go to files in ``spool_directory``."""
-    if transport.scheme == "file":
-        from harvester.storage.local import DirectoryFetcher, DirectoryTransport
+    if connection.scheme == "file":
+        from harvester.storage.local import DirectoryConnection, DirectoryFetcher
 
-        assert isinstance(transport, DirectoryTransport)  # noqa: S101  # the scheme says so; narrows the type
-        return DirectoryFetcher(transport, spool_directory, spool_from)
-    from harvester.sessions import GcsTransport, S3Transport
+        assert isinstance(connection, DirectoryConnection)  # noqa: S101  # the scheme says so; narrows the type
+        return DirectoryFetcher(connection, spool_directory, spool_from)
+    from harvester.sessions import GcsConnection, S3Connection
     from harvester.storage.http import BucketFetcher
 
-    assert isinstance(transport, S3Transport | GcsTransport)  # noqa: S101  # as above
-    return BucketFetcher(transport, dialect_for, spool_directory, spool_from)
+    assert isinstance(connection, S3Connection | GcsConnection)  # noqa: S101  # as above
+    return BucketFetcher(connection, adapter_for, spool_directory, spool_from)
 
 
-def dialect_for(transport: BucketTransport) -> Dialect:
-    """Return the dialect of the transport's cloud."""
-    match transport:
-        case S3Transport():
-            from harvester.storage.s3 import S3Dialect
+def adapter_for(connection: BucketConnection) -> ProviderAdapter:
+    """Return the adapter of the connection's cloud."""
+    match connection:
+        case S3Connection():
+            from harvester.storage.s3 import S3Adapter
 
-            return S3Dialect(transport)
-        case GcsTransport():
-            from harvester.storage.gcs import GcsDialect
+            return S3Adapter(connection)
+        case GcsConnection():
+            from harvester.storage.gcs import GcsAdapter
 
-            return GcsDialect(transport)
+            return GcsAdapter(connection)

@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 from harvester.errors import UsageError
 from harvester.location import Location
 from harvester.sessions import StoreSettings
-from harvester.storage.call_results import Answer
-from harvester.storage.store_errors import Problem
+from harvester.storage.service_errors import CallResult, ServiceError
 
 if TYPE_CHECKING:
     from harvester.storage.http import Response
 
 
 @dataclass(frozen=True, slots=True)
-class Probed:
+class ProbeResult:
     """One request of a connection test, and how it ended."""
 
     operation: str
@@ -31,7 +30,7 @@ class Probed:
     """How long it took, retries included."""
     request_id: str
     """The store's id of the request; empty where there was no answer."""
-    problem: Problem | None
+    error: ServiceError | None
     """Why it failed; None on success."""
     region: str = ""
     """The bucket's region, where the answer names it."""
@@ -46,7 +45,7 @@ class Probed:
 
 
 class Prober(Protocol):
-    """Asks one bucket; what is refused or broken is in `Probed.problem`.
+    """Asks one bucket; what is refused or broken is in `ProbeResult.error`.
 
     Every method raises ConfigurationError without credentials, or with an expired login.
     """
@@ -55,19 +54,19 @@ class Prober(Protocol):
     def region(self) -> str:
         """The region requests go to by configuration; empty where clouds have none."""
 
-    def head_bucket(self) -> Probed:
+    def head_bucket(self) -> ProbeResult:
         """Ask whether the bucket is there and may be listed."""
 
-    def list_objects(self, prefix: str, limit: int) -> Probed:
+    def list_objects(self, prefix: str, limit: int) -> ProbeResult:
         """List at most ``limit`` keys under the prefix."""
 
-    def put_empty(self, key: str) -> Probed:
+    def put_empty(self, key: str) -> ProbeResult:
         """Write an empty object, replacing one that is there."""
 
-    def read(self, key: str, *, first_byte: bool) -> Probed:
+    def read(self, key: str, *, first_byte: bool) -> ProbeResult:
         """Read an object, or its first byte alone."""
 
-    def begin_and_abort_upload(self, key: str) -> tuple[Probed, ...]:
+    def begin_and_abort_upload(self, key: str) -> tuple[ProbeResult, ...]:
         """Begin an upload in parts, and abort it: one answer each, the second only after a first one that worked."""
 
 
@@ -88,34 +87,34 @@ class S3Prober:
         """See Prober.region."""
         return self._clients.region
 
-    def head_bucket(self) -> Probed:
+    def head_bucket(self) -> ProbeResult:
         """See Prober.head_bucket."""
         answer = self._ask(self._clients.s3.head_bucket, Bucket=self._bucket)
-        return _probed("HeadBucket", self._bucket, answer)
+        return _probe_result("HeadBucket", self._bucket, answer)
 
-    def head_bucket_of_anyone(self) -> Probed:
+    def head_bucket_of_anyone(self) -> ProbeResult:
         """Ask like `head_bucket`, whoever owns it: tells a wrong owner from a denial."""
         clients = type(self._clients)(replace(self._settings, expected_bucket_owner=None))
-        return _probed("HeadBucket", self._bucket, self._ask(clients.s3.head_bucket, Bucket=self._bucket))
+        return _probe_result("HeadBucket", self._bucket, self._ask(clients.s3.head_bucket, Bucket=self._bucket))
 
-    def find_among_own(self) -> tuple[Probed, bool]:
+    def find_among_own(self) -> tuple[ProbeResult, bool]:
         """Look for the bucket among those of the credentials' own account; takes s3:ListAllMyBuckets."""
         answer = self._ask(self._clients.s3.list_buckets, Prefix=self._bucket)
         names = {str(each.get("Name")) for each in (answer.value or {}).get("Buckets", ())}
-        return _probed("ListBuckets", self._bucket, answer), self._bucket in names
+        return _probe_result("ListBuckets", self._bucket, answer), self._bucket in names
 
-    def list_objects(self, prefix: str, limit: int) -> Probed:
+    def list_objects(self, prefix: str, limit: int) -> ProbeResult:
         """See Prober.list_objects."""
         answer = self._ask(self._clients.s3.list_objects_v2, Bucket=self._bucket, Prefix=prefix, MaxKeys=limit)
         keys = tuple(str(each["Key"]) for each in (answer.value or {}).get("Contents", ()))
-        return replace(_probed("ListObjectsV2", self._url(prefix), answer), keys=keys)
+        return replace(_probe_result("ListObjectsV2", self._url(prefix), answer), keys=keys)
 
-    def put_empty(self, key: str) -> Probed:
+    def put_empty(self, key: str) -> ProbeResult:
         """See Prober.put_empty."""
         answer = self._ask(self._clients.s3.put_object, Bucket=self._bucket, Key=key, Body=b"")
-        return _probed("PutObject", self._url(key), answer)
+        return _probe_result("PutObject", self._url(key), answer)
 
-    def read(self, key: str, *, first_byte: bool) -> Probed:
+    def read(self, key: str, *, first_byte: bool) -> ProbeResult:
         """See Prober.read."""
         parameters: dict[str, Any] = {"Range": "bytes=0-0"} if first_byte else {}
         client = self._clients.s3
@@ -126,17 +125,17 @@ class S3Prober:
 
         answer = self._ask(get_object, Bucket=self._bucket, Key=key, **parameters)
         size = int((answer.value or {}).get("Size", 0))
-        return replace(_probed("GetObject", self._url(key), answer), size=size)
+        return replace(_probe_result("GetObject", self._url(key), answer), size=size)
 
-    def begin_and_abort_upload(self, key: str) -> tuple[Probed, ...]:
+    def begin_and_abort_upload(self, key: str) -> tuple[ProbeResult, ...]:
         """See Prober.begin_and_abort_upload."""
         begun = self._ask(self._clients.s3.create_multipart_upload, Bucket=self._bucket, Key=key)
-        first = _probed("CreateMultipartUpload", self._url(key), begun)
+        first = _probe_result("CreateMultipartUpload", self._url(key), begun)
         if begun.value is None:
             return (first,)
         upload = begun.value["UploadId"]
         aborted = self._ask(self._clients.s3.abort_multipart_upload, Bucket=self._bucket, Key=key, UploadId=upload)
-        return first, _probed("AbortMultipartUpload", self._url(key), aborted)
+        return first, _probe_result("AbortMultipartUpload", self._url(key), aborted)
 
     def _url(self, key: str) -> str:
         return f"s3://{self._bucket}/{key}"
@@ -154,36 +153,36 @@ class GcsProber:
         self._bucket = bucket
         self._client = GcsClient(bucket, settings)
 
-    def head_bucket(self) -> Probed:
+    def head_bucket(self) -> ProbeResult:
         """See Prober.head_bucket; takes storage.buckets.get."""
-        return _probed("buckets.get", self._bucket, self._client.bucket_json("GET"))
+        return _probe_result("buckets.get", self._bucket, self._client.bucket_json("GET"))
 
-    def test_permissions(self, permissions: tuple[str, ...]) -> tuple[Probed, frozenset[str]]:
+    def test_permissions(self, permissions: tuple[str, ...]) -> tuple[ProbeResult, frozenset[str]]:
         """Ask which of these the caller has on the bucket; takes none."""
         query = [("permissions", each) for each in permissions]
         answer = self._client.bucket_json("GET", "/iam/testPermissions", query)
         granted = frozenset(str(each) for each in (answer.value or {}).get("permissions", ()))
-        return _probed("buckets.testIamPermissions", self._bucket, answer), granted
+        return _probe_result("buckets.testIamPermissions", self._bucket, answer), granted
 
-    def list_objects(self, prefix: str, limit: int) -> Probed:
+    def list_objects(self, prefix: str, limit: int) -> ProbeResult:
         """See Prober.list_objects."""
         answer = self._client.bucket_json("GET", "/o", [("prefix", prefix), ("maxResults", str(limit))])
         keys = tuple(str(each["name"]) for each in (answer.value or {}).get("items", ()))
-        return replace(_probed("objects.list", self._url(prefix), answer), keys=keys)
+        return replace(_probe_result("objects.list", self._url(prefix), answer), keys=keys)
 
-    def put_empty(self, key: str) -> Probed:
+    def put_empty(self, key: str) -> ProbeResult:
         """See Prober.put_empty; replacing takes storage.objects.delete too."""
         answer = self._client.send("POST", lambda requests: requests.put(key), b"")
-        return _probed("objects.insert", self._url(key), answer)
+        return _probe_result("objects.insert", self._url(key), answer)
 
-    def read(self, key: str, *, first_byte: bool) -> Probed:
+    def read(self, key: str, *, first_byte: bool) -> ProbeResult:
         """See Prober.read."""
         headers = ("Range: bytes=0-0",) if first_byte else ()
         answer = self._client.send("GET", lambda requests: requests.media(key), headers=headers)
         size = len(answer.value.body) if answer.value is not None else 0
-        return replace(_probed("objects.get", self._url(key), answer), size=size)
+        return replace(_probe_result("objects.get", self._url(key), answer), size=size)
 
-    def begin_and_abort_upload(self, key: str) -> tuple[Probed, ...]:  # noqa: ARG002  # the interface's
+    def begin_and_abort_upload(self, key: str) -> tuple[ProbeResult, ...]:  # noqa: ARG002  # the interface's
         """Do nothing: Cloud Storage's uploads in one request need no other permission."""
         return ()
 
@@ -206,14 +205,16 @@ def open_prober(location: Location, settings: StoreSettings) -> S3Prober | GcsPr
             )
 
 
-def _probed(operation: str, target: str, answer: Answer[dict[str, Any]] | Answer[Response]) -> Probed:
+def _probe_result(
+    operation: str, target: str, answer: CallResult[dict[str, Any]] | CallResult[Response]
+) -> ProbeResult:
     value: Mapping[str, Any] = answer.value if isinstance(answer.value, dict) else {}
-    return Probed(
+    return ProbeResult(
         operation,
         target,
         answer.milliseconds,
         answer.request_id,
-        answer.problem,
+        answer.error,
         answer.region,
         encryption=str(value.get("ServerSideEncryption") or ""),
         key=str(value.get("SSEKMSKeyId") or ""),

@@ -112,7 +112,7 @@ class Dispatcher:
             outcomes, expired = pool.collect(timeout, *(() if wake is None else (wake,)))
             self._settle(outcomes)
             if expired:
-                pool.renew(self._store.transport(renew=True))
+                pool.renew(self._store.connection(renew=True))
         self._recorder.flush_if_due()
         if time.monotonic() - self._progress_at >= _WAIT_SECONDS:
             self._report_progress()
@@ -123,7 +123,7 @@ class Dispatcher:
         launched, self._launched = self._launched, []
         return WorkerPool(
             self._options.worker_count,
-            self._store.transport(),
+            self._store.connection(),
             self._store.location.prefix,
             str(self._root),
             self._options.result,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple, TypeAlias
 
 from harvester.results import ResultOptions
-from harvester.storage import FetchRequest, Transport
+from harvester.storage import FetchRequest, StoreConnection
 
 INTERNAL_ERROR = "internal_error"
 """The cause of a Failed that is a bug of this program."""
@@ -132,7 +132,7 @@ class CredentialsExpired(NamedTuple):
 class Renewed(NamedTuple):
     """New credentials for a worker."""
 
-    transport: Transport
+    connection: StoreConnection
     """What the store has resolved anew."""
     generation: int
     """How often credentials were renewed in this run."""
@@ -145,7 +145,7 @@ class Stop(NamedTuple):
 class WorkerSettings(NamedTuple):
     """All a worker is told when it starts."""
 
-    transport: Transport
+    connection: StoreConnection
     """How to fetch."""
     prefix: str
     """The location's prefix; names below the destination are made of what follows it in a key."""
@@ -158,4 +158,4 @@ class WorkerSettings(NamedTuple):
     name: str
     """Keeps this worker's temporary files apart from others'."""
     generation: int
-    """Which credentials the transport holds: see Renewed."""
+    """Which credentials the connection holds: see Renewed."""

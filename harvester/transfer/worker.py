@@ -22,7 +22,7 @@ import xxhash
 
 from harvester.destination import DestinationWriter, PathObstructedError, register_writer, safe_path
 from harvester.results import ContentTooLargeForMemory, ResultReader, ResultRecord
-from harvester.storage import Cause, Fetched, FetchRequest, load_fetcher, open_fetcher
+from harvester.storage import Cause, FetchRequest, FetchResult, load_fetcher, open_fetcher
 from harvester.transfer.messages import (
     INTERNAL_ERROR,
     Assignment,
@@ -56,11 +56,11 @@ class Worker:
         self._parent = parent
         register_writer(settings.destination)
         self._destination = DestinationWriter(settings.destination, settings.name)
-        self._fetcher = open_fetcher(settings.transport, self._destination.temporary_path("")[:-1])
+        self._fetcher = open_fetcher(settings.connection, self._destination.temporary_path("")[:-1])
         self._reader = ResultReader(settings.options)
         self._waiting: deque[Assignment] = deque()
         self._assigned: dict[str, Assignment] = {}
-        self._postponed: deque[Fetched] = deque()
+        self._postponed: deque[FetchResult] = deque()
         self._outcomes: list[Outcome] = []
         self._reported_at = 0.0
         self._asked_for_credentials = False
@@ -87,7 +87,7 @@ class Worker:
             if isinstance(command, Stop):
                 return False
             if isinstance(command, Renewed):
-                self._fetcher.renew(command.transport)
+                self._fetcher.renew(command.connection)
                 self._generation = command.generation
                 self._asked_for_credentials = False
             else:
@@ -100,7 +100,7 @@ class Worker:
 
     def _submit(self) -> None:
         # Nothing new while a big file waits to be decoded alone.
-        room = 0 if self._postponed else self._fetcher.room()
+        room = 0 if self._postponed else self._fetcher.capacity()
         while self._waiting and room > 0:
             assignment = self._waiting.popleft()
             self._assigned[assignment.request.key] = assignment
@@ -109,13 +109,13 @@ class Worker:
             self._fetcher.submit(assignment.request)
             room -= 1
 
-    def _settle_or_postpone(self, fetched: Fetched) -> None:
+    def _settle_or_postpone(self, fetched: FetchResult) -> None:
         if fetched.spool is not None and fetched.request.size >= _DECODE_ALONE_BYTES:
             self._postponed.append(fetched)
         else:
             self._settle(fetched)
 
-    def _settle(self, fetched: Fetched) -> None:
+    def _settle(self, fetched: FetchResult) -> None:
         assignment = self._assigned.pop(fetched.request.key)
         try:
             outcome = self._outcome(assignment, fetched)
@@ -129,7 +129,7 @@ class Worker:
         if len(self._outcomes) >= _REPORT_COUNT:
             self._report(everything=True)
 
-    def _clean_up(self, fetched: Fetched) -> None:
+    def _clean_up(self, fetched: FetchResult) -> None:
         """Remove the temporary files of an object that could not be landed."""
         self._destination.discard_unlanded()
         if fetched.spool is not None:
@@ -144,7 +144,7 @@ class Worker:
             self._outcomes = []
             self._reported_at = now
 
-    def _outcome(self, assignment: Assignment, fetched: Fetched) -> Outcome:
+    def _outcome(self, assignment: Assignment, fetched: FetchResult) -> Outcome:
         request = fetched.request
         failure = fetched.failure
         if failure is not None:
@@ -172,7 +172,7 @@ class Worker:
         name, mtime_ns = self._destination.write(decoded.content)
         return self._land(assignment, fetched, name, mtime_ns, decoded.record, len(body))
 
-    def _land_spool(self, assignment: Assignment, fetched: Fetched, spool: str) -> Outcome:
+    def _land_spool(self, assignment: Assignment, fetched: FetchResult, spool: str) -> Outcome:
         """Land an object whose delivered bytes lie in the temporary file ``spool``."""
         with open(self._destination.temporary_path(spool), "rb") as source:  # noqa: PTH123  # a plain string is at hand
             delivered = os.fstat(source.fileno())
@@ -193,7 +193,7 @@ class Worker:
         return self._land(assignment, fetched, name, mtime_ns, record, delivered.st_size)
 
     def _land(
-        self, assignment: Assignment, fetched: Fetched, name: str, mtime_ns: int, record: ResultRecord, length: int
+        self, assignment: Assignment, fetched: FetchResult, name: str, mtime_ns: int, record: ResultRecord, length: int
     ) -> Outcome:
         key = fetched.request.key
         etag, size, last_modified = _identity(fetched, length)
@@ -236,7 +236,9 @@ class Worker:
             return path
         return None
 
-    def _quarantine(self, fetched: Fetched, name: str, record: ResultRecord, length: int, digest: str) -> Quarantined:
+    def _quarantine(
+        self, fetched: FetchResult, name: str, record: ResultRecord, length: int, digest: str
+    ) -> Quarantined:
         assert record.problem is not None  # noqa: S101  # the caller has looked; narrows the type
         etag, size, _ = _identity(fetched, length)
         path = self._destination.quarantine(name, self._relative(fetched.request.key))
@@ -257,12 +259,12 @@ class Worker:
         if spool is None:
             return False
         request = assignment.request
-        local = Fetched(request, None, self._destination.temporary_path(spool), request.etag, None, None, 0)
+        local = FetchResult(request, None, self._destination.temporary_path(spool), request.etag, None, None, 0)
         self._settle(local)
         return True
 
 
-def _identity(fetched: Fetched, length: int) -> tuple[str, int, float]:
+def _identity(fetched: FetchResult, length: int) -> tuple[str, int, float]:
     """Return the identity, size and time of the version that came.
 
     A store may state another ETag on a GET than in its listing; only a new time tells that the object was replaced

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 
 from harvester.results import ResultOptions
-from harvester.storage import Transport
+from harvester.storage import StoreConnection
 from harvester.transfer.messages import (
     INTERNAL_ERROR,
     Assignment,
@@ -54,7 +54,7 @@ class WorkerPool:
     def __init__(
         self,
         size: int,
-        transport: Transport,
+        connection: StoreConnection,
         prefix: str,
         destination: str,
         options: ResultOptions,
@@ -64,7 +64,7 @@ class WorkerPool:
     ) -> None:
         """Start nothing yet; ``launched`` are taken before any further process is started."""
         self._size = size
-        self._transport = transport
+        self._connection = connection
         self._generation = 0
         self._prefix = prefix
         self._destination = destination
@@ -114,12 +114,12 @@ class WorkerPool:
         return best
 
     def _start(self) -> _Process:
-        process, connection = self._launched.pop() if self._launched else launch(self._transport.scheme)
+        process, connection = self._launched.pop() if self._launched else launch(self._connection.scheme)
         self._started += 1
         worker = _Process(process, connection)
         self._workers[connection.fileno()] = worker
         settings = WorkerSettings(
-            self._transport,
+            self._connection,
             self._prefix,
             self._destination,
             self._options,
@@ -182,14 +182,14 @@ class WorkerPool:
             # Pace is not known yet, or has grown: look ahead as far again as was settled so far.
             worker.pace = worker.counted * 2 / _AHEAD_SECONDS
 
-    def renew(self, transport: Transport) -> None:
+    def renew(self, connection: StoreConnection) -> None:
         """Give every worker, and those to come, new credentials."""
-        self._transport = transport
+        self._connection = connection
         self._generation += 1
         for worker in self._workers.values():
             # A dead one is noticed by ``collect``.
             with contextlib.suppress(OSError):
-                worker.connection.send(Renewed(transport, self._generation))
+                worker.connection.send(Renewed(connection, self._generation))
 
     def _reap(self, worker: _Process) -> list[Outcome]:
         """Take the work of a dead worker back; return failures for what has killed workers before."""

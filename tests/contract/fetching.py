@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from harvester.storage.base import Fetched, Fetcher, FetchRequest, ObjectRef, Store, Transport
+from harvester.storage.base import Fetcher, FetchRequest, FetchResult, ObjectRef, Store, StoreConnection
 from harvester.storage.opening import open_fetcher
 
 _LONGEST = 60.0
@@ -18,11 +18,11 @@ def fetch_all(
     spool_directory: Path,
     *,
     spool_from: int = 1 << 22,
-    renew: Callable[[], Transport] | None = None,
-    transport: Transport | None = None,
-) -> dict[str, Fetched]:
+    renew: Callable[[], StoreConnection] | None = None,
+    connection: StoreConnection | None = None,
+) -> dict[str, FetchResult]:
     """Fetch ``refs`` and return how each ended, by key; every one must end exactly once."""
-    fetcher = open_fetcher(transport or store.transport(), str(spool_directory), spool_from)
+    fetcher = open_fetcher(connection or store.connection(), str(spool_directory), spool_from)
     try:
         return drive(fetcher, refs, renew)
     finally:
@@ -30,16 +30,16 @@ def fetch_all(
 
 
 def drive(
-    fetcher: Fetcher, refs: Iterable[ObjectRef], renew: Callable[[], Transport] | None = None
-) -> dict[str, Fetched]:
+    fetcher: Fetcher, refs: Iterable[ObjectRef], renew: Callable[[], StoreConnection] | None = None
+) -> dict[str, FetchResult]:
     """Feed a fetcher as a worker does until all has ended."""
     waiting = [FetchRequest(*ref[:4]) for ref in refs]
     expected = len(waiting)
     waiting.reverse()
-    done: dict[str, Fetched] = {}
+    done: dict[str, FetchResult] = {}
     until = time.monotonic() + _LONGEST
     while (waiting or fetcher.in_flight) and time.monotonic() < until:
-        for _ in range(min(fetcher.room(), len(waiting))):
+        for _ in range(min(fetcher.capacity(), len(waiting))):
             fetcher.submit(waiting.pop())
         for fetched in fetcher.poll(0.5):
             assert fetched.request.key not in done

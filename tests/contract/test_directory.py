@@ -12,7 +12,7 @@ from harvester.errors import AccessDenied, NoSuchBucket, UsageError
 from harvester.location import parse_location
 from harvester.retry import RetryPolicy
 from harvester.sessions.connections import StoreSettings
-from harvester.storage.base import Cause, Fetched, ObjectRef, Store
+from harvester.storage.base import Cause, FetchResult, ObjectRef, Store
 from harvester.storage.opening import open_store
 from tests.contract.fetching import fetch_all
 
@@ -35,7 +35,7 @@ def names(source: Path) -> list[str]:
 
 def fetch(
     source: Path, spool: Path, settings: StoreSettings | None = None, spool_from: int = 1 << 22
-) -> dict[str, Fetched]:
+) -> dict[str, FetchResult]:
     store = opened(source, settings)
     done = fetch_all(store, [ref for page in store.list_pages() for ref in page], spool, spool_from=spool_from)
     return {store.location.relative(key): fetched for key, fetched in done.items()}

@@ -18,7 +18,7 @@ from harvester.errors import AccessDenied, ConfigurationError, ConnectionFailed,
 from harvester.location import parse_location
 from harvester.retry import RetryPolicy
 from harvester.sessions.connections import StoreSettings
-from harvester.storage.base import Cause, Fetched, FetchFailure, ObjectRef, Store, Transport
+from harvester.storage.base import Cause, FetchFailure, FetchResult, ObjectRef, Store, StoreConnection
 from harvester.storage.opening import open_fetcher, open_store
 from scripts.servers.fault_proxy import (
     Call,
@@ -64,7 +64,7 @@ class Scene:
     def refs(self) -> list[ObjectRef]:
         return [ref for page in self.store.list_pages() for ref in page]
 
-    def fetch(self, fault: Fault, *, times: int | None = None, spool_from: int = 1 << 22) -> Fetched:
+    def fetch(self, fault: Fault, *, times: int | None = None, spool_from: int = 1 << 22) -> FetchResult:
         """Fetch with ``fault`` on the GETs of the key ``target``; checks that all others came through."""
         refs = self.refs()
         self.proxy.add(Rule(fault, path="/target$", method="GET", times=times))
@@ -88,7 +88,7 @@ def scene(fault_proxy: FaultProxy, s3: S3Client, s3_bucket: str, spool_directory
     return scene
 
 
-def failure_of(fetched: Fetched) -> FetchFailure:
+def failure_of(fetched: FetchResult) -> FetchFailure:
     assert fetched.failure is not None
     assert fetched.body is None
     assert fetched.spool is None
@@ -168,7 +168,7 @@ def test_a_body_that_drips_for_ever_costs_a_bounded_time(
     fault_proxy: FaultProxy, s3: S3Client, s3_bucket: str, spool_directory: Path, spool_from: int
 ) -> None:
     # 50 bytes a second: curl never sees it stand still, and it is far from its end when the time is up.
-    retry = replace(QUICK, patience_seconds=0.2, slowest_rate=10_000, stall_seconds=10)
+    retry = replace(QUICK, total_seconds=0.2, min_bytes_per_second=10_000, stall_seconds=10)
     store = open_store(parse_location(f"s3://{s3_bucket}/"), StoreSettings(retry=retry))
     scene = Scene(store, fault_proxy, s3, s3_bucket, spool_directory)
     scene.put("target")
@@ -182,7 +182,7 @@ def test_a_body_that_drips_for_ever_costs_a_bounded_time(
 def test_a_slow_body_that_is_fast_enough_for_its_size_arrives(
     fault_proxy: FaultProxy, s3: S3Client, s3_bucket: str, spool_directory: Path
 ) -> None:
-    retry = replace(QUICK, patience_seconds=0.1, slowest_rate=5, stall_seconds=10)
+    retry = replace(QUICK, total_seconds=0.1, min_bytes_per_second=5, stall_seconds=10)
     store = open_store(parse_location(f"s3://{s3_bucket}/"), StoreSettings(retry=retry))
     scene = Scene(store, fault_proxy, s3, s3_bucket, spool_directory)
     scene.put("target")
@@ -217,7 +217,7 @@ def test_a_big_body_is_tried_again_however_long_it_was_on_its_way(
 
 
 def test_a_page_that_drips_for_ever_ends_the_listing(fault_proxy: FaultProxy, s3: S3Client, s3_bucket: str) -> None:
-    retry = replace(QUICK, attempts=1, patience_seconds=0.3)
+    retry = replace(QUICK, attempts=1, total_seconds=0.3)
     store = open_store(parse_location(f"s3://{s3_bucket}/"), StoreSettings(retry=retry))
     fault_proxy.add(Rule(Drip(0.02), query="list-type"))
 
@@ -471,8 +471,8 @@ def test_an_object_of_another_account_is_told(scene: Scene, acl: bool) -> None:
     scene.proxy.add(Rule(_owned_by("f" * 64), query="fetch-owner=true.*prefix=target"))
     if not acl:
         scene.proxy.add(Rule(Status(403, "AccessDenied"), query="acl="))
-        # Fetched alone at first, so that there is something readable to compare with.
-        fetcher = open_fetcher(scene.store.transport(), str(scene.spool))
+        # FetchResult alone at first, so that there is something readable to compare with.
+        fetcher = open_fetcher(scene.store.connection(), str(scene.spool))
         refs = {ref.key: ref for ref in scene.refs()}
         scene.proxy.add(Rule(DENIED, path="/target$", method="GET"))
         drive(fetcher, [refs["other-0"]])
@@ -547,15 +547,15 @@ EXPIRED = Status(400, "ExpiredToken", "The provided token has expired.")
 def test_expired_credentials_are_waited_for(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     refs = scene.refs()
     scene.proxy.add(Rule(EXPIRED, method="GET", header="authorization: .*Credential=AKIAIOSFODNN7EXAMPLE/", path="."))
-    old = scene.store.transport()
+    old = scene.store.connection()
     renewals: list[None] = []
 
-    def renew() -> Transport:
+    def renew() -> StoreConnection:
         renewals.append(None)
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIARENEWED")
-        return scene.store.transport(renew=True)
+        return scene.store.connection(renew=True)
 
-    done = fetch_all(scene.store, refs, scene.spool, renew=renew, transport=old)
+    done = fetch_all(scene.store, refs, scene.spool, renew=renew, connection=old)
 
     assert all(fetched.body == BODY for fetched in done.values())
     assert len(renewals) == 1
@@ -565,7 +565,7 @@ def test_credentials_that_stay_expired_end_it(scene: Scene) -> None:
     refs = scene.refs()
     scene.proxy.add(Rule(EXPIRED, method="GET", path="/(target|other)"))
 
-    done = fetch_all(scene.store, refs, scene.spool, renew=lambda: scene.store.transport(renew=True))
+    done = fetch_all(scene.store, refs, scene.spool, renew=lambda: scene.store.connection(renew=True))
 
     assert {failure_of(fetched).cause for fetched in done.values()} == {Cause.EXPIRED}
 
@@ -579,7 +579,7 @@ def test_an_endpoint_that_dies_and_comes_back(scene: Scene) -> None:
     refs = scene.refs()
     patient = StoreSettings(retry=replace(QUICK, attempts=12, max_delay=0.5))
     store = open_store(scene.store.location, patient)
-    transport = store.transport()
+    connection = store.connection()
     seen = threading.Event()
 
     def pass_on(request: Request, upstream: Upstream) -> Answer:
@@ -597,7 +597,7 @@ def test_an_endpoint_that_dies_and_comes_back(scene: Scene) -> None:
 
     thread = threading.Thread(target=die)
     thread.start()
-    done = fetch_all(store, refs, scene.spool, transport=transport)
+    done = fetch_all(store, refs, scene.spool, connection=connection)
     thread.join()
 
     assert all(fetched.body == BODY for fetched in done.values())
@@ -606,10 +606,10 @@ def test_an_endpoint_that_dies_and_comes_back(scene: Scene) -> None:
 
 def test_a_dead_endpoint_fails_everything_in_time(scene: Scene) -> None:
     refs = scene.refs()
-    transport = scene.store.transport()
+    connection = scene.store.connection()
     scene.proxy.kill()
 
-    done = fetch_all(scene.store, refs, scene.spool, transport=transport)
+    done = fetch_all(scene.store, refs, scene.spool, connection=connection)
 
     assert {failure_of(fetched).cause for fetched in done.values()} == {Cause.NETWORK}
 
@@ -619,12 +619,12 @@ def test_throttling_makes_the_window_smaller_and_loses_nothing(scene: Scene) -> 
         scene.put(f"more-{number}")
     refs = scene.refs()
     scene.proxy.add(Rule(Status(503, "SlowDown"), path="/more", method="GET", times=30))
-    fetcher = open_fetcher(scene.store.transport(), str(scene.spool))
-    before = fetcher.room()
+    fetcher = open_fetcher(scene.store.connection(), str(scene.spool))
+    before = fetcher.capacity()
 
     drive(fetcher, refs)
 
-    assert fetcher.room() < before
+    assert fetcher.capacity() < before
     fetcher.close()
 
 

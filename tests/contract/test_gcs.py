@@ -216,15 +216,15 @@ def test_an_expired_token_is_renewed(
     store = authorized(scene, monkeypatch)
     scene.fake.tokens = {"token-1"}
     refs = [ref for page in store.list_pages() for ref in page]
-    transport = store.transport()
+    connection = store.connection()
 
     scene.fake.tokens = {"token-2"}
-    done = fetch_all(store, refs, scene.spool, transport=transport, renew=lambda: store.transport(renew=True))
+    done = fetch_all(store, refs, scene.spool, connection=connection, renew=lambda: store.connection(renew=True))
     assert done["a"].body == BODY
 
     scene.fake.tokens = {"token-3"}
     assert len(list(store.list_pages())) == 1
-    assert "token-" not in repr(store.transport())
+    assert "token-" not in repr(store.connection())
     assert {request.headers.get("x-goog-user-project") for request in scene.proxy.log} == {"payer"}
 
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from harvester.errors import HarvesterError
 from harvester.retry import RetryPolicy
-from harvester.sessions.aws_environment import plain_transport
+from harvester.sessions.aws_environment import connection_from_environment
 from harvester.sessions.aws_session import AwsSession
-from harvester.sessions.connections import S3Transport, StoreSettings
+from harvester.sessions.connections import S3Connection, StoreSettings
 
 RETRY = RetryPolicy(attempts=1, seconds=1, base_delay=0.01, max_delay=0.01, connect_seconds=1, stall_seconds=1)
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret"}
@@ -80,9 +80,9 @@ def test_what_it_says_is_what_botocore_says(
     wanted = StoreSettings(region=given_region, retry=RETRY, request_payer=payer)
     # Most of the strategy's environments have no keys, and are of no use here.
     with in_environment(KEYS | environment, tmp_path):
-        plain = plain_transport(bucket, wanted, os.environ)
+        plain = connection_from_environment(bucket, wanted, os.environ)
         if plain is not None:
-            assert plain == AwsSession(bucket, wanted).transport()
+            assert plain == AwsSession(bucket, wanted).connection()
 
 
 @pytest.mark.parametrize(
@@ -102,10 +102,10 @@ def test_it_answers_for_itself_where_everything_is_plain(
     tmp_path: Path, environment: dict[str, str], base_url: str, region: str
 ) -> None:
     with in_environment(KEYS | environment, tmp_path):
-        plain = plain_transport("buck", StoreSettings(retry=RETRY), os.environ)
-        assert isinstance(plain, S3Transport)
+        plain = connection_from_environment("buck", StoreSettings(retry=RETRY), os.environ)
+        assert isinstance(plain, S3Connection)
         assert (plain.base_url, plain.region) == (base_url, region)
-        assert plain == AwsSession("buck", StoreSettings(retry=RETRY)).transport()
+        assert plain == AwsSession("buck", StoreSettings(retry=RETRY)).connection()
 
 
 @pytest.mark.parametrize("name", ["config", "credentials"])
@@ -113,13 +113,13 @@ def test_a_configuration_file_is_left_to_botocore(tmp_path: Path, name: str) -> 
     (tmp_path / ".aws").mkdir()
     (tmp_path / ".aws" / name).write_text("[default]\nregion = eu-west-3\n")
     with in_environment(KEYS, tmp_path):
-        assert plain_transport("buck", StoreSettings(retry=RETRY), os.environ) is None
+        assert connection_from_environment("buck", StoreSettings(retry=RETRY), os.environ) is None
 
 
 def test_a_profile_is_left_to_botocore(tmp_path: Path) -> None:
     with in_environment(KEYS, tmp_path):
-        assert plain_transport("buck", StoreSettings(profile="p", retry=RETRY), os.environ) is None
+        assert connection_from_environment("buck", StoreSettings(profile="p", retry=RETRY), os.environ) is None
     with in_environment(KEYS | {"AWS_PROFILE": "p"}, tmp_path):
-        assert plain_transport("buck", StoreSettings(retry=RETRY), os.environ) is None
+        assert connection_from_environment("buck", StoreSettings(retry=RETRY), os.environ) is None
         with pytest.raises(HarvesterError):
             AwsSession("buck", StoreSettings(retry=RETRY))

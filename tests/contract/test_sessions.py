@@ -16,7 +16,7 @@ from harvester.errors import ConfigurationError, ConnectionFailed, UsageError
 from harvester.location import parse_location
 from harvester.retry import RetryPolicy
 from harvester.sessions.aws_session import AwsSession
-from harvester.sessions.connections import S3Transport, StoreSettings
+from harvester.sessions.connections import S3Connection, StoreSettings
 from harvester.storage.opening import open_store
 from scripts.servers.fault_proxy import FaultProxy
 from scripts.servers.http_server import Answer, HttpServer, Request
@@ -26,9 +26,9 @@ QUICK = RetryPolicy(attempts=2, seconds=5, base_delay=0.01, max_delay=0.05, conn
 EMPTY_PAGE = b"<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>"
 
 
-def transport_of(url: str, settings: StoreSettings | None = None) -> S3Transport:
-    """Resolve a transport without a network."""
-    return AwsSession(parse_location(url).bucket, settings or StoreSettings(retry=QUICK)).transport()
+def transport_of(url: str, settings: StoreSettings | None = None) -> S3Connection:
+    """Resolve a connection without a network."""
+    return AwsSession(parse_location(url).bucket, settings or StoreSettings(retry=QUICK)).connection()
 
 
 @dataclass(frozen=True)
@@ -73,10 +73,10 @@ def test_an_endpoint_is_boto3s(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
 
-    transport = transport_of(f"s3://{bucket}/")
+    connection = transport_of(f"s3://{bucket}/")
 
-    assert Resolved(transport.base_url, transport.region) == expected
-    assert (transport.network.ca_bundle is not None) == transport.base_url.startswith("https")
+    assert Resolved(connection.base_url, connection.region) == expected
+    assert (connection.network.ca_bundle is not None) == connection.base_url.startswith("https")
 
 
 def test_a_profile_is_boto3s(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_renewing_asks_the_provider_again(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
     session = AwsSession("buck", StoreSettings(profile="p"))
 
-    keys = [session.transport(renew=renew).credentials.access_key for renew in (False, False, True, False, True)]
+    keys = [session.connection(renew=renew).credentials.access_key for renew in (False, False, True, False, True)]
 
     assert keys == ["KEY1", "KEY1", "KEY2", "KEY2", "KEY3"]
 
@@ -123,9 +123,9 @@ def test_renewing_asks_the_provider_again(monkeypatch: pytest.MonkeyPatch, tmp_p
 def test_settings_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
 
-    transport = transport_of("s3://buck/", StoreSettings(endpoint_url="http://127.0.0.1:8", region="eu-west-2"))
+    connection = transport_of("s3://buck/", StoreSettings(endpoint_url="http://127.0.0.1:8", region="eu-west-2"))
 
-    assert (transport.base_url, transport.region) == ("http://127.0.0.1:8/buck", "eu-west-2")
+    assert (connection.base_url, connection.region) == ("http://127.0.0.1:8/buck", "eu-west-2")
 
 
 def test_no_credentials_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -384,13 +384,13 @@ def test_a_missing_bucket_is_told(place: Place) -> None:
 
 def test_poll_wakes_for_a_pipe_and_waits_for_nothing_else(place: Place, spool_directory: Path) -> None:
     reading, writing = os.pipe()
-    fetcher = open_fetcher(place.store.transport(), str(spool_directory))
+    fetcher = open_fetcher(place.store.connection(), str(spool_directory))
     try:
         assert fetcher.poll(0.0, [reading]) == []
         os.write(writing, b"x")
         assert fetcher.poll(100_000.0, [reading]) == []  # else the test never ends
         assert fetcher.in_flight == 0
-        assert fetcher.room() > 0
+        assert fetcher.capacity() > 0
     finally:
         fetcher.close()
         os.close(reading)
@@ -400,7 +400,7 @@ def test_poll_wakes_for_a_pipe_and_waits_for_nothing_else(place: Place, spool_di
 def test_a_transport_travels_and_shows_no_secret(place: Place) -> None:
     import pickle
 
-    transport = place.store.transport()
+    connection = place.store.connection()
 
-    assert pickle.loads(pickle.dumps(transport)) == transport
-    assert os.environ["AWS_SECRET_ACCESS_KEY"] not in repr(transport)
+    assert pickle.loads(pickle.dumps(connection)) == connection
+    assert os.environ["AWS_SECRET_ACCESS_KEY"] not in repr(connection)

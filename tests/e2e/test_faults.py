@@ -76,7 +76,7 @@ def _case(name: str) -> FaultCase:
 def test_a_body_that_drips_for_ever_is_given_up(tmp_path: Path, proxy: FaultProxy, many: dict[str, bytes]) -> None:
     # Never still for as long as a stall, and never at its end: only the time in all bounds it.
     proxy.add(Rule(Drip(0.02), path=f"/{sorted(many)[0]}$", method="GET"))
-    retry = harvester.RetryPolicy(patience_seconds=0.5, slowest_rate=10_000)
+    retry = harvester.RetryPolicy(total_seconds=0.5, min_bytes_per_second=10_000)
 
     report = harvester.sync("s3://bucket/r/", tmp_path / "destination", settings=harvester.StoreSettings(retry=retry))
 

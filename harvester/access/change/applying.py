@@ -30,7 +30,7 @@ from harvester.errors import (
 )
 from harvester.location import Location, parse_location
 from harvester.sessions import StoreSettings
-from harvester.storage import Cause, GcsSettingsReader, Problem, S3SettingsReader, Unread
+from harvester.storage import Cause, GcsSettingsReader, S3SettingsReader, ServiceError, Unread
 from policies import PolicyDocument, Proof, document, prove
 
 # Settings of a bucket are eventually consistent: how long a write is waited for, in seconds between two looks.
@@ -168,7 +168,7 @@ def _planned_anew(change: PlannedChange) -> PlannedChange:
     )
 
 
-def _refused(store: PolicyStore, problem: Problem) -> HarvesterError:
+def _refused(store: PolicyStore, problem: ServiceError) -> HarvesterError:
     what = f"cannot write {store.name}"
     match problem.cause:
         case Cause.OBJECT_DENIED | Cause.KMS_DENIED | Cause.CREDENTIALS:

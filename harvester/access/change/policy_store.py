@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from harvester.storage import GcsSettingsReader, Problem, S3SettingsReader, Unread
+from harvester.storage import GcsSettingsReader, S3SettingsReader, ServiceError, Unread
 from policies import PolicyDocument, compact_json, document, dump_json, parse_json
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class PolicyStore(Protocol):
     def read(self) -> str | Unread | None:
         """Return the policy's text; None where there is none."""
 
-    def write(self, text: str | None) -> Problem | None:
+    def write(self, text: str | None) -> ServiceError | None:
         """Replace the policy, or remove it; return why that was refused."""
 
 
@@ -68,9 +68,9 @@ class BucketPolicyStore:
         """See PolicyStore.read."""
         return self.reader.read_policy()
 
-    def write(self, text: str | None) -> Problem | None:
+    def write(self, text: str | None) -> ServiceError | None:
         """See PolicyStore.write."""
-        return (self.reader.delete_policy() if text is None else self.reader.put_policy(_compact(text))).problem
+        return (self.reader.delete_policy() if text is None else self.reader.put_policy(_compact(text))).error
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +98,11 @@ class KeyPolicyStore:
         """See PolicyStore.read."""
         return self.keys.read_policy(self.resource)
 
-    def write(self, text: str | None) -> Problem | None:
+    def write(self, text: str | None) -> ServiceError | None:
         """See PolicyStore.write."""
         if text is None:
             raise ValueError("a key cannot be without a policy")
-        return self.keys.put_policy(self.resource, _compact(text)).problem
+        return self.keys.put_policy(self.resource, _compact(text)).error
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +134,9 @@ class GcsPolicyStore:
         found = self.reader.read_policy()
         return found if isinstance(found, Unread) else dump_json(found)
 
-    def write(self, text: str | None) -> Problem | None:
-        """See PolicyStore.write. A Problem with status 412 means that somebody else wrote since it was read."""
-        return self.reader.put_policy(parse_json(text or "{}")).problem
+    def write(self, text: str | None) -> ServiceError | None:
+        """See PolicyStore.write. A ServiceError with status 412 means that somebody else wrote since it was read."""
+        return self.reader.put_policy(parse_json(text or "{}")).error
 
 
 def _compact(text: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from harvester.access.probe.probe_report import Access, Outcome, ProbeStep
 from harvester.errors import ExitCode
 from harvester.location import Location
-from harvester.storage import Cause, GcsProber, Probed, Problem, S3Prober
+from harvester.storage import Cause, GcsProber, ProbeResult, S3Prober, ServiceError
 from policies import Chip, facts
 
 _HEAD_BUCKET, _PUT_OBJECT = "head_bucket", "put_object"
@@ -76,24 +76,24 @@ class ConnectionTest:
             if not (name == _HEAD_BUCKET and isinstance(self._prober, GcsProber)):
                 yield name
 
-    def _done(self, name: str, probed: Probed) -> bool:
+    def _done(self, name: str, probed: ProbeResult) -> bool:
         """Take note of a documented step; False when the test ends with it."""
-        if probed.problem is None:
+        if probed.error is None:
             self._step(probed, "ok", documented=self._on_s3, note=self._success_note(name, probed))
             return True
         self._step(probed, "failed", documented=self._on_s3)
-        if name == _PUT_OBJECT and isinstance(self._prober, GcsProber) and probed.problem.status == 403:
-            return self._could_create(self._prober, probed.problem)
-        self._fail(probed.problem)
-        if probed.problem.undiagnosed and isinstance(self._prober, S3Prober):
-            self._diagnose(self._prober, name, probed.problem)
+        if name == _PUT_OBJECT and isinstance(self._prober, GcsProber) and probed.error.status == 403:
+            return self._could_create(self._prober, probed.error)
+        self._fail(probed.error)
+        if probed.error.undiagnosed and isinstance(self._prober, S3Prober):
+            self._diagnose(self._prober, name, probed.error)
         return False
 
     @property
     def _on_s3(self) -> bool:
         return self.location.scheme == "s3"
 
-    def _success_note(self, name: str, probed: Probed) -> str:
+    def _success_note(self, name: str, probed: ProbeResult) -> str:
         notes = []
         if probed.region and probed.region != self._prober.region and not self._region_noted:
             self._region_noted = True
@@ -106,8 +106,8 @@ class ConnectionTest:
                 notes.append(f"encrypted with {probed.key or 'the AWS-managed key'}")
         return "; ".join(notes)
 
-    def _step(self, probed: Probed, outcome: Outcome, *, documented: bool, note: str = "") -> None:
-        problem = probed.problem
+    def _step(self, probed: ProbeResult, outcome: Outcome, *, documented: bool, note: str = "") -> None:
+        problem = probed.error
         code = problem.code if problem is not None and outcome == "failed" else ""
         self.steps.append(
             ProbeStep(
@@ -123,7 +123,7 @@ class ConnectionTest:
             )
         )
 
-    def _fail(self, problem: Problem) -> None:
+    def _fail(self, problem: ServiceError) -> None:
         """Take the chip, the exit code and the cause from a refusal."""
         self.request_id = self.request_id or problem.request_id
         # Nothing asked here names an object that must be there: what is missing is the bucket.
@@ -161,21 +161,21 @@ class ConnectionTest:
         self.chip_name = chip_name
         self.exit_code = code
 
-    def _diagnose(self, prober: S3Prober, name: str, refusal: Problem) -> None:
+    def _diagnose(self, prober: S3Prober, name: str, refusal: ServiceError) -> None:
         """Find out what a bare 403 means: a HEAD has no body, a list has one."""
         listed = prober.list_objects(self.location.prefix, 1) if name == _HEAD_BUCKET else None
         if listed is not None:
-            self._step(listed, "ok" if listed.problem is None else "failed", documented=False)
-            if listed.problem is None:
+            self._step(listed, "ok" if listed.error is None else "failed", documented=False)
+            if listed.error is None:
                 self.cause = (
                     "HeadBucket is denied while the prefix can be listed: s3:ListBucket is allowed under a condition "
                     "on s3:prefix, which a HeadBucket does not carry"
                 )
                 return
-            if listed.problem.cause is not refusal.cause:
-                self._fail(listed.problem)
+            if listed.error.cause is not refusal.cause:
+                self._fail(listed.error)
                 return
-            self.cause = listed.problem.message or self.cause
+            self.cause = listed.error.message or self.cause
         if name != _PUT_OBJECT:
             self._find_owner(prober)
 
@@ -184,16 +184,16 @@ class ConnectionTest:
             anyone = prober.head_bucket_of_anyone()
             self._step(
                 anyone,
-                "ok" if anyone.problem is None else "failed",
+                "ok" if anyone.error is None else "failed",
                 documented=False,
                 note="without --expected-bucket-owner",
             )
-            if anyone.problem is None:
+            if anyone.error is None:
                 self.cause = "the bucket belongs to another account than --expected-bucket-owner names"
                 self.next_step = "aws sts get-caller-identity   (compare the account, and the bucket's name)"
                 return
         owned, found = prober.find_among_own()
-        if owned.problem is not None:
+        if owned.error is not None:
             self._step(owned, "failed", documented=False)
             self.cause = "s3:ListBucket is denied, or the bucket is somebody else's: bucket names are global"
             return
@@ -205,14 +205,14 @@ class ConnectionTest:
             self.cause = "the bucket belongs to another account, which does not let these credentials list it"
             self.next_step = "compare the bucket's name: names are global, and this one is taken by somebody else"
 
-    def _could_create(self, prober: GcsProber, refusal: Problem) -> bool:
+    def _could_create(self, prober: GcsProber, refusal: ServiceError) -> bool:
         """A fixed name cannot be written twice by objectCreator: ask whether creating at least is allowed."""
         asked, granted = prober.test_permissions((_CREATE, _REPLACE))
         if _CREATE in granted and _REPLACE not in granted:
             note = f"{_CREATE} is granted, {_REPLACE} is not: the file of an earlier test cannot be replaced"
             self._step(asked, "ok", documented=False, note=note)
             return True
-        self._step(asked, "ok" if asked.problem is None else "failed", documented=False)
+        self._step(asked, "ok" if asked.error is None else "failed", documented=False)
         self._fail(refusal)
         return False
 
@@ -225,9 +225,9 @@ class ConnectionTest:
             return
         listed = self._prober.list_objects(self.location.prefix, 3)
         note = "beyond the test's own file and the folder's marker, which are no content"
-        self._step(listed, "ok" if listed.problem is None else "failed", documented=False, note=note)
-        if listed.problem is not None:
-            self._fail(listed.problem)
+        self._step(listed, "ok" if listed.error is None else "failed", documented=False, note=note)
+        if listed.error is not None:
+            self._fail(listed.error)
             return
         self._keys = tuple(key for key in listed.keys if self._is_content(key))
         if not self._keys:
@@ -264,9 +264,9 @@ class ConnectionTest:
             return
         self._ours(self._prober.read(content[0], first_byte=True), "one byte of a listed object")
 
-    def _ours(self, probed: Probed, note: str) -> None:
+    def _ours(self, probed: ProbeResult, note: str) -> None:
         """Take note of a deep step: it moves the exit code, never the chip, which is Nimble's."""
-        problem = probed.problem
+        problem = probed.error
         if problem is None or problem.status == _RANGE_OF_NOTHING:
             self._step(probed, "ok", documented=False, note=note)
             return

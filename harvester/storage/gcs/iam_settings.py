@@ -11,8 +11,7 @@ from typing import Any
 
 from harvester.sessions import StoreSettings
 from harvester.storage.bucket_settings import LifecycleRule, Unread, UnreadReason, unread
-from harvester.storage.call_results import Answer
-from harvester.storage.store_errors import Problem
+from harvester.storage.service_errors import CallResult, ServiceError
 
 POLICY_VERSION = 3
 """The version that shows conditions; asked for in every read, so that a write can lose none."""
@@ -60,7 +59,7 @@ class GcsSettingsReader:
 
         self.bucket = bucket
         self._client = GcsClient(bucket, settings)
-        self.problems: list[Problem] = []
+        self.errors: list[ServiceError] = []
         """The refusals met by `read`: what tells a missing bucket or bad credentials from a gap."""
 
     def read(self) -> GcsSettings:
@@ -97,17 +96,17 @@ class GcsSettingsReader:
         answer = self._client.bucket_json("GET", "/iam", [("optionsRequestedPolicyVersion", str(POLICY_VERSION))])
         return answer.value if answer.value is not None else self._unread(answer, _GET_POLICY)
 
-    def put_policy(self, policy: Mapping[str, Any]) -> Answer[dict[str, Any]]:
+    def put_policy(self, policy: Mapping[str, Any]) -> CallResult[dict[str, Any]]:
         """Replace the IAM policy; takes storage.buckets.setIamPolicy.
 
-        The policy's etag is what it replaces: a Problem with status 412 means that somebody else wrote meanwhile.
+        The policy's etag is what it replaces: a ServiceError with status 412 means that somebody else wrote meanwhile.
         """
         return self._client.bucket_json("PUT", "/iam", document=policy)
 
-    def _unread(self, answer: Answer[dict[str, Any]], permission: str) -> Unread:
-        if answer.problem is not None:
-            self.problems.append(answer.problem)
-        return unread(answer.problem, permission)
+    def _unread(self, answer: CallResult[dict[str, Any]], permission: str) -> Unread:
+        if answer.error is not None:
+            self.errors.append(answer.error)
+        return unread(answer.error, permission)
 
 
 def _lifecycle(lifecycle: Mapping[str, Any]) -> tuple[LifecycleRule, ...] | None:

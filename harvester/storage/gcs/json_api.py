@@ -12,10 +12,10 @@ from urllib.parse import quote, urlencode
 
 import orjson
 
-from harvester.sessions import GcsTransport
+from harvester.sessions import GcsConnection
 from harvester.storage.base import Cause, ObjectRef
 from harvester.storage.http import Response
-from harvester.storage.store_errors import Problem
+from harvester.storage.service_errors import ServiceError
 
 PAGE_KEYS = 1000
 _FIELDS = "name,size,generation,timeCreated,storageClass"
@@ -43,15 +43,15 @@ class GcsListPage(NamedTuple):
 class GcsRequests:
     """Makes the requests to one bucket."""
 
-    def __init__(self, transport: GcsTransport) -> None:
-        """Carry the transport's token."""
-        self._objects = f"{transport.endpoint}/storage/v1/b/{quote(transport.bucket, safe='')}/o"
-        self._upload = f"{transport.endpoint}/upload/storage/v1/b/{quote(transport.bucket, safe='')}/o"
+    def __init__(self, connection: GcsConnection) -> None:
+        """Carry the connection's token."""
+        self._objects = f"{connection.endpoint}/storage/v1/b/{quote(connection.bucket, safe='')}/o"
+        self._upload = f"{connection.endpoint}/upload/storage/v1/b/{quote(connection.bucket, safe='')}/o"
         self._headers: list[str] = []
-        if transport.token is not None:
-            self._headers.append(f"Authorization: Bearer {transport.token}")
-        if transport.user_project is not None:
-            self._headers.append(f"x-goog-user-project: {transport.user_project}")
+        if connection.token is not None:
+            self._headers.append(f"Authorization: Bearer {connection.token}")
+        if connection.user_project is not None:
+            self._headers.append(f"x-goog-user-project: {connection.user_project}")
         # Else an object stored with Content-Encoding gzip would come decompressed, and match no checksum.
         self._media_headers = [*self._headers, "Accept-Encoding: gzip"]
 
@@ -100,7 +100,7 @@ def parse_object(entry: Mapping[str, Any]) -> ObjectRef:
     )
 
 
-def problem_of(response: Response, *, anonymous: bool) -> Problem:
+def service_error_from(response: Response, *, anonymous: bool) -> ServiceError:
     """Return what an answer of 300 and above means."""
     reason, message = _error(response.body)
     status = response.status
@@ -108,7 +108,7 @@ def problem_of(response: Response, *, anonymous: bool) -> Problem:
     cause = Cause.THROTTLED if throttled else _BY_STATUS.get(status, Cause.SERVER_ERROR)
     if status == 401 and anonymous:
         cause = Cause.OBJECT_DENIED
-    return Problem(
+    return ServiceError(
         cause=cause,
         code=reason or str(status),
         message=message,

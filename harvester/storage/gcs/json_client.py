@@ -13,12 +13,11 @@ import orjson
 from harvester.retry import RetryPolicy
 from harvester.sessions import FULL_CONTROL_SCOPE, GoogleSession, StoreSettings
 from harvester.storage.base import Cause
-from harvester.storage.call_results import Answer
-from harvester.storage.gcs.json_api import GcsRequests, problem_of
-from harvester.storage.http import HttpExchange, Response
-from harvester.storage.store_errors import BrokenExchange, Problem
+from harvester.storage.gcs.json_api import GcsRequests, service_error_from
+from harvester.storage.http import HttpClient, Response
+from harvester.storage.service_errors import CallResult, ServiceError, TransportError
 
-# A question about a setting is small: who has not answered by then will not.
+# A follow_up about a setting is small: who has not answered by then will not.
 _PATIENCE = RetryPolicy(attempts=3, seconds=20.0, connect_seconds=5.0, stall_seconds=10)
 
 Make = Callable[[GcsRequests], tuple[str, list[str]]]
@@ -38,18 +37,18 @@ class GcsClient:
         path: str = "",
         parameters: Sequence[tuple[str, str]] = (),
         document: Mapping[str, Any] | None = None,
-    ) -> Answer[dict[str, Any]]:
+    ) -> CallResult[dict[str, Any]]:
         """Ask for the bucket's resource, or what lies under it (``/iam``)."""
 
         def make(_: GcsRequests) -> tuple[str, list[str]]:
-            transport = self._session.transport()
+            connection = self._session.connection()
             query = f"?{urlencode(parameters)}" if parameters else ""
-            url = f"{transport.endpoint}/storage/v1/b/{quote(self.bucket, safe='')}{path}{query}"
+            url = f"{connection.endpoint}/storage/v1/b/{quote(self.bucket, safe='')}{path}{query}"
             headers = ["Content-Type: application/json", "Expect:"] if document is not None else []
-            if transport.token is not None:
-                headers.append(f"Authorization: Bearer {transport.token}")
-            if transport.user_project is not None:
-                headers.append(f"x-goog-user-project: {transport.user_project}")
+            if connection.token is not None:
+                headers.append(f"Authorization: Bearer {connection.token}")
+            if connection.user_project is not None:
+                headers.append(f"x-goog-user-project: {connection.user_project}")
             return url, headers
 
         answer = self.send(method, make, None if document is None else orjson.dumps(document))
@@ -65,45 +64,45 @@ class GcsClient:
 
     def send(
         self, method: str, make: Make, body: bytes | None = None, headers: tuple[str, ...] = ()
-    ) -> Answer[Response]:
-        """Send patiently; an answer of 300 and above is a Problem, a missing bucket included.
+    ) -> CallResult[Response]:
+        """Send patiently; an answer of 300 and above is a ServiceError, a missing bucket included.
 
         Raises ConfigurationError without credentials, or with an expired login.
         """
         started = time.monotonic()
 
         def attempt() -> tuple[str, str, list[str], bytes | None]:
-            url, lines = make(GcsRequests(self._session.transport()))
+            url, lines = make(GcsRequests(self._session.connection()))
             return method, url, [*lines, *headers], body
 
-        exchange = HttpExchange(self._session.transport().network)
+        exchange = HttpClient(self._session.connection().network)
         try:
-            answer = exchange.send_patiently(attempt, self._worth_another_try)
+            answer = exchange.send_with_retries(attempt, self._is_retryable)
         finally:
             exchange.close()
         milliseconds = (time.monotonic() - started) * 1000
-        if isinstance(answer, BrokenExchange):
-            return Answer(None, _broken(answer), milliseconds, "")
+        if isinstance(answer, TransportError):
+            return CallResult(None, _broken(answer), milliseconds, "")
         request_id = answer.headers.get("x-guploader-uploadid", "")
-        problem = self._problem(answer) if answer.status >= 300 else None
-        return Answer(answer if problem is None else None, problem, milliseconds, request_id)
+        error = self._service_error(answer) if answer.status >= 300 else None
+        return CallResult(answer if error is None else None, error, milliseconds, request_id)
 
-    def _problem(self, answer: Response) -> Problem:
-        return problem_of(answer, anonymous=self._session.anonymous)
+    def _service_error(self, answer: Response) -> ServiceError:
+        return service_error_from(answer, anonymous=self._session.anonymous)
 
-    def _worth_another_try(self, answer: Response) -> bool:
-        return answer.status >= 300 and self._problem(answer).retryable
+    def _is_retryable(self, answer: Response) -> bool:
+        return answer.status >= 300 and self._service_error(answer).retryable
 
 
 def replace_value(
-    answer: Answer[Response], value: dict[str, Any] | None, problem: Problem | None = None
-) -> Answer[dict[str, Any]]:
+    answer: CallResult[Response], value: dict[str, Any] | None, error: ServiceError | None = None
+) -> CallResult[dict[str, Any]]:
     """Return the same answer with its body read."""
-    return Answer(value, problem or answer.problem, answer.milliseconds, answer.request_id)
+    return CallResult(value, error or answer.error, answer.milliseconds, answer.request_id)
 
 
-def _broken(broken: BrokenExchange) -> Problem:
-    return Problem(
+def _broken(broken: TransportError) -> ServiceError:
+    return ServiceError(
         cause=broken.cause,
         code=broken.code,
         message=broken.detail,
@@ -115,8 +114,8 @@ def _broken(broken: BrokenExchange) -> Problem:
     )
 
 
-def _no_json(request_id: str) -> Problem:
-    return Problem(
+def _no_json(request_id: str) -> ServiceError:
+    return ServiceError(
         cause=Cause.SERVER_ERROR,
         code="NotJson",
         message="the answer is no JSON object",

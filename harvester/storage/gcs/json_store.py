@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 
 from harvester.errors import ConnectionFailed
 from harvester.location import Location
-from harvester.sessions import LOGIN_COMMAND, GcsTransport, GoogleSession, StoreSettings
+from harvester.sessions import LOGIN_COMMAND, GcsConnection, GoogleSession, StoreSettings
 from harvester.storage.base import Cause, ObjectRef
-from harvester.storage.gcs.json_api import PAGE_KEYS, GcsRequests, parse_gcs_page, problem_of
+from harvester.storage.gcs.json_api import PAGE_KEYS, GcsRequests, parse_gcs_page, service_error_from
 from harvester.storage.gcs.sdk_objects import GcsObjects, Refused
-from harvester.storage.http import HttpExchange, Response
+from harvester.storage.http import HttpClient, Response
 from harvester.storage.key_ranges import split_by_hexadecimal_digit
-from harvester.storage.store_errors import BrokenExchange, Problem, error_of_broken, error_of_problem
+from harvester.storage.service_errors import ServiceError, TransportError, connection_error, harvester_error
 
 RequestMaker = Callable[[GcsRequests], tuple[str, list[str]]]
 
@@ -34,7 +34,7 @@ class GcsStore:
             parameters["startOffset"] = start
         if end is not None:
             parameters["endOffset"] = end
-        exchange = HttpExchange(self._session.transport().network)
+        exchange = HttpClient(self._session.connection().network)
         try:
             while True:
                 response = self._listed(exchange, what, parameters)
@@ -59,9 +59,9 @@ class GcsStore:
         """See Store.key_ranges."""
         return split_by_hexadecimal_digit(self.location.prefix, after)
 
-    def transport(self, *, renew: bool = False) -> GcsTransport:
-        """See Store.transport."""
-        return self._session.transport(renew=renew)
+    def connection(self, *, renew: bool = False) -> GcsConnection:
+        """See Store.connection."""
+        return self._session.connection(renew=renew)
 
     def put(self, key: str, body: bytes) -> None:
         """See Store.put."""
@@ -81,7 +81,7 @@ class GcsStore:
             self._checked(refused.response, what)
             raise
         if found is None:
-            exchange = HttpExchange(self._session.transport().network)
+            exchange = HttpClient(self._session.connection().network)
             try:
                 self._listed(exchange, what, {"prefix": key, "maxResults": "1"})  # raises for a missing bucket
             finally:
@@ -91,41 +91,41 @@ class GcsStore:
     def _url(self, key: str) -> str:
         return f"gs://{self.location.bucket}/{key}"
 
-    def _listed(self, exchange: HttpExchange, what: str, parameters: dict[str, str]) -> Response:
+    def _listed(self, exchange: HttpClient, what: str, parameters: dict[str, str]) -> Response:
         answer = self._answer(exchange, "GET", lambda requests: requests.listing(parameters))
         return self._checked(answer, what, missing=Cause.NO_BUCKET)
 
-    def _checked(self, answer: Response | BrokenExchange, what: str, *, missing: Cause = Cause.GONE) -> Response:
+    def _checked(self, answer: Response | TransportError, what: str, *, missing: Cause = Cause.GONE) -> Response:
         """Return the answer of success; raise the error of any other."""
-        if isinstance(answer, BrokenExchange):
-            raise error_of_broken(what, answer, url=self.location.url)
+        if isinstance(answer, TransportError):
+            raise connection_error(what, answer, url=self.location.url)
         if answer.status >= 300:
-            problem = self._problem(answer, missing)
-            raise error_of_problem(what, problem, url=self.location.url, login=LOGIN_COMMAND)
+            error = self._service_error(answer, missing)
+            raise harvester_error(what, error, url=self.location.url, login=LOGIN_COMMAND)
         return answer
 
-    def _problem(self, answer: Response, missing: Cause = Cause.GONE) -> Problem:
-        problem = problem_of(answer, anonymous=self._session.anonymous)
-        return problem.with_cause(missing) if problem.cause is Cause.GONE else problem
+    def _service_error(self, answer: Response, missing: Cause = Cause.GONE) -> ServiceError:
+        error = service_error_from(answer, anonymous=self._session.anonymous)
+        return error.with_cause(missing) if error.cause is Cause.GONE else error
 
     def _answer(
-        self, exchange: HttpExchange, method: str, make: RequestMaker, body: bytes | None = None
-    ) -> Response | BrokenExchange:
+        self, exchange: HttpClient, method: str, make: RequestMaker, body: bytes | None = None
+    ) -> Response | TransportError:
         """Send patiently; with a fresh token once, when the store calls the present one expired."""
         renewed = False
         while True:
 
             def attempt() -> tuple[str, str, list[str], bytes | None]:
-                url, headers = make(GcsRequests(self._session.transport()))
+                url, headers = make(GcsRequests(self._session.connection()))
                 return method, url, headers, body
 
-            answer = exchange.send_patiently(attempt, self._worth_another_try)
-            if isinstance(answer, BrokenExchange) or answer.status < 300:
+            answer = exchange.send_with_retries(attempt, self._is_retryable)
+            if isinstance(answer, TransportError) or answer.status < 300:
                 return answer
-            if renewed or not self._problem(answer).expired:
+            if renewed or not self._service_error(answer).expired:
                 return answer
             renewed = True
-            self._session.transport(renew=True)
+            self._session.connection(renew=True)
 
-    def _worth_another_try(self, response: Response) -> bool:
-        return response.status >= 300 and self._problem(response).retryable
+    def _is_retryable(self, response: Response) -> bool:
+        return response.status >= 300 and self._service_error(response).retryable

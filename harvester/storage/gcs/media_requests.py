@@ -6,52 +6,52 @@ from collections.abc import Mapping
 
 import orjson
 
-from harvester.sessions import GcsTransport
+from harvester.sessions import GcsConnection
 from harvester.storage.base import Cause, FetchFailure, FetchRequest
-from harvester.storage.gcs.json_api import GcsRequests, problem_of
-from harvester.storage.http import Checksum, Diagnosis, Question, Response, stated_by_gcs
-from harvester.storage.store_errors import Problem
+from harvester.storage.gcs.json_api import GcsRequests, service_error_from
+from harvester.storage.http import Checksum, Diagnosis, FollowUpRequest, Response, stated_by_gcs
+from harvester.storage.service_errors import ServiceError
 
 
-class GcsDialect:
+class GcsAdapter:
     """One bucket of GCS, fetched with one token."""
 
-    def __init__(self, transport: GcsTransport) -> None:
-        """Carry the transport's token."""
-        self._requests = GcsRequests(transport)
-        self._anonymous = transport.token is None
+    def __init__(self, connection: GcsConnection) -> None:
+        """Carry the connection's token."""
+        self._requests = GcsRequests(connection)
+        self._anonymous = connection.token is None
         self.states_identity = not self._anonymous
 
     def request(self, key: str, *, start: int = 0, version: str = "") -> tuple[str, list[str]]:
-        """See Dialect.request."""
+        """See ProviderAdapter.request."""
         return self._requests.media(key, start=start, generation=version)
 
     def identity(self, headers: Mapping[str, str]) -> str:
-        """See Dialect.identity."""
+        """See ProviderAdapter.identity."""
         return headers.get("x-goog-generation", "")
 
     def stated(self, headers: Mapping[str, str]) -> Checksum | None:
-        """See Dialect.stated."""
+        """See ProviderAdapter.stated."""
         return stated_by_gcs(headers)
 
     def altered(self, headers: Mapping[str, str]) -> bool:
-        """See Dialect.altered."""
+        """See ProviderAdapter.altered."""
         stored = headers.get("x-goog-stored-content-encoding")
         return stored is not None and stored != headers.get("content-encoding", "identity")
 
-    def problem(self, response: Response) -> Problem:
-        """See Dialect.problem."""
-        return problem_of(response, anonymous=self._anonymous)
+    def service_error(self, response: Response) -> ServiceError:
+        """See ProviderAdapter.service_error."""
+        return service_error_from(response, anonymous=self._anonymous)
 
     def fetched(self, key: str) -> None:
         """Nothing to note: a bucket of GCS has one owner for all its objects that matters to reading."""
 
-    def diagnose(self, request: FetchRequest, problem: Problem) -> Diagnosis:
+    def diagnose(self, request: FetchRequest, error: ServiceError) -> Diagnosis:
         """Tell an object that is denied from one whose key is: metadata needs the same permission, but no key."""
-        answer = yield Question("GET", *self._requests.describe(request.key))
+        answer = yield FollowUpRequest("GET", *self._requests.describe(request.key))
         if answer is not None and answer.status == 200:
             key = str(orjson.loads(answer.body).get("kmsKeyName", ""))
             if key:
                 detail = f"the bucket's service agent may not decrypt with {key}"
-                return FetchFailure(Cause.KMS_DENIED, problem.code, detail, problem.request_id)
-        return FetchFailure(Cause.OBJECT_DENIED, problem.code, "storage.objects.get denied", problem.request_id)
+                return FetchFailure(Cause.KMS_DENIED, error.code, detail, error.request_id)
+        return FetchFailure(Cause.OBJECT_DENIED, error.code, "storage.objects.get denied", error.request_id)

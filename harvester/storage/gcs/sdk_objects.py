@@ -77,7 +77,7 @@ class GcsObjects:
                 raise Refused(_response(error.cause)) from error
             raise ConnectionFailed(what, cause=type(error.cause).__name__) from error
         except (RequestException, GoogleAuthError) as error:
-            # Only the name: a transport's sentence quotes URLs and whole answers.
+            # Only the name: a connection's sentence quotes URLs and whole answers.
             raise ConnectionFailed(
                 what, cause=type(error).__name__, next_step="check the network and the endpoint, then try again"
             ) from error

@@ -1,10 +1,10 @@
-from .adapter import Dialect as Dialect
+from .adapter import ProviderAdapter as ProviderAdapter
 from .checksums import Checksum as Checksum
 from .checksums import stated_by_gcs as stated_by_gcs
 from .checksums import stated_by_s3 as stated_by_s3
 from .fetcher import BucketFetcher as BucketFetcher
 from .follow_up import Diagnosis as Diagnosis
-from .follow_up import Question as Question
-from .http_client import HttpExchange as HttpExchange
+from .follow_up import FollowUpRequest as FollowUpRequest
+from .http_client import HttpClient as HttpClient
 from .http_client import Response as Response
 from .http_client import parse_http_date as parse_http_date

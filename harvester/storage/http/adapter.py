@@ -9,10 +9,10 @@ from harvester.storage.base import FetchRequest
 from harvester.storage.http.checksums import Checksum
 from harvester.storage.http.follow_up import Diagnosis
 from harvester.storage.http.http_client import Response
-from harvester.storage.store_errors import Problem
+from harvester.storage.service_errors import ServiceError
 
 
-class Dialect(Protocol):
+class ProviderAdapter(Protocol):
     """What differs between clouds when an object is fetched."""
 
     states_identity: bool
@@ -30,10 +30,10 @@ class Dialect(Protocol):
     def altered(self, headers: Mapping[str, str]) -> bool:
         """Whether the body is not the stored bytes but a transcoding of them."""
 
-    def problem(self, response: Response) -> Problem:
+    def service_error(self, response: Response) -> ServiceError:
         """Return what an answer of 300 and above means."""
 
-    def diagnose(self, request: FetchRequest, problem: Problem) -> Diagnosis:
+    def diagnose(self, request: FetchRequest, error: ServiceError) -> Diagnosis:
         """Find out why the object was refused."""
 
     def fetched(self, key: str) -> None:

@@ -1,79 +1,68 @@
-"""How many requests one worker keeps in flight: as many as gain something, fewer when the store asks for it."""
+"""How many requests one worker keeps in flight: additive increase, multiplicative decrease (AIMD).
+
+The limit grows while the worker spends its time waiting for the store, and halves when the store throttles. As in TCP
+it doubles per round until the store throttles for the first time (slow start), then grows by a constant. A round is as
+many completed requests as the limit allows in flight, and at least a tenth of a second.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+MOST_IN_FLIGHT = 256
 _FIRST = 32
-_MOST = 256
-_EPOCH_SECONDS = 0.1
-_IDLE_SHARE = 0.1
-_GAIN = 1.1
-_EPOCHS_HELD = 16
-_SHRINK_INTERVAL = 0.5
-_OBJECT_WEIGHT = 16 * 1024
+_INCREASE = 4
+_ROUND_SECONDS = 0.1
+_WAITING_SHARE = 0.1
+_DECREASE_INTERVAL = 0.5
 
 
 @dataclass(slots=True)
-class Window:
-    """Grows while waiting for answers is what takes the time and a larger window brought more; halves on throttling."""
+class ConcurrencyLimiter:
+    """The limit of one worker; times are monotonic seconds given by the caller."""
 
     limit: int = _FIRST
     """Requests in flight at most, now."""
-    _began: float = -1.0
+    maximum: int = MOST_IN_FLIGHT
+    """What the limit never exceeds; the number of open files allows no more than that."""
+    _round_began: float = 0.0
     _completed: int = 0
-    _work: int = 0
     _waited: float = 0.0
-    _last_limit: int = _FIRST
-    _last_rate: float = 0.0
-    _on_trial: bool = False
-    _hold: int = 0
-    _shrunk: float = float("-inf")
+    _decreased: float = float("-inf")
+    _slow_start: bool = True
 
-    def completed(self, size: int) -> None:
-        """Count an object of ``size`` bytes that arrived."""
+    def __post_init__(self) -> None:
+        """Bound the first limit; a maximum below 1 counts as 1."""
+        self.maximum = max(1, self.maximum)
+        self.limit = min(self.limit, self.maximum)
+
+    def completed(self) -> None:
+        """Count a request that brought its object."""
         self._completed += 1
-        self._work += size + _OBJECT_WEIGHT
 
     def waited(self, seconds: float) -> None:
         """Count time in which there was nothing to do but wait for the store."""
         self._waited += seconds
 
     def throttled(self, now: float) -> None:
-        """Halve; what was in flight together is throttled together and counts once."""
-        if now - self._shrunk < _SHRINK_INTERVAL:
+        """Halve the limit; requests that were in flight together are throttled together and count once."""
+        if now - self._decreased < _DECREASE_INTERVAL:
             return
-        self._shrunk = now
+        self._decreased = now
+        self._slow_start = False
         self.limit = max(1, self.limit // 2)
-        self._on_trial = False
-        self._hold = _EPOCHS_HELD
-        self._restart(now)
+        self._begin_round(now)
 
-    def review(self, now: float) -> None:
-        """Decide on the size when an epoch is over."""
-        if self._began < 0:
-            self._restart(now)
+    def update(self, now: float) -> None:
+        """End the round when it is over, and raise the limit when most of the round was not spent working."""
+        elapsed = now - self._round_began
+        if elapsed < _ROUND_SECONDS or self._completed < self.limit:
             return
-        elapsed = now - self._began
-        if elapsed < _EPOCH_SECONDS or self._completed < 2 * self.limit:
-            return
-        rate = self._work / elapsed
-        idle = self._waited / elapsed > _IDLE_SHARE
-        if self._on_trial and rate < _GAIN * self._last_rate:
-            self.limit = self._last_limit
-            self._on_trial = False
-            self._hold = _EPOCHS_HELD
-        elif self._hold:
-            self._hold -= 1
-        elif idle and self.limit < _MOST:
-            self._last_limit, self._last_rate = self.limit, rate
-            self.limit = min(_MOST, self.limit * 2)
-            self._on_trial = True
-        else:
-            self._on_trial = False
-        self._restart(now)
+        if self._waited > _WAITING_SHARE * elapsed:
+            self.limit = min(self.maximum, self.limit + (self.limit if self._slow_start else _INCREASE))
+        self._begin_round(now)
 
-    def _restart(self, now: float) -> None:
-        self._began = now
-        self._completed = self._work = 0
+    def _begin_round(self, now: float) -> None:
+        self._round_began = now
+        self._completed = 0
         self._waited = 0.0

@@ -16,11 +16,10 @@ from itertools import count
 
 import pycurl
 
-from harvester.retry import backoff
-from harvester.sessions import BucketTransport, GcsTransport, S3Transport
-from harvester.storage.base import MEBIBYTE, Cause, Fetched, FetchFailure, FetchRequest, Transport
-from harvester.storage.http.adapter import Dialect
-from harvester.storage.http.concurrency_limiter import Window
+from harvester.sessions import BucketConnection, GcsConnection, S3Connection
+from harvester.storage.base import MEBIBYTE, Cause, FetchFailure, FetchRequest, FetchResult, StoreConnection
+from harvester.storage.http.adapter import ProviderAdapter
+from harvester.storage.http.concurrency_limiter import ConcurrencyLimiter
 from harvester.storage.http.http_client import (
     Response,
     explain_curl,
@@ -43,37 +42,37 @@ class BucketFetcher:
 
     def __init__(
         self,
-        transport: BucketTransport,
-        dialect_for: Callable[[BucketTransport], Dialect],
+        connection: BucketConnection,
+        adapter_for: Callable[[BucketConnection], ProviderAdapter],
         spool_directory: str,
         spool_from: int,
     ) -> None:
         """Bodies of ``spool_from`` bytes and more go to files in ``spool_directory``."""
-        self._transport = transport
-        self._retry = transport.network.retry
-        self._limit = transport.max_object_bytes
-        self._dialect_for = dialect_for
-        self._dialect = dialect_for(transport)
+        self._connection = connection
+        self._retry = connection.network.retry
+        self._limit = connection.max_object_bytes
+        self._adapter_for = adapter_for
+        self._adapter = adapter_for(connection)
         self._spool_directory = spool_directory
         self._spool_from = spool_from
         self._small = spool_from if self._limit is None else min(spool_from, self._limit)
         self._multi = pycurl.CurlMulti()
-        self._window = Window()
+        self._limiter = ConcurrencyLimiter()
         self._free: list[Slot] = []
         self._slots: dict[pycurl.Curl, Slot] = {}
         self._pending: deque[Transfer] = deque()
         self._waiting: list[tuple[float, int, Transfer]] = []
         self._held: list[Transfer] = []
-        self._done: list[Fetched] = []
+        self._done: list[FetchResult] = []
         self._tickets = count()
         self._bytes = 0
         self._credentials_epoch = 0
         self.in_flight = 0
         self.needs_credentials = False
 
-    def room(self) -> int:
+    def capacity(self) -> int:
         """See Fetcher.room."""
-        return max(0, min(self._window.limit - len(self._slots) - len(self._pending), _MOST_HELD - self.in_flight))
+        return max(0, min(self._limiter.limit - len(self._slots) - len(self._pending), _MOST_HELD - self.in_flight))
 
     def submit(self, request: FetchRequest) -> None:
         """See Fetcher.submit."""
@@ -81,7 +80,7 @@ class BucketFetcher:
         self._pending.append(Transfer(request, weight))
         self.in_flight += 1
 
-    def poll(self, timeout: float, wake: Sequence[int] = ()) -> list[Fetched]:
+    def poll(self, timeout: float, wake: Sequence[int] = ()) -> list[FetchResult]:
         """See Fetcher.poll."""
         deadline = time.monotonic() + timeout
         while True:
@@ -89,7 +88,7 @@ class BucketFetcher:
             self._multi.perform()
             self._reap()
             now = time.monotonic()
-            self._window.review(now)
+            self._limiter.update(now)
             if self._done:
                 done, self._done = self._done, []
                 self.in_flight -= len(done)
@@ -99,11 +98,11 @@ class BucketFetcher:
             if now >= deadline or self._wait(now, deadline, wake):
                 return []
 
-    def renew(self, transport: Transport) -> None:
+    def renew(self, connection: StoreConnection) -> None:
         """See Fetcher.renew."""
-        assert isinstance(transport, S3Transport | GcsTransport)  # noqa: S101  # of the store this fetcher is for
-        self._transport = transport
-        self._dialect = self._dialect_for(transport)
+        assert isinstance(connection, S3Connection | GcsConnection)  # noqa: S101  # of the store this fetcher is for
+        self._connection = connection
+        self._adapter = self._adapter_for(connection)
         self._credentials_epoch += 1
         self.needs_credentials = False
         self._pending.extendleft(reversed(self._held))
@@ -131,7 +130,7 @@ class BucketFetcher:
 
     def _startable(self) -> bool:
         """Whether a handle may be started now, if there is a request for it."""
-        if len(self._slots) >= self._window.limit or not (self._pending or self._waiting):
+        if len(self._slots) >= self._limiter.limit or not (self._pending or self._waiting):
             return False
         return self._bytes < _BYTES_IN_FLIGHT
 
@@ -146,20 +145,22 @@ class BucketFetcher:
             self._begin(transfer, now)
 
     def _begin(self, transfer: Transfer, now: float) -> None:
-        slot = self._free.pop() if self._free else Slot(new_handle(self._transport.network))
+        slot = self._free.pop() if self._free else Slot(new_handle(self._connection.network))
         handle = slot.handle
         slot.transfer = transfer
-        if transfer.question is not None:
-            handle.setopt(pycurl.URL, transfer.question.url)
-            handle.setopt(pycurl.HTTPHEADER, transfer.question.headers)
-            head = transfer.question.method == "HEAD"
+        if transfer.follow_up is not None:
+            handle.setopt(pycurl.URL, transfer.follow_up.url)
+            handle.setopt(pycurl.HTTPHEADER, transfer.follow_up.headers)
+            head = transfer.follow_up.method == "HEAD"
             if head:
                 handle.setopt(pycurl.NOBODY, 1)
             handle.setopt(pycurl.MAXFILESIZE_LARGE, 0 if head else MEBIBYTE)
         else:
             if not transfer.attempts:
                 transfer.began = now
-                transfer.ends = now + self._retry.patience_seconds + transfer.request.size / self._retry.slowest_rate
+                transfer.ends = (
+                    now + self._retry.total_seconds + transfer.request.size / self._retry.min_bytes_per_second
+                )
             transfer.attempts += 1
             transfer.epoch = self._credentials_epoch
             handle.setopt(pycurl.TIMEOUT_MS, milliseconds(transfer.ends - now))
@@ -172,16 +173,16 @@ class BucketFetcher:
         """Set a handle up for the next GET of an object."""
         request, handle = transfer.request, slot.handle
         if transfer.spool is None and request.size < self._spool_from:
-            url, headers = self._dialect.request(request.key)
+            url, headers = self._adapter.request(request.key)
             handle.setopt(pycurl.MAXFILESIZE_LARGE, self._small)
         else:
             spool = transfer.spool
             if spool is None:
-                spool = transfer.spool = Spool(self._spool_directory, self._dialect.stated)
+                spool = transfer.spool = Spool(self._spool_directory, self._adapter.stated)
             spool.expect_answer(slot.lines)
-            version = self._dialect.identity(spool.headers)
+            version = self._adapter.identity(spool.headers)
             start = spool.written if version else 0
-            url, headers = self._dialect.request(request.key, start=start, version=version)
+            url, headers = self._adapter.request(request.key, start=start, version=version)
             handle.setopt(pycurl.WRITEFUNCTION, spool.write)
             handle.setopt(pycurl.MAXFILESIZE_LARGE, self._limit or 0)
         handle.setopt(pycurl.URL, url)
@@ -200,7 +201,7 @@ class BucketFetcher:
         reading, writing, _ = self._multi.fdset()
         readable, _, _ = select.select([*reading, *wake], writing, (), max(0.0, until - now))
         if self._slots:
-            self._window.waited(time.monotonic() - now)
+            self._limiter.waited(time.monotonic() - now)
         return any(descriptor in wake for descriptor in readable)
 
     # -- ending -------------------------------------------------------------------------------------------------------
@@ -226,7 +227,7 @@ class BucketFetcher:
         transfer = slot.transfer
         if transfer is not None and transfer.spool is not None:
             slot.handle.setopt(pycurl.WRITEFUNCTION, slot.body.append)
-        if transfer is not None and transfer.question is not None:
+        if transfer is not None and transfer.follow_up is not None:
             slot.handle.setopt(pycurl.HTTPGET, 1)
         slot.transfer = None
         slot.lines.clear()
@@ -240,10 +241,10 @@ class BucketFetcher:
         status, headers = parse_headers(slot.lines)
         spool = transfer.spool
         received = b"".join(slot.body)
-        if spool is not None and transfer.question is None and status not in {200, 206}:
+        if spool is not None and transfer.follow_up is None and status not in {200, 206}:
             received = bytes(spool.error_body)
         self._recycle(slot)
-        if transfer.question is not None:
+        if transfer.follow_up is not None:
             self._ask_on(transfer, Response(status, headers, received))
         elif status == 200 or (status == 206 and spool is not None and spool.written):
             self._arrived(transfer, headers, received)
@@ -267,12 +268,12 @@ class BucketFetcher:
             headers, size = spool.headers, spool.written
         else:
             size = len(body)
-            checksum = self._dialect.stated(headers)
+            checksum = self._adapter.stated(headers)
             fault = ""
             if checksum is not None:
                 checksum.update(body)
                 fault = checksum.mismatch()
-        identity = self._dialect.identity(headers)
+        identity = self._adapter.identity(headers)
         if not fault:
             fault = self._fault(request, headers, identity, size)
         if fault:
@@ -280,14 +281,14 @@ class BucketFetcher:
                 spool.discard()
             self._again(transfer, FetchFailure(Cause.INTEGRITY, "", fault, _request_id(headers)))
             return
-        self._dialect.fetched(request.key)
-        self._window.completed(size)
+        self._adapter.fetched(request.key)
+        self._limiter.completed()
         if not identity and size == request.size:
             identity = request.etag
         same = identity == request.etag
         modified = request.last_modified if same else parse_http_date(headers.get("last-modified"))
         self._done.append(
-            Fetched(
+            FetchResult(
                 request,
                 body if spool is None else None,
                 None if spool is None else spool.release(),
@@ -304,11 +305,11 @@ class BucketFetcher:
         The listed length binds the same version, and an answer that states no length itself. An answer without
         identity, where the store always states one, comes from somebody in between.
         """
-        if not identity and self._dialect.states_identity:
+        if not identity and self._adapter.states_identity:
             return "the answer names no version"
         if size != request.size and (identity == request.etag or not _states_length(headers)):
             return f"{size} bytes came, {request.size} are listed"
-        if self._dialect.altered(headers):
+        if self._adapter.altered(headers):
             return "the answer is a transcoding of the stored bytes"
         return ""
 
@@ -319,7 +320,7 @@ class BucketFetcher:
         spool = transfer.spool
         status, _ = parse_headers(slot.lines)
         self._recycle(slot)
-        if transfer.question is not None:
+        if transfer.follow_up is not None:
             self._ask_on(transfer, None)
         elif spool is not None and spool.failure is not None:
             self._spool_failed(transfer, spool.failure)
@@ -333,7 +334,7 @@ class BucketFetcher:
     def _outgrown(self, transfer: Transfer, status: int) -> None:
         """Take an answer longer than it may be in memory, or at all."""
         if status == 200 and transfer.spool is None and self._small == self._spool_from:
-            transfer.spool = Spool(self._spool_directory, self._dialect.stated)
+            transfer.spool = Spool(self._spool_directory, self._adapter.stated)
             transfer.weight = _SPOOL_WEIGHT
             transfer.attempts -= 1
             self._pending.appendleft(transfer)
@@ -344,18 +345,17 @@ class BucketFetcher:
 
     def _refused(self, transfer: Transfer, response: Response) -> None:
         """Take an answer that is no success: wait, ask for credentials, find out more, or give up."""
-        problem = self._dialect.problem(response)
-        if problem.cause is Cause.THROTTLED:
-            self._window.throttled(time.monotonic())
-        failure = FetchFailure(problem.cause, problem.code, "", problem.request_id)
-        if problem.expired:
+        error = self._adapter.service_error(response)
+        if error.cause is Cause.THROTTLED:
+            self._limiter.throttled(time.monotonic())
+        failure = FetchFailure(error.cause, error.code, "", error.request_id)
+        if error.expired:
             self._hold(transfer, failure)
-        elif problem.undiagnosed:
-            transfer.diagnosis = self._dialect.diagnose(transfer.request, problem)
+        elif error.undiagnosed:
+            transfer.diagnosis = self._adapter.diagnose(transfer.request, error)
             self._ask_on(transfer, None)
         else:
-            retry_after = response.headers.get("retry-after")
-            self._again(transfer, failure, retryable=problem.retryable, retry_after=retry_after)
+            self._again(transfer, failure, retryable=error.retryable, retry_after=response.retry_after())
 
     def _hold(self, transfer: Transfer, failure: FetchFailure) -> None:
         """Keep a request for fresh credentials, a limited number of times."""
@@ -370,10 +370,10 @@ class BucketFetcher:
             self.needs_credentials = True
 
     def _ask_on(self, transfer: Transfer, answer: Response | None) -> None:
-        """Give a diagnosis the answer to its last question; ask the next, or end with its finding."""
+        """Give a diagnosis the answer to its last follow_up; ask the next, or end with its finding."""
         assert transfer.diagnosis is not None  # noqa: S101  # only transfers under diagnosis come here
         try:
-            transfer.question = transfer.diagnosis.send(answer)
+            transfer.follow_up = transfer.diagnosis.send(answer)
         except StopIteration as finding:
             self._fail(transfer, finding.value)
         else:
@@ -385,14 +385,14 @@ class BucketFetcher:
         failure: FetchFailure,
         *,
         retryable: bool = True,
-        retry_after: str | None = None,
+        retry_after: float | None = None,
     ) -> None:
         """Plan the next attempt, or give up with ``failure``."""
         now = time.monotonic()
         if transfer.spool is not None and transfer.spool.received > transfer.received:
             # How long a big body was on its way does not count against it.
             transfer.received, transfer.began = transfer.spool.received, now
-        delay = backoff(self._retry, transfer.attempts, retry_after)
+        delay = self._retry.delay(transfer.attempts, retry_after)
         too_late = now + delay > min(transfer.began + self._retry.seconds, transfer.ends)
         if not retryable or transfer.attempts >= self._retry.attempts or too_late:
             self._fail(transfer, failure)
@@ -406,7 +406,7 @@ class BucketFetcher:
     def _fail(self, transfer: Transfer, failure: FetchFailure) -> None:
         if transfer.spool is not None:
             transfer.spool.discard()
-        self._done.append(Fetched(transfer.request, None, None, "", None, failure, transfer.attempts))
+        self._done.append(FetchResult(transfer.request, None, None, "", None, failure, transfer.attempts))
 
 
 def _states_length(headers: Mapping[str, str]) -> bool:

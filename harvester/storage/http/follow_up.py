@@ -10,7 +10,7 @@ from harvester.storage.http.http_client import Response
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class FollowUpRequest:
     """A further request that tells the causes of a refusal apart."""
 
     method: str
@@ -21,5 +21,5 @@ class Question:
     """Header lines."""
 
 
-Diagnosis = Generator[Question, Response | None, FetchFailure]
+Diagnosis = Generator[FollowUpRequest, Response | None, FetchFailure]
 """Yields questions, is sent their answers (None when none came), returns the cause."""

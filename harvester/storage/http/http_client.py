@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from io import BytesIO
 from typing import NamedTuple
 
 import pycurl
 
 from harvester import __version__
-from harvester.retry import backoff
+from harvester.retry import parse_retry_after
 from harvester.sessions import Network
 from harvester.storage.base import Cause
-from harvester.storage.store_errors import BrokenExchange
+from harvester.storage.service_errors import TransportError
 
 _CRAWL = 16  # bytes a second; curl averages over some seconds, so that 1 would notice a stall late
 USER_AGENT = f"nimble-harvester/{__version__}"
@@ -54,6 +55,11 @@ class Response(NamedTuple):
     body: bytes
     """The body as sent."""
 
+    def retry_after(self) -> float | None:
+        """Return the seconds the store asks to wait, None where it names none that can be read."""
+        text = self.headers.get("retry-after", "")
+        return parse_retry_after(text, datetime.now(UTC)) if text else None
+
 
 def new_handle(network: Network) -> pycurl.Curl:
     """Return a curl handle for ``network``: keys untouched, no redirects, nothing but HTTP, no environment read."""
@@ -68,7 +74,7 @@ def new_handle(network: Network) -> pycurl.Curl:
     handle.setopt(pycurl.CONNECTTIMEOUT_MS, int(network.retry.connect_seconds * 1000))
     handle.setopt(pycurl.LOW_SPEED_LIMIT, _CRAWL)
     handle.setopt(pycurl.LOW_SPEED_TIME, network.retry.stall_seconds)
-    handle.setopt(pycurl.TIMEOUT_MS, milliseconds(network.retry.patience_seconds))
+    handle.setopt(pycurl.TIMEOUT_MS, milliseconds(network.retry.total_seconds))
     if network.ca_bundle is not None:
         handle.setopt(pycurl.CAINFO, network.ca_bundle)
         if network.proxy.startswith("https:"):
@@ -117,19 +123,19 @@ def parse_http_date(text: str | None) -> float | None:
         return None
 
 
-def explain_curl(code: int, message: str) -> BrokenExchange:
+def explain_curl(code: int, message: str) -> TransportError:
     """Return what curl's error ``code`` means."""
     name = _CURL_NAMES.get(code, str(code))
     if code == pycurl.E_OPERATION_TIMEDOUT:
-        return BrokenExchange(Cause.TIMEOUT, name, message, retryable=True)
+        return TransportError(Cause.TIMEOUT, name, message, retryable=True)
     if code in _BROKEN_CONNECTION:
-        return BrokenExchange(Cause.NETWORK, name, message, retryable=True)
+        return TransportError(Cause.NETWORK, name, message, retryable=True)
     if code in _CERTIFICATE:
-        return BrokenExchange(Cause.NETWORK, name, message, retryable=False)
-    return BrokenExchange(Cause.SERVER_ERROR, name, message, retryable=False)
+        return TransportError(Cause.NETWORK, name, message, retryable=False)
+    return TransportError(Cause.SERVER_ERROR, name, message, retryable=False)
 
 
-class HttpExchange:
+class HttpClient:
     """Sends requests one after the other over a kept connection; for one thread."""
 
     def __init__(self, network: Network) -> None:
@@ -137,7 +143,7 @@ class HttpExchange:
         self._network = network
         self._handle = new_handle(network)
 
-    def send(self, method: str, url: str, headers: list[str], body: bytes | None = None) -> Response | BrokenExchange:
+    def send(self, method: str, url: str, headers: list[str], body: bytes | None = None) -> Response | TransportError:
         """Send one request and return its answer, or why there is none."""
         handle = self._handle
         received = BytesIO()
@@ -161,11 +167,11 @@ class HttpExchange:
         status, parsed = parse_headers(lines)
         return Response(status, parsed, received.getvalue())
 
-    def send_patiently(
+    def send_with_retries(
         self,
         attempt: Callable[[], tuple[str, str, list[str], bytes | None]],
         retryable: Callable[[Response], bool],
-    ) -> Response | BrokenExchange:
+    ) -> Response | TransportError:
         """Send what ``attempt`` makes (anew each time, as signatures age) until the answer is worth no other try."""
         policy = self._network.retry
         started = time.monotonic()
@@ -173,9 +179,8 @@ class HttpExchange:
         while True:
             answer = self.send(*attempt())
             attempts += 1
-            again = answer.retryable if isinstance(answer, BrokenExchange) else retryable(answer)
-            retry_after = answer.headers.get("retry-after") if isinstance(answer, Response) else None
-            delay = backoff(policy, attempts, retry_after)
+            again = answer.retryable if isinstance(answer, TransportError) else retryable(answer)
+            delay = policy.delay(attempts, answer.retry_after() if isinstance(answer, Response) else None)
             spent = time.monotonic() - started
             if not again or attempts >= policy.attempts or spent + delay > policy.seconds:
                 return answer

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pycurl
 
 from harvester.storage.base import FetchRequest
-from harvester.storage.http.follow_up import Diagnosis, Question
+from harvester.storage.http.follow_up import Diagnosis, FollowUpRequest
 from harvester.storage.http.spool import Spool
 
 
@@ -18,7 +18,7 @@ class Transfer:
         "diagnosis",
         "ends",
         "epoch",
-        "question",
+        "follow_up",
         "received",
         "renewals",
         "request",
@@ -43,7 +43,7 @@ class Transfer:
         """The fetcher's count of renewals when it was signed last."""
         self.spool: Spool | None = None
         self.diagnosis: Diagnosis | None = None
-        self.question: Question | None = None
+        self.follow_up: FollowUpRequest | None = None
         """What is asked next instead of the object."""
 
 

@@ -1,7 +1,7 @@
-"""boto3's clients for what is asked rarely: settings, policies, probes. Bulk work goes through curl instead.
+"""boto3 clients for calls that are rare: settings, policies, probes. Listing and fetching use curl instead.
 
-One call is one `Answer`: its value or its Problem, how long it took, and the store's id of it. Nothing here raises for
-an answer of the service; missing credentials and a broken configuration do raise.
+Every call returns a `CallResult`. An error answer of the service is a value, never an exception; missing credentials
+and an invalid configuration raise.
 """
 
 from __future__ import annotations
@@ -20,11 +20,10 @@ from botocore.config import Config
 from botocore.parsers import ResponseParserError
 
 from harvester.errors import UsageError
-from harvester.sessions import StoreSettings, descriptions, explained, find_credentials
+from harvester.sessions import StoreSettings, resolve_credentials, service_model_loader, translate_botocore_errors
 from harvester.storage.base import Cause
-from harvester.storage.call_results import Answer
 from harvester.storage.s3.rest_api import cause_of
-from harvester.storage.store_errors import Problem
+from harvester.storage.service_errors import CallResult, ServiceError
 
 if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3control import S3ControlClient
     from mypy_boto3_sts import STSClient
 
-# A question about a setting is small: who has not answered by then will not.
+# A follow_up about a setting is small: who has not answered by then will not.
 _CONNECT_SECONDS = 5.0
 _READ_SECONDS = 6.0
 _ATTEMPTS = 3
@@ -54,26 +53,28 @@ _BY_CODE: Mapping[str, Cause] = {
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "InvalidToken"})
 
 
-def ask(call: Callable[..., Any], /, **parameters: Any) -> Answer[dict[str, Any]]:
+def ask(call: Callable[..., Any], /, **parameters: Any) -> CallResult[dict[str, Any]]:
     """Call an operation of a boto3 client and return how it ended.
 
     Raises ConfigurationError for missing credentials or an expired login.
     """
     started = time.monotonic()
     try:
-        with explained(None):
+        with translate_botocore_errors(None):
             value = _called(call, parameters)
     except _RefusedError as refused:
-        return Answer(None, refused.problem, _since(started), refused.problem.request_id, refused.region)
+        return CallResult(None, refused.error, _since(started), refused.error.request_id, refused.region)
     metadata = value.pop("ResponseMetadata", {})
     headers = metadata.get("HTTPHeaders", {})
-    return Answer(value, None, _since(started), metadata.get("RequestId", ""), headers.get("x-amz-bucket-region", ""))
+    return CallResult(
+        value, None, _since(started), metadata.get("RequestId", ""), headers.get("x-amz-bucket-region", "")
+    )
 
 
 class _RefusedError(Exception):
-    def __init__(self, problem: Problem, region: str = "") -> None:
-        super().__init__(problem.code)
-        self.problem = problem
+    def __init__(self, error: ServiceError, region: str = "") -> None:
+        super().__init__(error.code)
+        self.error = error
         self.region = region
 
 
@@ -85,7 +86,7 @@ def _called(call: Callable[..., Any], parameters: Mapping[str, Any]) -> dict[str
             raise  # a service that hands out credentials refused, on the way to this call
         metadata = error.response.get("ResponseMetadata", {})
         region = metadata.get("HTTPHeaders", {}).get("x-amz-bucket-region", "")
-        raise _RefusedError(_problem_of(error), region) from error
+        raise _RefusedError(_service_error_from(error), region) from error
     except refusals.ParamValidationError as error:
         raise UsageError(f"{_operation(call)} cannot be asked so", cause=_first_line(error)) from error
     except (refusals.ConnectTimeoutError, refusals.ReadTimeoutError) as error:
@@ -100,13 +101,13 @@ def _called(call: Callable[..., Any], parameters: Mapping[str, Any]) -> dict[str
         raise _RefusedError(_unreached(Cause.SERVER_ERROR, error)) from error
 
 
-def _problem_of(error: refusals.ClientError) -> Problem:
+def _service_error_from(error: refusals.ClientError) -> ServiceError:
     details = error.response.get("Error", {})
     metadata = error.response.get("ResponseMetadata", {})
     code, status = str(details.get("Code", "")), int(metadata.get("HTTPStatusCode", 0))
     expired = code in _EXPIRED
     cause = _BY_CODE.get(code) or cause_of("" if code.isdigit() else code, status)
-    return Problem(
+    return ServiceError(
         cause=Cause.CREDENTIALS if expired else cause,
         code=code or str(status),
         message="" if code.isdigit() else _first_line(details.get("Message", "")),
@@ -118,8 +119,8 @@ def _problem_of(error: refusals.ClientError) -> Problem:
     )
 
 
-def _unreached(cause: Cause, error: Exception) -> Problem:
-    return Problem(
+def _unreached(cause: Cause, error: Exception) -> ServiceError:
+    return ServiceError(
         cause=cause,
         code=type(error).__name__,
         message=_first_line(error),
@@ -152,11 +153,11 @@ class AwsClients:
         self._profile = profile or settings.profile
         self._lock = threading.Lock()
         self._clients: dict[tuple[str, str], Any] = {}
-        with explained(self._profile):
+        with translate_botocore_errors(self._profile):
             core = botocore.session.Session(profile=self._profile)
-            core.register_component("data_loader", descriptions(core.get_config_variable("data_path")))
+            core.register_component("data_loader", service_model_loader(core.get_config_variable("data_path")))
             self._session = boto3.session.Session(botocore_session=core)
-            find_credentials(core, self._profile)
+            resolve_credentials(core, self._profile)
             self._region = settings.region or self._session.region_name or _ANY_REGION
 
     @property
@@ -190,7 +191,7 @@ class AwsClients:
         with self._lock:
             client = self._clients.get((service, region))
             if client is None:
-                with explained(self._profile):
+                with translate_botocore_errors(self._profile):
                     client = self._new_client(service, region)
                 self._clients[service, region] = client
             return client

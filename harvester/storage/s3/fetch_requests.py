@@ -6,11 +6,11 @@ import re
 from collections.abc import Generator, Mapping
 from typing import TypeVar
 
-from harvester.sessions import S3Transport
+from harvester.sessions import S3Connection
 from harvester.storage.base import Cause, FetchFailure, FetchRequest
-from harvester.storage.http import Checksum, Diagnosis, Question, Response, stated_by_s3
-from harvester.storage.s3.rest_api import S3Requests, identity_of, parse_bucket_owner, parse_owners, problem_of
-from harvester.storage.store_errors import Problem
+from harvester.storage.http import Checksum, Diagnosis, FollowUpRequest, Response, stated_by_s3
+from harvester.storage.s3.rest_api import S3Requests, identity_of, parse_bucket_owner, parse_owners, service_error_from
+from harvester.storage.service_errors import ServiceError
 
 # IAM's documented grammar of a refusal ("Troubleshoot access denied error messages", IAM User Guide). A message decides
 # nothing elsewhere in this program; here it is the only place where AWS names the action it denied.
@@ -20,66 +20,66 @@ _DENIED_ACTION = re.compile(
 )
 
 _T = TypeVar("_T")
-_Asking = Generator[Question, Response | None, _T]
+_Asking = Generator[FollowUpRequest, Response | None, _T]
 
 
-class S3Dialect:
+class S3Adapter:
     """One bucket of S3, fetched with one set of credentials."""
 
     states_identity = True
 
-    def __init__(self, transport: S3Transport) -> None:
-        """Sign with the transport's credentials."""
-        self._requests = S3Requests(transport)
+    def __init__(self, connection: S3Connection) -> None:
+        """Sign with the connection's credentials."""
+        self._requests = S3Requests(connection)
         self._bucket_owner: str | None = None
         self._readable_key: str | None = None
 
     def request(self, key: str, *, start: int = 0, version: str = "") -> tuple[str, list[str]]:
-        """See Dialect.request."""
+        """See ProviderAdapter.request."""
         url, headers = self._requests.fetch(key)
         if start:
             headers = [*headers, f"Range: bytes={start}-", f'If-Match: "{version}"']
         return url, headers
 
     def identity(self, headers: Mapping[str, str]) -> str:
-        """See Dialect.identity."""
+        """See ProviderAdapter.identity."""
         return identity_of(headers)
 
     def stated(self, headers: Mapping[str, str]) -> Checksum | None:
-        """See Dialect.stated."""
+        """See ProviderAdapter.stated."""
         return stated_by_s3(headers)
 
     def altered(self, headers: Mapping[str, str]) -> bool:  # noqa: ARG002  # the interface's
         """S3 hands out what it stores."""
         return False
 
-    def problem(self, response: Response) -> Problem:
-        """See Dialect.problem."""
-        problem = problem_of(response)
-        return problem.with_cause(Cause.EXPIRED) if problem.expired else problem
+    def service_error(self, response: Response) -> ServiceError:
+        """See ProviderAdapter.service_error."""
+        error = service_error_from(response)
+        return error.with_cause(Cause.EXPIRED) if error.expired else error
 
     def fetched(self, key: str) -> None:
-        """See Dialect.fetched."""
+        """See ProviderAdapter.fetched."""
         self._readable_key = key
 
-    def diagnose(self, request: FetchRequest, problem: Problem) -> Diagnosis:
+    def diagnose(self, request: FetchRequest, error: ServiceError) -> Diagnosis:
         """Tell an object that is denied from one whose KMS key is, and from one that belongs to somebody else.
 
         A HEAD needs the same permission as a GET, but does not decrypt.
         """
-        action, resource = _denied_action(problem.message)
-        answer = yield Question("HEAD", *self._requests.head(request.key))
+        action, resource = _denied_action(error.message)
+        answer = yield FollowUpRequest("HEAD", *self._requests.head(request.key))
         if answer is not None and answer.status == 200:
             if answer.headers.get("x-amz-server-side-encryption", "").startswith("aws:kms"):
                 key = answer.headers.get("x-amz-server-side-encryption-aws-kms-key-id", "")
-                return _failure(problem, Cause.KMS_DENIED, f"{action or 'kms:Decrypt'} denied on key {key or resource}")
-            return _failure(problem, Cause.OBJECT_DENIED, _denial(action or "s3:GetObject", resource, problem))
+                return _failure(error, Cause.KMS_DENIED, f"{action or 'kms:Decrypt'} denied on key {key or resource}")
+            return _failure(error, Cause.OBJECT_DENIED, _denial(action or "s3:GetObject", resource, error))
         if action.startswith("kms:"):
-            return _failure(problem, Cause.KMS_DENIED, f"{action} denied on key {resource}".removesuffix(" on key "))
+            return _failure(error, Cause.KMS_DENIED, f"{action} denied on key {resource}".removesuffix(" on key "))
         owner = yield from self._owner_of(request.key)
         if owner and (yield from self._is_foreign(owner)):
-            return _failure(problem, Cause.OTHER_OWNER, f"the object is owned by the account with canonical id {owner}")
-        return _failure(problem, Cause.OBJECT_DENIED, _denial(action, resource, problem))
+            return _failure(error, Cause.OTHER_OWNER, f"the object is owned by the account with canonical id {owner}")
+        return _failure(error, Cause.OBJECT_DENIED, _denial(action, resource, error))
 
     def _owner_of(self, key: str) -> _Asking[str]:
         parameters = {
@@ -89,13 +89,13 @@ class S3Dialect:
             "max-keys": "1",
             "prefix": key,
         }
-        answer = yield Question("GET", *self._requests.bucket("GET", parameters))
+        answer = yield FollowUpRequest("GET", *self._requests.bucket("GET", parameters))
         return parse_owners(answer.body).get(key, "") if answer is not None and answer.status == 200 else ""
 
     def _is_foreign(self, owner: str) -> _Asking[bool]:
         """Compare with the bucket's owner, or, where its ACL is closed to us, with that of an object we can read."""
         if self._bucket_owner is None:
-            answer = yield Question("GET", *self._requests.bucket("GET", {"acl": ""}))
+            answer = yield FollowUpRequest("GET", *self._requests.bucket("GET", {"acl": ""}))
             self._bucket_owner = parse_bucket_owner(answer.body) if answer is not None and answer.status == 200 else ""
         if not self._bucket_owner and self._readable_key is not None:
             self._bucket_owner = yield from self._owner_of(self._readable_key)
@@ -107,11 +107,11 @@ def _denied_action(message: str) -> tuple[str, str]:
     return (found["action"], found["resource"] or "") if found else ("", "")
 
 
-def _denial(action: str, resource: str, problem: Problem) -> str:
+def _denial(action: str, resource: str, error: ServiceError) -> str:
     if action:
         return f"{action} denied on {resource}" if resource else f"{action} denied"
-    return problem.code
+    return error.code
 
 
-def _failure(problem: Problem, cause: Cause, detail: str) -> FetchFailure:
-    return FetchFailure(cause, problem.code, detail, problem.request_id)
+def _failure(error: ServiceError, cause: Cause, detail: str) -> FetchFailure:
+    return FetchFailure(cause, error.code, detail, error.request_id)

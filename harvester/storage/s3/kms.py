@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from harvester.storage.bucket_settings import KmsKey, Unread, UnreadReason, unread
-from harvester.storage.call_results import Answer
 from harvester.storage.s3.aws_clients import AwsClients, ask
+from harvester.storage.service_errors import CallResult
 
 _DEFAULT_POLICY = "default"  # the only name a key policy can have
 
@@ -38,7 +38,7 @@ class KmsKeys:
                 state="",
                 usage="",
                 policy=policy,
-                description=unread(described.problem, "kms:DescribeKey"),
+                description=unread(described.error, "kms:DescribeKey"),
             )
         metadata: Mapping[str, Any] = described.value.get("KeyMetadata", {})
         arn = str(metadata.get("Arn", ""))
@@ -56,11 +56,11 @@ class KmsKeys:
         """Read the policy of the key with this ARN."""
         answer = ask(self._clients.kms(_region_of(arn)).get_key_policy, KeyId=arn, PolicyName=_DEFAULT_POLICY)
         if answer.value is None:
-            return unread(answer.problem, "kms:GetKeyPolicy")
+            return unread(answer.error, "kms:GetKeyPolicy")
         text = answer.value.get("Policy")
         return text if isinstance(text, str) else Unread(UnreadReason.NOT_OFFERED, "kms:GetKeyPolicy")
 
-    def put_policy(self, arn: str, text: str) -> Answer[dict[str, Any]]:
+    def put_policy(self, arn: str, text: str) -> CallResult[dict[str, Any]]:
         """Replace the key's policy; takes kms:PutKeyPolicy. KMS itself refuses one that locks the caller out."""
         client = self._clients.kms(_region_of(arn))
         return ask(client.put_key_policy, KeyId=arn, PolicyName=_DEFAULT_POLICY, Policy=text)

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 
 from harvester.errors import ConnectionFailed
 from harvester.location import Location
-from harvester.sessions import S3Session, S3Transport, StoreSettings
+from harvester.sessions import S3Connection, S3Session, StoreSettings
 from harvester.storage.base import ObjectRef
-from harvester.storage.http import HttpExchange, Response
+from harvester.storage.http import HttpClient, Response
 from harvester.storage.key_ranges import just_before, split_by_hexadecimal_digit
 from harvester.storage.s3.list_page import parse_page
-from harvester.storage.s3.rest_api import PAGE_KEYS, S3Requests, bucket_region, object_of, problem_of
-from harvester.storage.store_errors import BrokenExchange, error_of_broken, error_of_problem
+from harvester.storage.s3.rest_api import PAGE_KEYS, S3Requests, bucket_region, object_of, service_error_from
+from harvester.storage.service_errors import TransportError, connection_error, harvester_error
 
 _MOVES = 2  # from the default region to the bucket's, and once more for a bucket made anew elsewhere
 
@@ -39,11 +39,11 @@ class S3Store:
         }
         if after := just_before(start):
             parameters["start-after"] = after
-        exchange: HttpExchange | None = None
+        exchange: HttpClient | None = None
         try:
             while True:
-                transport = self._session.transport()
-                exchange = exchange or HttpExchange(transport.network)
+                connection = self._session.connection()
+                exchange = exchange or HttpClient(connection.network)
                 response = self._ask(exchange, what, "GET", lambda requests: requests.bucket("GET", parameters))
                 try:
                     page = parse_page(response.body)
@@ -70,22 +70,22 @@ class S3Store:
         """See Store.key_ranges."""
         return split_by_hexadecimal_digit(self.location.prefix, after)
 
-    def transport(self, *, renew: bool = False) -> S3Transport:
-        """See Store.transport. Makes sure of the bucket's region first, as a worker cannot follow a redirect."""
-        transport = self._session.transport(renew=renew)
+    def connection(self, *, renew: bool = False) -> S3Connection:
+        """See Store.connection. Makes sure of the bucket's region first, as a worker cannot follow a redirect."""
+        connection = self._session.connection(renew=renew)
         if not self._region_known:
-            exchange = HttpExchange(transport.network)
+            exchange = HttpClient(connection.network)
             parameters = {"list-type": "2", "max-keys": "1", "prefix": self.location.prefix}
             try:
                 self._answer(exchange, "GET", lambda requests: requests.bucket("GET", parameters))
             finally:
                 exchange.close()
-            transport = self._session.transport()
-        return transport
+            connection = self._session.connection()
+        return connection
 
     def put(self, key: str, body: bytes) -> None:
         """See Store.put."""
-        exchange = HttpExchange(self._session.transport().network)
+        exchange = HttpClient(self._session.connection().network)
         try:
             self._ask(
                 exchange,
@@ -100,7 +100,7 @@ class S3Store:
     def head(self, key: str) -> ObjectRef | None:
         """See Store.head."""
         what = f"cannot look at {self._url(key)}"
-        exchange = HttpExchange(self._session.transport().network)
+        exchange = HttpClient(self._session.connection().network)
         try:
             answer = self._answer(exchange, "HEAD", lambda requests: requests.head(key))
             if isinstance(answer, Response) and answer.status == 404:
@@ -119,33 +119,33 @@ class S3Store:
         return f"s3://{self.location.bucket}/{key}"
 
     def _ask(
-        self, exchange: HttpExchange, what: str, method: str, make: RequestMaker, body: bytes | None = None
+        self, exchange: HttpClient, what: str, method: str, make: RequestMaker, body: bytes | None = None
     ) -> Response:
         """Return the answer of success; raise the error of any other."""
         return self._checked(self._answer(exchange, method, make, body), what)
 
-    def _checked(self, answer: Response | BrokenExchange, what: str) -> Response:
-        if isinstance(answer, BrokenExchange):
-            raise error_of_broken(what, answer, url=self.location.url)
+    def _checked(self, answer: Response | TransportError, what: str) -> Response:
+        if isinstance(answer, TransportError):
+            raise connection_error(what, answer, url=self.location.url)
         if answer.status >= 300:
-            problem = problem_of(answer)
-            raise error_of_problem(what, problem, url=self.location.url, login=self._session.login_command())
+            error = service_error_from(answer)
+            raise harvester_error(what, error, url=self.location.url, login=self._session.login_command())
         return answer
 
     def _answer(
-        self, exchange: HttpExchange, method: str, make: RequestMaker, body: bytes | None = None
-    ) -> Response | BrokenExchange:
+        self, exchange: HttpClient, method: str, make: RequestMaker, body: bytes | None = None
+    ) -> Response | TransportError:
         """Send patiently; follow the bucket to its region, and renew expired credentials, once each."""
         renewed = False
         moves = 0
         while True:
 
             def attempt() -> tuple[str, str, list[str], bytes | None]:
-                url, headers = make(S3Requests(self._session.transport()))
+                url, headers = make(S3Requests(self._session.connection()))
                 return method, url, headers, body
 
-            answer = exchange.send_patiently(attempt, _worth_another_try)
-            if isinstance(answer, BrokenExchange):
+            answer = exchange.send_with_retries(attempt, _is_retryable)
+            if isinstance(answer, TransportError):
                 return answer
             if answer.status < 300:
                 self._region_known = True
@@ -153,12 +153,12 @@ class S3Store:
             region = bucket_region(answer)
             if region and moves < _MOVES and self._session.move(region):
                 moves += 1
-            elif problem_of(answer).expired and not renewed:
+            elif service_error_from(answer).expired and not renewed:
                 renewed = True
-                self._session.transport(renew=True)
+                self._session.connection(renew=True)
             else:
                 return answer
 
 
-def _worth_another_try(response: Response) -> bool:
-    return response.status >= 300 and problem_of(response).retryable
+def _is_retryable(response: Response) -> bool:
+    return response.status >= 300 and service_error_from(response).retryable

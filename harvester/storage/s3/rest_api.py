@@ -10,11 +10,11 @@ from typing import NamedTuple
 from urllib.parse import unquote_plus, urlsplit
 from xml.etree.ElementTree import Element, ParseError, fromstring
 
-from harvester.sessions import S3Transport
+from harvester.sessions import S3Connection
 from harvester.storage.base import Cause, ObjectRef
 from harvester.storage.http import Response, parse_http_date
 from harvester.storage.s3.signing import RequestSigner, encode_key, encode_query
-from harvester.storage.store_errors import Problem
+from harvester.storage.service_errors import ServiceError
 
 PAGE_KEYS = 1000
 
@@ -67,26 +67,26 @@ class ErrorDocument(NamedTuple):
 class S3Requests:
     """Makes the requests to one bucket."""
 
-    def __init__(self, transport: S3Transport) -> None:
-        """Sign with the transport's credentials."""
-        self.transport = transport
-        self._base_path = urlsplit(transport.base_url).path
-        self._origin = transport.base_url.removesuffix(self._base_path) if self._base_path else transport.base_url
+    def __init__(self, connection: S3Connection) -> None:
+        """Sign with the connection's credentials."""
+        self.connection = connection
+        self._base_path = urlsplit(connection.base_url).path
+        self._origin = connection.base_url.removesuffix(self._base_path) if self._base_path else connection.base_url
         common: dict[str, str] = {}
-        if transport.request_payer:
+        if connection.request_payer:
             common["x-amz-request-payer"] = "requester"
-        if transport.expected_bucket_owner:
-            common["x-amz-expected-bucket-owner"] = transport.expected_bucket_owner
+        if connection.expected_bucket_owner:
+            common["x-amz-expected-bucket-owner"] = connection.expected_bucket_owner
         self._signer = self._new_signer(common)
         self._fetch_signer = self._new_signer(common | {"x-amz-checksum-mode": "ENABLED"})
 
     def _new_signer(self, headers: Mapping[str, str]) -> RequestSigner:
-        transport = self.transport
+        connection = self.connection
         return RequestSigner(
-            transport.credentials,
-            region=transport.region,
-            service=transport.service,
-            base_url=transport.base_url,
+            connection.credentials,
+            region=connection.region,
+            service=connection.service,
+            base_url=connection.base_url,
             headers=headers,
         )
 
@@ -172,13 +172,13 @@ def cause_of(code: str, status: int) -> Cause:
     return _BY_CODE.get(code) or _BY_STATUS.get(status, Cause.SERVER_ERROR)
 
 
-def problem_of(response: Response) -> Problem:
+def service_error_from(response: Response) -> ServiceError:
     """Return what an answer of 300 and above means."""
     document = parse_error(response.body)
     status = response.status
     cause = cause_of(document.code, status)
     expired = document.code in _EXPIRED
-    return Problem(
+    return ServiceError(
         cause=Cause.CREDENTIALS if expired else cause,
         code=document.code or str(status),
         message=document.message,

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from harvester.sessions import StoreSettings
 from harvester.storage.bucket_settings import PublicAccessBlock, S3Settings, Unread, UnreadReason, unread
-from harvester.storage.call_results import Answer
 from harvester.storage.s3.setting_calls import (
     ACCOUNT_BLOCK_PERMISSION,
     NO_PUBLIC_ACCESS_BLOCK,
@@ -21,7 +20,7 @@ from harvester.storage.s3.setting_calls import (
     SettingCall,
     public_access_block,
 )
-from harvester.storage.store_errors import Problem
+from harvester.storage.service_errors import CallResult, ServiceError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -52,7 +51,7 @@ class S3SettingsReader:
         self._clients = AwsClients(settings)
         self.keys = KmsKeys(AwsClients(settings, profile=kms_profile) if kms_profile else self._clients)
         """The keys objects there are encrypted with."""
-        self.problems: list[Problem] = []
+        self.errors: list[ServiceError] = []
         """The refusals met by `read`, in no order: what tells a missing bucket or bad credentials from a gap."""
 
     def read(self) -> S3Settings:
@@ -81,11 +80,11 @@ class S3SettingsReader:
         policy: str | Unread | None = self._read(self._clients.s3.get_bucket_policy, SETTING_CALLS["policy"])
         return policy
 
-    def put_policy(self, text: str) -> Answer[dict[str, Any]]:
+    def put_policy(self, text: str) -> CallResult[dict[str, Any]]:
         """Replace the bucket's policy; takes s3:PutBucketPolicy."""
         return self._ask(self._clients.s3.put_bucket_policy, Bucket=self.bucket, Policy=text)
 
-    def delete_policy(self) -> Answer[dict[str, Any]]:
+    def delete_policy(self) -> CallResult[dict[str, Any]]:
         """Remove the bucket's policy; takes s3:DeleteBucketPolicy."""
         return self._ask(self._clients.s3.delete_bucket_policy, Bucket=self.bucket)
 
@@ -93,13 +92,13 @@ class S3SettingsReader:
         """Return one setting of the bucket, None where it was never made, or why it is not known."""
         answer = self._ask(call, Bucket=self.bucket)
         if answer.value is None:
-            if answer.problem is not None and answer.problem.code == setting.never_set:
+            if answer.error is not None and answer.error.code == setting.never_set:
                 return None
-            return self._refused(answer.problem, setting.permission)
+            return self._refused(answer.error, setting.permission)
         try:
             return setting.parse(answer.value)
         except (KeyError, TypeError, ValueError, IndexError):
-            # A server that does not know the question answers another one, such as a listing.
+            # A server that does not know the follow_up answers another one, such as a listing.
             return Unread(UnreadReason.NOT_OFFERED, setting.permission, request_id=answer.request_id)
 
     def _identify(self, client: S3Client) -> _Identity:
@@ -107,34 +106,34 @@ class S3SettingsReader:
         asked = self._ask(self._clients.sts.get_caller_identity)
         if asked.value is None:
             region = self._ask(client.head_bucket, Bucket=self.bucket).region
-            nobody = self._refused(asked.problem, "sts:GetCallerIdentity")
+            nobody = self._refused(asked.error, "sts:GetCallerIdentity")
             return _Identity(nobody, region, _unasked("sts:GetCallerIdentity"), _unasked(ACCOUNT_BLOCK_PERMISSION))
         caller = str(asked.value.get("Account", ""))
         owned = self._ask(client.head_bucket, Bucket=self.bucket, ExpectedBucketOwner=caller)
         expected = self._settings.expected_bucket_owner
-        if owned.problem is None:
+        if owned.error is None:
             return _Identity(caller, owned.region, caller, self._read_account_block(caller, owned.region))
-        if expected and expected != caller and self._ask(client.head_bucket, Bucket=self.bucket).problem is None:
+        if expected and expected != caller and self._ask(client.head_bucket, Bucket=self.bucket).error is None:
             return _Identity(caller, owned.region, expected, Unread(UnreadReason.DENIED, ACCOUNT_BLOCK_PERMISSION))
-        owner = self._refused(owned.problem, "s3:ListBucket")
+        owner = self._refused(owned.error, "s3:ListBucket")
         return _Identity(caller, owned.region, owner, _unasked(ACCOUNT_BLOCK_PERMISSION))
 
     def _read_account_block(self, account: str, region: str) -> PublicAccessBlock | Unread | None:
         client = self._clients.s3control(region or self._clients.region)
         answer = self._ask(client.get_public_access_block, AccountId=account)
         if answer.value is None:
-            if answer.problem is not None and answer.problem.code == NO_PUBLIC_ACCESS_BLOCK:
+            if answer.error is not None and answer.error.code == NO_PUBLIC_ACCESS_BLOCK:
                 return None
-            return unread(answer.problem, ACCOUNT_BLOCK_PERMISSION)
+            return unread(answer.error, ACCOUNT_BLOCK_PERMISSION)
         try:
             return public_access_block(answer.value)
         except (KeyError, TypeError):
             return Unread(UnreadReason.NOT_OFFERED, ACCOUNT_BLOCK_PERMISSION, request_id=answer.request_id)
 
-    def _refused(self, problem: Problem | None, permission: str) -> Unread:
-        if problem is not None:
-            self.problems.append(problem)
-        return unread(problem, permission)
+    def _refused(self, error: ServiceError | None, permission: str) -> Unread:
+        if error is not None:
+            self.errors.append(error)
+        return unread(error, permission)
 
 
 def _unasked(permission: str) -> Unread:

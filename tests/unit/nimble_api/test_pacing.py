@@ -4,7 +4,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvester.nimble_api.rate_limit import Pacer, api_backoff
+from harvester.nimble_api.rate_limit import Pacer
 
 
 class Time:
@@ -71,8 +71,3 @@ def test_threads_share_one_pace() -> None:
     for thread in threads:
         thread.join(timeout=30)
     assert not any(thread.is_alive() for thread in threads)
-
-
-def test_the_backoff_grows_to_its_bound() -> None:
-    assert 0.375 <= api_backoff(1) <= 0.5
-    assert 6 <= api_backoff(50) <= 8

@@ -22,8 +22,8 @@ from harvester.retry import RetryPolicy
 from harvester.storage import open_fetcher
 from harvester.sessions.connections import *
 network = Network(None, "", RetryPolicy())
-s3 = S3Transport("http://h/b", "b", "r", "s3", AwsCredentials("a", "s", None), False, None, network, None)
-gs = GcsTransport("http://h", "b", None, None, network, None)
+s3 = S3Connection("http://h/b", "b", "r", "s3", AwsCredentials("a", "s", None), False, None, network, None)
+gs = GcsConnection("http://h", "b", None, None, network, None)
 open_fetcher({}, "/tmp").close()
 """
 

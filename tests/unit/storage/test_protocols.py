@@ -104,8 +104,8 @@ def test_what_is_no_page_of_google_is_refused(body: bytes) -> None:
 def test_any_refusal_means_something(body: bytes, status: int) -> None:
     response = Response(status, {}, body)
 
-    assert rest_api.problem_of(response).cause in Cause
-    assert json_api.problem_of(response, anonymous=False).cause in Cause
+    assert rest_api.service_error_from(response).cause in Cause
+    assert json_api.service_error_from(response, anonymous=False).cause in Cause
     rest_api.bucket_region(response)
     rest_api.parse_owners(body)
 

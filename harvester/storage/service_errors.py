@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Generic, NamedTuple, TypeVar
 
 from harvester.errors import AccessDenied, ConfigurationError, ConnectionFailed, ExitCode, HarvesterError, NoSuchBucket
 from harvester.storage.base import Cause
 
+_T = TypeVar("_T")
 
-class Problem(NamedTuple):
+
+class ServiceError(NamedTuple):
     """An answer that is no success."""
 
     cause: Cause
@@ -28,7 +31,7 @@ class Problem(NamedTuple):
     undiagnosed: bool
     """Whether a refusal has several possible causes, which further questions tell apart."""
 
-    def with_cause(self, cause: Cause) -> Problem:
+    def with_cause(self, cause: Cause) -> ServiceError:
         """Return the same refusal, where its place says more about its cause than the answer."""
         return self._replace(cause=cause)
 
@@ -37,12 +40,28 @@ class Problem(NamedTuple):
         return f"{self.code}: {self.message}" if self.message else self.code
 
 
-def error_of_problem(what: str, problem: Problem, *, url: str, login: str) -> HarvesterError:
+@dataclass(frozen=True, slots=True)
+class CallResult(Generic[_T]):
+    """How one call ended."""
+
+    value: _T | None
+    """What the service returned; None when it refused, or did not answer."""
+    error: ServiceError | None
+    """Why there is no value; None on success."""
+    milliseconds: float
+    """How long it took, retries included."""
+    request_id: str
+    """The service's id of the request; empty when there was no answer."""
+    region: str = ""
+    """The bucket's region, where the answer names it."""
+
+
+def harvester_error(what: str, error: ServiceError, *, url: str, login: str) -> HarvesterError:
     """Return the error for a refused request on a bucket; ``login`` is the command that renews its credentials."""
-    cause, request_id = problem.sentence(), problem.request_id
-    if problem.expired:
+    cause, request_id = error.sentence(), error.request_id
+    if error.expired:
         return ConfigurationError(f"{what}: the login has expired", cause=cause, next_step=login, request_id=request_id)
-    match problem.cause.exit_code:
+    match error.cause.exit_code:
         case ExitCode.NO_SUCH_BUCKET:
             return NoSuchBucket(
                 f"{what}: the bucket does not exist",
@@ -57,7 +76,7 @@ def error_of_problem(what: str, problem: Problem, *, url: str, login: str) -> Ha
                 next_step="timedatectl status   (set the clock, then try again)",
                 request_id=request_id,
             )
-        case ExitCode.ACCESS_DENIED if problem.cause is Cause.CREDENTIALS:
+        case ExitCode.ACCESS_DENIED if error.cause is Cause.CREDENTIALS:
             return AccessDenied(
                 f"{what}: the store rejects the credentials",
                 cause=cause,
@@ -77,7 +96,7 @@ def error_of_problem(what: str, problem: Problem, *, url: str, login: str) -> Ha
             )
 
 
-def error_of_broken(what: str, broken: BrokenExchange, *, url: str) -> ConnectionFailed:
+def connection_error(what: str, broken: TransportError, *, url: str) -> ConnectionFailed:
     """Return the error for a request that got no whole answer."""
     certificate = not broken.retryable and broken.cause is Cause.NETWORK
     return ConnectionFailed(
@@ -91,7 +110,7 @@ def error_of_broken(what: str, broken: BrokenExchange, *, url: str) -> Connectio
     )
 
 
-class BrokenExchange(NamedTuple):
+class TransportError(NamedTuple):
     """A request that got no whole answer."""
 
     cause: Cause
