@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from harvester.events.watch_report import LandingTally, MessageCounts, WatchRepo
 from harvester.location import Location
 from harvester.retry import Backoff, interruptible_sleep, is_retryable
 from harvester.sessions import StoreSettings
-from harvester.transfer import Observer, SyncOptions, SyncReport, open_repeated
+from harvester.transfer import Observer, SyncOptions, SyncReport, open_session
 
 _LONGEST_DELAY = 600.0
 
@@ -54,9 +55,9 @@ def watch_listing(
     observer = observer or Observer()
     tally = LandingTally()
     error: HarvesterError | None = None
-    with open_repeated(location, destination, options, settings=settings, observer=observer) as look:
+    with open_session(location, destination, options, settings=settings, observer=observer) as session:
         try:
-            _look_on(look, tally, watching, observer, looked)
+            _look_on(functools.partial(session.run_listing, keep_idle=False), tally, watching, observer, looked)
         except HarvesterError as ended:
             error = ended
     account = tally.account(location.url, str(destination), error, other_problems=False)

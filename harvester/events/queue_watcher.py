@@ -29,7 +29,7 @@ from harvester.queues import MessageQueue, QueueMessage, is_subscription, open_q
 from harvester.retry import Backoff, RateLimitedLog, interruptible_sleep, is_retryable
 from harvester.sessions import StoreSettings
 from harvester.storage import ObjectRef
-from harvester.transfer import Intake, ObjectEvent, Observer, SyncOptions, open_intake
+from harvester.transfer import ObjectEvent, Observer, SyncOptions, SyncSession, open_session
 
 _BATCH = 400
 _LOOKUPS = 8
@@ -145,16 +145,21 @@ class _QueueWatch:
                 # First: a queue that cannot be is no reason to make a destination, or to record a run.
                 source = open_queue(self._address, self._settings)
                 self._look_at(source)
-                with open_intake(
-                    self._location, self._destination, self._options, settings=self._settings, observer=self._observer
-                ) as intake:
+                with open_session(
+                    self._location,
+                    self._destination,
+                    self._options,
+                    settings=self._settings,
+                    observer=self._observer,
+                    check_bucket=True,
+                ) as session:
                     try:
-                        self._work(intake, source)
+                        self._work(session, source)
                     finally:
                         with contextlib.suppress(HarvesterError):
-                            intake.stop()
-                        self._tally.keep_problems(intake.has_problem)
-                        self._tally.add(intake.report())
+                            session.stop()
+                        self._tally.keep_problems(session.has_problem)
+                        self._tally.add(session.report())
                 return
             except HarvesterError as error:
                 if self._watching.once or not is_retryable(error, has_worked=self._has_worked):
@@ -165,17 +170,17 @@ class _QueueWatch:
                 self._tally.failed_runs += 1
                 interruptible_sleep(delay, self._observer.stop_signal)
 
-    def _work(self, intake: Intake, source: MessageQueue) -> None:
+    def _work(self, session: SyncSession, source: MessageQueue) -> None:
         """Work until asked to stop, or for as long as was asked."""
         folder = state_directory(self._destination, self._options.state_dir)
         with EventState(folder, durable=False) as state:
             leases = Leases(source, self._watching.lease, state)
             try:
-                self._take_up_again(intake, source, leases)
+                self._take_up_again(session, source, leases)
                 wait = _SHORT_WAIT if self._watching.once else _LONG_WAIT
                 receiver = Receiver(source, leases, self._watching.lease, 2 * _BATCH, wait=wait)
                 try:
-                    self._work_off(intake, source, leases, receiver)
+                    self._work_off(session, source, leases, receiver)
                 finally:
                     self._release(source, leases, receiver.stop())
             finally:
@@ -189,15 +194,15 @@ class _QueueWatch:
                 " it expires",
             )
 
-    def _take_up_again(self, intake: Intake, source: MessageQueue, leases: Leases) -> None:
+    def _take_up_again(self, session: SyncSession, source: MessageQueue, leases: Leases) -> None:
         """Go on with what was held when it ended last, as far as nobody else has it by now."""
         mine = leases.take_up_again()
         self._counts["received"] += len(mine)
         self._counts["redelivered"] += sum(message.deliveries > 1 for message in mine)
         for start in range(0, len(mine), _BATCH):
-            self._settle_batch(mine[start : start + _BATCH], intake, source, leases)
+            self._settle_batch(mine[start : start + _BATCH], session, source, leases)
 
-    def _work_off(self, intake: Intake, source: MessageQueue, leases: Leases, receiver: Receiver) -> None:
+    def _work_off(self, session: SyncSession, source: MessageQueue, leases: Leases, receiver: Receiver) -> None:
         while True:
             interruptible_sleep(0, self._observer.stop_signal)
             messages: list[QueueMessage] = []
@@ -215,7 +220,7 @@ class _QueueWatch:
             if messages:
                 self._counts["received"] += len(messages)
                 self._counts["redelivered"] += sum(message.deliveries > 1 for message in messages)
-                self._settle_batch(messages, intake, source, leases)
+                self._settle_batch(messages, session, source, leases)
             if empty:
                 self._note_success()
                 idle = time.monotonic() - self._settled_at
@@ -238,7 +243,7 @@ class _QueueWatch:
     # One batch
 
     def _settle_batch(
-        self, messages: Sequence[QueueMessage], intake: Intake, source: MessageQueue, leases: Leases
+        self, messages: Sequence[QueueMessage], session: SyncSession, source: MessageQueue, leases: Leases
     ) -> None:
         settled = False
         try:
@@ -246,12 +251,12 @@ class _QueueWatch:
             for reading in readings:
                 self._take_note(reading)
             self._outcomes.clear()
-            refs = self._resolve([each for reading in readings for each in reading.announced], intake)
+            refs = self._resolve([each for reading in readings for each in reading.announced], session)
             try:
-                intake.land(refs)
-                intake.make_durable()
+                session.land(refs)
+                session.make_durable()
             except Interrupted:
-                intake.stop()
+                session.stop()
                 self._conclude(readings, source, leases, interrupted=True)
                 settled = True
                 raise
@@ -286,11 +291,11 @@ class _QueueWatch:
             return "unreadable"
         return "foreign" if reading.elsewhere is not None and self._watching.foreign == "leave" else ""
 
-    def _resolve(self, announced: Iterable[Announced], intake: Intake) -> list[ObjectRef]:
+    def _resolve(self, announced: Iterable[Announced], session: SyncSession) -> list[ObjectRef]:
         """Return what to land: as announced where that can only be the newest version, else as the store says."""
-        refs, unclear = newest_versions(announced, intake.knows_another)
+        refs, unclear = newest_versions(announced, session.knows_another)
         with ThreadPoolExecutor(_LOOKUPS) as pool:
-            found = pool.map(lambda key: _head(intake, key), unclear)
+            found = pool.map(lambda key: _head(session, key), unclear)
             for key, answer in zip(unclear, found, strict=True):
                 if isinstance(answer, ObjectRef):
                     refs[key] = answer
@@ -301,10 +306,10 @@ class _QueueWatch:
                 else:
                     self._outcomes[key] = "failed"
                     self._say("failed", answer.one_line())
-        return [ref for ref in refs.values() if not self._lies_beside(ref, intake)]
+        return [ref for ref in refs.values() if not self._lies_beside(ref, session)]
 
-    def _lies_beside(self, ref: ObjectRef, intake: Intake) -> bool:
-        if intake.holds(ref) or not self._peers.contains(ref):
+    def _lies_beside(self, ref: ObjectRef, session: SyncSession) -> bool:
+        if session.has_landed(ref) or not self._peers.contains(ref):
             return False
         self._counts["beside"] += 1
         self._outcomes[ref.key] = "beside"
@@ -373,9 +378,9 @@ class _QueueWatch:
         )
 
 
-def _head(intake: Intake, key: str) -> ObjectRef | AccessDenied | None:
+def _head(session: SyncSession, key: str) -> ObjectRef | AccessDenied | None:
     try:
-        return intake.store.head(key)
+        return session.store.head(key)
     except AccessDenied as error:
         # Of this one object, perhaps: the others shall not wait for it.
         return error

@@ -24,7 +24,7 @@ from harvester.location import Location
 from harvester.nimble_api import NimbleClient
 from harvester.retry import Backoff, RateLimitedLog, interruptible_sleep, is_retryable
 from harvester.sessions import StoreSettings
-from harvester.transfer import Intake, ObjectEvent, Observer, SyncOptions, open_intake
+from harvester.transfer import ObjectEvent, Observer, SyncOptions, SyncSession, open_session
 
 _BATCH = 64
 _LOOKUPS = 8
@@ -141,13 +141,13 @@ class _Listener:
             server = stack.enter_context(HttpServer(self._listening.host, self._listening.port))
             while True:
                 try:
-                    with self._open_intake() as intake:
+                    with self._open_session() as session:
                         if app is None:
                             # Only who holds the destination may promise to bring something home.
                             app = self._serve(server, stack)
                             started(server.address)
                         self._trouble = ""
-                        self._work(intake, backoff)
+                        self._work(session, backoff)
                 except HarvesterError as ended:
                     if app is None:
                         raise
@@ -170,17 +170,22 @@ class _Listener:
         return ListenReport(account, dict(app.answers), dict(self._tasks), waiting)
 
     @contextlib.contextmanager
-    def _open_intake(self) -> Iterator[Intake]:
-        with open_intake(
-            self._location, self._destination, self._options, settings=self._settings, observer=self._observer
-        ) as intake:
+    def _open_session(self) -> Iterator[SyncSession]:
+        with open_session(
+            self._location,
+            self._destination,
+            self._options,
+            settings=self._settings,
+            observer=self._observer,
+            check_bucket=True,
+        ) as session:
             try:
-                yield intake
+                yield session
             finally:
                 with contextlib.suppress(HarvesterError):
-                    intake.stop()
-                self._tally.keep_problems(intake.has_problem)
-                self._tally.add(intake.report())
+                    session.stop()
+                self._tally.keep_problems(session.has_problem)
+                self._tally.add(session.report())
 
     def _folder(self) -> Path:
         return state_directory(self._destination, self._options.state_dir)
@@ -210,7 +215,7 @@ class _Listener:
 
     # Working tasks off
 
-    def _work(self, intake: Intake, backoff: Backoff) -> None:
+    def _work(self, session: SyncSession, backoff: Backoff) -> None:
         with EventState(self._folder(), durable=True) as state, ThreadPoolExecutor(_LOOKUPS) as pool:
             while True:
                 interruptible_sleep(0, self._observer.stop_signal)
@@ -220,16 +225,18 @@ class _Listener:
                 if not due:
                     self._news.wait(_POLL_SECONDS)
                     continue
-                looked = list(pool.map(lambda task: look_up(task.task_id, self._client, intake.store), due))
+                looked = list(pool.map(lambda task: look_up(task.task_id, self._client, session.store), due))
                 self._blind = all(isinstance(each, NotYet) and each.reason in _UNANSWERED for each in looked)
-                self._settle(due, looked, intake, state)
+                self._settle(due, looked, session, state)
                 backoff.reset()
 
-    def _settle(self, due: Sequence[WaitingTask], looked: Sequence[Lookup], intake: Intake, state: EventState) -> None:
+    def _settle(
+        self, due: Sequence[WaitingTask], looked: Sequence[Lookup], session: SyncSession, state: EventState
+    ) -> None:
         self._outcomes.clear()
         found = [each for each in looked if isinstance(each, Found)]
-        intake.land([each.ref for each in found])
-        intake.make_durable()
+        session.land([each.ref for each in found])
+        session.make_durable()
         landed: list[str] = []
         dropped: list[str] = []
         later: list[tuple[str, float]] = []

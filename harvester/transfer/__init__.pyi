@@ -1,12 +1,11 @@
 from .circuit_breaker import step_after as step_after
-from .intake import Intake as Intake
-from .intake import open_intake as open_intake
 from .options import Observer as Observer
 from .options import SyncOptions as SyncOptions
 from .plan import Selection as Selection
-from .repeated import open_repeated as open_repeated
 from .rescued_results import RescuedResult as RescuedResult
-from .rescued_results import land_rescued as land_rescued
+from .session import SyncSession as SyncSession
+from .session import land_rescued as land_rescued
+from .session import open_session as open_session
 from .session import sync as sync
 from .sync_report import ObjectEvent as ObjectEvent
 from .sync_report import ObjectProblem as ObjectProblem

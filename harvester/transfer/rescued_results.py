@@ -23,7 +23,6 @@ from harvester.destination import (
     ProblemRow,
     destination_error,
     flush_file_system,
-    open_destination,
     own_path,
     safe_path,
 )
@@ -53,32 +52,26 @@ class RescueReport:
     """Task ids whose result is invalid, each with the reason."""
 
 
-def land_rescued(
-    destination: Path, results: Iterable[RescuedResult], options: SyncOptions | None = None
+def land_results(
+    root: Path, manifest: Manifest, results: Iterable[RescuedResult], options: SyncOptions
 ) -> RescueReport:
-    """Validate results like delivered ones and land them below ``_rescued/``, marked as rescued in the manifest.
-
-    The destination is held while ``results`` is iterated; what has landed when that raises is kept. When the delivered
-    object of the same task lands later, the rescued one is removed. Raises DestinationLocked or DestinationUnusable.
-    """
-    options = options or SyncOptions()
-    with open_destination(destination, options.state_dir) as opened:
-        landing = _Landing(opened.root, opened.manifest, options)
-        landing.remove_unrecorded()
-        code = ExitCode.BUG
-        try:
-            for result in results:
-                try:
-                    landing.land(result)
-                except OSError as error:
-                    raise destination_error(destination, error) from error
-            code = ExitCode.PARTIAL if landing.quarantined else ExitCode.OK
-        except HarvesterError as error:
-            code = ExitCode(error.exit_code)
-            raise
-        finally:
-            landing.finish(code)
-        return RescueReport(tuple(landing.landed), tuple(landing.quarantined))
+    """Validate and land rescued results as one run, which is recorded however it ends. Raises DestinationUnusable."""
+    landing = _Landing(root, manifest, options)
+    landing.remove_unrecorded()
+    code = ExitCode.BUG
+    try:
+        for result in results:
+            try:
+                landing.land(result)
+            except OSError as error:
+                raise destination_error(root, error) from error
+        code = ExitCode.PARTIAL if landing.quarantined else ExitCode.OK
+    except HarvesterError as error:
+        code = ExitCode(error.exit_code)
+        raise
+    finally:
+        landing.finish(code)
+    return RescueReport(tuple(landing.landed), tuple(landing.quarantined))
 
 
 class _Landing:

@@ -1,38 +1,81 @@
-"""One run: list, plan, hand out, record. The parent alone does these; workers fetch, decode, validate and land."""
+"""The session that sync, watch, listen and rescue use: one open destination with its source."""
 
 from __future__ import annotations
 
 import contextlib
-import json
-import os
-import time
+import dataclasses
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from harvester.destination import (
-    TEMPORARY,
-    FileSystemNames,
+    STATE_FOLDER,
+    LandedRow,
     Manifest,
     SourceBinding,
     check_apart,
     destination_error,
+    flush_file_system,
     manifest_path,
     open_destination,
-    probe_names,
+    read_destination,
+    same_version,
 )
-from harvester.errors import ExitCode, HarvesterError
-from harvester.location import Location
+from harvester.errors import AccessDenied, ConfigurationError, ConnectionFailed, ExitCode, HarvesterError
+from harvester.location import Location, parse_location
 from harvester.sessions import StoreSettings
-from harvester.storage import BackgroundListing, ListedPage, ListingEnd, ListingFailed, RangeEnd, Store, open_store
-from harvester.transfer.dispatcher import Dispatcher
-from harvester.transfer.listing_planner import ListingPlanner
+from harvester.storage import ObjectRef, Store, open_store
+from harvester.transfer.listing_run import ListingRun
 from harvester.transfer.options import Observer, SyncOptions
-from harvester.transfer.plan import CompiledSelection, PlanOptions
-from harvester.transfer.range_planner import PathNaming, Planned
-from harvester.transfer.recorder import Recorder
-from harvester.transfer.sync_report import ObjectEvent, SyncReport
+from harvester.transfer.rescued_results import RescuedResult, RescueReport, land_results
+from harvester.transfer.run import SyncRun
+from harvester.transfer.sync_report import SyncReport
 
-_EXACT_NAMES = FileSystemNames(folds_case=False, folds_normalization=False)
+
+@contextlib.contextmanager
+def open_session(
+    location: Location,
+    destination: Path,
+    options: SyncOptions,
+    *,
+    settings: StoreSettings | None = None,
+    observer: Observer | None = None,
+    check_bucket: bool = False,
+) -> Iterator[SyncSession]:
+    """Hold ``destination``, bound to ``location``, for any number of runs, given objects and rescued results.
+
+    With ``check_bucket`` the store is asked whether the bucket exists, for sessions that never list it. Raises a
+    HarvesterError for what keeps a run from starting: an invalid schema, a destination that is locked, unusable,
+    bound to another source or written by a newer program, and with ``check_bucket`` NoSuchBucket.
+    """
+    settings = settings or StoreSettings()
+    observer = observer or Observer()
+    check_apart(location, destination)
+    if options.result.user_schema is not None:
+        # Raises for an invalid schema before anything is touched.
+        from harvester.results import ResultReader
+
+        ResultReader(options.result)
+    store = open_store(location, settings)
+    if check_bucket:
+        _check_bucket(store)
+    binding = SourceBinding(location.url, settings.endpoint_url or "", options.result.keep_compressed)
+    if options.dry_run:
+        with _known_state(destination, options) as manifest:
+            if manifest.binding() is not None:
+                manifest.check_binding(binding, destination)
+            yield SyncSession(store, destination.absolute(), manifest, options, observer)
+        return
+    with open_destination(destination, options.state_dir) as opened:
+        opened.manifest.bind(binding, destination)
+        session = SyncSession(store, opened.root, opened.manifest, options, observer)
+        error: HarvesterError | None = None
+        try:
+            yield session
+        except HarvesterError as failed:
+            error = failed
+            raise
+        finally:
+            session.close(error)
 
 
 def sync(
@@ -43,31 +86,37 @@ def sync(
     settings: StoreSettings | None = None,
     observer: Observer | None = None,
 ) -> SyncReport:
-    """Bring ``destination`` up to date with ``location`` and return the account of every listed object.
+    """Bring ``destination`` up to date with ``location`` and return the outcome of every listed object.
 
-    Raises a HarvesterError only for what keeps the run from starting: a schema that is none, a destination that is
-    locked, unusable, bound to another source or written by a newer program. What ends a run early is
-    ``SyncReport.error``.
+    Raises what ``open_session`` raises. What ends a run early is ``SyncReport.error``.
+    """
+    with open_session(location, destination, options or SyncOptions(), settings=settings, observer=observer) as session:
+        return session.run_listing()
+
+
+def land_rescued(
+    destination: Path,
+    results: Iterable[RescuedResult],
+    options: SyncOptions | None = None,
+    *,
+    settings: StoreSettings | None = None,
+) -> RescueReport:
+    """Validate results like delivered ones and land them below ``_rescued/``, marked as rescued in the manifest.
+
+    The destination is held while ``results`` is iterated; what has landed when that raises is kept. When the delivered
+    object of the same task lands later, the rescued one is removed. Raises ConfigurationError for a destination that
+    was never synced, DestinationLocked or DestinationUnusable.
     """
     options = options or SyncOptions()
-    observer = observer or Observer()
-    settings = settings or StoreSettings()
-    check_apart(location, destination)
-    if options.result.user_schema is not None:
-        # Raises for a schema that cannot be, before anything is touched.
-        from harvester.results import ResultReader
-
-        ResultReader(options.result)
-    store = open_store(location, settings)
-    binding = SourceBinding(location.url, settings.endpoint_url or "", options.result.keep_compressed)
-    if options.dry_run:
-        with _known_state(destination, options) as manifest:
-            if manifest.binding() is not None:
-                manifest.check_binding(binding, destination)
-            return SyncRun(store, destination.absolute(), manifest, options, observer).run()
-    with open_destination(destination, options.state_dir) as opened:
-        opened.manifest.bind(binding, destination)
-        return SyncRun(store, opened.root, opened.manifest, options, observer).run()
+    with read_destination(destination, options.state_dir) as opened:
+        bound = opened.manifest.binding()
+    if bound is None:
+        raise ConfigurationError(f"{destination} has never been synced")
+    settings = dataclasses.replace(settings or StoreSettings(), endpoint_url=bound.endpoint or None)
+    result = dataclasses.replace(options.result, keep_compressed=bound.keep_compressed)
+    options = dataclasses.replace(options, result=result)
+    with open_session(parse_location(bound.url), destination, options, settings=settings) as session:
+        return session.land_results(results)
 
 
 @contextlib.contextmanager
@@ -84,168 +133,124 @@ def _known_state(destination: Path, options: SyncOptions) -> Iterator[Manifest]:
             yield manifest
 
 
-class SyncRun:
-    """The state of one run."""
+def _check_bucket(store: Store) -> None:
+    """Raise NoSuchBucket or ConfigurationError where nothing can ever arrive.
+
+    A denial may be of this request alone, and a network recovers.
+    """
+    if store.location.scheme != "file":
+        with contextlib.suppress(AccessDenied, ConnectionFailed):
+            # S3 treats a HEAD without a key as one of the bucket, which needs more rights.
+            store.head(f"{store.location.prefix}{STATE_FOLDER}")
+
+
+class SyncSession:
+    """An open destination with its source; for one thread.
+
+    ``run_listing`` is a run of its own each time. All objects given to ``land`` belong to one run, which begins with
+    the first and ends when the session is closed.
+    """
 
     def __init__(self, store: Store, root: Path, manifest: Manifest, options: SyncOptions, observer: Observer) -> None:
-        """Begin a run on an open destination."""
-        self._store = store
+        """Take an open destination; nothing is recorded before the first run."""
+        self.store = store
         self._root = root
         self._manifest = manifest
         self._options = options
         self._observer = observer
-        self._started_at = time.time()
-        self._run = 0 if options.dry_run else manifest.begin_run()
-        self._recorder = Recorder(manifest, root, self._run, options, observer)
-        self._tally = self._recorder.counters
-        self._planner = ListingPlanner(
-            manifest,
-            PathNaming(
-                store.location.prefix, str(root), options.result.keep_compressed, options.unsafe_names == "refuse"
-            ),
-            _EXACT_NAMES if options.dry_run else probe_names(root / TEMPORARY),
-            CompiledSelection(options.selection),
-            PlanOptions(options.fingerprint, options.probe_name, options.max_object_bytes),
-            plan_all=observer.event is not None or options.fail_on_upstream_error,
-        )
-        self._dispatcher = Dispatcher(store, root, self._recorder, options, observer)
-        self._first = not options.dry_run and manifest.is_empty()
-        self._wanted_bytes = 0
-        self._free_bytes: int | None = None
+        self._given: SyncRun | None = None
+        self._unflushed = 0
 
-    def run(self) -> SyncReport:
-        """Do the run and return its account."""
-        error: HarvesterError | None = None
-        try:
-            try:
-                self._land_all()
-            finally:
-                # What was passed of a page that could not be planned to its end.
-                self._recorder.count_unchanged(self._planner.take_unchanged_count())
-                self._planner.close()
-                self._dispatcher.end()
-        except HarvesterError as stopped:
-            error = stopped
-        except OSError as failed:
-            error = destination_error(self._root, failed)
-        try:
-            self._recorder.finish()
-        except HarvesterError as failed:
-            error = error or failed
-        except OSError as failed:
-            error = error or destination_error(self._root, failed)
-        return self._report(error)
+    def run_listing(self, *, keep_idle: bool = True) -> SyncReport:
+        """Bring the destination up to date with the listing and return the outcome of every object.
 
-    # The run
-
-    def _land_all(self) -> None:
-        if self._first:
-            self._dispatcher.expect_many()
-        listing = BackgroundListing(self._store)
-        try:
-            complete = self._work_through(listing)
-        finally:
-            listing.stop()
-        self._dispatcher.drain()
-        if complete:
-            self._recorder.flush()
-            self._plan_late()
-            self._dispatcher.drain()
-
-    def _work_through(self, listing: BackgroundListing) -> bool:
-        """Plan and hand out until everything is listed; return False when the caller's limit ended it before."""
-        dispatcher = self._dispatcher
-        while True:
-            while dispatcher.has_room and (listed := listing.take()) is not None:
-                match listed:
-                    case ListedPage():
-                        self._tally.listed += len(listed.refs)
-                        self._take(self._planner.page(listed))
-                        self._recorder.count_unchanged(self._planner.take_unchanged_count())
-                        self._warn_of_space()
-                    case RangeEnd():
-                        self._planner.end_range(listed)
-                    case ListingEnd():
-                        dispatcher.listing_done = True
-                        return True
-                    case ListingFailed(error):
-                        raise error
-                self._recorder.gone(self._planner.take_gone())
-                if self._limit_reached():
-                    return False
-                dispatcher.step(0)
-            dispatcher.step(wake=listing.fileno() if dispatcher.has_room else None)
-
-    def _plan_late(self) -> None:
-        for planned in self._planner.late():
-            if planned.row is not None and planned.row.gone:
-                self._recorder.returned()
-            self._take((planned,))
-            while not self._dispatcher.has_room:
-                self._dispatcher.step()
-
-    def _take(self, plans: Iterable[Planned]) -> None:
-        """Settle what needs no worker, queue the rest."""
-        recorder = self._recorder
-        for planned in plans:
-            if not recorder.settle_planned(planned):
-                self._wanted_bytes += planned.ref.size
-                if self._options.dry_run:
-                    self._announce(planned)
-                elif not self._limit_reached():
-                    self._dispatcher.queue(planned)
-
-    def _announce(self, planned: Planned) -> None:
-        if self._observer.event is not None:
-            ref, action = planned.ref, planned.action
-            self._observer.event(ObjectEvent(ref.key, "not_attempted", action.reason, planned.path, 0))
-
-    def _limit_reached(self) -> bool:
-        limit = self._options.max_objects
-        return limit is not None and self._dispatcher.queued >= limit
-
-    # What people are told
-
-    def _warn_of_space(self) -> None:
-        if self._free_bytes is None:
-            if self._options.dry_run:
-                return
-            found = os.statvfs(self._root)
-            self._free_bytes = found.f_bavail * found.f_frsize
-        if self._wanted_bytes > self._free_bytes:
-            self._observer.warning(
-                f"{self._root} has {self._free_bytes:,} bytes free; what is to be fetched has at least"
-                f" {self._wanted_bytes:,}, and more when inflated"
-            )
-            # Once is enough: no listing can want more than this.
-            self._free_bytes = 1 << 63
-
-    def _report(self, error: HarvesterError | None) -> SyncReport:
-        exit_code = self._exit_code(error)
-        report = self._tally.report(
-            location=self._store.location.url,
-            destination=str(self._root),
-            run=self._run,
-            dry_run=self._options.dry_run,
-            started_at=self._started_at,
-            exit_code=exit_code,
-            problems=self._recorder.problems(),
-            error=error,
-        )
-        if not self._options.dry_run:
-            document = report.as_document()
-            del document["problems"]
-            with contextlib.suppress(HarvesterError):
-                # On a full disk the run stays without an end in the manifest, as after a kill; the report is returned.
-                self._manifest.end_run(self._run, int(exit_code), json.dumps(document))
+        Unless ``keep_idle``, a run that found nothing to do leaves no record: listing every 30 seconds would fill the
+        manifest with them.
+        """
+        first = not self._options.dry_run and self._manifest.is_empty()
+        plan_all = self._observer.event is not None or self._options.fail_on_upstream_error
+        report = ListingRun(self._begin(plan_all=plan_all), self._observer, expect_many=first).run()
+        if report.idle and not keep_idle:
+            self._manifest.forget_run(report.run)
         return report
 
-    def _exit_code(self, error: HarvesterError | None) -> ExitCode:
-        if error is not None:
-            return ExitCode(error.exit_code)
-        counters, options = self._tally, self._options
-        if counters.new_problems or (counters.known_problems and options.fail_on == "any"):
-            return ExitCode.PARTIAL
-        if options.fail_on_empty and counters.content == 0:
-            return ExitCode.EMPTY
-        return ExitCode.OK
+    def land_results(self, results: Iterable[RescuedResult]) -> RescueReport:
+        """Land results that were fetched through the API, as one run. Raises DestinationUnusable."""
+        return land_results(self._root, self._manifest, results, self._options)
+
+    # Given objects
+
+    def land(self, refs: Iterable[ObjectRef]) -> None:
+        """Land these objects, and return when each is settled and recorded.
+
+        An object that landed before in this version costs nothing; the same key twice is one. Raises like
+        ``Dispatcher.step``.
+        """
+        run = self._given_run()
+        distinct = {ref.key: ref for ref in refs}
+        run.recorder.counters.listed += len(distinct)
+        for planned in run.planner.unordered(distinct.values()):
+            if not run.recorder.settle_planned(planned):
+                run.dispatcher.queue(planned)
+        run.dispatcher.drain()
+        run.recorder.flush()
+
+    def make_durable(self) -> None:
+        """Return when everything settled is on the disk and recorded: only then may its message be deleted."""
+        run = self._given_run()
+        counters = run.recorder.counters
+        without_barrier = counters.quarantined + counters.refused + counters.failed
+        try:
+            run.recorder.finish()
+            if without_barrier != self._unflushed:
+                # Only landed objects move the barrier; problems must survive a power cut as well.
+                flush_file_system(self._root)
+                self._unflushed = without_barrier
+        except OSError as error:
+            raise destination_error(self._root, error) from error
+
+    def stop(self) -> None:
+        """After an interruption: let the workers finish their current objects, record them, make them durable."""
+        self._given_run().dispatcher.end()
+        self.make_durable()
+
+    def knows_another(self, ref: ObjectRef) -> bool:
+        """Return whether another version of this object is known; only the store knows which is current."""
+        known = (self._manifest.landed_row(ref.key), self._manifest.problem(ref.key))
+        return any(row is not None and not same_version(ref, row) for row in known)
+
+    def has_landed(self, ref: ObjectRef) -> bool:
+        """Return whether this version of the object has landed here."""
+        row = self._manifest.landed_row(ref.key)
+        return row is not None and same_version(ref, row)
+
+    def has_problem(self, key: str) -> bool:
+        """Return whether the manifest has a problem of the object."""
+        return self._manifest.problem(key) is not None
+
+    def landed_row(self, key: str) -> LandedRow | None:
+        """Return the row of a landed object, or None."""
+        return self._manifest.landed_row(key)
+
+    def report(self, error: HarvesterError | None = None) -> SyncReport:
+        """Return the report of the given objects up to now; ``listed`` counts announcements."""
+        run = self._given_run()
+        partial = ExitCode.PARTIAL if run.recorder.counters.new_problems else ExitCode.OK
+        return run.report(error, ExitCode(error.exit_code) if error else partial)
+
+    def close(self, error: HarvesterError | None = None) -> None:
+        """End the run of the given objects, if there was one."""
+        if self._given is None:
+            return
+        self._given.stop_work()
+        self._given.finish()
+        self._given.record_end(self.report(error))
+        self._given = None
+
+    def _given_run(self) -> SyncRun:
+        if self._given is None:
+            self._given = self._begin(plan_all=False)
+        return self._given
+
+    def _begin(self, *, plan_all: bool) -> SyncRun:
+        return SyncRun(self.store, self._root, self._manifest, self._options, self._observer, plan_all=plan_all)

@@ -17,8 +17,8 @@ from harvester.nimble_api.responses import NotThere
 from harvester.reconciliation.matching import Outcome, Reason
 from harvester.reconciliation.reconcile_report import ReconcileReport
 from harvester.reconciliation.upstream import WaitObserver
-from harvester.transfer.intake import open_intake
-from harvester.transfer.rescued_results import RescuedResult, land_rescued
+from harvester.transfer.rescued_results import RescuedResult
+from harvester.transfer.session import land_rescued, open_session
 from scripts.servers.nimble_server import NimbleApi
 from scripts.servers.server_process import ServerProcess
 from tests.rigs.expected_batch import BATCH, SOON, World, envelope
@@ -186,7 +186,7 @@ def test_a_destination_at_work_is_told_beside_the_account(world: World, nimble_a
     world.sync()
     nimble_api.load(world.scenario)
     location = harvester.parse_location(world.location)
-    with open_intake(location, world.destination, harvester.SyncOptions(workers=1)):
+    with open_session(location, world.destination, harvester.SyncOptions(workers=1)):
         report = world.reconcile(nimble_api, rescue=True)
     assert isinstance(report.error, DestinationLocked)
     assert (report.exit_code, told(report)[missing]) == (ExitCode.LOCKED, (Outcome.MISSING, Reason.NONE))

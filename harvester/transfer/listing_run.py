@@ -1,0 +1,141 @@
+"""One pass over a listing: list, plan, dispatch, record."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from harvester.destination import destination_error
+from harvester.errors import ExitCode, HarvesterError
+from harvester.storage import BackgroundListing, ListedPage, ListingEnd, ListingFailed, RangeEnd
+from harvester.transfer.options import Observer
+from harvester.transfer.range_planner import Planned
+from harvester.transfer.run import SyncRun
+from harvester.transfer.sync_report import ObjectEvent, SyncReport
+
+
+class ListingRun:
+    """Lands whatever a listing holds that is new, changed, missing or altered."""
+
+    def __init__(self, run: SyncRun, observer: Observer, *, expect_many: bool) -> None:
+        """Prepare; ``expect_many`` starts the workers before the first page has come."""
+        self._run = run
+        self._options = run.options
+        self._observer = observer
+        self._recorder = run.recorder
+        self._counters = run.recorder.counters
+        self._planner = run.planner
+        self._dispatcher = run.dispatcher
+        self._expect_many = expect_many
+        self._wanted_bytes = 0
+        self._free_bytes: int | None = None
+
+    def run(self) -> SyncReport:
+        """Do the run, record its end, and return its report."""
+        error: HarvesterError | None = None
+        try:
+            try:
+                self._land_all()
+            finally:
+                self._run.stop_work()
+        except HarvesterError as stopped:
+            error = stopped
+        except OSError as failed:
+            error = destination_error(self._run.root, failed)
+        unrecorded = self._run.finish()
+        error = error or unrecorded
+        report = self._run.report(error, self._exit_code(error))
+        if not self._options.dry_run:
+            self._run.record_end(report)
+        return report
+
+    def _land_all(self) -> None:
+        if self._expect_many:
+            self._dispatcher.expect_many()
+        listing = BackgroundListing(self._run.store)
+        try:
+            complete = self._work_through(listing)
+        finally:
+            listing.stop()
+        self._dispatcher.drain()
+        if complete:
+            self._recorder.flush()
+            self._plan_late()
+            self._dispatcher.drain()
+
+    def _work_through(self, listing: BackgroundListing) -> bool:
+        """Plan and dispatch until everything is listed; return False when the caller's limit ended it before."""
+        dispatcher = self._dispatcher
+        while True:
+            while dispatcher.has_room and (listed := listing.take()) is not None:
+                match listed:
+                    case ListedPage():
+                        self._counters.listed += len(listed.refs)
+                        self._take(self._planner.page(listed))
+                        self._recorder.count_unchanged(self._planner.take_unchanged_count())
+                        self._warn_of_space()
+                    case RangeEnd():
+                        self._planner.end_range(listed)
+                    case ListingEnd():
+                        dispatcher.listing_done = True
+                        return True
+                    case ListingFailed(error):
+                        raise error
+                self._recorder.gone(self._planner.take_gone())
+                if self._limit_reached():
+                    return False
+                dispatcher.step(0)
+            dispatcher.step(wake=listing.fileno() if dispatcher.has_room else None)
+
+    def _plan_late(self) -> None:
+        for planned in self._planner.late():
+            if planned.row is not None and planned.row.gone:
+                self._recorder.returned()
+            self._take((planned,))
+            while not self._dispatcher.has_room:
+                self._dispatcher.step()
+
+    def _take(self, plans: Iterable[Planned]) -> None:
+        """Settle what needs no worker, queue the rest."""
+        recorder = self._recorder
+        for planned in plans:
+            if not recorder.settle_planned(planned):
+                self._wanted_bytes += planned.ref.size
+                if self._options.dry_run:
+                    self._report_planned(planned)
+                elif not self._limit_reached():
+                    self._dispatcher.queue(planned)
+
+    def _report_planned(self, planned: Planned) -> None:
+        if self._observer.event is not None:
+            ref, action = planned.ref, planned.action
+            self._observer.event(ObjectEvent(ref.key, "not_attempted", action.reason, planned.path, 0))
+
+    def _limit_reached(self) -> bool:
+        limit = self._options.max_objects
+        return limit is not None and self._dispatcher.queued >= limit
+
+    def _warn_of_space(self) -> None:
+        root = self._run.root
+        if self._free_bytes is None:
+            if self._options.dry_run:
+                return
+            found = os.statvfs(root)
+            self._free_bytes = found.f_bavail * found.f_frsize
+        if self._wanted_bytes > self._free_bytes:
+            self._observer.warning(
+                f"{root} has {self._free_bytes:,} bytes free; what is to be fetched has at least"
+                f" {self._wanted_bytes:,}, and more when inflated"
+            )
+            # Once is enough: no listing can want more than this.
+            self._free_bytes = 1 << 63
+
+    def _exit_code(self, error: HarvesterError | None) -> ExitCode:
+        if error is not None:
+            return ExitCode(error.exit_code)
+        counters, options = self._counters, self._options
+        if counters.new_problems or (counters.known_problems and options.fail_on == "any"):
+            return ExitCode.PARTIAL
+        if options.fail_on_empty and counters.content == 0:
+            return ExitCode.EMPTY
+        return ExitCode.OK
