@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3
+import hypothesis
 import pytest
 
 from scripts.servers.fake_gcs import FakeGcs
@@ -18,6 +19,10 @@ from scripts.servers.server_process import ServerProcess
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
+
+# No example has a deadline: a machine with busy cores takes any time over one. A failure prints how to repeat it.
+hypothesis.settings.register_profile("tests", deadline=None, derandomize=False, print_blob=True)
+hypothesis.settings.load_profile("tests")
 
 ACCESS_KEY, SECRET_KEY = (
     "AKIAIOSFODNN7EXAMPLE",

@@ -19,7 +19,7 @@ from harvester.storage import LateKeys, ListedPage, ObjectRef, RangeEnd
 from harvester.transfer.plan import CompiledSelection, PlanOptions
 from harvester.transfer.range_planner import PathNaming, Planned, RangePlanner
 
-_AFTER_ALL_KEYS = "\U0010ffff"
+_AFTER_ALL_KEYS = "\U0010ffff" * 1025  # longer than any key: of S3 and GCS 1,024 bytes, a path 4,096
 
 
 class ListingPlanner:

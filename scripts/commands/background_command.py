@@ -16,7 +16,7 @@ from typing import Any, Self
 from scripts.commands.installed_command import PROGRAM
 from scripts.commands.output_schemas import validate
 
-_LONGEST = 90.0
+_LONGEST = 600.0
 
 
 def wait_until(holds: Callable[[], bool], what: str) -> None:

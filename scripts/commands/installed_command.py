@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 PROGRAM = str(Path(sys.executable).parent / "nimble-harvester")
-_LONGEST = 200.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,6 @@ def run(*arguments: str | int | Path, environment: Mapping[str, str] | None = No
         env=os.environ | dict(environment or {}),
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        timeout=_LONGEST,
         check=False,
     )
     ended = Ended(

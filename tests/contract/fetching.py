@@ -9,7 +9,7 @@ from pathlib import Path
 from harvester.storage.base import Fetcher, FetchRequest, FetchResult, ObjectRef, Store, StoreConnection
 from harvester.storage.opening import open_fetcher
 
-_LONGEST = 60.0
+_LONGEST = 600.0
 
 
 def fetch_all(

@@ -72,7 +72,7 @@ def in_environment(environment: dict[str, str], home: Path) -> Iterator[None]:
         yield
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(bucket=buckets, environment=environments, given_region=st.one_of(st.none(), regions), payer=st.booleans())
 def test_what_it_says_is_what_botocore_says(
     tmp_path: Path, bucket: str, environment: dict[str, str], given_region: str | None, payer: bool

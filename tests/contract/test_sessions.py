@@ -176,7 +176,7 @@ def test_a_second_factor_is_not_asked_for_without_a_terminal(monkeypatch: pytest
         "list(open_store(parse_location('s3://buck/'), StoreSettings(profile='strong')).list_pages())"
     )
 
-    ended = subprocess.run([sys.executable, "-c", program], input="", capture_output=True, text=True, timeout=60)
+    ended = subprocess.run([sys.executable, "-c", program], input="", capture_output=True, text=True)
 
     assert "needs a second factor, and there is no terminal" in ended.stderr
 

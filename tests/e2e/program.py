@@ -114,7 +114,7 @@ def result(number: int = 1, **changes: object) -> bytes:
     return json.dumps(envelope, separators=(",", ":")).encode()
 
 
-def wait_until(reached: Callable[[], bool], seconds: float = 60) -> None:
+def wait_until(reached: Callable[[], bool], seconds: float = 600) -> None:
     """Return as soon as something is so; fail when it never is."""
     deadline = time.monotonic() + seconds
     while not reached():

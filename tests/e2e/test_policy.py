@@ -33,7 +33,6 @@ def run(*arguments: str | Path, stdin: str = "", **environment: str) -> subproce
         capture_output=True,
         text=True,
         env={**os.environ, "COLUMNS": "80", **environment},
-        timeout=120,
         check=False,
     )
 

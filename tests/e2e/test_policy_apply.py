@@ -178,7 +178,7 @@ def test_a_terminal_is_asked(s3_bucket: str, s3: S3Client, answer: str, code: in
     )
     os.close(theirs)
     os.write(ours, answer.encode())
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate()
     os.close(ours)
     assert process.returncode == code, (out, err)
     assert "Make these changes?" in err

@@ -61,7 +61,7 @@ def test_a_signal_ends_the_run_with_its_state_saved(
     process = start("sync", delivered, dest, "--report", report_path, "--workers", "1")
     wait_until(lambda: len(tree(dest)) > 10)
     process.send_signal(number)
-    _, told = process.communicate(timeout=60)
+    _, told = process.communicate()
     assert process.returncode == code
     assert told == "error: interrupted\n  run the same command again to continue\n"
     report = checked_report(json.loads(report_path.read_text()), code)
@@ -124,7 +124,7 @@ def test_a_killed_worker_is_replaced(
     os.kill(worker, signal.SIGKILL)
     wait_until(lambda: len(tree(dest)) > 20)
     fault_proxy.clear()
-    process.communicate(timeout=120)
+    process.communicate()
     assert process.returncode == 3
     assert tree(dest) == undisturbed
     assert run("verify", dest).code == 0

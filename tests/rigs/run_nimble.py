@@ -21,6 +21,5 @@ def run_nimble(
         env={**kept, **named, **(env or {})},
         capture_output=True,
         text=True,
-        timeout=60,
         check=False,
     )

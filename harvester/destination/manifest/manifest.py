@@ -34,7 +34,7 @@ _UPSERT_PROBLEM = (
 _SEQUENCE_BLOCK = 1_000_000
 _CHUNK_ROWS = 2_000
 # Above every character a key can hold: an exclusive upper bound for "all keys".
-_AFTER_ALL_KEYS = "\U0010ffff\U0010ffff"
+_AFTER_ALL_KEYS = "\U0010ffff" * 1025  # longer than any key: of S3 and GCS 1,024 bytes, a path 4,096
 _AFTER_RESCUED = RESCUED_KEY[:-1] + chr(ord(RESCUED_KEY[-1]) + 1)
 
 

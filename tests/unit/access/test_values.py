@@ -40,7 +40,6 @@ KEY = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890
 PREFIXES = st.text(st.sampled_from("ab/ '$*"), max_size=8).filter(lambda text: text.strip("/") and "//" not in text)
 
 
-@settings(deadline=None)
 @given(st.sampled_from(["async", "jobs"]), PREFIXES, PREFIXES)
 def test_the_flags_of_a_target_name_the_same_target(mode: str, one: str, other: str) -> None:
     if mode == "async":
@@ -61,7 +60,6 @@ def test_the_flags_of_a_target_name_the_same_target(mode: str, one: str, other: 
     assert again == targets
 
 
-@settings(deadline=None)
 @given(PREFIXES | st.sampled_from(["a && b/", "a --region b/"]))
 def test_connection_flags_come_after_a_command_whatever_it_quotes(prefix: str) -> None:
     (target,) = find_targets(["s3://bucket"], "async", prefix=prefix)
@@ -148,7 +146,6 @@ def _rewritten(statement: dict[str, Any]) -> dict[str, Any]:
     return changed
 
 
-@settings(deadline=None)
 @given(st.lists(STATEMENTS, max_size=4))
 def test_what_a_service_rewrites_means_the_same(statements: list[dict[str, Any]]) -> None:
     one = document({"Version": "2012-10-17", "Statement": statements}, kind="s3")
@@ -156,7 +153,6 @@ def test_what_a_service_rewrites_means_the_same(statements: list[dict[str, Any]]
     assert same_meaning(one, other)
 
 
-@settings(deadline=None)
 @given(st.lists(STATEMENTS, min_size=1, max_size=4), st.data())
 def test_any_other_change_means_something_else(statements: list[dict[str, Any]], data: st.DataObject) -> None:
     index = data.draw(st.integers(0, len(statements) - 1))
@@ -235,7 +231,7 @@ KEYS = st.one_of(
 SNAPSHOTS = st.builds(snapshot_of, SETTINGS, KEYS)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(SNAPSHOTS)
 def test_a_saved_snapshot_comes_back_the_same(tmp_path_factory: pytest.TempPathFactory, snapshot: Snapshot) -> None:
     (target,) = find_targets(["s3://bucket"], "jobs")
@@ -246,7 +242,7 @@ def test_a_saved_snapshot_comes_back_the_same(tmp_path_factory: pytest.TempPathF
     assert list(find_drift(snapshot, again)) == []
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(SNAPSHOTS)
 def test_explaining_never_fails_and_never_guesses(snapshot: Snapshot) -> None:
     (target,) = find_targets(["s3://bucket"], "jobs")
@@ -263,7 +259,7 @@ def test_explaining_never_fails_and_never_guesses(snapshot: Snapshot) -> None:
     )
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(SNAPSHOTS, st.sampled_from(["ownership", "versioning"]))
 def test_a_changed_setting_is_a_drift_and_only_that(snapshot: Snapshot, name: str) -> None:
     value = getattr(snapshot.settings, name)

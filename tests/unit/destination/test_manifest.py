@@ -72,7 +72,7 @@ def test_what_is_solved_gone_and_returned(path: Path) -> None:
         assert manifest.totals() == {"landed": 2, "evicted": 1, "source_gone": 1, "bytes": 30}
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sets(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=4), max_size=20))
 def test_the_order_is_that_of_bytes(path: Path, keys: set[str]) -> None:
     path.unlink(missing_ok=True)

@@ -791,7 +791,7 @@ def _plain_compare(base: str, text: str, wanted: str, context: dict[str, Any]) -
     st.sampled_from(strategies.RESOURCES),
     strategies.contexts(),
 )
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 def test_agrees_with_the_plain_reading(
     policy: dict[str, Any], principal: str, action: str, resource: str, context: dict[str, Any]
 ) -> None:
@@ -804,7 +804,7 @@ def test_agrees_with_the_plain_reading(
     st.sets(st.sampled_from(strategies.KEYS), min_size=1, max_size=2),
     strategies.contexts(),
 )
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 def test_an_unknown_key_is_decided_as_all_its_values_are(
     policy: dict[str, Any], unknown: set[str], context: dict[str, Any]
 ) -> None:

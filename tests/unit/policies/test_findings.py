@@ -388,4 +388,4 @@ def test_an_old_table_of_actions_is_said() -> None:
 
 
 def test_the_catalogue_page_is_what_the_rules_give() -> None:
-    subprocess.run([sys.executable, CATALOGUE, "--check"], check=True, timeout=60)
+    subprocess.run([sys.executable, CATALOGUE, "--check"], check=True)

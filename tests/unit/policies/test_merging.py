@@ -347,7 +347,7 @@ class TestCloudStorage:
 
 
 @given(policy=strategies.policies(3), prefix=st.sampled_from(["out/", "", "new/"]), exempting=st.booleans())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_merging_twice_is_merging_once(policy: dict[str, Any], prefix: str, exempting: bool) -> None:
     try:
         once = merge(policies.document(policy, kind="s3"), ASYNC, target(prefix=prefix), exempt=exempting)
@@ -363,7 +363,7 @@ def test_merging_twice_is_merging_once(policy: dict[str, Any], prefix: str, exem
     st.sampled_from(strategies.RESOURCES),
     strategies.contexts(),
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_nobody_elses_verdict_changes(
     policy: dict[str, Any], who: str, action: str, resource: str, context: dict[str, Any]
 ) -> None:

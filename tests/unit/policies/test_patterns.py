@@ -49,7 +49,7 @@ def test_a_matcher_of_several_matches_if_one_does(texts: list[str], word: str) -
 
 
 @given(_texts, st.lists(_texts, max_size=3))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_covering_agrees_with_greenery(covered: str, covering: list[str]) -> None:
     machine = _greenery(covered)
     for each in covering:
@@ -66,7 +66,7 @@ def test_what_is_left_over_is_matched_by_the_one_and_none_of_the_others(covered:
 
 
 @given(_texts, _texts)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_intersection_agrees_with_greenery(one: str, other: str) -> None:
     assert intersects(pattern(one), pattern(other)) is not (_greenery(one) & _greenery(other)).empty()
 

@@ -590,7 +590,7 @@ def test_a_counter_example_fails_whichever_way_the_requests_come(
 
 
 @given(strategies.policies(4), st.text("ab1/:é", min_size=1, max_size=6))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_proof_never_contradicts_the_evaluation(policy: dict[str, Any], name: str) -> None:
     target = policies.target(ASYNC, BUCKET, prefixes={"prefix": "out/"})
     for verdict in policies.prove(ASYNC, target, policies.document(policy, kind="s3")).verdicts:

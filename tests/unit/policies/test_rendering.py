@@ -112,7 +112,6 @@ def test_cloudformation_yields_the_same_policy(contract: policies.AccessContract
         [sys.executable, "-W", "ignore", "-c", "from cfnlint.runner import main; main()", template],
         capture_output=True,
         text=True,
-        timeout=120,
         check=False,
     )
     assert (done.returncode, done.stdout) == (0, "")

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from harvester.results.gzip_reader import RATIO_FREE_BYTES, inflate, inflate_blocks
@@ -45,7 +45,6 @@ def reasons(body: bytes, size: int = 7) -> set[ContentReason | None]:
     return found
 
 
-@settings(deadline=None)
 @given(st.lists(contents, min_size=1, max_size=4), st.integers(0, 9), st.integers(0, 40), st.integers(1, 50))
 def test_every_member_comes_back_whatever_the_blocks(parts: list[bytes], level: int, padding: int, size: int) -> None:
     whole = b"".join(parts)
@@ -56,7 +55,6 @@ def test_every_member_comes_back_whatever_the_blocks(parts: list[bytes], level: 
     assert by_blocks(body, size) == whole
 
 
-@settings(deadline=None)
 @given(contents, st.data())
 def test_every_truncation_is_seen(content: bytes, data: st.DataObject) -> None:
     body = gzip.compress(content, mtime=0)
@@ -64,7 +62,6 @@ def test_every_truncation_is_seen(content: bytes, data: st.DataObject) -> None:
     assert reasons(body[:cut]) == {ContentReason.TRUNCATED_GZIP}
 
 
-@settings(deadline=None)
 @given(contents, st.binary(min_size=1, max_size=20))
 def test_what_follows_is_never_swallowed(content: bytes, tail: bytes) -> None:
     body = gzip.compress(content, mtime=0) + tail
@@ -78,7 +75,6 @@ def test_what_follows_is_never_swallowed(content: bytes, tail: bytes) -> None:
     assert reasons(body) == expected
 
 
-@settings(deadline=None)
 @given(contents, st.data())
 def test_a_flipped_bit_never_changes_content_unseen(content: bytes, data: st.DataObject) -> None:
     body = bytearray(gzip.compress(content, mtime=0))

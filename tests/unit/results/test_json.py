@@ -94,13 +94,13 @@ def refusal(content: bytes, cuts: tuple[int, ...] = ()) -> ContentRefused | None
     return None
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(documents() | damaged() | st.binary(max_size=20))
 def test_the_scanner_takes_exactly_what_the_standard_library_takes_strictly(content: bytes) -> None:
     assert (refusal(content) is None) == oracle(content)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(documents() | damaged(), st.lists(st.integers(0, 60), max_size=6).map(sorted).map(tuple))
 @example(b'{"\xe0\xa0":null}', (4,))
 def test_where_blocks_end_changes_nothing(content: bytes, cuts: tuple[int, ...]) -> None:
@@ -110,7 +110,7 @@ def test_where_blocks_end_changes_nothing(content: bytes, cuts: tuple[int, ...])
         assert _offset(whole) == _offset(parts)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(documents() | damaged())
 def test_what_the_fast_path_takes_the_scanner_takes(content: bytes) -> None:
     rows = b"[" + content + b"]"
@@ -274,7 +274,6 @@ def test_a_refusal_never_repeats_what_it_read() -> None:
     assert "hunter2" not in refused.problem.detail
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["url", "status", "task_id", "data", "files", "run", "x"]), values, max_size=6))
 def test_the_skeleton_has_the_keys_and_types_of_the_document(document: dict[str, Any]) -> None:
     skeleton = scan(json.dumps(document).encode()).skeleton
@@ -290,7 +289,6 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-@settings(deadline=None)
 @given(st.lists(values, max_size=8), st.integers(1, 40))
 def test_rows_keep_their_text_across_blocks(elements: list[Any], size: int) -> None:
     texts = [json.dumps(element).encode() for element in elements]

@@ -92,7 +92,7 @@ def test_extensions_are_read_as_people_write_them(key: str, shape: Shape | None)
     )
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(
     st.binary(max_size=60)
     | st.binary(max_size=60).map(lambda content: b"\x1f\x8b\x08\x00" + content)

@@ -140,7 +140,7 @@ nested = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     st.dictionaries(names, nested, max_size=3),
     st.lists(names | st.sampled_from(["1", "2"]), min_size=1, max_size=3),

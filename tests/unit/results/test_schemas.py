@@ -133,7 +133,7 @@ def test_every_known_key_with_every_type_in_every_place(number: int) -> None:
                     assert found is None or found.shape == by_reference(document)
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(mutations(), st.booleans())
 def test_every_way_comes_to_the_verdict_of_the_reference(document: Any, ascii_only: bool) -> None:
     try:
@@ -162,7 +162,7 @@ def test_every_way_comes_to_the_verdict_of_the_reference(document: Any, ascii_on
                 assert outcome == expected
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.lists(st.tuples(st.sampled_from(["status", "task_id", "data", "url"]), scalars), max_size=6))
 def test_of_duplicate_keys_the_last_decides(members: list[tuple[str, Any]]) -> None:
     content = ("{" + ",".join(f"{json.dumps(key)}:{json.dumps(value)}" for key, value in members) + "}").encode()
@@ -219,7 +219,7 @@ prices = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(prices | st.lists(prices, max_size=3) | st.none())
 def test_the_users_schema_decides_as_the_reference_does(parsing: Any) -> None:
     content = json.dumps({"status": "success", "data": {"parsing": parsing}}).encode()

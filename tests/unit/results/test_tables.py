@@ -38,7 +38,7 @@ good_lines = st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_si
 bad_lines = st.sampled_from([b"7", b"[1]", b"null", b'{"a"', b"{}{}", b"{} {}", b'{"a":\xff}', b"x", b'{"a":NaN}'])
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     st.lists(st.tuples(st.booleans(), good_lines, bad_lines), max_size=12),
     st.sampled_from([b"\n", b"\r\n", b"\n\n", b" \n"]),
@@ -116,7 +116,7 @@ def test_a_sentence_with_commas_is_no_csv() -> None:
 fields = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.lists(st.lists(fields, min_size=1, max_size=4), max_size=8), st.sampled_from(["\n", "\r\n"]))
 def test_csv_rows_of_another_width_are_broken(records: list[list[str]], end: str) -> None:
     text = io.StringIO(newline="")
@@ -151,7 +151,7 @@ def test_a_gzipped_parquet_is_read_too() -> None:
     assert (kept.shape, kept.rows, kept.inflated, kept.size) == (Shape.PARQUET, len(ROWS), False, len(body))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.data())
 def test_a_damaged_parquet_never_raises(data: st.DataObject) -> None:
     body = bytearray(PARQUET)
