@@ -1,4 +1,4 @@
-"""The functions a program calls: the rooms' own, with what is known of Nimble filled in."""
+"""The public functions, with the facts about Nimble filled in."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def sync(
     settings: StoreSettings | None = None,
     observer: Observer | None = None,
 ) -> SyncReport:
-    """Bring ``destination`` up to date with ``location`` and return the account of every listed object.
+    """Bring ``destination`` up to date with ``location`` and return the outcome of every listed object.
 
-    A failure on the way is ``SyncReport.error`` (``SyncReport.raise_for_error`` raises it); a HarvesterError is
+    A failure during the run is ``SyncReport.error`` (``SyncReport.raise_for_error`` raises it); a HarvesterError is
     raised only for what keeps the run from starting.
     """
     options = with_facts(options or SyncOptions())
@@ -56,10 +56,10 @@ def watch(
     observer: Observer | None = None,
     looked: Callable[[SyncReport], None] = lambda _: None,
 ) -> WatchReport:
-    """Bring home what arrives in ``location``, holding ``destination``, until asked to stop.
+    """Land what arrives in ``location``, holding ``destination``, until stopped.
 
-    Lists every 30 seconds, or as ``watching`` says; ``QueueWatchOptions`` takes a queue of bucket events instead.
-    ``Observer.stop_signal`` asks it to stop. ``looked`` is called with the account of each listing. What ended it is
+    Lists every 30 seconds, or as ``watching`` defines; ``QueueWatchOptions`` takes a queue of bucket events instead.
+    ``Observer.stop_signal`` asks it to stop. ``looked`` is called with the report of each listing. What ended it is
     ``WatchReport.landing.error``; a HarvesterError is raised for what keeps it from starting.
     """
     # Loaded when it is used, here and below: a sync starts faster without it.

@@ -1,4 +1,4 @@
-"""Notice when going on is pointless: everything fails for one cause."""
+"""End a run in which every fetch fails for one cause."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ class CircuitBreaker:
     """Watches how fetches end.
 
     It trips when the first hundred all fail for one cause, when a hundred in a row fail for want of a connection, and
-    for a cause that every other object must share when ten in a row have it, or all there are: a store may say so of
-    one object alone.
+    for a cause that every other object must share when ten in a row have it, or all there are: a store may report it
+    for one object alone.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Hand planned objects to the workers and account for what comes back."""
+"""Dispatch planned objects to the workers and record their outcomes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _STOP_SECONDS = 10.0
 
 
 class Dispatcher:
-    """The objects on their way home: waiting, with a worker, or settled and recorded."""
+    """Objects queued, assigned to a worker, or settled and recorded."""
 
     def __init__(self, store: Store, root: Path, recorder: Recorder, options: SyncOptions, observer: Observer) -> None:
         """Begin with none; workers start with the first."""
@@ -50,7 +50,7 @@ class Dispatcher:
         self.queued = 0
         """Objects queued so far."""
         self.listing_done = False
-        """Whether nothing more will be listed; told to people."""
+        """Whether nothing more will be listed; for the progress."""
 
     def expect_many(self) -> None:
         """Start the worker processes now, so that they are ready when the first objects are."""
@@ -65,7 +65,7 @@ class Dispatcher:
         return len(self._ready) < _READY
 
     def queue(self, planned: Planned) -> None:
-        """Add an object to bring home."""
+        """Queue an object to be landed."""
         ref, action, path, row, problem = planned
         aside = ""
         if row is not None and self._options.on_change == "keep" and action.reason == "changed" and not row.evicted:
@@ -79,7 +79,7 @@ class Dispatcher:
         self.queued += 1
 
     def drain(self) -> None:
-        """Work until everything queued is settled. Raises like ``step``."""
+        """Work until everything queued is settled; raises like ``step``."""
         while self._ready or (self._pool is not None and self._pool.outstanding):
             self.step(_WAIT_SECONDS)
         self._report_progress()
@@ -88,7 +88,7 @@ class Dispatcher:
             raise error
 
     def step(self, timeout: float = _WAIT_SECONDS, wake: int | None = None) -> None:
-        """Hand out, wait at most ``timeout`` seconds for something to happen, take what came.
+        """Assign work, wait at most ``timeout`` seconds for an outcome, record what came.
 
         ``wake`` is a file descriptor that ends the wait when it is readable. Raises Interrupted after a signal,
         DestinationUnusable when the destination takes no more, ConfigurationError when a login has expired, and the
@@ -108,7 +108,7 @@ class Dispatcher:
                 waiting.register(wake, select.POLLIN)
                 waiting.poll(timeout * 1000)
         else:
-            pool.hand_out(self._ready)
+            pool.assign(self._ready)
             outcomes, expired = pool.collect(timeout, *(() if wake is None else (wake,)))
             self._settle(outcomes)
             if expired:
@@ -148,7 +148,7 @@ class Dispatcher:
             raise error
 
     def end(self) -> None:
-        """Let the workers finish what they hold in hand, account for it, and end them."""
+        """Let the workers finish their current objects, record the outcomes, and end them."""
         for launched in self._launched:
             launched.end()
         self._launched = []

@@ -86,7 +86,7 @@ class ListingPlanner:
             yield planner.plan_late(ref)
 
     def close(self) -> None:
-        """Let go of what was kept on disk, and of the destination."""
+        """Close the late keys' file and the destination."""
         self._late.close()
         if self._root is not None:
             os.close(self._root)

@@ -12,12 +12,12 @@ INTERNAL_ERROR = "internal_error"
 
 
 class Assignment(NamedTuple):
-    """One object for a worker to bring home."""
+    """One object for a worker to land."""
 
     request: FetchRequest
     """What to fetch."""
     path: str
-    """Where it shall lie, relative to the destination."""
+    """Path to land at, relative to the destination."""
     aside: str
     """Where to keep the version that lies there now; empty to replace it."""
     quarantined: str
@@ -27,7 +27,7 @@ class Assignment(NamedTuple):
 
 
 class Landed(NamedTuple):
-    """The object lies in its place."""
+    """The object has landed."""
 
     key: str
     """The whole key."""
@@ -36,7 +36,7 @@ class Landed(NamedTuple):
     size: int
     """Bytes as delivered."""
     last_modified: float
-    """Seconds since the epoch, as the source says."""
+    """Seconds since the epoch, as the source states it."""
     path: str
     """Where it lies, relative to the destination."""
     content_size: int
@@ -83,7 +83,7 @@ class Quarantined(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """The object was not brought home because its name cannot be a path here, as was asked for."""
+    """The object was not landed: its key cannot be a path here, and a safe name was not allowed."""
 
     key: str
     """The whole key."""
@@ -107,7 +107,7 @@ class Failed(NamedTuple):
     cause: str
     """A value of ``harvester.storage.Cause``."""
     detail: str
-    """What the store said, safe for people."""
+    """The store's detail, escaped."""
 
 
 class DestinationFault(NamedTuple):
@@ -143,7 +143,7 @@ class Stop(NamedTuple):
 
 
 class WorkerSettings(NamedTuple):
-    """All a worker is told when it starts."""
+    """What a worker needs when it starts."""
 
     connection: StoreConnection
     """How to fetch."""

@@ -1,4 +1,4 @@
-"""What a caller may ask of a run."""
+"""Options and callbacks of a run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harvester.transfer.sync_report import ObjectEvent, SyncProgress
 
 @dataclass(frozen=True, slots=True)
 class SyncOptions:
-    """How a destination is brought up to date."""
+    """Options of a sync run."""
 
     selection: Selection = field(default_factory=Selection)
     """Which objects are wanted."""
@@ -45,7 +45,7 @@ class SyncOptions:
     probe_name: str = ""
     """Name of the empty object that Nimble's connection test leaves behind: never a result."""
     upstream_failures: frozenset[str] = frozenset()
-    """The words, in lower case, with which an envelope says it failed."""
+    """The states, in lower case, of an envelope that failed."""
 
     @property
     def fingerprint(self) -> str:
@@ -63,7 +63,7 @@ class SyncOptions:
 
 
 def _nothing(_: object) -> None:
-    """Tell nobody."""
+    """Ignore the value."""
 
 
 def _go_on() -> int | None:
@@ -72,13 +72,13 @@ def _go_on() -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Observer:
-    """Whom a run tells what it does."""
+    """Callbacks for progress, events and cancellation."""
 
     progress: Callable[[SyncProgress], None] = _nothing
     """Called about five times a second."""
     event: Callable[[ObjectEvent], None] | None = None
-    """Called once for every object, as its fate is known; None costs nothing."""
+    """Called once for every object with its outcome; None costs nothing."""
     warning: Callable[[str], None] = _nothing
-    """Called for what a person should know while the run goes on."""
+    """Called with warnings while the run works."""
     stop_signal: Callable[[], int | None] = _go_on
-    """Asked often; a signal number ends the run after its state was saved."""
+    """Polled often; a signal number ends the run after its state was saved."""

@@ -45,7 +45,7 @@ class LocalFile(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which objects a person wants: a filter, never a cursor."""
+    """Which objects are wanted: a filter, never a position."""
 
     include: tuple[str, ...] = ()
     """Globs on the key below the prefix; ``*`` spans ``/``. Any of them, or none given."""
@@ -58,7 +58,7 @@ class Selection:
 
 
 class CompiledSelection:
-    """A Selection made ready to be asked for every key."""
+    """A Selection compiled for matching every key."""
 
     def __init__(self, selection: Selection) -> None:
         """Compile the globs."""
@@ -69,7 +69,7 @@ class CompiledSelection:
         self.selects_all = selection == Selection()
 
     def refusal(self, relative_key: str, last_modified: float) -> str:
-        """Return why the object is not wanted, or an empty string."""
+        """Return the filter that excludes the object, or an empty string."""
         if self._include is not None and not self._include.match(relative_key):
             return "not_included"
         if self._exclude is not None and self._exclude.match(relative_key):
@@ -113,7 +113,7 @@ def decide(
 ) -> Action:
     """Return what to do with a listed object. ``local`` is asked only when ``row`` is about this very version."""
     if ref.size == 0:
-        # An empty object of that name is the residue; one with content is somebody's result.
+        # An empty object of that name is the residue; one with content is a result.
         if relative_key.rpartition("/")[2] == options.probe_name:
             return _RESIDUE
         if not relative_key or relative_key.endswith("/"):

@@ -33,7 +33,7 @@ class Planned(NamedTuple):
     action: Action
     """What to do and why."""
     path: str
-    """Where it shall lie, relative to the destination; empty when it is not to land."""
+    """Path to land at, relative to the destination; empty when it is not to land."""
     row: KnownRow | None
     """Its landed version, if any."""
     problem: ProblemRow | None
@@ -49,7 +49,7 @@ class SortedRows(Generic[_Row]):
         self.next: _Row | None = next(rows, None)
         """The row that comes next; None after the last."""
         self.skipped: list[_Row] = []
-        """Rows that were stepped over because nobody asked for them."""
+        """Rows that were passed without being asked for."""
 
     def advance(self) -> None:
         """Step over the next row: it was asked for."""
@@ -115,7 +115,7 @@ class RangePlanner:
         self._naming = naming
         self._prefix_length = len(naming.prefix)
         self._inside = inside
-        self._room = _LONGEST_PATH - len(os.fsencode(naming.root)) - 2
+        self._longest_path = _LONGEST_PATH - len(os.fsencode(naming.root)) - 2
         self._selection = selection
         self._options = options
         self._free_folders: set[str] = set()
@@ -123,10 +123,10 @@ class RangePlanner:
         """The key that was planned last."""
 
     def is_unchanged(self, ref: ObjectRef) -> bool:
-        """Say whether the next object lies here as it landed, and nothing else is known of it; then step over it.
+        """Return whether the next object is unchanged and without a problem; if so, advance past it.
 
-        A quick look for the many objects of which `plan` would say no more than ``unchanged``; whoever selects some
-        of them, or wants to be told of each, has to plan them.
+        A fast path for the many objects that `plan` would call ``unchanged``; with a selection, or where each object
+        is reported, they have to be planned.
         """
         row, problem = self._rows.next, self._problems.next
         if row is None or row.key != ref.key or row.etag != ref.etag or row.size != ref.size or not ref.size:
@@ -202,7 +202,7 @@ class RangePlanner:
     def _path(self, relative_key: str, key: str) -> tuple[str, str]:
         """Return the path of a key that has none yet, and why it is refused."""
         keep_compressed = self._naming.keep_compressed
-        path, reason = own_path(relative_key, keep_compressed=keep_compressed, room=self._room)
+        path, reason = own_path(relative_key, keep_compressed=keep_compressed, room=self._longest_path)
         if not reason:
             if self._claims.claim(relative_key, path) and not (self._owned and self._taken(path, key)):
                 return path, ""

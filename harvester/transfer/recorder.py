@@ -1,4 +1,4 @@
-"""Record what became of objects: counts for the report, rows for the manifest, events for whoever watches."""
+"""Record outcomes: counts for the report, rows for the manifest, events for the observer."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def aside_path(row: KnownRow) -> str:
 
 
 class Recorder:
-    """Keeps the account of one run, in batches."""
+    """Records the outcomes of one run, in batches."""
 
     def __init__(self, manifest: Manifest, root: Path, run: int, options: SyncOptions, observer: Observer) -> None:
         """Begin with nothing."""
@@ -71,7 +71,7 @@ class Recorder:
         self._barrier_failed = False
         self._unsynced = False
 
-    # What the plan settles by itself
+    # Settled by the plan, without a worker
 
     def settle_planned(self, planned: Planned) -> bool:
         """Count an object, and settle it if it needs no worker; return False when it does."""
@@ -102,7 +102,7 @@ class Recorder:
         return True
 
     def count_unchanged(self, count: int) -> None:
-        """Account for objects that are unchanged and of which there is nothing to tell."""
+        """Count objects that are unchanged and have no event."""
         self.counters.content += count
         self.counters.unchanged += count
 
@@ -194,7 +194,7 @@ class Recorder:
             counters.upstream[landed.status] += 1
             self._upstream(landed.key, landed.status, known=False)
         if self._rescued or self._rescue_problems:
-            self._give_way(landed.task_id or task_of(landed.key))
+            self._replace_rescued(landed.task_id or task_of(landed.key))
         if landed.fault is not None:
             self._problem(landed, "landed", *landed.fault, planned.problem)
         elif planned.problem is not None:
@@ -202,7 +202,7 @@ class Recorder:
             self._discard_quarantined(planned.problem, "")
         return seq
 
-    def _give_way(self, task_id: str) -> None:
+    def _replace_rescued(self, task_id: str) -> None:
         """Drop what was rescued of a task whose delivered object has landed."""
         rescued = self._rescued.pop(task_id, None)
         if rescued is not None:
@@ -216,7 +216,7 @@ class Recorder:
     def _refused(self, refused: Refused, previous: ProblemRow | None) -> None:
         self.counters.refused += 1
         if refused.reason == "name_not_utf8":
-            # The manifest holds text; such a name is told and refused anew by every run.
+            # The manifest holds text; such a name is reported and refused anew by every run.
             key = refused.key.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
             self._unstored.append(ObjectProblem(key, "refused", refused.reason, "", known=False))
             self.counters.new_problems += 1
@@ -267,12 +267,12 @@ class Recorder:
             self._obsolete.append(problem.path)
 
     def gone(self, keys: list[str]) -> None:
-        """Note keys that the listing does not hold."""
+        """Record keys that a complete listing did not have."""
         self.counters.source_gone += len(keys)
         self._gone.extend(keys)
 
     def returned(self) -> None:
-        """Note that a key thought gone was listed after all, late."""
+        """Record that a key counted as gone was listed after all, late."""
         self.counters.source_gone -= 1
 
     # Batches
@@ -358,7 +358,7 @@ class Recorder:
 
     def problems(self) -> tuple[ObjectProblem, ...]:
         """Return this run's problems; call after ``finish``."""
-        # A dry run has written nothing, and still holds all of its own.
+        # A dry run has written nothing; its problems are all in memory.
         rows = self._problems if self._options.dry_run else self._manifest.problems()
         stored = [
             ObjectProblem(row.key, row.outcome, row.reason, row.detail, row.first_run != row.run)

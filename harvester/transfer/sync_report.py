@@ -1,4 +1,4 @@
-"""The account of a run: every listed object in exactly one count."""
+"""The report of a run: every listed object in exactly one count."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ObjectProblem(NamedTuple):
 
 
 class ObjectEvent(NamedTuple):
-    """What became of one object, told as it happens."""
+    """The outcome of one object, reported as it happens."""
 
     key: str
     """The whole key."""
@@ -47,15 +47,15 @@ class SyncCounts:
     """Every listed object once."""
 
     landed: int = 0
-    """Brought home in this run."""
+    """Landed in this run."""
     unchanged: int = 0
-    """Here already, and current."""
+    """Landed before, and current."""
     ignored: int = 0
     """Not results, or filtered out by the caller."""
     refused: int = 0
-    """Not to be brought home, e.g. too large."""
+    """Not to be landed, e.g. too large."""
     quarantined: int = 0
-    """Brought home and found invalid, in this run or before."""
+    """Fetched and found invalid, in this run or before."""
     failed: int = 0
     """Could not be fetched."""
     not_attempted: int = 0
@@ -224,7 +224,7 @@ class RunCounters:
         error: HarvesterError | None,
         dry_run: bool = False,
     ) -> SyncReport:
-        """Return the account of a run that ends now."""
+        """Return the report of a run that ends now."""
         return SyncReport(
             location=location,
             destination=destination,

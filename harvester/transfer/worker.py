@@ -67,7 +67,7 @@ class Worker:
         self._generation = settings.generation
 
     def run(self) -> None:
-        """Work until told to stop."""
+        """Work until a Stop arrives."""
         while self._take_commands():
             self._submit()
             for fetched in self._fetcher.poll(0.5, (self._parent.fileno(),)):
@@ -100,14 +100,14 @@ class Worker:
 
     def _submit(self) -> None:
         # Nothing new while a big file waits to be decoded alone.
-        room = 0 if self._postponed else self._fetcher.capacity()
-        while self._waiting and room > 0:
+        capacity = 0 if self._postponed else self._fetcher.capacity()
+        while self._waiting and capacity > 0:
             assignment = self._waiting.popleft()
             self._assigned[assignment.request.key] = assignment
             if assignment.quarantined and self._recheck(assignment):
                 continue
             self._fetcher.submit(assignment.request)
-            room -= 1
+            capacity -= 1
 
     def _settle_or_postpone(self, fetched: FetchResult) -> None:
         if fetched.spool is not None and fetched.request.size >= _DECODE_ALONE_BYTES:
@@ -150,14 +150,14 @@ class Worker:
         if failure is not None:
             if failure.cause is Cause.SPOOL:
                 return DestinationFault(request.key, getattr(errno, failure.code, errno.EIO))
-            said = (
+            detail = (
                 f"{failure.code}: {failure.detail}"
                 if failure.code and failure.detail
                 else failure.code or failure.detail
             )
             if failure.request_id:
-                said += f" (request id {failure.request_id})"
-            return Failed(request.key, request.etag, request.size, failure.cause.value, said)
+                detail += f" (request id {failure.request_id})"
+            return Failed(request.key, request.etag, request.size, failure.cause.value, detail)
         if fetched.spool is not None:
             return self._land_spool(assignment, fetched, self._destination.temporary_name(fetched.spool))
         body = fetched.body or b""
@@ -267,7 +267,7 @@ class Worker:
 def _identity(fetched: FetchResult, length: int) -> tuple[str, int, float]:
     """Return the identity, size and time of the version that came.
 
-    A store may state another ETag on a GET than in its listing; only a new time tells that the object was replaced
+    A store may state another ETag on a GET than in its listing; only a new time proves that the object was replaced
     in between. Otherwise the listed identity is kept, for that is what the next listing is compared with.
     """
     request: FetchRequest = fetched.request
@@ -297,7 +297,7 @@ def ignore_interrupts() -> None:
 
 
 def serve(parent: Connection) -> None:
-    """Work for the parent until it says stop, or is gone."""
+    """Work for the parent until a Stop arrives or the parent is gone."""
     # Objects come and go by the thousand and hardly any forms a cycle: the collector need not look that often.
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)

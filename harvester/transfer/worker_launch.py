@@ -32,12 +32,12 @@ class WorkerProcess(Protocol):
 
 
 class Launched(NamedTuple):
-    """A worker process that has been told nothing yet."""
+    """A worker process that has received no settings yet."""
 
     process: WorkerProcess
     """The process."""
     connection: Connection
-    """Our end of the line to it."""
+    """Our end of the socket pair."""
 
     def end(self) -> None:
         """End it."""
@@ -47,7 +47,7 @@ class Launched(NamedTuple):
 
 
 def launch(scheme: str) -> Launched:
-    """Start a worker process for a source of ``scheme``; it loads what it needs before it is told what to do."""
+    """Start a worker process for a source of ``scheme``; it loads its modules before its settings arrive."""
     ours, theirs = socket.socketpair()
     with theirs:
         process = _fork(theirs, scheme) if _is_single_threaded() else _spawn(theirs, scheme)
@@ -55,10 +55,10 @@ def launch(scheme: str) -> Launched:
 
 
 def _is_single_threaded() -> bool:
-    """Say whether this process is certain to have one thread only.
+    """Return whether this process is certain to have one thread only.
 
     A copy of a process holds every lock that another thread held, for ever; threads that libraries started are not
-    known to Python, so only where the kernel tells their number can it be known. macOS forbids a copy that goes on.
+    known to Python, so only the kernel's count is reliable. fork without exec is unsafe on macOS.
     """
     try:
         return sys.platform == "linux" and len(os.listdir("/proc/self/task")) == 1  # noqa: PTH208  # not the paths
@@ -83,7 +83,7 @@ def _fork(theirs: socket.socket, scheme: str) -> WorkerProcess:
     from harvester.transfer.worker import ignore_interrupts, serve
 
     load_fetcher(scheme)
-    # The handlers of signals are those of what called us until the copy has parted with them.
+    # The child has the caller's signal handlers until it has reset them.
     held = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
         number = os.fork()
@@ -95,26 +95,26 @@ def _fork(theirs: socket.socket, scheme: str) -> WorkerProcess:
         copy = _ForkedProcess(number)
         signal.pthread_sigmask(signal.SIG_SETMASK, held)
         return copy
-    # From here on this is the copy. It never returns: what called us is the other process's business.
+    # From here on this is the child. It never returns into the caller's code.
     status = 1
     try:
         ignore_interrupts()
-        # In a program that was started without standard streams the line may have the number of one.
+        # In a program started without standard streams the socket may have the number of one.
         line = fcntl.fcntl(theirs.fileno(), fcntl.F_DUPFD, _FIRST_BEHIND_STREAMS)
         _detach_from_parent(line)
         signal.pthread_sigmask(signal.SIG_SETMASK, held)
         serve(Connection(line))
         status = 0
-    except BaseException:  # noqa: BLE001  # a bug of ours, told as a new interpreter would tell it; the copy ends here
+    except BaseException:  # noqa: BLE001  # a bug of ours, reported as a new interpreter reports it; the child ends here
         traceback.print_exc()
     finally:
         os._exit(status)
 
 
 def _detach_from_parent(kept: int) -> None:
-    """Part with what this copy was made of: its signal handlers, and its descriptors but ``kept`` and errors' stream.
+    """Reset inherited signal handlers and close inherited descriptors but ``kept`` and standard error.
 
-    The other end of a line that a copy holds open would never be seen to close.
+    An inherited socket would keep its peer from seeing EOF.
     """
     signal.set_wakeup_fd(-1)
     for number in signal.valid_signals():
@@ -147,7 +147,7 @@ class _ForkedProcess:
         return self._exit_code or 0
 
     def _poll(self, options: int) -> None:
-        """Note the exit code if it has ended; 0 where somebody else has taken note of it."""
+        """Keep the exit code if it has ended; 0 where another waiter has reaped it."""
         if self._exit_code is None:
             try:
                 ended, status = os.waitpid(self._number, options)

@@ -25,7 +25,7 @@ from harvester.transfer.messages import (
 from harvester.transfer.worker_launch import Launched, WorkerProcess, launch
 
 _CHUNK = 64
-# A worker is given about this many seconds of work ahead, by its own pace: enough to hide the way there and back,
+# A worker is given about this many seconds of work ahead, by its own pace: enough to hide the round trip,
 # little enough that all workers end together.
 _AHEAD_SECONDS = 0.25
 _FEWEST_AHEAD = 32
@@ -81,8 +81,8 @@ class WorkerPool:
         """Objects handed out, or to be handed out again, and not settled."""
         return sum(len(worker.outstanding) for worker in self._workers.values()) + len(self._requeued)
 
-    def hand_out(self, assignments: deque[Assignment]) -> None:
-        """Hand out, from the left, as much of ``assignments`` as the workers like to have."""
+    def assign(self, assignments: deque[Assignment]) -> None:
+        """Assign from the left as many of ``assignments`` as the workers have capacity for."""
         if self._requeued:
             assignments.extendleft(self._requeued)
             self._requeued.clear()
@@ -90,10 +90,10 @@ class WorkerPool:
             worker = self._least_loaded()
             if worker is None:
                 return
-            count = min(self._room(worker), _CHUNK, len(assignments))
+            count = min(self._capacity(worker), _CHUNK, len(assignments))
             self._send(worker, [assignments.popleft() for _ in range(count)])
 
-    def _room(self, worker: _Process) -> int:
+    def _capacity(self, worker: _Process) -> int:
         wanted = min(_MOST_AHEAD, max(_FEWEST_AHEAD, int(worker.pace * _AHEAD_SECONDS)))
         if worker.bytes_ahead >= _MOST_BYTES_AHEAD:
             return 0
@@ -105,9 +105,9 @@ class WorkerPool:
         best: _Process | None = None
         most = 0
         for worker in self._workers.values():
-            room = self._room(worker)
-            if room > most:
-                best, most = worker, room
+            capacity = self._capacity(worker)
+            if capacity > most:
+                best, most = worker, capacity
         # Another process pays only when those there are have all they can hold.
         if best is None and len(self._workers) < self._size:
             return self._start()
@@ -139,7 +139,7 @@ class WorkerPool:
         try:
             worker.connection.send([tuple(assignment) for assignment in chunk])
         except OSError:
-            # It died; its end of the line is read by ``collect``, which takes the work back.
+            # It died; ``collect`` sees the EOF and requeues its work.
             return
 
     def collect(self, timeout: float, *others: int) -> tuple[list[Outcome], bool]:
@@ -192,7 +192,7 @@ class WorkerPool:
                 worker.connection.send(Renewed(connection, self._generation))
 
     def _reap(self, worker: _Process) -> list[Outcome]:
-        """Take the work of a dead worker back; return failures for what has killed workers before."""
+        """Requeue the work of a dead worker; return failures for objects that killed several."""
         del self._workers[worker.connection.fileno()]
         worker.connection.close()
         code = worker.process.wait()
@@ -206,15 +206,15 @@ class WorkerPool:
                 self._requeued.append(assignment)
         return failures
 
-    def stop(self, patience: float) -> list[Outcome]:
-        """Ask the workers to leave, end those that have not within ``patience`` seconds; return what they settled."""
+    def stop(self, timeout: float) -> list[Outcome]:
+        """Stop the workers, killing them after ``timeout`` seconds; return their last outcomes."""
         outcomes: list[Outcome] = []
         for worker in self._workers.values():
             try:
                 worker.connection.send(Stop())
             except OSError:
                 continue
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + timeout
         while self._workers and time.monotonic() < deadline:
             settled, _ = self.collect(max(0.0, deadline - time.monotonic()))
             outcomes.extend(settled)
