@@ -19,6 +19,8 @@ from .checks import Proof as Proof
 from .checks import Report as Report
 from .checks import Rule as Rule
 from .checks import Severity as Severity
+from .checks import State as State
+from .checks import UnknownReason as UnknownReason
 from .checks import Verdict as Verdict
 from .checks import check as check
 from .checks import finding as finding
@@ -26,6 +28,7 @@ from .checks import forecast as forecast
 from .checks import is_public as is_public
 from .checks import prove as prove
 from .contracts import AccessContract as AccessContract
+from .contracts import Assumption as Assumption
 from .contracts import Chip as Chip
 from .contracts import NimbleFacts as NimbleFacts
 from .contracts import Requirement as Requirement

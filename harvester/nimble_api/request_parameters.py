@@ -25,7 +25,7 @@ DeliveryWarningCode = Literal[
     "empty-segment",
     "outside-granted-prefix",
     "not-granted",
-    "grant-depends",
+    "grant-unknown",
     "name-on-gcs",
     "name-overwrites",
     "name-on-batch",
@@ -205,10 +205,10 @@ def _policy_warnings(place: Location, policy: PolicyDocument) -> list[DeliveryWa
             message = f"the policy does not allow Nimble {verdict.action} on {verdict.example}: delivery will be denied"
             step = "widen it (nimble-harvester policy merge)"
             warnings.append(DeliveryWarning("not-granted", f"{message}; {step}"))
-        elif verdict.state == "depends":
-            wanted = "; ".join(verdict.needs) or verdict.reason or ", ".join(verdict.depends_on)
-            message = f"whether the policy allows Nimble {verdict.action} on {verdict.example} depends"
-            warnings.append(DeliveryWarning("grant-depends", f"{message}: {wanted}"))
+        elif verdict.state == "unknown":
+            wanted = "; ".join(verdict.needs) or ", ".join(map(str, verdict.reasons))
+            message = f"whether the policy allows Nimble {verdict.action} on {verdict.example} is unknown"
+            warnings.append(DeliveryWarning("grant-unknown", f"{message}: {wanted}"))
     return warnings
 
 

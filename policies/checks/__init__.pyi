@@ -11,9 +11,11 @@ from .findings import Rule as Rule
 from .findings import Severity as Severity
 from .findings import finding as finding
 from .overgrants import is_public as is_public
-from .proof import Proof as Proof
-from .proof import Verdict as Verdict
 from .proof import prove as prove
 from .proof import prove_alone as prove_alone
 from .store_limits import misplaced as misplaced
 from .store_limits import refusals as refusals
+from .verdicts import Proof as Proof
+from .verdicts import State as State
+from .verdicts import UnknownReason as UnknownReason
+from .verdicts import Verdict as Verdict

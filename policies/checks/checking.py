@@ -8,9 +8,10 @@ from datetime import date
 
 from policies.checks.findings import SEVERITIES, Finding, Severity, finding
 from policies.checks.overgrants import excess
-from policies.checks.proof import Proof, State, Verdict, prove, prove_alone, resource_arn, worst
-from policies.checks.request_scenarios import HEAD_BUCKET, LIST_OBJECTS, worlds
+from policies.checks.proof import prove, prove_alone, resource_arn
+from policies.checks.request_scenarios import HEAD_BUCKET, LIST_OBJECTS, request_scenarios
 from policies.checks.store_limits import misplaced, path_of, refusals
+from policies.checks.verdicts import Proof, State, Verdict, worst
 from policies.contracts import AccessContract, Chip, Target, facts
 from policies.evaluation import OLD_AFTER_DAYS, Prepared, action_table, evaluate, prepare
 from policies.language import PolicyDocument
@@ -26,7 +27,7 @@ class ChipForecast:
     access: str
     """``read`` or ``write``."""
     chip: Chip | None
-    """The chip; None when it depends on what is not known of Nimble's requests."""
+    """The chip; None when it is not decided."""
     note: str
     """What else there is to say."""
 
@@ -77,7 +78,7 @@ def check(
 def _verdict_findings(proof: Proof, policy: PolicyDocument, key_policy: PolicyDocument | None) -> Iterator[Finding]:
     for verdicts, about in ((proof.verdicts, policy), (proof.key_verdicts, key_policy or policy)):
         for each in verdicts:
-            if each.state != "holds":
+            if not each.granted:
                 yield from _verdict_finding(each, about)
 
 
@@ -88,9 +89,8 @@ def _verdict_finding(verdict: Verdict, about: PolicyDocument) -> Iterator[Findin
     name = f"{verdict.action} on {verdict.example}"
     if verdict.operation:
         name = f"{verdict.operation} ({name})"
-    if verdict.state == "depends":
-        on = ", ".join(verdict.depends_on)
-        message = f"{name} depends on {on}" if on else f"{name} could not be decided: {verdict.reason}"
+    if verdict.state == "unknown":
+        message = f"{name} is not decided: {', '.join(map(str, verdict.reasons))}"
         message += "".join(f"; {need}" for need in verdict.needs)
         yield finding("requirement-undecided", message, where=where, path=path)
     elif verdict.effect == "explicitly_denied":
@@ -148,9 +148,9 @@ def forecast(
             continue
         states = [_step(contract, target, prepared, key, step, scope) for step in steps]
         state = worst(states)
-        chip = {"holds": connection.chips["ok"], "fails": connection.chips["access_denied"], "depends": None}[state]
+        chip = {"holds": connection.chips["ok"], "fails": connection.chips["access_denied"]}.get(state)
         failing = next((step for step, each in zip(steps, states, strict=True) if each == state), "")
-        note = f"{failing} {'is denied' if state == 'fails' else 'depends on what is not known'}"
+        note = f"{failing} {'is denied' if state == 'fails' else 'is not decided'}"
         if state == "holds":
             note = _MAY_BE_EMPTY + connection.chips["ok_empty"].text if access == "read" else ""
         yield ChipForecast(access, chip, note)
@@ -175,9 +175,9 @@ def _step(
 def _asked(contract: AccessContract, target: Target, policy: Prepared, action: str, resource: str, step: str) -> State:
     operation = step if step in (HEAD_BUCKET, LIST_OBJECTS) else ""
     effects = {
-        evaluate(policy, world.request(contract.principal, action, resource)).effect
-        for world in worlds(contract, target, action, operation)
+        evaluate(policy, scenario.request(contract.principal, action, resource)).effect
+        for scenario in request_scenarios(contract, target, action, operation)
     }
     if effects == {"allowed"}:
         return "holds"
-    return "depends" if "depends" in effects or "allowed" in effects else "fails"
+    return "unknown" if "unknown" in effects or "allowed" in effects else "fails"

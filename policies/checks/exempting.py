@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from policies.checks.proof import Proof, prove_alone
+from policies.checks.proof import prove_alone
+from policies.checks.verdicts import Proof
 from policies.contracts import AccessContract, Target
 from policies.language import PolicyDocument, Statement, document
 
@@ -25,7 +26,7 @@ class Exemption:
     """One Deny, and how it would exempt Nimble."""
 
     index: int
-    """The statement's target, from 0."""
+    """The statement's index, from 0."""
     where: str
     """The statement, as a person finds it."""
     before: Mapping[str, Any]

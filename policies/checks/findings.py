@@ -80,7 +80,7 @@ _ALL = (
     Rule(
         "requirement-undecided",
         "warning",
-        "Whether an action the contract needs is allowed depends on what is not known of Nimble's requests.",
+        "Whether an action the contract needs is allowed is unknown: the reasons name what decides.",
         "Free the statement of the condition for Nimble's principal, or ask Nimble for the value.",
     ),
     Rule(
@@ -187,7 +187,7 @@ _ALL = (
     Rule(
         "allow-not-principal",
         "error",
-        "An Allow with NotPrincipal admits everybody else in the world.",
+        "An Allow with NotPrincipal admits everybody else in the scenario.",
         "Name who is allowed with Principal.",
         "Allow with NotPrincipal is not allowed.",
     ),

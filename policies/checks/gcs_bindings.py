@@ -46,7 +46,7 @@ _OBJECTS = "projects/_/buckets/{bucket}/objects/"
 class Grant:
     """Whether bindings give a member a permission on every object under a prefix."""
 
-    state: Literal["holds", "fails", "depends"]
+    state: Literal["holds", "fails", "unknown"]
     """For every key, not for at least one, or depending on what a binding's condition or member means."""
     example: str
     """A key for which it comes out so, as a ``gs://`` location."""
@@ -93,7 +93,7 @@ def prove_bindings(member: str, target: Target, bindings: Sequence[Binding], per
     if open_bindings:
         doubts = tuple(f"{binding.label} grants it if {doubt}" for binding, doubt in open_bindings)
         depends_on = tuple(f"whether {doubt}" for _, doubt in open_bindings)
-        return Grant("depends", _at(gap, target), tuple(binding for binding, _ in open_bindings), depends_on, doubts)
+        return Grant("unknown", _at(gap, target), tuple(binding for binding, _ in open_bindings), depends_on, doubts)
     narrow = tuple(
         f"{binding.label} grants it only where {binding.condition['expression']}"
         for binding, _ in granted

@@ -7,8 +7,8 @@ from difflib import SequenceMatcher
 
 from policies.checks.findings import Finding, finding
 from policies.checks.gcs_bindings import PUBLIC_MEMBERS, role_permissions
-from policies.checks.proof import Proof
 from policies.checks.store_limits import path_of
+from policies.checks.verdicts import Proof
 from policies.contracts import AccessContract, Target, contracts, facts
 from policies.evaluation import Action, known_actions, resource_pattern
 from policies.language import (

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from policies.checks.gcs_bindings import prove_bindings
-from policies.checks.request_scenarios import World, keys_under, worlds
+from policies.checks.request_scenarios import RequestScenario, keys_under, request_scenarios
+from policies.checks.verdicts import Proof, State, UnknownReason, Verdict, worst
 from policies.contracts import AccessContract, Requirement, Target
 from policies.evaluation import (
     Decision,
     Effect,
-    OpenRequest,
+    PartialRequest,
     Prepared,
     StatementReference,
     evaluate,
@@ -29,8 +29,6 @@ from policies.evaluation import (
 )
 from policies.language import Pattern, PolicyDocument, StateLimitError, Wildcard, regions, template
 
-State = Literal["holds", "fails", "depends"]
-_FROM_GOOD_TO_BAD: Sequence[State] = ("holds", "depends", "fails")
 UNKNOWN_KEY_ARN = "arn:aws:kms:REGION:ACCOUNT:key/KEY"
 """Stands for the key when its ARN is not given."""
 KINDS = 2_000
@@ -51,62 +49,6 @@ NOT_PROVEN = {
     ),
 }
 """What no document shown here says."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """Whether one requirement holds."""
-
-    requirement: Requirement
-    """The requirement."""
-    state: State
-    """``holds`` for every key; ``fails`` for at least one; ``depends`` on what is not known of Nimble's
-    requests."""
-    effect: Effect
-    """The decision on ``example``."""
-    action: str
-    """The action asked about."""
-    operation: str
-    """The API operation, where the contract tells several apart."""
-    resource: str
-    """The resource the verdict is about, as an ARN or a pattern of one."""
-    example: str
-    """The ARN of a bucket, object or key for which it comes out so; for ``fails`` the counter-example, on
-    one way of Nimble's requests if ``reason`` says that it turns on the way."""
-    statements: tuple[StatementReference, ...]
-    """The statements that decide the example."""
-    depends_on: tuple[str, ...]
-    """The condition keys it depends on."""
-    needs: tuple[str, ...]
-    """For ``depends`` and ``fails``: what the deciding conditions want, in words."""
-    reason: str
-    """Why it could not be decided, where that is not plain from the keys."""
-
-
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """What a contract finds in the documents."""
-
-    contract: AccessContract
-    """The contract."""
-    target: Target
-    """The target."""
-    verdicts: tuple[Verdict, ...]
-    """One verdict per requirement of the bucket's policy."""
-    key_verdicts: tuple[Verdict, ...]
-    """One verdict per requirement of the key's policy; empty when no key policy was given."""
-    not_proven: tuple[str, ...]
-    """What the documents do not say."""
-
-    @property
-    def state(self) -> State:
-        """The worst of the verdicts."""
-        return worst(each.state for each in (*self.verdicts, *self.key_verdicts))
-
-    @property
-    def complete(self) -> bool:
-        """True when every requirement holds."""
-        return self.state == "holds"
 
 
 def prove(
@@ -140,11 +82,6 @@ def prove_alone(contract: AccessContract, target: Target, policy: PolicyDocument
     return replace(prove(contract, target, None, policy), verdicts=())
 
 
-def worst(states: Iterable[State]) -> State:
-    """Return the worst of some states."""
-    return max(states, key=_FROM_GOOD_TO_BAD.index, default="holds")
-
-
 def _needed(requirements: Sequence[Requirement], target: Target) -> Iterator[Requirement]:
     for each in requirements:
         if each.scope in ("bucket", "key") or each.scope in target.prefixes:
@@ -158,7 +95,8 @@ def _prove(contract: AccessContract, target: Target, policy: Prepared, requireme
         for action in actions
         for operation in requirement.operations or ("",)
     )
-    return max(verdicts, key=lambda each: _FROM_GOOD_TO_BAD.index(each.state))
+    found = list(verdicts)
+    return next(each for each in found if each.state == worst(one.state for one in found))
 
 
 def _verdict(
@@ -169,16 +107,16 @@ def _verdict(
     action: str,
     operation: str,
 ) -> Verdict:
-    """Combine what holds in each world: exactly one of them is true, so they must agree, or it depends."""
+    """Combine what holds in each scenario: exactly one of them is true, so they must agree, or it depends."""
     resource = resource_arn(target, requirement.scope, policy)
-    ways = tuple(worlds(contract, target, action, operation))
-    each_world = [_in_world(contract, policy, action, world, resource) for world in ways]
-    states = {each.state for each in each_world}
-    chosen = max(each_world, key=lambda each: ("holds", "fails", "depends").index(each.state))
+    ways = tuple(request_scenarios(contract, target, action, operation))
+    results = [_in_scenario(contract, policy, action, scenario, resource) for scenario in ways]
+    states = {each.state for each in results}
+    chosen = max(results, key=lambda each: ("holds", "fails", "unknown").index(each.state))
     if states == {"fails"}:
-        chosen = _failing(contract, policy, action, resource, ways, each_world)
-    elif len(states) > 1 and chosen.state != "depends":
-        chosen = _differing(each_world)
+        chosen = _failing(contract, policy, action, resource, ways, results)
+    elif len(states) > 1 and chosen.state != "unknown":
+        chosen = _differing(results)
     return Verdict(
         requirement,
         chosen.state,
@@ -188,9 +126,9 @@ def _verdict(
         str(resource).replace("?*", "*"),
         chosen.example,
         chosen.decision.statements,
-        chosen.decision.depends_on,
-        tuple(dict.fromkeys(needs(policy, chosen.decision))),
-        chosen.decision.reason,
+        (),
+        tuple(_reasons(policy, chosen.decision)) if chosen.state == "unknown" else (),
+        tuple(dict.fromkeys((*needs(policy, chosen.decision), *filter(None, [chosen.decision.reason])))),
     )
 
 
@@ -203,7 +141,7 @@ class _Finding:
 
 _STATES: dict[Effect, State] = {
     "allowed": "holds",
-    "depends": "depends",
+    "unknown": "unknown",
     "explicitly_denied": "fails",
     "implicitly_denied": "fails",
 }
@@ -217,14 +155,14 @@ def _failing(
     policy: Prepared,
     action: str,
     resource: Pattern,
-    ways: Sequence[World],
+    ways: Sequence[RequestScenario],
     findings: Sequence[_Finding],
 ) -> _Finding:
     """It fails on every way through the network: find a key that fails on all of them, or say that none was found."""
 
     def examples() -> Iterator[str]:
         yield from (each.example for each in findings)
-        asked = [OpenRequest.of(policy, world.request(contract.principal, action, "")) for world in ways]
+        asked = [PartialRequest.of(policy, scenario.request(contract.principal, action, "")) for scenario in ways]
         patterns = dict.fromkeys(
             each for open_ in asked for each in _patterns(policy, contract.principal, action, open_)
         )
@@ -232,7 +170,7 @@ def _failing(
             yield from (each.example for each in itertools.islice(regions([*patterns], (resource,)), KINDS))
 
     for arn in examples():
-        decisions = [evaluate(policy, world.request(contract.principal, action, arn)) for world in ways]
+        decisions = [evaluate(policy, scenario.request(contract.principal, action, arn)) for scenario in ways]
         if all(_STATES[each.effect] == "fails" for each in decisions):
             return _Finding("fails", arn, decisions[0])
     first = findings[0]
@@ -246,18 +184,18 @@ def _differing(findings: Sequence[_Finding]) -> _Finding:
     decisive = failing if failing.decision.statements else holding
     reason = f"it {_WAY}"
     keys = ("aws:SourceIp", "aws:SourceVpce")
-    return _Finding("depends", failing.example, Decision("depends", decisive.decision.statements, keys, reason))
+    return _Finding("unknown", failing.example, Decision("unknown", decisive.decision.statements, keys, reason))
 
 
-def _in_world(
+def _in_scenario(
     contract: AccessContract,
     policy: Prepared,
     action: str,
-    world: World,
+    scenario: RequestScenario,
     resource: Pattern,
 ) -> _Finding:
     def ask(arn: str) -> _Finding:
-        decision = evaluate(policy, world.request(contract.principal, action, arn))
+        decision = evaluate(policy, scenario.request(contract.principal, action, arn))
         return _Finding(_STATES[decision.effect], arn, decision)
 
     single = resource.literal
@@ -265,8 +203,8 @@ def _in_world(
         return ask(single)
     best: _Finding | None = None
     complete = True
-    open_request = OpenRequest.of(policy, world.request(contract.principal, action, ""))
-    patterns = [*_patterns(policy, contract.principal, action, open_request)]
+    partial_request = PartialRequest.of(policy, scenario.request(contract.principal, action, ""))
+    patterns = [*_patterns(policy, contract.principal, action, partial_request)]
     try:
         for asked, region in enumerate(regions(patterns, (resource,))):
             finding = ask(region.example)
@@ -280,11 +218,11 @@ def _in_world(
     if best is None or (best.state == "holds" and not complete):
         example = best.example if best else str(resource)
         reason = "the resource patterns overlap in too many ways to look at all of them"
-        best = _Finding("depends", example, Decision("depends", (), (), reason))
-    return _with_open_resources(best, policy, contract.principal, action, open_request)
+        best = _Finding("unknown", example, Decision("unknown", (), (), reason))
+    return _with_open_resources(best, policy, contract.principal, action, partial_request)
 
 
-def _patterns(policy: Prepared, principal: str, action: str, request: OpenRequest) -> Iterator[Pattern]:
+def _patterns(policy: Prepared, principal: str, action: str, request: PartialRequest) -> Iterator[Pattern]:
     """Yield the resource patterns that may tell one key from another, each once."""
     seen: set[Pattern] = set()
     for compiled, _ in policy.relevant(principal, action):
@@ -299,7 +237,7 @@ def _patterns(policy: Prepared, principal: str, action: str, request: OpenReques
 
 
 def _with_open_resources(
-    finding: _Finding, policy: Prepared, principal: str, action: str, request: OpenRequest
+    finding: _Finding, policy: Prepared, principal: str, action: str, request: PartialRequest
 ) -> _Finding:
     """Where what takes keys away holds a variable of unknown value, no example stands for all keys: it
     depends on the variable."""
@@ -315,7 +253,7 @@ def _with_open_resources(
             names += unknown
     if not names:
         return finding
-    return _Finding("depends", finding.example, Decision("depends", tuple(statements), tuple(dict.fromkeys(names))))
+    return _Finding("unknown", finding.example, Decision("unknown", tuple(statements), tuple(dict.fromkeys(names))))
 
 
 def resource_arn(target: Target, scope: str, policy: Prepared) -> Pattern:
@@ -349,11 +287,25 @@ def needs(policy: Prepared, decision: Decision) -> Iterator[str]:
             yield f"{statement.label} {verb} {condition.operator} {condition.name}: {values}"
 
 
+def _reasons(policy: Prepared, decision: Decision) -> Iterator[UnknownReason]:
+    for key in decision.depends_on:
+        conditions = (
+            condition
+            for reference in decision.statements
+            for condition in policy.statements[reference.index].conditions
+            if condition.key == key.lower()
+        )
+        values = dict.fromkeys(value for condition in conditions for value in condition.values)
+        yield UnknownReason("condition", key, tuple(values), detail=decision.reason)
+    if not decision.depends_on:
+        yield UnknownReason("bound", "combinations", detail=decision.reason)
+
+
 def _from_bindings(
     contract: AccessContract, target: Target, policy: PolicyDocument | None, requirement: Requirement
 ) -> Verdict:
     found = prove_bindings(contract.principal, target, policy.bindings if policy else (), requirement.action)
-    effect: Effect = {"holds": "allowed", "depends": "depends", "fails": "implicitly_denied"}[found.state]  # type: ignore[assignment]
+    effect: Effect = {"holds": "allowed", "unknown": "unknown", "fails": "implicitly_denied"}[found.state]  # type: ignore[assignment]
     return Verdict(
         requirement,
         found.state,
@@ -363,7 +315,7 @@ def _from_bindings(
         f"{target.url(requirement.scope)}*",
         found.example,
         tuple(StatementReference(each.index, each.role) for each in found.bindings),
-        found.depends_on,
+        (),
+        tuple(UnknownReason("condition", each) for each in found.depends_on),
         found.needs,
-        "",
     )

@@ -22,7 +22,7 @@ _CONTEXT_KEYS = "kms:EncryptionContextKeys"
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class RequestScenario:
     """One way a request of Nimble's may look."""
 
     network: str
@@ -39,16 +39,20 @@ class World:
         return Request(principal, action, resource, self.context, (EVERYTHING,), self.absent, self.constraints)
 
 
-def worlds(contract: AccessContract, target: Target, action: str, operation: str = "") -> Iterator[World]:
+def request_scenarios(
+    contract: AccessContract, target: Target, action: str, operation: str = ""
+) -> Iterator[RequestScenario]:
     """Yield the ways a request for ``action`` may look; exactly one is true, nobody says which."""
     for network in facts().profile.networks:
         if action.lower().startswith("kms:"):
-            yield _key_world(contract, target, action, network)
+            yield _key_scenario(contract, target, action, network)
         else:
-            yield _bucket_world(contract, target, action, operation, network)
+            yield _bucket_scenario(contract, target, action, operation, network)
 
 
-def _bucket_world(contract: AccessContract, target: Target, action: str, operation: str, network: Network) -> World:
+def _bucket_scenario(
+    contract: AccessContract, target: Target, action: str, operation: str, network: Network
+) -> RequestScenario:
     profile = facts().profile
     context = _caller_context(contract)
     constraints = _constraints(contract, network)
@@ -65,18 +69,18 @@ def _bucket_world(contract: AccessContract, target: Target, action: str, operati
             spellings = (literal(prefix), literal(prefix.removesuffix("/")))
             constraints["s3:prefix"] = Constraint(present=True, within=spellings)
         constraints["s3:max-keys"] = _PRESENT
-    return _world(network, context, absent, constraints)
+    return _scenario(network, context, absent, constraints)
 
 
-def _world(
+def _scenario(
     network: Network, context: Mapping[str, str], absent: Iterable[str], constraints: Mapping[str, Constraint]
-) -> World:
+) -> RequestScenario:
     stated = {key.lower() for key in (*context, *constraints)}
     missing = frozenset(key.lower() for key in absent) - stated
-    return World(network.name, context, missing, constraints)
+    return RequestScenario(network.name, context, missing, constraints)
 
 
-def _key_world(contract: AccessContract, target: Target, action: str, network: Network) -> World:
+def _key_scenario(contract: AccessContract, target: Target, action: str, network: Network) -> RequestScenario:
     """Return the request S3 makes to KMS in Nimble's name."""
     context = {**_caller_context(contract), "kms:CallerAccount": contract.account}
     # The request is S3's, so what is known of Nimble's own request to S3 does not hold for it.
@@ -95,7 +99,7 @@ def _key_world(contract: AccessContract, target: Target, action: str, network: N
         # The encryption context names the object, or with a Bucket Key the bucket.
         constraints[_CONTEXT_KEY] = Constraint(present=True, within=(literal(target.bucket_arn), *objects))
         context[_CONTEXT_KEYS] = "aws:s3:arn"
-    return _world(network, context, absent, constraints)
+    return _scenario(network, context, absent, constraints)
 
 
 def keys_under(text: str) -> Pattern:

@@ -5,6 +5,7 @@ from .access_contracts import contract as contract
 from .access_contracts import contracts as contracts
 from .nimble_data import failed_states as failed_states
 from .nimble_data import probe_name as probe_name
+from .nimble_facts import Assumption as Assumption
 from .nimble_facts import Chip as Chip
 from .nimble_facts import Network as Network
 from .nimble_facts import NimbleFacts as NimbleFacts

@@ -28,6 +28,20 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Assumption:
+    """What is assumed of a request of Nimble's beyond what is known."""
+
+    key: str
+    """The condition key it is about."""
+    statement: str
+    """The assumption as a sentence."""
+    source: Source
+    """Where it follows from."""
+    inferred: bool
+    """True where it follows from a cloud provider's rules but Nimble states it nowhere."""
+
+
+@dataclass(frozen=True, slots=True)
 class Network:
     """One way Nimble's request may reach the bucket."""
 

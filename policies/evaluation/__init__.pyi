@@ -13,5 +13,5 @@ from .compiled import StatementReference as StatementReference
 from .compiled import resource_pattern as resource_pattern
 from .evaluator import evaluate as evaluate
 from .evaluator import prepare as prepare
-from .partial import OpenRequest as OpenRequest
+from .partial import PartialRequest as PartialRequest
 from .simulation import simulate_lines as simulate_lines

@@ -103,7 +103,7 @@ class Box(NamedTuple):
     """A statement under the conditions that are still open."""
 
     statement: int
-    """The statement's target."""
+    """The statement's index."""
     allow: bool
     """Its effect."""
     terms: tuple[Term, ...]

@@ -29,7 +29,7 @@ from policies.language import (
 )
 from policies.policy_errors import ContractError
 
-Effect = Literal["allowed", "explicitly_denied", "implicitly_denied", "depends"]
+Effect = Literal["allowed", "explicitly_denied", "implicitly_denied", "unknown"]
 Scalar = str | bool | int | float
 EVERYTHING = "*"
 """In ``Request.unknown``: every key the context does not give."""
@@ -65,7 +65,7 @@ class StatementReference:
     """A statement a decision rests on."""
 
     index: int
-    """Its target, from 0, counted through all documents."""
+    """Its index, from 0, counted through all documents."""
     sid: str | None
     """Its Sid, if it has one."""
 

@@ -19,7 +19,7 @@ from policies.evaluation.compiled import (
     StatementReference,
     context_value,
 )
-from policies.evaluation.partial import OpenRequest
+from policies.evaluation.partial import PartialRequest
 from policies.language import PolicyDocument, document
 
 _prepared: WeakKeyDictionary[PolicyDocument, Prepared] = WeakKeyDictionary()
@@ -47,7 +47,7 @@ def evaluate(
     context = {key.lower(): context_value(key, value) for key, value in request.context.items()}
     relevant = policy.relevant(request.principal, request.action)
     if request.unknown:
-        return OpenRequest(policy, request, context).decide(relevant)
+        return PartialRequest(policy, request, context).decide(relevant)
 
     def lookup(key: str) -> str | None:
         value = context.get(key)
@@ -61,7 +61,7 @@ def evaluate(
             undecided = undecided or canonical is not None
             (allowing if compiled.allow else denying).append(compiled.reference)
     if undecided:
-        return OpenRequest(policy, request, context).decide(relevant)
+        return PartialRequest(policy, request, context).decide(relevant)
     if denying:
         return Decision("explicitly_denied", tuple(denying))
     return Decision("allowed", tuple(allowing)) if allowing else IMPLICITLY_DENIED

@@ -27,7 +27,7 @@ _REMEMBERED = 10_000
 """How many decisions are kept: requests that differ in nothing a statement looks at get the same one."""
 
 
-class OpenRequest:
+class PartialRequest:
     """One request with unknown keys: what remains open of each statement, and what that leads to."""
 
     def __init__(self, policy: Prepared, request: Request, context: Mapping[str, Value]) -> None:
@@ -41,7 +41,7 @@ class OpenRequest:
         self.context = {key: value for key, value in context.items() if key not in self.named}
 
     @classmethod
-    def of(cls, policy: Prepared, request: Request) -> OpenRequest:
+    def of(cls, policy: Prepared, request: Request) -> PartialRequest:
         """Take a request as it was asked."""
         return cls(
             policy,
@@ -86,8 +86,8 @@ class OpenRequest:
             return self._bounded(boxes, str(bound))
         if len(outcome.effects) > 1:
             terms = [term for box in boxes for term in box.terms if term.key in outcome.keys]
-            open_boxes = (box for box in boxes if any(term.key in outcome.keys for term in box.terms))
-            return Decision("depends", self._references(open_boxes), self._names(terms))
+            remaining = (box for box in boxes if any(term.key in outcome.keys for term in box.terms))
+            return Decision("unknown", self._references(remaining), self._names(terms))
         (effect,) = outcome.effects
         if effect == "implicitly_denied":
             return IMPLICITLY_DENIED
@@ -100,7 +100,7 @@ class OpenRequest:
         if any(not box.terms for box in boxes if not box.allow):
             return Decision("explicitly_denied", self._references(box for box in boxes if not (box.allow or box.terms)))
         terms = [term for box in boxes for term in box.terms]
-        return Decision("depends", self._references(iter(boxes)), self._names(terms), reason)
+        return Decision("unknown", self._references(iter(boxes)), self._names(terms), reason)
 
     def _references(self, boxes: Iterator[Box]) -> tuple[StatementReference, ...]:
         return tuple(self.policy.statements[box.statement].reference for box in boxes)
@@ -225,7 +225,7 @@ def _opaque(names: tuple[str, ...], identity: object) -> Term:
     )
 
 
-def _possible_parts(of: Template, text: str, request: OpenRequest) -> Iterator[str]:
+def _possible_parts(of: Template, text: str, request: PartialRequest) -> Iterator[str]:
     """Yield every part of ``text`` for which the first unknown variable could stand."""
     unknown = [at for at, part in enumerate(of.parts) if isinstance(part, Variable) and request.is_unknown(part.key)]
     before = Template(of.parts[: unknown[0]], of.variables).resolve(request.lookup)

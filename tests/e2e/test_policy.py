@@ -313,7 +313,7 @@ class TestSimulate:
             {"id": "two", "effect": "implicitly_denied", "statements": [], "depends_on": []},
             {
                 "id": 3,
-                "effect": "depends",
+                "effect": "unknown",
                 "statements": [{"index": 0, "sid": "A"}],
                 "depends_on": ["aws:SourceVpce"],
             },
@@ -360,9 +360,9 @@ class TestSimulate:
         assert (done.returncode, done.stdout) == (0, "explicitly_denied\n  statement 1 (OrgOnly)\n")
         done = run("simulate", policy, *asked, "--unknown", "*", "--format", "json")
         answer = json.loads(done.stdout)
-        assert (answer["effect"], answer["depends_on"]) == ("depends", ["aws:PrincipalOrgID"])
+        assert (answer["effect"], answer["depends_on"]) == ("unknown", ["aws:PrincipalOrgID"])
         done = run("simulate", policy, *asked, "--unknown", "aws:PrincipalOrgID")
-        assert done.stdout == "depends\n  statement 1 (OrgOnly)\n  depends on aws:PrincipalOrgID\n"
+        assert done.stdout == "unknown\n  statement 1 (OrgOnly)\n  depends on aws:PrincipalOrgID\n"
         done = run("simulate", policy, *asked, "--context", "aws:PrincipalOrgID=o-abc", "--format", "jsonl")
         assert json.loads(done.stdout)["effect"] == "allowed"
 

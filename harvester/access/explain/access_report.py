@@ -22,7 +22,9 @@ from policies import (
     PolicyDocument,
     Proof,
     Report,
+    State,
     Target,
+    UnknownReason,
     Verdict,
     check,
     facts,
@@ -46,8 +48,6 @@ NOT_PROVEN = {
 }
 """What no setting shown here says."""
 
-RequirementState = Literal["holds", "fails", "depends", "unknown"]
-
 
 @dataclass(frozen=True, slots=True)
 class RequirementView:
@@ -57,14 +57,16 @@ class RequirementView:
     """The action and what it is needed on."""
     document: Literal["bucket policy", "key policy"]
     """Which policy must grant it."""
-    state: RequirementState
-    """Whether it holds for every key; ``unknown`` when the policy is not known."""
+    state: State
+    """The verdict; ``unknown`` also when the policy was not read."""
     decided_by: tuple[str, ...]
     """The statements that decide it, as a person finds them."""
     example: str
-    """For ``fails`` and ``depends``: a resource for which it comes out so."""
+    """For ``fails`` and ``unknown``: a resource for which it comes out so."""
     needs: tuple[str, ...]
-    """For ``fails`` and ``depends``: what the deciding conditions want."""
+    """For ``fails`` and ``unknown``: what the deciding conditions require."""
+    reasons: tuple[UnknownReason, ...]
+    """For ``unknown``: why."""
     inferred: bool
     """True where Nimble does not document it."""
 
@@ -112,7 +114,8 @@ class Explanation:
         if any(gap.severity == "error" for gap in self.gaps):
             return "no-go"
         states = {each.state for each in self.requirements}
-        if states & {"fails", "depends"}:
+        undecided = any(reason.kind != "unread" for each in self.requirements for reason in each.reasons)
+        if "fails" in states or undecided:
             return "no-go"
         return "unknown" if self.unknowns or "unknown" in states else "go"
 
@@ -186,7 +189,8 @@ def _requirement_views(target: DeliveryTarget, proof: Proof | None, snapshot: Sn
             yield _view(verdict, "bucket policy", snapshot.policy)
     else:
         for each in needed:
-            yield RequirementView(each.id, "bucket policy", "unknown", (), "", (), each.inferred)
+            unread = (UnknownReason("unread", "bucket policy", permission="s3:GetBucketPolicy"),)
+            yield RequirementView(each.id, "bucket policy", "unknown", (), "", (), unread, each.inferred)
     if customer_key(snapshot) is None:
         return
     key_verdicts = proof.key_verdicts if proof is not None else ()
@@ -195,7 +199,8 @@ def _requirement_views(target: DeliveryTarget, proof: Proof | None, snapshot: Sn
             yield _view(verdict, "key policy", snapshot.key_policy)
     else:
         for each in target.contract.key_requirements:
-            yield RequirementView(each.id, "key policy", "unknown", (), "", (), each.inferred)
+            unread = (UnknownReason("unread", "key policy", permission="kms:GetKeyPolicy"),)
+            yield RequirementView(each.id, "key policy", "unknown", (), "", (), unread, each.inferred)
 
 
 def _view(verdict: Verdict, document: Literal["bucket policy", "key policy"], policy: object) -> RequirementView:
@@ -204,8 +209,9 @@ def _view(verdict: Verdict, document: Literal["bucket policy", "key policy"], po
         document=document,
         state=verdict.state,
         decided_by=tuple(deciding_labels(verdict, policy)),
-        example="" if verdict.state == "holds" else verdict.example,
-        needs=tuple(filter(None, (*verdict.needs, verdict.reason))) if verdict.state != "holds" else (),
+        example="" if verdict.granted else verdict.example,
+        needs=() if verdict.granted else verdict.needs,
+        reasons=verdict.reasons,
         inferred=verdict.requirement.inferred,
     )
 

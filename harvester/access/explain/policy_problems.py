@@ -33,7 +33,7 @@ def requirement_gaps(target: DeliveryTarget, proof: Proof | None, snapshot: Snap
     ):
         by_reason: dict[tuple[str, tuple[str, ...], tuple[str, ...]], list[Verdict]] = {}
         for verdict in verdicts:
-            if verdict.state != "holds":
+            if not verdict.granted:
                 reason = (verdict.effect, tuple(deciding_labels(verdict, policy)), verdict.needs)
                 by_reason.setdefault(reason, []).append(verdict)
         for (effect, labels, needs), failing in by_reason.items():
@@ -60,10 +60,10 @@ def _requirement_gap(
     flags = (*flags, "--exempt") if denies else flags
     because = "".join(f"; {need}" for need in needs)
     example = f", for example {failing[0].example}" if failing[0].example else ""
-    if effect == "depends":
+    if effect == "unknown":
         code = "requirement-undecided"
-        on = ", ".join(dict.fromkeys(key for each in failing for key in each.depends_on))
-        message = f"whether Nimble is allowed {names} depends on {on or 'what is not known'}{because}"
+        on = ", ".join(dict.fromkeys(str(reason) for each in failing for reason in each.reasons))
+        message = f"whether Nimble is allowed {names} is not decided: {on}{because}"
         fix = "Free the statement of the condition for Nimble's principal."
     elif effect == "explicitly_denied":
         code = "requirement-denied"

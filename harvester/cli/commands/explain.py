@@ -32,7 +32,7 @@ from harvester.storage import Unread
 from harvester.text import wrap
 from policies import facts
 
-_MARKS = {"holds": "ok", "fails": "FAILS", "depends": "DEPENDS", "unknown": "unknown"}
+_MARKS = {"holds": "ok", "holds_assuming": "ok*", "unknown": "unknown", "fails": "FAILS"}
 _DAY = 86400.0
 
 

@@ -255,7 +255,8 @@ def test_explaining_never_fails_and_never_guesses(snapshot: Snapshot) -> None:
         assert {each.state for each in explanation.requirements if each.document == "bucket policy"} == {"unknown"}
     assert (explanation.verdict == "no-go") is (
         any(gap.severity == "error" for gap in explanation.gaps)
-        or any(each.state in {"fails", "depends"} for each in explanation.requirements)
+        or any(each.state == "fails" for each in explanation.requirements)
+        or any(reason.kind != "unread" for each in explanation.requirements for reason in each.reasons)
     )
 
 

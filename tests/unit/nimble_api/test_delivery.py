@@ -164,7 +164,7 @@ def test_what_the_policy_makes_depend_is_told() -> None:
     }
     policy = policies.document({**granted, "Statement": [*granted["Statement"], deny]})
     found = delivery_parameters("s3://my-bucket/results/", policy=policy).warnings
-    assert {warning.code for warning in found} == {"grant-depends"}
+    assert {warning.code for warning in found} == {"grant-unknown"}
     assert any("x-amz-server-side-encryption" in warning.message for warning in found)
 
 

@@ -138,15 +138,15 @@ class TestPrincipal:
 
     def test_a_canonical_user_may_be_the_callers_account(self) -> None:
         decision = decide(statement(Principal={"CanonicalUser": "a" * 64}))
-        assert (decision.effect, decision.depends_on) == ("depends", ("CanonicalUser",))
+        assert (decision.effect, decision.depends_on) == ("unknown", ("CanonicalUser",))
 
     def test_one_account_has_one_canonical_user(self) -> None:
         both = [statement("Deny", Principal={"CanonicalUser": letter * 64}) for letter in "ab"]
-        assert effect(statement(), *both) == "depends"
+        assert effect(statement(), *both) == "unknown"
         assert effect(statement("Deny"), *both) == "explicitly_denied"
 
     def test_not_principal_may_exempt_by_canonical_user(self) -> None:
-        assert effect(statement("Deny", NotPrincipal={"CanonicalUser": "a" * 64})) == "depends"
+        assert effect(statement("Deny", NotPrincipal={"CanonicalUser": "a" * 64})) == "unknown"
 
     @pytest.mark.parametrize(
         ("named", "who", "exempt"),
@@ -443,7 +443,7 @@ class TestUnknown:
         decision = decide(
             statement(Condition={"StringEquals": {"aws:SourceVpce": "vpce-1"}}), unknown=["aws:sourceVPCE"]
         )
-        assert (decision.effect, decision.depends_on) == ("depends", ("aws:sourceVPCE",))
+        assert (decision.effect, decision.depends_on) == ("unknown", ("aws:sourceVPCE",))
         assert [each.index for each in decision.statements] == [0]
 
     def test_a_key_that_does_not_decide_does_not(self) -> None:
@@ -454,7 +454,7 @@ class TestUnknown:
     def test_what_the_context_gives_is_not_unknown_to_a_star(self) -> None:
         guarded = statement(Condition={"StringEquals": {"aws:SourceVpce": "vpce-1"}})
         assert effect(guarded, unknown=["*"], context={"aws:SourceVpce": "vpce-1"}) == "allowed"
-        assert effect(guarded, unknown=["aws:SourceVpce"], context={"aws:SourceVpce": "vpce-1"}) == "depends"
+        assert effect(guarded, unknown=["aws:SourceVpce"], context={"aws:SourceVpce": "vpce-1"}) == "unknown"
 
     def test_a_key_named_absent_is_not_unknown(self) -> None:
         document = policies.document({"Statement": statement(Condition={"Null": {"aws:SourceVpce": "true"}})})
@@ -473,20 +473,20 @@ class TestUnknown:
         one = statement(Condition={"NumericLessThan": {"s3:max-keys": "10"}})
         two = statement(Condition={"NumericGreaterThanEqualsIfExists": {"s3:max-keys": "10"}})
         assert effect(one, two, unknown=["*"]) == "allowed"
-        assert effect(one, unknown=["*"]) == "depends"
+        assert effect(one, unknown=["*"]) == "unknown"
 
     def test_keys_that_meet_again_are_looked_at_once(self) -> None:
         def deny(first: str) -> dict[str, Any]:
             return statement("Deny", Condition={"StringEquals": {f"k:{first}": "1", "k:c": "1"}})
 
         decision = decide(statement(), deny("a"), deny("b"), unknown=["*"])
-        assert (decision.effect, set(decision.depends_on)) == ("depends", {"k:a", "k:b", "k:c"})
+        assert (decision.effect, set(decision.depends_on)) == ("unknown", {"k:a", "k:b", "k:c"})
 
     def test_dates_and_addresses_leave_gaps(self) -> None:
         early = statement("Deny", Condition={"DateLessThan": {"aws:CurrentTime": "2026-01-01T00:00:00Z"}})
         late = statement("Deny", Condition={"DateGreaterThan": {"aws:CurrentTime": "2026-01-01T00:00:00.5Z"}})
         present = {"aws:CurrentTime": Constraint(present=True)}
-        assert effect(statement(), early, late, unknown=["*"], constraints=present) == "depends"
+        assert effect(statement(), early, late, unknown=["*"], constraints=present) == "unknown"
         edge = statement("Deny", Condition={"DateGreaterThanEquals": {"aws:CurrentTime": "2026-01-01T00:00:00Z"}})
         assert effect(statement(), early, edge, unknown=["*"], constraints=present) == "explicitly_denied"
         halves = [
@@ -495,38 +495,38 @@ class TestUnknown:
         six = statement("Deny", Condition={"IpAddress": {"aws:SourceIp": "::/0"}})
         present = {"aws:SourceIp": Constraint(present=True)}
         assert effect(statement(), *halves, six, unknown=["*"], constraints=present) == "explicitly_denied"
-        assert effect(statement(), *halves, unknown=["*"], constraints=present) == "depends"
+        assert effect(statement(), *halves, unknown=["*"], constraints=present) == "unknown"
 
     def test_a_key_of_several_values_may_hold_two_at_once(self) -> None:
         only = [
             statement("Deny", Condition={"ForAllValues:StringEquals": {"aws:TagKeys": letter}}) for letter in ("a", "b")
         ]
         present = {"aws:TagKeys": Constraint(present=True, within=(literal("a"), literal("b")))}
-        assert effect(statement(), *only, unknown=["*"], constraints=present) == "depends"
-        assert effect(statement(), *only[:1], unknown=["*"], constraints=present) == "depends"
+        assert effect(statement(), *only, unknown=["*"], constraints=present) == "unknown"
+        assert effect(statement(), *only[:1], unknown=["*"], constraints=present) == "unknown"
 
     def test_a_key_of_another_service_may_hold_two_at_once(self) -> None:
         both = statement(
             "Deny",
             Condition={"ForAnyValue:StringEquals": {"x:Y": "a"}, "ForAnyValue:StringLike": {"x:Y": "b"}},
         )
-        assert effect(statement(), both, unknown=["x:Y"]) == "depends"
+        assert effect(statement(), both, unknown=["x:Y"]) == "unknown"
 
     def test_a_key_compared_with_arns_alone_holds_an_arn(self) -> None:
         other = {"ArnNotLike": {"aws:SourceArn": "arn:aws:s3:::good"}, "Null": {"aws:SourceArn": "false"}}
-        assert effect(statement(), statement("Deny", Condition=other), unknown=["aws:SourceArn"]) == "depends"
+        assert effect(statement(), statement("Deny", Condition=other), unknown=["aws:SourceArn"]) == "unknown"
         present = {"aws:SourceArn": Constraint(present=True)}
         others = [statement("Deny", Condition={name: {"aws:SourceArn": "arn:aws:s3:::good"}}) for name in _ARNS]
         assert effect(statement(), *others, unknown=["*"], constraints=present) == "explicitly_denied"
         text = statement(Condition={"StringEquals": {"aws:SourceArn": "elsewhere"}})
-        assert effect(text, *others, unknown=["*"], constraints=present) == "depends", "a text that is no ARN"
+        assert effect(text, *others, unknown=["*"], constraints=present) == "unknown", "a text that is no ARN"
 
     def test_a_foreign_value_is_none_written_out(self) -> None:
         org = statement("Deny", Condition={"StringNotEqualsIfExists": {"aws:PrincipalOrgID": "o-1"}})
         foreign = {"aws:PrincipalOrgID": Constraint(foreign=True, present=True)}
         assert effect(statement(), org, unknown=["*"], constraints=foreign) == "explicitly_denied"
         any_org = statement("Deny", Condition={"StringLike": {"aws:PrincipalOrgID": "o-*"}})
-        assert effect(statement(), any_org, unknown=["*"], constraints=foreign) == "depends"
+        assert effect(statement(), any_org, unknown=["*"], constraints=foreign) == "unknown"
 
     def test_a_value_nothing_can_have_decides_nothing(self) -> None:
         guarded = statement(Condition={"StringEquals": {"aws:X": "b"}})
@@ -535,7 +535,7 @@ class TestUnknown:
 
     def test_numbers_nobody_can_read_make_no_difference(self) -> None:
         assert effect(statement(Condition={"NumericEquals": {"a:N": "x"}}), unknown=["*"]) == "implicitly_denied"
-        assert effect(statement(Condition={"BinaryEquals": {"a:B": "YQ=="}}), unknown=["*"]) == "depends"
+        assert effect(statement(Condition={"BinaryEquals": {"a:B": "YQ=="}}), unknown=["*"]) == "unknown"
 
     def test_an_empty_text_counts_only_where_it_is_written(self) -> None:
         some = statement(Condition={"StringLike": {"aws:X": "?*"}})
@@ -548,26 +548,26 @@ class TestUnknown:
                 unknown=["*"],
                 constraints=present,
             )
-            == "depends"
+            == "unknown"
         )
 
     def test_a_variable_of_unknown_value_is_cut_out_of_the_resource(self) -> None:
         mine = statement(Resource="arn:aws:s3:::bkt/${aws:username}/*")
         decision = decide(mine, unknown=["aws:username"])
-        assert (decision.effect, decision.depends_on) == ("depends", ("aws:username",))
+        assert (decision.effect, decision.depends_on) == ("unknown", ("aws:username",))
         out = statement("Deny", Condition={"StringEquals": {"aws:username": "out"}})
         never = decide(mine, out, unknown=["aws:username"])
-        assert (never.effect, never.depends_on) == ("depends", ("aws:username",)), "denied one way, nothing the other"
+        assert (never.effect, never.depends_on) == ("unknown", ("aws:username",)), "denied one way, nothing the other"
         bob = statement("Deny", Condition={"StringNotEquals": {"aws:username": "bob"}})
-        assert decide(mine, bob, unknown=["aws:username"]).effect == "depends"
+        assert decide(mine, bob, unknown=["aws:username"]).effect == "unknown"
         assert effect(mine, unknown=["aws:username"], resource="arn:aws:s3:::bkt") == "implicitly_denied"
         twice = statement(Resource="arn:aws:s3:::bkt/${aws:username}/${aws:username}")
         assert effect(twice, unknown=["aws:username"], resource="arn:aws:s3:::bkt/a/b") == "implicitly_denied"
-        assert effect(twice, unknown=["aws:username"], resource="arn:aws:s3:::bkt/a/a") == "depends"
+        assert effect(twice, unknown=["aws:username"], resource="arn:aws:s3:::bkt/a/a") == "unknown"
         after = statement(Resource="arn:aws:s3:::*/${aws:username}-${aws:userid}")
         assert (
             effect(after, unknown=["aws:username"], context={"aws:userid": "7"}, resource="arn:aws:s3:::bkt/a-7")
-            == "depends"
+            == "unknown"
         )
         assert effect(after, unknown=["aws:username"], resource="arn:aws:s3:::bkt/a-7") == "implicitly_denied"
         before = statement(Resource="arn:aws:s3:::${aws:userid}/${aws:username}")
@@ -576,29 +576,29 @@ class TestUnknown:
 
     def test_a_variable_of_unknown_value_is_cut_out_of_a_known_value(self) -> None:
         mine = statement(Condition={"StringLike": {"s3:prefix": "${aws:username}/*"}})
-        assert effect(mine, unknown=["aws:username"], context={"s3:prefix": "ann/1"}) == "depends"
+        assert effect(mine, unknown=["aws:username"], context={"s3:prefix": "ann/1"}) == "unknown"
         assert effect(mine, unknown=["aws:username"], context={"s3:prefix": "ann"}) == "implicitly_denied"
         assert effect(mine, unknown=["aws:username"]) == "implicitly_denied"
         other = statement("Deny", Condition={"StringNotEquals": {"aws:username": "ann"}})
         absent = "the name is ann, so that nothing matches, or another, so that it is denied"
-        assert effect(mine, other, unknown=["aws:username"], context={"s3:prefix": "bob/1"}) == "depends", absent
+        assert effect(mine, other, unknown=["aws:username"], context={"s3:prefix": "bob/1"}) == "unknown", absent
         everybody = statement(Condition={"StringNotEquals": {"aws:username": "bob"}})
         assert effect(mine, everybody, unknown=["aws:username"], context={"s3:prefix": "bob/1"}) == "allowed"
 
     def test_what_several_unknown_keys_make_is_left_open(self) -> None:
         both = statement(Resource="arn:aws:s3:::bkt/${aws:username}/${aws:userid}")
         decision = decide(both, unknown=["aws:username", "aws:userid"])
-        assert (decision.effect, set(decision.depends_on)) == ("depends", {"aws:username", "aws:userid"})
+        assert (decision.effect, set(decision.depends_on)) == ("unknown", {"aws:username", "aws:userid"})
         mixed = statement(Condition={"StringEquals": {"s3:prefix": "${aws:username}"}})
         decision = decide(mixed, unknown=["*"])
-        assert (decision.effect, set(decision.depends_on)) == ("depends", {"s3:prefix", "aws:username"})
+        assert (decision.effect, set(decision.depends_on)) == ("unknown", {"s3:prefix", "aws:username"})
         folded = {"StringEqualsIgnoreCase": {"aws:PrincipalArn": NIMBLE.upper().replace("WEBIT-", "${aws:userid}")}}
         denied = statement("Deny", Condition=folded)
-        assert effect(statement(), denied, unknown=["*"], context={"aws:PrincipalArn": NIMBLE}) == "depends"
+        assert effect(statement(), denied, unknown=["*"], context={"aws:PrincipalArn": NIMBLE}) == "unknown"
         arn = statement(Condition={"ArnEquals": {"aws:PrincipalArn": "arn:aws:iam::1:user/${aws:username}"}})
-        assert effect(arn, unknown=["aws:username"], context={"aws:PrincipalArn": NIMBLE}) == "depends"
+        assert effect(arn, unknown=["aws:username"], context={"aws:PrincipalArn": NIMBLE}) == "unknown"
         wild = statement(Resource="*${aws:username}*")
-        assert effect(wild, unknown=["aws:username"], resource="arn:aws:s3:::bkt/" + "ab" * 90) == "depends"
+        assert effect(wild, unknown=["aws:username"], resource="arn:aws:s3:::bkt/" + "ab" * 90) == "unknown"
 
     def test_a_known_variable_in_a_condition_on_an_unknown_key(self) -> None:
         mine = statement("Deny", Condition={"StringNotEquals": {"aws:PrincipalTag/team": "${aws:username}"}})
@@ -612,7 +612,7 @@ class TestUnknown:
             statement(Condition={"NotIpAddress": {"aws:SourceIp": "10.0.0.1"}}),
         ]
         decision = decide(*mixed, unknown=["*"])
-        assert decision.effect == "depends"
+        assert decision.effect == "unknown"
         assert "different kinds" in decision.reason
         assert effect(*mixed, statement("Deny"), unknown=["*"]) == "explicitly_denied"
 
@@ -624,19 +624,19 @@ class TestUnknown:
             tests = {name: {f"k:{key:02}": "1" for key in keys if key % 2 == odd} for odd, name in enumerate(_EQUALS)}
             tangled.append(statement("Deny" if number % 2 else "Allow", Condition=tests))
         decision = decide(*tangled, unknown=["*"])
-        assert decision.effect == "depends"
+        assert decision.effect == "unknown"
         assert "more than 5,000 combinations" in decision.reason
 
     def test_values_that_overlap_in_too_many_ways_are_left_open(self) -> None:
         tangled = [statement(Condition={"StringLike": {"aws:X": f"*{a}{b}*"}}) for a in "abcdefgh" for b in "xyz"]
         decision = decide(*tangled, unknown=["*"])
-        assert decision.effect == "depends"
+        assert decision.effect == "unknown"
         assert "overlap in too many ways" in decision.reason
 
     def test_too_many_values_at_once_are_left_open(self) -> None:
         tangled = [statement(Condition={"ForAnyValue:StringEquals": {"aws:TagKeys": letter}}) for letter in "abcdefghi"]
         decision = decide(*tangled, unknown=["*"])
-        assert decision.effect == "depends"
+        assert decision.effect == "unknown"
         assert "several values at once" in decision.reason
 
     def test_requests_that_differ_in_nothing_looked_at_are_decided_once(self) -> None:
@@ -664,7 +664,7 @@ def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     for number in range(9):
         request = Request(NIMBLE, f"s3:Action{number}", f"arn:aws:s3:::bkt/{number}", unknown=("*",))
-        assert evaluate(prepared, request).effect == "depends"
+        assert evaluate(prepared, request).effect == "unknown"
 
 
 # An evaluator of its own, as plain as the rules read, to compare with.
@@ -815,7 +815,7 @@ def test_an_unknown_key_is_decided_as_all_its_values_are(
     for values in itertools.product(*((None, *strategies.VALUES[name]) for name in names)):
         given_values = {name: value for name, value in zip(names, values, strict=True) if value is not None}
         reached.add(_plain(policy, Request(NIMBLE, "s3:PutObject", strategies.RESOURCES[1], {**known, **given_values})))
-    if decision.effect != "depends":
+    if decision.effect != "unknown":
         assert reached == {decision.effect}
     elif not decision.reason and not any("${aws:username" in str(each) for each in policy["Statement"]):
         # The values drawn reach every region of the conditions drawn, so what depends is seen to.

@@ -184,7 +184,7 @@ def test_a_requirement_that_does_not_hold() -> None:
     unsure = report(with_statement(Effect="Deny", Principal="*", Action="s3:PutObject", Condition=office))
     (first, *_) = unsure.findings
     assert (first.code, first.severity) == ("requirement-undecided", "warning")
-    assert "depends on aws:SourceIp; statement 3 (Mine) denies if NotIpAddress" in first.message
+    assert "condition:aws:SourceIp (203.0.113.0/24); statement 3 (Mine) denies if NotIpAddress" in first.message
     assert not unsure.fails()
     assert unsure.fails("warning")
 
@@ -307,7 +307,7 @@ class TestChips:
         value["Statement"][0]["Condition"] = {"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}}
         chips = self.chips(value)
         assert chips["read"].chip is None
-        assert chips["read"].note == "head_bucket depends on what is not known"
+        assert chips["read"].note == "head_bucket is not decided"
 
     def test_only_the_prefixes_in_use_have_chips(self) -> None:
         only = policies.target(JOBS, "bkt", prefixes={"output": "o/"})

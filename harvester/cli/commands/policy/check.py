@@ -28,10 +28,10 @@ from harvester.cli.shared.verdicts import show
 from harvester.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from policies import ChipForecast, Finding, Report, Verdict
+    from policies import Assumption, ChipForecast, Finding, Report, UnknownReason, Verdict
 
 SCHEMA = "nimble-harvester/policy-check/1"
-_MARKS = {"holds": "✓", "fails": "✗", "depends": "?"}
+_MARKS = {"holds": "✓", "holds_assuming": "✓", "unknown": "?", "fails": "✗"}
 
 
 @click.command(short_help="Check a policy against what Nimble needs.")
@@ -151,9 +151,29 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
         "resource": verdict.resource,
         "example": verdict.example,
         "statements": [{"index": each.index, "sid": each.sid} for each in verdict.statements],
-        "depends_on": list(verdict.depends_on),
+        "assumptions": [_assumption(each) for each in verdict.assumptions],
+        "reasons": [_reason(each) for each in verdict.reasons],
         "needs": list(verdict.needs),
-        "reason": verdict.reason or None,
+        "holds_until": verdict.holds_until.isoformat() if verdict.holds_until else None,
+    }
+
+
+def _assumption(assumption: Assumption) -> dict[str, Any]:
+    return {
+        "key": assumption.key,
+        "statement": assumption.statement,
+        "source": assumption.source.title,
+        "date": assumption.source.date,
+        "inferred": assumption.inferred,
+    }
+
+
+def _reason(reason: UnknownReason) -> dict[str, Any]:
+    return {
+        "reason": reason.code,
+        "values": list(reason.values),
+        "permission": reason.permission or None,
+        "detail": reason.detail or None,
     }
 
 
@@ -216,13 +236,14 @@ def _fitted(line: str) -> str:
 
 
 def _detail(verdict: Verdict) -> str:
-    if verdict.state == "holds":
-        return "inferred, not documented" if verdict.requirement.inferred else ""
-    return (
-        f"not for {verdict.example}"
-        if verdict.state == "fails"
-        else f"depends on {', '.join(verdict.depends_on) or 'more'}"
-    )
+    if verdict.state == "fails":
+        return f"not for {verdict.example}"
+    if verdict.state == "unknown":
+        return ", ".join(map(str, verdict.reasons))
+    notes = [f"assuming that {each.statement}" for each in verdict.assumptions]
+    if verdict.requirement.inferred:
+        notes.insert(0, "inferred, not documented")
+    return "; ".join(notes)
 
 
 def _chip_text(forecast: ChipForecast) -> str:

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 _OUTCOMES = {
     "holds": "the contract holds",
-    "depends": "the contract still depends on more",
+    "holds_assuming": "the contract holds under assumptions",
+    "unknown": "whether the contract holds is unknown",
     "fails": "the contract still does not hold",
 }
 
