@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from harvester.error_codes import ErrorCode
 from harvester.errors import UsageError
 
 Scheme = Literal["s3", "gs", "file"]
@@ -66,7 +67,9 @@ def parse_location(text: str) -> Location:
         raise UsageError(
             f"not a location: {text!r}",
             cause="a location starts with s3://, gs:// or file://",
-            next_step=_meant(text),
+            code=ErrorCode.LOCATION_WITHOUT_SCHEME,
+            subject=text,
+            parameters=_meant(text),
         )
     match scheme.lower():
         case "s3":
@@ -79,29 +82,34 @@ def parse_location(text: str) -> Location:
             raise UsageError(
                 f"unknown scheme in {text!r}",
                 cause="Google Cloud Storage is written gs://",
-                next_step=f"use gs://{rest}",
+                code=ErrorCode.SCHEME_UNKNOWN,
+                subject=text,
+                parameters={"meant": f"gs://{rest}"},
             )
         case _:
             raise UsageError(
                 f"unknown scheme in {text!r}",
                 cause="known are s3:// (AWS and S3-compatible), gs:// (Google Cloud Storage) and file://",
-                next_step="nimble-harvester ls s3://BUCKET/PREFIX/",
+                code=ErrorCode.SCHEME_UNKNOWN,
+                subject=text,
             )
 
 
-def _meant(text: str) -> str:
-    """Return the locations that may have been meant by a text without a scheme."""
+def _meant(text: str) -> dict[str, object]:
+    """Return the locations that a text without a scheme may stand for."""
     half = re.match(r"(?i)(?:(s3|gs)(?::/*|/+)|file:/)(.*)", text)
     if half is not None:
-        return f"use {half[1].lower()}://{half[2] or 'BUCKET'}" if half[1] else f"use file:///{half[2]}"
-    directory = f"for a directory write file://{Path(text).expanduser().absolute()}"
-    return directory if text.startswith((".", "/", "~")) else f"for a bucket write s3://{text or 'BUCKET'}, {directory}"
+        return {"meant": f"{half[1].lower()}://{half[2] or 'BUCKET'}" if half[1] else f"file:///{half[2]}"}
+    directory: dict[str, object] = {"directory": f"file://{Path(text).expanduser().absolute()}"}
+    return directory if text.startswith((".", "/", "~")) else {"bucket": f"s3://{text or 'BUCKET'}", **directory}
 
 
 def _bucket_location(scheme: Literal["s3", "gs"], text: str, rest: str) -> Location:
     bucket, _, prefix = rest.partition("/")
     if not bucket:
-        raise UsageError(f"no bucket in {text!r}", next_step=f"write {scheme}://BUCKET/PREFIX/")
+        raise UsageError(
+            f"no bucket in {text!r}", code=ErrorCode.NO_BUCKET_NAMED, subject=text, parameters={"scheme": scheme}
+        )
     if scheme == "s3":
         possible = bool(_S3_BUCKET.match(bucket) or _S3_LEGACY_BUCKET.match(bucket)) and not _IPV4.match(bucket)
     else:
@@ -110,7 +118,8 @@ def _bucket_location(scheme: Literal["s3", "gs"], text: str, rest: str) -> Locat
         raise UsageError(
             f"no bucket can be named {bucket!r}",
             cause="3 to 63 lower-case letters, digits, dots and hyphens, starting and ending with a letter or digit",
-            next_step="compare with the bucket's name in the cloud console",
+            code=ErrorCode.BUCKET_NAME_INVALID,
+            subject=bucket,
         )
     if "\x00" in prefix:
         raise UsageError(f"a NUL character in {text!r}", cause="no key can hold one")
@@ -127,6 +136,8 @@ def _directory_location(text: str, rest: str) -> Location:
             f"not an absolute directory: {text!r}",
             cause="file:// is followed by an absolute path",
             # file://tmp/x is more often /tmp/x with a slash too few than x in a folder tmp here.
-            next_step=f"use file:///{rest}, or file://{Path(rest or '.').absolute()}",
+            code=ErrorCode.DIRECTORY_NOT_ABSOLUTE,
+            subject=text,
+            parameters={"meant": [f"file:///{rest}", f"file://{Path(rest or '.').absolute()}"]},
         )
     return Location("file", "", str(Path(rest)).rstrip("/") + "/")

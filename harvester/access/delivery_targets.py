@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from harvester.error_codes import ErrorCode
 from harvester.errors import HarvesterError, IntegrityError, UsageError
 from harvester.location import Location, parse_location
 from policies import AccessContract, ContractError, PolicyError, Target, contract, target
@@ -99,7 +100,9 @@ def find_targets(
         raise UsageError(
             f"--{own[0][0]} {own[0][1]} names no bucket",
             cause="a prefix goes with exactly one LOCATION",
-            next_step=f"write --{own[0][0]} s3://BUCKET/{own[0][1].lstrip('/')}",
+            code=ErrorCode.PREFIX_WITHOUT_BUCKET,
+            subject=own[0][1],
+            parameters={"role": own[0][0]},
         )
     for location in parsed:
         agreed = _contract(mode, location, principal)
@@ -107,7 +110,9 @@ def find_targets(
         if given and location.prefix:
             raise UsageError(
                 f"{location.url} names a prefix, and so does --{own[0][0]}",
-                next_step=f"write {location.scheme}://{location.bucket} and the prefixes as flags",
+                code=ErrorCode.PREFIX_NAMED_TWICE,
+                subject=location.url,
+                parameters={"bucket": f"{location.scheme}://{location.bucket}"},
             )
         found.append(_target(agreed, location, given))
     for name, each in named:
@@ -118,7 +123,8 @@ def find_targets(
         raise UsageError(
             "no location given",
             cause="give LOCATION, or a job's --input and --output as locations",
-            next_step=f"nimble-harvester explain s3://BUCKET --mode {mode}",
+            code=ErrorCode.NO_LOCATION,
+            parameters={"mode": mode},
         )
     return tuple(_joined(found))
 
@@ -128,7 +134,9 @@ def _contract(mode: str, location: Location, principal: str | None) -> AccessCon
         raise UsageError(
             f"{location.url} is a directory",
             cause="Nimble delivers into buckets, and only a bucket has a policy",
-            next_step=f"nimble-harvester explain s3://BUCKET/PREFIX/ --mode {mode}",
+            code=ErrorCode.BUCKET_REQUIRED,
+            subject=location.url,
+            parameters={"mode": mode},
         )
     with policy_errors_converted():
         return contract(mode, location.scheme, principal=principal)
@@ -141,7 +149,9 @@ def _target(agreed: AccessContract, location: Location, given: Mapping[str, str]
             raise UsageError(
                 f"--{name} means nothing with --mode {agreed.mode}",
                 cause=f"{agreed.mode} delivery knows {' and '.join(names)}",
-                next_step="use " + " and ".join(f"--{each}" for each in names),
+                code=ErrorCode.PREFIX_OF_ANOTHER_MODE,
+                subject=name,
+                parameters={"known": list(names)},
             )
     prefixes: Mapping[str, str | None] = dict(given)
     if not prefixes:
@@ -153,7 +163,9 @@ def _target(agreed: AccessContract, location: Location, given: Mapping[str, str]
             raise UsageError(
                 f"{location.url} is under neither {documented}",
                 cause=f"a location of {agreed.mode} is read or written, and its prefix does not say which",
-                next_step=f"write --{names[0]} {location.url}, or --{names[-1]} {location.url}",
+                code=ErrorCode.PREFIX_ROLE_UNKNOWN,
+                subject=location.url,
+                parameters={"roles": [names[0], names[-1]]},
             )
     with policy_errors_converted():
         normal = target(agreed, location.bucket, prefixes=prefixes)
@@ -191,11 +203,15 @@ def policy_errors_converted(source: str = "") -> Iterator[None]:
     try:
         yield
     except ContractError as error:
-        raise UsageError(error.what, cause=error.cause, next_step=error.next_step) from error
+        raise UsageError(
+            error.what, cause=error.cause, code=ErrorCode.CONTRACT_INVALID, parameters={"advice": error.next_step}
+        ) from error
     except PolicyError as error:
         raise _integrity(error, source) from error
 
 
 def _integrity(error: PolicyError, source: str) -> HarvesterError:
     what = f"{source}: {error.what}" if source and source not in error.what else error.what
-    return IntegrityError(what, cause=error.cause, next_step=error.next_step)
+    return IntegrityError(
+        what, cause=error.cause, code=ErrorCode.DOCUMENT_INVALID, subject=source, parameters={"advice": error.next_step}
+    )

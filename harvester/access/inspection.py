@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harvester.access.bucket_snapshot import Snapshot, snapshot_of
+from harvester.error_codes import ErrorCode
 from harvester.errors import AccessDenied
 from harvester.location import Location
-from harvester.sessions import StoreSettings
+from harvester.sessions import GOOGLE_LOGIN, Login, StoreSettings
 from harvester.storage import (
     Cause,
     Encryption,
@@ -51,7 +52,8 @@ def inspect_s3(reader: S3SettingsReader, location: Location, key_arn: str | None
         raise AccessDenied(
             f"{location.url} belongs to account {found.owner}",
             cause=f"--expected-bucket-owner names {reader.expected_owner}",
-            next_step="compare the bucket's name and the account with the cloud console",
+            code=ErrorCode.BUCKET_OF_ANOTHER_ACCOUNT,
+            subject=location.url,
         )
     return snapshot_of(found, inspect_key(reader, found, key_arn))
 
@@ -106,5 +108,5 @@ def _raise_for(problems: list[ServiceError], location: Location, *, nothing_know
 def _error(problem: ServiceError, location: Location) -> Exception:
     if location.scheme == "gs" and problem.cause is Cause.GONE:
         problem = problem.with_cause(Cause.NO_BUCKET)
-    login = "aws sts get-caller-identity" if location.scheme == "s3" else "gcloud auth application-default login"
+    login = Login("check", None) if location.scheme == "s3" else GOOGLE_LOGIN
     return harvester_error(f"cannot look at {location.url}", problem, url=location.url, login=login)

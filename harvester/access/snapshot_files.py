@@ -14,6 +14,7 @@ import msgspec
 
 from harvester.access.bucket_snapshot import Snapshot, snapshot_of
 from harvester.access.delivery_targets import DeliveryTarget, policy_errors_converted
+from harvester.error_codes import ErrorCode
 from harvester.errors import IntegrityError, UsageError
 from harvester.storage import PERMISSIONS, GcsSettings, KmsKey, S3Settings, Unread, UnreadReason, permission_of
 from policies import Kind, ParseError, dump_json, parse, parse_json
@@ -48,7 +49,10 @@ def save_snapshot(snapshot: Snapshot, directory: Path) -> tuple[Path, ...]:
                 temporary.replace(path)
     except OSError as error:
         raise UsageError(
-            f"cannot write into {folder}", cause=error.strerror or str(error), next_step="give --save another directory"
+            f"cannot write into {folder}",
+            cause=error.strerror or str(error),
+            code=ErrorCode.SNAPSHOT_NOT_WRITTEN,
+            subject=str(folder),
         ) from error
     return tuple(folder / name for name, text in documents.items() if text is not None)
 
@@ -129,7 +133,9 @@ def load_saved(target: DeliveryTarget, directory: Path) -> Snapshot:
         raise UsageError(
             f"{folder} holds no saved settings",
             cause=f"there is no {SETTINGS_FILE}",
-            next_step=f"nimble-harvester explain {target.flags()} --save {directory}",
+            code=ErrorCode.SNAPSHOT_MISSING,
+            subject=str(folder),
+            parameters={"target": target.flags(), "directory": str(directory)},
         )
     named = {name: folder / name for name in (POLICY_FILE, KEY_POLICY_FILE) if (folder / name).is_file()}
     return load_snapshot(
@@ -151,25 +157,37 @@ def _read_text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         cause = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise UsageError(f"cannot read {path}", cause=cause, next_step="check the file's name") from error
+        raise UsageError(
+            f"cannot read {path}", cause=cause, code=ErrorCode.FILE_UNREADABLE, subject=str(path)
+        ) from error
 
 
 def _read_settings(path: Path, target: DeliveryTarget) -> dict[str, Any]:
     try:
         found = parse_json(_read_text(path), source=str(path))
     except ParseError as error:
-        raise IntegrityError(error.what, cause=error.cause, next_step=_save_again(target)) from error
+        raise IntegrityError(
+            error.what,
+            cause=error.cause,
+            code=ErrorCode.SNAPSHOT_INVALID,
+            subject=str(path),
+            parameters={"target": target.flags()},
+        ) from error
     if not isinstance(found, dict) or found.get("schema") != SCHEMA or not isinstance(found.get("settings"), dict):
         raise IntegrityError(
             f"{path} holds no saved settings",
             cause=f'it does not say "schema": "{SCHEMA}"',
-            next_step=_save_again(target),
+            code=ErrorCode.SNAPSHOT_INVALID,
+            subject=str(path),
+            parameters={"target": target.flags()},
         )
     if (found.get("cloud"), found.get("bucket")) != (target.contract.cloud, target.bucket):
         raise UsageError(
             f"{path} is about {found.get('cloud')}://{found.get('bucket')}",
             cause=f"the question is about {target.contract.cloud}://{target.bucket}",
-            next_step=_save_again(target),
+            code=ErrorCode.SNAPSHOT_INVALID,
+            subject=str(path),
+            parameters={"target": target.flags()},
         )
     return {"settings": found["settings"], "key": found.get("key")}
 
@@ -195,7 +213,9 @@ def _gcs_settings(target: DeliveryTarget, saved: Mapping[str, Any], policy: str 
         try:
             document = parse_json(policy, source=source)
         except ParseError as error:
-            raise IntegrityError(error.what, cause=error.cause, next_step=error.next_step) from error
+            raise IntegrityError(
+                error.what, cause=error.cause, code=ErrorCode.DOCUMENT_INVALID, parameters={"advice": error.next_step}
+            ) from error
     return GcsSettings(bucket=target.bucket, policy=document, **values)
 
 
@@ -225,7 +245,8 @@ def _converted_to(kind: Any, value: Any, name: str) -> Any:
         raise IntegrityError(
             f"the saved setting {name} is not what it should be",
             cause=str(error),
-            next_step="save the settings again with nimble-harvester explain --save DIR",
+            code=ErrorCode.SNAPSHOT_INVALID,
+            subject=name,
         ) from error
 
 

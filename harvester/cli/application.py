@@ -16,6 +16,7 @@ import click
 
 from harvester import __version__
 from harvester.cli.option_variables import name_variables
+from harvester.error_codes import ErrorCode
 from harvester.errors import DestinationUnusable, ExitCode, HarvesterError
 from harvester.text import printable
 
@@ -91,7 +92,7 @@ class _Output(io.FileIO):
             raise _OutputRefused(
                 "cannot write standard output",
                 cause=error.strerror or str(error),
-                next_step="free some space, or send it elsewhere, then run the same command again",
+                code=ErrorCode.OUTPUT_NOT_WRITTEN,
             ) from error
 
 
@@ -110,7 +111,7 @@ def _reader_may_leave() -> Iterator[None]:
         raise DestinationUnusable(
             "the output could not be written whole",
             cause=error.strerror or str(error),
-            next_step="free some space, or print it elsewhere",
+            code=ErrorCode.OUTPUT_NOT_WRITTEN,
         ) from error
 
 
@@ -270,7 +271,9 @@ def _print_bug(error: Exception) -> int:
 
 def print_error(error: HarvesterError) -> None:
     """Print the three lines of an error: what failed, the cause, the next step."""
-    what, *more = map(printable, error.lines())
+    from harvester.cli.shared.next_steps import next_step
+
+    what, *more = map(printable, filter(None, (*error.lines(), next_step(error))))
     click.echo(f"error: {what}", err=True)
     for line in more:
         click.echo(f"  {line}", err=True)

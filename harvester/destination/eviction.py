@@ -14,6 +14,7 @@ from harvester.destination.manifest import DestinationLock, LandedRow, Manifest
 from harvester.destination.opened import LOCK_NAME, OpenDestination, open_destination, read_destination, state_folder
 from harvester.destination.tree import NoFollowTree
 from harvester.destination.writer import DestinationWriter
+from harvester.error_codes import ErrorCode
 from harvester.errors import DestinationUnusable
 
 EVICT_REPORT_SCHEMA = "nimble-harvester/evict-report/v1"
@@ -170,6 +171,7 @@ def _unlink(tree: DestinationWriter, row: LandedRow) -> bool:
         raise DestinationUnusable(
             f"cannot remove {row.path}",
             cause=error.strerror or str(error),
-            next_step=f"look at {tree.root}/{row.path}, then run the same command again",
+            code=ErrorCode.FILE_NOT_REMOVED,
+            subject=f"{tree.root}/{row.path}",
         ) from error
     return True

@@ -17,6 +17,7 @@ from harvester.destination.manifest import DestinationLock, Manifest
 from harvester.destination.paths import STATE_FOLDER
 from harvester.destination.tree import NoFollowTree
 from harvester.destination.writer import QUARANTINE, TEMPORARY, VERSIONS, WRITERS
+from harvester.error_codes import ErrorCode
 from harvester.errors import ConfigurationError, DestinationLocked, DestinationUnusable, UsageError
 from harvester.location import Location
 
@@ -93,7 +94,8 @@ def read_destination(destination: Path, state_dir: Path | None = None) -> Iterat
         raise ConfigurationError(
             f"{destination} has never been synced",
             cause=f"there is no {path}",
-            next_step=f"nimble-harvester sync LOCATION {destination}",
+            code=ErrorCode.NEVER_SYNCED,
+            subject=str(destination),
         )
     with Manifest(path, readonly=True) as manifest:
         yield OpenDestination(destination.resolve(), manifest)
@@ -116,7 +118,9 @@ def check_apart(location: Location, destination: Path) -> None:
         raise UsageError(
             f"{destination} lies in {outer}, which is a destination of its own",
             cause="what lands in the outer one could take the place of what has landed in the inner one",
-            next_step=f"choose a destination beside it; if {outer} became one by mistake, remove {state_folder(outer)}",
+            code=ErrorCode.DESTINATION_INSIDE_ANOTHER,
+            subject=str(destination),
+            parameters={"outer": str(outer), "state": str(state_folder(outer))},
         )
     if location.scheme != "file":
         return
@@ -125,7 +129,8 @@ def check_apart(location: Location, destination: Path) -> None:
         raise UsageError(
             f"{destination} and {location} hold one another",
             cause="a copy inside its own source would be copied again by the next run",
-            next_step="choose a destination outside the source",
+            code=ErrorCode.DESTINATION_INSIDE_SOURCE,
+            subject=str(destination),
         )
 
 
@@ -138,21 +143,26 @@ def destination_error(destination: Path, error: OSError) -> DestinationUnusable:
             return DestinationUnusable(
                 f"{destination} is full",
                 cause=f"{free.f_bavail * free.f_frsize:,} bytes and {free.f_favail:,} inodes are free",
-                next_step=f"free some space, e.g. nimble-harvester evict {destination} --older-than 7d, and run again",
+                code=ErrorCode.DESTINATION_FULL,
+                subject=str(destination),
             )
         case errno.EROFS:
-            return DestinationUnusable(f"{destination} is read-only", next_step="choose another destination")
+            return DestinationUnusable(
+                f"{destination} is read-only", code=ErrorCode.DESTINATION_READ_ONLY, subject=str(destination)
+            )
         case errno.ENOTDIR | errno.EEXIST:
             return DestinationUnusable(
                 f"{destination} is not a directory",
                 cause=f"in the way: {where}",
-                next_step="choose another destination",
+                code=ErrorCode.DESTINATION_NOT_A_DIRECTORY,
+                subject=str(destination),
             )
         case errno.EACCES | errno.EPERM:
             return DestinationUnusable(
                 f"{destination} may not be written",
                 cause=f"permission denied: {where}",
-                next_step="check its owner and mode",
+                code=ErrorCode.DESTINATION_DENIED,
+                subject=str(destination),
             )
         case _:
             return DestinationUnusable(f"{destination} cannot be used", cause=error.strerror or str(error))
@@ -168,7 +178,8 @@ def _refuse_link(path: Path) -> None:
         raise DestinationUnusable(
             f"{path} is a symbolic link",
             cause="state is never written through a link",
-            next_step="remove the link; to keep the state elsewhere use --state-dir",
+            code=ErrorCode.STATE_IS_A_LINK,
+            subject=str(path),
         )
 
 
@@ -185,7 +196,8 @@ def _wait_for_abandoned_workers(root: Path) -> None:
                     raise DestinationLocked(
                         f"{root} is still written to",
                         cause="a run was killed, and a worker process of it does not end",
-                        next_step="end the processes named harvester.transfer.worker, then run the same command again",
+                        code=ErrorCode.DESTINATION_STILL_WRITTEN,
+                        subject=str(root),
                     ) from None
                 time.sleep(_ABANDONED_INTERVAL)
             else:

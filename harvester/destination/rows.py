@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 from harvester.destination.manifest import LandedRow, Manifest, ProblemRow, SourceBinding, shown_key
 from harvester.destination.opened import read_destination
 from harvester.destination.tree import NoFollowTree
+from harvester.error_codes import ErrorCode
 from harvester.errors import HarvesterError, IntegrityError, UsageError
 from harvester.results import Shape, rows, select
 
@@ -83,7 +84,8 @@ def read(
         raise UsageError(
             f"not a path: {selected!r}",
             cause="between its dots it has keys, or positions in an array from 0",
-            next_step="for example data.markdown or data.parsing.0.title",
+            code=ErrorCode.FIELD_PATH_INVALID,
+            subject=selected,
         )
     noted = account or ReadAccount()
     with read_destination(Path(destination), state_dir) as opened:
@@ -98,7 +100,9 @@ def unreadable_error(destination: Path | str, account: ReadAccount) -> Integrity
     """Return the error for landed files that could not be read back."""
     return IntegrityError(
         f"{len(account.unreadable):,} landed files are missing or not what was landed, e.g. {account.unreadable[0]}",
-        next_step=f"nimble-harvester verify {destination}, then sync again",
+        code=ErrorCode.FILES_DAMAGED,
+        subject=str(destination),
+        parameters={"dest": str(destination)},
     )
 
 
@@ -111,7 +115,7 @@ def _run_number(manifest: Manifest, run: int | Literal["last"] | None) -> int | 
         return last
     if not 1 <= run <= last:
         raise UsageError(
-            f"there is no run {run}", cause=f"runs 1 to {last} are known", next_step="nimble-harvester status DEST"
+            f"there is no run {run}", cause=f"runs 1 to {last} are known", code=ErrorCode.NO_SUCH_RUN, subject=str(run)
         )
     return run
 

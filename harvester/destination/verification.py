@@ -16,6 +16,7 @@ from harvester.destination.manifest import LandedRow, LockHolder, Manifest, read
 from harvester.destination.opened import LOCK_NAME, file_digest, read_destination, state_folder
 from harvester.destination.paths import STATE_FOLDER
 from harvester.destination.tree import NoFollowTree
+from harvester.error_codes import ErrorCode
 from harvester.errors import ConfigurationError, ExitCode
 from harvester.location import parse_location
 from harvester.sessions import StoreSettings
@@ -132,7 +133,7 @@ def _against_source(root: Path, manifest: Manifest, settings: StoreSettings) -> 
     """Walk the listing, then the rows it did not hold; the order of the listing does not matter."""
     bound = manifest.binding()
     if bound is None:
-        raise ConfigurationError(f"{root} has never been synced", next_step=f"nimble-harvester sync LOCATION {root}")
+        raise ConfigurationError(f"{root} has never been synced", code=ErrorCode.NEVER_SYNCED, subject=str(root))
     settings = _with_endpoint(settings, bound.endpoint)
     store = open_store(parse_location(bound.url), settings)
     seen: set[str] = set()

@@ -14,6 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple, Self
 
+from harvester.error_codes import ErrorCode
 from harvester.errors import ConfigurationError, DestinationUnusable, HarvesterError, IntegrityError
 from harvester.queues import QueueMessage
 
@@ -85,7 +86,8 @@ class EventState:
                 raise ConfigurationError(
                     f"{self.path} was written by a newer nimble-harvester",
                     cause=f"its state has version {version}, this program knows up to {_VERSION}",
-                    next_step="pip install --upgrade nimble-harvester",
+                    code=ErrorCode.STATE_FROM_NEWER_VERSION,
+                    subject=str(self.path),
                 )
             if version == 0:
                 for statement in _TABLES:
@@ -226,8 +228,12 @@ class EventState:
             return IntegrityError(
                 f"{self.path} is no readable state of events",
                 cause=str(error),
-                next_step=f"move {self.path} away and run again, then sync: what it held is found by listing",
+                code=ErrorCode.EVENT_STATE_UNREADABLE,
+                subject=str(self.path),
             )
         return DestinationUnusable(
-            f"cannot write {self.path}", cause=str(error), next_step="check the folder's permissions and its disk"
+            f"cannot write {self.path}",
+            cause=str(error),
+            code=ErrorCode.EVENT_STATE_NOT_WRITTEN,
+            subject=str(self.path),
         )

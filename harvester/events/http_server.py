@@ -12,6 +12,7 @@ from typing import Any, Self
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from harvester.error_codes import ErrorCode
 from harvester.errors import ConfigurationError
 
 _HEAD_SECONDS = 10.0
@@ -48,7 +49,8 @@ class HttpServer:
             raise ConfigurationError(
                 f"cannot listen on {host}:{port}",
                 cause=error.strerror or str(error),
-                next_step="choose another --port, or stop what uses it",
+                code=ErrorCode.PORT_UNAVAILABLE,
+                subject=f"{host}:{port}",
             ) from error
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None

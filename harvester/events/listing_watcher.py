@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from harvester.error_codes import ErrorCode
 from harvester.errors import HarvesterError, Interrupted, UsageError
 from harvester.events.watch_report import LandingTally, MessageCounts, WatchReport
 from harvester.location import Location
@@ -33,7 +34,9 @@ class ListingWatchOptions:
         """Look at the pause between two listings."""
         if self.every < 1:
             raise UsageError(
-                f"listing every {self.every:g} s", cause="a listing costs money and time", next_step="--every 30s"
+                f"listing every {self.every:g} s",
+                cause="a listing costs money and time",
+                code=ErrorCode.INTERVAL_TOO_SHORT,
             )
 
 

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from harvester.destination import Manifest, manifest_path, read_destination, same_version
+from harvester.error_codes import ErrorCode
 from harvester.errors import UsageError
 from harvester.location import Location
 from harvester.storage import ObjectRef
@@ -48,7 +49,8 @@ class PeerDestinations:
             if bound.url != self._location.url:
                 raise UsageError(
                     f"{destination} is the copy of {bound.url}, not of {self._location.url}",
-                    next_step="name only destinations of the same source",
+                    code=ErrorCode.PEER_OF_ANOTHER_LOCATION,
+                    subject=str(destination),
                 )
             self._open.append(manifest)
             self._waiting.remove(destination)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from harvester.destination import state_directory
+from harvester.error_codes import ErrorCode
 from harvester.errors import AccessDenied, HarvesterError, Interrupted, UsageError
 from harvester.events.bucket_events import Announced
 from harvester.events.event_state import EventState
@@ -67,7 +68,9 @@ class QueueWatchOptions:
         """Look at the lease: no queue grants another."""
         if not _SHORTEST_LEASE <= self.lease <= _LONGEST_LEASE:
             raise UsageError(
-                f"a lease of {self.lease:g} s cannot be", cause="it is 10 seconds to 12 hours", next_step="--lease 2m"
+                f"a lease of {self.lease:g} s cannot be",
+                cause="it is 10 seconds to 12 hours",
+                code=ErrorCode.LEASE_OUT_OF_RANGE,
             )
 
 
@@ -89,7 +92,9 @@ def watch_queue(
         raise UsageError(
             f"the queue {watching.address} cannot announce what arrives in {location.url}",
             cause="an SQS queue belongs to s3://, a Pub/Sub subscription to gs://",
-            next_step="leave --queue out and use --every" if location.scheme == "file" else "compare the two",
+            code=ErrorCode.QUEUE_OF_ANOTHER_CLOUD,
+            subject=watching.address,
+            parameters={"scheme": location.scheme},
         )
     watch = _QueueWatch(location, destination, options, watching, settings, observer or Observer())
     return watch.run()

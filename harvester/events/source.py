@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harvester.destination import source_of
+from harvester.error_codes import ErrorCode
 from harvester.errors import ConfigurationError, UsageError
 from harvester.location import Location, parse_location
 from harvester.sessions import StoreSettings
@@ -29,6 +30,7 @@ def bound_source(
     if bound is None:
         raise UsageError(
             f"{destination} has never been synced, so it is not known where its results are delivered",
-            next_step=f"nimble-harvester listen {destination} --location s3://BUCKET/PREFIX/",
+            code=ErrorCode.NO_LOCATION_TO_LISTEN,
+            subject=str(destination),
         )
     return parse_location(bound.url), settings

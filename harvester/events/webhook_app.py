@@ -15,6 +15,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any
 
+from harvester.error_codes import ErrorCode
 from harvester.errors import HarvesterError, UsageError
 from harvester.events.event_state import Offer
 from harvester.nimble_api import is_id
@@ -58,7 +59,7 @@ class WebhookOptions:
             raise UsageError(
                 "the secret cannot be used",
                 cause=f"it has {_SHORTEST_SECRET} or more letters, digits and any of - _ . ~, as it is part of a path",
-                next_step="openssl rand -hex 24",
+                code=ErrorCode.SECRET_UNUSABLE,
             )
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harvester.destination import state_directory
+from harvester.error_codes import ErrorCode
 from harvester.errors import HarvesterError, UsageError
 from harvester.events.event_state import EventState, Offer, WaitingTask
 from harvester.events.exposition import Metric, exposition
@@ -98,7 +99,8 @@ def listen(
         raise UsageError(
             f"webhooks announce nothing in {location.url}",
             cause="Nimble delivers into buckets",
-            next_step="nimble-harvester watch LOCATION DEST --every 30s",
+            code=ErrorCode.WEBHOOKS_NEED_A_BUCKET,
+            subject=location.url,
         )
     listener = _Listener(location, destination, client, options, listening, settings, observer or Observer())
     return listener.run(started)
@@ -265,7 +267,7 @@ class _Listener:
         """Return in how many seconds to look again, None to give it up."""
         if time.time() - task.received_at > self._listening.give_up:
             self._tasks["gave_up"] += 1
-            self._say("gave up", f"{lookup.words}; given up: nimble-harvester reconcile {self._destination} finds out")
+            self._say("gave up", f"{lookup.words}; given up, to be found by reconciling {self._destination}")
             return None
         if lookup.reason != "running" and task.tries == 0:
             self._say(lookup.reason, f"{lookup.words}; looking again")

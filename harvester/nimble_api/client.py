@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
+from harvester.error_codes import ErrorCode
 from harvester.errors import ConfigurationError, ConnectionFailed, UsageError
 from harvester.nimble_api.decoding import (
     UnexpectedShape,
@@ -87,7 +88,7 @@ class NimbleClient:
             raise ConfigurationError(
                 "no API key: NIMBLE_API_KEY is not set",
                 cause="tasks, batches and runs are asked of Nimble's API",
-                next_step="export NIMBLE_API_KEY=… (the key is in Nimble's console, under account settings)",
+                code=ErrorCode.API_KEY_MISSING,
             )
         return cls(api_key, base_url=environ.get("NIMBLE_BASE_URL") or None, deadline=deadline, attempts=attempts)
 
@@ -116,13 +117,13 @@ class NimbleClient:
 
     def task(self, task_id: str) -> Task:
         """Return the task."""
-        subject = _subject("task", task_id, "nimble-harvester tasks list")
+        subject = _subject("task", task_id)
         answer = self._connection.ask("tasks", lambda sdk: sdk.tasks.with_raw_response.get(task_id), subject)
         return self._decoded(answer, decode_task_answer, subject)
 
     def results(self, task_id: str) -> TaskResult:
         """Return the task's result, to the byte; NotThere tells an expiry by its ``expired``."""
-        subject = _subject("results of task", task_id, f"nimble-harvester tasks get {task_id}")
+        subject = _subject("results of task", task_id)
         answer = self._connection.ask("tasks", lambda sdk: sdk.tasks.with_raw_response.results(task_id), subject)
         media_type = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
         return TaskResult(task_id, answer.content, media_type)
@@ -139,13 +140,13 @@ class NimbleClient:
 
     def batch(self, batch_id: str) -> Batch:
         """Return the batch with all its tasks."""
-        subject = _subject("batch", batch_id, "nimble-harvester batches list")
+        subject = _subject("batch", batch_id)
         answer = self._connection.ask("batches", lambda sdk: sdk.batches.with_raw_response.get(batch_id), subject)
         return self._decoded(answer, decode_batch, subject)
 
     def progress(self, batch_id: str) -> BatchProgress:
         """Return how far the batch is, without its tasks."""
-        subject = _subject("batch", batch_id, "nimble-harvester batches list")
+        subject = _subject("batch", batch_id)
         answer = self._connection.ask("batches", lambda sdk: sdk.batches.with_raw_response.progress(batch_id), subject)
         return self._decoded(answer, lambda value: decode_progress(value, batch_id=batch_id), subject)
 
@@ -161,13 +162,13 @@ class NimbleClient:
 
     def run(self, run_id: str) -> Run:
         """Return the run of a job."""
-        subject = _subject("run", run_id, "nimble-harvester runs list")
+        subject = _subject("run", run_id)
         answer = self._connection.ask("jobs", lambda sdk: sdk.jobs.runs.with_raw_response.get(run_id), subject)
         return self._decoded(answer, decode_run, subject)
 
     def runs(self, job_id: str) -> Iterator[Run]:
         """Yield every run of the job, all pages, as they come."""
-        subject = _subject("job", job_id, "nimble-harvester runs list")
+        subject = _subject("job", job_id)
         for entry in self._offsets(
             lambda sdk, page: sdk.jobs.runs.with_raw_response.list(job_id, extra_query=page), subject
         ):
@@ -225,16 +226,21 @@ class NimbleClient:
         return ConnectionFailed(
             f"{self.origin} answers the request for {subject} with something else",
             cause=why,
-            next_step="check NIMBLE_BASE_URL, and proxies on the way",
+            code=ErrorCode.API_ANSWER_UNUSABLE,
+            subject=str(subject),
         )
 
 
-def _subject(noun: str, value: str, next_step: str) -> Subject:
+def _subject(noun: str, value: str) -> Subject:
     if not is_id(value):
         raise UsageError(
-            f"not an id: {value!r}", cause="ids hold letters, digits and . _ : ~ - only", next_step=next_step
+            f"not an id: {value!r}",
+            cause="ids hold letters, digits and . _ : ~ - only",
+            code=ErrorCode.NOT_AN_ID,
+            subject=value,
+            parameters={"noun": noun},
         )
-    return Subject(noun, value, next_step)
+    return Subject(noun, value)
 
 
 def _cursor_page(value: object) -> tuple[list[object], Mapping[str, object]]:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
+from harvester.error_codes import ErrorCode
 from harvester.errors import ConnectionFailed, TimedOut
 from harvester.nimble_api.client import NimbleClient
 from harvester.nimble_api.fan_out import ask_all, never
@@ -92,5 +93,6 @@ def _batches_timed_out(waiting: Mapping[str, BatchProgress]) -> TimedOut:
     return TimedOut(
         f"batch {ids} is not completed" if len(waiting) == 1 else f"{len(waiting)} batches are not completed: {ids}",
         cause=", ".join(f"{progress.completed_count} ended ({progress.progress:.0%})" for progress in waiting.values()),
-        next_step=f"nimble-harvester batches wait {' '.join(waiting)}",
+        code=ErrorCode.BATCHES_NOT_COMPLETED,
+        parameters={"batches": list(waiting)},
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
+from harvester.error_codes import ErrorCode
 from harvester.errors import UsageError
 from harvester.location import Location, parse_location
 from policies import facts
@@ -100,7 +101,8 @@ def delivery_parameters(
         raise UsageError(
             f"Nimble cannot deliver to {location!r}",
             cause="results are delivered to Amazon S3 (s3://) or Google Cloud Storage (gs://)",
-            next_step="nimble-harvester delivery-params s3://BUCKET/PREFIX/",
+            code=ErrorCode.DELIVERY_NEEDS_A_BUCKET,
+            subject=location,
         )
     warnings = _place_warnings(location, place, granted_prefix)
     if policy is not None:
@@ -192,13 +194,16 @@ def _policy_warnings(place: Location, policy: PolicyDocument) -> list[DeliveryWa
         raise UsageError(
             f"the policy is not one of {place}",
             cause=f"it is a {policy.kind.upper()} policy",
-            next_step="give the policy of the bucket that results are delivered to",
+            code=ErrorCode.POLICY_OF_ANOTHER_CLOUD,
+            subject=str(place),
         )
     granted = contract("async", cloud)
     try:
         proof = prove(granted, target_of(granted, place.bucket, prefixes={"prefix": place.prefix}), policy)
     except ContractError as error:
-        raise UsageError(error.what, cause=error.cause, next_step=error.next_step) from error
+        raise UsageError(
+            error.what, cause=error.cause, code=ErrorCode.CONTRACT_INVALID, parameters={"advice": error.next_step}
+        ) from error
     warnings = []
     for verdict in proof.verdicts:
         if verdict.state == "fails":
@@ -224,7 +229,7 @@ def _check_name(name: str, place: Location) -> None:
         wrong = f"with the prefix it makes a key of more than {_LONGEST_KEY:,} bytes"
     if wrong:
         raise UsageError(
-            f"no object can be named {name!r}", cause=wrong, next_step="leave the name out to use the task id"
+            f"no object can be named {name!r}", cause=wrong, code=ErrorCode.OBJECT_NAME_INVALID, subject=name
         )
 
 
@@ -278,7 +283,7 @@ def _check_callback(callback: str) -> list[DeliveryWarning]:
         elif not host:
             wrong = "it names no host"
     if wrong:
-        raise UsageError("the callback cannot be used", cause=wrong, next_step="use --callback https://HOST/PATH")
+        raise UsageError("the callback cannot be used", cause=wrong, code=ErrorCode.CALLBACK_INVALID)
     if _is_local(host):
         return [DeliveryWarning("callback-unreachable", f"Nimble cannot reach {host} from outside your network")]
     return []

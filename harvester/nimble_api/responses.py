@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from harvester.error_codes import ErrorCode
 from harvester.errors import AccessDenied, ConnectionFailed, HarvesterError, UsageError
 from harvester.nimble_api.decoding import said
 from harvester.retry import parse_retry_after
@@ -17,9 +18,19 @@ _LONGEST_WORDS = 300
 class NotThere(UsageError):
     """The API knows nothing under this id (404), or no longer (410)."""
 
-    def __init__(self, what: str, *, expired: bool, cause: str = "", next_step: str = "", request_id: str = "") -> None:
+    def __init__(
+        self,
+        what: str,
+        *,
+        expired: bool,
+        code: ErrorCode,
+        subject: str = "",
+        cause: str = "",
+        request_id: str = "",
+        parameters: Mapping[str, object] | None = None,
+    ) -> None:
         """Keep ``expired`` beside the three lines."""
-        super().__init__(what, cause=cause, next_step=next_step, request_id=request_id)
+        super().__init__(what, code=code, subject=subject, cause=cause, request_id=request_id, parameters=parameters)
         self.expired = expired
         """Whether the API itself says that it was there once (410)."""
 
@@ -89,8 +100,6 @@ class Subject:
     """task, results of task, batch, run, …"""
     id: str = ""
     """Its id; empty for a list."""
-    next_step: str = ""
-    """What to run when it is not there."""
 
     def __str__(self) -> str:
         """Return the words."""
@@ -110,21 +119,24 @@ def refusal(answer: Answer, subject: Subject, *, origin: str, secret: str) -> Ha
             return AccessDenied(
                 f"{origin} rejected the API key",
                 cause=spoken,
-                next_step="check NIMBLE_API_KEY against the key in Nimble's console",
+                code=ErrorCode.API_KEY_REJECTED,
+                subject=origin,
                 request_id=request_id,
             )
         case 402:
             return OutOfBudget(
                 f"Nimble refuses {subject}: the account's budget or trial is used up",
                 cause=spoken,
-                next_step="top up the account, or wait for its next period",
+                code=ErrorCode.OUT_OF_BUDGET,
+                subject=str(subject),
                 request_id=request_id,
             )
         case 403:
             return AccessDenied(
                 f"this API key may not see {subject}",
                 cause=spoken,
-                next_step="use a key of the account that submitted it (NIMBLE_API_KEY)",
+                code=ErrorCode.API_FORBIDDEN,
+                subject=str(subject),
                 request_id=request_id,
             )
         case 404:
@@ -132,7 +144,9 @@ def refusal(answer: Answer, subject: Subject, *, origin: str, secret: str) -> Ha
                 f"Nimble knows no {subject}" if subject.id else f"{origin} offers no {subject}",
                 expired=False,
                 cause=f"{spoken}; it belongs to another account, has expired, or never was" if subject.id else spoken,
-                next_step=subject.next_step if subject.id else "check NIMBLE_BASE_URL",
+                code=ErrorCode.API_NOT_FOUND,
+                subject=str(subject),
+                parameters={"noun": subject.noun, "id": subject.id},
                 request_id=request_id,
             )
         case 410:
@@ -140,7 +154,8 @@ def refusal(answer: Answer, subject: Subject, *, origin: str, secret: str) -> Ha
                 f"Nimble no longer holds {subject}",
                 expired=True,
                 cause=spoken,
-                next_step="submit the request again, with delivery to a bucket to keep the result",
+                code=ErrorCode.RESULT_EXPIRED,
+                subject=str(subject),
                 request_id=request_id,
             )
         case status if answer.worth_retrying:
@@ -150,14 +165,16 @@ def refusal(answer: Answer, subject: Subject, *, origin: str, secret: str) -> Ha
             return ConnectionFailed(
                 f"Nimble {'keeps throttling' if throttled else 'fails to answer'} the request for {subject}",
                 cause=f"{spoken}, and asks to wait {delay:,.0f} s" if delay else f"{spoken}, after retries",
-                next_step="other programs with the same key share its rate limit" if throttled else "try again later",
+                code=ErrorCode.API_THROTTLED if throttled else ErrorCode.API_UNAVAILABLE,
+                subject=str(subject),
                 request_id=request_id,
             )
         case _:
             return UsageError(
                 f"Nimble refuses the request for {subject}",
                 cause=spoken,
-                next_step="check the ids, and NIMBLE_BASE_URL",
+                code=ErrorCode.API_REQUEST_REFUSED,
+                subject=str(subject),
                 request_id=request_id,
             )
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
+from harvester.error_codes import ErrorCode
 from harvester.errors import ConfigurationError, ConnectionFailed, TimedOut
 from harvester.nimble_api.rate_limit import Pacer
 from harvester.nimble_api.responses import Answer, Subject, clean, refusal
@@ -119,13 +120,15 @@ class Connection:
                 raise ConnectionFailed(
                     f"no answer from {self.origin} to the request for {subject}",
                     cause=f"{failure}, after {attempt} attempts",
-                    next_step="check the network, proxies, and NIMBLE_BASE_URL",
+                    code=ErrorCode.API_UNREACHABLE,
+                    subject=str(subject),
                 )
             if self._deadline is not None and time.monotonic() + pause > self._deadline:
                 raise TimedOut(
                     f"the time is up before Nimble answers the request for {subject}",
                     cause=f"HTTP {answer.status}, asked to wait {pause:.0f} s" if answer is not None else failure,
-                    next_step="wait longer (--timeout)",
+                    code=ErrorCode.API_TIMED_OUT,
+                    subject=str(subject),
                 )
             self._pacer.pause(pause)
             waited += pause
@@ -154,7 +157,7 @@ class Connection:
         except (ImportError, ValueError) as error:
             # A proxy named in the environment that cannot be used.
             raise ConfigurationError(
-                "the HTTP client cannot be set up", cause=clean(str(error)), next_step="check HTTPS_PROXY and ALL_PROXY"
+                "the HTTP client cannot be set up", cause=clean(str(error)), code=ErrorCode.PROXY_INVALID
             ) from error
         return Nimble(
             api_key=self._api_key,
@@ -175,7 +178,7 @@ def _checked_key(api_key: str) -> str:
         raise ConfigurationError(
             "NIMBLE_API_KEY holds no API key",
             cause="it is empty, or holds white space or characters that no key has",
-            next_step="copy the key again from Nimble's console",
+            code=ErrorCode.API_KEY_INVALID,
         )
     return api_key
 
@@ -198,7 +201,8 @@ def _checked_base_url(base_url: str) -> str:
         raise ConfigurationError(
             "NIMBLE_BASE_URL is not the address of an API",
             cause=wrong,
-            next_step=f"leave it unset for {facts().api.base_url}",
+            code=ErrorCode.API_ADDRESS_INVALID,
+            parameters={"default": facts().api.base_url},
         )
     return base_url
 

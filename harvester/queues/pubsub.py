@@ -12,9 +12,9 @@ from google.auth import exceptions as login_refusals
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import pubsub_v1
 
+from harvester.error_codes import ErrorCode
 from harvester.errors import AccessDenied, ConfigurationError, ConnectionFailed, UsageError
 from harvester.queues.message_queue import QueueMessage, QueueSettings
-from harvester.sessions import LOGIN_COMMAND
 
 _BATCH = 500
 _LONGEST_LEASE = 600
@@ -113,17 +113,21 @@ class PubsubQueue:
             yield
         except refusals.NotFound as error:
             raise UsageError(
-                f"{what}: it does not exist", cause=_said(error), next_step="gcloud pubsub subscriptions list"
+                f"{what}: it does not exist",
+                cause=_said(error),
+                code=ErrorCode.NO_SUCH_SUBSCRIPTION,
+                subject=self.address,
             ) from error
         except (refusals.PermissionDenied, refusals.Unauthenticated) as error:
             raise AccessDenied(
                 f"{what}: access denied",
                 cause=_said(error),
-                next_step="grant the reader roles/pubsub.subscriber on the subscription",
+                code=ErrorCode.SUBSCRIPTION_DENIED,
+                subject=self.address,
             ) from error
         except refusals.GoogleAPIError as error:
             raise ConnectionFailed(
-                f"{what}: no usable answer", cause=_said(error), next_step="check network and proxy, then try again"
+                f"{what}: no usable answer", cause=_said(error), code=ErrorCode.QUEUE_UNREACHABLE, subject=self.address
             ) from error
         except login_refusals.TransportError as error:
             raise ConnectionFailed(
@@ -133,7 +137,9 @@ class PubsubQueue:
             raise ConfigurationError(
                 f"{what}: the Google credentials do not work, or there are none",
                 cause=_said(error),
-                next_step=LOGIN_COMMAND,
+                code=ErrorCode.LOGIN_EXPIRED,
+                subject=self.address,
+                parameters={"login": "google"},
             ) from error
 
 

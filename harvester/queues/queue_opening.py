@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
+from harvester.error_codes import ErrorCode
 from harvester.errors import UsageError
 from harvester.queues.message_queue import MessageQueue, is_subscription
 from harvester.sessions import StoreSettings
@@ -36,5 +37,6 @@ def open_queue(address: str, settings: StoreSettings | None = None) -> MessageQu
     raise UsageError(
         f"not a queue: {address!r}",
         cause="a queue is the URL of an SQS queue, or projects/PROJECT/subscriptions/NAME of Pub/Sub",
-        next_step="aws sqs get-queue-url --queue-name NAME, or gcloud pubsub subscriptions list",
+        code=ErrorCode.NOT_A_QUEUE,
+        subject=address,
     )

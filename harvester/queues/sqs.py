@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import boto3
 from botocore.config import Config
 
+from harvester.error_codes import ErrorCode
 from harvester.errors import AccessDenied, ConfigurationError, ConnectionFailed, ExitCode, HarvesterError, UsageError
 from harvester.queues.message_queue import QueueMessage, QueueSettings
 from harvester.sessions import StoreSettings, resolve_credentials, translate_botocore_errors
@@ -131,27 +132,30 @@ class SqsQueue:
             return UsageError(
                 f"{what}: it does not exist",
                 cause=cause,
-                next_step="aws sqs list-queues   (in the queue's own region and account)",
+                code=ErrorCode.NO_SUCH_QUEUE,
+                subject=self.address,
                 request_id=request_id,
             )
         if error.expired:
             return ConfigurationError(
                 f"{what}: the login has expired",
                 cause=cause,
-                next_step="log in again, e.g. aws sso login, and run the same command",
+                code=ErrorCode.LOGIN_EXPIRED,
+                subject=self.address,
                 request_id=request_id,
             )
         if error.cause.exit_code is ExitCode.ACCESS_DENIED or error.code.upper().startswith("KMS"):
             return AccessDenied(
                 f"{what}: access denied",
                 cause=cause,
-                next_step="grant the reader what `nimble-harvester policy show --for events` prints",
+                code=ErrorCode.QUEUE_DENIED,
+                subject=self.address,
                 request_id=request_id,
             )
         if error.cause.exit_code is ExitCode.CONFIGURATION:
             return ConfigurationError(
-                f"{what}: this machine's clock is wrong", cause=cause, next_step="timedatectl status"
+                f"{what}: this machine's clock is wrong", cause=cause, code=ErrorCode.CLOCK_SKEW, subject=self.address
             )
         return ConnectionFailed(
-            f"{what}: no usable answer", cause=cause, next_step="check network and proxy, then try again later"
+            f"{what}: no usable answer", cause=cause, code=ErrorCode.QUEUE_UNREACHABLE, subject=self.address
         )

@@ -17,6 +17,7 @@ from harvester.destination import (
     shown_key,
     source_of,
 )
+from harvester.error_codes import ErrorCode
 from harvester.errors import ConfigurationError
 from harvester.location import Location, parse_location
 from harvester.reconciliation.matching import DeliveredObject, LocalState
@@ -57,7 +58,7 @@ def recorded_source(destination: Path, *, state_dir: Path | None = None) -> Sour
     source = source_of(destination, state_dir=state_dir)
     if source is None:
         raise ConfigurationError(
-            f"{destination} has never been synced", next_step=f"nimble-harvester sync LOCATION {destination}"
+            f"{destination} has never been synced", code=ErrorCode.NEVER_SYNCED, subject=str(destination)
         )
     return source
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from harvester.error_codes import ErrorCode
 from harvester.errors import HarvesterError, Interrupted, TimedOut, UsageError
 from harvester.nimble_api import NimbleClient
 from harvester.reconciliation.inventory import Inventory, recorded_source, take_inventory
@@ -56,7 +57,7 @@ def reconcile(
     options = options or ReconcileOptions()
     observer = observer or WaitObserver()
     if not promise:
-        raise UsageError("nothing was promised", next_step="name --batch ID, --run ID or --tasks FILE")
+        raise UsageError("nothing was promised", code=ErrorCode.NO_EXPECTED_TASKS)
     # A destination that was never synced is told before anything is waited for.
     recorded_source(destination, state_dir=options.sync.state_dir)
     timed_out = _wait(client, promise, options, observer) if options.wait else None

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
+from harvester.error_codes import ErrorCode
 from harvester.errors import IntegrityError, UsageError
 from harvester.nimble_api import Task, UnexpectedShape, decode_task, is_id
 
@@ -41,7 +42,7 @@ def read_tasks_file(path: Path) -> PromisedTasks:
     """
     try:
         if path.stat().st_size > _LARGEST:
-            _refuse(path, 1, f"larger than {_LARGEST // 1024 // 1024} MB", "give a file of task ids, one a line")
+            _refuse(path, 1, f"larger than {_LARGEST // 1024 // 1024} MB")
         content = path.read_bytes()
     except OSError as error:
         raise UsageError(f"cannot read the tasks file {path}", cause=error.strerror or type(error).__name__) from error
@@ -173,9 +174,10 @@ def _bare(task_id: str, batch_id: object = None) -> Task:
     return Task(task_id, batch_id=batch_id if isinstance(batch_id, str) and is_id(batch_id) else None)
 
 
-def _refuse(path: Path, line: int, why: str, next_step: str = "") -> NoReturn:
+def _refuse(path: Path, line: int, why: str) -> NoReturn:
     raise IntegrityError(
         f"{path}, line {line}: not a file of tasks",
         cause=why,
-        next_step=next_step or "give task ids, one a line, or the answers to submitting them, as JSON or JSON Lines",
+        code=ErrorCode.TASK_FILE_INVALID,
+        subject=str(path),
     )

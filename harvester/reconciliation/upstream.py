@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from harvester.error_codes import ErrorCode
 from harvester.errors import HarvesterError, TimedOut
 from harvester.nimble_api import (
     Batch,
@@ -186,7 +187,7 @@ def _timed_out(noun: str, nouns: str, waiting: Mapping[str, object], promise: Pr
         cause="the time is up"
         + (f"; {asked:,} were waited for" if asked > 1 else "")
         + (f"; the first of them is {first}" if len(waiting) > 1 else ""),
-        next_step="wait longer (--timeout), or run the same command again",
+        code=ErrorCode.TASKS_NOT_ENDED,
     )
 
 

@@ -10,6 +10,7 @@ from typing import BinaryIO, Final
 
 import msgspec
 
+from harvester.error_codes import ErrorCode
 from harvester.errors import IntegrityError
 from harvester.results import row_formats, sniff
 from harvester.results.content_stream import ContentStream
@@ -42,7 +43,8 @@ def rows(path: Path, shape: Shape | None) -> Iterator[bytes]:
             raise IntegrityError(
                 f"{path}: cannot be read as {shape or 'a result'}",
                 cause=f"{refused.problem.reason}: {refused.problem.detail}",
-                next_step="compare the landed files with their manifest: nimble-harvester verify DEST",
+                code=ErrorCode.FILES_DAMAGED,
+                subject=str(path),
             ) from refused
 
 

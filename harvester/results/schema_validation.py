@@ -12,6 +12,7 @@ from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
+from harvester.error_codes import ErrorCode
 from harvester.errors import UsageError
 from harvester.results.json_scanner import scan
 from harvester.results.record import ContentReason, ContentRefused, Shape
@@ -111,7 +112,7 @@ class UserSchema:
             raise UserSchemaError(
                 f"the schema is not a JSON Schema: {_path('#', error.path, '/')}",
                 cause=f"refused by {error.validator} of its meta-schema",
-                next_step="correct it; nimble-harvester schema extract shows one",
+                code=ErrorCode.SCHEMA_INVALID,
             ) from error
         try:
             _resolve_references(schema)
@@ -119,7 +120,7 @@ class UserSchema:
             raise UserSchemaError(
                 "the schema has a $ref that does not resolve within the schema itself",
                 cause="remote references are never fetched",
-                next_step="put what it refers to under $defs",
+                code=ErrorCode.SCHEMA_REFERENCE_UNRESOLVED,
             ) from error
         self.compiled = CompiledSchema(schema)
 
@@ -144,12 +145,12 @@ def _parse_schema(text: str) -> Any:
         cause = (
             error.problem.detail if isinstance(error, ContentRefused) else f"it cannot be read ({type(error).__name__})"
         )
-        raise UserSchemaError("the schema is not JSON", cause=cause, next_step="correct the file") from error
+        raise UserSchemaError("the schema is not JSON", cause=cause, code=ErrorCode.SCHEMA_NOT_JSON) from error
     if not isinstance(schema, dict | bool):
         raise UserSchemaError(
             f"the schema is {json_type(schema)}",
             cause="a JSON Schema is an object, true or false",
-            next_step="correct the file",
+            code=ErrorCode.SCHEMA_NOT_JSON,
         )
     return schema
 

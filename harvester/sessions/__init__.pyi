@@ -9,5 +9,6 @@ from .connections import Network as Network
 from .connections import S3Connection as S3Connection
 from .connections import StoreSettings as StoreSettings
 from .google_session import FULL_CONTROL_SCOPE as FULL_CONTROL_SCOPE
-from .google_session import LOGIN_COMMAND as LOGIN_COMMAND
+from .google_session import GOOGLE_LOGIN as GOOGLE_LOGIN
 from .google_session import GoogleSession as GoogleSession
+from .login import Login as Login

@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harvester.sessions.aws_logins import login_command
 from harvester.sessions.connections import AwsCredentials, S3Connection, StoreSettings
+from harvester.sessions.login import Login
 from harvester.sessions.network import resolve_network
 
 if TYPE_CHECKING:
@@ -116,9 +116,9 @@ class S3Session:
         plain = self._plain
         return (plain is None or plain.region != region) and self._resolve_with_botocore().move(region)
 
-    def login_command(self) -> str:
-        """See AwsSession.login_command."""
-        return login_command("env", None) if self._plain is not None else self._resolve_with_botocore().login_command()
+    def login(self) -> Login:
+        """See AwsSession.login."""
+        return Login("env", None) if self._plain is not None else self._resolve_with_botocore().login()
 
     def _resolve_with_botocore(self) -> AwsSession:
         from harvester.sessions.aws_session import AwsSession

@@ -18,10 +18,11 @@ import botocore.session
 from botocore import exceptions as refusals
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
+from harvester.error_codes import ErrorCode
 from harvester.errors import AccessDenied, ConfigurationError, ConnectionFailed, UsageError
 from harvester.sessions.aws_loader import service_model_loader
-from harvester.sessions.aws_logins import login_command
 from harvester.sessions.connections import AwsCredentials, Network, S3Connection, StoreSettings
+from harvester.sessions.login import Login
 from harvester.sessions.network import resolve_network
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ class AwsSession:
             raise UsageError(
                 f"{bucket} is a directory bucket",
                 cause="directory buckets (S3 Express One Zone) list in no order and are signed for otherwise",
-                next_step="name a general purpose bucket",
+                code=ErrorCode.DIRECTORY_BUCKET,
+                subject=bucket,
             )
         self._bucket = bucket
         self._settings = settings
@@ -97,9 +99,9 @@ class AwsSession:
             self._endpoint = None
             return True
 
-    def login_command(self) -> str:
-        """Return the command that renews the credentials in use, or what to do where there is none."""
-        return login_command(self.method, self._profile())
+    def login(self) -> Login:
+        """Return how the credentials in use are renewed."""
+        return Login(self.method, self._profile())
 
     def _new_session(self) -> botocore.session.Session:
         session = botocore.session.Session(profile=self._settings.profile)
@@ -160,14 +162,15 @@ def resolve_credentials(session: botocore.session.Session, profile: str | None) 
     if "mfa_serial" in scoped and "role_arn" in scoped and not sys.stdin.isatty():
         raise ConfigurationError(
             f"profile {profile or 'default'} needs a second factor, and there is no terminal to ask at",
-            next_step="run it from a terminal, or use a profile without mfa_serial",
+            code=ErrorCode.SECOND_FACTOR_NEEDED,
+            subject=profile or "default",
         )
     credentials = session.get_credentials()
     if credentials is None:
         raise ConfigurationError(
             "no AWS credentials found",
             cause="neither environment, profile, web identity, SSO, container nor instance offers any",
-            next_step="aws configure   (or set AWS_PROFILE, or pass --profile)",
+            code=ErrorCode.NO_AWS_CREDENTIALS,
         )
     return credentials
 
@@ -175,7 +178,7 @@ def resolve_credentials(session: botocore.session.Session, profile: str | None) 
 def _frozen(credentials: Credentials) -> AwsCredentials:
     frozen = credentials.get_frozen_credentials()
     if not frozen.access_key or not frozen.secret_key:
-        raise ConfigurationError("the AWS credentials are incomplete", next_step="aws configure list")
+        raise ConfigurationError("the AWS credentials are incomplete", code=ErrorCode.AWS_CREDENTIALS_INCOMPLETE)
     return AwsCredentials(frozen.access_key, frozen.secret_key, frozen.token)
 
 
@@ -197,11 +200,17 @@ def translate_botocore_errors(profile: str | None) -> Iterator[None]:
         refusals.TokenRetrievalError,
     ) as error:
         raise ConfigurationError(
-            "the AWS SSO login has expired", cause=str(error), next_step=login_command("sso", profile)
+            "the AWS SSO login has expired",
+            cause=str(error),
+            code=ErrorCode.LOGIN_EXPIRED,
+            parameters={"login": "sso", "profile": profile},
         ) from error
     except refusals.LoginError as error:
         raise ConfigurationError(
-            "the AWS login has expired", cause=str(error), next_step=login_command("login", profile)
+            "the AWS login has expired",
+            cause=str(error),
+            code=ErrorCode.LOGIN_EXPIRED,
+            parameters={"login": "login", "profile": profile},
         ) from error
     except refusals.ClientError as error:
         raise _refused_by_sts(error, profile) from error
@@ -209,14 +218,14 @@ def translate_botocore_errors(profile: str | None) -> Iterator[None]:
         raise ConnectionFailed("cannot reach the service that hands out AWS credentials", cause=str(error)) from error
     except refusals.BotoCoreError as error:
         raise ConfigurationError(
-            "the AWS configuration does not work", cause=str(error), next_step="aws configure list"
+            "the AWS configuration does not work", cause=str(error), code=ErrorCode.AWS_CONFIGURATION_INVALID
         ) from error
     except ValueError as error:
         # botocore has no class of its own for this one.
         raise ConfigurationError(
             "the AWS endpoint is no URL",
             cause="AWS_ENDPOINT_URL, or endpoint_url in the AWS configuration, starts with http:// or https://",
-            next_step="export AWS_ENDPOINT_URL=http://HOST:PORT, or unset it for AWS itself",
+            code=ErrorCode.ENDPOINT_INVALID,
         ) from error
     except EOFError as error:
         raise ConfigurationError("a second factor was asked for and none was given") from error
@@ -230,12 +239,14 @@ def _refused_by_sts(error: refusals.ClientError, profile: str | None) -> Configu
         return ConfigurationError(
             "the AWS login has expired",
             cause=f"{code} from {error.operation_name}",
-            next_step=login_command("", profile),
+            code=ErrorCode.LOGIN_EXPIRED,
+            parameters={"profile": profile},
             request_id=request_id,
         )
     return AccessDenied(
         f"{error.operation_name} was refused, so there are no credentials",
         cause=f"{code}: {details.get('Message', '')}",
-        next_step="aws sts get-caller-identity" + (f" --profile {profile}" if profile else ""),
+        code=ErrorCode.AWS_LOGIN_REFUSED,
+        parameters={"profile": profile},
         request_id=request_id,
     )

@@ -6,15 +6,18 @@ import os
 import threading
 from typing import TYPE_CHECKING
 
+from harvester.error_codes import ErrorCode
 from harvester.errors import ConfigurationError, ConnectionFailed
 from harvester.sessions.connections import GcsConnection, StoreSettings
+from harvester.sessions.login import Login
 from harvester.sessions.network import resolve_network
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
     from google.cloud.storage import Client
 
-LOGIN_COMMAND = "gcloud auth application-default login"
+GOOGLE_LOGIN = Login("google", None)
+"""How Google credentials are renewed."""
 _ENDPOINT = "https://storage.googleapis.com"
 _OBJECTS_SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 FULL_CONTROL_SCOPE = "https://www.googleapis.com/auth/devstorage.full_control"
@@ -91,13 +94,14 @@ class GoogleSession:
                 cause=_first_line(error)
                 if os.environ.get("GOOGLE_APPLICATION_CREDENTIALS")
                 else "neither GOOGLE_APPLICATION_CREDENTIALS nor a login nor a metadata server offers any",
-                next_step=LOGIN_COMMAND,
+                code=ErrorCode.NO_GOOGLE_CREDENTIALS,
             ) from error
         except refusals.RefreshError as error:
             raise ConfigurationError(
                 "the Google login has expired or was revoked",
                 cause=_first_line(error),
-                next_step=LOGIN_COMMAND,
+                code=ErrorCode.LOGIN_EXPIRED,
+                parameters={"login": "google"},
             ) from error
         except refusals.TransportError as error:
             raise ConnectionFailed(
@@ -105,7 +109,9 @@ class GoogleSession:
             ) from error
         except refusals.GoogleAuthError as error:
             raise ConfigurationError(
-                "the Google credentials do not work", cause=_first_line(error), next_step=LOGIN_COMMAND
+                "the Google credentials do not work",
+                cause=_first_line(error),
+                code=ErrorCode.GOOGLE_CREDENTIALS_INVALID,
             ) from error
         return self._credentials
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from select import select
 from typing import ClassVar
 
+from harvester.error_codes import ErrorCode
 from harvester.errors import AccessDenied, ConnectionFailed, DestinationUnusable, NoSuchBucket, UsageError
 from harvester.location import Location
 from harvester.retry import RetryPolicy
@@ -116,9 +117,13 @@ def _walk(directory: str, *, top: bool = False) -> Iterator[str]:
     except FileNotFoundError as error:
         if not top:
             return  # removed while we walked
-        raise NoSuchBucket(f"no such directory: {directory}", next_step="check the path") from error
+        raise NoSuchBucket(
+            f"no such directory: {directory}", code=ErrorCode.NO_SUCH_DIRECTORY, subject=str(directory)
+        ) from error
     except NotADirectoryError as error:
-        raise NoSuchBucket(f"not a directory: {directory}", next_step="give the directory, not the file") from error
+        raise NoSuchBucket(
+            f"not a directory: {directory}", code=ErrorCode.NOT_A_DIRECTORY, subject=str(directory)
+        ) from error
     except PermissionError as error:
         raise AccessDenied(f"cannot read the directory {directory}", cause="permission denied") from error
     except OSError as error:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
+from harvester.error_codes import ErrorCode
 from harvester.errors import UsageError
 from harvester.location import Location
 from harvester.sessions import StoreSettings
@@ -201,7 +202,8 @@ def open_prober(location: Location, settings: StoreSettings) -> S3Prober | GcsPr
             raise UsageError(
                 f"{location.url} is a directory",
                 cause="a connection test asks a bucket",
-                next_step="nimble-harvester test s3://BUCKET/PREFIX/ --access read",
+                code=ErrorCode.BUCKET_REQUIRED,
+                subject=location.url,
             )
 
 

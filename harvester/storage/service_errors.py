@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
+from harvester.error_codes import ErrorCode
 from harvester.errors import AccessDenied, ConfigurationError, ConnectionFailed, ExitCode, HarvesterError, NoSuchBucket
+from harvester.sessions import Login
 from harvester.storage.base import Cause
 
 _T = TypeVar("_T")
@@ -56,43 +58,59 @@ class CallResult(Generic[_T]):
     """The bucket's region, where the answer names it."""
 
 
-def harvester_error(what: str, error: ServiceError, *, url: str, login: str) -> HarvesterError:
-    """Return the error for a refused request on a bucket; ``login`` is the command that renews its credentials."""
+def harvester_error(what: str, error: ServiceError, *, url: str, login: Login) -> HarvesterError:
+    """Return the error for a refused request on a bucket; ``login`` is how its credentials are renewed."""
     cause, request_id = error.sentence(), error.request_id
     if error.expired:
-        return ConfigurationError(f"{what}: the login has expired", cause=cause, next_step=login, request_id=request_id)
+        return ConfigurationError(
+            f"{what}: the login has expired",
+            cause=cause,
+            code=ErrorCode.LOGIN_EXPIRED,
+            subject=url,
+            parameters=login._asdict(),
+            request_id=request_id,
+        )
     match error.cause.exit_code:
         case ExitCode.NO_SUCH_BUCKET:
             return NoSuchBucket(
                 f"{what}: the bucket does not exist",
                 cause=cause,
-                next_step="compare its name with the cloud console, and the endpoint if you set one",
+                code=ErrorCode.NO_SUCH_BUCKET,
+                subject=url,
                 request_id=request_id,
             )
         case ExitCode.CONFIGURATION:
             return ConfigurationError(
                 f"{what}: this machine's clock is wrong",
                 cause=cause,
-                next_step="timedatectl status   (set the clock, then try again)",
+                code=ErrorCode.CLOCK_SKEW,
+                subject=url,
                 request_id=request_id,
             )
         case ExitCode.ACCESS_DENIED if error.cause is Cause.CREDENTIALS:
             return AccessDenied(
                 f"{what}: the store rejects the credentials",
                 cause=cause,
-                next_step=login,
+                code=ErrorCode.CREDENTIALS_REJECTED,
+                subject=url,
+                parameters=login._asdict(),
                 request_id=request_id,
             )
         case ExitCode.ACCESS_DENIED:
             return AccessDenied(
                 f"{what}: access denied",
                 cause=cause,
-                next_step=f"nimble-harvester test {url} --access read",
+                code=ErrorCode.STORE_DENIED,
+                subject=url,
                 request_id=request_id,
             )
         case _:
             return ConnectionFailed(
-                f"{what}: no usable answer", cause=cause, next_step="try again later", request_id=request_id
+                f"{what}: no usable answer",
+                cause=cause,
+                code=ErrorCode.STORE_UNAVAILABLE,
+                subject=url,
+                request_id=request_id,
             )
 
 
@@ -102,11 +120,8 @@ def connection_error(what: str, broken: TransportError, *, url: str) -> Connecti
     return ConnectionFailed(
         f"{what}: cannot reach the store",
         cause=f"{broken.code}: {broken.detail}",
-        next_step=(
-            "set AWS_CA_BUNDLE (S3) or REQUESTS_CA_BUNDLE (GCS) to the authority's certificate"
-            if certificate
-            else f"check network, proxy and endpoint, then: nimble-harvester ls {url}"
-        ),
+        code=ErrorCode.CERTIFICATE_REFUSED if certificate else ErrorCode.STORE_UNREACHABLE,
+        subject=url,
     )
 
 

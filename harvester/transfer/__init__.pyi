@@ -1,4 +1,3 @@
-from .circuit_breaker import step_after as step_after
 from .options import Observer as Observer
 from .options import SyncOptions as SyncOptions
 from .plan import Selection as Selection

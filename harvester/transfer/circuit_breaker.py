@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
+from harvester.error_codes import ErrorCode
 from harvester.errors import (
     AccessDenied,
     ConfigurationError,
@@ -26,21 +25,6 @@ _ERRORS: dict[ExitCode, type[HarvesterError]] = {
     ExitCode.INTEGRITY: IntegrityError,
     ExitCode.CONFIGURATION: ConfigurationError,
 }
-
-_NEXT_STEPS: Mapping[str, str] = {
-    Cause.OBJECT_DENIED: "grant s3:GetObject (or storage.objects.get) on the prefix to these credentials",
-    Cause.KMS_DENIED: "grant kms:Decrypt on that key to these credentials, in the key's policy and in their own",
-    Cause.OTHER_OWNER: "set Object Ownership of the bucket to BucketOwnerEnforced",
-    Cause.ARCHIVED: "restore the objects from their archive class, then run again",
-    Cause.CREDENTIALS: "check AWS_PROFILE, or log in again",
-    Cause.EXPIRED: "log in again, e.g. aws sso login, then run the same command again",
-    Cause.CLOCK_SKEW: "set this machine's clock",
-}
-
-
-def step_after(reason: str) -> str:
-    """Return what to do about objects that could not be fetched for ``reason``; empty where a later run may help."""
-    return _NEXT_STEPS.get(reason, "")
 
 
 class CircuitBreaker:
@@ -99,7 +83,9 @@ def _error(cause: Cause, failed: Failed) -> HarvesterError:
     error = kind(
         f"every fetch fails: {cause.value.replace('_', ' ')}, e.g. {failed.key}",
         cause=failed.detail,
-        next_step=_NEXT_STEPS.get(cause, "run the same command again to continue"),
+        code=ErrorCode.EVERY_FETCH_FAILS,
+        subject=failed.key,
+        parameters={"reason": cause.value},
     )
     error.exit_code = cause.exit_code
     return error

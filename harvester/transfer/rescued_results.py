@@ -26,6 +26,7 @@ from harvester.destination import (
     own_path,
     safe_path,
 )
+from harvester.error_codes import ErrorCode
 from harvester.errors import DestinationUnusable, ExitCode, HarvesterError
 from harvester.results import ContentTooLargeForMemory, ResultReader
 from harvester.transfer.options import SyncOptions
@@ -122,7 +123,9 @@ class _Landing:
             raise DestinationUnusable(
                 f"{self._root / path} cannot be written",
                 cause="something that is not ours lies there, or a link leads elsewhere",
-                next_step=f"move {self._root / RESCUED_FOLDER} away, and run the same command again",
+                code=ErrorCode.RESCUED_FOLDER_OCCUPIED,
+                subject=str(self._root / path),
+                parameters={"folder": str(self._root / RESCUED_FOLDER)},
             ) from error
         landed = LandedRow(
             key=key,

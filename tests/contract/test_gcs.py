@@ -13,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from harvester.error_codes import ErrorCode
 from harvester.errors import AccessDenied, ConfigurationError, ConnectionFailed
 from harvester.location import parse_location
 from harvester.retry import RetryPolicy
@@ -236,7 +237,7 @@ def test_a_revoked_login_names_the_command(
     with pytest.raises(ConfigurationError) as caught:
         list(authorized(scene, monkeypatch).list_pages())
 
-    assert caught.value.next_step == "gcloud auth application-default login"
+    assert caught.value.code is ErrorCode.NO_GOOGLE_CREDENTIALS
 
 
 def test_no_credentials_is_told(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from harvester.error_codes import ErrorCode
 from harvester.errors import ConfigurationError, ConnectionFailed, UsageError
 from harvester.location import parse_location
 from harvester.retry import RetryPolicy
@@ -135,7 +136,7 @@ def test_no_credentials_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigurationError, match="no AWS credentials") as caught:
         list(open_store(parse_location("s3://buck/")).list_pages())
 
-    assert "aws configure" in caught.value.next_step
+    assert caught.value.code is ErrorCode.NO_AWS_CREDENTIALS
 
 
 def test_an_unknown_profile_is_told() -> None:
@@ -158,7 +159,7 @@ def test_an_expired_sso_login_names_the_command(monkeypatch: pytest.MonkeyPatch,
     with pytest.raises(ConfigurationError, match="SSO") as caught:
         list(open_store(parse_location("s3://buck/"), StoreSettings(profile="work")).list_pages())
 
-    assert caught.value.next_step == "aws sso login --profile work"
+    assert caught.value.parameters == {"login": "sso", "profile": "work"}
 
 
 def test_a_second_factor_is_not_asked_for_without_a_terminal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -284,4 +285,4 @@ def test_a_certificate_of_nobody_is_refused_at_once(tls_server: HttpServer) -> N
     with pytest.raises(ConnectionFailed) as caught:
         list(open_store(parse_location("s3://buck/"), StoreSettings(retry=QUICK)).list_pages())
 
-    assert "AWS_CA_BUNDLE" in caught.value.next_step
+    assert caught.value.code is ErrorCode.CERTIFICATE_REFUSED

@@ -14,6 +14,7 @@ import pytest
 from harvester import explain_access
 from harvester.access.change.applying import apply_policy, plan_revert, revert_policy
 from harvester.access.change.planned_change import plan_policy
+from harvester.error_codes import ErrorCode
 from harvester.errors import AccessDenied, ConnectionFailed, DifferenceFound, ExitCode, NoSuchBucket, UsageError
 from policies import contract
 from scripts.commands.output_schemas import validate
@@ -117,7 +118,7 @@ def test_a_prefix_needs_uniform_access(gcs: FakeGcsIam) -> None:
     gcs.resources["results"]["iamConfiguration"]["uniformBucketLevelAccess"]["enabled"] = False
     with pytest.raises(DifferenceFound) as caught:
         plan_policy(URL, "async")
-    assert "--uniform-bucket-level-access" in caught.value.next_step
+    assert caught.value.code is ErrorCode.UNIFORM_ACCESS_REQUIRED
     assert "objects-may-be-owned-by-writer" in codes()
     # The whole bucket needs no condition.
     assert plan_policy("gs://results", "async").changed

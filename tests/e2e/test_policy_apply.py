@@ -232,7 +232,7 @@ def test_somebody_who_writes_in_the_same_moment_is_found_when_reading_back(
     with pytest.raises(DifferenceFound) as caught:
         apply_policy(plan_policy(f"s3://{s3_bucket}", "jobs"))
     assert "another document is read back" in str(caught.value)
-    assert "-apply.json" in caught.value.next_step
+    assert "-apply.json" in str(caught.value.parameters["backup"])
 
 
 def test_settings_that_take_a_moment_are_waited_for(s3_bucket: str, fault_proxy: FaultProxy) -> None:

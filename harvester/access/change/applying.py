@@ -19,6 +19,7 @@ from harvester.access.change.planned_change import (
     planned_change,
 )
 from harvester.access.change.policy_store import BucketPolicyStore, GcsPolicyStore, KeyPolicyStore, PolicyStore
+from harvester.error_codes import ErrorCode
 from harvester.errors import (
     AccessDenied,
     ConnectionFailed,
@@ -116,8 +117,7 @@ def _back_up(plan: PolicyPlan, pending: Sequence[PlannedChange], directory: Path
 
 
 def _with_backup(error: HarvesterError, backup: Backup | None) -> HarvesterError:
-    kept = f"   (the policies as they were: {backup.path})" if backup is not None else ""
-    return type(error)(error.what, cause=error.cause, next_step=f"{error.next_step}{kept}", request_id=error.request_id)
+    return error if backup is None else error.with_parameters(backup=str(backup.path))
 
 
 def _look_again(change: PlannedChange) -> None:
@@ -126,14 +126,15 @@ def _look_again(change: PlannedChange) -> None:
         return
     found = change.store.read()
     if isinstance(found, Unread):
-        raise _unreadable(f"{change.store.name} again", found, "run the same command again")
+        raise _unreadable(f"{change.store.name} again", found)
     if found == change.before_text:
         return
     if not same_meaning(parsed_policy(change.store, found), change.before):
         raise DifferenceFound(
             f"{change.store.name} has changed since it was read, and nothing was written",
             cause="somebody else has edited it in the meantime",
-            next_step="run the same command again: it plans anew",
+            code=ErrorCode.POLICY_CHANGED,
+            subject=change.store.name,
         )
 
 
@@ -150,7 +151,8 @@ def _carry_out(change: PlannedChange) -> ChangeOutcome:
     raise ConnectionFailed(
         f"cannot write {change.store.name}",
         cause=f"somebody else wrote to it {_ROUNDS} times in a row; nothing of theirs was overwritten",
-        next_step="run the same command again",
+        code=ErrorCode.POLICY_WRITE_CONTENDED,
+        subject=change.store.name,
     )
 
 
@@ -164,7 +166,8 @@ def _planned_anew(change: PlannedChange) -> PlannedChange:
     raise DifferenceFound(
         f"{change.store.name} has changed since it was read, and nothing was written",
         cause="somebody else has edited it in the meantime, and other steps are needed now",
-        next_step="run the same command again: it plans anew",
+        code=ErrorCode.POLICY_CHANGED,
+        subject=change.store.name,
     )
 
 
@@ -175,21 +178,24 @@ def _refused(store: PolicyStore, problem: ServiceError) -> HarvesterError:
             return AccessDenied(
                 what,
                 cause=problem.sentence(),
-                next_step="let somebody who may change it run the command, or give them: nimble-harvester policy show",
+                code=ErrorCode.POLICY_WRITE_DENIED,
+                subject=store.name,
                 request_id=problem.request_id,
             )
         case Cause.NETWORK | Cause.TIMEOUT | Cause.THROTTLED:
             return ConnectionFailed(
                 f"{what}: there was no answer, so it may have been written or not",
                 cause=problem.sentence(),
-                next_step="run the same command again: what is written already is not written twice",
+                code=ErrorCode.POLICY_WRITE_UNANSWERED,
+                subject=store.name,
                 request_id=problem.request_id,
             )
         case _:
             return IntegrityError(
                 f"{what}: the service refuses the document",
                 cause=problem.sentence(),
-                next_step="nimble-harvester policy check   (with the policy that is there)",
+                code=ErrorCode.POLICY_REJECTED,
+                subject=store.name,
                 request_id=problem.request_id,
             )
 
@@ -207,7 +213,8 @@ def _read_back(change: PlannedChange) -> ChangeOutcome:
     raise DifferenceFound(
         f"{change.store.name} was written, but another document is read back",
         cause="somebody else wrote in the same moment, and one of the two writes is lost",
-        next_step="look at what is there, then run the same command again",
+        code=ErrorCode.POLICY_OVERWRITTEN,
+        subject=change.store.name,
     )
 
 
@@ -241,7 +248,12 @@ def plan_revert(
     """
     place = location if isinstance(location, Location) else parse_location(location)
     if place.scheme == "file":
-        raise UsageError(f"{place.url} is a directory", cause="only a bucket has a policy", next_step="name the bucket")
+        raise UsageError(
+            f"{place.url} is a directory",
+            cause="only a bucket has a policy",
+            code=ErrorCode.BUCKET_REQUIRED,
+            subject=place.url,
+        )
     chosen = find_backup(backup_dir, place.scheme, place.bucket, backup)
     settings = settings or StoreSettings()
     store_of = _stores(place, settings, kms_profile)
@@ -252,7 +264,9 @@ def plan_revert(
             raise UsageError(
                 f"{chosen.path} is about {saved.resource}",
                 cause=f"the location is {place.url}",
-                next_step=f"nimble-harvester policy revert {place.scheme}://{saved.resource} --backup {chosen.path}",
+                code=ErrorCode.BACKUP_OF_ANOTHER_BUCKET,
+                subject=str(chosen.path),
+                parameters={"resource": f"{place.scheme}://{saved.resource}"},
             )
         change = _reverted(store_of(saved), saved)
         changes.append(change)
@@ -277,15 +291,17 @@ def _stores(place: Location, settings: StoreSettings, kms_profile: str | None) -
     return store_of
 
 
-def _unreadable(what: str, found: Unread, next_step: str) -> AccessDenied:
+def _unreadable(what: str, found: Unread) -> AccessDenied:
     cause = f"{found.permission}: {found.code or found.reason}"
-    return AccessDenied(f"cannot read {what}", cause=cause, next_step=next_step, request_id=found.request_id)
+    return AccessDenied(
+        f"cannot read {what}", cause=cause, code=ErrorCode.POLICY_UNREADABLE, subject=what, request_id=found.request_id
+    )
 
 
 def _reverted(store: PolicyStore, saved: SavedPolicy) -> PlannedChange:
     text = store.read()
     if isinstance(text, Unread):
-        raise _unreadable(store.name, text, "let somebody who may change it run the command")
+        raise _unreadable(store.name, text)
     before = parsed_policy(store, text)
     after: PolicyDocument | None = None
     if saved.policy is not None:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from harvester.error_codes import ErrorCode
 from harvester.errors import DestinationUnusable, IntegrityError, UsageError
 
 SCHEMA = "nimble-harvester/policy-backup/v1"
@@ -84,7 +85,8 @@ def write_backup(
         raise DestinationUnusable(
             f"cannot write the backup {path}, so nothing was changed",
             cause=error.strerror or str(error),
-            next_step="give --backup-dir a directory that can be written",
+            code=ErrorCode.BACKUP_NOT_WRITTEN,
+            subject=str(path),
         ) from error
     return Backup(path, made_by, document["at"], tuple(policies))  # type: ignore[arg-type]  # a text, put there above
 
@@ -98,14 +100,21 @@ def find_backup(directory: Path | None, scheme: str, bucket: str, named: str | N
     if named is not None:
         path = next((each for each in (Path(named), folder / named) if each.is_file()), None)
         if path is None:
-            raise UsageError(f"there is no backup {named}", cause=_told(folder), next_step=f"ls {folder}")
+            raise UsageError(
+                f"there is no backup {named}",
+                cause=_told(folder),
+                code=ErrorCode.NO_SUCH_BACKUP,
+                subject=named,
+                parameters={"folder": str(folder)},
+            )
         return read_backup(path)
     made = sorted(folder.glob("*-apply.json")) if folder.is_dir() else []
     if not made:
         raise UsageError(
             f"there is no backup of {scheme}://{bucket}",
             cause=f"nothing was applied to it from here: {folder} holds none",
-            next_step="name the file with --backup FILE, or its folder with --backup-dir DIR",
+            code=ErrorCode.NO_BACKUP,
+            subject=f"{scheme}://{bucket}",
         )
     return read_backup(made[-1])
 
@@ -130,5 +139,6 @@ def read_backup(path: Path) -> Backup:
         raise IntegrityError(
             f"{path} is no backup of a policy",
             cause=f"{type(error).__name__}: {error}",
-            next_step="name another file with --backup",
+            code=ErrorCode.BACKUP_INVALID,
+            subject=str(path),
         ) from error

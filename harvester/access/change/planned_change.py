@@ -17,6 +17,7 @@ from harvester.access.bucket_snapshot import (
 from harvester.access.change.policy_store import BucketPolicyStore, GcsPolicyStore, KeyPolicyStore, PolicyStore
 from harvester.access.delivery_targets import DeliveryTarget, find_targets, policy_errors_converted
 from harvester.access.inspection import inspect_gcs, inspect_s3
+from harvester.error_codes import ErrorCode
 from harvester.errors import AccessDenied, DifferenceFound, UsageError
 from harvester.location import Location
 from harvester.sessions import StoreSettings
@@ -159,7 +160,8 @@ def plan_policy(
         raise UsageError(
             "several buckets at once",
             cause="each bucket has a policy of its own",
-            next_step="; then ".join(target.apply_command() for target in targets),
+            code=ErrorCode.SEVERAL_BUCKETS,
+            parameters={"commands": [target.apply_command() for target in targets]},
         )
     (target,) = targets
     settings = settings or StoreSettings()
@@ -207,13 +209,17 @@ def _check_key(snapshot: Snapshot, key_arn: str) -> None:
         raise UsageError(
             f"the key {key_arn} is in {key.region}",
             cause=f"the bucket is in {region}, and S3 uses keys of the bucket's own region only",
-            next_step=f"name a key of {region}",
+            code=ErrorCode.KEY_IN_ANOTHER_REGION,
+            subject=key_arn,
+            parameters={"region": region},
         )
     if key is not None and key.managed_by_aws:
         raise UsageError(
             f"the key {key_arn} is managed by AWS",
             cause="its policy cannot be changed, and it cannot be used from another account",
-            next_step=f"aws kms create-key --region {key.region}   (and make it the bucket's default)",
+            code=ErrorCode.KEY_MANAGED_BY_AWS,
+            subject=key_arn,
+            parameters={"region": key.region},
         )
 
 
@@ -225,14 +231,16 @@ def _readable(snapshot: Snapshot, target: DeliveryTarget) -> str | None:
             raise AccessDenied(
                 f"cannot read the policy of {target.location.url}",
                 cause="S3 lets only identities of the bucket's own account read or change its policy",
-                next_step="run the same command with a profile of that account: --profile NAME",
+                code=ErrorCode.POLICY_OF_ANOTHER_ACCOUNT,
+                subject=target.location.url,
                 request_id=policy.request_id,
             )
         raise AccessDenied(
             f"cannot read the policy of {target.location.url}",
             cause=f"{policy.permission} is needed: {policy.code or policy.reason}",
-            next_step=f"nimble-harvester policy show --for reader --can apply --mode {target.contract.mode} "
-            f"--bucket {target.bucket}",
+            code=ErrorCode.POLICY_READ_DENIED,
+            subject=target.location.url,
+            parameters={"mode": target.contract.mode, "bucket": target.bucket},
             request_id=policy.request_id,
         )
     return policy if isinstance(policy, str) else None
@@ -243,7 +251,8 @@ def _plan_gcs(desired: DesiredState, reader: GcsSettingsReader) -> PolicyPlan:
         raise UsageError(
             "--without-statement means nothing for Google Cloud Storage",
             cause="bindings only ever grant, so none can keep Nimble out",
-            next_step=desired.target.apply_command(),
+            code=ErrorCode.NO_DENY_STATEMENTS,
+            parameters={"apply": desired.target.apply_command()},
         )
     snapshot = inspect_gcs(reader, desired.target.location)
     store = GcsPolicyStore(reader)
@@ -256,7 +265,8 @@ def _plan_gcs(desired: DesiredState, reader: GcsSettingsReader) -> PolicyPlan:
         raise DifferenceFound(
             f"gs://{desired.target.bucket} cannot hold a grant for a prefix",
             cause="a binding with a condition needs uniform bucket-level access, which is off",
-            next_step=f"gcloud storage buckets update gs://{desired.target.bucket} --uniform-bucket-level-access",
+            code=ErrorCode.UNIFORM_ACCESS_REQUIRED,
+            subject=f"gs://{desired.target.bucket}",
         )
     return PolicyPlan(Location("gs", desired.target.bucket, ""), (change,), (), (INFRASTRUCTURE_NOTE,), (), "apply")
 
@@ -316,7 +326,8 @@ def _without(before: PolicyDocument, wanted: Sequence[str], steps: list[str]) ->
             raise UsageError(
                 f"the policy has no statement {name}",
                 cause=f"it has {labels}" if labels else "it has none",
-                next_step="name one by its Sid, or by its number from 1",
+                code=ErrorCode.NO_SUCH_STATEMENT,
+                subject=name,
             )
         gone.append(found[0].index)
         steps.append(f"remove {found[0].label}: {found[0].effect} {', '.join(found[0].actions)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harvester.access.probe.probe_report import Access, Outcome, ProbeStep
+from harvester.error_codes import ErrorCode
 from harvester.errors import ExitCode
 from harvester.location import Location
 from harvester.storage import Cause, GcsProber, ProbeResult, S3Prober, ServiceError
@@ -32,7 +33,9 @@ class ConnectionTest:
         self.access = access
         self.steps: list[ProbeStep] = []
         self.chip_name = "ok"
-        self.cause = self.next_step = self.request_id = ""
+        self.cause = self.request_id = ""
+        self.code: ErrorCode | None = None
+        self.parameters: dict[str, object] = {"url": location.url, "bucket": location.bucket, "access": access}
         self.exit_code = ExitCode.OK
         self._prober = prober
         self._expects_owner = expects_owner
@@ -128,34 +131,28 @@ class ConnectionTest:
         self.request_id = self.request_id or problem.request_id
         # Nothing asked here names an object that must be there: what is missing is the bucket.
         cause = Cause.NO_BUCKET if problem.cause is Cause.GONE else problem.cause
-        url = self.location.url
         match cause:
             case Cause.NO_BUCKET:
                 self._red("no_such_bucket", ExitCode.NO_SUCH_BUCKET)
                 self.cause = f"there is no bucket {self.location.bucket}"
-                self.next_step = "compare its name with the cloud console, and the endpoint if you set one"
+                self.code = ErrorCode.NO_SUCH_BUCKET
             case Cause.CREDENTIALS:
                 self._red("access_denied", ExitCode.ACCESS_DENIED)
                 self.cause = _CREDENTIAL_CAUSES.get(problem.code, f"the store rejects the credentials: {problem.code}")
-                self.next_step = (
-                    "aws sts get-caller-identity" if self._on_s3 else "gcloud auth application-default login"
-                )
+                self.code = ErrorCode.CREDENTIALS_REJECTED
+                self.parameters["login"] = "check" if self._on_s3 else "google"
             case Cause.CLOCK_SKEW:
                 self._red("connection_failed", ExitCode.CONFIGURATION)
                 self.cause = "this machine's clock is too far from the store's for a signature to count"
-                self.next_step = "timedatectl status   (set the clock, then try again)"
+                self.code = ErrorCode.CLOCK_SKEW
             case Cause.OBJECT_DENIED | Cause.KMS_DENIED:
                 self._red("access_denied", ExitCode.ACCESS_DENIED)
                 self.cause = problem.message or "the store refuses these credentials, and says no more"
-                self.next_step = (
-                    f"nimble-harvester policy show --for reader --can test --mode jobs --bucket {self.location.bucket}"
-                    if self._on_s3
-                    else "grant these credentials roles/storage.objectViewer (read) or objectCreator (write)"
-                )
+                self.code = ErrorCode.TEST_DENIED if self._on_s3 else ErrorCode.TEST_DENIED_BY_GCS
             case _:
                 self._red("connection_failed", ExitCode.CONNECTION_FAILED)
                 self.cause = problem.sentence()
-                self.next_step = f"check network and endpoint, then: nimble-harvester test {url} --access {self.access}"
+                self.code = ErrorCode.TEST_UNANSWERED
 
     def _red(self, chip_name: str, code: ExitCode) -> None:
         self.chip_name = chip_name
@@ -190,7 +187,7 @@ class ConnectionTest:
             )
             if anyone.error is None:
                 self.cause = "the bucket belongs to another account than --expected-bucket-owner names"
-                self.next_step = "aws sts get-caller-identity   (compare the account, and the bucket's name)"
+                self.code = ErrorCode.BUCKET_OF_ANOTHER_ACCOUNT
                 return
         owned, found = prober.find_among_own()
         if owned.error is not None:
@@ -203,7 +200,7 @@ class ConnectionTest:
             self.cause = "s3:ListBucket on the bucket is denied to these credentials; the bucket is their account's own"
         else:
             self.cause = "the bucket belongs to another account, which does not let these credentials list it"
-            self.next_step = "compare the bucket's name: names are global, and this one is taken by somebody else"
+            self.code = ErrorCode.BUCKET_NAME_TAKEN
 
     def _could_create(self, prober: GcsProber, refusal: ServiceError) -> bool:
         """A fixed name cannot be written twice by objectCreator: ask whether creating at least is allowed."""

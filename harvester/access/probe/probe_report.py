@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from harvester.error_codes import ErrorCode
 from harvester.errors import ExitCode
 from harvester.location import Location
 from policies import Chip
@@ -63,8 +64,10 @@ class ProbeReport:
     """What this run did not prove, in words."""
     cause: str
     """Why it is not green, as far as known; empty when it is."""
-    next_step: str
-    """What to do about it; empty when there is nothing to do."""
+    code: ErrorCode | None
+    """What kind of failure it is; None when there is nothing to do about it."""
+    parameters: Mapping[str, object]
+    """The parameters of the code."""
     request_id: str
     """The id of the request that failed first."""
     exit_code: ExitCode
@@ -85,7 +88,8 @@ class ProbeReport:
             "chips": {access: chip.text for access, chip in self.chips},
             "exit_code": int(self.exit_code),
             "cause": self.cause,
-            "next_step": self.next_step,
+            "code": self.code,
+            "parameters": self.parameters,
             "request_id": self.request_id,
             "steps": [
                 {

@@ -39,7 +39,8 @@ def probe_connection(
         steps=tuple(step for test in tests for step in test.steps),
         not_proven=tuple(dict.fromkeys(each for test in tests for each in test.not_proven(deep=deep))),
         cause=worst.cause,
-        next_step=worst.next_step,
+        code=worst.code,
+        parameters=worst.parameters,
         request_id=worst.request_id,
         exit_code=worst.exit_code,
     )

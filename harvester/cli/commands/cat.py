@@ -67,6 +67,7 @@ def _run(text: str | None) -> int | Literal["last"] | None:
         return "last"
     if not text.isdecimal():
         raise UsageError(
-            f"not a run: {text!r}", next_step="--run takes a number or 'last'; nimble-harvester status DEST lists them"
+            f"not a run: {text!r}",
+            parameters={"advice": "--run takes a number or 'last'; nimble-harvester status DEST lists them"},
         )
     return int(text)

@@ -37,7 +37,8 @@ def evict_command(
     """
     if through is None and older_than is None:
         raise UsageError(
-            "nothing chosen to evict", next_step=f"nimble-harvester evict {dest} --older-than 7d, or --through SEQ"
+            "nothing chosen to evict",
+            parameters={"advice": f"nimble-harvester evict {dest} --older-than 7d, or --through SEQ"},
         )
     report = evict(dest, through=through, older_than=older_than, state_dir=state_dir, dry_run=dry_run)
     if output == "json":

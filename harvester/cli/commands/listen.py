@@ -118,7 +118,7 @@ def _secret(secret: str | None, file: Path | None) -> str | None:
             cause = error.strerror or str(error) if isinstance(error, OSError) else "it is not UTF-8"
             raise UsageError(f"cannot read the secret in {file}", cause=cause) from error
         if not secret:
-            raise UsageError(f"there is no secret in {file}", next_step=f"openssl rand -hex 24 > {file}")
+            raise UsageError(f"there is no secret in {file}", parameters={"advice": f"openssl rand -hex 24 > {file}"})
     return secret
 
 

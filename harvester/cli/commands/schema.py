@@ -40,7 +40,7 @@ def schema_command(*, name: str | None) -> None:
         raise UsageError(
             f"there is no schema {name!r}",
             cause=f"there are {', '.join(names)}",
-            next_step="nimble-harvester schema sync-report",
+            parameters={"advice": "nimble-harvester schema sync-report"},
         )
     shape = next((shape for shape in SHAPES_WITH_SCHEMA if shape.value == name), None)
     if shape is not None:

@@ -83,7 +83,7 @@ def sync_command(
         raise UsageError(
             f"cannot write the report {report}",
             cause="its folder does not exist",
-            next_step=f"mkdir -p {report.parent}",
+            parameters={"advice": f"mkdir -p {report.parent}"},
         )
     if since is not None and until is not None and since >= until:
         raise UsageError(

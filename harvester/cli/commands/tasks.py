@@ -148,5 +148,5 @@ def _document(result: TaskResult) -> object:
         raise IntegrityError(
             f"the result of task {result.task_id} is no JSON document",
             cause=f"{len(result.content)} bytes of {result.content_type or 'no declared type'}",
-            next_step=f"nimble-harvester tasks results {result.task_id} --raw > FILE",
+            parameters={"advice": f"nimble-harvester tasks results {result.task_id} --raw > FILE"},
         ) from error

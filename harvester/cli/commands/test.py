@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from typing import Literal
 
 import click
 
 from harvester.access import ProbeReport, probe_connection, worst_exit_code
+from harvester.cli.shared.json_documents import json_text
+from harvester.cli.shared.next_steps import step_for
 from harvester.cli.shared.parameters import LOCATION, format_option, store_options
 from harvester.cli.shared.verdicts import show
 from harvester.errors import ExitCode, UsageError
 from harvester.location import Location
 from harvester.sessions import StoreSettings
-from harvester.text import wrap
+from harvester.text import printable, wrap
 
 Access = Literal["read", "write", "both"]
 
@@ -70,7 +71,7 @@ def test_command(
         raise UsageError(
             "no location to test",
             cause="give LOCATION, or a job's --input and --output",
-            next_step="nimble-harvester test s3://BUCKET/output/ --access write",
+            parameters={"advice": "nimble-harvester test s3://BUCKET/output/ --access write"},
         )
     reports = []
     for place, kind in wanted:
@@ -79,10 +80,10 @@ def test_command(
         if output == "table":
             show(("\n" if len(reports) > 1 else "") + _render(report))
         elif output == "jsonl":
-            show(json.dumps(report.as_document()))
+            show(json_text(report.as_document()))
     code = worst_exit_code([report.exit_code for report in reports])
     if output == "json":
-        show(json.dumps(_document(reports, code), indent=2))
+        show(json_text(_document(reports, code), indent=2))
     if output == "table" and len(reports) > 1:
         green = sum(report.ok for report in reports)
         show(f"\n{'go' if code is ExitCode.OK else 'no-go'}: {green} of {len(reports)} green")
@@ -112,10 +113,10 @@ def _render(report: ProbeReport) -> str:
             lines.append(f"  {access}")
         label = step.operation if step.documented else f"{step.operation} *"
         time = f"{step.milliseconds:,.0f} ms" if step.outcome != "skipped" else ""
-        lines.append(f"    {_MARKS[step.outcome]:<8}{label:<27}{time:>9}  {step.request_id}".rstrip())
+        lines.append(f"    {_MARKS[step.outcome]:<8}{label:<27}{time:>9}  {printable(step.request_id)}".rstrip())
         detail = ": ".join(filter(None, (step.code, step.note)))
         if detail:
-            lines.append(wrap(detail, first=" " * 12))
+            lines.append(wrap(printable(detail), first=" " * 12))
     if any(not step.documented for step in report.steps):
         lines.append("    * no step of Nimble's own test")
     lines.append("\n  not proven")
@@ -126,6 +127,7 @@ def _render(report: ProbeReport) -> str:
 def _print_failure(report: ProbeReport) -> None:
     cause = f"{report.cause} (request id {report.request_id})" if report.request_id else report.cause
     click.echo(f"error: {report.location.url}: {report.chip.text}", err=True)
-    for line in (cause, report.next_step):
+    step = step_for(report.code, report.location.url, report.parameters) if report.code else ""
+    for line in (cause, step):
         if line:
-            click.echo(f"  {line}", err=True)
+            click.echo(f"  {printable(line)}", err=True)

@@ -102,7 +102,7 @@ def watch_command(
         raise UsageError(
             "--every and --queue exclude each other",
             cause="with a queue nothing is listed; what a lost event has left behind is found by sync",
-            next_step="run nimble-harvester sync LOCATION DEST now and then, while the watch is stopped",
+            parameters={"advice": "run nimble-harvester sync LOCATION DEST now and then, while the watch is stopped"},
         )
     with stop_signals() as received:
         observer = Observer(
@@ -135,7 +135,7 @@ def _check_only_with_queue(queue: str | None) -> None:
             raise UsageError(
                 f"--{name} is about the messages of a queue",
                 cause="without --queue the location is listed, and there are none",
-                next_step=f"add --queue QUEUE, or leave out --{name}",
+                parameters={"advice": f"add --queue QUEUE, or leave out --{name}"},
             )
 
 

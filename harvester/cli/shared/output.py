@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
 from harvester.cli.application import forsake_output
+from harvester.cli.shared.json_documents import json_text
 from harvester.transfer import ObjectEvent
 
 
@@ -33,10 +34,9 @@ def print_event(event: ObjectEvent, *, at_once: bool = False) -> None:
 def print_report(report: _Report, output: str, render: Callable[[_Report], str]) -> None:
     """Print a report as a document, as the last line of JSON Lines, or as people read it."""
     if output == "json":
-        json.dump(report.as_document(), sys.stdout, indent=2, ensure_ascii=False)
-        print()
+        print(json_text(report.as_document(), indent=2))
     elif output == "jsonl":
-        print(json.dumps({"event": "report", **report.as_document()}, ensure_ascii=False))
+        print(json_text({"event": "report", **report.as_document()}))
     else:
         print(render(report))
     sys.stdout.flush()

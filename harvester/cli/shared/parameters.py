@@ -52,11 +52,13 @@ class DestinationType(click.Path):
             raise UsageError(
                 f"not a directory: {value!r}",
                 cause="DEST is a directory of this machine",
-                next_step="name a directory, e.g. ./results",
+                parameters={"advice": "name a directory, e.g. ./results"},
             )
         if str(value) == "":
             # An unset variable of a script; a path it would be the current directory.
-            raise UsageError("DEST is empty", next_step="name a directory, e.g. ./results, or . for this one")
+            raise UsageError(
+                "DEST is empty", parameters={"advice": "name a directory, e.g. ./results, or . for this one"}
+            )
         return super().convert(value, param, ctx)
 
 
@@ -172,7 +174,7 @@ def _endpoint(url: str | None) -> str | None:
         raise UsageError(
             f"not an endpoint: {url!r}",
             cause="it starts with http:// or https://",
-            next_step="--endpoint-url http://127.0.0.1:9000",
+            parameters={"advice": "--endpoint-url http://127.0.0.1:9000"},
         )
     return url
 

@@ -112,9 +112,9 @@ def policy_errors() -> Iterator[None]:
     try:
         yield
     except ContractError as error:
-        raise UsageError(error.what, cause=error.cause, next_step=error.next_step) from error
+        raise UsageError(error.what, cause=error.cause, parameters={"advice": error.next_step}) from error
     except PolicyError as error:
-        raise IntegrityError(error.what, cause=error.cause, next_step=error.next_step) from error
+        raise IntegrityError(error.what, cause=error.cause, parameters={"advice": error.next_step}) from error
 
 
 def read_text(source: str) -> bytes:
@@ -125,13 +125,15 @@ def read_text(source: str) -> bytes:
         raise UsageError(
             f"not a file: {source}",
             cause="this command takes a saved policy document",
-            next_step="aws s3api get-bucket-policy --bucket BUCKET --query Policy --output text >policy.json",
+            parameters={
+                "advice": "aws s3api get-bucket-policy --bucket BUCKET --query Policy --output text >policy.json"
+            },
         )
     try:
         return Path(source).read_bytes()
     except OSError as error:
         raise UsageError(
-            f"cannot read {source}", cause=error.strerror or str(error), next_step=f"ls -l {source}"
+            f"cannot read {source}", cause=error.strerror or str(error), parameters={"advice": f"ls -l {source}"}
         ) from error
 
 

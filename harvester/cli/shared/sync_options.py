@@ -121,6 +121,6 @@ def _read_schema(path: Path | None) -> str | None:
     except (OSError, UnicodeDecodeError) as error:
         cause = error.strerror or str(error) if isinstance(error, OSError) else "it is not UTF-8"
         raise UsageError(
-            f"cannot read the schema {path}", cause=cause, next_step="--schema FILE takes a JSON Schema"
+            f"cannot read the schema {path}", cause=cause, parameters={"advice": "--schema FILE takes a JSON Schema"}
         ) from error
     return text

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shlex
 import sys
@@ -12,9 +11,12 @@ from collections import defaultdict
 from pathlib import Path
 
 from harvester import text
+from harvester.cli.shared.json_documents import json_text
+from harvester.cli.shared.next_steps import fetch_step
+from harvester.error_codes import ErrorCode
 from harvester.errors import DestinationUnusable, ExitCode, HarvesterError
 from harvester.location import Location
-from harvester.transfer import ObjectProblem, SyncCounts, SyncReport, step_after
+from harvester.transfer import ObjectProblem, SyncCounts, SyncReport
 
 _GROUPS = 20
 _NOT_RECORDED = {"upstream_error", "name_not_utf8"}
@@ -83,7 +85,7 @@ def problem_lines(problems: tuple[ObjectProblem, ...]) -> list[str]:
         lines.append(f"      e.g. {text.printable(first.key)}")
         if first.detail:
             lines.append(f"      {first.detail}")
-        step = step_after(reason) if outcome == "failed" else ""
+        step = fetch_step(reason) if outcome == "failed" else ""
         if step:
             lines.append(f"      to have {'it' if len(members) == 1 else 'them'}: {step}")
     if len(groups) > _GROUPS:
@@ -123,7 +125,7 @@ def write_report(path: Path, report: SyncReport) -> None:
 
     A link stays one; a device or a pipe is written to, never replaced.
     """
-    text = json.dumps(report.as_document(), indent=2, ensure_ascii=False) + "\n"
+    text = json_text(report.as_document(), indent=2) + "\n"
     target = path.resolve()
     draft = target.with_name(f".{target.name}.{os.getpid()}")
     try:
@@ -144,7 +146,8 @@ def write_report(path: Path, report: SyncReport) -> None:
         raise DestinationUnusable(
             f"cannot write the report {path}",
             cause=error.strerror or str(error),
-            next_step="choose another file for --report",
+            code=ErrorCode.REPORT_NOT_WRITTEN,
+            subject=str(path),
         ) from error
 
 

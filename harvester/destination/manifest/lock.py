@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from harvester.error_codes import ErrorCode
 from harvester.errors import DestinationLocked
 
 
@@ -40,7 +41,8 @@ class DestinationLock:
             raise DestinationLocked(
                 f"{path.parent.parent} is in use by another run",
                 cause=_describe(holder),
-                next_step="wait for it to end, or stop that process",
+                code=ErrorCode.DESTINATION_LOCKED,
+                subject=str(path.parent.parent),
             ) from None
         mine = json.dumps({"process": os.getpid(), "host": socket.gethostname(), "since": time.time()}).encode()
         # The kernel's lock is what counts; on a full disk it goes without a name.

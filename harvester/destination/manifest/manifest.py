@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 
 from harvester.destination.manifest.opening_database import open_database, open_readonly
 from harvester.destination.manifest.row_types import RESCUED_KEY, KnownRow, LandedRow, ProblemRow, RunRow, VersionRow
+from harvester.error_codes import ErrorCode
 from harvester.errors import ConfigurationError, DestinationUnusable, IntegrityError, UsageError
 
 _Row = TypeVar("_Row", LandedRow, KnownRow, ProblemRow)
@@ -123,14 +124,17 @@ class Manifest:
             raise UsageError(
                 f"{destination} already is the copy of {bound.url}",
                 cause=f"{binding.url} would be mixed into it",
-                next_step="give every source a destination of its own",
+                code=ErrorCode.DESTINATION_OF_ANOTHER_LOCATION,
+                subject=str(destination),
+                parameters={"location": bound.url},
             )
         if bound.keep_compressed != binding.keep_compressed:
-            kept = "with" if bound.keep_compressed else "without"
             raise UsageError(
-                f"{destination} was made {kept} --keep-compressed",
+                f"{destination} holds files {'as delivered' if bound.keep_compressed else 'decompressed'}",
                 cause="landed files would change their names",
-                next_step=f"run {kept} --keep-compressed, or use another destination",
+                code=ErrorCode.COMPRESSION_DIFFERS,
+                subject=str(destination),
+                parameters={"keep_compressed": bound.keep_compressed},
             )
 
     # Runs and sequence numbers
@@ -384,18 +388,21 @@ def _translate(error: sqlite3.DatabaseError, path: Path) -> Exception:
         return DestinationUnusable(
             f"the disk that holds {path} is full",
             cause=f"{found.f_bavail * found.f_frsize:,} bytes and {found.f_favail:,} inodes are free",
-            next_step="free some space and run again",
+            code=ErrorCode.DISK_FULL,
+            subject=str(path),
         )
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PERM):
         return DestinationUnusable(
             f"cannot write the manifest {path}",
             cause=str(error),
-            next_step="check the folder's permissions and its disk",
+            code=ErrorCode.MANIFEST_NOT_WRITTEN,
+            subject=str(path),
         )
     if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
         return IntegrityError(
             f"{path} is not a readable manifest",
             cause=str(error),
-            next_step=f"move {path} away and sync again: files that are still right are fetched once more",
+            code=ErrorCode.MANIFEST_UNREADABLE,
+            subject=str(path),
         )
     return ConfigurationError(f"the manifest {path} could not be used", cause=str(error))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
+from harvester.error_codes import ErrorCode
 from harvester.errors import ConfigurationError
 
 # One script a version, each run once, all of a step in one transaction with the version it leads to.
@@ -64,5 +65,6 @@ def too_new(described: str, version: int) -> ConfigurationError:
     return ConfigurationError(
         f"{described} was written by a newer nimble-harvester",
         cause=f"its state has version {version}, this program knows up to {len(MIGRATIONS)}",
-        next_step="pip install --upgrade nimble-harvester",
+        code=ErrorCode.STATE_FROM_NEWER_VERSION,
+        subject=str(described),
     )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from harvester.error_codes import ErrorCode
 from harvester.errors import ConnectionFailed
 from harvester.location import Location
-from harvester.sessions import LOGIN_COMMAND, GcsConnection, GoogleSession, StoreSettings
+from harvester.sessions import GOOGLE_LOGIN, GcsConnection, GoogleSession, StoreSettings
 from harvester.storage.base import Cause, ObjectRef
 from harvester.storage.gcs.json_api import PAGE_KEYS, GcsRequests, parse_gcs_page, service_error_from
 from harvester.storage.gcs.sdk_objects import GcsObjects, Refused
@@ -44,7 +45,8 @@ class GcsStore:
                     raise ConnectionFailed(
                         f"{what}: the answer is no list page",
                         cause=str(error),
-                        next_step="check that the endpoint speaks the JSON API of Cloud Storage",
+                        code=ErrorCode.NOT_A_STORE,
+                        parameters={"speaks": "gs"},
                     ) from error
                 within = [found for found in page.objects if found.key >= start and (end is None or found.key < end)]
                 if within:
@@ -101,7 +103,7 @@ class GcsStore:
             raise connection_error(what, answer, url=self.location.url)
         if answer.status >= 300:
             error = self._service_error(answer, missing)
-            raise harvester_error(what, error, url=self.location.url, login=LOGIN_COMMAND)
+            raise harvester_error(what, error, url=self.location.url, login=GOOGLE_LOGIN)
         return answer
 
     def _service_error(self, answer: Response, missing: Cause = Cause.GONE) -> ServiceError:

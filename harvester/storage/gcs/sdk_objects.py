@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
+from harvester.error_codes import ErrorCode
 from harvester.errors import ConnectionFailed
 from harvester.retry import RetryPolicy
 from harvester.sessions import GoogleSession
@@ -78,9 +79,7 @@ class GcsObjects:
             raise ConnectionFailed(what, cause=type(error.cause).__name__) from error
         except (RequestException, GoogleAuthError) as error:
             # Only the name: a connection's sentence quotes URLs and whole answers.
-            raise ConnectionFailed(
-                what, cause=type(error).__name__, next_step="check the network and the endpoint, then try again"
-            ) from error
+            raise ConnectionFailed(what, cause=type(error).__name__, code=ErrorCode.STORE_UNREACHABLE) from error
 
 
 def _response(error: object) -> Response:

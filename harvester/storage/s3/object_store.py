@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from harvester.error_codes import ErrorCode
 from harvester.errors import ConnectionFailed
 from harvester.location import Location
 from harvester.sessions import S3Connection, S3Session, StoreSettings
@@ -51,7 +52,8 @@ class S3Store:
                     raise ConnectionFailed(
                         f"{what}: the answer is no list page",
                         cause=str(error),
-                        next_step="check that the endpoint speaks S3",
+                        code=ErrorCode.NOT_A_STORE,
+                        parameters={"speaks": "s3"},
                         request_id=response.headers.get("x-amz-request-id", ""),
                     ) from error
                 within = [found for found in page.objects if found.key >= start and (end is None or found.key < end)]
@@ -129,7 +131,7 @@ class S3Store:
             raise connection_error(what, answer, url=self.location.url)
         if answer.status >= 300:
             error = service_error_from(answer)
-            raise harvester_error(what, error, url=self.location.url, login=self._session.login_command())
+            raise harvester_error(what, error, url=self.location.url, login=self._session.login())
         return answer
 
     def _answer(

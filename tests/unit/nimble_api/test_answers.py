@@ -11,7 +11,7 @@ NOW = datetime(2026, 1, 24, 12, 0, tzinfo=UTC)
 
 def refused(status: int, body: bytes = b'{"status":"failed","msg":"no"}', **headers: str) -> HarvesterError:
     answer = Answer(status, headers, body)
-    return refusal(answer, Subject("task", "t1", "nimble-harvester tasks list"), origin="https://api", secret=KEY)
+    return refusal(answer, Subject("task", "t1"), origin="https://api", secret=KEY)
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ def _ask(plan: PolicyPlan) -> None:
     refusal = ConsentNeeded(
         f"nothing was written to {plan.location.url}",
         cause=f"{len(plan.steps)} changes need a yes, and there is no terminal to ask at",
-        next_step="run the same command with --yes",
+        parameters={"advice": "run the same command with --yes"},
     )
     if not sys.stdin.isatty():
         raise refusal

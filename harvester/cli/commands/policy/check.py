@@ -64,7 +64,7 @@ def check(file: str, **options: Any) -> int:
     target = target_of(options)
     form = options["form"]
     if file == "-" and options["key_policy"] == "-":
-        raise UsageError("both documents from standard input", next_step="save one of them to a file")
+        raise UsageError("both documents from standard input", parameters={"advice": "save one of them to a file"})
     text = read_text(file)
     if form != "table":
         broken = _broken(text, file, options["kind"])
@@ -90,7 +90,7 @@ def _report(target: TargetOptions, policy: Any, key_policy: Any, size: int) -> R
     if (policy.kind == "gcs") is not (contract.cloud == "gs"):
         raise UsageError(
             f"the document is a {policy.kind.upper()} policy, --cloud is {contract.cloud}",
-            next_step="leave out --cloud, or name the kind of document with --kind",
+            parameters={"advice": "leave out --cloud, or name the kind of document with --kind"},
         )
     with policy_errors():
         return check_policy(contract, resolved, policy, key_policy, raw_size=size)

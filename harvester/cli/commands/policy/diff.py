@@ -50,14 +50,16 @@ def diff_command(what: str, *, settings: StoreSettings, kms_profile: str | None,
         if options["bucket"] is None:
             raise UsageError(
                 f"{what} does not say which bucket it is for",
-                next_step=f"nimble-harvester policy diff {what} --mode {options['mode']} --bucket BUCKET",
+                parameters={"advice": f"nimble-harvester policy diff {what} --mode {options['mode']} --bucket BUCKET"},
             )
         assert diff_of_file.callback is not None  # noqa: S101  # a command has one; narrows the type
         code: int = diff_of_file.callback(file=what, **options)
         return code
     given = next((name for name in _ONLY_FILE if options[name] is not None), None)
     if given is not None:
-        raise UsageError(f"--{given} is for a FILE", cause=f"{what} says it already", next_step=f"leave --{given} out")
+        raise UsageError(
+            f"--{given} is for a FILE", cause=f"{what} says it already", parameters={"advice": f"leave --{given} out"}
+        )
     plan = plan_policy(
         what,
         options["mode"],

@@ -79,10 +79,14 @@ def _nimble(contract: AccessContract, resolved: Target, target: TargetOptions, o
 
     for name in ("queue", "current"):
         if options[name]:
-            raise UsageError(f"--{name} is for --for events", next_step=f"add --for events, or leave out --{name}")
+            raise UsageError(
+                f"--{name} is for --for events", parameters={"advice": f"add --for events, or leave out --{name}"}
+            )
     for name in ("can", "reader"):
         if options[name]:
-            raise UsageError(f"--{name} is for --for reader", next_step=f"add --for reader, or leave out --{name}")
+            raise UsageError(
+                f"--{name} is for --for reader", parameters={"advice": f"add --for reader, or leave out --{name}"}
+            )
     policy, key_policy = _documents(contract, resolved, target, options)
     text = render(options["form"], resolved, policy, key_policy, whole=options["whole"])
     say_target(contract, resolved)
@@ -103,14 +107,14 @@ def _documents(
     wanted = options["document"] or ("both" if target.kms_key else "bucket")
     whole_key = options["whole_key_policy"]
     if whole_key and not target.account:
-        raise UsageError("--whole-key-policy needs the key's account", next_step="add --account ID")
+        raise UsageError("--whole-key-policy needs the key's account", parameters={"advice": "add --account ID"})
     if whole_key and options["document"] is None:
         wanted = "key"
     if wanted != "bucket" and contract.cloud == "gs":
         raise UsageError(
             "a key's policy on Google Cloud Storage",
             cause="a GCS bucket's key needs no grant to Nimble",
-            next_step="leave out --document and --whole-key-policy",
+            parameters={"advice": "leave out --document and --whole-key-policy"},
         )
     documented = options["as_documented"]
     policy = key_policy = None
@@ -127,7 +131,7 @@ def _reader(contract: AccessContract, resolved: Target, target: TargetOptions, o
     from policies import dump_json, reader_documents
 
     if options["form"] != "json":
-        raise UsageError("the reader's documents are printed as JSON", next_step="leave out --as")
+        raise UsageError("the reader's documents are printed as JSON", parameters={"advice": "leave out --as"})
     can = [each.strip() for each in (options["can"] or "").split(",") if each.strip()]
     documents = reader_documents(contract, resolved, can, reader=options["reader"], account=target.account or None)
     for name in resolved.prefixes:

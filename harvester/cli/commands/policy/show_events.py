@@ -34,7 +34,7 @@ def refuse_foreign_options() -> None:
         given = context.get_parameter_source(parameter.name or "") is click.core.ParameterSource.COMMANDLINE
         if given and parameter.name in _FOREIGN:
             flag = parameter.opts[0]
-            raise UsageError(f"{flag} says nothing about events", next_step=f"leave out {flag}")
+            raise UsageError(f"{flag} says nothing about events", parameters={"advice": f"leave out {flag}"})
 
 
 def events_text(resolved: Target, queue: str | None, current: str | None, account: str | None, form: str) -> str:
@@ -48,12 +48,14 @@ def events_text(resolved: Target, queue: str | None, current: str | None, accoun
         raise UsageError(
             f"what announces results cannot be printed as {form}",
             cause="it is printed as JSON, and on S3 also as commands",
-            next_step="leave out --as, and take the documents from there",
+            parameters={"advice": "leave out --as, and take the documents from there"},
         )
     if not queue:
         raise UsageError(
             "--for events needs the queue",
-            next_step="add --queue arn:aws:sqs:REGION:ACCOUNT:NAME, or --queue projects/PROJECT/subscriptions/NAME",
+            parameters={
+                "advice": "add --queue arn:aws:sqs:REGION:ACCOUNT:NAME, or --queue projects/PROJECT/subscriptions/NAME"
+            },
         )
     if current is not None and resolved.cloud == "gs":
         raise UsageError("--current is for S3", cause="notifications of a GCS bucket are added one by one")

@@ -61,24 +61,26 @@ def simulate(files: tuple[str, ...], requests: str | None, **options: Any) -> in
             raise UsageError(
                 f"{extra} beside --requests",
                 cause="each line names its own policy and request",
-                next_step=f"leave out {extra}",
+                parameters={"advice": f"leave out {extra}"},
             )
         if options["form"] in ("table", "json"):
             raise UsageError(
                 f"--format {options['form']} with --requests",
                 cause="many answers are printed as jsonl",
-                next_step="leave out --format",
+                parameters={"advice": "leave out --format"},
             )
         return _many(requests)
     if not files:
-        raise UsageError("no policy", next_step="name a file, or use --requests FILE")
+        raise UsageError("no policy", parameters={"advice": "name a file, or use --requests FILE"})
     for name in _SINGLE:
         if not options[name]:
-            raise UsageError(f"--{name} is missing", next_step=f"add --{name}, or use --requests FILE")
+            raise UsageError(f"--{name} is missing", parameters={"advice": f"add --{name}, or use --requests FILE"})
     if ":" not in options["action"]:
-        raise UsageError(f"no action: {options['action']!r}", next_step=f"--action s3:{options['action']}")
+        raise UsageError(f"no action: {options['action']!r}", parameters={"advice": f"--action s3:{options['action']}"})
     if not options["resource"].startswith("arn:") and options["resource"] != "*":
-        raise UsageError(f"no ARN: {options['resource']!r}", next_step=f"--resource arn:aws:s3:::{options['resource']}")
+        raise UsageError(
+            f"no ARN: {options['resource']!r}", parameters={"advice": f"--resource arn:aws:s3:::{options['resource']}"}
+        )
     return _one(files, options)
 
 
@@ -121,7 +123,7 @@ def _context(pairs: Iterable[str]) -> dict[str, list[str]]:
     for pair in pairs:
         key, separator, value = pair.partition("=")
         if not separator or not key:
-            raise UsageError(f"not KEY=VALUE: {pair!r}", next_step="--context aws:SourceIp=192.0.2.1")
+            raise UsageError(f"not KEY=VALUE: {pair!r}", parameters={"advice": "--context aws:SourceIp=192.0.2.1"})
         context.setdefault(key, []).append(value)
     return context
 
@@ -148,5 +150,5 @@ def _lines(source: str) -> Any:
         return Path(source).open("rb")
     except OSError as error:
         raise UsageError(
-            f"cannot read {source}", cause=error.strerror or str(error), next_step=f"ls -l {source}"
+            f"cannot read {source}", cause=error.strerror or str(error), parameters={"advice": f"ls -l {source}"}
         ) from error

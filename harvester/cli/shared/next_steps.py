@@ -1,0 +1,337 @@
+"""The next step after an error: the only place that words what to run."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from harvester.error_codes import ErrorCode
+from harvester.errors import HarvesterError
+
+_RUN_AGAIN = "run the same command again"
+_OTHER_DESTINATION = "choose another destination"
+_CHECK_NETWORK = "check network, proxy and endpoint, then try again"
+_CLOCK = "timedatectl status   (set the clock, then try again)"
+_COMPARE_NAME = "compare its name with the cloud console, and the endpoint if you set one"
+_UPGRADE = "pip install --upgrade nimble-harvester"
+_CHECK_DISK = "check the folder's permissions and its disk"
+
+
+def next_step(error: HarvesterError) -> str:
+    """Return the next command to run after an error, or the next thing to do; empty where there is none."""
+    return step_for(error.code, error.subject, error.parameters)
+
+
+def step_for(code: ErrorCode, subject: str, parameters: Mapping[str, object]) -> str:
+    """Return the next step after an error of that code; ``advice`` among the parameters goes before the code's."""
+    advice = parameters.get("advice")
+    if advice:
+        step = str(advice)
+    else:
+        words = NEXT_STEPS.get(code, "")
+        values = _Values(subject=subject, **parameters)
+        step = words(values) if callable(words) else words.format_map(values)
+    backup = parameters.get("backup")
+    return f"{step}   (the policies as they were: {backup})" if backup else step
+
+
+def error_document(error: HarvesterError) -> dict[str, object]:
+    """Return an error as the published JSON has it, with its next step."""
+    return {**error.as_document(), "next_step": next_step(error)}
+
+
+class _Values(dict[str, Any]):
+    """The values for a text: quoted for a shell where a text needs it, a missing one as its name in capitals."""
+
+    def __getitem__(self, name: str) -> str:
+        value = self.get(name)
+        if value is None or value == "":
+            return name.upper()
+        if isinstance(value, list | tuple):
+            return " ".join(shlex.quote(str(each)) for each in value)
+        return shlex.quote(str(value))
+
+
+_Words = str | Callable[[_Values], str]
+
+_LOGINS: Mapping[str, str] = {
+    "google": "gcloud auth application-default login",
+    "check": "aws sts get-caller-identity",
+    "env": "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN anew",
+}
+_AWS_LOGINS: Mapping[str, str] = {
+    "sso": "aws sso login",
+    "login": "aws login",
+    "shared-credentials-file": "aws configure",
+    "config-file": "aws configure",
+}
+
+
+def _login(values: _Values) -> str:
+    method = values.get("login") or ""
+    if method in _LOGINS:
+        return _LOGINS[method]
+    command = _AWS_LOGINS.get(method, "aws sso login")
+    if values.get("profile"):
+        command += f" --profile {values['profile']}"
+    return command if method in _AWS_LOGINS else f"{command}   (or renew the credentials as you got them)"
+
+
+def _scheme(values: _Values) -> str:
+    return f"use {values['meant']}" if values.get("meant") else "nimble-harvester ls s3://BUCKET/PREFIX/"
+
+
+def _meant(values: _Values) -> str:
+    if values.get("meant"):
+        return f"use {values['meant']}"
+    bucket = f"for a bucket write {values['bucket']}, " if values.get("bucket") else ""
+    return f"{bucket}for a directory write {values['directory']}"
+
+
+def _bucket(values: _Values) -> str:
+    mode = values.get("mode")
+    return (
+        f"nimble-harvester explain s3://BUCKET/PREFIX/ --mode {mode}" if mode else "name a bucket: s3://BUCKET/PREFIX/"
+    )
+
+
+def _identity(values: _Values) -> str:
+    profile = f" --profile {values['profile']}" if values.get("profile") else ""
+    return f"aws sts get-caller-identity{profile}"
+
+
+def _queue(values: _Values) -> str:
+    return "leave --queue out and use --every" if values.get("scheme") == "file" else "compare the two"
+
+
+def _store(values: _Values) -> str:
+    api = "the JSON API of Cloud Storage" if values.get("speaks") == "gs" else "S3"
+    return f"check that the endpoint speaks {api}"
+
+
+def _compression(values: _Values) -> str:
+    kept = "with" if values.get("keep_compressed") else "without"
+    return f"run {kept} --keep-compressed, or use another destination"
+
+
+def _api_object(values: _Values) -> str:
+    if not values.get("id"):
+        return "check NIMBLE_BASE_URL"
+    return _id(values)
+
+
+def _id(values: _Values) -> str:
+    match values.get("noun"):
+        case "results of task":
+            return f"nimble-harvester tasks get {values['id']}" if values.get("id") else "nimble-harvester tasks list"
+        case "batch":
+            return "nimble-harvester batches list"
+        case "run" | "job":
+            return "nimble-harvester runs list"
+        case _:
+            return "nimble-harvester tasks list"
+
+
+def _each_fetch(values: _Values) -> str:
+    return fetch_step(str(values.get("reason", ""))) or f"{_RUN_AGAIN} to continue"
+
+
+def _flags(values: _Values, name: str, joined: str) -> str:
+    return joined.join(f"--{each}" for each in values.get(name, ()))
+
+
+_FETCH_STEPS: Mapping[str, str] = MappingProxyType(
+    {
+        "object_denied": "grant s3:GetObject (or storage.objects.get) on the prefix to these credentials",
+        "kms_denied": "grant kms:Decrypt on that key to these credentials, in the key's policy and in their own",
+        "other_owner": "set Object Ownership of the bucket to BucketOwnerEnforced",
+        "archived": "restore the objects from their archive class, then run again",
+        "credentials": "check AWS_PROFILE, or log in again",
+        "expired": "log in again, e.g. aws sso login, then run the same command again",
+        "clock_skew": "set this machine's clock",
+    }
+)
+
+
+def fetch_step(reason: str) -> str:
+    """Return what to do about objects whose fetch failed for ``reason``; empty where a later run may succeed."""
+    return _FETCH_STEPS.get(reason, "")
+
+
+_C = ErrorCode
+NEXT_STEPS: Mapping[ErrorCode, _Words] = MappingProxyType(
+    {
+        _C.DESTINATION_LOCKED: "wait for it to end, or stop that process",
+        _C.INTERRUPTED: f"{_RUN_AGAIN} to continue",
+        _C.NO_SUCH_BUCKET: _COMPARE_NAME,
+        # Locations and names.
+        _C.LOCATION_WITHOUT_SCHEME: _meant,
+        _C.SCHEME_UNKNOWN: _scheme,
+        _C.NO_BUCKET_NAMED: "write {scheme}://BUCKET/PREFIX/",
+        _C.BUCKET_NAME_INVALID: "compare with the bucket's name in the cloud console",
+        _C.BUCKET_REQUIRED: _bucket,
+        _C.DIRECTORY_NOT_ABSOLUTE: lambda values: "use " + ", or ".join(values.get("meant", ())),
+        _C.DIRECTORY_BUCKET: "name a general purpose bucket",
+        _C.FIELD_PATH_INVALID: "for example data.markdown or data.parsing.0.title",
+        _C.FILE_UNREADABLE: "check the file's name",
+        # Credentials and configuration of this machine.
+        _C.LOGIN_EXPIRED: _login,
+        _C.CREDENTIALS_REJECTED: _login,
+        _C.CLOCK_SKEW: _CLOCK,
+        _C.SECOND_FACTOR_NEEDED: "run it from a terminal, or use a profile without mfa_serial",
+        _C.NO_AWS_CREDENTIALS: "aws configure   (or set AWS_PROFILE, or pass --profile)",
+        _C.AWS_CREDENTIALS_INCOMPLETE: "aws configure list",
+        _C.AWS_CONFIGURATION_INVALID: "aws configure list",
+        _C.AWS_LOGIN_REFUSED: _identity,
+        _C.NO_GOOGLE_CREDENTIALS: _LOGINS["google"],
+        _C.GOOGLE_CREDENTIALS_INVALID: _LOGINS["google"],
+        _C.ENDPOINT_INVALID: "export AWS_ENDPOINT_URL=http://HOST:PORT, or unset it for AWS itself",
+        _C.PROXY_INVALID: "check HTTPS_PROXY and ALL_PROXY",
+        # Stores.
+        _C.STORE_DENIED: "nimble-harvester test {subject} --access read",
+        _C.STORE_UNAVAILABLE: "try again later",
+        _C.STORE_UNREACHABLE: "check network, proxy and endpoint, then: nimble-harvester ls {subject}",
+        _C.CERTIFICATE_REFUSED: "set AWS_CA_BUNDLE (S3) or REQUESTS_CA_BUNDLE (GCS) to the authority's certificate",
+        _C.NOT_A_STORE: _store,
+        _C.NO_SUCH_DIRECTORY: "check the path",
+        _C.NOT_A_DIRECTORY: "give the directory, not the file",
+        _C.BUCKET_OF_ANOTHER_ACCOUNT: "aws sts get-caller-identity   (compare the account, and the bucket's name)",
+        _C.BUCKET_NAME_TAKEN: "compare the bucket's name: names are global, and another account has this one",
+        _C.EVERY_FETCH_FAILS: _each_fetch,
+        _C.TEST_DENIED: "nimble-harvester policy show --for reader --can test --mode jobs --bucket {bucket}",
+        _C.TEST_DENIED_BY_GCS: "grant these credentials roles/storage.objectViewer (read) or objectCreator (write)",
+        _C.TEST_UNANSWERED: "check network and endpoint, then: nimble-harvester test {url} --access {access}",
+        # Queues and webhooks.
+        _C.NOT_A_QUEUE: "aws sqs get-queue-url --queue-name NAME, or gcloud pubsub subscriptions list",
+        _C.NO_SUCH_QUEUE: "aws sqs list-queues   (in the queue's own region and account)",
+        _C.NO_SUCH_SUBSCRIPTION: "gcloud pubsub subscriptions list",
+        _C.QUEUE_DENIED: "grant the reader what `nimble-harvester policy show --for events` prints",
+        _C.SUBSCRIPTION_DENIED: "grant the reader roles/pubsub.subscriber on the subscription",
+        _C.QUEUE_UNREACHABLE: _CHECK_NETWORK,
+        _C.QUEUE_OF_ANOTHER_CLOUD: _queue,
+        _C.LEASE_OUT_OF_RANGE: "--lease 2m",
+        _C.INTERVAL_TOO_SHORT: "--every 30s",
+        _C.PEER_OF_ANOTHER_LOCATION: "name only destinations of the same source",
+        _C.PORT_UNAVAILABLE: "choose another --port, or stop what uses it",
+        _C.SECRET_UNUSABLE: "openssl rand -hex 24",
+        _C.WEBHOOKS_NEED_A_BUCKET: "nimble-harvester watch LOCATION DEST --every 30s",
+        _C.NO_LOCATION_TO_LISTEN: "nimble-harvester listen {subject} --location s3://BUCKET/PREFIX/",
+        _C.EVENT_STATE_UNREADABLE: "move {subject} away and run again, then sync: what it held is found by listing",
+        _C.EVENT_STATE_NOT_WRITTEN: _CHECK_DISK,
+        # Destinations.
+        _C.NEVER_SYNCED: "nimble-harvester sync LOCATION {subject}",
+        _C.DESTINATION_OF_ANOTHER_LOCATION: "give every source a destination of its own",
+        _C.DESTINATION_INSIDE_ANOTHER: (
+            "choose a destination beside it; if {outer} became one by mistake, remove {state}"
+        ),
+        _C.DESTINATION_INSIDE_SOURCE: "choose a destination outside the source",
+        _C.DESTINATION_FULL: ("free some space, e.g. nimble-harvester evict {subject} --older-than 7d, and run again"),
+        _C.DESTINATION_READ_ONLY: _OTHER_DESTINATION,
+        _C.DESTINATION_NOT_A_DIRECTORY: _OTHER_DESTINATION,
+        _C.DESTINATION_DENIED: "check its owner and mode",
+        _C.DESTINATION_STILL_WRITTEN: (f"end the processes named harvester.transfer.worker, then {_RUN_AGAIN}"),
+        _C.COMPRESSION_DIFFERS: _compression,
+        _C.DISK_FULL: "free some space and run again",
+        _C.MANIFEST_NOT_WRITTEN: _CHECK_DISK,
+        _C.MANIFEST_UNREADABLE: (
+            "move {subject} away and sync again: files that are still right are fetched once more"
+        ),
+        _C.STATE_FROM_NEWER_VERSION: _UPGRADE,
+        _C.STATE_IS_A_LINK: "remove the link; to keep the state elsewhere use --state-dir",
+        _C.RESCUED_FOLDER_OCCUPIED: f"move {{folder}} away, and {_RUN_AGAIN}",
+        _C.FILE_NOT_REMOVED: f"look at {{subject}}, then {_RUN_AGAIN}",
+        _C.FILES_DAMAGED: "nimble-harvester verify {dest}, then sync again",
+        _C.NO_SUCH_RUN: "nimble-harvester status DEST",
+        # Schemas and files that are given.
+        _C.SCHEMA_INVALID: "correct it; nimble-harvester schema extract shows one",
+        _C.SCHEMA_NOT_JSON: "correct the file",
+        _C.SCHEMA_REFERENCE_UNRESOLVED: "put what it refers to under $defs",
+        _C.TASK_FILE_INVALID: "give task ids, one a line, or the answers to submitting them, as JSON or JSON Lines",
+        # Nimble's API.
+        _C.API_KEY_MISSING: "export NIMBLE_API_KEY=… (the key is in Nimble's console, under account settings)",
+        _C.API_KEY_INVALID: "copy the key again from Nimble's console",
+        _C.API_KEY_REJECTED: "check NIMBLE_API_KEY against the key in Nimble's console",
+        _C.API_ADDRESS_INVALID: "leave it unset for {default}",
+        _C.API_ANSWER_UNUSABLE: "check NIMBLE_BASE_URL, and the proxies between",
+        _C.API_FORBIDDEN: "use a key of the account that submitted it (NIMBLE_API_KEY)",
+        _C.API_NOT_FOUND: _api_object,
+        _C.API_REQUEST_REFUSED: "check the ids, and NIMBLE_BASE_URL",
+        _C.API_THROTTLED: "other programs with the same key share its rate limit",
+        _C.API_UNAVAILABLE: "try again later",
+        _C.API_UNREACHABLE: "check the network, proxies, and NIMBLE_BASE_URL",
+        _C.API_TIMED_OUT: "wait longer (--timeout)",
+        _C.OUT_OF_BUDGET: "top up the account, or wait for its next period",
+        _C.RESULT_EXPIRED: "submit the request again, with delivery to a bucket to keep the result",
+        _C.NOT_AN_ID: _id,
+        _C.BATCHES_NOT_COMPLETED: "nimble-harvester batches wait {batches}",
+        _C.TASKS_NOT_ENDED: f"wait longer (--timeout), or {_RUN_AGAIN}",
+        _C.NO_EXPECTED_TASKS: "name --batch ID, --run ID or --tasks FILE",
+        _C.DELIVERY_NEEDS_A_BUCKET: "nimble-harvester delivery-params s3://BUCKET/PREFIX/",
+        _C.OBJECT_NAME_INVALID: "leave the name out to use the task id",
+        _C.CALLBACK_INVALID: "use --callback https://HOST/PATH",
+        # Policies.
+        _C.NO_LOCATION: "nimble-harvester explain s3://BUCKET --mode {mode}",
+        _C.PREFIX_WITHOUT_BUCKET: lambda values: (
+            f"write --{values['role']} s3://BUCKET/{str(values.get('subject', '')).lstrip('/')}"
+        ),
+        _C.PREFIX_NAMED_TWICE: "write {bucket} and the prefixes as flags",
+        _C.PREFIX_OF_ANOTHER_MODE: lambda values: "use " + _flags(values, "known", " and "),
+        _C.PREFIX_ROLE_UNKNOWN: lambda values: (
+            "write " + ", or ".join(f"--{each} {values['subject']}" for each in values.get("roles", ()))
+        ),
+        _C.SEVERAL_BUCKETS: lambda values: "; then ".join(values.get("commands", ())),
+        _C.KEY_IN_ANOTHER_REGION: "name a key of {region}",
+        _C.KEY_MANAGED_BY_AWS: "aws kms create-key --region {region}   (and make it the bucket's default)",
+        _C.POLICY_OF_ANOTHER_ACCOUNT: "run the same command with a profile of that account: --profile NAME",
+        _C.POLICY_OF_ANOTHER_CLOUD: "give the policy of the bucket that results are delivered to",
+        _C.POLICY_READ_DENIED: (
+            "nimble-harvester policy show --for reader --can apply --mode {mode} --bucket {bucket}"
+        ),
+        _C.POLICY_UNREADABLE: f"{_RUN_AGAIN} with credentials that may read and change it",
+        _C.POLICY_WRITE_DENIED: (
+            "run it with credentials that may change it, or give their owner: nimble-harvester policy show"
+        ),
+        _C.POLICY_WRITE_UNANSWERED: f"{_RUN_AGAIN}: what is written already is not written twice",
+        _C.POLICY_WRITE_CONTENDED: _RUN_AGAIN,
+        _C.POLICY_REJECTED: "nimble-harvester policy check   (with the policy that is there)",
+        _C.POLICY_CHANGED: f"{_RUN_AGAIN}: it plans anew",
+        _C.POLICY_OVERWRITTEN: f"look at what is there, then {_RUN_AGAIN}",
+        _C.NO_DENY_STATEMENTS: lambda values: str(values.get("apply", "")),
+        _C.NO_SUCH_STATEMENT: "name one by its Sid, or by its number from 1",
+        _C.UNIFORM_ACCESS_REQUIRED: "gcloud storage buckets update {subject} --uniform-bucket-level-access",
+        _C.BACKUP_NOT_WRITTEN: "give --backup-dir a directory that can be written",
+        _C.BACKUP_INVALID: "name another file with --backup",
+        _C.BACKUP_OF_ANOTHER_BUCKET: "nimble-harvester policy revert {resource} --backup {subject}",
+        _C.NO_BACKUP: "name the file with --backup FILE, or its folder with --backup-dir DIR",
+        _C.NO_SUCH_BACKUP: "ls {folder}",
+        _C.SNAPSHOT_INVALID: "save the settings again with nimble-harvester explain --save DIR",
+        _C.SNAPSHOT_MISSING: lambda values: (
+            f"nimble-harvester explain {values.get('target', 'LOCATION')} --save {values['directory']}"
+        ),
+        _C.SNAPSHOT_NOT_WRITTEN: "give --save another directory",
+        # Output.
+        _C.OUTPUT_NOT_WRITTEN: f"free some space, or send it elsewhere, then {_RUN_AGAIN}",
+        _C.REPORT_NOT_WRITTEN: "choose another file for --report",
+    }
+)
+"""What to do after an error of each code: a text with the names of parameters in braces, or a function."""
+
+WITHOUT_NEXT_STEP: Mapping[ErrorCode, str] = MappingProxyType(
+    {
+        _C.BUG: "the program prints how to report it",
+        _C.USAGE: "what is wrong and the cause name the option and its values",
+        _C.CONTRACT_INVALID: "carries its own advice, from the policy that was asked for",
+        _C.DOCUMENT_INVALID: "carries its own advice, from the place in the document",
+        _C.ACCESS_DENIED: "raised without a closer code only where the cause names the permission",
+        _C.CONNECTION_FAILED: "raised without a closer code only where the cause names the service",
+        _C.INTEGRITY: "the cause names what is wrong in the document",
+        _C.CONFIGURATION: "the cause names the setting",
+        _C.DIFFERENCE: "the report lists the differences, each with its own step",
+        _C.DESTINATION_UNUSABLE: "the cause is that of the operating system",
+        _C.CONSENT_NEEDED: "carries its own advice, from the command that asked",
+        _C.TIMED_OUT: "the same command waits again",
+    }
+)
+"""The codes without a step of their own, and why."""

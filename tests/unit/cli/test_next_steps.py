@@ -1,0 +1,189 @@
+"""Every error code has its next step, worded in one place only."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import harvester
+from harvester.cli.shared.json_documents import json_text, published
+from harvester.cli.shared.next_steps import NEXT_STEPS, WITHOUT_NEXT_STEP, fetch_step, next_step, step_for
+from harvester.error_codes import ErrorCode
+from harvester.errors import HarvesterError, Interrupted, UsageError
+
+PACKAGE = Path(harvester.__file__).parent
+SPELLS_A_COMMAND = re.compile(r"nimble-harvester (?=[a-z-]+ )|(?:^|[\s`'\"])--(?!x-s3$)[a-z][a-z-]+")
+
+
+def test_every_code_has_a_next_step_or_a_reason_for_none() -> None:
+    assert set(NEXT_STEPS) | set(WITHOUT_NEXT_STEP) == set(ErrorCode)
+    assert not set(NEXT_STEPS) & set(WITHOUT_NEXT_STEP)
+    assert all(WITHOUT_NEXT_STEP.values())
+
+
+@pytest.mark.parametrize("code", NEXT_STEPS)
+def test_a_step_needs_no_parameter(code: ErrorCode) -> None:
+    step_for(code, "", {})
+
+
+@pytest.mark.parametrize("code", ErrorCode)
+def test_advice_goes_before_the_step_of_the_code(code: ErrorCode) -> None:
+    assert step_for(code, "x", {"advice": "do this"}) == "do this"
+
+
+@pytest.mark.parametrize(
+    ("code", "subject", "parameters", "step"),
+    [
+        (ErrorCode.NEVER_SYNCED, "my results", {}, "nimble-harvester sync LOCATION 'my results'"),
+        (ErrorCode.NEVER_SYNCED, "", {}, "nimble-harvester sync LOCATION SUBJECT"),
+        (ErrorCode.LOGIN_EXPIRED, "", {"login": "sso", "profile": "work"}, "aws sso login --profile work"),
+        (ErrorCode.LOGIN_EXPIRED, "", {"login": "sso", "profile": None}, "aws sso login"),
+        (ErrorCode.LOGIN_EXPIRED, "", {"login": "google"}, "gcloud auth application-default login"),
+        (
+            ErrorCode.LOGIN_EXPIRED,
+            "",
+            {"profile": "work"},
+            "aws sso login --profile work   (or renew the credentials as you got them)",
+        ),
+        (ErrorCode.CREDENTIALS_REJECTED, "", {"login": "check"}, "aws sts get-caller-identity"),
+        (
+            ErrorCode.LOCATION_WITHOUT_SCHEME,
+            "b",
+            {"bucket": "s3://b", "directory": "file:///b"},
+            "for a bucket write s3://b, for a directory write file:///b",
+        ),
+        (ErrorCode.LOCATION_WITHOUT_SCHEME, "./b", {"directory": "file:///b"}, "for a directory write file:///b"),
+        (ErrorCode.LOCATION_WITHOUT_SCHEME, "s3:/b", {"meant": "s3://b"}, "use s3://b"),
+        (ErrorCode.SCHEME_UNKNOWN, "gcs://b", {"meant": "gs://b"}, "use gs://b"),
+        (ErrorCode.SCHEME_UNKNOWN, "ftp://b", {}, "nimble-harvester ls s3://BUCKET/PREFIX/"),
+        (ErrorCode.BUCKET_REQUIRED, "", {"mode": "jobs"}, "nimble-harvester explain s3://BUCKET/PREFIX/ --mode jobs"),
+        (ErrorCode.BUCKET_REQUIRED, "", {}, "name a bucket: s3://BUCKET/PREFIX/"),
+        (ErrorCode.BATCHES_NOT_COMPLETED, "", {"batches": ["b1", "b2"]}, "nimble-harvester batches wait b1 b2"),
+        (ErrorCode.API_NOT_FOUND, "", {"noun": "results of task", "id": "t1"}, "nimble-harvester tasks get t1"),
+        (ErrorCode.API_NOT_FOUND, "", {"noun": "list of tasks", "id": ""}, "check NIMBLE_BASE_URL"),
+        (ErrorCode.NOT_AN_ID, "", {"noun": "batch"}, "nimble-harvester batches list"),
+        (ErrorCode.NOT_AN_ID, "", {"noun": "job"}, "nimble-harvester runs list"),
+        (ErrorCode.COMPRESSION_DIFFERS, "d", {"keep_compressed": True}, "run with --keep-compressed, or use another"),
+        (ErrorCode.COMPRESSION_DIFFERS, "d", {"keep_compressed": False}, "run without --keep-compressed, or use"),
+        (ErrorCode.QUEUE_OF_ANOTHER_CLOUD, "q", {"scheme": "file"}, "leave --queue out and use --every"),
+        (ErrorCode.QUEUE_OF_ANOTHER_CLOUD, "q", {"scheme": "gs"}, "compare the two"),
+        (ErrorCode.NOT_A_STORE, "", {"speaks": "gs"}, "check that the endpoint speaks the JSON API of Cloud Storage"),
+        (ErrorCode.NOT_A_STORE, "", {"speaks": "s3"}, "check that the endpoint speaks S3"),
+        (ErrorCode.EVERY_FETCH_FAILS, "k", {"reason": "archived"}, "restore the objects from their archive class"),
+        (ErrorCode.EVERY_FETCH_FAILS, "k", {"reason": "throttled"}, "run the same command again to continue"),
+        (ErrorCode.PREFIX_OF_ANOTHER_MODE, "x", {"known": ["input", "output"]}, "use --input and --output"),
+        (
+            ErrorCode.PREFIX_ROLE_UNKNOWN,
+            "s3://b/p/",
+            {"roles": ["input", "output"]},
+            "write --input s3://b/p/, or --output s3://b/p/",
+        ),
+        (ErrorCode.PREFIX_WITHOUT_BUCKET, "/in/", {"role": "input"}, "write --input s3://BUCKET/in/"),
+        (ErrorCode.SEVERAL_BUCKETS, "", {"commands": ["a b", "c"]}, "a b; then c"),
+        (ErrorCode.POLICY_REJECTED, "", {"backup": "f.json"}, "(the policies as they were: f.json)"),
+        (ErrorCode.FILES_DAMAGED, "", {}, "nimble-harvester verify DEST, then sync again"),
+        (ErrorCode.DIRECTORY_NOT_ABSOLUTE, "", {"meant": ["file:///a", "file:///b"]}, "use file:///a, or file:///b"),
+        (ErrorCode.AWS_LOGIN_REFUSED, "", {"profile": "p q"}, "aws sts get-caller-identity --profile 'p q'"),
+    ],
+)
+def test_steps_take_their_parameters(code: ErrorCode, subject: str, parameters: dict[str, object], step: str) -> None:
+    assert step in step_for(code, subject, parameters)
+
+
+@given(st.sampled_from(sorted(NEXT_STEPS)), st.text())
+def test_a_subject_cannot_leave_its_quotes(code: ErrorCode, subject: str) -> None:
+    import shlex
+
+    words = NEXT_STEPS[code]
+    if isinstance(words, str) and words.startswith("nimble-harvester ") and words.endswith("{subject}") and subject:
+        assert shlex.split(step_for(code, subject, {}))[-1] == subject
+
+
+def test_only_a_failure_of_one_object_has_a_step_of_its_own() -> None:
+    assert "kms:Decrypt" in fetch_step("kms_denied")
+    assert fetch_step("throttled") == ""
+
+
+def test_an_error_in_a_document_gets_its_next_step() -> None:
+    error = UsageError("x", code=ErrorCode.NO_BUCKET_NAMED, subject="gs://", parameters={"scheme": "gs"})
+    document = published({"reports": [{"error": error.as_document()}], "error": None})
+    assert document == {
+        "reports": [
+            {
+                "error": {
+                    "code": "no_bucket_named",
+                    "what": "x",
+                    "subject": "gs://",
+                    "cause": "",
+                    "request_id": "",
+                    "next_step": "write gs://BUCKET/PREFIX/",
+                }
+            }
+        ],
+        "error": None,
+    }
+
+
+def test_a_document_without_a_code_has_no_step() -> None:
+    assert published({"code": None, "parameters": {"url": "s3://b"}}) == {"code": None, "next_step": ""}
+
+
+def test_json_keeps_values_as_they_are() -> None:
+    assert json_text({"key": "a\x1bü"}) == '{"key": "a\\u001bü"}'
+
+
+def test_parameters_can_be_added_to_a_raised_error() -> None:
+    error = UsageError("x", code=ErrorCode.POLICY_CHANGED, subject="s", cause="c", parameters={"a": 1})
+    again = error.with_parameters(backup="f")
+    assert type(again) is UsageError
+    assert (again.what, again.code, again.subject, again.cause) == ("x", error.code, "s", "c")
+    assert again.parameters == {"a": 1, "backup": "f"}
+    assert error.parameters == {"a": 1}
+    assert Interrupted(2).with_parameters(a=1).exit_code == 130
+
+
+def test_a_class_has_a_code_of_its_own() -> None:
+    for kind in HarvesterError.__subclasses__():
+        if kind.__module__ == "harvester.errors":
+            assert kind.code is not ErrorCode.BUG
+            assert kind.exit_code.name != "BUG" or kind is Interrupted
+
+
+def test_an_error_in_python_names_no_command() -> None:
+    error = UsageError("x", code=ErrorCode.NEVER_SYNCED, subject="d", cause="c", request_id="r")
+    assert str(error) == "x\nc (request id r)"
+    assert error.one_line() == "x; c (request id r)"
+    assert "sync" in next_step(error)
+    assert str(UsageError("x", request_id="r")) == "x\nrequest id r"
+
+
+def _strings(path: Path) -> list[tuple[int, str]]:
+    tree = ast.parse(path.read_text())
+    docstrings = {
+        id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }
+    return [
+        (node.lineno, node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings
+    ]
+
+
+# What follows spells the commands of a fix, which the plan of a change is to carry as a value.
+NOT_YET = ("access/", "reconciliation/reconcile_report.py", "nimble_api/request_parameters.py")
+
+
+def test_no_package_below_the_command_line_spells_its_commands() -> None:
+    found = [
+        f"{path.relative_to(PACKAGE)}:{line}: {text}"
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if "cli" not in path.parts and not str(path.relative_to(PACKAGE)).startswith(NOT_YET)
+        for line, text in _strings(path)
+        if SPELLS_A_COMMAND.search(text)
+    ]
+    assert found == []
