@@ -23,8 +23,8 @@ from harvester.access import (
     words,
 )
 from harvester.cli.shared.delivery_options import delivery_options
+from harvester.cli.shared.output import print_text
 from harvester.cli.shared.parameters import DIRECTORY, DURATION, LOCATION, format_option, store_options
-from harvester.cli.shared.verdicts import show
 from harvester.errors import UsageError
 from harvester.location import Location
 from harvester.sessions import StoreSettings
@@ -92,13 +92,13 @@ def explain_command(
         )
     code = report.exit_code(strict=strict)
     if output == "json":
-        show(json.dumps({**as_document(report), "exit_code": int(code)}, indent=2))
+        print_text(json.dumps({**as_document(report), "exit_code": int(code)}, indent=2))
     else:
-        show(
+        print_text(
             "\n\n".join("\n".join(_render(*each)) for each in zip(report.explanations, report.comparisons, strict=True))
         )
         if len(report.explanations) > 1:
-            show(f"\ntogether: {report.verdict}")
+            print_text(f"\ntogether: {report.verdict}")
     if save is not None:
         for explanation in report.explanations:
             for path in save_snapshot(explanation.snapshot, save):

@@ -10,12 +10,12 @@ import click
 
 from harvester import text
 from harvester.api import listen
-from harvester.cli.shared.arrivals import render_landing
 from harvester.cli.shared.output import print_event, print_report
 from harvester.cli.shared.parameters import DESTINATION, DURATION, LOCATION, SIZE, format_option, store_options
 from harvester.cli.shared.progress import Progress, log_option
 from harvester.cli.shared.signals import stop_signals
 from harvester.cli.shared.sync_options import Landing, landing_options
+from harvester.cli.shared.sync_output import render_landing
 from harvester.errors import UsageError
 from harvester.events import ListenOptions, ListenReport, WebhookOptions
 from harvester.location import Location

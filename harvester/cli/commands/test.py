@@ -9,8 +9,8 @@ import click
 from harvester.access import ProbeReport, probe_connection, worst_exit_code
 from harvester.cli.shared.json_documents import json_text
 from harvester.cli.shared.next_steps import step_for
+from harvester.cli.shared.output import print_text
 from harvester.cli.shared.parameters import LOCATION, format_option, store_options
-from harvester.cli.shared.verdicts import show
 from harvester.errors import ExitCode, UsageError
 from harvester.location import Location
 from harvester.sessions import StoreSettings
@@ -78,15 +78,15 @@ def test_command(
         report = probe_connection(place, kind, deep=deep, settings=settings)
         reports.append(report)
         if output == "table":
-            show(("\n" if len(reports) > 1 else "") + _render(report))
+            print_text(("\n" if len(reports) > 1 else "") + _render(report))
         elif output == "jsonl":
-            show(json_text(report.as_document()))
+            print_text(json_text(report.as_document()))
     code = worst_exit_code([report.exit_code for report in reports])
     if output == "json":
-        show(json_text(_document(reports, code), indent=2))
+        print_text(json_text(_document(reports, code), indent=2))
     if output == "table" and len(reports) > 1:
         green = sum(report.ok for report in reports)
-        show(f"\n{'go' if code is ExitCode.OK else 'no-go'}: {green} of {len(reports)} green")
+        print_text(f"\n{'go' if code is ExitCode.OK else 'no-go'}: {green} of {len(reports)} green")
     for report in reports:
         if not report.ok:
             _print_failure(report)

@@ -1,4 +1,4 @@
-"""What the verbs that bring results home print alike."""
+"""Printing of events, reports and texts to standard output."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import sys
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
-from harvester.cli.application import forsake_output
 from harvester.cli.shared.json_documents import json_text
+from harvester.cli.shared.standard_streams import detach_stdout
 from harvester.transfer import ObjectEvent
 
 
 class Report(Protocol):
-    """An account that is published as a JSON document."""
+    """A report that is published as a JSON document."""
 
     def as_document(self) -> dict[str, Any]:
         """Return the document."""
@@ -23,12 +23,12 @@ _Report = TypeVar("_Report", bound=Report)
 
 
 def print_event(event: ObjectEvent, *, at_once: bool = False) -> None:
-    """Print what became of an object as one line of JSON; ``at_once`` for whom waits for each."""
+    """Print the outcome of an object as one line of JSON; ``at_once`` flushes it."""
     try:
         print(json.dumps({"event": "object", **event._asdict()}, ensure_ascii=False), flush=at_once)
     except BrokenPipeError:
-        # Nobody listens any more; what was begun, and what arrives, is brought home all the same.
-        forsake_output()
+        # The reader has closed the pipe; the run goes on.
+        detach_stdout()
 
 
 def print_report(report: _Report, output: str, render: Callable[[_Report], str]) -> None:
@@ -40,3 +40,12 @@ def print_report(report: _Report, output: str, render: Callable[[_Report], str])
     else:
         print(render(report))
     sys.stdout.flush()
+
+
+def print_text(text: str) -> None:
+    """Print a text whose exit code stands even when the reader has closed the pipe, as ``grep -q`` and ``head`` do."""
+    try:
+        print(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        detach_stdout()

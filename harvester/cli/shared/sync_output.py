@@ -9,6 +9,7 @@ import sys
 import time
 from collections import defaultdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harvester import text
 from harvester.cli.shared.json_documents import json_text
@@ -17,6 +18,9 @@ from harvester.error_codes import ErrorCode
 from harvester.errors import DestinationUnusable, ExitCode, HarvesterError
 from harvester.location import Location
 from harvester.transfer import ObjectProblem, SyncCounts, SyncReport
+
+if TYPE_CHECKING:
+    from harvester.events import LandingAccount
 
 _GROUPS = 20
 _NOT_RECORDED = {"upstream_error", "name_not_utf8"}
@@ -91,6 +95,25 @@ def problem_lines(problems: tuple[ObjectProblem, ...]) -> list[str]:
     if len(groups) > _GROUPS:
         lines.append(f"  and {len(groups) - _GROUPS:,} more kinds: see --format json")
     return lines
+
+
+def render_landing(account: LandingAccount) -> str:
+    """Return the account of objects as people read it; its last line is the summary."""
+    lines = []
+    if account.problems:
+        lines.append("Problems:")
+        lines.extend(problem_lines(account.problems))
+    counts = account.counts
+    parts = [
+        f"{getattr(counts, name):,} {name.replace('_', ' ')}"
+        for name in ("landed", "unchanged", "ignored", "refused", "quarantined", "failed", "not_attempted")
+        if getattr(counts, name) or name in ("landed", "unchanged")
+    ]
+    lines.append(
+        f"{text.count(account.runs, 'run')}, {counts.listed:,} listed or announced: {', '.join(parts)};"
+        f" {text.duration(account.finished_at - account.started_at)}"
+    )
+    return "\n".join(lines)
 
 
 def unstarted_report(

@@ -12,8 +12,8 @@ import click
 
 from harvester.access import PolicyOutcome, PolicyPlan, apply_policy, plan_policy
 from harvester.cli.shared.delivery_options import delivery_options
+from harvester.cli.shared.output import print_text
 from harvester.cli.shared.parameters import DIRECTORY, LOCATION, format_option, store_options
-from harvester.cli.shared.verdicts import show
 from harvester.errors import ConsentNeeded
 from harvester.location import Location
 from harvester.sessions import StoreSettings
@@ -80,12 +80,12 @@ def apply_command(
 def carry_out(plan: PolicyPlan, *, backup_dir: Path | None, output: str, dry_run: bool, yes: bool) -> int:
     """Show a plan, get consent, carry it out, show what came of it; return the exit code."""
     if output == "table":
-        show("\n".join(render_plan(plan)))
+        print_text("\n".join(render_plan(plan)))
     if dry_run:
         if output == "json":
             _print_document(plan, None, dry_run=True)
         elif plan.changed:
-            show("\nnothing was written: --dry-run")
+            print_text("\nnothing was written: --dry-run")
         return 0
     if plan.changed and not yes:
         _ask(plan)
@@ -94,7 +94,7 @@ def carry_out(plan: PolicyPlan, *, backup_dir: Path | None, output: str, dry_run
         _print_document(plan, outcome, dry_run=False)
     else:
         for line in _render_outcome(plan, outcome):
-            show(line)
+            print_text(line)
     return int(outcome.exit_code)
 
 
@@ -170,7 +170,7 @@ def _render_outcome(plan: PolicyPlan, outcome: PolicyOutcome) -> Iterator[str]:
 
 def _print_document(plan: PolicyPlan, outcome: PolicyOutcome | None, *, dry_run: bool) -> None:
     handovers = outcome.handovers if outcome is not None else plan.handovers
-    show(
+    print_text(
         json.dumps(
             {
                 "schema": f"nimble-harvester/policy-{plan.made_by}/v1",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harvester.cli.shared.output import print_text
 from harvester.cli.shared.policy_options import (
     TargetOptions,
     cloud_option,
@@ -24,7 +25,6 @@ from harvester.cli.shared.policy_options import (
     target_of,
     target_options,
 )
-from harvester.cli.shared.verdicts import show
 from harvester.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def check(file: str, **options: Any) -> int:
     report = _report(target, policy, key_policy, len(text))
     if form == "table":
         say_target(report.proof.contract, report.proof.target)
-        show("\n".join(map(_fitted, _table(report))))
+        print_text("\n".join(map(_fitted, _table(report))))
     else:
         _print_json(form, _summary(report, policy.kind), [_finding(each) for each in report.findings])
     return ExitCode.INTEGRITY if report.fails(options["fail_on"]) else ExitCode.OK
@@ -112,14 +112,14 @@ def _broken(text: bytes, source: str, kind: str | None) -> dict[str, Any] | None
 
 def _print_json(form: str, summary: dict[str, Any], findings: list[dict[str, Any]]) -> None:
     if form == "json":
-        show(json.dumps({**summary, "findings": findings}, indent=2, ensure_ascii=False))
+        print_text(json.dumps({**summary, "findings": findings}, indent=2, ensure_ascii=False))
         return
     lines = [
         *({"type": "verdict", **each} for each in summary.pop("verdicts")),
         *({"type": "finding", **each} for each in findings),
         {"type": "summary", **summary},
     ]
-    show("\n".join(json.dumps(each, ensure_ascii=False) for each in lines))
+    print_text("\n".join(json.dumps(each, ensure_ascii=False) for each in lines))
 
 
 def _summary(report: Report, kind: str) -> dict[str, Any]:

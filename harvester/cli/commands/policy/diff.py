@@ -9,9 +9,9 @@ import click
 from harvester.access import plan_policy
 from harvester.cli.commands.policy.apply import render_plan
 from harvester.cli.commands.policy.merge import diff as diff_of_file
+from harvester.cli.shared.output import print_text
 from harvester.cli.shared.parameters import store_options
 from harvester.cli.shared.policy_options import cloud_option, kind_option
-from harvester.cli.shared.verdicts import show
 from harvester.errors import ExitCode, UsageError
 from harvester.sessions import StoreSettings
 
@@ -72,5 +72,5 @@ def diff_command(what: str, *, settings: StoreSettings, kms_profile: str | None,
         exempt=options["exempt"],
         settings=settings,
     )
-    show("\n".join(render_plan(plan)))
+    print_text("\n".join(render_plan(plan)))
     return int(ExitCode.DIFFERENCE if plan.changed or plan.handovers or plan.gaps else ExitCode.OK)

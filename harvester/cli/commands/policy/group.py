@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import click
 
-from harvester.cli.application import LazyGroup
+from harvester.cli.shared.command_group import LazyGroup
 
 # Imported only when used; in the order of use.
 COMMANDS: Mapping[str, str] = {

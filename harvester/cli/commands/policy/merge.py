@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harvester.cli.shared.output import print_text
 from harvester.cli.shared.policy_options import (
     TargetOptions,
     cloud_option,
@@ -18,7 +19,6 @@ from harvester.cli.shared.policy_options import (
     target_of,
     target_options,
 )
-from harvester.cli.shared.verdicts import show
 from harvester.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def diff(file: str, **options: Any) -> int:
     policy = parse_document(read_text(file), file, options["kind"])
     change = plan(target, policy, exempt=options["exempt"])
     if change.diff:
-        show(change.diff.removesuffix("\n"))
+        print_text(change.diff.removesuffix("\n"))
     explain(change, exempted=options["exempt"])
     return ExitCode.DIFFERENCE if change.changed else ExitCode.OK
 

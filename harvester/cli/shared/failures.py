@@ -1,0 +1,41 @@
+"""How a failure is printed: at most three lines, escaped, without a traceback."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from harvester.cli.shared.next_steps import next_step
+from harvester.errors import ExitCode, HarvesterError
+from harvester.text import printable
+
+
+def print_bug(error: Exception) -> ExitCode:
+    """Print the type and the place of an unexpected exception, and return its exit code."""
+    if os.environ.get("NIMBLE_HARVESTER_DEBUG"):
+        import traceback
+
+        traceback.print_exception(error)
+    # By hand: where descriptors have run out, nothing more can be imported.
+    innermost = error.__traceback__
+    while innermost is not None and innermost.tb_next is not None:
+        innermost = innermost.tb_next
+    place = ""
+    if innermost is not None:
+        code = innermost.tb_frame.f_code
+        place = f" in {code.co_name}, {code.co_filename}:{innermost.tb_lineno}"
+    # Not the message: it may quote a payload or a secret.
+    click.echo(f"error: a bug in nimble-harvester: {type(error).__name__}{place}", err=True)
+    if isinstance(error, OSError) and error.strerror:
+        click.echo(f"  {error.strerror}", err=True)
+    click.echo("  please report it; NIMBLE_HARVESTER_DEBUG=1 shows the traceback", err=True)
+    return ExitCode.BUG
+
+
+def print_error(error: HarvesterError) -> None:
+    """Print the three lines of an error: what failed, the cause, the next step."""
+    what, *more = map(printable, filter(None, (*error.lines(), next_step(error))))
+    click.echo(f"error: {what}", err=True)
+    for line in more:
+        click.echo(f"  {line}", err=True)

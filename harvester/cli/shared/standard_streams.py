@@ -1,0 +1,88 @@
+"""Standard output and standard error: closed ones, full disks, readers that stop reading."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import os
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from harvester.errors import DestinationUnusable, ErrorCode
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+class BrokenStdout(Exception):
+    """The reader of standard output has closed it."""
+
+
+class StdoutRefused(DestinationUnusable):
+    """Standard output cannot be written: the disk behind it is full."""
+
+
+class _Stdout(io.FileIO):
+    """Standard output, whose failures have a type of their own."""
+
+    def write(self, data: ReadableBuffer) -> int:
+        """Write. Raises StdoutRefused, and BrokenPipeError when the reader has closed the pipe."""
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise StdoutRefused(
+                "cannot write standard output",
+                cause=error.strerror or str(error),
+                code=ErrorCode.OUTPUT_NOT_WRITTEN,
+            ) from error
+
+
+@contextlib.contextmanager
+def stdout_errors() -> Iterator[None]:
+    """Turn a broken pipe into BrokenStdout, before click makes it exit code 1. Raises DestinationUnusable."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise BrokenStdout from None
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        detach_stdout()
+        raise DestinationUnusable(
+            "the output could not be written whole",
+            cause=error.strerror or str(error),
+            code=ErrorCode.OUTPUT_NOT_WRITTEN,
+        ) from error
+
+
+def prepare_streams() -> None:
+    """Replace closed standard streams, and let standard output and error write every character."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # Else the next file opened gets this number, and messages are written into it.
+            os.open(os.devnull, os.O_RDWR)
+    if sys.stderr is None:
+        sys.stderr = io.TextIOWrapper(io.FileIO(2, "w", closefd=False), write_through=True)
+    # A key can hold characters that the terminal's encoding, or no encoding, can write: they are escaped.
+    if isinstance(sys.stderr, io.TextIOWrapper):
+        sys.stderr.reconfigure(errors="backslashreplace")
+    sys.stdout = io.TextIOWrapper(
+        io.BufferedWriter(_Stdout(1, "w", closefd=False)),
+        encoding=None if sys.stdout is None else sys.stdout.encoding,
+        errors="backslashreplace",
+        line_buffering=os.isatty(1),
+    )
+
+
+def detach_stdout() -> None:
+    """Redirect standard output to the null device, so that flushing it at exit cannot fail."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
