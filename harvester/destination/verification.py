@@ -139,7 +139,7 @@ def _against_source(root: Path, manifest: Manifest, settings: StoreSettings) -> 
     seen: set[str] = set()
     inside = NoFollowTree(root)
     for page in store.list_pages():
-        for ref in page:
+        for ref in page.objects:
             row = manifest.landed_row(ref.key)
             if row is not None:
                 seen.add(row.key)

@@ -2,6 +2,7 @@ from .aws_environment import S3Session as S3Session
 from .aws_loader import service_model_loader as service_model_loader
 from .aws_session import resolve_credentials as resolve_credentials
 from .aws_session import translate_botocore_errors as translate_botocore_errors
+from .connections import AnswerLimits as AnswerLimits
 from .connections import AwsCredentials as AwsCredentials
 from .connections import BucketConnection as BucketConnection
 from .connections import GcsConnection as GcsConnection

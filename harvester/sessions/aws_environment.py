@@ -71,6 +71,7 @@ def connection_from_environment(
         expected_bucket_owner=settings.expected_bucket_owner,
         network=resolve_network(base_url, settings.retry, environment.get("AWS_CA_BUNDLE")),
         max_object_bytes=settings.max_object_bytes,
+        answer_limits=settings.answer_limits,
     )
 
 

@@ -88,6 +88,7 @@ class AwsSession:
             expected_bucket_owner=self._settings.expected_bucket_owner,
             network=network,
             max_object_bytes=self._settings.max_object_bytes,
+            answer_limits=self._settings.answer_limits,
         )
 
     def move(self, region: str) -> bool:

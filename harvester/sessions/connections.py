@@ -19,6 +19,15 @@ class Network(NamedTuple):
     """Timeouts, and when to give up."""
 
 
+class AnswerLimits(NamedTuple):
+    """How long the answers of a store may be that are read into memory."""
+
+    list_bytes: int = 16 * 1024 * 1024
+    """A list page; 1,000 keys of 1,024 bytes, percent-encoded throughout, take 3.5 MB."""
+    error_bytes: int = 256 * 1024
+    """An error document; those of S3 and Google Cloud Storage have a few kilobytes."""
+
+
 class AwsCredentials(NamedTuple):
     """One set of AWS credentials, valid for a while."""
 
@@ -55,6 +64,8 @@ class S3Connection(NamedTuple):
     """How connections are made."""
     max_object_bytes: int | None
     """Bodies longer than this are refused."""
+    answer_limits: AnswerLimits = AnswerLimits()
+    """How long list pages and error documents may be."""
 
     @property
     def scheme(self) -> str:
@@ -77,6 +88,8 @@ class GcsConnection(NamedTuple):
     """How connections are made."""
     max_object_bytes: int | None
     """Bodies longer than this are refused."""
+    answer_limits: AnswerLimits = AnswerLimits()
+    """How long list pages and error documents may be."""
 
     @property
     def scheme(self) -> str:
@@ -107,5 +120,7 @@ class StoreSettings:
     """AWS account id; the store refuses when the bucket belongs to another."""
     max_object_bytes: int | None = None
     """Bodies longer than this are refused as too_large; None for no limit."""
+    answer_limits: AnswerLimits = field(default_factory=AnswerLimits)
+    """How long list pages and error documents may be."""
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     """When to give up."""

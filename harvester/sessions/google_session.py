@@ -61,6 +61,7 @@ class GoogleSession:
             user_project=user_project,
             network=self._network,
             max_object_bytes=self._settings.max_object_bytes,
+            answer_limits=self._settings.answer_limits,
         )
 
     def client(self) -> Client:

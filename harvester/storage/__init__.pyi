@@ -2,6 +2,7 @@ from .base import Cause as Cause
 from .base import FetchRequest as FetchRequest
 from .base import FetchResult as FetchResult
 from .base import ObjectRef as ObjectRef
+from .base import RefusedObject as RefusedObject
 from .base import Store as Store
 from .base import StoreConnection as StoreConnection
 from .bucket_settings import Encryption as Encryption
@@ -20,6 +21,7 @@ from .listing import LateKeys as LateKeys
 from .listing import ListedPage as ListedPage
 from .listing import ListingEnd as ListingEnd
 from .listing import ListingFailed as ListingFailed
+from .listing import OrderLost as OrderLost
 from .listing import RangeEnd as RangeEnd
 from .listing import list_objects as list_objects
 from .listing import similar_key as similar_key

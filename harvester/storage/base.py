@@ -27,6 +27,24 @@ class ObjectRef(NamedTuple):
     """The store's own word (``STANDARD``, ``GLACIER`` …); empty where it has none."""
 
 
+class RefusedObject(NamedTuple):
+    """An entry of a listing that is no object which could be fetched or kept."""
+
+    key: str
+    """The key as listed; may be empty, and may hold surrogates for bytes that are not UTF-8."""
+    reason: str
+    """``outside_prefix``, ``invalid_size`` or ``invalid_key``."""
+
+
+class ListPage(NamedTuple):
+    """One page of a listing, checked."""
+
+    objects: list[ObjectRef]
+    """Objects below the prefix, each with a key, and a length of at most 63 bits."""
+    refused: list[RefusedObject]
+    """The other entries."""
+
+
 class FetchRequest(NamedTuple):
     """An object to fetch, as it was listed."""
 
@@ -164,11 +182,12 @@ class Store(Protocol):
     def location(self) -> Location:
         """The place this store was opened for."""
 
-    def list_pages(self, start: str = "", end: str | None = None) -> Iterator[list[ObjectRef]]:
-        """Yield pages of the objects below the prefix whose key k has ``start <= k < end``, in byte order of the key.
+    def list_pages(self, start: str = "", end: str | None = None, *, ordered: bool = False) -> Iterator[ListPage]:
+        """Yield pages of the objects below the prefix whose key k has ``start <= k < end``, in the store's order.
 
-        ``start`` and ``end`` are whole keys. One iterator is used by one thread; several may run at once.
-        Raises AccessDenied, NoSuchBucket, ConnectionFailed or ConfigurationError.
+        ``start`` and ``end`` are whole keys. One iterator is used by one thread; several may run at once. Where
+        ``ordered``, keys rise strictly in byte order, or UnorderedListingError is raised; a range is complete only
+        then. Raises AccessDenied, NoSuchBucket, ConnectionFailed or ConfigurationError.
         """
 
     def key_ranges(self, after: str = "") -> list[tuple[str, str | None]]:

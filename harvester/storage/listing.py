@@ -8,16 +8,19 @@ import socket
 import sqlite3
 import threading
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple, TypeAlias
 
 from harvester.errors import HarvesterError
 from harvester.location import Location
 from harvester.sessions import StoreSettings
-from harvester.storage.base import ObjectRef, Store
+from harvester.storage.base import ObjectRef, RefusedObject, Store
 from harvester.storage.opening import open_store
+from harvester.storage.page_checks import UnorderedListingError
 
 _THREADS = 8
 _PAGES_AHEAD = 4
+_PAGES_BEFORE_RANGES = 2
 
 
 def list_objects(location: Location, settings: StoreSettings | None = None) -> Iterator[ObjectRef]:
@@ -26,7 +29,7 @@ def list_objects(location: Location, settings: StoreSettings | None = None) -> I
     Raises NoSuchBucket, AccessDenied, ConnectionFailed or ConfigurationError.
     """
     for page in open_store(location, settings).list_pages():
-        yield from page
+        yield from page.objects
 
 
 def similar_key(location: Location, settings: StoreSettings | None = None) -> str | None:
@@ -54,6 +57,8 @@ class ListedPage(NamedTuple):
     """Every key of the range is smaller; None when it has no bound, or none that is known yet."""
     refs: list[ObjectRef]
     """The objects."""
+    refused: list[RefusedObject]
+    """Entries that are no objects."""
 
 
 class RangeEnd(NamedTuple):
@@ -67,6 +72,18 @@ class RangeEnd(NamedTuple):
     """Every key of the range is smaller; None when it has no bound."""
 
 
+class OrderLost(NamedTuple):
+    """The store does not list in byte order: everything is listed again, as range 0, in no order.
+
+    What was listed before comes again. No range that had not ended will end, but for range 0 at last.
+    """
+
+    before: str
+    """The key that was listed first."""
+    key: str
+    """The smaller or equal key that followed it."""
+
+
 class ListingEnd(NamedTuple):
     """Everything is listed."""
 
@@ -78,7 +95,7 @@ class ListingFailed(NamedTuple):
     """A HarvesterError, or a bug."""
 
 
-Listed: TypeAlias = ListedPage | RangeEnd | ListingEnd | ListingFailed
+Listed: TypeAlias = ListedPage | RangeEnd | OrderLost | ListingEnd | ListingFailed
 
 
 class _Stopped(Exception):
@@ -121,7 +138,11 @@ class BackgroundListing:
 
     def _run(self) -> None:
         try:
-            self._list_all()
+            try:
+                self._list_all()
+            except UnorderedListingError as lost:
+                self._put(OrderLost(lost.before, lost.key))
+                self._list_unordered()
             self._put(ListingEnd())
         except _Stopped:
             return
@@ -143,25 +164,25 @@ class BackgroundListing:
             return
         raise _Stopped
 
+    def _list_unordered(self) -> None:
+        for page in self._store.list_pages():
+            self._put(ListedPage(0, "", None, *page))
+        self._put(RangeEnd(0, "", None))
+
     def _list_all(self) -> None:
-        pages = iter(self._store.list_pages())
-        first = next(pages, None)
-        if first is None:
-            self._put(RangeEnd(0, "", None))
+        pages = iter(self._store.list_pages(ordered=True))
+        last_key, listed = "", 0
+        for page in islice(pages, _PAGES_BEFORE_RANGES):
+            self._put(ListedPage(0, "", None, *page))
+            last_key = page.objects[-1].key if page.objects else last_key
+            listed += 1
+        ranges = self._store.key_ranges(after=last_key) if listed == _PAGES_BEFORE_RANGES and last_key else []
+        if len(ranges) > 1:
+            self._list_ranges(ranges)
             return
-        self._put(ListedPage(0, "", None, first))
-        second = next(pages, None)
-        if second is None:
-            self._put(RangeEnd(0, "", None))
-            return
-        self._put(ListedPage(0, "", None, second))
-        ranges = self._store.key_ranges(after=second[-1].key)
-        if len(ranges) == 1:
-            for page in pages:
-                self._put(ListedPage(0, "", None, page))
-            self._put(RangeEnd(0, "", None))
-            return
-        self._list_ranges(ranges)
+        for page in pages:
+            self._put(ListedPage(0, "", None, *page))
+        self._put(RangeEnd(0, "", None))
 
     def _list_ranges(self, ranges: list[tuple[str, str | None]]) -> None:
         waiting = list(enumerate(ranges))[::-1]
@@ -174,8 +195,8 @@ class BackgroundListing:
                 except IndexError:
                     return
                 try:
-                    for page in self._store.list_pages(start, end):
-                        self._put(ListedPage(number, start, end, page))
+                    for page in self._store.list_pages(start, end, ordered=True):
+                        self._put(ListedPage(number, start, end, *page))
                     self._put(RangeEnd(number, start, end))
                 except Exception as error:  # noqa: BLE001  # the first one is raised below, in the listing's own thread
                     errors.append(error)
@@ -186,7 +207,12 @@ class BackgroundListing:
         for thread in threads:
             thread.join()
         if errors:
-            raise next((error for error in errors if isinstance(error, HarvesterError)), errors[0])
+            raise min(errors, key=_precedence)
+
+
+def _precedence(error: Exception) -> int:
+    """Return 0 for the error that decides over others of the same listing."""
+    return 0 if isinstance(error, UnorderedListingError) else 1 if isinstance(error, HarvesterError) else 2
 
 
 class LateKeys:
@@ -198,6 +224,15 @@ class LateKeys:
     def __init__(self) -> None:
         """Start empty."""
         self._database: sqlite3.Connection | None = None
+        self._added = 0
+
+    @property
+    def duplicates(self) -> int:
+        """How many additions were of a key that had been added before."""
+        if self._database is None:
+            return 0
+        (distinct,) = self._database.execute("SELECT count(*) FROM refs").fetchone()
+        return self._added - int(distinct)
 
     def add(self, ref: ObjectRef) -> None:
         """Keep an object; the same key twice is one object."""
@@ -208,6 +243,7 @@ class LateKeys:
             self._database.execute(
                 "CREATE TABLE refs(key TEXT PRIMARY KEY, size, etag, last_modified, storage_class) WITHOUT ROWID"
             )
+        self._added += 1
         self._database.execute("INSERT OR REPLACE INTO refs VALUES (?, ?, ?, ?, ?)", tuple(ref))
 
     def in_order(self) -> Iterator[ObjectRef]:

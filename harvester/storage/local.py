@@ -24,7 +24,16 @@ from harvester.errors import AccessDenied, ConnectionFailed, DestinationUnusable
 from harvester.location import Location
 from harvester.retry import RetryPolicy
 from harvester.sessions import StoreSettings
-from harvester.storage.base import MEBIBYTE, Cause, FetchFailure, FetchRequest, FetchResult, ObjectRef, StoreConnection
+from harvester.storage.base import (
+    MEBIBYTE,
+    Cause,
+    FetchFailure,
+    FetchRequest,
+    FetchResult,
+    ListPage,
+    ObjectRef,
+    StoreConnection,
+)
 
 _PAGE = 1000
 _COPY_BLOCK = MEBIBYTE
@@ -57,7 +66,7 @@ class DirectoryStore:
         self.location = location
         self._settings = settings
 
-    def list_pages(self, start: str = "", end: str | None = None) -> Iterator[list[ObjectRef]]:
+    def list_pages(self, start: str = "", end: str | None = None, *, ordered: bool = False) -> Iterator[ListPage]:  # noqa: ARG002  # always
         """See Store.list_pages."""
         root = self.location.prefix
         real_root = os.path.realpath(root)
@@ -73,10 +82,10 @@ class DirectoryStore:
             if found is not None:
                 page.append(found)
             if len(page) == _PAGE:
-                yield page
+                yield ListPage(page, [])
                 page = []
         if page:
-            yield page
+            yield ListPage(page, [])
 
     def key_ranges(self, after: str = "") -> list[tuple[str, str | None]]:
         """Return one range: a disk gains nothing from several."""

@@ -125,6 +125,17 @@ def connection_error(what: str, broken: TransportError, *, url: str) -> Connecti
     )
 
 
+def invalid_listing(what: str, error: Exception, *, scheme: str, request_id: str = "") -> ConnectionFailed:
+    """Return the error for a list answer that cannot be used."""
+    return ConnectionFailed(
+        f"{what}: the answer is no list page",
+        cause=str(error),
+        code=ErrorCode.NOT_A_STORE,
+        parameters={"speaks": scheme},
+        request_id=request_id,
+    )
+
+
 class TransportError(NamedTuple):
     """A request that got no whole answer."""
 

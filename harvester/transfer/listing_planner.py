@@ -43,11 +43,10 @@ class ListingPlanner:
         self._options = options
         self._ranges: dict[int, RangePlanner] = {}
         self._late = LateKeys()
-        self._folded: FoldedClaims | None = None
-        if not names.exact:
-            self._folded = FoldedClaims(names)
-            for row in manifest.landed():
-                self._folded.claim(row.key, row.path)
+        self.is_unordered = False
+        """Whether the listing is planned at its end, sorted, because the store gives it in no order."""
+        self._names = names
+        self._folded = self._claim_landed()
         self._gone: list[str] = []
         self._plan_all = plan_all or not selection.selects_all
         self._unchanged_count = 0
@@ -62,7 +61,9 @@ class ListingPlanner:
         planner = self._planner(page.range, page.start, page.end)
         for ref in page.refs:
             key = ref.key
-            if not (key.isascii() or is_text(key)):
+            if self.is_unordered and is_text(key):
+                self._late.add(ref)
+            elif not (key.isascii() or is_text(key)):
                 yield planner.plan_nameless(ref)
             elif key <= planner.last_key:
                 self._late.add(ref)
@@ -74,16 +75,41 @@ class ListingPlanner:
 
     def end_range(self, end: RangeEnd) -> None:
         """Conclude a range: what the manifest holds of it and the listing did not is gone."""
+        if self.is_unordered:
+            return  # known only when everything is listed
         planner = self._planner(end.range, end.start, end.end)
         planner.finish(end.end)
         self._gone.extend(row.key for row in planner.take_gone())
         del self._ranges[end.range]
 
+    def restart_unordered(self) -> None:
+        """Forget what was planned, and plan every object that is listed from now on with ``late``.
+
+        What was planned before must be recorded by now.
+        """
+        self.is_unordered = self._owned = self._plan_all = True
+        self._ranges.clear()
+        self._gone.clear()
+        self._folded = self._claim_landed()
+
     def late(self) -> Iterator[Planned]:
         """Yield the plan of each object that came out of order; all others must be recorded by now."""
+        if self.is_unordered:
+            planner = self._planner(0, "", None)
+            for ref in self._late.in_order():
+                yield planner.plan(ref)
+                self._gone.extend(row.key for row in planner.take_gone())
+            planner.finish(None)
+            self._gone.extend(row.key for row in planner.take_gone())
+            return
         planner = self._unordered_planner()
         for ref in self._late.in_order():
             yield planner.plan_late(ref)
+
+    @property
+    def duplicates(self) -> int:
+        """How many objects were listed more than once without order."""
+        return self._late.duplicates
 
     def close(self) -> None:
         """Close the late keys' file and the destination."""
@@ -114,6 +140,15 @@ class ListingPlanner:
         """Return how many objects were found unchanged since the last call, and not planned."""
         passed, self._unchanged_count = self._unchanged_count, 0
         return passed
+
+    def _claim_landed(self) -> FoldedClaims | None:
+        """Return the claims of a file system that folds names, with those of all landed files; else None."""
+        if self._names.exact:
+            return None
+        folded = FoldedClaims(self._names)
+        for row in self._manifest.landed():
+            folded.claim(row.key, row.path)
+        return folded
 
     def _claims(self) -> PathClaims:
         # A listing is cut where no path of one range can collide with one of another: see paths.SortedClaims.

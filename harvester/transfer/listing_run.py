@@ -7,7 +7,8 @@ from collections.abc import Iterable
 
 from harvester.destination import destination_error
 from harvester.errors import ExitCode, HarvesterError
-from harvester.storage import BackgroundListing, ListedPage, ListingEnd, ListingFailed, RangeEnd
+from harvester.storage import BackgroundListing, ListedPage, ListingEnd, ListingFailed, OrderLost, RangeEnd
+from harvester.text import printable
 from harvester.transfer.options import Observer
 from harvester.transfer.range_planner import Planned
 from harvester.transfer.run import SyncRun
@@ -71,11 +72,14 @@ class ListingRun:
                 match listed:
                     case ListedPage():
                         self._counters.listed += len(listed.refs)
+                        self._recorder.settle_refused(listed.refused)
                         self._take(self._planner.page(listed))
                         self._recorder.count_unchanged(self._planner.take_unchanged_count())
                         self._warn_of_space()
                     case RangeEnd():
                         self._planner.end_range(listed)
+                    case OrderLost():
+                        self._restart_unordered(listed)
                     case ListingEnd():
                         dispatcher.listing_done = True
                         return True
@@ -87,13 +91,25 @@ class ListingRun:
                 dispatcher.step(0)
             dispatcher.step(wake=listing.fileno() if dispatcher.has_room else None)
 
+    def _restart_unordered(self, lost: OrderLost) -> None:
+        """Start again without order: everything is listed anew, sorted on disk, and planned at the end."""
+        self._observer.warning(
+            f"the store does not list in byte order ({printable(lost.key)} follows {printable(lost.before)}):"
+            " everything is listed again in one sequence, without key ranges"
+        )
+        self._dispatcher.drain()
+        self._recorder.restart()
+        self._planner.restart_unordered()
+
     def _plan_late(self) -> None:
+        self._counters.listed -= self._planner.duplicates
         for planned in self._planner.late():
-            if planned.row is not None and planned.row.gone:
+            if planned.row is not None and planned.row.gone and not self._planner.is_unordered:
                 self._recorder.returned()
             self._take((planned,))
             while not self._dispatcher.has_room:
                 self._dispatcher.step()
+        self._recorder.gone(self._planner.take_gone())
 
     def _take(self, plans: Iterable[Planned]) -> None:
         """Settle what needs no worker, queue the rest."""

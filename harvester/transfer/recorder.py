@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from harvester.destination import (
@@ -18,7 +19,7 @@ from harvester.destination import (
     remove_inside,
     same_version,
 )
-from harvester.storage import ObjectRef
+from harvester.storage import ObjectRef, RefusedObject
 from harvester.transfer.messages import Failed, Landed, Outcome, Quarantined, Refused
 from harvester.transfer.options import Observer, SyncOptions
 from harvester.transfer.plan import ActionKind
@@ -28,6 +29,7 @@ from harvester.transfer.sync_report import ObjectEvent, ObjectProblem, RunCounte
 _BATCH_ROWS = 1_000
 _BATCH_SECONDS = 0.5
 _BARRIER_SECONDS = 5.0
+_UNSTORED = frozenset({"name_not_utf8", "outside_prefix", "invalid_key"})
 _NOT_CONTENT = frozenset({"probe_residue", "directory_marker"})
 
 
@@ -82,6 +84,11 @@ class Recorder:
         if row is not None and row.gone:
             self._returned.append(row.key)
         if kind is ActionKind.UNCHANGED:
+            if row is not None and counters.first_seq is not None and row.seq >= counters.first_seq:
+                # Landed by this run, and listed again; what is wrong with it counts again, too.
+                if problem is not None and same_version(ref, problem):
+                    self._known(problem)
+                return True
             counters.unchanged += 1
             if problem is not None:
                 self._unchanged(ref, problem)
@@ -101,6 +108,22 @@ class Recorder:
             self._event(ObjectEvent(ref.key, _OUTCOMES[kind], reason, path, 0))
         return True
 
+    def settle_refused(self, refused: Iterable[RefusedObject]) -> None:
+        """Count entries of a listing that are no objects; each is reported by every run, and none is kept."""
+        for entry in refused:
+            self.counters.listed += 1
+            self._refused(Refused(entry.key, "", 0, entry.reason), None)
+            if self._event is not None:
+                self._event(ObjectEvent(entry.key, "refused", entry.reason, "", 0))
+
+    def restart(self) -> None:
+        """Count everything again that is listed from now on, see `RunCounters.restart`; writes what is noted."""
+        self.flush()
+        self._unstored.clear()
+        if self._options.dry_run:
+            self._problems.clear()
+        self.counters.restart()
+
     def count_unchanged(self, count: int) -> None:
         """Count objects that are unchanged and have no event."""
         self.counters.content += count
@@ -114,7 +137,10 @@ class Recorder:
             self._discard_quarantined(problem, "")
 
     def _known(self, problem: ProblemRow) -> None:
-        self.counters.known_problems += 1
+        if problem.first_run == self._run:
+            self.counters.new_problems += 1
+        else:
+            self.counters.known_problems += 1
         self._problems.append(problem._replace(run=self._run))
 
     def _upstream(self, key: str, status: str, *, known: bool) -> None:
@@ -215,8 +241,8 @@ class Recorder:
 
     def _refused(self, refused: Refused, previous: ProblemRow | None) -> None:
         self.counters.refused += 1
-        if refused.reason == "name_not_utf8":
-            # The manifest holds text; such a name is reported and refused anew by every run.
+        if refused.reason in _UNSTORED:
+            # The manifest holds text, and objects of its location: such a name is reported anew by every run.
             key = refused.key.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
             self._unstored.append(ObjectProblem(key, "refused", refused.reason, "", known=False))
             self.counters.new_problems += 1

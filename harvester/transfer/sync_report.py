@@ -207,6 +207,12 @@ class RunCounters:
     content: int = 0
     """Objects that are results, whether wanted or not: neither residue nor directory markers."""
 
+    def restart(self) -> None:
+        """Count again from the first object, but for what has landed: that is not landed again."""
+        self.listed = self.unchanged = self.refused = self.quarantined = self.failed = 0
+        self.source_gone = self.new_problems = self.known_problems = self.content = 0
+        self.ignored.clear()
+
     @property
     def settled(self) -> int:
         """Objects accounted for so far."""

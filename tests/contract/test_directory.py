@@ -30,14 +30,14 @@ def opened(source: Path, settings: StoreSettings | None = None) -> Store:
 
 def names(source: Path) -> list[str]:
     store = opened(source)
-    return [store.location.relative(ref.key) for page in store.list_pages() for ref in page]
+    return [store.location.relative(ref.key) for page in store.list_pages() for ref in page.objects]
 
 
 def fetch(
     source: Path, spool: Path, settings: StoreSettings | None = None, spool_from: int = 1 << 22
 ) -> dict[str, FetchResult]:
     store = opened(source, settings)
-    done = fetch_all(store, [ref for page in store.list_pages() for ref in page], spool, spool_from=spool_from)
+    done = fetch_all(store, [ref for page in store.list_pages() for ref in page.objects], spool, spool_from=spool_from)
     return {store.location.relative(key): fetched for key, fetched in done.items()}
 
 
@@ -80,7 +80,7 @@ def test_a_file_that_became_a_link_outwards_is_not_read(source: Path, spool_dire
     (tmp_path / "secret").write_bytes(b"secret")
     (source / "a").write_bytes(b"x")
     store = opened(source)
-    refs = [ref for page in store.list_pages() for ref in page]
+    refs = [ref for page in store.list_pages() for ref in page.objects]
     (source / "a").unlink()
     (source / "a").symlink_to(tmp_path / "secret")
 
@@ -94,7 +94,7 @@ def test_a_file_that_became_a_link_outwards_is_not_read(source: Path, spool_dire
 def test_a_file_that_became_a_pipe_hangs_nobody(source: Path, spool_directory: Path) -> None:
     (source / "a").write_bytes(b"x")
     store = opened(source)
-    refs = [ref for page in store.list_pages() for ref in page]
+    refs = [ref for page in store.list_pages() for ref in page.objects]
     (source / "a").unlink()
     os.mkfifo(source / "a")
 
@@ -127,7 +127,7 @@ def test_a_file_that_grows_all_the_time_never_comes_in_half(
     path = source / "growing"
     path.write_bytes(b"x" * 5_000_000)
     store = opened(source, StoreSettings(retry=RetryPolicy(attempts=2)))
-    refs = [ref for page in store.list_pages() for ref in page]
+    refs = [ref for page in store.list_pages() for ref in page.objects]
     stop = threading.Event()
 
     def grow() -> None:

@@ -62,7 +62,7 @@ class Scene:
         self.s3.put_object(Bucket=self.bucket, Key=key, Body=body)
 
     def refs(self) -> list[ObjectRef]:
-        return [ref for page in self.store.list_pages() for ref in page]
+        return [ref for page in self.store.list_pages() for ref in page.objects]
 
     def fetch(self, fault: Fault, *, times: int | None = None, spool_from: int = 1 << 22) -> FetchResult:
         """Fetch with ``fault`` on the GETs of the key ``target``; checks that all others came through."""

@@ -40,7 +40,7 @@ class Scene:
         self.fake.put("bucket", name, body, **more)
 
     def refs(self) -> list[ObjectRef]:
-        return [ref for page in self.store.list_pages() for ref in page]
+        return [ref for page in self.store.list_pages() for ref in page.objects]
 
 
 @pytest.fixture
@@ -216,7 +216,7 @@ def test_an_expired_token_is_renewed(
     scene.put("a", BODY)
     store = authorized(scene, monkeypatch)
     scene.fake.tokens = {"token-1"}
-    refs = [ref for page in store.list_pages() for ref in page]
+    refs = [ref for page in store.list_pages() for ref in page.objects]
     connection = store.connection()
 
     scene.fake.tokens = {"token-2"}

@@ -47,7 +47,7 @@ def test_every_request_is_signed(
     for key, body in bodies.items():
         store.put(key, body)
 
-    refs = [ref for page in store.list_pages("pre fix/ ") for ref in page]
+    refs = [ref for page in store.list_pages("pre fix/ ") for ref in page.objects]
     done = fetch_all(store, refs, spool_directory, spool_from=1000)
 
     assert not check.refused

@@ -95,10 +95,10 @@ class Place:
     def names(self, start: str = "", end: str | None = None) -> list[str]:
         prefix = self.store.location.prefix
         pages = self.store.list_pages(start and prefix + start, None if end is None else prefix + end)
-        return [self.store.location.relative(found.key) for page in pages for found in page]
+        return [self.store.location.relative(found.key) for page in pages for found in page.objects]
 
     def listed(self) -> list[ObjectRef]:
-        return [found for page in self.store.list_pages() for found in page]
+        return [found for page in self.store.list_pages() for found in page.objects]
 
 
 def _directory_holds(name: str) -> bool:
@@ -279,8 +279,8 @@ def test_key_ranges_hold_every_later_key_once(place: Place) -> None:
         got = [
             place.store.location.relative(ref.key)
             for start, end in ranges
-            for page in place.store.list_pages(start, end)
-            for ref in page
+            for page in place.store.list_pages(start, end, ordered=True)
+            for ref in page.objects
         ]
         assert got == [name for name in ordered if os.fsencode(name) > os.fsencode(after)]
 
@@ -291,7 +291,11 @@ def test_ranges_can_be_listed_at_the_same_time(place: Place) -> None:
         place.put(name, b"x")
 
     def listed(bounds: tuple[str, str | None]) -> list[str]:
-        return [place.store.location.relative(ref.key) for page in place.store.list_pages(*bounds) for ref in page]
+        return [
+            place.store.location.relative(ref.key)
+            for page in place.store.list_pages(*bounds, ordered=True)
+            for ref in page.objects
+        ]
 
     with ThreadPoolExecutor(8) as threads:
         got = list(threads.map(listed, place.store.key_ranges()))
@@ -307,7 +311,7 @@ def test_pages_follow_one_another(place: Place) -> None:
     pages = list(place.store.list_pages())
 
     assert len(pages) > 2
-    assert [place.store.location.relative(ref.key) for page in pages for ref in page] == names
+    assert [place.store.location.relative(ref.key) for page in pages for ref in page.objects] == names
     assert place.names("00010", "00040") == names[10:40]
     assert place.names("00010.jsoo") == names[11:]
 

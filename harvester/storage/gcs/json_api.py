@@ -5,16 +5,18 @@ Source: Cloud Storage JSON API reference, "Objects: list", "Objects: get", "HTTP
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote, urlencode
 
 import orjson
 
 from harvester.sessions import GcsConnection
-from harvester.storage.base import Cause, ObjectRef
+from harvester.storage.base import Cause, ObjectRef, RefusedObject
 from harvester.storage.http import Response
+from harvester.storage.page_checks import INVALID_KEY, INVALID_SIZE, ParsedPage, checked_size, checked_time
 from harvester.storage.service_errors import ServiceError
 
 PAGE_KEYS = 1000
@@ -29,15 +31,6 @@ _BY_STATUS: Mapping[int, Cause] = {
     503: Cause.THROTTLED,
 }
 _RETRIED_STATUS = frozenset({408, 429, 500, 502, 503, 504})
-
-
-class GcsListPage(NamedTuple):
-    """One page of a listing."""
-
-    objects: list[ObjectRef]
-    """Its objects, in order."""
-    token: str | None
-    """Token of the next page; None on the last."""
 
 
 class GcsRequests:
@@ -77,27 +70,60 @@ class GcsRequests:
         return url, [*self._headers, "Content-Type: application/octet-stream", "Expect:"]
 
 
-def parse_gcs_page(body: bytes) -> GcsListPage:
+def parse_gcs_page(body: bytes) -> ParsedPage:
     """Parse a list answer. Raises ValueError for anything else."""
-    document = orjson.loads(body)
-    if not isinstance(document, dict) or "error" in document:
-        raise ValueError("no list page")
+    match _json(body):
+        case {"error": _}:
+            raise ValueError("no list page but an error")
+        case dict(document):
+            entries, token = document.get("items", []), document.get("nextPageToken", "")
+        case _:
+            raise ValueError("no list page")
+    match entries, token:
+        case list(), str():
+            pass
+        case _:
+            raise ValueError("a list page whose items are no list, or whose token is no text")
+    objects: list[ObjectRef] = []
+    refused: list[RefusedObject] = []
+    for entry in entries:
+        found = parse_object(entry)
+        if isinstance(found, ObjectRef):
+            objects.append(found)
+        else:
+            refused.append(found)
+    return ParsedPage(objects, refused, token or None, bool(token))
+
+
+def _json(body: bytes) -> Any:
+    """Decode JSON; also with lone surrogates, which the stricter decoder refuses. Raises ValueError."""
     try:
-        objects = [parse_object(entry) for entry in document.get("items", ())]
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"a listed object without {error}") from error
-    return GcsListPage(objects, document.get("nextPageToken") or None)
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        try:
+            return json.loads(body)
+        except RecursionError as error:
+            raise ValueError("nested too deeply") from error
 
 
-def parse_object(entry: Mapping[str, Any]) -> ObjectRef:
-    """Return the object a resource of the JSON API describes."""
+def parse_object(entry: object) -> ObjectRef | RefusedObject:
+    """Return the object a resource of the JSON API describes, or why it is none."""
+    if not isinstance(entry, dict) or not isinstance(key := entry.get("name"), str) or not key:
+        return RefusedObject("", INVALID_KEY)
+    size = checked_size(str(entry.get("size", "")))
+    if size is None:
+        return RefusedObject(key, INVALID_SIZE)
     return ObjectRef(
-        entry["name"],
-        int(entry["size"]),
-        str(entry["generation"]),
-        datetime.fromisoformat(entry["timeCreated"]).timestamp(),
-        entry.get("storageClass", ""),
+        key,
+        size,
+        str(entry.get("generation", "")),
+        checked_time(str(entry.get("timeCreated", "")), _timestamp),
+        str(entry.get("storageClass", "")),
     )
+
+
+def _timestamp(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
 
 
 def service_error_from(response: Response, *, anonymous: bool) -> ServiceError:

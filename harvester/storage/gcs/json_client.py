@@ -75,7 +75,8 @@ class GcsClient:
             url, lines = make(GcsRequests(self._session.connection()))
             return method, url, [*lines, *headers], body
 
-        exchange = HttpClient(self._session.connection().network)
+        connection = self._session.connection()
+        exchange = HttpClient(connection.network, connection.answer_limits)
         try:
             answer = exchange.send_with_retries(attempt, self._is_retryable)
         finally:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from harvester.error_codes import ErrorCode
-from harvester.errors import ConnectionFailed
 from harvester.location import Location
 from harvester.sessions import GOOGLE_LOGIN, GcsConnection, GoogleSession, StoreSettings
-from harvester.storage.base import Cause, ObjectRef
+from harvester.storage.base import Cause, ListPage, ObjectRef
 from harvester.storage.gcs.json_api import PAGE_KEYS, GcsRequests, parse_gcs_page, service_error_from
 from harvester.storage.gcs.sdk_objects import GcsObjects, Refused
 from harvester.storage.http import HttpClient, Response
 from harvester.storage.key_ranges import split_by_hexadecimal_digit
-from harvester.storage.service_errors import ServiceError, TransportError, connection_error, harvester_error
+from harvester.storage.page_checks import InvalidListingError, PageChecker
+from harvester.storage.service_errors import (
+    ServiceError,
+    TransportError,
+    connection_error,
+    harvester_error,
+    invalid_listing,
+)
 
 RequestMaker = Callable[[GcsRequests], tuple[str, list[str]]]
 
@@ -27,35 +32,36 @@ class GcsStore:
         self._session = GoogleSession(location.bucket, settings)
         self._objects = GcsObjects(location.bucket, self._session, settings.retry)
 
-    def list_pages(self, start: str = "", end: str | None = None) -> Iterator[list[ObjectRef]]:
+    def list_pages(self, start: str = "", end: str | None = None, *, ordered: bool = False) -> Iterator[ListPage]:
         """See Store.list_pages."""
         what = f"cannot list {self.location.url}"
+        checker = PageChecker(self.location.prefix, start, end, ordered=ordered)
         parameters = {"prefix": self.location.prefix, "maxResults": str(PAGE_KEYS)}
         if start:
             parameters["startOffset"] = start
         if end is not None:
             parameters["endOffset"] = end
-        exchange = HttpClient(self._session.connection().network)
+        client = self._new_client()
         try:
             while True:
-                response = self._listed(exchange, what, parameters)
+                response = self._listed(client, what, parameters)
                 try:
-                    page = parse_gcs_page(response.body)
-                except ValueError as error:
-                    raise ConnectionFailed(
-                        f"{what}: the answer is no list page",
-                        cause=str(error),
-                        code=ErrorCode.NOT_A_STORE,
-                        parameters={"speaks": "gs"},
-                    ) from error
-                within = [found for found in page.objects if found.key >= start and (end is None or found.key < end)]
-                if within:
-                    yield within
-                if page.token is None:
+                    parsed = parse_gcs_page(response.body)
+                    page = checker.check(parsed)
+                except (ValueError, InvalidListingError) as error:
+                    request_id = response.headers.get("x-guploader-uploadid", "")
+                    raise invalid_listing(what, error, scheme="gs", request_id=request_id) from error
+                if page.objects or page.refused:
+                    yield page
+                if parsed.token is None or checker.ended:
                     return
-                parameters["pageToken"] = page.token
+                parameters["pageToken"] = parsed.token
         finally:
-            exchange.close()
+            client.close()
+
+    def _new_client(self) -> HttpClient:
+        connection = self._session.connection()
+        return HttpClient(connection.network, connection.answer_limits)
 
     def key_ranges(self, after: str = "") -> list[tuple[str, str | None]]:
         """See Store.key_ranges."""
@@ -83,18 +89,18 @@ class GcsStore:
             self._checked(refused.response, what)
             raise
         if found is None:
-            exchange = HttpClient(self._session.connection().network)
+            client = self._new_client()
             try:
-                self._listed(exchange, what, {"prefix": key, "maxResults": "1"})  # raises for a missing bucket
+                self._listed(client, what, {"prefix": key, "maxResults": "1"})  # raises for a missing bucket
             finally:
-                exchange.close()
+                client.close()
         return found
 
     def _url(self, key: str) -> str:
         return f"gs://{self.location.bucket}/{key}"
 
-    def _listed(self, exchange: HttpClient, what: str, parameters: dict[str, str]) -> Response:
-        answer = self._answer(exchange, "GET", lambda requests: requests.listing(parameters))
+    def _listed(self, client: HttpClient, what: str, parameters: dict[str, str]) -> Response:
+        answer = self._answer(client, "GET", lambda requests: requests.listing(parameters))
         return self._checked(answer, what, missing=Cause.NO_BUCKET)
 
     def _checked(self, answer: Response | TransportError, what: str, *, missing: Cause = Cause.GONE) -> Response:
@@ -111,7 +117,7 @@ class GcsStore:
         return error.with_cause(missing) if error.cause is Cause.GONE else error
 
     def _answer(
-        self, exchange: HttpClient, method: str, make: RequestMaker, body: bytes | None = None
+        self, client: HttpClient, method: str, make: RequestMaker, body: bytes | None = None
     ) -> Response | TransportError:
         """Send patiently; with a fresh token once, when the store calls the present one expired."""
         renewed = False
@@ -121,7 +127,7 @@ class GcsStore:
                 url, headers = make(GcsRequests(self._session.connection()))
                 return method, url, headers, body
 
-            answer = exchange.send_with_retries(attempt, self._is_retryable)
+            answer = client.send_with_retries(attempt, self._is_retryable)
             if isinstance(answer, TransportError) or answer.status < 300:
                 return answer
             if renewed or not self._service_error(answer).expired:

@@ -8,3 +8,4 @@ from .follow_up import FollowUpRequest as FollowUpRequest
 from .http_client import HttpClient as HttpClient
 from .http_client import Response as Response
 from .http_client import parse_http_date as parse_http_date
+from .xml_documents import parse_xml as parse_xml

@@ -12,7 +12,7 @@ import pycurl
 
 from harvester import __version__
 from harvester.retry import parse_retry_after
-from harvester.sessions import Network
+from harvester.sessions import AnswerLimits, Network
 from harvester.storage.base import Cause
 from harvester.storage.service_errors import TransportError
 
@@ -106,20 +106,21 @@ def parse_headers(lines: list[bytes]) -> tuple[int, dict[str, str]]:
                     _names[raw] = name
             headers[name] = value.strip().decode("iso-8859-1")
         elif line.startswith(b"HTTP/"):
-            status = int(line.split(None, 2)[1])
+            code = line[5:].split(None, 2)[1:2]
+            status = int(code[0]) if code and code[0].isdigit() and len(code[0]) == 3 else 0
             headers.clear()
     return status, headers
 
 
 def parse_http_date(text: str | None) -> float | None:
-    """Return an HTTP date as seconds since the epoch, None when there is none to be read."""
+    """Return an HTTP date as seconds since the epoch, None where there is none or it cannot be read."""
     if not text:
         return None
     from email.utils import parsedate_to_datetime
 
     try:
         return parsedate_to_datetime(text).timestamp()
-    except ValueError:
+    except (ValueError, TypeError, IndexError, OverflowError, OSError):
         return None
 
 
@@ -135,19 +136,51 @@ def explain_curl(code: int, message: str) -> TransportError:
     return TransportError(Cause.SERVER_ERROR, name, message, retryable=False)
 
 
+class _BoundedBody:
+    """Collects a body, and ends the transfer when it exceeds its limit."""
+
+    def __init__(self, lines: list[bytes], limits: AnswerLimits) -> None:
+        """Take the status from ``lines``, which curl fills before the first byte of the body."""
+        self._lines = lines
+        self._limits = limits
+        self._chunks: list[bytes] = []
+        self._left: int | None = None
+        self.limit = 0
+        """Bytes this answer may have; known with the first of them."""
+        self.exceeded = False
+        """Whether the answer had more."""
+
+    def write(self, data: bytes) -> int:
+        """Take bytes from curl; returns fewer than given to end the transfer."""
+        if self._left is None:
+            status, _ = parse_headers(self._lines)
+            self._left = self.limit = self._limits.list_bytes if 200 <= status < 300 else self._limits.error_bytes
+        self._left -= len(data)
+        if self._left < 0:
+            self.exceeded = True
+            return 0
+        self._chunks.append(data)
+        return len(data)
+
+    def content(self) -> bytes:
+        """Return what came."""
+        return b"".join(self._chunks)
+
+
 class HttpClient:
     """Sends requests one after the other over a kept connection; for one thread."""
 
-    def __init__(self, network: Network) -> None:
-        """Connect as ``network`` says, at the first request."""
+    def __init__(self, network: Network, limits: AnswerLimits) -> None:
+        """Connect as ``network`` says, at the first request; longer answers than ``limits`` are errors."""
         self._network = network
+        self._limits = limits
         self._handle = new_handle(network)
 
     def send(self, method: str, url: str, headers: list[str], body: bytes | None = None) -> Response | TransportError:
         """Send one request and return its answer, or why there is none."""
         handle = self._handle
-        received = BytesIO()
         lines: list[bytes] = []
+        received = _BoundedBody(lines, self._limits)
         handle.setopt(pycurl.URL, url)
         handle.setopt(pycurl.HTTPHEADER, headers)
         handle.setopt(pycurl.WRITEFUNCTION, received.write)
@@ -163,9 +196,16 @@ class HttpClient:
         try:
             handle.perform()
         except pycurl.error as error:
+            if received.exceeded:
+                return TransportError(
+                    Cause.SERVER_ERROR,
+                    "ANSWER_TOO_LONG",
+                    f"the answer is longer than {received.limit:,} bytes",
+                    retryable=False,
+                )
             return explain_curl(*error.args)
         status, parsed = parse_headers(lines)
-        return Response(status, parsed, received.getvalue())
+        return Response(status, parsed, received.content())
 
     def send_with_retries(
         self,

@@ -8,11 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 from urllib.parse import unquote_plus
-from xml.etree.ElementTree import Element, ParseError, fromstring
+from xml.etree.ElementTree import Element
 
-from harvester.storage.base import ObjectRef
+from harvester.storage.base import ObjectRef, RefusedObject
+from harvester.storage.http import parse_xml
+from harvester.storage.page_checks import INVALID_KEY, INVALID_SIZE, ParsedPage, checked_size, checked_time
 
 # An entry as S3 writes it: one line, fixed order, printable ASCII without an entity but the quotes of the ETag.
 # What reads differently is left to the XML parser, which takes five times as long.
@@ -24,39 +26,28 @@ _PLAIN_ENTRY = re.compile(
     rf"<Size>([0-9]+)</Size><StorageClass>({_TEXT}*)</StorageClass></Contents>"
 )
 _GROUPS = 5
-
-
-class S3ListPage(NamedTuple):
-    """One page of a listing."""
-
-    objects: list[ObjectRef]
-    """Its objects, in order."""
-    token: str | None
-    """Continuation token of the next page; None on the last."""
+_SAFE_DIGITS = 18  # of a number that 63 bits hold whatever they are
 
 
 # The keys, times, ETags, sizes and storage classes of a page, as they stand there; empty without any.
 _Columns: TypeAlias = list[Sequence[str]]
 
 
-def parse_page(body: bytes) -> S3ListPage:
-    """Parse a ListObjectsV2 answer that was asked for with ``encoding-type=url``.
+def parse_page(body: bytes) -> ParsedPage:
+    """Parse a ListObjectsV2 or ListObjects answer that was asked for with ``encoding-type=url``.
 
     Raises ValueError for anything else.
     """
     plain, rest = _plain_entries(body)
-    try:
-        root = fromstring(rest)  # noqa: S314  # expat bounds entity expansion itself since 2.4.1
-    except ParseError as error:
-        raise ValueError(f"no XML: {error}") from error
+    root = parse_xml(rest)
     namespace = root.tag.rpartition("}")[0]
     if namespace:
         namespace += "}"
     if root.tag != f"{namespace}ListBucketResult":
-        raise ValueError(f"no list page but a document {root.tag.rpartition('}')[2]!r}")
+        raise ValueError(f"no list page but a document {root.tag.rpartition('}')[2][:100]!r}")
     if plain and root.find(f"{namespace}Contents") is not None:
         # Some entries are plain and some are not: they are to be read in their order.
-        return _page(fromstring(body), namespace, [])  # noqa: S314  # as above
+        return _page(parse_xml(body), namespace, [])
     return _page(root, namespace, plain)
 
 
@@ -77,44 +68,64 @@ def _plain_entries(body: bytes) -> tuple[_Columns, bytes]:
     return columns, rest.encode()
 
 
-def _page(root: Element, namespace: str, plain: _Columns) -> S3ListPage:
+def _page(root: Element, namespace: str, plain: _Columns) -> ParsedPage:
     encoded = root.findtext(f"{namespace}EncodingType") == "url"
     columns = plain or list(zip(*_entries(root, namespace), strict=True))
-    token = root.findtext(f"{namespace}NextContinuationToken")
-    if root.findtext(f"{namespace}IsTruncated") == "true" and not token:
-        raise ValueError("a truncated list page without a continuation token")
-    return S3ListPage(_objects(columns, encoded=encoded) if columns else [], token or None)
+    token = root.findtext(f"{namespace}NextContinuationToken") or None
+    truncated = root.findtext(f"{namespace}IsTruncated") == "true"
+    objects, refused = _objects(columns, encoded=encoded) if columns else ([], [])
+    return ParsedPage(objects, refused, token, truncated or token is not None)
 
 
 def _entries(root: Element, namespace: str) -> Iterator[tuple[str, ...]]:
-    """Yield the columns' values of each entry. Raises ValueError for an entry that lacks one."""
+    """Yield the columns' values of each entry; empty where it lacks one."""
     for entry in root.iterfind(f"{namespace}Contents"):
         found = {child.tag.removeprefix(namespace): child.text or "" for child in entry}
-        try:
-            yield (
-                found["Key"],
-                found["LastModified"],
-                found.get("ETag", "").strip('"'),
-                found["Size"],
-                found.get("StorageClass", ""),
-            )
-        except KeyError as error:
-            raise ValueError(f"a listed object without {error}") from error
+        yield (
+            found.get("Key", ""),
+            found.get("LastModified", ""),
+            found.get("ETag", "").strip('"'),
+            found.get("Size", ""),
+            found.get("StorageClass", ""),
+        )
 
 
-def _objects(columns: _Columns, *, encoded: bool) -> list[ObjectRef]:
-    """Return the listed objects; column by column, as a bucket may list millions. Raises ValueError."""
+def _objects(columns: _Columns, *, encoded: bool) -> tuple[list[ObjectRef], list[RefusedObject]]:
+    """Return the listed objects and the entries that are none; by column, as a bucket may list millions."""
     keys, modified, etags, digits, storage_classes = columns
-    joined = "".join(keys)
-    if encoded and ("%" in joined or "+" in joined):
-        keys = [unquote_plus(key) if "%" in key or "+" in key else key for key in keys]
-    sizes = list(map(int, digits))
-    if not all(keys) or min(sizes, default=0) < 0:
-        raise ValueError("a listed object without key or size")
+    if encoded:
+        joined = "".join(keys)
+        if "%" in joined or "+" in joined:
+            # A byte that is not UTF-8 becomes a surrogate: the object is refused for its name and harms no other.
+            keys = [unquote_plus(key, errors="surrogateescape") if "%" in key or "+" in key else key for key in keys]
     # Results of one batch share their second, and hardly any has another class: one value for all of them.
-    times = {text: datetime.fromisoformat(text).timestamp() for text in set(modified)}
+    times = {text: checked_time(text, _timestamp) for text in set(modified)}
     classes = {text: text for text in storage_classes}
+    sizes: list[int] = []
+    refused: list[RefusedObject] = []
+    if all(keys) and all(digits) and max(map(len, digits)) <= _SAFE_DIGITS and _are_digits("".join(digits)):
+        sizes = list(map(int, digits))
+    else:
+        checked = [checked_size(text) for text in digits]
+        refused = [
+            RefusedObject(key, INVALID_SIZE if key else INVALID_KEY)
+            for key, size in zip(keys, checked, strict=True)
+            if size is None or not key
+        ]
+        kept = [number for number, size in enumerate(checked) if size is not None and keys[number]]
+        sizes = [size for number in kept if (size := checked[number]) is not None]
+        keys, modified, etags, storage_classes = (
+            [column[number] for number in kept] for column in (keys, modified, etags, storage_classes)
+        )
     fields = zip(
         keys, sizes, etags, map(times.__getitem__, modified), map(classes.__getitem__, storage_classes), strict=True
     )
-    return list(map(ObjectRef._make, fields))
+    return list(map(ObjectRef._make, fields)), refused
+
+
+def _are_digits(text: str) -> bool:
+    return text.isascii() and text.isdigit()
+
+
+def _timestamp(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()

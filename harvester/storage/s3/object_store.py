@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from harvester.error_codes import ErrorCode
-from harvester.errors import ConnectionFailed
 from harvester.location import Location
 from harvester.sessions import S3Connection, S3Session, StoreSettings
-from harvester.storage.base import ObjectRef
+from harvester.storage.base import ListPage, ObjectRef
 from harvester.storage.http import HttpClient, Response
 from harvester.storage.key_ranges import just_before, split_by_hexadecimal_digit
+from harvester.storage.page_checks import InvalidListingError, PageChecker, ParsedPage
 from harvester.storage.s3.list_page import parse_page
 from harvester.storage.s3.rest_api import PAGE_KEYS, S3Requests, bucket_region, object_of, service_error_from
-from harvester.storage.service_errors import TransportError, connection_error, harvester_error
+from harvester.storage.service_errors import TransportError, connection_error, harvester_error, invalid_listing
 
 _MOVES = 2  # from the default region to the bucket's, and once more for a bucket made anew elsewhere
 
@@ -28,10 +27,11 @@ class S3Store:
         self.location = location
         self._session = S3Session(location.bucket, settings)
         self._region_known = False
+        self._gives_tokens = True
 
-    def list_pages(self, start: str = "", end: str | None = None) -> Iterator[list[ObjectRef]]:
+    def list_pages(self, start: str = "", end: str | None = None, *, ordered: bool = False) -> Iterator[ListPage]:
         """See Store.list_pages."""
-        what = f"cannot list {self.location.url}"
+        checker = PageChecker(self.location.prefix, start, end, ordered=ordered)
         parameters = {
             "list-type": "2",
             "encoding-type": "url",
@@ -40,91 +40,106 @@ class S3Store:
         }
         if after := just_before(start):
             parameters["start-after"] = after
-        exchange: HttpClient | None = None
+        client = self._new_client()
         try:
             while True:
-                connection = self._session.connection()
-                exchange = exchange or HttpClient(connection.network)
-                response = self._ask(exchange, what, "GET", lambda requests: requests.bucket("GET", parameters))
-                try:
-                    page = parse_page(response.body)
-                except ValueError as error:
-                    raise ConnectionFailed(
-                        f"{what}: the answer is no list page",
-                        cause=str(error),
-                        code=ErrorCode.NOT_A_STORE,
-                        parameters={"speaks": "s3"},
-                        request_id=response.headers.get("x-amz-request-id", ""),
-                    ) from error
-                within = [found for found in page.objects if found.key >= start and (end is None or found.key < end)]
-                if within:
-                    yield within
-                past_end = end is not None and bool(page.objects) and page.objects[-1].key >= end
-                if page.token is None or past_end:
+                parsed, page = self._list_page(client, parameters, checker)
+                if page.objects or page.refused:
+                    yield page
+                if not parsed.truncated or checker.ended:
                     return
-                parameters.pop("start-after", None)
-                parameters["continuation-token"] = page.token
+                self._continue(parameters, parsed, checker)
         finally:
-            if exchange is not None:
-                exchange.close()
+            client.close()
+
+    def _list_page(
+        self, client: HttpClient, parameters: dict[str, str], checker: PageChecker
+    ) -> tuple[ParsedPage, ListPage]:
+        what = f"cannot list {self.location.url}"
+        response = self._ask(client, what, "GET", lambda requests: requests.bucket("GET", parameters))
+        try:
+            parsed = parse_page(response.body)
+            return parsed, checker.check(parsed)
+        except (ValueError, InvalidListingError) as error:
+            request_id = response.headers.get("x-amz-request-id", "")
+            raise invalid_listing(what, error, scheme="s3", request_id=request_id) from error
+
+    def _continue(self, parameters: dict[str, str], parsed: ParsedPage, checker: PageChecker) -> None:
+        """Ask for the next page: by token, else after the last key, as list version 2 and 1 name it."""
+        parameters.pop("start-after", None)
+        if parsed.token is not None:
+            parameters["continuation-token"] = parsed.token
+            return
+        if not (parsed.objects or parsed.refused):
+            endless = InvalidListingError("truncated, without a token and without keys")
+            raise invalid_listing(f"cannot list {self.location.url}", endless, scheme="s3")
+        parameters.pop("continuation-token", None)
+        self._gives_tokens = False
+        parameters["start-after"] = parameters["marker"] = checker.last_key
+
+    def _new_client(self) -> HttpClient:
+        connection = self._session.connection()
+        return HttpClient(connection.network, connection.answer_limits)
 
     def key_ranges(self, after: str = "") -> list[tuple[str, str | None]]:
-        """See Store.key_ranges."""
+        """See Store.key_ranges. A store that gives no tokens may not know ``start-after``, and is listed in one."""
+        if not self._gives_tokens:
+            return [(f"{after}\0" if after else "", None)]
         return split_by_hexadecimal_digit(self.location.prefix, after)
 
     def connection(self, *, renew: bool = False) -> S3Connection:
         """See Store.connection. Makes sure of the bucket's region first, as a worker cannot follow a redirect."""
         connection = self._session.connection(renew=renew)
         if not self._region_known:
-            exchange = HttpClient(connection.network)
+            client = HttpClient(connection.network, connection.answer_limits)
             parameters = {"list-type": "2", "max-keys": "1", "prefix": self.location.prefix}
             try:
-                self._answer(exchange, "GET", lambda requests: requests.bucket("GET", parameters))
+                self._answer(client, "GET", lambda requests: requests.bucket("GET", parameters))
             finally:
-                exchange.close()
+                client.close()
             connection = self._session.connection()
         return connection
 
     def put(self, key: str, body: bytes) -> None:
         """See Store.put."""
-        exchange = HttpClient(self._session.connection().network)
+        client = self._new_client()
         try:
             self._ask(
-                exchange,
+                client,
                 f"cannot write {self._url(key)}",
                 "PUT",
                 lambda requests: requests.put(key, body),
                 body,
             )
         finally:
-            exchange.close()
+            client.close()
 
     def head(self, key: str) -> ObjectRef | None:
         """See Store.head."""
         what = f"cannot look at {self._url(key)}"
-        exchange = HttpClient(self._session.connection().network)
+        client = self._new_client()
         try:
-            answer = self._answer(exchange, "HEAD", lambda requests: requests.head(key))
+            answer = self._answer(client, "HEAD", lambda requests: requests.head(key))
             if isinstance(answer, Response) and answer.status == 404:
                 # A HEAD has no body to tell a missing object from a missing bucket.
                 parameters = {"list-type": "2", "max-keys": "1", "prefix": key}
-                answer = self._answer(exchange, "GET", lambda requests: requests.bucket("GET", parameters))
+                answer = self._answer(client, "GET", lambda requests: requests.bucket("GET", parameters))
                 if isinstance(answer, Response) and answer.status == 403:
                     return None
                 self._checked(answer, what)
                 return None
             return object_of(key, self._checked(answer, what).headers)
         finally:
-            exchange.close()
+            client.close()
 
     def _url(self, key: str) -> str:
         return f"s3://{self.location.bucket}/{key}"
 
     def _ask(
-        self, exchange: HttpClient, what: str, method: str, make: RequestMaker, body: bytes | None = None
+        self, client: HttpClient, what: str, method: str, make: RequestMaker, body: bytes | None = None
     ) -> Response:
         """Return the answer of success; raise the error of any other."""
-        return self._checked(self._answer(exchange, method, make, body), what)
+        return self._checked(self._answer(client, method, make, body), what)
 
     def _checked(self, answer: Response | TransportError, what: str) -> Response:
         if isinstance(answer, TransportError):
@@ -135,7 +150,7 @@ class S3Store:
         return answer
 
     def _answer(
-        self, exchange: HttpClient, method: str, make: RequestMaker, body: bytes | None = None
+        self, client: HttpClient, method: str, make: RequestMaker, body: bytes | None = None
     ) -> Response | TransportError:
         """Send patiently; follow the bucket to its region, and renew expired credentials, once each."""
         renewed = False
@@ -146,7 +161,7 @@ class S3Store:
                 url, headers = make(S3Requests(self._session.connection()))
                 return method, url, headers, body
 
-            answer = exchange.send_with_retries(attempt, _is_retryable)
+            answer = client.send_with_retries(attempt, _is_retryable)
             if isinstance(answer, TransportError):
                 return answer
             if answer.status < 300:

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import unquote_plus, urlsplit
-from xml.etree.ElementTree import Element, ParseError, fromstring
+from xml.etree.ElementTree import Element
 
 from harvester.sessions import S3Connection
 from harvester.storage.base import Cause, ObjectRef
-from harvester.storage.http import Response, parse_http_date
+from harvester.storage.http import Response, parse_http_date, parse_xml
 from harvester.storage.s3.signing import RequestSigner, encode_key, encode_query
 from harvester.storage.service_errors import ServiceError
 
@@ -137,8 +137,8 @@ def parse_bucket_owner(body: bytes) -> str:
 
 def _elements(body: bytes, name: str) -> list[Element]:
     try:
-        root = fromstring(body)  # noqa: S314  # as above
-    except ParseError:
+        root = parse_xml(body)
+    except ValueError:
         return []
     return list(root.iterfind(f".//{{*}}{name}"))
 
@@ -150,8 +150,8 @@ def _text(element: Element, name: str) -> str:
 def parse_error(body: bytes) -> ErrorDocument:
     """Read an error document; all fields are empty for a body that is none."""
     try:
-        root = fromstring(body)  # noqa: S314  # as above
-    except ParseError:
+        root = parse_xml(body)
+    except ValueError:
         return ErrorDocument("", "", "")
     return ErrorDocument(_text(root, "Code"), _text(root, "Message"), _text(root, "Region"))
 

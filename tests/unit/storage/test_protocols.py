@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import zlib
 from urllib.parse import quote, quote_plus
 from xml.sax.saxutils import escape
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvester.storage.base import Cause, ObjectRef
+from harvester.storage.base import Cause, ObjectRef, RefusedObject
 from harvester.storage.gcs import json_api
 from harvester.storage.http.checksums import stated_by_gcs, stated_by_s3
 from harvester.storage.http.http_client import Response, parse_headers
@@ -79,11 +80,10 @@ def test_a_token_leads_on() -> None:
         b"",
         b"<html>",
         b"<Error><Code>x</Code></Error>",
-        page(entry("k", "many")),
-        page("<Contents><Size>5</Size></Contents>"),
-        page(entry("k", -1)),
-        page("", "<IsTruncated>true</IsTruncated>"),
         page(entry("k"))[:-20],
+        b"<!DOCTYPE x>" + page(entry("k")).partition(b"?>")[2],
+        page(entry("k")).replace(b"UTF-8", b"GBK"),
+        page(entry("k")).decode().replace("UTF-8", "UTF-16").encode("utf-16"),
     ],
 )
 def test_what_is_no_list_page_is_refused(body: bytes) -> None:
@@ -93,11 +93,60 @@ def test_what_is_no_list_page_is_refused(body: bytes) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"[]", b"<html>", b'{"items":[{}]}', b'{"items":5}', b'{"items":[{"name":"a","size":"x","generation":"1"}]}'],
+    [
+        b"",
+        b"[]",
+        b"<html>",
+        b'{"items":5}',
+        b'{"items":null}',
+        b'{"nextPageToken":5}',
+        b'{"error":{}}',
+        b"[" * 100_000,
+    ],
 )
 def test_what_is_no_page_of_google_is_refused(body: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         json_api.parse_gcs_page(body)
+
+
+@pytest.mark.parametrize("size", ["many", "-1", "", "1_0", " 5", "5 ", "٣", "²", "0x5", str(2**63), "9" * 5000])
+def test_an_entry_whose_size_is_none_is_refused_and_harms_no_other(size: str) -> None:
+    parsed = parse_page(page(entry("a") + entry("b", size) + entry("c")))
+    assert [ref.key for ref in parsed.objects] == ["a", "c"]
+    assert parsed.refused == [RefusedObject("b", "invalid_size")]
+    items = [
+        {"name": "a", "size": "5", "generation": "1", "timeCreated": "2026-11-22T10:17:11.000Z"},
+        {"name": "b", "size": size, "generation": "1", "timeCreated": "2026-11-22T10:17:11.000Z"},
+    ]
+    listed = json_api.parse_gcs_page(json.dumps({"items": items}).encode())
+    assert [ref.key for ref in listed.objects] == ["a"]
+    assert listed.refused == [RefusedObject("b", "invalid_size")]
+
+
+def test_the_greatest_size_is_accepted() -> None:
+    parsed = parse_page(page(entry("a", 2**63 - 1) + entry("b", 0)))
+    assert [ref.size for ref in parsed.objects] == [2**63 - 1, 0]
+
+
+def test_an_entry_without_a_key_is_refused() -> None:
+    parsed = parse_page(page("<Contents><Size>5</Size></Contents>" + entry("b")))
+    assert ([ref.key for ref in parsed.objects], parsed.refused) == (["b"], [RefusedObject("", "invalid_key")])
+    listed = json_api.parse_gcs_page(b'{"items":[{},{"name":5,"size":"1"},{"name":"","size":"1"},7,{"name":"a"}]}')
+    assert listed.refused == [RefusedObject("", "invalid_key")] * 4 + [RefusedObject("a", "invalid_size")]
+
+
+@pytest.mark.parametrize("time", ["", "Mon, 30 Nov 2026 10:00:00 GMT", "99999-01-01T00:00:00Z", "x" * 5000])
+def test_a_time_that_cannot_be_read_counts_as_absent(time: str) -> None:
+    body = page(entry("a").replace("2026-11-22T10:17:11.000Z", time))
+    assert [ref.last_modified for ref in parse_page(body).objects] == [0.0]
+    body = page(entry("a").replace("<LastModified>2026-11-22T10:17:11.000Z</LastModified>", ""))
+    assert [ref.last_modified for ref in parse_page(body).objects] == [0.0]
+
+
+def test_a_key_of_bytes_that_are_not_utf_8_keeps_them_and_harms_no_other() -> None:
+    assert [ref.key for ref in parse_page(page(entry("a%FF") + entry("b"))).objects] == ["a\udcff", "b"]
+    listed = json_api.parse_gcs_page(b'{"items":[{"name":"a\\ud800","size":"1"},{"name":"b","size":"1"}]}')
+    assert [ref.key for ref in listed.objects] == ["a\ud800", "b"]
 
 
 @given(st.binary(max_size=300), st.integers(300, 599))

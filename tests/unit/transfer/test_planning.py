@@ -100,7 +100,7 @@ def plans(
     planned: list[Planned] = []
     passed = 0
     for refs in pages:
-        planned += planner.page(ListedPage(0, "", None, refs))
+        planned += planner.page(ListedPage(0, "", None, refs, []))
         passed += planner.take_unchanged_count()
     planner.end_range(RangeEnd(0, "", None))
     planned += planner.late()
