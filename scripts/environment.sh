@@ -37,7 +37,7 @@ make_environment() {
   echo "making .venv with $python (extra: $extra); the first time this takes a minute or two" >&2
   "$python" -m venv --clear .venv || return 1
   # In the other mode of editable installs every start of the program loads a finder first.
-  if ! .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+  if ! .venv/bin/python -m pip install -qq --disable-pip-version-check -c constraints.txt \
     --config-settings editable_mode=compat -e ".[$extra]"; then
     echo "error: the packages could not be installed into .venv" >&2
     echo "  pip says why above; it needs a package index it can reach" >&2
