@@ -134,7 +134,7 @@ def reconcile(
     settings: StoreSettings | None = None,
     observer: WaitObserver | None = None,
 ) -> ReconcileReport:
-    """Account for every task that was promised: each in exactly one class, each gap with its next step.
+    """Determine the outcome of every expected task, with the next step for every incomplete one.
 
     ``batches``, ``runs`` and ``tasks`` are ids; ``tasks_file`` holds ids, or what submitting returned. ``client`` is
     made from NIMBLE_API_KEY and NIMBLE_BASE_URL where none is given. ``ReconcileReport.error`` is what ended the
@@ -142,17 +142,17 @@ def reconcile(
     whatever the API or the bucket refuse.
     """
     from harvester.nimble_api import NimbleClient
-    from harvester.reconciliation import Promise, ReconcileOptions, read_tasks_file
+    from harvester.reconciliation import ExpectedTasks, ReconcileOptions, read_tasks_file
     from harvester.reconciliation import reconcile as run_reconcile
 
-    promise = Promise.of_ids(batches=batches, runs=runs, tasks=tasks)
+    expected = ExpectedTasks.of_ids(batches=batches, runs=runs, tasks=tasks)
     if tasks_file is not None:
-        promise += Promise.of_file(read_tasks_file(Path(tasks_file)))
+        expected += ExpectedTasks.of_file(read_tasks_file(Path(tasks_file)))
     options = options or ReconcileOptions()
     options = dataclasses.replace(options, sync=with_facts(options.sync))
     with contextlib.ExitStack() as stack:
         asked = client or stack.enter_context(NimbleClient.from_environment())
-        return run_reconcile(Path(destination), promise, asked, options, settings=settings, observer=observer)
+        return run_reconcile(Path(destination), expected, asked, options, settings=settings, observer=observer)
 
 
 def _place(location: Location | str) -> Location:

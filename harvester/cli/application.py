@@ -50,7 +50,7 @@ SUMMARIES: Mapping[str, str] = {
     "policy": "Print, check, compare, merge and apply the policies that open a bucket.",
     "explain": "Say what Nimble may do at LOCATION, and what to mend.",
     "test": "Test the connection to each LOCATION as Nimble's form does.",
-    "reconcile": "Account for every task that was promised.",
+    "reconcile": "Determine the outcome of every expected task.",
     "tasks": "Show single tasks, and fetch their results while Nimble holds them.",
     "batches": "Show batches, their tasks and progress, and wait for them.",
     "runs": "Show the runs of Nimble Jobs.",

@@ -2,10 +2,10 @@ from .listing_watcher import ListingWatchOptions as ListingWatchOptions
 from .listing_watcher import watch_listing as watch_listing
 from .queue_watcher import QueueWatchOptions as QueueWatchOptions
 from .queue_watcher import watch_queue as watch_queue
-from .source import bound_source as bound_source
-from .watch_report import LandingAccount as LandingAccount
+from .watch_report import LandingReport as LandingReport
 from .watch_report import WatchReport as WatchReport
 from .webhook_app import WebhookOptions as WebhookOptions
 from .webhook_listener import ListenOptions as ListenOptions
 from .webhook_listener import ListenReport as ListenReport
+from .webhook_listener import bound_source as bound_source
 from .webhook_listener import listen as listen

@@ -1,6 +1,6 @@
-"""What events must remember through a crash: webhooks not yet worked off, and messages that are being worked on.
+"""SQLite state of ``watch`` and ``listen``: pending tasks of webhooks, and messages in flight.
 
-It lies beside the manifest, in a file of its own: the manifest has one writer, and a receiver writes while it lands.
+A file beside the manifest: the manifest has one writer, while a receiver writes during landing.
 """
 
 from __future__ import annotations
@@ -36,38 +36,38 @@ _TABLES = (
 _KEPT_SETTLED = 100_000
 
 
-class Offer(StrEnum):
-    """What became of a task that a webhook has named."""
+class EnqueueOutcome(StrEnum):
+    """Result of enqueuing a task that a webhook names."""
 
     ACCEPTED = "accepted"
     DUPLICATE = "duplicate"
-    """It waits already, or its result has landed."""
+    """It is pending already, or its result has landed."""
     FULL = "full"
-    """The queue holds all it may; the sender shall try again."""
+    """The queue is full; the sender should retry."""
 
 
-class WaitingTask(NamedTuple):
-    """A task that a webhook has named and that is not settled yet."""
+class PendingTask(NamedTuple):
+    """A task named by a webhook and not settled yet."""
 
     task_id: str
     """The task."""
     received_at: float
     """When it was first named, seconds since the epoch."""
     tries: int
-    """How often it has been looked at in vain."""
+    """Number of unsuccessful look-ups."""
 
 
 class EventState:
-    """The open file; each thread that writes opens its own."""
+    """The open database; each writing thread opens its own."""
 
     def __init__(self, folder: Path, *, durable: bool) -> None:
-        """Open or create it. ``durable``: a change is on the disk, not only with the system, when its call returns.
+        """Open or create it. ``durable``: a change is synced to disk when its call returns.
 
-        Raises DestinationUnusable, IntegrityError, or ConfigurationError for the state of a newer program.
+        Raises DestinationUnusable, IntegrityError, or ConfigurationError for a newer format.
         """
         self.path = folder / STATE_NAME
         try:
-            # One thread at a time; the caller sees to it.
+            # The caller ensures that one thread at a time uses it.
             self._database = sqlite3.connect(self.path, isolation_level=None, timeout=30, check_same_thread=False)
             try:
                 self._database.execute("PRAGMA journal_mode = WAL")
@@ -96,7 +96,7 @@ class EventState:
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:
-        """Change all or nothing. Raises DestinationUnusable when the disk refuses."""
+        """Run one transaction. Raises DestinationUnusable if the disk refuses it."""
         try:
             self._database.execute("BEGIN IMMEDIATE")
             try:
@@ -109,63 +109,63 @@ class EventState:
             raise self._translated(error) from error
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the database."""
         self._database.close()
 
     def __enter__(self) -> Self:
-        """Return the open file."""
+        """Return self."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close the file."""
+        """Close the database."""
         self.close()
 
     # Tasks named by webhooks
 
-    def offer(self, task_ids: Sequence[str], *, most: int) -> list[Offer]:
-        """Take tasks to be worked off, in one transaction, as long as fewer than ``most`` wait."""
+    def enqueue(self, task_ids: Sequence[str], *, most: int) -> list[EnqueueOutcome]:
+        """Enqueue tasks in one transaction, while fewer than ``most`` are pending."""
         now = time.time()
-        offers = []
+        outcomes = []
         with self._changing():
             waiting = self.waiting()
             for task_id in task_ids:
-                offer = self._offer(task_id, now, full=waiting >= most)
-                waiting += offer is Offer.ACCEPTED
-                offers.append(offer)
-        return offers
+                outcome = self._enqueue(task_id, now, full=waiting >= most)
+                waiting += outcome is EnqueueOutcome.ACCEPTED
+                outcomes.append(outcome)
+        return outcomes
 
-    def _offer(self, task_id: str, now: float, *, full: bool) -> Offer:
-        # A task that waits because it still ran may have ended by now.
+    def _enqueue(self, task_id: str, now: float, *, full: bool) -> EnqueueOutcome:
+        # A task that was postponed because it was running may have ended by now.
         waits = self._database.execute("UPDATE tasks SET due_at = min(due_at, ?) WHERE task_id = ?", (now, task_id))
         if waits.rowcount:
-            return Offer.DUPLICATE
+            return EnqueueOutcome.DUPLICATE
         if self._database.execute("SELECT 1 FROM settled WHERE task_id = ?", (task_id,)).fetchone():
-            return Offer.DUPLICATE
+            return EnqueueOutcome.DUPLICATE
         if full:
-            return Offer.FULL
+            return EnqueueOutcome.FULL
         self._database.execute("INSERT INTO tasks(task_id, received_at, due_at) VALUES (?, ?, ?)", (task_id, now, now))
-        return Offer.ACCEPTED
+        return EnqueueOutcome.ACCEPTED
 
     def waiting(self) -> int:
-        """Return how many tasks wait."""
+        """Return the number of pending tasks."""
         (number,) = self._database.execute("SELECT count(*) FROM tasks").fetchone()
         return int(number)
 
-    def due(self, limit: int) -> list[WaitingTask]:
-        """Return tasks to be looked at now, the longest due first."""
+    def due(self, limit: int) -> list[PendingTask]:
+        """Return tasks that are due, the longest due first."""
         found = self._database.execute(
             "SELECT task_id, received_at, tries FROM tasks WHERE due_at <= ? ORDER BY due_at LIMIT ?",
             (time.time(), limit),
         )
-        return [WaitingTask(*row) for row in found]
+        return [PendingTask(*row) for row in found]
 
     def settle(
         self, *, landed: Iterable[str] = (), dropped: Iterable[str] = (), later: Iterable[tuple[str, float]] = ()
     ) -> None:
-        """Record how a look at tasks ended.
+        """Record the outcome of looking up tasks.
 
-        ``landed`` are done and remembered, so that another webhook of theirs costs nothing; ``dropped`` are done and
-        forgotten; ``later`` (task, seconds) are looked at again.
+        ``landed`` are remembered, so that another webhook costs nothing; ``dropped`` are removed; ``later`` (task,
+        seconds) become due again.
         """
         now = time.time()
         done = [(task_id,) for task_id in landed]
@@ -183,10 +183,10 @@ class EventState:
                 (_KEPT_SETTLED,),
             )
 
-    # Messages being worked on
+    # Messages in flight
 
-    def hold(self, messages: Iterable[QueueMessage], until: float) -> None:
-        """Remember messages that are ours ``until`` then, in seconds since the epoch."""
+    def record_messages(self, messages: Iterable[QueueMessage], until: float) -> None:
+        """Record messages whose receipts are valid until ``until``, in seconds since the epoch."""
         with self._changing() as database:
             database.executemany(
                 "INSERT OR REPLACE INTO messages(id, receipt, body, attributes, deliveries, held_until)"
@@ -197,28 +197,28 @@ class EventState:
                 ),
             )
 
-    def prolong(self, receipts: Iterable[str], until: float) -> None:
-        """Note that messages are ours for longer."""
+    def extend_messages(self, receipts: Iterable[str], until: float) -> None:
+        """Record a later end of the receipts' validity."""
         with self._changing() as database:
             database.executemany(
                 "UPDATE messages SET held_until = ? WHERE receipt = ?", ((until, receipt) for receipt in receipts)
             )
 
-    def held(self) -> list[QueueMessage]:
-        """Return the messages that were ours when the last process ended, and can only be ours still."""
+    def messages_in_flight(self) -> list[QueueMessage]:
+        """Return recorded messages whose receipts are still valid."""
         found = self._database.execute(
             "SELECT id, receipt, body, attributes, deliveries FROM messages WHERE held_until > ? ORDER BY id",
             (time.time(),),
         )
         return [QueueMessage(row[0], row[1], row[2], json.loads(row[3]), row[4]) for row in found]
 
-    def forget_messages(self) -> None:
-        """Forget every message."""
+    def clear_messages(self) -> None:
+        """Remove every message."""
         with self._changing() as database:
             database.execute("DELETE FROM messages")
 
-    def drop(self, messages: Iterable[QueueMessage]) -> None:
-        """Forget messages that are done with."""
+    def remove_messages(self, messages: Iterable[QueueMessage]) -> None:
+        """Remove messages that are settled."""
         with self._changing() as database:
             database.executemany("DELETE FROM messages WHERE id = ?", ((each.id,) for each in messages))
 
@@ -226,7 +226,7 @@ class EventState:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
             return IntegrityError(
-                f"{self.path} is no readable state of events",
+                f"{self.path} is damaged",
                 cause=str(error),
                 code=ErrorCode.EVENT_STATE_UNREADABLE,
                 subject=str(self.path),

@@ -1,4 +1,4 @@
-"""Prometheus's text format, for as little as is told here.
+"""Minimal Prometheus text exposition.
 
 https://prometheus.io/docs/instrumenting/exposition_formats/
 """
@@ -15,11 +15,11 @@ class Metric(NamedTuple):
     """One metric with its values."""
 
     name: str
-    """Its name, without the program's."""
+    """Name without the program's prefix."""
     kind: Literal["counter", "gauge"]
-    """What it is."""
-    words: str
-    """What it means, on one line."""
+    """Metric type."""
+    help: str
+    """Help text, one line."""
     label: str
     """Name of its label; empty for none."""
     values: Mapping[str, int]
@@ -27,11 +27,11 @@ class Metric(NamedTuple):
 
 
 def exposition(metrics: Iterable[Metric]) -> str:
-    """Return the text that is scraped."""
+    """Return the text to be scraped."""
     lines = []
     for metric in metrics:
         name = _PREFIX + metric.name
-        lines += [f"# HELP {name} {metric.words}", f"# TYPE {name} {metric.kind}"]
+        lines += [f"# HELP {name} {metric.help}", f"# TYPE {name} {metric.kind}"]
         for value, number in sorted(dict(metric.values).items()):
             label = f'{{{metric.label}="{value}"}}' if metric.label else ""
             lines.append(f"{name}{label} {number}")

@@ -1,4 +1,4 @@
-"""An ASGI application on uvicorn, in a thread of its own, so that the main thread keeps signals and the landing."""
+"""Run an ASGI application on uvicorn in a thread; the main thread handles signals and lands objects."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _POLL_SECONDS = 0.01
 
 
 class _TimedProtocol(H11Protocol):
-    """Closes a connection whose request head does not arrive: uvicorn itself waits for it for ever."""
+    """Closes a connection whose request head does not arrive; uvicorn has no such timeout."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's own signature
         super().connection_made(transport)
@@ -36,10 +36,10 @@ class _TimedProtocol(H11Protocol):
 
 
 class HttpServer:
-    """Serves until it is stopped."""
+    """HTTP server in a background thread."""
 
     def __init__(self, host: str, port: int) -> None:
-        """Take the address, and serve nothing yet. Raises ConfigurationError when it cannot be had."""
+        """Bind the address without serving yet. Raises ConfigurationError if that fails."""
         try:
             family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
             self._socket = socket.socket(family, socket.SOCK_STREAM)
@@ -62,7 +62,7 @@ class HttpServer:
         return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
     def start(self, application: Callable[[Any, Any, Any], Awaitable[None]]) -> None:
-        """Serve ``application``; return when connections are taken."""
+        """Serve ``application``; return when connections are accepted."""
         self._socket.listen(_BACKLOG)
         config = uvicorn.Config(
             application,
@@ -71,7 +71,7 @@ class HttpServer:
             loop="asyncio",
             lifespan="off",
             log_config=None,
-            # A path may hold the secret.
+            # A path may contain the secret.
             access_log=False,
             server_header=False,
             limit_concurrency=_CONNECTIONS,
@@ -86,14 +86,14 @@ class HttpServer:
             time.sleep(_POLL_SECONDS)
 
     def stop(self) -> None:
-        """Take no more connections, finish the requests that have begun, and end."""
+        """Accept no more connections, finish the requests in progress, and end."""
         if self._server is not None and self._thread is not None:
             self._server.should_exit = True
             self._thread.join()
         self._socket.close()
 
     def __enter__(self) -> Self:
-        """Return the server, which is stopped at the end."""
+        """Return self."""
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,55 +1,55 @@
-"""What the messages of a queue mean for one location. Pure."""
+"""Classify the messages of a queue for one location. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from harvester.events.bucket_events import Announced, Unreadable, read_gcs_notice, read_s3_notice
+from harvester.events.bucket_events import AnnouncedObject, UnreadableMessage, parse_gcs_message, parse_s3_message
 from harvester.location import Location
 from harvester.queues import QueueMessage
 from harvester.storage import ObjectRef
 
 
-class Reading(NamedTuple):
-    """A message, read."""
+class ParsedMessage(NamedTuple):
+    """A message with its parsed content."""
 
     message: QueueMessage
     """The message."""
-    announced: tuple[Announced, ...] = ()
+    announced: tuple[AnnouncedObject, ...] = ()
     """The objects it announces in the location."""
-    elsewhere: Announced | None = None
-    """An object it announces in another place."""
+    foreign: AnnouncedObject | None = None
+    """The first announced object outside the location."""
     others: tuple[str, ...] = ()
-    """Names of the events in it that announce no object."""
+    """Names of its events that announce no object."""
     unreadable: str = ""
-    """Why it cannot be read, free of what it holds; empty when it can."""
+    """Why it cannot be read; empty if it can. Contains no text of the message."""
 
 
-def read_message(message: QueueMessage, location: Location) -> Reading:
-    """Return what a message says."""
+def parse_message(message: QueueMessage, location: Location) -> ParsedMessage:
+    """Parse a message and select the objects in ``location``."""
     if location.scheme == "gs":
-        notice = read_gcs_notice(message.attributes, message.body)
+        notice = parse_gcs_message(message.attributes, message.body)
     else:
-        notice = read_s3_notice(message.body)
-    if isinstance(notice, Unreadable):
-        return Reading(message, unreadable=notice.reason)
-    here, elsewhere = [], None
+        notice = parse_s3_message(message.body)
+    if isinstance(notice, UnreadableMessage):
+        return ParsedMessage(message, unreadable=notice.reason)
+    inside, foreign = [], None
     for each in notice.announced:
         if each.bucket == location.bucket and each.key.startswith(location.prefix):
-            here.append(each)
+            inside.append(each)
         else:
-            elsewhere = elsewhere or each
-    return Reading(message, tuple(here), elsewhere, notice.others)
+            foreign = foreign or each
+    return ParsedMessage(message, tuple(inside), foreign, notice.others)
 
 
 def newest_versions(
-    announced: Iterable[Announced], knows_another: Callable[[ObjectRef], bool]
+    announced: Iterable[AnnouncedObject], has_other_version: Callable[[ObjectRef], bool]
 ) -> tuple[dict[str, ObjectRef], list[str]]:
-    """Return by key what can only be the newest version, and the keys, in order, of which only the store can tell.
+    """Return the certainly newest versions by key, and the sorted keys that need a look-up in the store.
 
-    Messages come late, twice and in any order. AWS's own pages disagree on how ``sequencer`` values of different
-    length compare; the store does not. ``knows_another`` tells whether another version of an object is known here.
+    Messages arrive late, twice and in any order, and AWS's pages disagree on how ``sequencer`` values of different
+    length compare. ``has_other_version`` returns whether another version of an object has landed.
     """
     refs: dict[str, ObjectRef] = {}
     unclear: set[str] = set()
@@ -58,7 +58,7 @@ def newest_versions(
             unclear.add(each.key)
             continue
         ref = ObjectRef(each.key, each.size, each.etag, each.at)
-        if refs.setdefault(each.key, ref)[:3] != ref[:3] or knows_another(ref):
+        if refs.setdefault(each.key, ref)[:3] != ref[:3] or has_other_version(ref):
             unclear.add(each.key)
     for key in unclear:
         refs.pop(key, None)

@@ -1,4 +1,4 @@
-"""The two threads beside a queue's worker: one takes messages in ahead, one keeps them from being given to others."""
+"""Background threads of a queue watch: receive messages ahead, and extend their visibility timeout."""
 
 from __future__ import annotations
 
@@ -17,62 +17,62 @@ _RECEIVE = 40
 
 
 @dataclass(frozen=True, slots=True)
-class NothingCame:
-    """The queue had nothing to give."""
+class EmptyReceive:
+    """A receive that returned no message."""
 
     at: float
-    """When, on the monotonic clock."""
+    """Time on the monotonic clock."""
 
 
-Taken = list[QueueMessage] | NothingCame | HarvesterError
+Received = list[QueueMessage] | EmptyReceive | HarvesterError
 
 
-class Leases:
-    """Knows which messages this process holds, keeps them from others, and writes them down for the next process."""
+class VisibilityTimeout:
+    """Extends the visibility timeout of received messages and records them for the next process."""
 
     def __init__(self, source: MessageQueue, seconds: float, state: EventState) -> None:
-        """Start the thread; ``state`` is used by nobody else from now on."""
+        """Start the thread; ``state`` belongs to it from now on."""
         self._source = source
         self._seconds = seconds
         self._state = state
         self._due: dict[str, float] = {}
         self._lock = threading.Lock()
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._keep, name="leases", daemon=True)
+        self._thread = threading.Thread(target=self._extend_due, name="visibility", daemon=True)
         self._thread.start()
 
-    def take_up_again(self) -> list[QueueMessage]:
-        """Return what the last process held when it ended, as far as it still is ours."""
+    def resume(self) -> list[QueueMessage]:
+        """Return the messages in flight when the last process ended, if their receipts are still valid."""
         with self._lock:
-            held = self._state.held()
+            held = self._state.messages_in_flight()
         lost = set(self._source.extend([message.receipt for message in held], self._seconds)) if held else set()
         mine = [message for message in held if message.receipt not in lost]
         with self._lock:
-            self._state.forget_messages()
-        self.hold(mine)
+            self._state.clear_messages()
+        self.track(mine)
         return mine
 
-    def hold(self, messages: Sequence[QueueMessage]) -> None:
-        """Keep messages that were just received or extended."""
+    def track(self, messages: Sequence[QueueMessage]) -> None:
+        """Extend messages from now on that were just received or extended."""
         if not messages:
             return
         due = time.monotonic() + self._seconds / 2
         with self._lock:
-            self._state.hold(messages, time.time() + self._seconds)
+            self._state.record_messages(messages, time.time() + self._seconds)
             self._due.update((message.receipt, due) for message in messages)
 
-    def let_go(self, messages: Iterable[QueueMessage]) -> None:
-        """Keep messages no longer; they stay written down until they are forgotten."""
+    def release(self, messages: Iterable[QueueMessage]) -> None:
+        """Stop extending messages; they stay recorded until ``forget``."""
         with self._lock:
             for message in messages:
                 self._due.pop(message.receipt, None)
 
     def forget(self, messages: Iterable[QueueMessage]) -> None:
-        """Forget messages that are deleted, released or left."""
+        """Remove the record of messages that are deleted, returned or left."""
         with self._lock:
-            self._state.drop(messages)
+            self._state.remove_messages(messages)
 
-    def _keep(self) -> None:
+    def _extend_due(self) -> None:
         while not self._stopped.wait(min(1.0, self._seconds / 6)):
             now = time.monotonic()
             with self._lock:
@@ -82,7 +82,7 @@ class Leases:
             try:
                 lost = set(self._source.extend(due, self._seconds))
             except HarvesterError:
-                # Half the lease is left to try again in; whoever works on the messages meets the same trouble.
+                # Half the timeout is left to retry in; deleting the messages meets the same error.
                 continue
             with self._lock:
                 kept = [receipt for receipt in due if receipt in self._due and receipt not in lost]
@@ -90,8 +90,8 @@ class Leases:
                     self._due.pop(receipt, None)
                 self._due.update(dict.fromkeys(kept, now + self._seconds / 2))
                 with contextlib.suppress(HarvesterError):
-                    # A full disk: whoever lands meets it too, and tells.
-                    self._state.prolong(kept, time.time() + self._seconds)
+                    # A full disk: landing meets the same error and reports it.
+                    self._state.extend_messages(kept, time.time() + self._seconds)
 
     def stop(self) -> None:
         """End the thread."""
@@ -100,21 +100,23 @@ class Leases:
 
 
 class Receiver:
-    """Takes messages in, a few hundred ahead of the work."""
+    """Receives messages, a few hundred ahead of their processing."""
 
-    def __init__(self, source: MessageQueue, leases: Leases, lease: float, ahead: int, *, wait: float) -> None:
-        """Start the thread; it waits up to ``wait`` seconds for a message, as long as it may take to stop."""
+    def __init__(
+        self, source: MessageQueue, visibility: VisibilityTimeout, lease: float, ahead: int, *, wait: float
+    ) -> None:
+        """Start the thread; one receive waits up to ``wait`` seconds, which bounds the time to stop."""
         self._source = source
-        self._leases = leases
+        self._visibility = visibility
         self._lease = lease
         self._wait = wait
-        self._buffer: queue.Queue[Taken] = queue.Queue(max(1, ahead // _RECEIVE))
+        self._buffer: queue.Queue[Received] = queue.Queue(max(1, ahead // _RECEIVE))
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._receive, name="receiver", daemon=True)
         self._thread.start()
 
-    def take(self, timeout: float) -> Taken | None:
-        """Return what came next, None when nothing did for ``timeout`` seconds."""
+    def take(self, timeout: float) -> Received | None:
+        """Return what was received next, None after ``timeout`` seconds without anything."""
         try:
             return self._buffer.get(timeout=timeout) if timeout > 0 else self._buffer.get_nowait()
         except queue.Empty:
@@ -128,13 +130,13 @@ class Receiver:
                 self._put(error)
                 return
             try:
-                self._leases.hold(messages)
+                self._visibility.track(messages)
             except HarvesterError as error:
                 self._put(error)
                 return
-            self._put(messages or NothingCame(time.monotonic()))
+            self._put(messages or EmptyReceive(time.monotonic()))
 
-    def _put(self, taken: Taken) -> None:
+    def _put(self, taken: Received) -> None:
         while True:
             try:
                 return self._buffer.put(taken, timeout=0.5)
@@ -143,7 +145,7 @@ class Receiver:
                     return None
 
     def stop(self) -> list[QueueMessage]:
-        """End the thread, and return what it has taken in and nobody has had."""
+        """End the thread and return the messages received but not taken."""
         self._stopped.set()
         rest: list[QueueMessage] = []
         while self._thread.is_alive() or not self._buffer.empty():

@@ -1,8 +1,8 @@
-"""Watch a location through the queue its bucket's events go to.
+"""Watch a location through the queue that receives its bucket's events.
 
-A message is deleted only after what it announces is settled, on the disk and in the manifest. Before a message is
-worked on it is written down with its receipt: a worker that was killed takes up its own messages again, so that what
-it had landed does not land a second time with another worker.
+A message is deleted only after what it announces is settled, on disk and in the manifest. A received message is
+recorded with its receipt before it is processed: after a kill the worker resumes its own messages, so that what it
+has landed is not landed again by another worker.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from typing import Literal
 from harvester.destination import state_directory
 from harvester.error_codes import ErrorCode
 from harvester.errors import AccessDenied, HarvesterError, Interrupted, UsageError
-from harvester.events.bucket_events import Announced
+from harvester.events.bucket_events import AnnouncedObject
 from harvester.events.event_state import EventState
-from harvester.events.message import Reading, newest_versions, read_message
-from harvester.events.peers import PeerDestinations
-from harvester.events.queue_threads import Leases, NothingCame, Receiver
-from harvester.events.watch_report import LandingTally, MessageCounts, WatchReport
+from harvester.events.message import ParsedMessage, newest_versions, parse_message
+from harvester.events.peer_destinations import PeerDestinations
+from harvester.events.queue_threads import EmptyReceive, Receiver, VisibilityTimeout
+from harvester.events.watch_report import LandingCounters, MessageCounts, WatchReport
 from harvester.location import Location
 from harvester.queues import MessageQueue, QueueMessage, is_subscription, open_queue
 from harvester.retry import Backoff, RateLimitedLog, interruptible_sleep, is_retryable
@@ -39,36 +39,36 @@ _LONGEST_DELAY = 300.0
 _POLL_SECONDS = 0.2
 _SHORTEST_LEASE = 10.0
 _LONGEST_LEASE = 12 * 3600.0
-# Each wait is a request that costs; a stop may take as long. SQS asks all its servers from one second on.
+# Each receive is a billed request, and a stop may take as long. SQS queries all its servers from one second on.
 _LONG_WAIT = 5.0
 _SHORT_WAIT = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class QueueWatchOptions:
-    """How a queue is worked off. Raises UsageError for a lease that cannot be."""
+    """How a queue is watched. Raises UsageError for an invalid lease."""
 
     address: str
     """The queue: an SQS URL or ARN, or ``projects/PROJECT/subscriptions/NAME`` of Pub/Sub."""
     lease: float = 120.0
-    """Seconds a message is kept from others, 10 to 12 hours; extended while it is worked on."""
+    """Visibility timeout in seconds, 10 to 43,200; extended while a message is processed."""
     foreign: Literal["leave", "delete"] = "leave"
-    """What happens to a message about another bucket or prefix: others may share the queue, or nobody does."""
+    """Whether a message about another bucket or prefix is left for other consumers or deleted."""
     beside: tuple[Path, ...] = ()
-    """Destinations of other workers on the same queue: what lies there, in the version announced, is not landed here.
+    """Destinations of other workers on the same queue: a version that has landed there is not landed here.
 
-    A queue may deliver a message again after it was deleted, and then to anybody.
+    A queue may deliver a message again after it was deleted, and to any worker.
     """
     once: bool = False
-    """End when the queue has nothing more to give."""
+    """End when the queue is empty."""
     idle_exit: float | None = None
-    """End when no message could be worked off for this many seconds; None for never."""
+    """End after this many seconds without a settled message; None for never."""
 
     def __post_init__(self) -> None:
-        """Look at the lease: no queue grants another."""
+        """Validate the lease."""
         if not _SHORTEST_LEASE <= self.lease <= _LONGEST_LEASE:
             raise UsageError(
-                f"a lease of {self.lease:g} s cannot be",
+                f"invalid lease: {self.lease:g} s",
                 cause="it is 10 seconds to 12 hours",
                 code=ErrorCode.LEASE_OUT_OF_RANGE,
             )
@@ -83,7 +83,7 @@ def watch_queue(
     settings: StoreSettings | None = None,
     observer: Observer | None = None,
 ) -> WatchReport:
-    """Bring home what the messages of a queue announce, until asked to stop.
+    """Land what the messages of a queue announce, until stopped.
 
     Errors are waited out as ``is_retryable`` says; what ends it is the report's error. Raises UsageError for a queue
     that does not fit the location.
@@ -116,10 +116,10 @@ class _QueueWatch:
         self._options = options
         self._watching = watching
         self._settings = settings or StoreSettings()
-        self._told = observer.event
+        self._forward = observer.event
         self._observer = replace(observer, event=self._note)
-        self._say = RateLimitedLog(observer.warning)
-        self._tally = LandingTally()
+        self._log = RateLimitedLog(observer.warning)
+        self._landing = LandingCounters()
         self._counts: Counter[str] = Counter()
         self._left: Counter[str] = Counter()
         self._others: Counter[str] = Counter()
@@ -136,7 +136,7 @@ class _QueueWatch:
                 self._run()
         except HarvesterError as ended:
             error = ended
-        landing = self._tally.account(
+        landing = self._landing.report(
             self._location.url,
             str(self._destination),
             error,
@@ -147,9 +147,9 @@ class _QueueWatch:
     def _run(self) -> None:
         while True:
             try:
-                # First: a queue that cannot be is no reason to make a destination, or to record a run.
+                # First: an invalid queue must not create a destination or record a run.
                 source = open_queue(self._address, self._settings)
-                self._look_at(source)
+                self._warn_without_dead_letters(source)
                 with open_session(
                     self._location,
                     self._destination,
@@ -163,51 +163,53 @@ class _QueueWatch:
                     finally:
                         with contextlib.suppress(HarvesterError):
                             session.stop()
-                        self._tally.keep_problems(session.has_problem)
-                        self._tally.add(session.report())
+                        self._landing.keep_problems(session.has_problem)
+                        self._landing.add(session.report())
                 return
             except HarvesterError as error:
                 if self._watching.once or not is_retryable(error, has_worked=self._has_worked):
                     raise
                 delay = self._backoff.delay()
-                told = error.one_line()
-                self._observer.warning(f"{told}; going on in {delay:.0f} s")
-                self._tally.failed_runs += 1
+                message = error.one_line()
+                self._observer.warning(f"{message}; retrying in {delay:.0f} s")
+                self._landing.failed_runs += 1
                 interruptible_sleep(delay, self._observer.stop_signal)
 
     def _work(self, session: SyncSession, source: MessageQueue) -> None:
-        """Work until asked to stop, or for as long as was asked."""
+        """Process messages until stopped or finished."""
         folder = state_directory(self._destination, self._options.state_dir)
         with EventState(folder, durable=False) as state:
-            leases = Leases(source, self._watching.lease, state)
+            visibility = VisibilityTimeout(source, self._watching.lease, state)
             try:
-                self._take_up_again(session, source, leases)
+                self._resume(session, source, visibility)
                 wait = _SHORT_WAIT if self._watching.once else _LONG_WAIT
-                receiver = Receiver(source, leases, self._watching.lease, 2 * _BATCH, wait=wait)
+                receiver = Receiver(source, visibility, self._watching.lease, 2 * _BATCH, wait=wait)
                 try:
-                    self._work_off(session, source, leases, receiver)
+                    self._process(session, source, visibility, receiver)
                 finally:
-                    self._release(source, leases, receiver.stop())
+                    self._release(source, visibility, receiver.stop())
             finally:
-                leases.stop()
+                visibility.stop()
 
-    def _look_at(self, source: MessageQueue) -> None:
+    def _warn_without_dead_letters(self, source: MessageQueue) -> None:
         if source.settings().dead_letters is False:
-            self._say(
+            self._log(
                 "no dead-letter queue",
-                f"{self._address} has no dead-letter queue: a message that can never be worked off comes back until"
-                " it expires",
+                f"{self._address} has no dead-letter queue: a message that can never be settled returns until it"
+                " expires",
             )
 
-    def _take_up_again(self, session: SyncSession, source: MessageQueue, leases: Leases) -> None:
-        """Go on with what was held when it ended last, as far as nobody else has it by now."""
-        mine = leases.take_up_again()
+    def _resume(self, session: SyncSession, source: MessageQueue, visibility: VisibilityTimeout) -> None:
+        """Settle the messages in flight when the last process ended, if their receipts are still valid."""
+        mine = visibility.resume()
         self._counts["received"] += len(mine)
         self._counts["redelivered"] += sum(message.deliveries > 1 for message in mine)
         for start in range(0, len(mine), _BATCH):
-            self._settle_batch(mine[start : start + _BATCH], session, source, leases)
+            self._settle_batch(mine[start : start + _BATCH], session, source, visibility)
 
-    def _work_off(self, session: SyncSession, source: MessageQueue, leases: Leases, receiver: Receiver) -> None:
+    def _process(
+        self, session: SyncSession, source: MessageQueue, visibility: VisibilityTimeout, receiver: Receiver
+    ) -> None:
         while True:
             interruptible_sleep(0, self._observer.stop_signal)
             messages: list[QueueMessage] = []
@@ -215,9 +217,9 @@ class _QueueWatch:
             taken = receiver.take(_POLL_SECONDS)
             while taken is not None:
                 if isinstance(taken, HarvesterError):
-                    self._release(source, leases, messages)
+                    self._release(source, visibility, messages)
                     raise taken
-                if isinstance(taken, NothingCame):
+                if isinstance(taken, EmptyReceive):
                     empty = True
                 else:
                     messages.extend(taken)
@@ -225,7 +227,7 @@ class _QueueWatch:
             if messages:
                 self._counts["received"] += len(messages)
                 self._counts["redelivered"] += sum(message.deliveries > 1 for message in messages)
-                self._settle_batch(messages, session, source, leases)
+                self._settle_batch(messages, session, source, visibility)
             if empty:
                 self._note_success()
                 idle = time.monotonic() - self._settled_at
@@ -234,70 +236,74 @@ class _QueueWatch:
                 if self._watching.idle_exit is not None and idle >= self._watching.idle_exit:
                     return
 
-    def _release(self, source: MessageQueue, leases: Leases, messages: Sequence[QueueMessage]) -> None:
-        """Give messages back that nobody has begun to work on."""
+    def _release(self, source: MessageQueue, visibility: VisibilityTimeout, messages: Sequence[QueueMessage]) -> None:
+        """Return unprocessed messages to the queue."""
         if not messages:
             return
-        leases.let_go(messages)
-        leases.forget(messages)
+        visibility.release(messages)
+        visibility.forget(messages)
         try:
             source.extend([message.receipt for message in messages], 0)
         except HarvesterError as error:
-            self._say("not released", f"{len(messages)} messages come back later than they could: {error.what}")
+            self._log("not released", f"{len(messages)} messages become visible only after their timeout: {error.what}")
 
     # One batch
 
     def _settle_batch(
-        self, messages: Sequence[QueueMessage], session: SyncSession, source: MessageQueue, leases: Leases
+        self,
+        messages: Sequence[QueueMessage],
+        session: SyncSession,
+        source: MessageQueue,
+        visibility: VisibilityTimeout,
     ) -> None:
         settled = False
         try:
-            readings = [read_message(message, self._location) for message in messages]
-            for reading in readings:
-                self._take_note(reading)
+            parsed_messages = [parse_message(message, self._location) for message in messages]
+            for parsed in parsed_messages:
+                self._note_message(parsed)
             self._outcomes.clear()
-            refs = self._resolve([each for reading in readings for each in reading.announced], session)
+            refs = self._resolve([each for parsed in parsed_messages for each in parsed.announced], session)
             try:
                 session.land(refs)
                 session.make_durable()
             except Interrupted:
                 session.stop()
-                self._conclude(readings, source, leases, interrupted=True)
+                self._conclude(parsed_messages, source, visibility, interrupted=True)
                 settled = True
                 raise
-            self._conclude(readings, source, leases, interrupted=False)
+            self._conclude(parsed_messages, source, visibility, interrupted=False)
             settled = True
         finally:
             if not settled:
                 self._counts["lost"] += len(messages)
-                leases.let_go(messages)
+                visibility.release(messages)
         self._note_success()
 
     def _note_success(self) -> None:
         self._has_worked = True
         self._backoff.reset()
 
-    def _take_note(self, reading: Reading) -> None:
-        name = f"the message {reading.message.id}"
-        self._others.update(reading.others)
-        if reading.unreadable:
-            self._say("unreadable", f"{name} of {self._address} is left: {reading.unreadable}")
-        if reading.elsewhere is not None:
-            self._say(
-                "about another place",
-                f"{name} is {'left' if self._obstacle(reading) else 'deleted'}: it announces"
-                f" {self._location.scheme}://{reading.elsewhere.bucket}/{reading.elsewhere.key}, which is"
+    def _note_message(self, parsed: ParsedMessage) -> None:
+        name = f"the message {parsed.message.id}"
+        self._others.update(parsed.others)
+        if parsed.unreadable:
+            self._log("unreadable", f"{name} of {self._address} is left: {parsed.unreadable}")
+        if parsed.foreign is not None:
+            self._log(
+                "outside the location",
+                f"{name} is {'left' if self._obstacle(parsed) else 'deleted'}: it announces"
+                f" {self._location.scheme}://{parsed.foreign.bucket}/{parsed.foreign.key}, which is"
                 f" not in {self._location.url}",
             )
 
-    def _obstacle(self, reading: Reading) -> str:
-        """Return why a message is left, whatever becomes of the objects it announces here; empty when it is not."""
-        if reading.unreadable:
+    def _obstacle(self, parsed: ParsedMessage) -> str:
+        """Return why a message is left regardless of the outcome of its objects; empty if it is not."""
+        if parsed.unreadable:
             return "unreadable"
-        return "foreign" if reading.elsewhere is not None and self._watching.foreign == "leave" else ""
+        return "foreign" if parsed.foreign is not None and self._watching.foreign == "leave" else ""
 
-    def _resolve(self, announced: Iterable[Announced], session: SyncSession) -> list[ObjectRef]:
-        """Return what to land: as announced where that can only be the newest version, else as the store says."""
+    def _resolve(self, announced: Iterable[AnnouncedObject], session: SyncSession) -> list[ObjectRef]:
+        """Return what to land: the announced version if certainly the newest, else the version in the store."""
         refs, unclear = newest_versions(announced, session.knows_another)
         with ThreadPoolExecutor(_LOOKUPS) as pool:
             found = pool.map(lambda key: _head(session, key), unclear)
@@ -307,13 +313,13 @@ class _QueueWatch:
                 elif answer is None:
                     self._counts["gone"] += 1
                     self._outcomes[key] = "gone"
-                    self._say("gone", f"{key} was announced, and is gone from {self._location.url}")
+                    self._log("gone", f"{key} was announced, and is gone from {self._location.url}")
                 else:
                     self._outcomes[key] = "failed"
-                    self._say("failed", answer.one_line())
-        return [ref for ref in refs.values() if not self._lies_beside(ref, session)]
+                    self._log("failed", answer.one_line())
+        return [ref for ref in refs.values() if not self._has_landed_beside(ref, session)]
 
-    def _lies_beside(self, ref: ObjectRef, session: SyncSession) -> bool:
+    def _has_landed_beside(self, ref: ObjectRef, session: SyncSession) -> bool:
         if session.has_landed(ref) or not self._peers.contains(ref):
             return False
         self._counts["beside"] += 1
@@ -321,51 +327,51 @@ class _QueueWatch:
         return True
 
     def _note(self, event: ObjectEvent) -> None:
-        """Take note of what became of an object, and pass it on."""
+        """Record the outcome of an object and forward the event."""
         outcome = event.outcome
         if outcome == "failed" and event.reason == "gone":
             self._counts["gone"] += 1
             outcome = "gone"
         self._outcomes[event.key] = outcome
         if outcome == "failed":
-            self._say("failed", f"{event.key} could not be fetched: {event.reason.replace('_', ' ')}")
-        if self._told is not None:
-            self._told(event)
+            self._log("failed", f"{event.key} could not be fetched: {event.reason.replace('_', ' ')}")
+        if self._forward is not None:
+            self._forward(event)
 
     def _conclude(
         self,
-        readings: Sequence[Reading],
+        parsed_messages: Sequence[ParsedMessage],
         source: MessageQueue,
-        leases: Leases,
+        visibility: VisibilityTimeout,
         *,
         interrupted: bool,
     ) -> None:
-        """Delete what is settled, leave what is not. Everything landed is durable by now."""
+        """Delete settled messages and leave the others. Everything landed is durable by now."""
         done: list[QueueMessage] = []
         unreached: list[QueueMessage] = []
         left: Counter[str] = Counter()
-        for reading in readings:
-            outcomes = [self._outcomes.get(each.key) for each in reading.announced]
-            obstacle = self._obstacle(reading)
+        for parsed in parsed_messages:
+            outcomes = [self._outcomes.get(each.key) for each in parsed.announced]
+            obstacle = self._obstacle(parsed)
             if None in outcomes:
                 if not interrupted:
                     raise AssertionError("an announced object was not accounted for")
-                unreached.append(reading.message)
+                unreached.append(parsed.message)
             elif "failed" in outcomes:
                 left["failed"] += 1
             elif obstacle:
                 left[obstacle] += 1
             else:
-                done.append(reading.message)
-        leases.let_go([reading.message for reading in readings])
+                done.append(parsed.message)
+        visibility.release([parsed.message for parsed in parsed_messages])
         source.delete([message.receipt for message in done])
-        leases.forget(reading.message for reading in readings)
+        visibility.forget(parsed.message for parsed in parsed_messages)
         self._counts["deleted"] += len(done)
         self._counts["released"] += len(unreached)
         self._left.update(left)
         if done:
             self._settled_at = time.monotonic()
-        self._release(source, leases, unreached)
+        self._release(source, visibility, unreached)
 
     def _message_counts(self) -> MessageCounts:
         counts = self._counts
@@ -387,5 +393,5 @@ def _head(session: SyncSession, key: str) -> ObjectRef | AccessDenied | None:
     try:
         return session.store.head(key)
     except AccessDenied as error:
-        # Of this one object, perhaps: the others shall not wait for it.
+        # Perhaps for this object only; the others must not wait for it.
         return error

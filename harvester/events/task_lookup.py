@@ -1,4 +1,4 @@
-"""What a webhook's task comes to: asked of Nimble's API, then of the store. Nothing of the webhook is believed."""
+"""Find the result of a webhook's task through Nimble's API and the store; the webhook itself is not trusted."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from harvester.errors import HarvesterError
-from harvester.nimble_api import NimbleClient, NotThere, TaskState, candidate_keys
+from harvester.nimble_api import NimbleClient, TaskState, UnknownId, candidate_keys
 from harvester.storage import ObjectRef, Store
 
 _LONGEST_REASON = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """The result lies there."""
+class ResultFound:
+    """The result exists."""
 
     task_id: str
     """The task."""
@@ -23,55 +23,55 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class NotYet:
-    """Look again later."""
+class RetryLater:
+    """The look-up must be repeated later."""
 
     task_id: str
     """The task."""
     reason: str
     """A stable code."""
-    words: str
-    """Why, for people."""
+    detail: str
+    """Why, as a message."""
 
 
 @dataclass(frozen=True, slots=True)
-class Nothing:
-    """There is nothing to bring home, now or later."""
+class NoResult:
+    """There is no result to land, now or later."""
 
     task_id: str
     """The task."""
     reason: str
     """A stable code."""
-    words: str
-    """Why, for people."""
+    detail: str
+    """Why, as a message."""
 
 
-Lookup: TypeAlias = Found | NotYet | Nothing
+LookupResult: TypeAlias = ResultFound | RetryLater | NoResult
 
 
-def look_up(task_id: str, client: NimbleClient, store: Store) -> Lookup:
-    """Return what a task comes to. Raises nothing of what the API or the store may say."""
+def find_result(task_id: str, client: NimbleClient, store: Store) -> LookupResult:
+    """Find the result of a task. Raises no HarvesterError."""
     try:
         task = client.task(task_id)
-    except NotThere:
-        return Nothing(task_id, "unknown_task", f"Nimble knows no task {task_id} of this account")
+    except UnknownId:
+        return NoResult(task_id, "unknown_task", f"Nimble knows no task {task_id} in this account")
     except HarvesterError as error:
-        return NotYet(task_id, "api", f"Nimble cannot be asked about {task_id}: {'; '.join(error.lines())}")
+        return RetryLater(task_id, "api", f"the state of task {task_id} is not available: {error.one_line()}")
     if task.state is TaskState.FAILED:
-        told = ": ".join(filter(None, (task.error_type, task.error))) or task.word or ""
-        return Nothing(task_id, "failed_upstream", f"task {task_id} has failed at Nimble: {told[:_LONGEST_REASON]}")
+        reason = ": ".join(filter(None, (task.error_type, task.error))) or task.raw_state or ""
+        return NoResult(task_id, "failed_upstream", f"task {task_id} has failed at Nimble: {reason[:_LONGEST_REASON]}")
     if not task.state.finished:
-        return NotYet(
-            task_id, "running", f"task {task_id} is {(task.word or 'in an unknown state')[:_LONGEST_REASON]} still"
+        return RetryLater(
+            task_id, "running", f"task {task_id} is {(task.raw_state or 'in an unknown state')[:_LONGEST_REASON]} still"
         )
     keys = candidate_keys(task, store.location)
     if not keys:
-        return Nothing(task_id, "elsewhere", f"task {task_id} was delivered to another place than {store.location.url}")
+        return NoResult(task_id, "elsewhere", f"task {task_id} was delivered outside {store.location.url}")
     try:
         for key in keys:
             ref = store.head(key)
             if ref is not None:
-                return Found(task_id, ref)
+                return ResultFound(task_id, ref)
     except HarvesterError as error:
-        return NotYet(task_id, "store", error.one_line())
-    return NotYet(task_id, "no_object", f"the result of task {task_id} is not in {store.location.url} yet")
+        return RetryLater(task_id, "store", error.one_line())
+    return RetryLater(task_id, "no_object", f"the result of task {task_id} is not in {store.location.url} yet")

@@ -1,4 +1,4 @@
-"""What a watch or a receiver did: the account of its runs added up, and of the messages or webhooks it took."""
+"""Reports of ``watch`` and ``listen``: sync runs added up, and message counts."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _MOST_PROBLEMS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class LandingAccount:
-    """The account of several runs."""
+class LandingReport:
+    """Totals of several sync runs."""
 
     location: str
     """The source's URL."""
@@ -29,13 +29,13 @@ class LandingAccount:
     finished_at: float
     """Seconds since the epoch."""
     runs: int
-    """Runs that were begun."""
+    """Runs that were started."""
     failed_runs: int
-    """Runs that ended early, and were begun again."""
+    """Runs that ended early and were started again."""
     counts: SyncCounts
-    """What became of the objects listed or announced, all runs added up."""
+    """Objects listed or announced, by outcome, over all runs."""
     bytes_fetched: int
-    """Bytes of bodies that crossed the network."""
+    """Bytes of bodies transferred."""
     bytes_written: int
     """Bytes landed."""
     first_seq: int | None
@@ -43,14 +43,14 @@ class LandingAccount:
     last_seq: int | None
     """Sequence number of the last object landed."""
     problems: tuple[ObjectProblem, ...]
-    """What is wrong with which object, each once, as last reported; the first 10,000."""
+    """Problems, one per object, as last reported; the first 10,000."""
     error: HarvesterError | None
-    """What ended it; None when it ended as it was asked to."""
+    """What ended it; None after a regular end."""
     exit_code: ExitCode
-    """What a process that did only this should exit with."""
+    """Exit code for a process that did only this."""
 
     def as_document(self) -> dict[str, Any]:
-        """Return the part of the published document that every kind of account shares."""
+        """Return the fields that the published reports have in common."""
         counts = self.counts
         return {
             "location": self.location,
@@ -70,11 +70,11 @@ class LandingAccount:
         }
 
 
-class LandingTally:
-    """Adds runs up while they come."""
+class LandingCounters:
+    """Adds up sync runs."""
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Start at zero."""
         self._started_at = time.time()
         self._counts: Counter[str] = Counter()
         self._bytes_fetched = 0
@@ -88,7 +88,7 @@ class LandingTally:
         """Runs of these that ended early."""
 
     def keep_problems(self, holds: Callable[[str], bool]) -> None:
-        """Forget the problems of keys that ``holds`` denies: a later run has solved them."""
+        """Keep only the problems whose key satisfies ``holds``; a later run has solved the others."""
         self._problems = {key: problem for key, problem in self._problems.items() if holds(key)}
 
     def add(self, report: SyncReport) -> None:
@@ -105,15 +105,15 @@ class LandingTally:
             if problem.key in self._problems or len(self._problems) < _MOST_PROBLEMS:
                 self._problems[problem.key] = problem
 
-    def account(
+    def report(
         self, location: str, destination: str, error: HarvesterError | None, *, other_problems: bool
-    ) -> LandingAccount:
-        """Return the account up to now; ``other_problems``: something besides an object went wrong."""
+    ) -> LandingReport:
+        """Return the totals up to now; ``other_problems``: something besides an object failed."""
         if error is not None:
             exit_code = ExitCode(error.exit_code)
         else:
             exit_code = ExitCode.PARTIAL if self._problems or other_problems else ExitCode.OK
-        return LandingAccount(
+        return LandingReport(
             location=location,
             destination=destination,
             started_at=self._started_at,
@@ -133,28 +133,28 @@ class LandingTally:
 
 @dataclass(frozen=True, slots=True)
 class MessageCounts:
-    """What became of the messages of a queue: ``received = deleted + left + released + lost``."""
+    """Messages of a queue by outcome: ``received = deleted + left + released + lost``."""
 
     received: int = 0
-    """Deliveries taken from the queue."""
+    """Deliveries received."""
     deleted: int = 0
-    """Worked off: what they announce is settled and on the disk, or they announce nothing."""
+    """Deleted: what they announce is settled and on disk, or they announce nothing."""
     left: int = 0
     """Left for another delivery, and in the end to the dead-letter queue."""
     released: int = 0
-    """Given back when the program ended."""
+    """Returned to the queue when the program ended."""
     lost: int = 0
-    """Not settled when an error broke the work off; they are delivered again."""
+    """Not settled because of an error; they are delivered again."""
     redelivered: int = 0
-    """Deliveries that were not their message's first."""
+    """Deliveries that were not the first of their message."""
     left_by_reason: tuple[tuple[str, int], ...] = ()
     """``left``, split."""
     other_events: tuple[tuple[str, int], ...] = ()
     """Events that announce no object, by name."""
     gone: int = 0
-    """Objects announced that were no longer there."""
+    """AnnouncedObject objects that no longer existed."""
     beside: int = 0
-    """Objects announced that another worker has landed already."""
+    """AnnouncedObject objects that another worker has landed."""
 
     def as_document(self) -> dict[str, Any]:
         """Return the counts as they are published."""
@@ -174,14 +174,14 @@ class MessageCounts:
 
 @dataclass(frozen=True, slots=True)
 class WatchReport:
-    """What a watch did."""
+    """Report of a watch."""
 
-    landing: LandingAccount
+    landing: LandingReport
     """The objects."""
     queue: str | None
-    """The queue's address; None where the location was listed."""
+    """The queue's address; None if the location was listed."""
     messages: MessageCounts
-    """The messages; all zero where the location was listed."""
+    """The messages; all zero if the location was listed."""
 
     def as_document(self) -> dict[str, Any]:
         """Return the report as the JSON document that is published."""

@@ -1,7 +1,7 @@
-"""The HTTP side of ``listen``: an ASGI application that writes down which task a webhook names, and nothing else.
+"""ASGI application of ``listen``: record the task id of each webhook.
 
-A webhook carries no signature, so nothing in its body is believed but the id, and that only as something to ask
-Nimble's API about. 200 is answered as soon as the id is on the disk.
+A webhook is not signed, so only the id in its body is used, and only to query Nimble's API. The answer is 200 as soon
+as the id is on disk.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 from harvester.error_codes import ErrorCode
 from harvester.errors import HarvesterError, UsageError
-from harvester.events.event_state import Offer
+from harvester.events.event_state import EnqueueOutcome
 from harvester.nimble_api import is_id
 
 Scope = MutableMapping[str, Any]
@@ -44,21 +44,21 @@ _STATUS = {
 
 @dataclass(frozen=True, slots=True)
 class WebhookOptions:
-    """What a webhook must keep to. Raises UsageError for a secret that cannot be used."""
+    """Requirements on a webhook. Raises UsageError for an invalid secret."""
 
     secret: str | None = field(default=None, repr=False)
-    """What it must carry in a header or as the last part of its path; None for nothing."""
+    """Secret expected in a header or as the last segment of the path; None for none."""
     most_bytes: int = 256 * 1024
-    """The longest body."""
+    """Maximum length of the body."""
     body_seconds: float = 10.0
-    """How long a body may take to arrive."""
+    """Maximum seconds until the body has arrived."""
 
     def __post_init__(self) -> None:
-        """Look at the secret."""
+        """Validate the secret."""
         if self.secret is not None and not (len(self.secret) >= _SHORTEST_SECRET and _fits_a_path(self.secret)):
             raise UsageError(
-                "the secret cannot be used",
-                cause=f"it has {_SHORTEST_SECRET} or more letters, digits and any of - _ . ~, as it is part of a path",
+                "invalid secret",
+                cause=f"as part of a path it needs {_SHORTEST_SECRET} or more letters, digits and - _ . ~",
                 code=ErrorCode.SECRET_UNUSABLE,
             )
 
@@ -68,11 +68,11 @@ def _fits_a_path(secret: str) -> bool:
 
 
 def task_of(body: bytes) -> str | None:
-    """Return the id of the task that a webhook's body names, None when it names none that can be.
+    """Return the task id in a webhook's body, None if there is no valid one.
 
     The documentation shows four bodies: ``{"task": {"id": …}}`` with the state ``success`` or ``completed``, one with a
-    ``status`` beside the task, and one whose task is still ``pending``; all of them have the id in one place. Raises
-    ValueError when the body is not JSON.
+    ``status`` beside the task, and one whose task is still ``pending``; all of them have the id in the same field.
+    Raises ValueError if the body is not JSON.
     """
     try:
         value = json.loads(body)
@@ -84,26 +84,26 @@ def task_of(body: bytes) -> str | None:
 
 
 class WebhookApp:
-    """Answers webhooks, ``/healthz`` and ``/metrics``."""
+    """Serves webhooks, ``/healthz`` and ``/metrics``."""
 
     def __init__(
         self,
         options: WebhookOptions,
-        offer: Callable[[Sequence[str]], list[Offer]],
+        enqueue: Callable[[Sequence[str]], list[EnqueueOutcome]],
         executor: Executor,
         health: Callable[[], tuple[bool, str]],
         metrics: Callable[[], str],
     ) -> None:
-        """``offer`` writes ids down, in ``executor``; many requests that come together share one call of it."""
+        """``enqueue`` records ids, in ``executor``; concurrent requests share one call."""
         self._options = options
-        self._offer = offer
+        self._enqueue = enqueue
         self._executor = executor
         self._health = health
         self._metrics = metrics
-        self._waiting: list[tuple[str, asyncio.Future[Offer]]] = []
+        self._waiting: list[tuple[str, asyncio.Future[EnqueueOutcome]]] = []
         self._writer: asyncio.Task[None] | None = None
         self.answers: Counter[str] = Counter()
-        """How many webhooks were answered how."""
+        """Number of webhooks by answer."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -112,12 +112,12 @@ class WebhookApp:
         path, method = scope["path"], scope["method"]
         if method in ("GET", "HEAD"):
             if path == "/healthz":
-                healthy, words = self._health()
-                await _answer(send, 200 if healthy else 503, words + "\n")
+                healthy, message = self._health()
+                await _answer(send, 200 if healthy else 503, message + "\n")
             elif path == "/metrics":
                 await _answer(send, 200, self._metrics(), content_type="text/plain; version=0.0.4; charset=utf-8")
             else:
-                # Most often somebody who has put the webhook's address into a browser.
+                # Most often a browser on the webhook's address.
                 await _answer(send, 405, "webhooks are POSTed here\n", headers=[(b"allow", b"POST")])
             return
         ended = await self._webhook(scope, receive)
@@ -127,12 +127,12 @@ class WebhookApp:
             if ended == "wrong_method":
                 headers.append((b"allow", b"POST"))
             if ended not in ("accepted", "duplicate"):
-                # What is left of the body is not read.
+                # The rest of the body is not read.
                 headers.append((b"connection", b"close"))
             await _answer(send, _STATUS[ended], f'{{"status": "{ended}"}}\n', "application/json", headers)
 
     async def _webhook(self, scope: Scope, receive: Receive) -> str | None:
-        """Return how a webhook is answered; None when its sender has left."""
+        """Return the answer to a webhook; None if the client has disconnected."""
         if scope["method"] != "POST":
             return "wrong_method"
         headers = {name.decode("latin-1").lower(): value for name, value in scope["headers"]}
@@ -156,7 +156,7 @@ class WebhookApp:
         if task_id is None:
             return "no_task"
         try:
-            return (await self._write_down(task_id)).value
+            return (await self._record(task_id)).value
         except HarvesterError:
             return "not_written"
 
@@ -175,20 +175,20 @@ class WebhookApp:
             if not message.get("more_body", False):
                 return b"".join(parts)
 
-    async def _write_down(self, task_id: str) -> Offer:
-        future: asyncio.Future[Offer] = asyncio.get_running_loop().create_future()
+    async def _record(self, task_id: str) -> EnqueueOutcome:
+        future: asyncio.Future[EnqueueOutcome] = asyncio.get_running_loop().create_future()
         self._waiting.append((task_id, future))
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write())
         return await future
 
     async def _write(self) -> None:
-        """Write down everything that waits; what comes meanwhile goes into one transaction together."""
+        """Record all waiting ids; those that arrive meanwhile share the next transaction."""
         loop = asyncio.get_running_loop()
         while self._waiting:
             batch, self._waiting = self._waiting, []
             try:
-                offers = await loop.run_in_executor(self._executor, self._offer, [task_id for task_id, _ in batch])
+                offers = await loop.run_in_executor(self._executor, self._enqueue, [task_id for task_id, _ in batch])
             except HarvesterError as error:
                 for _, future in batch:
                     if not future.done():
@@ -206,7 +206,7 @@ def _is_known(secret: bytes, path: str, headers: Mapping[str, bytes]) -> bool:
         bearer.strip() if scheme.lower() == b"bearer" else b"",
         path.rstrip("/").rpartition("/")[2].encode(),
     )
-    # Every one is compared, so that the time it takes tells nothing.
+    # Compare all, so that the duration reveals nothing.
     return sum([hmac.compare_digest(each, secret) for each in given]) > 0
 
 

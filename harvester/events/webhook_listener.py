@@ -1,4 +1,4 @@
-"""Receive Nimble's webhooks, and bring home what they announce."""
+"""Receive Nimble's webhooks and land the results of their tasks."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from harvester.destination import state_directory
+from harvester.destination import source_of, state_directory
 from harvester.error_codes import ErrorCode
-from harvester.errors import HarvesterError, UsageError
-from harvester.events.event_state import EventState, Offer, WaitingTask
+from harvester.errors import ConfigurationError, HarvesterError, UsageError
+from harvester.events.event_state import EnqueueOutcome, EventState, PendingTask
 from harvester.events.exposition import Metric, exposition
 from harvester.events.http_server import HttpServer
-from harvester.events.task_lookup import Found, Lookup, Nothing, NotYet, look_up
-from harvester.events.watch_report import LISTEN_REPORT_SCHEMA, LandingAccount, LandingTally
+from harvester.events.task_lookup import LookupResult, NoResult, ResultFound, RetryLater, find_result
+from harvester.events.watch_report import LISTEN_REPORT_SCHEMA, LandingCounters, LandingReport
 from harvester.events.webhook_app import WebhookApp, WebhookOptions
-from harvester.location import Location
+from harvester.location import Location, parse_location
 from harvester.nimble_api import NimbleClient
 from harvester.retry import Backoff, RateLimitedLog, interruptible_sleep, is_retryable
 from harvester.sessions import StoreSettings
@@ -30,42 +30,42 @@ from harvester.transfer import ObjectEvent, Observer, SyncOptions, SyncSession, 
 _BATCH = 64
 _LOOKUPS = 8
 _POLL_SECONDS = 0.2
-# Why a task is looked at again when it could not be looked at: a key that is rejected, a network.
+# Reasons of a look-up that failed, for example a rejected key or a network error.
 _UNANSWERED = frozenset({"api", "store"})
-_FIRST_LOOK_AGAIN = 2.0
-_LONGEST_LOOK_AGAIN = 300.0
+_FIRST_RETRY = 2.0
+_LONGEST_RETRY = 300.0
 _FIRST_DELAY = 1.0
 _LONGEST_DELAY = 300.0
 
 
 @dataclass(frozen=True, slots=True)
 class ListenOptions:
-    """How webhooks are received."""
+    """Options of ``listen``."""
 
     host: str = "127.0.0.1"
     """The address to listen on."""
     port: int = 8080
     """The port; 0 for any free one."""
     webhook: WebhookOptions = field(default_factory=WebhookOptions)
-    """What a webhook must keep to."""
+    """Requirements on a webhook."""
     most_waiting: int = 10_000
-    """How many tasks may wait to be worked off; more are answered with 503."""
+    """Maximum number of pending tasks; webhooks beyond it are answered with 503."""
     give_up: float = 24 * 3600.0
-    """Seconds a task is looked at again for while it runs or its object is missing; Nimble's own retention."""
+    """Seconds to retry a task that runs or whose object is missing; default: Nimble's retention."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListenReport:
-    """What a receiver did."""
+    """Report of a webhook receiver."""
 
-    landing: LandingAccount
+    landing: LandingReport
     """The objects."""
     webhooks: Mapping[str, int]
-    """Webhooks by how they were answered."""
+    """Number of webhooks by answer."""
     tasks: Mapping[str, int]
-    """Tasks by what they came to."""
+    """Number of tasks by outcome."""
     waiting: int
-    """Tasks that wait to be worked off by the next start."""
+    """Number of pending tasks, for the next start."""
 
     def as_document(self) -> dict[str, Any]:
         """Return the report as the JSON document that is published."""
@@ -89,15 +89,15 @@ def listen(
     observer: Observer | None = None,
     started: Callable[[str], None] = lambda _: None,
 ) -> ListenReport:
-    """Receive webhooks and land what they announce into ``destination``, holding it, until asked to stop.
+    """Receive webhooks and land the results into ``destination``, keeping it locked, until stopped.
 
-    ``started`` is called with the address when connections are taken. What ends it is the report's error. Raises a
-    HarvesterError for what keeps it from starting: an address in use, a destination that is locked, unusable or bound
-    to another source.
+    ``started`` is called with the address when connections are accepted. The final error is the report's. Raises a
+    HarvesterError if it cannot start: an address in use, a destination that is locked, unusable or bound to another
+    source.
     """
     if location.scheme == "file":
         raise UsageError(
-            f"webhooks announce nothing in {location.url}",
+            f"webhooks do not concern {location.url}",
             cause="Nimble delivers into buckets",
             code=ErrorCode.WEBHOOKS_NEED_A_BUCKET,
             subject=location.url,
@@ -123,16 +123,16 @@ class _Listener:
         self._options = options
         self._listening = listening
         self._settings = settings or StoreSettings()
-        self._told = observer.event
+        self._forward = observer.event
         self._observer = replace(observer, event=self._note)
-        self._say = RateLimitedLog(observer.warning)
-        self._tally = LandingTally()
+        self._log = RateLimitedLog(observer.warning)
+        self._landing = LandingCounters()
         self._tasks: Counter[str] = Counter()
         self._outcomes: dict[str, str] = {}
         self._landed: Counter[str] = Counter()
-        self._news = threading.Event()
-        self._trouble = ""
-        self._blind = False
+        self._arrived = threading.Event()
+        self._outage = ""
+        self._all_failed = False
         self._waiting = 0
 
     def run(self, started: Callable[[str], None]) -> ListenReport:
@@ -145,10 +145,10 @@ class _Listener:
                 try:
                     with self._open_session() as session:
                         if app is None:
-                            # Only who holds the destination may promise to bring something home.
+                            # Accept webhooks only while the destination is locked by this process.
                             app = self._serve(server, stack)
                             started(server.address)
-                        self._trouble = ""
+                        self._outage = ""
                         self._work(session, backoff)
                 except HarvesterError as ended:
                     if app is None:
@@ -157,8 +157,8 @@ class _Listener:
                         error = ended
                         break
                     delay = backoff.delay()
-                    self._trouble = ended.one_line()
-                    self._observer.warning(f"{self._trouble}; going on in {delay:.0f} s")
+                    self._outage = ended.one_line()
+                    self._observer.warning(f"{self._outage}; retrying in {delay:.0f} s")
                     try:
                         interruptible_sleep(delay, self._observer.stop_signal)
                     except HarvesterError as interrupted:
@@ -166,10 +166,10 @@ class _Listener:
                         break
         with EventState(self._folder(), durable=True) as state:
             waiting = state.waiting()
-        account = self._tally.account(
+        totals = self._landing.report(
             self._location.url, str(self._destination), error, other_problems=bool(self._tasks["gave_up"])
         )
-        return ListenReport(account, dict(app.answers), dict(self._tasks), waiting)
+        return ListenReport(totals, dict(app.answers), dict(self._tasks), waiting)
 
     @contextlib.contextmanager
     def _open_session(self) -> Iterator[SyncSession]:
@@ -186,8 +186,8 @@ class _Listener:
             finally:
                 with contextlib.suppress(HarvesterError):
                     session.stop()
-                self._tally.keep_problems(session.has_problem)
-                self._tally.add(session.report())
+                self._landing.keep_problems(session.has_problem)
+                self._landing.add(session.report())
 
     def _folder(self) -> Path:
         return state_directory(self._destination, self._options.state_dir)
@@ -197,97 +197,121 @@ class _Listener:
         executor = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="webhooks"))
         most = self._listening.most_waiting
 
-        def offer(task_ids: Sequence[str]) -> list[Offer]:
-            offers = state.offer(task_ids, most=most)
-            self._news.set()
-            return offers
+        def enqueue(task_ids: Sequence[str]) -> list[EnqueueOutcome]:
+            outcomes = state.enqueue(task_ids, most=most)
+            self._arrived.set()
+            return outcomes
 
-        app = WebhookApp(self._listening.webhook, offer, executor, self._health, lambda: self._metrics(app))
+        app = WebhookApp(self._listening.webhook, enqueue, executor, self._health, lambda: self._metrics(app))
         # Stopped before the state it writes to is closed.
         stack.callback(server.stop)
         server.start(app)
         return app
 
     def _health(self) -> tuple[bool, str]:
-        if self._trouble:
+        if self._outage:
             return False, "landing is interrupted; webhooks are kept"
-        if self._blind:
-            return False, "neither Nimble's API nor the bucket tells of any task; webhooks are kept"
+        if self._all_failed:
+            return False, "no task can be looked up; webhooks are kept"
         return True, "ok"
 
-    # Working tasks off
+    # Processing tasks
 
     def _work(self, session: SyncSession, backoff: Backoff) -> None:
         with EventState(self._folder(), durable=True) as state, ThreadPoolExecutor(_LOOKUPS) as pool:
             while True:
                 interruptible_sleep(0, self._observer.stop_signal)
-                self._news.clear()
+                self._arrived.clear()
                 self._waiting = state.waiting()
                 due = state.due(_BATCH)
                 if not due:
-                    self._news.wait(_POLL_SECONDS)
+                    self._arrived.wait(_POLL_SECONDS)
                     continue
-                looked = list(pool.map(lambda task: look_up(task.task_id, self._client, session.store), due))
-                self._blind = all(isinstance(each, NotYet) and each.reason in _UNANSWERED for each in looked)
-                self._settle(due, looked, session, state)
+                lookups = list(pool.map(lambda task: find_result(task.task_id, self._client, session.store), due))
+                self._all_failed = all(isinstance(each, RetryLater) and each.reason in _UNANSWERED for each in lookups)
+                self._settle(due, lookups, session, state)
                 backoff.reset()
 
     def _settle(
-        self, due: Sequence[WaitingTask], looked: Sequence[Lookup], session: SyncSession, state: EventState
+        self, due: Sequence[PendingTask], lookups: Sequence[LookupResult], session: SyncSession, state: EventState
     ) -> None:
         self._outcomes.clear()
-        found = [each for each in looked if isinstance(each, Found)]
+        found = [each for each in lookups if isinstance(each, ResultFound)]
         session.land([each.ref for each in found])
         session.make_durable()
         landed: list[str] = []
         dropped: list[str] = []
         later: list[tuple[str, float]] = []
-        for task, lookup in zip(due, looked, strict=True):
+        for task, lookup in zip(due, lookups, strict=True):
             again = lookup
-            if isinstance(lookup, Found):
+            if isinstance(lookup, ResultFound):
                 outcome = self._outcomes.get(lookup.ref.key, "failed")
                 if outcome != "failed":
                     self._tasks[outcome] += 1
                     landed.append(task.task_id)
                     continue
-                again = NotYet(task.task_id, "fetch", f"the result of task {task.task_id} could not be fetched")
-            if isinstance(again, Nothing):
+                again = RetryLater(task.task_id, "fetch", f"the result of task {task.task_id} could not be fetched")
+            if isinstance(again, NoResult):
                 self._tasks[again.reason] += 1
-                self._say(again.reason, again.words)
+                self._log(again.reason, again.detail)
                 dropped.append(task.task_id)
-            elif isinstance(again, NotYet):
-                delay = self._look_again(task, again)
+            elif isinstance(again, RetryLater):
+                delay = self._retry_delay(task, again)
                 if delay is None:
                     dropped.append(task.task_id)
                 else:
                     later.append((task.task_id, delay))
         state.settle(landed=landed, dropped=dropped, later=later)
 
-    def _look_again(self, task: WaitingTask, lookup: NotYet) -> float | None:
-        """Return in how many seconds to look again, None to give it up."""
+    def _retry_delay(self, task: PendingTask, lookup: RetryLater) -> float | None:
+        """Return the seconds until the next look-up, None to give up."""
         if time.time() - task.received_at > self._listening.give_up:
             self._tasks["gave_up"] += 1
-            self._say("gave up", f"{lookup.words}; given up, to be found by reconciling {self._destination}")
+            self._log("gave up", f"{lookup.detail}; given up, to be found by reconciling {self._destination}")
             return None
         if lookup.reason != "running" and task.tries == 0:
-            self._say(lookup.reason, f"{lookup.words}; looking again")
-        return float(min(_FIRST_LOOK_AGAIN * 2 ** min(task.tries, 20), _LONGEST_LOOK_AGAIN))
+            self._log(lookup.reason, f"{lookup.detail}; retrying")
+        return float(min(_FIRST_RETRY * 2 ** min(task.tries, 20), _LONGEST_RETRY))
 
     def _note(self, event: ObjectEvent) -> None:
         self._outcomes[event.key] = event.outcome
         self._landed[event.outcome] += 1
-        if self._told is not None:
-            self._told(event)
+        if self._forward is not None:
+            self._forward(event)
 
-    # What it tells
+    # Metrics
 
     def _metrics(self, app: WebhookApp) -> str:
         return exposition(
             (
-                Metric("webhooks_total", "counter", "Webhooks by how they were answered.", "answer", app.answers),
-                Metric("tasks_total", "counter", "Tasks by what they came to.", "outcome", self._tasks),
-                Metric("objects_total", "counter", "Objects by what became of them.", "outcome", self._landed),
-                Metric("tasks_waiting", "gauge", "Tasks that wait to be worked off.", "", {"": self._waiting}),
-                Metric("landing_up", "gauge", "1 while results are brought home.", "", {"": int(self._health()[0])}),
+                Metric("webhooks_total", "counter", "Webhooks by answer.", "answer", app.answers),
+                Metric("tasks_total", "counter", "Tasks by outcome.", "outcome", self._tasks),
+                Metric("objects_total", "counter", "Objects by outcome.", "outcome", self._landed),
+                Metric("tasks_waiting", "gauge", "Pending tasks.", "", {"": self._waiting}),
+                Metric("landing_up", "gauge", "1 while results are landed.", "", {"": int(self._health()[0])}),
             )
         )
+
+
+def bound_source(
+    destination: Path, given: Location | None, settings: StoreSettings, *, state_dir: Path | None = None
+) -> tuple[Location, StoreSettings]:
+    """Return the source of ``destination`` and its settings, with the endpoint of the last run unless one is given.
+
+    Raises UsageError if ``given`` is None and ``destination`` was never synced.
+    """
+    try:
+        bound = source_of(destination, state_dir=state_dir)
+    except ConfigurationError:
+        bound = None
+    if bound is not None and settings.endpoint_url is None and bound.endpoint:
+        settings = replace(settings, endpoint_url=bound.endpoint)
+    if given is not None:
+        return given, settings
+    if bound is None:
+        raise UsageError(
+            f"{destination} has never been synced, so its location is unknown",
+            code=ErrorCode.NO_LOCATION_TO_LISTEN,
+            subject=str(destination),
+        )
+    return parse_location(bound.url), settings

@@ -1,7 +1,7 @@
-"""Nimble's API: tasks, batches and job runs, every page of them, as values.
+"""Client for Nimble's API: tasks, batches and job runs, with pagination.
 
-The SDK is not asked to parse: its types promise more than the API's pages agree on (a list of batches is None,
-``tasks`` holds nulls, states are an enumeration).
+The SDK's parsing is bypassed: its types are stricter than the API's answers (a list of batches is None, ``tasks``
+contains nulls, states are an enumeration).
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from harvester.nimble_api.decoding import (
     is_id,
 )
 from harvester.nimble_api.models import Batch, BatchProgress, BatchSummary, Run, Task, TaskResult
-from harvester.nimble_api.responses import Answer, Subject
-from harvester.nimble_api.transport import Connection
+from harvester.nimble_api.responses import ApiResponse, Subject
+from harvester.nimble_api.transport import ApiTransport
 from policies import facts
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ _PAGE_SIZE = 100
 
 
 class _PageCall(Protocol):
-    """Asks the SDK for one page."""
+    """Request one page through the SDK."""
 
     def __call__(self, sdk: Nimble, page: dict[str, object]) -> APIResponse[Any]: ...
 
@@ -47,9 +47,9 @@ class _PageCall(Protocol):
 class NimbleClient:
     """One account's tasks, batches and job runs.
 
-    Every method raises AccessDenied (key rejected, account not entitled, budget used up), NotThere (unknown id),
-    UsageError (a name that cannot be an id, a refused request), ConnectionFailed (network, throttling and failures of
-    the server, after retries, and an answer that is not the API's) and TimedOut (past the client's deadline).
+    Every method raises AccessDenied (key rejected, account not entitled, budget used up), UnknownId (unknown id),
+    UsageError (an invalid id, a rejected request), ConnectionFailed (network, throttling and failures of
+    the server, after retries, and a response that is not the API's) and TimedOut (past the client's deadline).
     Safe to share among threads.
     """
 
@@ -63,13 +63,13 @@ class NimbleClient:
         deadline: float | None = None,
         requests_per_second: float | None = None,
     ) -> None:
-        """Connect nothing yet; raise ConfigurationError for a key or address that cannot be.
+        """Open no connection yet; raise ConfigurationError for an invalid key or address.
 
-        ``attempts``: how often a request is sent that fails without the server naming a delay. ``patience``: how many
-        seconds one request may spend in pauses. ``deadline``: a moment of ``time.monotonic()`` no pause may pass.
-        ``base_url`` and ``requests_per_second`` are the documented ones where not given.
+        ``attempts``: requests sent while the server names no delay. ``patience``: seconds that one request may spend
+        waiting between attempts. ``deadline``: value of ``time.monotonic()`` that no wait may pass. ``base_url`` and
+        ``requests_per_second`` default to the documented values.
         """
-        self._connection = Connection(
+        self._transport = ApiTransport(
             api_key,
             base_url or facts().api.base_url,
             attempts=attempts,
@@ -82,12 +82,12 @@ class NimbleClient:
     def from_environment(
         cls, environ: Mapping[str, str] = os.environ, *, deadline: float | None = None, attempts: int = 5
     ) -> Self:
-        """Return a client for NIMBLE_API_KEY at NIMBLE_BASE_URL; raise ConfigurationError where no key is set."""
+        """Return a client for NIMBLE_API_KEY and NIMBLE_BASE_URL; raise ConfigurationError if no key is set."""
         api_key = environ.get("NIMBLE_API_KEY", "")
         if not api_key:
             raise ConfigurationError(
                 "no API key: NIMBLE_API_KEY is not set",
-                cause="tasks, batches and runs are asked of Nimble's API",
+                cause="tasks, batches and runs are read through Nimble's API",
                 code=ErrorCode.API_KEY_MISSING,
             )
         return cls(api_key, base_url=environ.get("NIMBLE_BASE_URL") or None, deadline=deadline, attempts=attempts)
@@ -101,130 +101,134 @@ class NimbleClient:
         self.close()
 
     def until(self, deadline: float | None) -> contextlib.AbstractContextManager[None]:
-        """Let no pause pass ``deadline`` (a moment of ``time.monotonic()``) meanwhile; None changes nothing."""
-        return self._connection.until(deadline)
+        """Apply ``deadline`` (a value of ``time.monotonic()``) within the context; None changes nothing."""
+        return self._transport.until(deadline)
 
     def close(self) -> None:
         """Close the connections."""
-        self._connection.close()
+        self._transport.close()
 
     @property
     def origin(self) -> str:
-        """The API's address without what may be secret in a URL."""
-        return self._connection.origin
+        """The API's address without credentials, path and query."""
+        return self._transport.origin
 
     # ---- tasks
 
     def task(self, task_id: str) -> Task:
         """Return the task."""
         subject = _subject("task", task_id)
-        answer = self._connection.ask("tasks", lambda sdk: sdk.tasks.with_raw_response.get(task_id), subject)
+        answer = self._transport.request("tasks", lambda sdk: sdk.tasks.with_raw_response.get(task_id), subject)
         return self._decoded(answer, decode_task_answer, subject)
 
     def results(self, task_id: str) -> TaskResult:
-        """Return the task's result, to the byte; NotThere tells an expiry by its ``expired``."""
+        """Return the body of the task's result unchanged; ``UnknownId.expired`` is set if it has expired."""
         subject = _subject("results of task", task_id)
-        answer = self._connection.ask("tasks", lambda sdk: sdk.tasks.with_raw_response.results(task_id), subject)
+        answer = self._transport.request("tasks", lambda sdk: sdk.tasks.with_raw_response.results(task_id), subject)
         media_type = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
         return TaskResult(task_id, answer.content, media_type)
 
     def tasks(self) -> Iterator[Task]:
-        """Yield every task of the account, all pages, as they come."""
+        """Yield every task of the account, page by page."""
         subject = Subject("list of tasks")
         for entry in self._pages(
             "tasks", lambda sdk, page: sdk.tasks.with_raw_response.list(extra_query=page), subject
         ):
-            yield self._shaped(decode_task, entry, subject)
+            yield self._decode(decode_task, entry, subject)
 
     # ---- batches
 
     def batch(self, batch_id: str) -> Batch:
         """Return the batch with all its tasks."""
         subject = _subject("batch", batch_id)
-        answer = self._connection.ask("batches", lambda sdk: sdk.batches.with_raw_response.get(batch_id), subject)
+        answer = self._transport.request("batches", lambda sdk: sdk.batches.with_raw_response.get(batch_id), subject)
         return self._decoded(answer, decode_batch, subject)
 
     def progress(self, batch_id: str) -> BatchProgress:
-        """Return how far the batch is, without its tasks."""
+        """Return the progress of the batch, without its tasks."""
         subject = _subject("batch", batch_id)
-        answer = self._connection.ask("batches", lambda sdk: sdk.batches.with_raw_response.progress(batch_id), subject)
+        answer = self._transport.request(
+            "batches", lambda sdk: sdk.batches.with_raw_response.progress(batch_id), subject
+        )
         return self._decoded(answer, lambda value: decode_progress(value, batch_id=batch_id), subject)
 
     def batches(self) -> Iterator[BatchSummary]:
-        """Yield every batch of the account, all pages, as they come."""
+        """Yield every batch of the account, page by page."""
         subject = Subject("list of batches")
         for entry in self._pages(
             "batches", lambda sdk, page: sdk.batches.with_raw_response.list(extra_query=page), subject
         ):
-            yield self._shaped(decode_batch_summary, entry, subject)
+            yield self._decode(decode_batch_summary, entry, subject)
 
     # ---- job runs
 
     def run(self, run_id: str) -> Run:
         """Return the run of a job."""
         subject = _subject("run", run_id)
-        answer = self._connection.ask("jobs", lambda sdk: sdk.jobs.runs.with_raw_response.get(run_id), subject)
+        answer = self._transport.request("jobs", lambda sdk: sdk.jobs.runs.with_raw_response.get(run_id), subject)
         return self._decoded(answer, decode_run, subject)
 
     def runs(self, job_id: str) -> Iterator[Run]:
-        """Yield every run of the job, all pages, as they come."""
+        """Yield every run of the job, page by page."""
         subject = _subject("job", job_id)
         for entry in self._offsets(
             lambda sdk, page: sdk.jobs.runs.with_raw_response.list(job_id, extra_query=page), subject
         ):
-            yield self._shaped(decode_run, entry, subject)
+            yield self._decode(decode_run, entry, subject)
 
     def job_ids(self) -> Iterator[str]:
-        """Yield the id of every job of the account, all pages."""
+        """Yield the id of every job of the account."""
         subject = Subject("list of jobs")
         for entry in self._offsets(lambda sdk, page: sdk.jobs.with_raw_response.list(extra_query=page), subject):
-            yield self._shaped(decode_job_id, entry, subject)
+            yield self._decode(decode_job_id, entry, subject)
 
     # ---- pages
 
     def _pages(self, resource: str, call: _PageCall, subject: Subject) -> Iterator[object]:
-        """Follow ``pagination {has_next, next_cursor}`` to its end; nulls in ``data`` are left out."""
+        """Follow ``pagination {has_next, next_cursor}`` to the last page; nulls in ``data`` are skipped."""
         page: dict[str, object] = {"limit": _PAGE_SIZE}
         seen: set[str] = set()
         while True:
-            answer = self._connection.ask(resource, partial(call, page=dict(page)), subject)
+            answer = self._transport.request(resource, partial(call, page=dict(page)), subject)
             entries, pagination = self._decoded(answer, _cursor_page, subject)
             yield from entries
             if pagination.get("has_next") is not True:
                 return
             cursor = pagination.get("next_cursor")
             if not isinstance(cursor, str) or not cursor or cursor in seen:
-                raise self._not_the_api(subject, "it says that pages follow and names none that is new")
+                raise self._unexpected_response(subject, "it announces another page without a new cursor")
             seen.add(cursor)
             page["cursor"] = cursor
 
     def _offsets(self, call: _PageCall, subject: Subject) -> Iterator[object]:
-        """Follow ``{items, total}`` by offset to its end; the server may give fewer than asked for."""
+        """Follow ``{items, total}`` by offset to the end; a page may be shorter than requested."""
         offset = 0
         while True:
-            answer = self._connection.ask("jobs", partial(call, page={"limit": _PAGE_SIZE, "offset": offset}), subject)
+            answer = self._transport.request(
+                "jobs", partial(call, page={"limit": _PAGE_SIZE, "offset": offset}), subject
+            )
             entries, total = self._decoded(answer, _offset_page, subject)
             yield from (entry for entry in entries if entry is not None)
             offset += len(entries)
             if offset >= total:
                 return
             if not entries:
-                raise self._not_the_api(subject, f"it counts {total} entries and gives {offset}")
+                raise self._unexpected_response(subject, f"it counts {total} entries and returned {offset}")
 
-    # ---- what an answer holds
+    # ---- decoding
 
-    def _decoded(self, answer: Answer, decode: Callable[[object], _Value], subject: Subject) -> _Value:
-        return self._shaped(decode, answer.json(), subject)
+    def _decoded(self, answer: ApiResponse, decode: Callable[[object], _Value], subject: Subject) -> _Value:
+        return self._decode(decode, answer.json(), subject)
 
-    def _shaped(self, decode: Callable[[object], _Value], value: object, subject: Subject) -> _Value:
+    def _decode(self, decode: Callable[[object], _Value], value: object, subject: Subject) -> _Value:
         try:
             return decode(value)
         except UnexpectedShape as error:
-            raise self._not_the_api(subject, str(error)) from error
+            raise self._unexpected_response(subject, str(error)) from error
 
-    def _not_the_api(self, subject: Subject, why: str) -> ConnectionFailed:
+    def _unexpected_response(self, subject: Subject, why: str) -> ConnectionFailed:
         return ConnectionFailed(
-            f"{self.origin} answers the request for {subject} with something else",
+            f"{self.origin} answers the request for {subject} with an unexpected document",
             cause=why,
             code=ErrorCode.API_ANSWER_UNUSABLE,
             subject=str(subject),
@@ -235,7 +239,7 @@ def _subject(noun: str, value: str) -> Subject:
     if not is_id(value):
         raise UsageError(
             f"not an id: {value!r}",
-            cause="ids hold letters, digits and . _ : ~ - only",
+            cause="ids consist of letters, digits and . _ : ~ -",
             code=ErrorCode.NOT_AN_ID,
             subject=value,
             parameters={"noun": noun},
@@ -245,13 +249,13 @@ def _subject(noun: str, value: str) -> Subject:
 
 def _cursor_page(value: object) -> tuple[list[object], Mapping[str, object]]:
     if not isinstance(value, dict) or not isinstance(value.get("data"), list):
-        raise UnexpectedShape("the answer holds no list under data")
+        raise UnexpectedShape("the response has no array under data")
     pagination = value.get("pagination")
     return [entry for entry in value["data"] if entry is not None], pagination if isinstance(pagination, dict) else {}
 
 
 def _offset_page(value: object) -> tuple[list[object], int]:
     if not isinstance(value, dict) or not isinstance(value.get("items"), list):
-        raise UnexpectedShape("the answer holds no list under items")
+        raise UnexpectedShape("the response has no array under items")
     total = value.get("total")
     return value["items"], total if isinstance(total, int) else 0

@@ -1,7 +1,7 @@
-"""From the API's JSON to values: strict about what everything rests on (ids, flags), tolerant of everything else.
+"""Decode the API's JSON: strict about ids and flags, tolerant of every other field.
 
-The documented shapes differ from page to page and from what the SDK's types promise, so that a missing, null or
-mistyped side fact becomes None; only what cannot be done without raises.
+The documented shapes differ between pages and from the SDK's types, so a missing, null or mistyped optional field
+becomes None; only a missing required field raises.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from datetime import UTC, datetime
 
 from harvester.nimble_api.models import Batch, BatchProgress, BatchSummary, Run, Task
 
-# Ids seen: UUIDs, run_42, job_42. Anything that could be a path, an option or two words is none.
+# Observed ids: UUIDs, run_42, job_42. Nothing that could be a path or an option is accepted.
 _ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.:~-]{0,198}[A-Za-z0-9])?\Z")
 
 
 class UnexpectedShape(ValueError):
-    """A document is not of the documented shape; the text says where and what was expected, never the value."""
+    """A document does not have the documented shape; the text names the field and the expected type, not the value."""
 
 
 def is_id(value: object) -> bool:
@@ -31,7 +31,7 @@ def decode_task(value: object, *, where: str = "task") -> Task:
     fields = _mapping(value, where)
     return Task(
         id=_id(fields, where),
-        word=_text(fields, "state"),
+        raw_state=_text(fields, "state"),
         batch_id=_text(fields, "batch_id"),
         api_type=_text(fields, "api_type"),
         created_at=_moment(fields, "created_at"),
@@ -39,7 +39,7 @@ def decode_task(value: object, *, where: str = "task") -> Task:
         status_code=_whole(fields, "status_code"),
         output_url=_text(fields, "output_url"),
         download_url=_text(fields, "download_url"),
-        error=said(fields.get("error")),
+        error=error_text(fields.get("error")),
         error_type=_text(fields, "error_type"),
     )
 
@@ -108,7 +108,7 @@ def decode_run(value: object, *, where: str = "run") -> Run:
     error = _optional_mapping(fields, "error")
     return Run(
         id=_id(fields, where),
-        word=_text(fields, "status"),
+        raw_state=_text(fields, "status"),
         job_id=_text(fields, "job_id") or _text(job, "id"),
         job_name=_text(job, "display_name") or _text(job, "name"),
         triggered_by=_text(fields, "triggered_by"),
@@ -118,7 +118,7 @@ def decode_run(value: object, *, where: str = "run") -> Run:
         input_count=_first(_whole(summary, "input_count"), _whole(fields, "input_count")),
         result_count=_first(_whole(summary, "result_count"), _whole(fields, "result_count")),
         match_rate=_number(summary, "match_rate"),
-        error=said(fields.get("error")),
+        error=error_text(fields.get("error")),
         error_step=_text(error, "step"),
     )
 
@@ -128,22 +128,24 @@ def decode_job_id(value: object, *, where: str = "job") -> str:
     return _id(_mapping(value, where), where)
 
 
-def said(value: object) -> str | None:
-    """Return what an error body says in words, whatever key it uses, or None where it says nothing.
+def error_text(value: object) -> str | None:
+    """Return the message of an error body, or None if it has none.
 
-    The pages know ``msg``, ``error``, ``message`` and ``detail``, with a string, an object or a list of objects below.
+    The pages use ``msg``, ``error``, ``message`` and ``detail``, with a string, an object or a list of objects below.
     """
     if isinstance(value, str):
         return value.strip() or None
     if isinstance(value, dict):
-        return next((words for key in ("msg", "message", "error", "detail") if (words := said(value.get(key)))), None)
+        return next(
+            (text for key in ("msg", "message", "error", "detail") if (text := error_text(value.get(key)))), None
+        )
     if isinstance(value, list):
-        return next((words for entry in value if (words := said(entry))), None)
+        return next((text for entry in value if (text := error_text(entry))), None)
     return None
 
 
 def decode_moment(text: str) -> datetime | None:
-    """Return the time in ``text`` (ISO 8601; UTC where it names no zone), or None: a vendor page shows year 0000."""
+    """Return the time in ``text`` (ISO 8601; UTC if without a zone), or None: a vendor page shows year 0000."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

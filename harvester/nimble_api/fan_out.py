@@ -1,4 +1,4 @@
-"""Ask for many things at once: a few threads within the client's one rate limit; answers as they come."""
+"""Call a function for many ids at once, in a few threads that share the client's rate limit."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ from typing import TypeVar
 
 from harvester.errors import HarvesterError, Interrupted
 
-_Answer = TypeVar("_Answer")
+_Value = TypeVar("_Value")
 THREADS = 8
 """Requests under way at once: enough to reach the rate limit at the usual latency of a tenth of a second."""
-_LOOK_SECONDS = 0.2
+_POLL_SECONDS = 0.2
 
 
-def never() -> int | None:
-    """Say that no signal was received."""
+def no_signal() -> int | None:
+    """Return None: no signal was received."""
     return None
 
 
-def ask_each(
-    ask: Callable[[str], _Answer], names: Iterable[str], *, stop: Callable[[], int | None] = never
-) -> Iterator[tuple[str, _Answer | HarvesterError]]:
-    """Yield every name with what ``ask`` returns for it, or the HarvesterError it raises, in the order of the answers.
+def map_concurrently(
+    function: Callable[[str], _Value], ids: Iterable[str], *, stop: Callable[[], int | None] = no_signal
+) -> Iterator[tuple[str, _Value | HarvesterError]]:
+    """Yield each id with the result of ``function``, or the HarvesterError it raised.
 
-    Few answers wait to be taken, however large they are. ``stop`` is asked often: a signal number raises Interrupted
-    at once, whatever is still under way.
+    Results come in the order in which they complete, and at most twice THREADS of them are kept in memory. ``stop`` is
+    polled; a signal number raises Interrupted at once, whatever is still under way.
     """
-    names = tuple(names)
-    pending = deque(names)
-    answers: queue.SimpleQueue[tuple[str, _Answer | BaseException]] = queue.SimpleQueue()
-    room = threading.Semaphore(2 * THREADS)
+    ids = tuple(ids)
+    pending = deque(ids)
+    results: queue.SimpleQueue[tuple[str, _Value | BaseException]] = queue.SimpleQueue()
+    slots = threading.Semaphore(2 * THREADS)
     closing = threading.Event()
 
     def work() -> None:
         while True:
-            room.acquire()
+            slots.acquire()
             try:
                 name = pending.popleft()
             except IndexError:
@@ -45,55 +45,47 @@ def ask_each(
             if closing.is_set():
                 return
             try:
-                answers.put((name, ask(name)))
-            except BaseException as error:  # noqa: BLE001  # raised again by whoever takes the answers
-                answers.put((name, error))
+                results.put((name, function(name)))
+            except BaseException as error:  # noqa: BLE001  # raised again in the consuming thread
+                results.put((name, error))
 
-    threads = min(THREADS, len(names))
+    threads = min(THREADS, len(ids))
     for _ in range(threads):
-        # As daemons: a request that hangs does not keep an interrupted process.
+        # Daemon threads: a request that hangs does not keep an interrupted process alive.
         threading.Thread(target=work, name="nimble-request", daemon=True).start()
     try:
-        for _ in names:
-            name, answer = _next(answers, stop)
-            if isinstance(answer, BaseException) and not isinstance(answer, HarvesterError):
-                raise answer
-            yield name, answer
-            room.release()
+        for _ in ids:
+            name, result = _next(results, stop)
+            if isinstance(result, BaseException) and not isinstance(result, HarvesterError):
+                raise result
+            yield name, result
+            slots.release()
     finally:
         closing.set()
-        room.release(threads or 1)
+        slots.release(threads or 1)
 
 
-def ask_one(ask: Callable[[str], _Answer], name: str, *, stop: Callable[[], int | None] = never) -> _Answer:
-    """Return what ``ask`` returns for ``name``, or raise what it raises; Interrupted as ``ask_each``."""
-    ((_, answer),) = ask_each(ask, (name,), stop=stop)
-    if isinstance(answer, HarvesterError):
-        raise answer
-    return answer
-
-
-def ask_all(
-    ask: Callable[[str], _Answer], names: Iterable[str], *, stop: Callable[[], int | None] = never
-) -> dict[str, _Answer]:
-    """Return what ``ask`` returns, by name in the order given; raise the first error."""
-    asked = tuple(dict.fromkeys(names))
-    found: dict[str, _Answer] = {}
-    for name, answer in ask_each(ask, asked, stop=stop):
-        if isinstance(answer, HarvesterError):
-            raise answer
-        found[name] = answer
-    return {name: found[name] for name in asked}
+def collect_concurrently(
+    function: Callable[[str], _Value], ids: Iterable[str], *, stop: Callable[[], int | None] = no_signal
+) -> dict[str, _Value]:
+    """Return the results of ``function`` by id, in the order given; raise the first error."""
+    unique = tuple(dict.fromkeys(ids))
+    found: dict[str, _Value] = {}
+    for name, result in map_concurrently(function, unique, stop=stop):
+        if isinstance(result, HarvesterError):
+            raise result
+        found[name] = result
+    return {name: found[name] for name in unique}
 
 
 def _next(
-    answers: queue.SimpleQueue[tuple[str, _Answer | BaseException]], stop: Callable[[], int | None]
-) -> tuple[str, _Answer | BaseException]:
+    results: queue.SimpleQueue[tuple[str, _Value | BaseException]], stop: Callable[[], int | None]
+) -> tuple[str, _Value | BaseException]:
     while True:
         received = stop()
         if received is not None:
             raise Interrupted(received)
         try:
-            return answers.get(timeout=_LOOK_SECONDS)
+            return results.get(timeout=_POLL_SECONDS)
         except queue.Empty:
             continue

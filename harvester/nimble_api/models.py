@@ -1,4 +1,4 @@
-"""What the API tells, as values: tasks, batches, job runs, results."""
+"""Value types of the API: tasks, batches, job runs, results."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from harvester.nimble_api.states import TaskState, task_state
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One promised result."""
+    """One task: a result that was ordered."""
 
     id: str
     """The task's id."""
-    word: str | None = None
-    """The API's own word for the state; None where only the id is known."""
+    raw_state: str | None = None
+    """The state name as the API sent it; None if only the id is known."""
     batch_id: str | None = None
     """The batch the task belongs to."""
     api_type: str | None = None
@@ -29,30 +29,30 @@ class Task:
     status_code: int | None = None
     """The HTTP status the target answered with."""
     output_url: str | None = None
-    """The object the result is delivered to; may be told before the object exists."""
+    """The object the result is delivered to; may be set before the object exists."""
     download_url: str | None = None
-    """Where the results API offers the result."""
+    """URL of the result in the results API."""
     error: str | None = None
-    """Why it failed, in the API's words."""
+    """The API's error message."""
     error_type: str | None = None
-    """The API's class of the failure."""
+    """The API's error class."""
 
     @property
     def state(self) -> TaskState:
-        """What the API's word means."""
-        return task_state(self.word)
+        """Meaning of ``raw_state``."""
+        return task_state(self.raw_state)
 
 
 @dataclass(frozen=True, slots=True)
 class BatchProgress:
-    """How far a batch is, without its tasks."""
+    """Progress of a batch, without its tasks."""
 
     id: str
     """The batch's id."""
     completed: bool
-    """Whether every task has ended, well or badly."""
+    """Whether every task has ended, with success or failure."""
     completed_count: int
-    """How many tasks have ended, well or badly."""
+    """Number of tasks that have ended, with success or failure."""
     progress: float
     """The ended share, 0 to 1."""
     completed_at: datetime | None = None
@@ -66,15 +66,15 @@ class Batch:
     id: str
     """The batch's id."""
     completed: bool
-    """Whether every task has ended, well or badly."""
+    """Whether every task has ended, with success or failure."""
     completed_count: int
-    """How many tasks have ended, well or badly."""
+    """Number of tasks that have ended, with success or failure."""
     progress: float
     """The ended share, 0 to 1."""
     tasks: tuple[Task, ...]
-    """The tasks the API told of."""
+    """The tasks that the API listed."""
     null_tasks: int = 0
-    """How many tasks the API gave as ``null``: promised, but nothing else is known of them."""
+    """Number of tasks that the API sent as ``null``."""
     created_at: datetime | None = None
     """When the batch was accepted."""
     completed_at: datetime | None = None
@@ -88,12 +88,12 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class BatchSummary:
-    """A batch as the list of batches tells of it."""
+    """A batch as the list of batches describes it."""
 
     id: str
     """The batch's id."""
     completed: bool
-    """Whether every task has ended, well or badly."""
+    """Whether every task has ended, with success or failure."""
     task_ids: tuple[str, ...]
     """The ids of its tasks."""
     created_at: datetime | None = None
@@ -106,8 +106,8 @@ class Run:
 
     id: str
     """The run's id."""
-    word: str | None
-    """The API's own word for the state."""
+    raw_state: str | None
+    """The state name as the API sent it."""
     job_id: str | None = None
     """The job it is a run of."""
     job_name: str | None = None
@@ -127,24 +127,24 @@ class Run:
     match_rate: float | None = None
     """result_count / input_count, 0 to 1."""
     error: str | None = None
-    """Why it failed, in the API's words."""
+    """The API's error message."""
     error_step: str | None = None
     """The step of the pipeline that failed."""
 
     @property
     def state(self) -> TaskState:
-        """What the API's word means."""
-        return task_state(self.word)
+        """Meaning of ``raw_state``."""
+        return task_state(self.raw_state)
 
 
 @dataclass(frozen=True, slots=True)
 class TaskResult:
-    """A result as the results API sent it."""
+    """The body of a result as the results API sent it."""
 
     task_id: str
     """The task asked for."""
     content: bytes
-    """The body, to the byte, content encoding removed: for most tasks one JSON document."""
+    """The body, content encoding removed: for most tasks one JSON document."""
     content_type: str
     """The body's media type as declared, lower case, without parameters; may be empty."""
 
@@ -156,6 +156,8 @@ def counts_by_state(tasks: Iterable[Task], *, nulls: int = 0) -> Mapping[TaskSta
     return {state: counted[state] for state in TaskState}
 
 
-def unknown_words(tasks: Iterable[Task]) -> tuple[str, ...]:
-    """Return the words of no documentation that ``tasks`` carry, sorted, each once."""
-    return tuple(sorted({task.word for task in tasks if task.word is not None and task.state is TaskState.UNKNOWN}))
+def unknown_states(tasks: Iterable[Task]) -> tuple[str, ...]:
+    """Return the undocumented state names of ``tasks``, sorted, without duplicates."""
+    return tuple(
+        sorted({task.raw_state for task in tasks if task.raw_state is not None and task.state is TaskState.UNKNOWN})
+    )

@@ -1,4 +1,4 @@
-"""Where the result of one task may lie: as its ``output_url`` says, else by the documented names."""
+"""Derive the keys a task's result may have, from its ``output_url`` and the documented names."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _COMPRESSED = ".gz"
 
 
 def candidate_keys(task: Task, location: Location) -> tuple[str, ...]:
-    """Return the keys in ``location`` at which the result may lie, the likeliest first.
+    """Return the possible keys of the result in ``location``, the likeliest first.
 
-    None at all when the task's ``output_url`` names another place. A result with a name of its own and no
-    ``output_url`` is not among them: only a listing finds it.
+    Empty if the task's ``output_url`` is outside ``location``. A result with a custom name and without
+    ``output_url`` is found by a listing only.
     """
     keys: list[str] = []
     if task.output_url:
-        # Whether a key is percent-encoded in output_url is undocumented: both readings are tried.
+        # Whether a key is percent-encoded in output_url is undocumented: both are tried.
         for url in dict.fromkeys((task.output_url, unquote(task.output_url))):
             if url.startswith(location.url) and url != location.url:
                 key = location.key(url[len(location.url) :])

@@ -1,4 +1,4 @@
-"""Waiting for what was promised to end: looks at sensible intervals, for no longer than asked."""
+"""Poll tasks, batches and runs until they have ended or a deadline has passed."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import TypeVar
 from harvester.error_codes import ErrorCode
 from harvester.errors import ConnectionFailed, TimedOut
 from harvester.nimble_api.client import NimbleClient
-from harvester.nimble_api.fan_out import ask_all, never
+from harvester.nimble_api.fan_out import collect_concurrently, no_signal
 from harvester.nimble_api.models import Batch, BatchProgress
 from harvester.retry import interruptible_sleep
 
 _Seen = TypeVar("_Seen")
 FIRST_INTERVAL = 2.0
-"""Seconds between the first two looks."""
+"""Seconds between the first two rounds."""
 LONGEST_INTERVAL = 15.0
-"""Seconds between two looks, at most."""
+"""Maximum seconds between two rounds."""
 TOLERATED_FAILURES = 10
-"""Looks in a row that may fail, after the client's own retries, once everything has been seen."""
+"""Consecutive rounds that may fail, after the client's retries, once every id has been read."""
 
 
 def next_interval(interval: float) -> float:
@@ -27,21 +27,21 @@ def next_interval(interval: float) -> float:
     return min(interval * 1.5, LONGEST_INTERVAL)
 
 
-def wait_for(
+def poll_until(
     ids: Sequence[str],
-    look: Callable[[str], _Seen],
+    fetch: Callable[[str], _Seen],
     ended: Callable[[_Seen], bool],
     *,
     timed_out: Callable[[Mapping[str, _Seen]], TimedOut],
     deadline: float | None = None,
     report: Callable[[Mapping[str, _Seen]], object] = lambda _: None,
-    stop: Callable[[], int | None] = never,
+    stop: Callable[[], int | None] = no_signal,
 ) -> Mapping[str, _Seen]:
-    """Look at each of ``ids`` until all have ended; return what was seen last, in the order given.
+    """Fetch each of ``ids`` until all have ended; return the last values, in the order given.
 
-    ``deadline`` is a moment of ``time.monotonic()``: past it, what ``timed_out`` makes of those that have not ended is
-    raised. ``report`` is called after every round with all of them. An outage in between is waited out; whatever else
-    ``look`` raises is raised. ``stop`` raises Interrupted.
+    ``deadline`` is a value of ``time.monotonic()``; after it the result of ``timed_out``, called with the values that
+    have not ended, is raised. ``report`` is called after every round with all values. A ConnectionFailed of ``fetch``
+    is tolerated for TOLERATED_FAILURES rounds. ``stop`` is polled; a signal number raises Interrupted.
     """
     known: dict[str, _Seen] = {}
     interval = FIRST_INTERVAL
@@ -49,10 +49,10 @@ def wait_for(
     while True:
         open_ids = [each for each in ids if each not in known or not ended(known[each])]
         try:
-            known |= ask_all(look, open_ids, stop=stop)
+            known |= collect_concurrently(fetch, open_ids, stop=stop)
             failures = 0
         except ConnectionFailed:
-            # Whoever waits for hours outlives an outage of minutes; one that never got an answer has a wrong address.
+            # A wait of hours tolerates an outage of minutes; without any answer so far the address is wrong.
             failures += 1
             if len(known) < len(set(ids)) or failures > TOLERATED_FAILURES:
                 raise
@@ -73,10 +73,10 @@ def wait_for_batches(
     *,
     deadline: float | None = None,
     report: Callable[[Mapping[str, BatchProgress]], object] = lambda _: None,
-    stop: Callable[[], int | None] = never,
+    stop: Callable[[], int | None] = no_signal,
 ) -> tuple[Batch, ...]:
-    """Look until every batch is completed; return them with their tasks, in the order asked for; see ``wait_for``."""
-    wait_for(
+    """Poll until every batch is completed; return them with their tasks, in the order given; see ``poll_until``."""
+    poll_until(
         batch_ids,
         client.progress,
         lambda progress: progress.completed,
@@ -85,7 +85,7 @@ def wait_for_batches(
         report=report,
         stop=stop,
     )
-    return tuple(ask_all(client.batch, batch_ids, stop=stop).values())
+    return tuple(collect_concurrently(client.batch, batch_ids, stop=stop).values())
 
 
 def _batches_timed_out(waiting: Mapping[str, BatchProgress]) -> TimedOut:

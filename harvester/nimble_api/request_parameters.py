@@ -1,4 +1,4 @@
-"""The delivery parameters of a request: validated, with a warning for everything that is known to bite."""
+"""Validate the delivery parameters of a request and warn about known pitfalls."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ DeliveryWarningCode = Literal[
 
 @dataclass(frozen=True, slots=True)
 class DeliveryWarning:
-    """Something that Nimble accepts and that bites later."""
+    """Something that Nimble accepts and that fails or surprises later."""
 
     code: DeliveryWarningCode
     """A stable name."""
@@ -56,15 +56,15 @@ class DeliveryParameters:
     name: str | None
     """The object's name instead of the task id."""
     callback: str | None
-    """Who is told when a task has ended."""
+    """URL that is called when a task has ended."""
     batch: bool
-    """Whether they are for a batch: then they belong into ``shared_inputs``."""
+    """Whether they are for a batch: then they belong in ``shared_inputs``."""
     warnings: tuple[DeliveryWarning, ...]
-    """What is known to bite."""
+    """Known pitfalls."""
 
     @property
     def block(self) -> Mapping[str, str | bool]:
-        """The parameters as the request carries them; what is the API's default is left out."""
+        """The parameters as the request carries them, without the API's defaults."""
         block: dict[str, str | bool] = {
             "storage_type": _storage_type(self.location),
             "storage_url": self.location.url,
@@ -88,15 +88,15 @@ def delivery_parameters(
     granted_prefix: str | None = None,
     policy: PolicyDocument | None = None,
 ) -> DeliveryParameters:
-    """Check the delivery to ``location`` (``s3://bucket/prefix/`` or ``gs://…``) and say what bites.
+    """Check the delivery to ``location`` (``s3://bucket/prefix/`` or ``gs://…``) and collect warnings.
 
-    ``policy`` is the bucket's, where it is at hand: it is proven whether it lets Nimble deliver there; else
-    ``granted_prefix`` is the prefix it was made for, where that is known. Raises UsageError for a location, name or
-    callback that cannot be, and for a policy of another cloud.
+    With the bucket's ``policy``, prove whether it allows the delivery; else ``granted_prefix`` is the prefix that the
+    policy was made for, if known. Raises UsageError for an invalid location, name or callback, and for a policy of
+    another cloud.
     """
     place = parse_location(location)
     if not location.isprintable():
-        raise UsageError(f"no results can be delivered to {location!r}", cause="it holds a control character")
+        raise UsageError(f"no results can be delivered to {location!r}", cause="it contains a control character")
     if place.scheme == "file":
         raise UsageError(
             f"Nimble cannot deliver to {location!r}",
@@ -170,7 +170,7 @@ def _place_warnings(written: str, place: Location, granted_prefix: str | None) -
     if "//" in f"/{place.prefix}":
         warnings.append(
             DeliveryWarning(
-                "empty-segment", f"{place.url} holds an empty segment (//): keys with it are no path of a file system"
+                "empty-segment", f"{place.url} contains an empty segment (//): such keys are not valid file paths"
             )
         )
     if granted_prefix is not None and not place.prefix.startswith(granted_prefix):
@@ -185,7 +185,7 @@ def _place_warnings(written: str, place: Location, granted_prefix: str | None) -
 
 
 def _policy_warnings(place: Location, policy: PolicyDocument) -> list[DeliveryWarning]:
-    """Say which of the contract's requirements the policy does not give for every key below the place."""
+    """Warn about requirements of the contract that the policy does not meet for every key of the place."""
     from policies import ContractError, contract, prove
     from policies import target as target_of
 
@@ -222,7 +222,7 @@ def _check_name(name: str, place: Location) -> None:
     if not name or name != name.strip():
         wrong = "it is empty, or starts or ends with white space"
     elif not name.isprintable():
-        wrong = "it holds a control character"
+        wrong = "it contains a control character"
     elif name.startswith("/") or "//" in name:
         wrong = "it makes an empty segment (//) in the key"
     elif len(place.key(f"{name}.json.gz").encode("utf-8", "surrogatepass")) > _LONGEST_KEY:
@@ -239,7 +239,7 @@ def _name_warnings(name: str, place: Location, *, batch: bool) -> list[DeliveryW
         warnings.append(
             DeliveryWarning(
                 "name-on-batch",
-                "all tasks of a batch share the name, as a prefix of a file name nobody documents: results"
+                "all tasks of a batch share the name, as a prefix of an undocumented file name: results"
                 " may collide; leave the name out, and each task keeps its own id",
             )
         )
@@ -255,7 +255,7 @@ def _name_warnings(name: str, place: Location, *, batch: bool) -> list[DeliveryW
             DeliveryWarning(
                 "name-on-gcs",
                 f"Nimble's role cannot overwrite on Google Cloud Storage: a second request with the name {name!r} is"
-                " paid for and cannot be delivered; use a name once",
+                " charged and cannot be delivered; use a name once",
             )
         )
     if name.lower().endswith((".json", ".gz")):
@@ -274,12 +274,12 @@ def _check_callback(callback: str) -> list[DeliveryWarning]:
         host = parts.hostname or ""
         _ = parts.port
     except ValueError:
-        wrong = "it cannot be read as a URL"
+        wrong = "it is not a valid URL"
     else:
         if any(char.isspace() or not char.isprintable() for char in callback):
-            wrong = "it holds white space or a control character"
+            wrong = "it contains white space or a control character"
         elif parts.scheme != "https":
-            wrong = "only https:// keeps the notification, and a token in the address, from being read on the way"
+            wrong = "only https:// protects the notification, and a token in the address, in transit"
         elif not host:
             wrong = "it names no host"
     if wrong:

@@ -1,4 +1,4 @@
-"""One HTTP answer of the API, and what a refusal means: a pure function from status, headers and body to an error."""
+"""HTTP responses of the API, and the error that a failed one means. Pure."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 
 from harvester.error_codes import ErrorCode
 from harvester.errors import AccessDenied, ConnectionFailed, HarvesterError, UsageError
-from harvester.nimble_api.decoding import said
+from harvester.nimble_api.decoding import error_text
 from harvester.retry import parse_retry_after
 
-_LONGEST_WORDS = 300
+_LONGEST_MESSAGE = 300
 
 
-class NotThere(UsageError):
-    """The API knows nothing under this id (404), or no longer (410)."""
+class UnknownId(UsageError):
+    """The API does not know this id (404), or no longer holds it (410)."""
 
     def __init__(
         self,
@@ -29,19 +29,19 @@ class NotThere(UsageError):
         request_id: str = "",
         parameters: Mapping[str, object] | None = None,
     ) -> None:
-        """Keep ``expired`` beside the three lines."""
+        """Keep ``expired`` with the message."""
         super().__init__(what, code=code, subject=subject, cause=cause, request_id=request_id, parameters=parameters)
         self.expired = expired
-        """Whether the API itself says that it was there once (410)."""
+        """Whether the API states that it existed (410)."""
 
 
-class OutOfBudget(AccessDenied):
-    """The account has no budget left, or its trial has ended (402): no retry can help."""
+class BudgetExhausted(AccessDenied):
+    """The account has no budget left, or its trial has ended (402); not retryable."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back over HTTP."""
+class ApiResponse:
+    """One HTTP response."""
 
     status: int
     """The HTTP status."""
@@ -52,20 +52,20 @@ class Answer:
 
     @property
     def ok(self) -> bool:
-        """Whether the API did what was asked."""
+        """Whether the request succeeded."""
         return 200 <= self.status < 300
 
     @property
-    def worth_retrying(self) -> bool:
-        """Whether the same request may be answered later: throttled, timed out, or a failure of the server's own."""
+    def is_retryable(self) -> bool:
+        """Whether a retry can succeed: throttled, timed out, or a server error."""
         return self.status in {408, 429} or (self.status >= 500 and self.status != 501)
 
     @property
     def concerns_the_path(self) -> bool:
-        """Whether a 404 is about the path and not about the id.
+        """Whether a 404 concerns the path rather than the id.
 
-        The documented 404 of an id is an object with ``status`` (``failed``); a router that knows no such path
-        answers with a page, plain text, or an object of its own framework.
+        The documented 404 of an id is an object with ``status`` (``failed``); a router without
+        such a path answers with HTML, plain text, or an object of its framework.
         """
         if self.status != 404:
             return False
@@ -73,15 +73,15 @@ class Answer:
         return not (isinstance(body, dict) and ("success" in body or body.get("status") in {"failed", "error"}))
 
     def json(self) -> object:
-        """Return the decoded body, or None where it is no JSON."""
+        """Return the decoded body, or None if it is not JSON."""
         try:
-            # Not the stricter decoders: inputs of tasks hold scraped text, half surrogate pairs included.
+            # Task inputs contain scraped text with lone surrogates, which stricter decoders reject.
             return json.loads(self.content)
         except (ValueError, RecursionError):
             return None
 
     def retry_after(self, now: datetime) -> float | None:
-        """Return the server's delay in seconds (``Retry-After``: seconds, or a date), or None where it names none."""
+        """Return the server's delay in seconds (``Retry-After``: seconds, or a date), or None if it names none."""
         text = self.headers.get("retry-after", "")
         return parse_retry_after(text, now) if text else None
 
@@ -89,12 +89,12 @@ class Answer:
     def request_id(self) -> str:
         """The id the server gave the request, for its support; empty where it gave none."""
         names = ("x-request-id", "x-amzn-requestid", "x-amz-cf-id", "cf-ray")
-        return next((clean(self.headers[name]) for name in names if self.headers.get(name)), "")
+        return next((one_line(self.headers[name]) for name in names if self.headers.get(name)), "")
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What was asked for, in a person's words."""
+    """The resource of a request, for messages."""
 
     noun: str
     """task, results of task, batch, run, …"""
@@ -102,69 +102,69 @@ class Subject:
     """Its id; empty for a list."""
 
     def __str__(self) -> str:
-        """Return the words."""
+        """Return noun and id."""
         return f"{self.noun} {self.id}".strip()
 
 
-def refusal(answer: Answer, subject: Subject, *, origin: str, secret: str) -> HarvesterError:
+def error_for_response(answer: ApiResponse, subject: Subject, *, origin: str, secret: str) -> HarvesterError:
     """Return the error that ``answer`` (not ok) means for ``subject``.
 
-    ``origin`` is the API's address for the messages; ``secret`` is cut out of whatever the server says.
+    ``origin`` is the API's address for the messages; ``secret`` is masked in the server's message.
     """
-    words = clean(said(answer.json()) or "", secret=secret)
-    spoken = f"HTTP {answer.status}: {words}" if words else f"HTTP {answer.status}"
+    message = one_line(error_text(answer.json()) or "", secret=secret)
+    cause = f"HTTP {answer.status}: {message}" if message else f"HTTP {answer.status}"
     request_id = answer.request_id
     match answer.status:
         case 401:
             return AccessDenied(
                 f"{origin} rejected the API key",
-                cause=spoken,
+                cause=cause,
                 code=ErrorCode.API_KEY_REJECTED,
                 subject=origin,
                 request_id=request_id,
             )
         case 402:
-            return OutOfBudget(
+            return BudgetExhausted(
                 f"Nimble refuses {subject}: the account's budget or trial is used up",
-                cause=spoken,
+                cause=cause,
                 code=ErrorCode.OUT_OF_BUDGET,
                 subject=str(subject),
                 request_id=request_id,
             )
         case 403:
             return AccessDenied(
-                f"this API key may not see {subject}",
-                cause=spoken,
+                f"this API key may not read {subject}",
+                cause=cause,
                 code=ErrorCode.API_FORBIDDEN,
                 subject=str(subject),
                 request_id=request_id,
             )
         case 404:
-            return NotThere(
+            return UnknownId(
                 f"Nimble knows no {subject}" if subject.id else f"{origin} offers no {subject}",
                 expired=False,
-                cause=f"{spoken}; it belongs to another account, has expired, or never was" if subject.id else spoken,
+                cause=f"{cause}; it belongs to another account, has expired, or never was" if subject.id else cause,
                 code=ErrorCode.API_NOT_FOUND,
                 subject=str(subject),
                 parameters={"noun": subject.noun, "id": subject.id},
                 request_id=request_id,
             )
         case 410:
-            return NotThere(
+            return UnknownId(
                 f"Nimble no longer holds {subject}",
                 expired=True,
-                cause=spoken,
+                cause=cause,
                 code=ErrorCode.RESULT_EXPIRED,
                 subject=str(subject),
                 request_id=request_id,
             )
-        case status if answer.worth_retrying:
+        case status if answer.is_retryable:
             throttled = status == 429
-            # A delay that was too long to be waited for is for a person to know.
+            # The delay exceeded the patience: show it to the person.
             delay = answer.retry_after(datetime.now(UTC))
             return ConnectionFailed(
                 f"Nimble {'keeps throttling' if throttled else 'fails to answer'} the request for {subject}",
-                cause=f"{spoken}, and asks to wait {delay:,.0f} s" if delay else f"{spoken}, after retries",
+                cause=f"{cause}, and asks to wait {delay:,.0f} s" if delay else f"{cause}, after retries",
                 code=ErrorCode.API_THROTTLED if throttled else ErrorCode.API_UNAVAILABLE,
                 subject=str(subject),
                 request_id=request_id,
@@ -172,16 +172,16 @@ def refusal(answer: Answer, subject: Subject, *, origin: str, secret: str) -> Ha
         case _:
             return UsageError(
                 f"Nimble refuses the request for {subject}",
-                cause=spoken,
+                cause=cause,
                 code=ErrorCode.API_REQUEST_REFUSED,
                 subject=str(subject),
                 request_id=request_id,
             )
 
 
-def clean(text: str, *, secret: str = "") -> str:
-    """Return what a server said as one short line, without ``secret``."""
+def one_line(text: str, *, secret: str = "") -> str:
+    """Return a server's message as one short line, with ``secret`` masked."""
     if secret:
         text = text.replace(secret, "***")
     text = " ".join(text.split())
-    return text if len(text) <= _LONGEST_WORDS else text[: _LONGEST_WORDS - 1] + "…"
+    return text if len(text) <= _LONGEST_MESSAGE else text[: _LONGEST_MESSAGE - 1] + "…"

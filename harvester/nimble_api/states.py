@@ -1,7 +1,8 @@
-"""The one table from the words of Nimble's APIs to what they mean.
+"""Map the state names of Nimble's APIs to a TaskState.
 
-The pages disagree: agent and extract tasks end in ``success``/``error``, crawl pages and the older extract page in
-``completed``/``failed``, job runs in ``SUCCESS``/``FAILED``/``WARNING``. The words themselves are facts about Nimble.
+The pages disagree: agent and extract tasks end in ``success``/``error``, crawl pages and the older extract
+page in ``completed``/``failed``, job runs in ``SUCCESS``/``FAILED``/``WARNING``. The names are in the facts file of
+``policies``.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from policies import facts
 
 
 class TaskState(StrEnum):
-    """What a word of the API means for whoever waits for the result."""
+    """Meaning of a state name for a client that waits for the result."""
 
     RUNNING = "running"
     SUCCEEDED = "succeeded"
@@ -23,21 +24,21 @@ class TaskState(StrEnum):
 
     @property
     def finished(self) -> bool:
-        """Whether nothing more will happen; an unknown word is no proof of an end."""
+        """Whether the state is final; an unknown state is not taken for final."""
         return self in {TaskState.SUCCEEDED, TaskState.FAILED, TaskState.PARTIAL}
 
 
-_WORDS = facts().api.states
+_NAMES = facts().api.states
 
-STATE_WORDS: Mapping[str, TaskState] = {
-    **dict.fromkeys(_WORDS.running, TaskState.RUNNING),
-    **dict.fromkeys(_WORDS.succeeded, TaskState.SUCCEEDED),
-    **dict.fromkeys(_WORDS.failed, TaskState.FAILED),
-    **dict.fromkeys(_WORDS.partial, TaskState.PARTIAL),
+STATES_BY_NAME: Mapping[str, TaskState] = {
+    **dict.fromkeys(_NAMES.running, TaskState.RUNNING),
+    **dict.fromkeys(_NAMES.succeeded, TaskState.SUCCEEDED),
+    **dict.fromkeys(_NAMES.failed, TaskState.FAILED),
+    **dict.fromkeys(_NAMES.partial, TaskState.PARTIAL),
 }
-"""Every documented word, in lower case. ``skipped`` and ``ignored`` occur in the bodies of results only."""
+"""Every documented state name, in lower case. ``skipped`` and ``ignored`` occur in the bodies of results only."""
 
 
-def task_state(word: str | None) -> TaskState:
-    """Return what ``word`` means, without regard to case; a word of no documentation, or none, is UNKNOWN."""
-    return TaskState.UNKNOWN if word is None else STATE_WORDS.get(word.strip().lower(), TaskState.UNKNOWN)
+def task_state(name: str | None) -> TaskState:
+    """Return the state for ``name``, ignoring case; UNKNOWN for None and for an undocumented name."""
+    return TaskState.UNKNOWN if name is None else STATES_BY_NAME.get(name.strip().lower(), TaskState.UNKNOWN)

@@ -1,6 +1,6 @@
-"""Requests to Nimble's API through the official SDK: both path versions, patient with throttling, plain about refusals.
+"""Send requests to Nimble's API through the official SDK: path versions, retries, deadlines.
 
-The SDK sends and is not asked to retry: its retries give up a ``Retry-After`` above a minute and know no deadline.
+The SDK's own retries are off: they ignore a ``Retry-After`` above a minute and have no deadline.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 from harvester.error_codes import ErrorCode
 from harvester.errors import ConfigurationError, ConnectionFailed, TimedOut
-from harvester.nimble_api.rate_limit import Pacer
-from harvester.nimble_api.responses import Answer, Subject, clean, refusal
+from harvester.nimble_api.rate_limiter import RateLimiter
+from harvester.nimble_api.responses import ApiResponse, Subject, error_for_response, one_line
 from harvester.retry import backoff_delay
 from policies import facts
 
@@ -30,8 +30,8 @@ _FIRST_DELAY = 0.5
 _LONGEST_DELAY = 8.0
 
 
-class Connection:
-    """The way to the API with one key; safe to share among threads."""
+class ApiTransport:
+    """Sends requests with one API key; thread-safe."""
 
     def __init__(
         self,
@@ -43,20 +43,20 @@ class Connection:
         deadline: float | None,
         requests_per_second: float,
     ) -> None:
-        """Connect nothing yet; raise ConfigurationError for a key or address that cannot be. See NimbleClient."""
+        """Open no connection yet; raise ConfigurationError for an invalid key or address. See NimbleClient."""
         self._api_key = _checked_key(api_key)
         self._base_url = _checked_base_url(base_url)
         self._attempts = attempts
         self._patience = patience
         self._deadline = deadline
-        self._pacer = Pacer(requests_per_second)
+        self._rate_limiter = RateLimiter(requests_per_second)
         self._sdks: dict[_Version, Nimble] = {}
         self._versions: dict[str, _Version] = {}
         self._setting_up = threading.Lock()
 
     @contextlib.contextmanager
     def until(self, deadline: float | None) -> Iterator[None]:
-        """Let no pause pass ``deadline`` (a moment of ``time.monotonic()``) meanwhile; None changes nothing."""
+        """Apply ``deadline`` (a value of ``time.monotonic()``) within the context; None changes nothing."""
         before = self._deadline
         self._deadline = before if deadline is None else deadline
         try:
@@ -72,11 +72,11 @@ class Connection:
 
     @property
     def origin(self) -> str:
-        """The API's address without what may be secret in a URL."""
+        """The API's address without credentials, path and query."""
         return _origin(self._base_url)
 
-    def ask(self, resource: str, call: Callable[[Nimble], APIResponse[Any]], subject: Subject) -> Answer:
-        """Return the API's answer to ``call``, from the path version that knows the resource, or raise."""
+    def request(self, resource: str, call: Callable[[Nimble], APIResponse[Any]], subject: Subject) -> ApiResponse:
+        """Return the successful response to ``call``, from the path version that has the resource; raise otherwise."""
         settled = self._versions.get(resource)
         candidates: tuple[_Version, ...] = (settled,) if settled else ("v2", "v1")
         answer = None
@@ -85,34 +85,34 @@ class Connection:
             if not answer.concerns_the_path:
                 self._versions[resource] = version
                 break
-        assert answer is not None  # noqa: S101  # there is always a candidate
+        assert answer is not None  # noqa: S101  # candidates is never empty
         if not answer.ok:
-            raise refusal(answer, subject, origin=self.origin, secret=self._api_key)
+            raise error_for_response(answer, subject, origin=self.origin, secret=self._api_key)
         return answer
 
-    def _send(self, version: _Version, call: Callable[[Nimble], APIResponse[Any]], subject: Subject) -> Answer:
-        """Send until answered for good: throttling and failures of server or network are waited out."""
+    def _send(self, version: _Version, call: Callable[[Nimble], APIResponse[Any]], subject: Subject) -> ApiResponse:
+        """Send until a final response; retry throttling and failures of server and network."""
         from nimble_python import APIConnectionError, APIStatusError
 
         sdk = self._sdk(version)
         waited, attempt = 0.0, 0
         while True:
             attempt += 1
-            self._pacer.wait()
-            answer: Answer | None = None
+            self._rate_limiter.acquire()
+            answer: ApiResponse | None = None
             failure = ""
             try:
                 response = call(sdk).http_response
-                answer = Answer(response.status_code, _headers(response.headers), response.content)
+                answer = ApiResponse(response.status_code, _headers(response.headers), response.content)
             except APIStatusError as error:
-                answer = Answer(error.status_code, _headers(error.response.headers), error.response.content)
+                answer = ApiResponse(error.status_code, _headers(error.response.headers), error.response.content)
             except APIConnectionError as error:
-                failure = clean(f"{error} {error.__cause__ or ''}", secret=self._api_key)
-            if answer is not None and not answer.worth_retrying:
+                failure = one_line(f"{error} {error.__cause__ or ''}", secret=self._api_key)
+            if answer is not None and not answer.is_retryable:
                 return answer
             named = answer.retry_after(datetime.now(UTC)) if answer is not None else None
             pause = backoff_delay(attempt, _FIRST_DELAY, _LONGEST_DELAY) if named is None else max(named, 0.1)
-            # Being throttled is no failure: only patience ends it.
+            # Throttling does not count as a failed attempt; only ``patience`` ends it.
             spent = attempt >= self._attempts and not (answer is not None and answer.status == 429)
             if spent or waited + pause > self._patience:
                 if answer is not None:
@@ -125,16 +125,16 @@ class Connection:
                 )
             if self._deadline is not None and time.monotonic() + pause > self._deadline:
                 raise TimedOut(
-                    f"the time is up before Nimble answers the request for {subject}",
+                    f"the deadline passed before Nimble answered the request for {subject}",
                     cause=f"HTTP {answer.status}, asked to wait {pause:.0f} s" if answer is not None else failure,
                     code=ErrorCode.API_TIMED_OUT,
                     subject=str(subject),
                 )
-            self._pacer.pause(pause)
+            self._rate_limiter.pause(pause)
             waited += pause
 
     def _sdk(self, version: _Version) -> Nimble:
-        """Return the SDK's client for a path version, made when first used."""
+        """Return the SDK's client for a path version, created on first use."""
         with self._setting_up:
             if version not in self._sdks:
                 self._sdks[version] = self._new_sdk(version)
@@ -145,19 +145,19 @@ class Connection:
 
         prefix = urlsplit(self._base_url).path.rstrip("/").encode()
 
-        def lead_to_version(request: httpx.Request) -> None:
-            # The SDK knows /v2 only; the older paths have the same shapes.
+        def rewrite_version(request: httpx.Request) -> None:
+            # The SDK uses /v2 only; the older paths have the same shapes.
             url = request.url
             if url.raw_path.startswith(prefix + b"/v2/"):
                 tail = url.raw_path[len(prefix) + 4 :]
                 request.url = url.copy_with(raw_path=prefix + b"/v1/" + tail)
 
         try:
-            http = DefaultHttpxClient(event_hooks={"request": [lead_to_version] if version == "v1" else []})
+            http = DefaultHttpxClient(event_hooks={"request": [rewrite_version] if version == "v1" else []})
         except (ImportError, ValueError) as error:
-            # A proxy named in the environment that cannot be used.
+            # An unusable proxy in the environment.
             raise ConfigurationError(
-                "the HTTP client cannot be set up", cause=clean(str(error)), code=ErrorCode.PROXY_INVALID
+                "the HTTP client cannot be set up", cause=one_line(str(error)), code=ErrorCode.PROXY_INVALID
             ) from error
         return Nimble(
             api_key=self._api_key,
@@ -173,11 +173,11 @@ def _headers(headers: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def _checked_key(api_key: str) -> str:
-    # Anything else cannot be sent in a header, and most often is a pasted line end or a curly quote.
+    # Other characters cannot be sent in a header; most often they are a pasted line end or a curly quote.
     if not api_key or not all("!" <= char <= "~" for char in api_key):
         raise ConfigurationError(
-            "NIMBLE_API_KEY holds no API key",
-            cause="it is empty, or holds white space or characters that no key has",
+            "NIMBLE_API_KEY is not an API key",
+            cause="it is empty, or contains white space or characters that no key has",
             code=ErrorCode.API_KEY_INVALID,
         )
     return api_key
@@ -189,14 +189,14 @@ def _checked_base_url(base_url: str) -> str:
         parts = urlsplit(base_url)
         _ = parts.port
     except ValueError:
-        wrong = "it cannot be read as a URL"
+        wrong = "it is not a valid URL"
     else:
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             wrong = "it starts with http:// or https://, then the host"
         elif parts.query or parts.fragment:
             wrong = "it has neither ? nor #"
         elif parts.path.rstrip("/").rpartition("/")[2] in {"v1", "v2"}:
-            wrong = "the path version (/v1, /v2) is found out by itself"
+            wrong = "the path version (/v1, /v2) is detected automatically"
     if wrong:
         raise ConfigurationError(
             "NIMBLE_BASE_URL is not the address of an API",

@@ -1,4 +1,4 @@
-"""What lies in a source and in its copy, as the account of a promise needs it."""
+"""List a source and its local copy, for comparison with the expected tasks."""
 
 from __future__ import annotations
 
@@ -28,33 +28,33 @@ from policies import facts
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A delivered object with what a run's account needs of it."""
+    """A delivered object with its time and row count."""
 
-    found: DeliveredObject
-    """The object as the account of tasks sees it."""
+    object: DeliveredObject
+    """The object as it is matched with tasks."""
     last_modified: float
-    """When the bucket says it was written, seconds since the epoch."""
+    """The bucket's modification time, seconds since the epoch."""
     rows: int | None
     """Rows of a jobs file that landed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """Every object of a source, and every file that came of it."""
+    """Every object of a source and every file landed from it."""
 
     location: Location
     """The recorded source."""
     deliveries: tuple[Delivery, ...]
-    """In the order of the listing; what is only here comes last."""
+    """In the order of the listing; objects that exist only locally come last."""
 
     @property
     def objects(self) -> tuple[DeliveredObject, ...]:
-        """The objects as the account of tasks sees them."""
-        return tuple(delivery.found for delivery in self.deliveries)
+        """The objects as they are matched with tasks."""
+        return tuple(delivery.object for delivery in self.deliveries)
 
 
 def recorded_source(destination: Path, *, state_dir: Path | None = None) -> SourceBinding:
-    """Return what a destination is a copy of. Raises ConfigurationError when it was never synced."""
+    """Return the source of a destination. Raises ConfigurationError if it was never synced."""
     source = source_of(destination, state_dir=state_dir)
     if source is None:
         raise ConfigurationError(
@@ -66,40 +66,40 @@ def recorded_source(destination: Path, *, state_dir: Path | None = None) -> Sour
 def take_inventory(
     destination: Path, *, settings: StoreSettings | None = None, state_dir: Path | None = None
 ) -> Inventory:
-    """List the recorded source and hold it against the manifest, so that "missing" is never a guess.
+    """List the recorded source and compare it with the manifest.
 
-    Raises ConfigurationError when the destination was never synced, and what a listing raises.
+    Raises ConfigurationError if the destination was never synced, and the errors of a listing.
     """
     source = recorded_source(destination, state_dir=state_dir)
     location = parse_location(source.url)
     settings = settings or StoreSettings()
     if source.endpoint and not settings.endpoint_url:
         settings = replace(settings, endpoint_url=source.endpoint)
-    # The listing first: what a run lands meanwhile counts as landed, and not as waiting to be fetched.
+    # List first: objects that a sync lands meanwhile count as landed, not as not yet fetched.
     listed = list(list_objects(location, settings))
-    here = _Here(
+    local_copy = _LocalCopy(
         NoFollowTree(destination),
         {row.key: row for row in landed_rows(destination, state_dir=state_dir)},
         {problem.key: problem for problem in problem_rows(destination, state_dir=state_dir)},
     )
-    return Inventory(location, tuple(_deliveries(location, listed, here)))
+    return Inventory(location, tuple(_deliveries(location, listed, local_copy)))
 
 
 @dataclass(frozen=True, slots=True)
-class _Here:
-    """What the manifest knows, and whether it still lies here."""
+class _LocalCopy:
+    """The manifest's rows, and whether their files are unchanged on disk."""
 
     inside: NoFollowTree
     rows: dict[str, LandedRow]
     problems: dict[str, ProblemRow]
 
     def problem(self, ref: ObjectRef) -> ProblemRow | None:
-        """Return what is wrong with this very version."""
+        """Return the problem of this version, if any."""
         problem = self.problems.get(ref.key)
         return problem if problem is not None and problem.outcome in _PROBLEMS and same_version(ref, problem) else None
 
-    def lies_here(self, row: LandedRow) -> bool:
-        """Return whether the file is still what was landed; what was freed on purpose was consumed."""
+    def is_present(self, row: LandedRow) -> bool:
+        """Return whether the file is as landed; an evicted one counts as present."""
         if row.evicted:
             return True
         try:
@@ -109,30 +109,30 @@ class _Here:
         return (status.st_size, status.st_mtime_ns) == (row.content_size, row.mtime_ns)
 
 
-def _deliveries(location: Location, listed: Iterable[ObjectRef], here: _Here) -> Iterator[Delivery]:
+def _deliveries(location: Location, listed: Iterable[ObjectRef], local_copy: _LocalCopy) -> Iterator[Delivery]:
     probe_name = facts().test_connection.probe_name
     for ref in listed:
         if ref.size == 0 and (ref.key.endswith("/") or ref.key.rpartition("/")[2] == probe_name):
             continue
-        row, problem = here.rows.pop(ref.key, None), here.problem(ref)
+        row, problem = local_copy.rows.pop(ref.key, None), local_copy.problem(ref)
         url = _url(location, ref.key)
         if problem is not None:
-            # The current version is the one with the problem; an older one may still lie here.
-            found = DeliveredObject(ref.key, url, _PROBLEMS[problem.outcome], problem.path)
-            yield Delivery(found, ref.last_modified, None)
+            # The problem concerns the current version; an older one may still be on disk.
+            delivered = DeliveredObject(ref.key, url, _PROBLEMS[problem.outcome], problem.path)
+            yield Delivery(delivered, ref.last_modified, None)
         elif row is None:
             yield Delivery(DeliveredObject(ref.key, url, LocalState.ABSENT), ref.last_modified, None)
         elif not same_version(ref, row):
-            # Whose result the new version is, only its body tells.
+            # Which task the new version belongs to is in its body.
             yield Delivery(DeliveredObject(ref.key, url, LocalState.ABSENT), ref.last_modified, None)
-            if row.task_id is not None and here.lies_here(row):
+            if row.task_id is not None and local_copy.is_present(row):
                 older = _landed(location, row, LocalState.LANDED)
                 yield Delivery(replace(older, listed=False), row.last_modified, row.rows)
         else:
-            local = LocalState.LANDED if here.lies_here(row) else LocalState.LOST
+            local = LocalState.LANDED if local_copy.is_present(row) else LocalState.LOST
             yield Delivery(_landed(location, row, local), ref.last_modified, row.rows)
-    for row in here.rows.values():
-        if here.lies_here(row):
+    for row in local_copy.rows.values():
+        if local_copy.is_present(row):
             local = LocalState.RESCUED if row.origin == "rescued" else LocalState.LANDED
             yield Delivery(replace(_landed(location, row, local), listed=False), row.last_modified, row.rows)
 

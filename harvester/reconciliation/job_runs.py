@@ -1,4 +1,4 @@
-"""The account of a job's run: the rows it says to have produced against the rows that landed. Pure."""
+"""Compare the rows a job run reports with the rows that landed. Pure."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from harvester.reconciliation.inventory import Delivery
 from harvester.reconciliation.matching import contained_id, piece_counts
 
 _CLOCK = timedelta(seconds=1)
-"""A bucket's clock counts whole seconds."""
+"""A bucket's timestamps have whole seconds."""
 
 
-class RunVerdict(StrEnum):
-    """How a run's output compares."""
+class RunOutcome(StrEnum):
+    """How the output of a run compares with its reported row count."""
 
-    WHOLE = "whole"
+    COMPLETE = "whole"
     """As many rows landed as the run produced, or more (other runs may write at the same time)."""
     SHORT = "short"
     """Fewer rows landed than the run produced."""
@@ -28,36 +28,36 @@ class RunVerdict(StrEnum):
     """The run has not ended."""
     FAILED = "failed"
     """The run failed."""
-    UNTOLD = "untold"
-    """The run does not say how many rows it produced."""
+    COUNT_UNKNOWN = "untold"
+    """The run does not report how many rows it produced."""
 
     @property
-    def gap(self) -> bool:
-        """Whether something that was produced is not at home."""
-        return self is RunVerdict.SHORT
+    def is_incomplete(self) -> bool:
+        """Whether rows that were produced have not landed."""
+        return self is RunOutcome.SHORT
 
 
 @dataclass(frozen=True, slots=True)
-class RunAccount:
-    """The account of one run."""
+class ReconciledRun:
+    """One run compared with what landed."""
 
     run: Run
-    """The run as the API tells of it."""
-    verdict: RunVerdict
+    """The run as the API reports it."""
+    outcome: RunOutcome
     """How its output compares."""
     rows_landed: int
-    """Rows of the jobs files that are taken for its output."""
+    """Rows of the jobs files that count as its output."""
     keys: tuple[str, ...]
     """The keys of those files."""
     not_landed: tuple[str, ...]
-    """The keys of what was delivered in its time and is not at home: its output may be among them."""
+    """Keys of objects delivered in its time that have not landed: its output may be among them."""
 
 
-def account_for_run(run: Run, deliveries: Iterable[Delivery], *, now: datetime, grace: timedelta) -> RunAccount:
-    """Hold a run against the jobs files that are its output.
+def reconcile_run(run: Run, deliveries: Iterable[Delivery], *, now: datetime, grace: timedelta) -> ReconciledRun:
+    """Compare a run with the jobs files that are its output.
 
-    The names of output files are undocumented. Where some carry the run's id, those are its output; else whatever was
-    written between its start and ``grace`` after its end, as time is then all there is to tell runs apart.
+    The names of output files are undocumented. If some contain the run's id, those are its output; otherwise all that
+    were written between its start and ``grace`` after its end, as only time distinguishes runs then.
     """
     start = run.started_at or run.created_at
     end = None if run.finished_at is None else run.finished_at + grace
@@ -66,17 +66,17 @@ def account_for_run(run: Run, deliveries: Iterable[Delivery], *, now: datetime, 
     written = named or [each for each in near if each.rows is not None]
     rows = sum(each.rows or 0 for each in written)
     arriving = run.finished_at is not None and now - run.finished_at <= grace
-    return RunAccount(
+    return ReconciledRun(
         run,
-        _verdict(run, rows, arriving=arriving),
+        _outcome(run, rows, arriving=arriving),
         rows,
-        tuple(each.found.key for each in written),
-        tuple(each.found.key for each in near if not each.found.landed),
+        tuple(each.object.key for each in written),
+        tuple(each.object.key for each in near if not each.object.landed),
     )
 
 
 def _carries(delivery: Delivery, run_id: str) -> bool:
-    return contained_id(delivery.found.key, {run_id}, piece_counts([run_id])) is not None
+    return contained_id(delivery.object.key, {run_id}, piece_counts([run_id])) is not None
 
 
 def _between(moment: float, start: datetime | None, end: datetime | None) -> bool:
@@ -84,13 +84,13 @@ def _between(moment: float, start: datetime | None, end: datetime | None) -> boo
     return (start is None or at >= start - _CLOCK) and (end is None or at <= end + _CLOCK)
 
 
-def _verdict(run: Run, rows: int, *, arriving: bool) -> RunVerdict:
+def _outcome(run: Run, rows: int, *, arriving: bool) -> RunOutcome:
     if run.state is TaskState.FAILED:
-        return RunVerdict.FAILED
+        return RunOutcome.FAILED
     if not run.state.finished:
-        return RunVerdict.RUNNING
+        return RunOutcome.RUNNING
     if run.result_count is None:
-        return RunVerdict.UNTOLD
+        return RunOutcome.COUNT_UNKNOWN
     if rows >= run.result_count:
-        return RunVerdict.WHOLE
-    return RunVerdict.ARRIVING if arriving else RunVerdict.SHORT
+        return RunOutcome.COMPLETE
+    return RunOutcome.ARRIVING if arriving else RunOutcome.SHORT

@@ -1,4 +1,4 @@
-"""The account of a promise: promised tasks against delivered objects, each task in exactly one class. Pure."""
+"""Match expected tasks with delivered objects: each task has exactly one outcome. Pure."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from harvester.nimble_api import Task, TaskState
 from policies import facts
 
 
-class Outcome(StrEnum):
-    """What became of a promised task; every task has exactly one."""
+class TaskOutcome(StrEnum):
+    """Outcome of an expected task; every task has exactly one."""
 
     LANDED = "landed"
-    """Delivered, and at home."""
+    """Delivered and landed."""
     DELIVERED = "delivered"
-    """Delivered, and not at home: not fetched yet, quarantined, refused or failed."""
+    """Delivered, but not landed: not fetched yet, quarantined, refused or failed."""
     ARRIVING = "arriving"
-    """Succeeded, no object yet, and still within the grace."""
+    """Succeeded, without an object, within the grace period."""
     FAILED_UPSTREAM = "failed_upstream"
-    """Nimble says that it failed."""
+    """Failed according to Nimble."""
     RUNNING = "running"
-    """Not ended yet, or in a state of no documented meaning."""
+    """Not ended yet, or in an undocumented state."""
     MISSING = "missing"
-    """Succeeded, the grace is over, and no object is there."""
+    """Succeeded, without an object, after the grace period."""
     DUPLICATE = "duplicate"
-    """Delivered more than once, or its name carries somebody else's result."""
+    """Delivered more than once, or its key holds another task's result."""
 
 
 class LocalState(StrEnum):
-    """What has become of a delivered object here."""
+    """State of a delivered object in the destination."""
 
     LANDED = "landed"
     RESCUED = "rescued"
@@ -45,63 +45,63 @@ class LocalState(StrEnum):
     ABSENT = "absent"
     """Listed in the bucket, not fetched yet."""
     LOST = "lost"
-    """Landed once; its file is not here any more, or altered."""
+    """Landed before; its file is missing or altered."""
 
 
-class Reason(StrEnum):
-    """Why a task is in its class, where the class alone does not say it."""
+class TaskReason(StrEnum):
+    """Why a task has its outcome, if the outcome alone does not show it."""
 
     NONE = ""
     UNKNOWN_STATE = "unknown_state"
-    """Its state is a word of no documentation: taken for running."""
+    """Its state is undocumented: treated as running."""
     END_UNKNOWN = "end_unknown"
-    """A success that does not say when it ended: no grace can be given."""
+    """It succeeded without a time of its end, so no grace period applies."""
     NOT_FETCHED = "not_fetched"
     QUARANTINED = "quarantined"
     REFUSED = "refused"
     FETCH_FAILED = "fetch_failed"
     FILE_LOST = "file_lost"
-    """It landed once; its file is not here any more, or altered."""
+    """It landed before; its file is missing or altered."""
     DELIVERED_TWICE = "delivered_twice"
-    """Several objects carry its result, and they differ or have not all been read."""
+    """Several objects hold its result; they differ or have not all been read."""
     IDENTICAL_COPIES = "identical_copies"
-    """Several objects carry its result, all are at home and hold the same bytes: whole, if more than once."""
+    """Several objects hold its result; all have landed with the same bytes."""
     NAME_COLLISION = "name_collision"
-    """The object at its name carries another task's result, or several tasks were given that name."""
-    NOT_KNOWN = "not_known"
-    """Nimble knows no such task (any more), and no object carries its result."""
+    """The object at its key holds another task's result, or several tasks were given that key."""
+    NOT_KNOWN = "unknown_ids"
+    """Nimble does not know the task (any more), and no object holds its result."""
     EXPIRED = "expired"
-    """Asked for it, the results API says that it is there no more."""
+    """The results API answered that the result has expired."""
     NOT_HELD = "not_held"
-    """Asked for it, the results API knows nothing of it."""
+    """The results API does not know the result."""
     RESCUED_INVALID = "rescued_invalid"
-    """What the results API gave was invalid, and is in the quarantine."""
+    """The result from the results API was invalid and is quarantined."""
     RESCUE_FAILED = "rescue_failed"
-    """The results API could not be asked for it."""
+    """The request to the results API failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveredObject:
-    """One object of the bucket, or one rescued file, with what is known of it here."""
+    """One object of the bucket, or one rescued file, and its state in the destination."""
 
     key: str
     """The whole key."""
     url: str
     """The key as a URL with scheme and bucket, to compare with a task's ``output_url``."""
     local: LocalState
-    """What has become of it here."""
+    """Its state in the destination."""
     path: str | None = None
-    """Its file below the destination, where there is one."""
+    """Its file below the destination, if any."""
     task_id: str | None = None
-    """The ``task_id`` of its body, where it was read and has one."""
+    """The ``task_id`` of its body, if it was read and has one."""
     digest: str | None = None
-    """The hash of its landed bytes, where it landed."""
+    """The hash of its landed bytes, if it landed."""
     listed: bool = True
-    """Whether the bucket holds this version now; else it is only here."""
+    """Whether the bucket has this version now; otherwise it exists only locally."""
 
     @property
     def landed(self) -> bool:
-        """Whether its bytes are at home and valid."""
+        """Whether its bytes have landed and are valid."""
         return self.local in {LocalState.LANDED, LocalState.RESCUED}
 
     @property
@@ -111,101 +111,101 @@ class DeliveredObject:
 
 
 @dataclass(frozen=True, slots=True)
-class TaskAccount:
-    """The account of one task."""
+class ReconciledTask:
+    """One expected task with its outcome."""
 
     task: Task
-    """The task as promised."""
-    outcome: Outcome
-    """Its class."""
-    reason: Reason = Reason.NONE
-    """Why, where the class alone does not say it."""
+    """The task as the API reports it."""
+    outcome: TaskOutcome
+    """Its outcome."""
+    reason: TaskReason = TaskReason.NONE
+    """Why, if the outcome alone does not show it."""
     objects: tuple[DeliveredObject, ...] = ()
-    """The objects that carry its result; for a collision, those at its name."""
+    """The objects that hold its result; for a collision, those at its key."""
     expires_at: datetime | None = None
-    """Until when the results API can be expected to hold the result, for a gap that it could fill."""
+    """Expected end of retention in the results API, for a result that could be rescued from it."""
 
     @property
-    def gap(self) -> bool:
-        """Whether something that was paid for is not whole at home, and once."""
-        return self.outcome in {Outcome.DELIVERED, Outcome.MISSING, Outcome.DUPLICATE}
+    def is_incomplete(self) -> bool:
+        """Whether a result that was charged has not landed exactly once."""
+        return self.outcome in {TaskOutcome.DELIVERED, TaskOutcome.MISSING, TaskOutcome.DUPLICATE}
 
     @property
     def rescuable(self) -> bool:
-        """Whether the results API could bring what no object of the bucket can."""
+        """Whether the results API may hold what the bucket does not."""
         return (
-            self.outcome is Outcome.MISSING
-            or (self.outcome is Outcome.DUPLICATE and self.reason is Reason.NAME_COLLISION)
-            or (self.outcome is Outcome.DELIVERED and self.reason is Reason.QUARANTINED)
+            self.outcome is TaskOutcome.MISSING
+            or (self.outcome is TaskOutcome.DUPLICATE and self.reason is TaskReason.NAME_COLLISION)
+            or (self.outcome is TaskOutcome.DELIVERED and self.reason is TaskReason.QUARANTINED)
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
-    """The account of every promised task, and of the objects nobody promised."""
+    """Every expected task with its outcome, and the unexpected objects."""
 
-    tasks: tuple[TaskAccount, ...]
-    """One per promised task, in the order of the promise."""
+    tasks: tuple[ReconciledTask, ...]
+    """One per expected task, in the order given."""
     unexpected: tuple[DeliveredObject, ...]
-    """Objects that belong to no promised task, in the order given."""
+    """Objects that belong to no expected task, in the order given."""
     expires_at: datetime | None
-    """When the first rescuable result can be expected to be gone; None where nothing is to be rescued."""
+    """Earliest expected end of retention of a rescuable result; None if there is none."""
 
     @property
-    def promised(self) -> int:
-        """How many tasks were promised."""
+    def expected(self) -> int:
+        """Number of expected tasks."""
         return len(self.tasks)
 
     @property
-    def counts(self) -> Mapping[Outcome, int]:
-        """How many tasks are in each class, zeros included; they add up to ``promised``."""
-        counted = Counter(account.outcome for account in self.tasks)
-        return {outcome: counted[outcome] for outcome in Outcome}
+    def counts(self) -> Mapping[TaskOutcome, int]:
+        """Number of tasks per outcome, zeros included; the sum is ``expected``."""
+        counted = Counter(task.outcome for task in self.tasks)
+        return {outcome: counted[outcome] for outcome in TaskOutcome}
 
     @property
-    def gaps(self) -> tuple[TaskAccount, ...]:
-        """The tasks whose result was paid for and is not whole at home."""
-        return tuple(account for account in self.tasks if account.gap)
+    def incomplete(self) -> tuple[ReconciledTask, ...]:
+        """The tasks whose result was charged and has not landed exactly once."""
+        return tuple(task for task in self.tasks if task.is_incomplete)
 
 
-def account_for(
-    promised: Iterable[Task],
+def match_tasks(
+    expected: Iterable[Task],
     objects: Sequence[DeliveredObject],
     *,
     now: datetime,
     grace: timedelta,
     retention: timedelta | None = None,
-    not_known: Container[str] = (),
+    unknown_ids: Container[str] = (),
 ) -> Reconciliation:
-    """Give every promised task exactly one class, and find the objects nobody promised.
+    """Determine the outcome of every expected task, and the unexpected objects.
 
-    An object belongs to the task whose id its body carries, else to the one whose ``output_url`` it is, else to the one
+    An object belongs to the task whose id is in its body, else to the one whose ``output_url`` it is, else to the one
     whose id its file name is, or contains between separators (how a batch joins a custom name is undocumented).
-    A task told of twice counts once, as last told. ``now`` is aware; a success younger than ``grace`` is arriving.
-    ``retention`` is how long the results API is expected to hold a result; default: the shortest documented.
-    ``not_known`` are the ids of which Nimble knows nothing (any more): without an object they are missing.
+    A task that occurs twice counts once; the last entry wins. ``now`` has a time zone; a success younger than ``grace``
+    is arriving. ``retention`` is how long the results API keeps a result; default: the shortest documented.
+    ``unknown_ids`` are ids that Nimble does not know (any more): without an object they are missing.
     """
     if retention is None:
         retention = timedelta(hours=facts().api.retention_hours["completed"])
-    tasks = {task.id: task for task in promised}
+    tasks = {task.id: task for task in expected}
     matches = _match(tasks, objects)
-    accounts = tuple(
-        _account(task, matches, now=now, grace=grace, retention=retention, known=task.id not in not_known)
+    reconciled = tuple(
+        _reconcile(task, matches, now=now, grace=grace, retention=retention, known=task.id not in unknown_ids)
         for task in tasks.values()
     )
-    expiries = [account.expires_at for account in accounts if account.expires_at is not None]
-    return Reconciliation(accounts, tuple(matches.unexpected), min(expiries, default=None))
+    expiries = [task.expires_at for task in reconciled if task.expires_at is not None]
+    return Reconciliation(reconciled, tuple(matches.unexpected), min(expiries, default=None))
 
 
-# ---- whose object is it
+# ---- which task an object belongs to
 
 
 @dataclass(frozen=True, slots=True)
 class _Matches:
     owned: Mapping[str, Sequence[DeliveredObject]]
-    """Task id to the objects that carry its result."""
+    """Task id to the objects that hold its result."""
     collided: Mapping[str, Sequence[DeliveredObject]]
-    """Task id to the objects at its name that carry somebody else's, or that nobody can tell apart."""
+    """Task id to the objects at its key that hold another task's result, or an ambiguous one."""
     unexpected: Sequence[DeliveredObject]
 
 
@@ -216,7 +216,7 @@ def _match(tasks: Mapping[str, Task], objects: Sequence[DeliveredObject]) -> _Ma
     claims: defaultdict[str, list[str]] = defaultdict(list)
     for task in tasks.values():
         if task.output_url:
-            # Whether a key is percent-encoded in output_url is undocumented: both readings claim.
+            # Whether a key is percent-encoded in output_url is undocumented: both forms claim.
             for url in {task.output_url, unquote(task.output_url)}:
                 claims[url].append(task.id)
     counts = piece_counts(tasks)
@@ -224,7 +224,7 @@ def _match(tasks: Mapping[str, Task], objects: Sequence[DeliveredObject]) -> _Ma
         claimants = claims.get(found.url, [])
         owner = _owner(found, tasks, claimants)
         if owner is None:
-            # A body with an id nobody promised, at a name made of a promised id: no other task would be written there.
+            # An unexpected id in the body, but an expected id in the name: no other task is written there.
             owner = contained_id(found.name, tasks, counts)
         if owner is not None:
             owned[owner].append(found)
@@ -239,20 +239,20 @@ def _match(tasks: Mapping[str, Task], objects: Sequence[DeliveredObject]) -> _Ma
 def _owner(found: DeliveredObject, tasks: Mapping[str, Task], claimants: Sequence[str]) -> str | None:
     if found.task_id is not None:
         return found.task_id if found.task_id in tasks else None
-    # Where only one of those given this name has not failed, it is that one's.
+    # If exactly one of the tasks with this key has not failed, the object is its result.
     able = [task_id for task_id in claimants if tasks[task_id].state is not TaskState.FAILED] or claimants
     return able[0] if len(able) == 1 else None
 
 
 def piece_counts(ids: Iterable[str]) -> Sequence[int]:
-    """Return of how many pieces ``ids`` are made, the largest first: what ``contained_id`` needs to know of them."""
+    """Return the distinct numbers of pieces of ``ids``, the largest first, for ``contained_id``."""
     return sorted({len(_pieces(each)) for each in ids}, reverse=True)
 
 
 def contained_id(name: str, ids: Container[str], counts: Sequence[int]) -> str | None:
-    """Return the id of ``ids`` that ``name`` is made of or contains between separators: the longest, then the first.
+    """Return the id that ``name`` is or contains between separators: the longest, then the first.
 
-    Only runs of as many pieces as some promised id has are looked up: a hostile name costs no more than its length.
+    Only runs of as many pieces as some id has are looked up, so the cost is linear in the length of a hostile name.
     """
     pieces = _pieces(name)
     for count in counts:
@@ -264,46 +264,46 @@ def contained_id(name: str, ids: Container[str], counts: Sequence[int]) -> str |
 
 
 def _pieces(name: str) -> list[str]:
-    """Split into words and, at the odd places, the separators between them."""
+    """Split into alphanumeric pieces and, at odd indices, the separators between them."""
     return re.split(r"([^A-Za-z0-9]+)", name)
 
 
-# ---- what became of it
+# ---- outcome of a task
 
 
-def _account(
+def _reconcile(
     task: Task, matches: _Matches, *, now: datetime, grace: timedelta, retention: timedelta, known: bool
-) -> TaskAccount:
+) -> ReconciledTask:
     delivered = _deciding(matches.owned.get(task.id, ()))
     collided = tuple(matches.collided.get(task.id, ()))
     if task.state is TaskState.FAILED:
-        return TaskAccount(task, Outcome.FAILED_UPSTREAM, objects=delivered)
+        return ReconciledTask(task, TaskOutcome.FAILED_UPSTREAM, objects=delivered)
     if len(delivered) > 1:
-        return TaskAccount(task, Outcome.DUPLICATE, _copies(delivered), delivered)
+        return ReconciledTask(task, TaskOutcome.DUPLICATE, _copies(delivered), delivered)
     ended_at = task.modified_at if known else None
     expires_at = ended_at + retention if ended_at is not None else None
     if len(delivered) == 1:
         if delivered[0].landed:
-            return TaskAccount(task, Outcome.LANDED, Reason.NONE, delivered)
-        reason = _WHEREABOUTS[delivered[0].local]
-        helps = reason is Reason.QUARANTINED
-        return TaskAccount(task, Outcome.DELIVERED, reason, delivered, expires_at if helps else None)
+            return ReconciledTask(task, TaskOutcome.LANDED, TaskReason.NONE, delivered)
+        reason = _REASONS[delivered[0].local]
+        rescuable = reason is TaskReason.QUARANTINED
+        return ReconciledTask(task, TaskOutcome.DELIVERED, reason, delivered, expires_at if rescuable else None)
     if known and not task.state.finished:
         unknown = task.state is TaskState.UNKNOWN
-        return TaskAccount(task, Outcome.RUNNING, Reason.UNKNOWN_STATE if unknown else Reason.NONE)
+        return ReconciledTask(task, TaskOutcome.RUNNING, TaskReason.UNKNOWN_STATE if unknown else TaskReason.NONE)
     if ended_at is not None and now - ended_at <= grace:
-        return TaskAccount(task, Outcome.ARRIVING)
+        return ReconciledTask(task, TaskOutcome.ARRIVING)
     if collided:
-        return TaskAccount(task, Outcome.DUPLICATE, Reason.NAME_COLLISION, collided, expires_at)
-    reason = Reason.NONE if ended_at else Reason.END_UNKNOWN if known else Reason.NOT_KNOWN
-    return TaskAccount(task, Outcome.MISSING, reason, (), expires_at)
+        return ReconciledTask(task, TaskOutcome.DUPLICATE, TaskReason.NAME_COLLISION, collided, expires_at)
+    reason = TaskReason.NONE if ended_at else TaskReason.END_UNKNOWN if known else TaskReason.NOT_KNOWN
+    return ReconciledTask(task, TaskOutcome.MISSING, reason, (), expires_at)
 
 
 def _deciding(owned: Sequence[DeliveredObject]) -> tuple[DeliveredObject, ...]:
-    """Return the objects that say what became of a task, of all that carry its result.
+    """Return the objects that determine the outcome of a task, of all that hold its result.
 
-    What the bucket holds now says more than what it held once; a valid copy more than an invalid one. A rescued copy
-    gives way to the delivered object, unless that is invalid.
+    Listed objects take precedence over former ones, and valid copies over invalid ones. A delivered object takes
+    precedence over a rescued copy, unless it is invalid.
     """
     delivered = [found for found in owned if found.local is not LocalState.RESCUED]
     delivered = [found for found in delivered if found.listed] or delivered
@@ -312,16 +312,16 @@ def _deciding(owned: Sequence[DeliveredObject]) -> tuple[DeliveredObject, ...]:
     return tuple(valid or rescued[:1] or delivered)
 
 
-def _copies(delivered: Sequence[DeliveredObject]) -> Reason:
+def _copies(delivered: Sequence[DeliveredObject]) -> TaskReason:
     whole = all(found.landed and found.digest is not None for found in delivered)
     same = whole and len({found.digest for found in delivered}) == 1
-    return Reason.IDENTICAL_COPIES if same else Reason.DELIVERED_TWICE
+    return TaskReason.IDENTICAL_COPIES if same else TaskReason.DELIVERED_TWICE
 
 
-_WHEREABOUTS = {
-    LocalState.ABSENT: Reason.NOT_FETCHED,
-    LocalState.QUARANTINED: Reason.QUARANTINED,
-    LocalState.REFUSED: Reason.REFUSED,
-    LocalState.FAILED: Reason.FETCH_FAILED,
-    LocalState.LOST: Reason.FILE_LOST,
+_REASONS = {
+    LocalState.ABSENT: TaskReason.NOT_FETCHED,
+    LocalState.QUARANTINED: TaskReason.QUARANTINED,
+    LocalState.REFUSED: TaskReason.REFUSED,
+    LocalState.FAILED: TaskReason.FETCH_FAILED,
+    LocalState.LOST: TaskReason.FILE_LOST,
 }

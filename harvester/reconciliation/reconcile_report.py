@@ -1,4 +1,4 @@
-"""The report of a reconciliation: what is printed, and what to run next for every gap."""
+"""The report of a reconciliation, with the next step for every incomplete task."""
 
 from __future__ import annotations
 
@@ -8,144 +8,144 @@ from datetime import UTC, datetime
 from typing import Any
 
 from harvester.errors import ExitCode, HarvesterError, TimedOut
-from harvester.reconciliation.job_runs import RunAccount, RunVerdict
-from harvester.reconciliation.matching import Outcome, Reason, Reconciliation, TaskAccount
-from harvester.reconciliation.rescue import Rescue
+from harvester.reconciliation.job_runs import ReconciledRun, RunOutcome
+from harvester.reconciliation.matching import ReconciledTask, Reconciliation, TaskOutcome, TaskReason
+from harvester.reconciliation.rescue import RescueReport
 
 RECONCILIATION_SCHEMA = "nimble-harvester/reconciliation/v1"
 
 
 @dataclass(frozen=True, slots=True)
 class ReconcileReport:
-    """The account of a promise."""
+    """The outcome of every expected task and run."""
 
     destination: str
     """The destination's path."""
     location: str
     """URL of its source."""
-    account: Reconciliation
-    """Every promised task in exactly one class."""
-    runs: tuple[RunAccount, ...] = ()
-    """The runs of jobs."""
+    reconciliation: Reconciliation
+    """Every expected task with exactly one outcome."""
+    runs: tuple[ReconciledRun, ...] = ()
+    """The job runs."""
     unlisted: int = 0
-    """Tasks the API or the file counts without naming them."""
-    rescue: Rescue | None = None
-    """What was rescued; None when it was not asked for."""
+    """Number of tasks that the API or the file counts without naming them."""
+    rescue: RescueReport | None = None
+    """What was rescued; None if no rescue was requested."""
     timed_out: TimedOut | None = None
-    """Set when the waiting ended before the tasks did."""
+    """Set if the deadline passed before all tasks had ended."""
 
     @property
     def error(self) -> HarvesterError | None:
-        """What kept the work from being done whole; the account is true all the same."""
+        """What ended the work early; the report is valid nevertheless."""
         if self.rescue is not None and self.rescue.error is not None:
             return self.rescue.error
         return self.timed_out
 
     @property
     def exit_code(self) -> ExitCode:
-        """That of the error, else DIFFERENCE when there is a gap."""
+        """The error's exit code, else DIFFERENCE if a task or run is incomplete."""
         if self.error is not None:
             return ExitCode(self.error.exit_code)
-        gap = bool(self.account.gaps) or any(run.verdict.gap for run in self.runs)
-        return ExitCode.DIFFERENCE if gap else ExitCode.OK
+        incomplete = bool(self.reconciliation.incomplete) or any(run.outcome.is_incomplete for run in self.runs)
+        return ExitCode.DIFFERENCE if incomplete else ExitCode.OK
 
     def as_document(self) -> dict[str, Any]:
         """Return the report as the JSON document that is published."""
-        account = self.account
+        found = self.reconciliation
         return {
             "schema": RECONCILIATION_SCHEMA,
             "destination": self.destination,
             "location": self.location,
-            "promised": account.promised,
-            "counts": {outcome.value: number for outcome, number in account.counts.items()},
+            "promised": found.expected,
+            "counts": {outcome.value: number for outcome, number in found.counts.items()},
             "unlisted": self.unlisted,
-            "expires_at": _moment(account.expires_at),
+            "expires_at": _moment(found.expires_at),
             "exit_code": int(self.exit_code),
             "rescue": None if self.rescue is None else _rescue(self.rescue),
             "runs": [self._run(run) for run in self.runs],
-            "tasks": [self._task(task) for task in account.tasks],
+            "tasks": [self._task(task) for task in found.tasks],
             "unexpected": [
-                {"key": found.key, "local": found.local.value, "path": found.path, "task_id": found.task_id}
-                for found in account.unexpected
+                {"key": each.key, "local": each.local.value, "path": each.path, "task_id": each.task_id}
+                for each in found.unexpected
             ],
         }
 
-    def _task(self, account: TaskAccount) -> dict[str, Any]:
-        task = account.task
+    def _task(self, reconciled: ReconciledTask) -> dict[str, Any]:
+        task = reconciled.task
         return {
             "id": task.id,
             "batch_id": task.batch_id,
-            "outcome": account.outcome.value,
-            "reason": account.reason.value or None,
-            "gap": account.gap,
+            "outcome": reconciled.outcome.value,
+            "reason": reconciled.reason.value or None,
+            "gap": reconciled.is_incomplete,
             "state": task.state.value,
-            "word": task.word,
+            "word": task.raw_state,
             "error": task.error,
             "error_type": task.error_type,
             "objects": [
-                {"key": found.key, "local": found.local.value, "path": found.path} for found in account.objects
+                {"key": found.key, "local": found.local.value, "path": found.path} for found in reconciled.objects
             ],
-            "expires_at": _moment(account.expires_at),
-            "next_step": self.next_step(account),
+            "expires_at": _moment(reconciled.expires_at),
+            "next_step": self.next_step(reconciled),
         }
 
-    def _run(self, account: RunAccount) -> dict[str, Any]:
-        run = account.run
+    def _run(self, reconciled: ReconciledRun) -> dict[str, Any]:
+        run = reconciled.run
         return {
             "id": run.id,
             "state": run.state.value,
-            "word": run.word,
-            "verdict": account.verdict.value,
-            "gap": account.verdict.gap,
+            "word": run.raw_state,
+            "verdict": reconciled.outcome.value,
+            "gap": reconciled.outcome.is_incomplete,
             "result_count": run.result_count,
-            "rows_landed": account.rows_landed,
-            "keys": list(account.keys),
-            "not_landed": list(account.not_landed),
+            "rows_landed": reconciled.rows_landed,
+            "keys": list(reconciled.keys),
+            "not_landed": list(reconciled.not_landed),
             "error": run.error,
             "error_step": run.error_step,
-            "next_step": self.run_step(account),
+            "next_step": self.run_step(reconciled),
         }
 
-    def next_step(self, account: TaskAccount) -> str | None:
-        """Return what to run or do next for a gap; None where there is none."""
-        if not account.gap:
+    def next_step(self, task: ReconciledTask) -> str | None:
+        """Return what to run or do next for an incomplete task; None for any other."""
+        if not task.is_incomplete:
             return None
-        if account.reason in {Reason.EXPIRED, Reason.NOT_HELD}:
+        if task.reason in {TaskReason.EXPIRED, TaskReason.NOT_HELD}:
             return "submit the request again: neither the bucket nor Nimble holds its result"
-        if account.reason is Reason.RESCUED_INVALID:
+        if task.reason is TaskReason.RESCUED_INVALID:
             look = f"nimble-harvester status {shlex.quote(self.destination)} --problems"
-            return f"look at what Nimble gave ({look}), or submit the request again"
-        if account.reason is Reason.REFUSED:
+            return f"look at the rescued result ({look}), or submit the request again"
+        if task.reason is TaskReason.REFUSED:
             return f"{self._sync}, with a higher --max-object-bytes or --unsafe-names hash"
-        if account.rescuable:
-            return self._rescue_step(account)
-        if account.outcome is Outcome.DUPLICATE:
-            absent = any(not found.landed for found in account.objects)
+        if task.rescuable:
+            return self._rescue_step(task)
+        if task.outcome is TaskOutcome.DUPLICATE:
+            absent = any(not found.landed for found in task.objects)
             return self._sync if absent else f"delete all but one of its objects from the bucket, then {self._sync}"
         return self._sync
 
-    def run_step(self, account: RunAccount) -> str | None:
-        """Return what to run next for a run; None where there is nothing to do."""
-        if account.verdict is RunVerdict.FAILED:
-            return f"nimble-harvester runs get {account.run.id}"
-        if not account.verdict.gap:
+    def run_step(self, run: ReconciledRun) -> str | None:
+        """Return what to run next for a run; None if there is nothing to do."""
+        if run.outcome is RunOutcome.FAILED:
+            return f"nimble-harvester runs get {run.run.id}"
+        if not run.outcome.is_incomplete:
             return None
-        return self._sync if account.not_landed else f"nimble-harvester runs get {account.run.id} --format json"
+        return self._sync if run.not_landed else f"nimble-harvester runs get {run.run.id} --format json"
 
     @property
     def _sync(self) -> str:
         return f"nimble-harvester sync {shlex.quote(self.location)} {shlex.quote(self.destination)}"
 
-    def _rescue_step(self, account: TaskAccount) -> str:
-        asked = f"--batch {account.task.batch_id}" if account.task.batch_id else "--tasks FILE"
+    def _rescue_step(self, task: ReconciledTask) -> str:
+        asked = f"--batch {task.task.batch_id}" if task.task.batch_id else "--tasks FILE"
         return f"nimble-harvester reconcile {shlex.quote(self.destination)} {asked} --rescue"
 
 
-def _rescue(rescue: Rescue) -> dict[str, Any]:
+def _rescue(rescue: RescueReport) -> dict[str, Any]:
     return {
         "landed": list(rescue.landed),
         "quarantined": [{"id": task_id, "reason": reason} for task_id, reason in rescue.quarantined],
-        "lost": [{"id": each.task_id, "reason": each.reason.value, "words": each.words} for each in rescue.lost],
+        "lost": [{"id": each.task_id, "reason": each.reason.value, "words": each.detail} for each in rescue.failed],
         "error": None if rescue.error is None else str(rescue.error),
     }
 

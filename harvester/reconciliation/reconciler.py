@@ -1,4 +1,4 @@
-"""Account for everything that was promised: ask the API, list the bucket, read the manifest, rescue on request."""
+"""Compare expected tasks with API, bucket and manifest; rescue missing results on request."""
 
 from __future__ import annotations
 
@@ -11,11 +11,17 @@ from harvester.error_codes import ErrorCode
 from harvester.errors import HarvesterError, Interrupted, TimedOut, UsageError
 from harvester.nimble_api import NimbleClient
 from harvester.reconciliation.inventory import Inventory, recorded_source, take_inventory
-from harvester.reconciliation.job_runs import account_for_run
-from harvester.reconciliation.matching import Reconciliation, account_for
+from harvester.reconciliation.job_runs import reconcile_run
+from harvester.reconciliation.matching import Reconciliation, match_tasks
 from harvester.reconciliation.reconcile_report import ReconcileReport
-from harvester.reconciliation.rescue import Rescue, rescue
-from harvester.reconciliation.upstream import Promise, Told, WaitObserver, ask_promise, wait_for_promise
+from harvester.reconciliation.rescue import RescueReport, rescue_results
+from harvester.reconciliation.upstream_status import (
+    ExpectedTasks,
+    UpstreamStatus,
+    WaitObserver,
+    fetch_status,
+    wait_until_ended,
+)
 from harvester.sessions import StoreSettings
 from harvester.transfer import SyncOptions
 
@@ -24,95 +30,106 @@ DEFAULT_GRACE = timedelta(minutes=15)
 
 @dataclass(frozen=True, slots=True)
 class ReconcileOptions:
-    """How a promise is accounted for."""
+    """Options of ``reconcile``."""
 
     grace: timedelta = DEFAULT_GRACE
-    """A success younger than this whose object is not there counts as arriving."""
+    """A success younger than this without an object counts as arriving."""
     wait: bool = False
-    """Wait until everything promised has ended."""
+    """Wait until every expected task has ended."""
     timeout: float | None = None
-    """Wait no longer than this many seconds."""
+    """Maximum seconds to wait."""
     rescue: bool = False
-    """Fetch through the results API what the bucket lacks or holds broken."""
+    """Fetch missing and invalid results through the results API."""
     sync: SyncOptions = field(default_factory=SyncOptions)
-    """How rescued results are validated, and where the manifest lies."""
+    """How rescued results are validated, and the path of the manifest."""
 
 
 def reconcile(
     destination: Path,
-    promise: Promise,
+    expected: ExpectedTasks,
     client: NimbleClient,
     options: ReconcileOptions | None = None,
     *,
     settings: StoreSettings | None = None,
     observer: WaitObserver | None = None,
 ) -> ReconcileReport:
-    """Give every promised task exactly one class, and every run of a job its rows.
+    """Determine the outcome of every expected task, and the rows of every job run.
 
-    The recorded source is listed, so that "missing" is never a guess. What ends the waiting or the rescue early is the
-    report's ``error``: the account is true all the same. Raises ConfigurationError (a destination that was never
-    synced), UsageError (nothing promised, ids that Nimble does not know), Interrupted, and what the client and a
-    listing raise.
+    The recorded source is listed, so "missing" is a fact. An error that ends the waiting or the rescue early is the
+    report's ``error``; the report is valid nevertheless. Raises ConfigurationError (a destination that was never
+    synced), UsageError (no expected task, unknown ids), Interrupted, and the errors of the client and of a listing.
     """
     options = options or ReconcileOptions()
     observer = observer or WaitObserver()
-    if not promise:
-        raise UsageError("nothing was promised", code=ErrorCode.NO_EXPECTED_TASKS)
-    # A destination that was never synced is told before anything is waited for.
+    if not expected:
+        raise UsageError("no tasks to reconcile", code=ErrorCode.NO_EXPECTED_TASKS)
+    # Report a destination that was never synced before waiting for anything.
     recorded_source(destination, state_dir=options.sync.state_dir)
-    timed_out = _wait(client, promise, options, observer) if options.wait else None
-    told = ask_promise(client, promise, stop=observer.stop_signal)
+    timed_out = _wait(client, expected, options, observer) if options.wait else None
+    status = fetch_status(client, expected, stop=observer.stop_signal)
 
-    def look() -> tuple[Inventory, Reconciliation]:
-        # After the API was asked: an object that a success tells of has had its time to appear.
+    def compare() -> tuple[Inventory, Reconciliation]:
+        # List after the API was queried: the object of a reported success has had time to appear.
         found = take_inventory(destination, settings=settings, state_dir=options.sync.state_dir)
         now = datetime.now(UTC)
-        return found, account_for(told.tasks, found.objects, now=now, grace=options.grace, not_known=told.not_known)
+        return found, match_tasks(
+            status.tasks, found.objects, now=now, grace=options.grace, unknown_ids=status.unknown_ids
+        )
 
-    inventory, account = look()
-    _refuse_strangers(told, account)
+    inventory, reconciliation = compare()
+    _raise_if_all_unknown(status, reconciliation)
     rescued = None
     if options.rescue:
-        rescued = _rescue(destination, client, account, options.sync, observer)
-        inventory, account = look()
-        account = replace(account, tasks=tuple(map(rescued.explain, account.tasks)))
+        rescued = _rescue(destination, client, reconciliation, options.sync, observer)
+        inventory, reconciliation = compare()
+        reconciliation = replace(reconciliation, tasks=tuple(map(rescued.explain, reconciliation.tasks)))
     now = datetime.now(UTC)
-    runs = tuple(account_for_run(run, inventory.deliveries, now=now, grace=options.grace) for run in told.runs)
+    runs = tuple(reconcile_run(run, inventory.deliveries, now=now, grace=options.grace) for run in status.runs)
     outputs = {key for run in runs for key in run.keys}
-    unexpected = tuple(found for found in account.unexpected if found.key not in outputs)
+    unexpected = tuple(found for found in reconciliation.unexpected if found.key not in outputs)
     return ReconcileReport(
         destination=str(destination),
         location=inventory.location.url,
-        account=replace(account, unexpected=unexpected),
+        reconciliation=replace(reconciliation, unexpected=unexpected),
         runs=runs,
-        unlisted=told.unlisted,
+        unlisted=status.unlisted,
         rescue=rescued,
         timed_out=timed_out,
     )
 
 
-def _wait(client: NimbleClient, promise: Promise, options: ReconcileOptions, observer: WaitObserver) -> TimedOut | None:
+def _wait(
+    client: NimbleClient, expected: ExpectedTasks, options: ReconcileOptions, observer: WaitObserver
+) -> TimedOut | None:
     deadline = None if options.timeout is None else time.monotonic() + options.timeout
     try:
-        wait_for_promise(client, promise, deadline=deadline, observer=observer)
+        wait_until_ended(client, expected, deadline=deadline, observer=observer)
     except TimedOut as ended:
         return ended
     return None
 
 
 def _rescue(
-    destination: Path, client: NimbleClient, account: Reconciliation, options: SyncOptions, observer: WaitObserver
-) -> Rescue:
+    destination: Path,
+    client: NimbleClient,
+    reconciliation: Reconciliation,
+    options: SyncOptions,
+    observer: WaitObserver,
+) -> RescueReport:
     try:
-        return rescue(destination, client, account.tasks, options, observer)
+        return rescue_results(destination, client, reconciliation.tasks, options, observer)
     except Interrupted:
         raise
     except HarvesterError as error:
-        # The destination is locked, full or unusable: what lies in the bucket is told nevertheless.
-        return Rescue(error=error)
+        # The destination is locked, full or unusable: report the state of the bucket nevertheless.
+        return RescueReport(error=error)
 
 
-def _refuse_strangers(told: Told, account: Reconciliation) -> None:
-    """Raise when Nimble knows none of the tasks and nothing was delivered of them: another account's, or mistyped."""
-    if told.tasks and len(told.not_known) == len(told.tasks) and not any(task.objects for task in account.tasks):
-        raise next(iter(told.not_known.values()))
+def _raise_if_all_unknown(status: UpstreamStatus, reconciliation: Reconciliation) -> None:
+    """Raise UnknownId if Nimble knows none of the tasks and none was delivered: wrong account or mistyped ids."""
+    if (
+        status.tasks
+        and len(status.unknown_ids) == len(status.tasks)
+        and not any(task.objects for task in reconciliation.tasks)
+    ):
+        raise next(iter(status.unknown_ids.values()))

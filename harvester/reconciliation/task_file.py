@@ -1,4 +1,4 @@
-"""Reading a file of promised tasks: what submitting returned, or nothing but ids."""
+"""Read a file of expected tasks: the responses to submissions, or bare ids."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _LARGEST = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class PromisedTasks:
-    """What a tasks file promises."""
+class TasksInFile:
+    """The content of a tasks file."""
 
     tasks: tuple[Task, ...]
-    """Every task once, in the order of first mention, as told last."""
+    """Every task once, in the order of first mention; the last entry wins."""
     batch_ids: tuple[str, ...]
-    """The batches of which the file promises every task: an answer to submitting one, or its bare ``batch_id``."""
+    """The batches that the file names as a whole: the response to submitting one, or a bare ``batch_id``."""
     unlisted: int = 0
-    """How many tasks the file counts (``batch_size``) or gives as ``null`` beyond those it lists."""
+    """Number of tasks that the file counts (``batch_size``) or holds as ``null`` beyond those it lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +33,12 @@ class _Entry:
     value: object
 
 
-def read_tasks_file(path: Path) -> PromisedTasks:
-    """Read the tasks a file promises.
+def read_tasks_file(path: Path) -> TasksInFile:
+    """Read a file of expected tasks.
 
-    It is one of: plain ids, one a line (blank lines and ``#`` comments are skipped); JSON Lines of ids, tasks or
-    answers to a submission; one JSON document: an array of those, the answer to submitting a batch, a batch, or a list
-    of tasks. Raises UsageError where there is no such file, IntegrityError (with the line) where it is none of those.
+    It is one of: plain ids, one per line (blank lines and ``#`` comments are skipped); JSON Lines of ids, tasks or
+    responses to a submission; one JSON document: an array of those, the response to submitting a batch, a batch, or a
+    list of tasks. Raises UsageError if the file cannot be read, IntegrityError (with the line) for any other content.
     """
     try:
         if path.stat().st_size > _LARGEST:
@@ -51,16 +51,16 @@ def read_tasks_file(path: Path) -> PromisedTasks:
     unlisted = 0
     for entry in _entries(path, content):
         try:
-            told, batch_id, beyond = _promise(entry.value)
+            listed, batch_id, beyond = _parse_entry(entry.value)
         except UnexpectedShape as error:
             _refuse(path, entry.line, str(error))
-        tasks.update({task.id: task for task in told})
+        tasks.update({task.id: task for task in listed})
         if batch_id:
             batch_ids[batch_id] = None
         unlisted += beyond
     if not tasks and not batch_ids:
-        _refuse(path, 1, "it holds no task")
-    return PromisedTasks(tuple(tasks.values()), tuple(batch_ids), unlisted)
+        _refuse(path, 1, "it contains no task")
+    return TasksInFile(tuple(tasks.values()), tuple(batch_ids), unlisted)
 
 
 # ---- from bytes to entries
@@ -77,10 +77,10 @@ def _entries(path: Path, content: bytes) -> Iterator[_Entry]:
     try:
         document = json.loads(stripped)
     except (json.JSONDecodeError, RecursionError) as error:
-        # One value a line is no document as a whole; where the first line is no value either, the document is broken.
+        # JSON Lines are no single document; if the first line is no JSON value either, the document is broken.
         if not _is_json(stripped.split("\n", 1)[0]):
             line = error.lineno - 1 if isinstance(error, json.JSONDecodeError) else 0
-            _refuse(path, first + line, "no JSON document, and no JSON value a line")
+            _refuse(path, first + line, "neither a JSON document nor JSON Lines")
         return _lines(path, text)
     return iter([_Entry(first, document)])
 
@@ -120,17 +120,17 @@ def _is_json(text: str) -> bool:
     return True
 
 
-# ---- from entries to promises
+# ---- from entries to tasks
 
 
-def _promise(value: object) -> tuple[list[Task], str | None, int]:
-    """Return the tasks of one entry, the batch it names, and how many more it counts than it lists."""
+def _parse_entry(value: object) -> tuple[list[Task], str | None, int]:
+    """Return the tasks of one entry, its batch id, and the number of tasks it counts but does not list."""
     if isinstance(value, str):
         return [_bare(value)], None, 0
     if isinstance(value, list):
         return _all(value)
     if not isinstance(value, dict):
-        raise UnexpectedShape("neither a task id, nor a task, nor the answer to a submission")
+        raise UnexpectedShape("neither a task id, nor a task, nor the response to a submission")
     if "task" in value:
         return [decode_task(value["task"])], None, 0
     listed = value.get("tasks", value.get("data"))
@@ -160,10 +160,10 @@ def _all(values: Iterable[object]) -> tuple[list[Task], str | None, int]:
             beyond += 1
             continue
         try:
-            told, _, more = _promise(value)
+            listed, _, more = _parse_entry(value)
         except UnexpectedShape as error:
             raise UnexpectedShape(f"entry {place}: {error}") from error
-        tasks += told
+        tasks += listed
         beyond += more
     return tasks, None, beyond
 

@@ -260,7 +260,7 @@ def test_the_body_is_never_believed(world: World) -> None:
         wait_until(lambda: world.landed() == {"a b", "named"}, "what is there has landed")
         receiver.said(f"task {failed} has failed at Nimble: blocked: blocked by target")
         receiver.said(f"Nimble knows no task {unknown}")
-        receiver.said(f"task {elsewhere} was delivered to another place")
+        receiver.said(f"task {elsewhere} was delivered outside")
         receiver.said(f"the result of task {late} is not in {world.location} yet")
         assert metric(url, "tasks_waiting") == 2
         with world.api.lock:
@@ -306,7 +306,7 @@ def test_an_outage_of_the_api_is_waited_out(world: World) -> None:
         httpx.post(url, json=webhook(task_id))
         wait_until(lambda: httpx.get(f"{url}/healthz").status_code == 503, "it is said that nothing comes home")
         assert metric(url, "landing_up") == 0
-        receiver.said("Nimble cannot be asked about")
+        receiver.said("the state of task")
         wait_until(lambda: world.landed() == {task_id}, "it has landed in the end")
         assert httpx.get(f"{url}/healthz").status_code == 200
         receiver.stop()

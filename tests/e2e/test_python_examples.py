@@ -36,7 +36,7 @@ def program_of(page: str, number: int, here: Mapping[str, str], folder: Path) ->
     return program
 
 
-def promised() -> Scenario:
+def expected() -> Scenario:
     """Return two tasks of a batch, and one of none."""
     tasks = [{"id": f"task-{number}", "state": "success", "batch_id": "batch-1"} for number in (1, 2)]
     tasks.append({"id": "task-3", "state": "success"})
@@ -53,7 +53,7 @@ def test_the_examples_run(s3: S3Client, sqs: SQSClient, moto: ServerProcess, tmp
     }
     program = program_of("docs/guides/python.md", 5, here, tmp_path)
     bucket.deliver("nimble/task-1.json", result(1))
-    scenario = promised()
+    scenario = expected()
     lines = []
     with NimbleApi(scenario) as api, (tmp_path / "errors").open("w+") as errors:
         variables = environment(NIMBLE_API_KEY=scenario.api_key, NIMBLE_BASE_URL=api.url, AWS_ENDPOINT_URL=moto.url)
@@ -86,7 +86,7 @@ def test_the_examples_run(s3: S3Client, sqs: SQSClient, moto: ServerProcess, tmp
 def test_the_example_of_the_readme_runs(s3: S3Client, s3_bucket: str, tmp_path: Path) -> None:
     program = program_of("README.md", 1, {"acme-results": s3_bucket}, tmp_path)
     s3.put_object(Bucket=s3_bucket, Key="nimble/task-1.json", Body=result(1))
-    scenario = promised()
+    scenario = expected()
     with NimbleApi(scenario) as api:
         ended = subprocess.run(
             [sys.executable, "-W", "error", program],

@@ -93,7 +93,7 @@ def test_a_mixed_batch_of_a_thousand_is_accounted_for_until_only_the_truly_faile
             "  57 × timeout_error: no answer 0",
             f"  next: nimble-harvester reconcile {world.destination} --batch {BATCH} --rescue",
             f"  next: nimble-harvester sync {world.location} {world.destination}",
-            "In a state nobody documents (levitating), taken for running: 10",
+            "In an undocumented state (levitating), treated as running: 10",
             "Tasks that Nimble counts without naming: 1",
         ):
             assert line in table.out.splitlines()
@@ -200,9 +200,9 @@ def test_a_signal_ends_the_work_at_once_and_loses_nothing(world: World, number: 
     ("arguments", "key", "code", "said"),
     [
         (("--batch", "nowhere"), "demo-key", 2, "Nimble knows no batch nowhere"),
-        (("--batch", "theirs"), "demo-key", 4, "may not see batch theirs"),
+        (("--batch", "theirs"), "demo-key", 4, "may not read batch theirs"),
         (("--batch", BATCH), "wrong-key", 4, "rejected the API key"),
-        ((), "demo-key", 2, "nothing was promised"),
+        ((), "demo-key", 2, "no tasks to reconcile"),
         (("--tasks", "results.csv"), "demo-key", 7, "results.csv, line 1: not a file of tasks"),
     ],
 )
@@ -241,7 +241,7 @@ def test_tasks_may_come_on_standard_input(world: World) -> None:
             check=False,
         )
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert ended.stdout == "1 promised: 1 landed\n"
+    assert ended.stdout == "1 expected: 1 landed\n"
 
 
 def test_an_invalid_rescue_says_where_to_look(world: World) -> None:
@@ -252,7 +252,7 @@ def test_an_invalid_rescue_says_where_to_look(world: World) -> None:
     with NimbleApi(world.scenario) as api:
         ended = reconcile(world, api, "--rescue")
     assert ended.code == 10
-    assert f"  next: look at what Nimble gave (nimble-harvester status {world.destination} --problems)" in ended.out
+    assert f"  next: look at the rescued result (nimble-harvester status {world.destination} --problems)" in ended.out
     told = run("status", world.destination, "--problems", "--format", "json").document["known_problems"]
     assert (world.destination / told[0]["path"]).read_text() == "<html>"
 

@@ -264,7 +264,7 @@ class TestByListing:
         with Running(tmp_path / "w", *arguments) as watcher:
             wait_until(lambda: names(tmp_path / "r") == {"a.json"}, "the first")
             fault_proxy.add(Rule(Status(403, "AccessDenied"), query="list-type"))
-            watcher.said("access denied.*looking again in")
+            watcher.said("access denied.*retrying in")
             s3.put_object(Bucket=s3_bucket, Key="n/b.json", Body=envelope("b"))
             fault_proxy.clear()
             wait_until(lambda: names(tmp_path / "r") == {"a.json", "b.json"}, "the second")

@@ -1,4 +1,4 @@
-"""A bucket, its copy, and an API that tells what was promised."""
+"""A bucket, its mirror, and an API with the tasks expected in it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def envelope(task_id: str, text: str = "<p>") -> dict[str, Any]:
 
 
 class World:
-    """A bucket, its copy, and what the API says was promised."""
+    """A bucket, its mirror, and the tasks that the API reports."""
 
     def __init__(self, folder: Path) -> None:
         self.source = folder / "bucket"
@@ -34,7 +34,7 @@ class World:
         self.expected: dict[str, int] = {}
 
     def task(self, kind: str, *, delivered: bool = False, **fields: Any) -> str:
-        """Promise a task of the batch that is expected to be counted as ``kind``; ``delivered``: put its object."""
+        """Add a task to the batch, with the expected outcome ``kind``; ``delivered``: put its object."""
         task_id = f"{len(self.scenario.tasks):08x}-{kind.replace('_', '')}"
         state = {"failed_upstream": "error", "running": "pending"}.get(kind, "success")
         task = {"id": task_id, "state": state, "created_at": LONG_AGO, "modified_at": LONG_AGO, "batch_id": BATCH}
@@ -62,7 +62,7 @@ class World:
         return harvester.sync(self.location, self.destination, harvester.SyncOptions(workers=1))
 
     def reconcile(self, api: NimbleApi, **options: Any) -> ReconcileReport:
-        """Account for the batch, or for what ``batches``, ``runs`` or ``tasks`` name, within this process."""
+        """Reconcile the batch, or what ``batches``, ``runs`` or ``tasks`` name, within this process."""
         names = {name: options.pop(name) for name in ("batches", "runs", "tasks") if name in options}
         with NimbleClient(api.scenario.api_key, base_url=api.url, attempts=2) as client:
             return harvester.reconcile(

@@ -1,4 +1,4 @@
-"""``nimble-harvester batches``: what Nimble says of batches, and waiting for them."""
+"""``nimble-harvester batches``: state of batches, and waiting for them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from harvester.cli.shared.tasks_output import (
     summary_record,
     task_record,
 )
-from harvester.nimble_api import Batch, NimbleClient, unknown_words, wait_for_batches
+from harvester.nimble_api import Batch, NimbleClient, unknown_states, wait_for_batches
 
 
 @click.group()
@@ -51,7 +51,7 @@ def get(batch_id: str, output: Output) -> None:
     else:
         columns = ("id", "state", "word", "error_type", "error", "modified_at", "status_code", "output_url")
         print_records(output, tasks, one="task", many="tasks", columns=columns)
-    _say(batch, counts=output == "table")
+    _print_notes(batch, counts=output == "table")
 
 
 @batches.command(
@@ -64,7 +64,7 @@ Examples:
 @click.argument("batch_id")
 @format_option("table", "json", "jsonl")
 def progress(batch_id: str, output: Output) -> None:
-    """Show how far a batch is, without its tasks."""
+    """Show the progress of a batch, without its tasks."""
     with NimbleClient.from_environment() as client:
         record = progress_record(client.progress(batch_id))
     if output == "table":
@@ -106,9 +106,9 @@ Examples:
 @click.option("--timeout", type=DURATION, help="Give up after so long (90s, 15m, 2h): exit code 14; default: never.")
 @format_option("table", "json", "jsonl")
 def wait(batch_ids: tuple[str, ...], timeout: float | None, output: Output) -> None:
-    """Wait until batches are completed, then say how many tasks are in each state.
+    """Wait until batches are completed, then print the number of tasks per state.
 
-    Completed means that every task has ended, well or badly.
+    Completed means that every task has ended, with success or failure.
     """
     deadline = None if timeout is None else time.monotonic() + timeout
     progress = ProgressLine()
@@ -127,15 +127,16 @@ def wait(batch_ids: tuple[str, ...], timeout: float | None, output: Output) -> N
     else:
         print_records(output, records, one="batch-outcome", many="batch-outcomes", columns=())
     for batch in ended:
-        _say(batch, counts=False)
+        _print_notes(batch, counts=False)
 
 
-def _say(batch: Batch, *, counts: bool) -> None:
+def _print_notes(batch: Batch, *, counts: bool) -> None:
     if counts:
         print_counts(batch.counts)
     if batch.null_tasks:
         click.echo(
-            f"{text.count(batch.null_tasks, 'task')} of batch {batch.id} given as null: the API tells nothing of them",
+            f"{text.count(batch.null_tasks, 'task')} of batch {batch.id} given as null: "
+            "the API returned no information about them",
             err=True,
         )
-    print_unknown(unknown_words(batch.tasks))
+    print_unknown(unknown_states(batch.tasks))

@@ -1,4 +1,4 @@
-"""``nimble-harvester delivery-params``: the part of a request that says where its results go."""
+"""``nimble-harvester delivery-params``: the delivery parameters of a request."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ Examples:
 @click.argument("location")
 @click.option("--compress", is_flag=True, help="Deliver gzip: {task_id}.json.gz instead of {task_id}.json.")
 @click.option("--name", help="Name the object instead of using the task id.")
-@click.option("--callback", metavar="URL", help="An https:// address that is told when a task has ended.")
-@click.option("--batch", is_flag=True, help="For a batch: the parameters belong into its shared_inputs.")
+@click.option("--callback", metavar="URL", help="An https:// URL that Nimble calls when a task has ended.")
+@click.option("--batch", is_flag=True, help="For a batch: the parameters belong in its shared_inputs.")
 @click.option(
     "--granted-prefix",
     metavar="PREFIX",
@@ -56,7 +56,7 @@ def delivery_params(
 ) -> None:
     """Print the storage parameters that make Nimble deliver to LOCATION.
 
-    They are validated; what Nimble accepts and what bites later is warned of on standard error.
+    They are validated; warnings about known pitfalls go to standard error.
     """
     parameters = delivery_parameters(
         location,

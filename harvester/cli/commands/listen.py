@@ -35,9 +35,11 @@ Examples:
 @click.argument("dest", type=DESTINATION)
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="Port; 0 for a free one.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--location", type=LOCATION, help="Where the results are delivered, when DEST was never synced.")
+@click.option("--location", type=LOCATION, help="Where the results are delivered, if DEST was never synced.")
 @click.option(
-    "--secret", metavar="TEXT", help="What webhooks must carry; better by NIMBLE_HARVESTER_LISTEN_SECRET or a file."
+    "--secret",
+    metavar="TEXT",
+    help="Secret that webhooks must carry; better set by NIMBLE_HARVESTER_LISTEN_SECRET or a file.",
 )
 @click.option(
     "--secret-file",
@@ -54,14 +56,14 @@ Examples:
     type=click.IntRange(1),
     default=10_000,
     show_default=True,
-    help="Answer 503 when so many tasks wait to be worked off.",
+    help="Answer 503 while this many tasks are pending.",
 )
 @click.option(
     "--give-up",
     type=DURATION,
     default="24h",
     show_default=True,
-    help="How long to look again for a task that still runs, or whose object is missing.",
+    help="How long to retry a task that still runs or whose object is missing.",
 )
 @landing_options
 @log_option
@@ -84,10 +86,10 @@ def listen_command(
     output: Literal["table", "json", "jsonl"],
     progress: Progress,
 ) -> int:
-    """Receive Nimble's webhooks, and bring home what they announce.
+    """Receive Nimble's webhooks and land the results of their tasks.
 
-    Answers at once, keeps the task's id through a restart, asks Nimble's API about the task and lands its object into
-    DEST, which is held all the time. Needs NIMBLE_API_KEY. Also serves /healthz and /metrics.
+    Answers at once, keeps the task's id across restarts, queries Nimble's API for the task and lands its object into
+    DEST, which is locked meanwhile. Needs NIMBLE_API_KEY. Also serves /healthz and /metrics.
     """
     chosen = WebhookOptions(_secret(secret, secret_file), max_body, body_timeout)
     with stop_signals() as received:
@@ -118,15 +120,15 @@ def _secret(secret: str | None, file: Path | None) -> str | None:
             cause = error.strerror or str(error) if isinstance(error, OSError) else "it is not UTF-8"
             raise UsageError(f"cannot read the secret in {file}", cause=cause) from error
         if not secret:
-            raise UsageError(f"there is no secret in {file}", parameters={"advice": f"openssl rand -hex 24 > {file}"})
+            raise UsageError(f"{file} contains no secret", parameters={"advice": f"openssl rand -hex 24 > {file}"})
     return secret
 
 
 def _render(report: ListenReport) -> str:
     lines = []
     for noun, numbers in (("webhook", report.webhooks), ("task", report.tasks)):
-        told = ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in sorted(numbers.items()))
-        lines.append(f"{text.count(sum(numbers.values()), noun)}{': ' if told else ''}{told}")
+        listed = ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in sorted(numbers.items()))
+        lines.append(f"{text.count(sum(numbers.values()), noun)}{': ' if listed else ''}{listed}")
     if report.waiting:
-        lines.append(f"{text.count(report.waiting, 'task')} waiting for the next start")
+        lines.append(f"{text.count(report.waiting, 'task')} pending for the next start")
     return "\n".join([*lines, render_landing(report.landing)])

@@ -1,4 +1,4 @@
-"""``reconcile``: did everything that was promised come home."""
+"""``reconcile``: compare expected tasks with what landed."""
 
 from __future__ import annotations
 
@@ -34,26 +34,26 @@ Examples:
 """,
 )
 @click.argument("dest", type=DESTINATION)
-@click.option("--batch", "batches", multiple=True, metavar="ID", help="Account for a batch; may be repeated.")
-@click.option("--run", "runs", multiple=True, metavar="ID", help="Account for a job's run; may be repeated.")
+@click.option("--batch", "batches", multiple=True, metavar="ID", help="Reconcile a batch; may be repeated.")
+@click.option("--run", "runs", multiple=True, metavar="ID", help="Reconcile a job run; may be repeated.")
 @click.option(
     "--tasks",
     "tasks_file",
     type=DIRECTORY,
     metavar="FILE",
-    help="Account for the tasks in a file (- for standard input): ids, one a line, or what submitting them returned "
+    help="Reconcile the tasks in a file (- for standard input): ids, one per line, or the responses to submissions "
     "(JSON, JSON Lines).",
 )
-@click.option("--wait", is_flag=True, help="Wait until everything promised has ended.")
-@click.option("--timeout", type=DURATION, help="With --wait: wait no longer than this, e.g. 2h; then exit 14.")
+@click.option("--wait", is_flag=True, help="Wait until every expected task has ended.")
+@click.option("--timeout", type=DURATION, help="With --wait: maximum time to wait, e.g. 2h; then exit 14.")
 @click.option(
     "--grace",
     type=DURATION,
     default="15m",
     show_default=True,
-    help="How long after its success a result may lack its object before it counts as missing.",
+    help="How long after its success a result may be without an object before it counts as missing.",
 )
-@click.option("--rescue", is_flag=True, help="Fetch what the bucket lacks, or holds broken, through the results API.")
+@click.option("--rescue", is_flag=True, help="Fetch missing and invalid results through the results API.")
 @state_option
 @format_option("table", "json", "jsonl")
 @store_options
@@ -68,10 +68,10 @@ def reconcile_command(
     state_dir: Path | None,
     **chosen: Any,
 ) -> int:
-    """Account for every task that was promised.
+    """Determine the outcome of every expected task.
 
-    Asks Nimble, lists the bucket DEST is a copy of, reads DEST's manifest, and puts every task in exactly one class.
-    Exits 10 when something paid for is not whole in DEST. Needs NIMBLE_API_KEY.
+    Queries Nimble, lists the bucket that DEST mirrors, reads DEST's manifest, and gives every task exactly one outcome.
+    Exits 10 if a charged result has not landed exactly once. Needs NIMBLE_API_KEY.
     """
     if chosen["timeout"] is not None and not chosen["wait"]:
         raise click.UsageError("--timeout needs --wait")

@@ -1,4 +1,4 @@
-"""``nimble-harvester runs``: what Nimble says of job runs."""
+"""``nimble-harvester runs``: state of job runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``nimble-harvester tasks``: what Nimble says of single tasks."""
+"""``nimble-harvester tasks``: state and results of single tasks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from harvester.cli.shared.tasks_output import (
     task_record,
 )
 from harvester.errors import IntegrityError
-from harvester.nimble_api import NimbleClient, Task, TaskResult, counts_by_state, unknown_words
+from harvester.nimble_api import NimbleClient, Task, TaskResult, counts_by_state, unknown_states
 
 _COLUMNS = ("id", "state", "word", "error_type", "error", "modified_at", "status_code", "batch_id")
 
@@ -77,7 +77,7 @@ Examples:
 def results(task_ids: tuple[str, ...], *, raw: bool, output: Output) -> None:
     """Fetch results from Nimble while it still holds them, without a bucket."""
     if raw and len(task_ids) > 1:
-        raise click.UsageError("--raw takes one task: the bodies of several would run into each other")
+        raise click.UsageError("--raw takes one task only: several bodies would be concatenated")
     with NimbleClient.from_environment() as client:
         if raw:
             sys.stdout.buffer.write(client.results(task_ids[0]).content)
@@ -117,7 +117,7 @@ def _print_tasks(output: Output, found: Iterable[Task]) -> None:
     )
     if output == "table":
         print_counts(counts_by_state(seen))
-    print_unknown(unknown_words(seen))
+    print_unknown(unknown_states(seen))
 
 
 def _result_record(result: TaskResult) -> Record:
@@ -146,7 +146,7 @@ def _document(result: TaskResult) -> object:
         return json.loads(result.content)
     except ValueError as error:
         raise IntegrityError(
-            f"the result of task {result.task_id} is no JSON document",
+            f"the result of task {result.task_id} is not a JSON document",
             cause=f"{len(result.content)} bytes of {result.content_type or 'no declared type'}",
             parameters={"advice": f"nimble-harvester tasks results {result.task_id} --raw > FILE"},
         ) from error

@@ -1,4 +1,4 @@
-"""``watch``: results come home because they arrive."""
+"""``watch``: land results as they arrive."""
 
 from __future__ import annotations
 
@@ -44,21 +44,21 @@ Examples:
     metavar="QUEUE",
     help="Take the bucket's events from this SQS queue (URL or ARN) or Pub/Sub subscription, instead of listing.",
 )
-@click.option("--once", is_flag=True, help="End after one look, or when the queue has nothing more to give.")
-@click.option("--idle-exit", type=DURATION, help="End when nothing has come for this long, e.g. 10m.")
+@click.option("--once", is_flag=True, help="End after one listing, or when the queue is empty.")
+@click.option("--idle-exit", type=DURATION, help="End after this long without a new object or message, e.g. 10m.")
 @click.option(
     "--lease",
     type=DURATION,
     default="2m",
     show_default=True,
-    help="How long a message is kept from other workers; extended while it is worked on.",
+    help="Visibility timeout of a message; extended while it is processed.",
 )
 @click.option(
     "--beside",
     type=DIRECTORY,
     multiple=True,
     metavar="DEST",
-    help="DEST of another worker on the same queue: what lies there is not landed here; may be repeated.",
+    help="DEST of another worker on the same queue: what has landed there is not landed here; may be repeated.",
 )
 @click.option(
     "--foreign",
@@ -87,10 +87,10 @@ def watch_command(
     output: Literal["table", "json", "jsonl"],
     progress: Progress,
 ) -> int:
-    """Bring results home as they arrive, until stopped.
+    """Land results as they arrive, until stopped.
 
-    Lists LOCATION every 30 seconds; with --queue it lists nothing and works off the bucket's event notifications. DEST
-    is held all the time. Any number of `watch --queue`, each with a DEST of its own, may share one queue.
+    Lists LOCATION every 30 seconds; with --queue it lists nothing and processes the bucket's event notifications. DEST
+    is locked meanwhile. Any number of `watch --queue`, each with a DEST of its own, may share one queue.
     """
     _check_only_with_queue(queue)
     watching: ListingWatchOptions | QueueWatchOptions
@@ -101,7 +101,7 @@ def watch_command(
     else:
         raise UsageError(
             "--every and --queue exclude each other",
-            cause="with a queue nothing is listed; what a lost event has left behind is found by sync",
+            cause="with a queue nothing is listed; objects of lost events are found by sync",
             parameters={"advice": "run nimble-harvester sync LOCATION DEST now and then, while the watch is stopped"},
         )
     with stop_signals() as received:
@@ -118,7 +118,7 @@ def watch_command(
             watching=watching,
             settings=settings,
             observer=observer,
-            looked=lambda look: _tell(look, progress),
+            looked=lambda report: _log_run(report, progress),
         )
     progress.clear()
     if report.landing.runs or output != "table":
@@ -130,19 +130,19 @@ def watch_command(
 def _check_only_with_queue(queue: str | None) -> None:
     context = click.get_current_context()
     for name in ("lease", "beside", "foreign"):
-        # Variables may be set for every watch of a machine; what is typed is meant for this one.
+        # Environment variables may apply to every watch of a machine; a typed option applies to this one.
         if queue is None and context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
             raise UsageError(
-                f"--{name} is about the messages of a queue",
-                cause="without --queue the location is listed, and there are none",
+                f"--{name} applies to the messages of a queue",
+                cause="without --queue the location is listed",
                 parameters={"advice": f"add --queue QUEUE, or leave out --{name}"},
             )
 
 
-def _tell(look: SyncReport, progress: Progress) -> None:
-    if look.idle or look.error is not None:
+def _log_run(report: SyncReport, progress: Progress) -> None:
+    if report.idle or report.error is not None:
         return
-    counts = look.counts
+    counts = report.counts
     moment = time.strftime("%H:%M:%S")
     progress.say(
         "info", f"{moment} {counts.landed:,} landed, {counts.quarantined:,} quarantined, {counts.failed:,} failed"

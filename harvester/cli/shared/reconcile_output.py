@@ -1,4 +1,4 @@
-"""A reconciliation for people: every class that needs a look, its tasks, the next step; the sum last."""
+"""Print a reconciliation: incomplete tasks by outcome with the next step, then the totals."""
 
 from __future__ import annotations
 
@@ -6,61 +6,61 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from harvester import text
-from harvester.nimble_api import Task, TaskState, unknown_words
-from harvester.reconciliation import Outcome, ReconcileReport, TaskAccount
+from harvester.nimble_api import Task, TaskState, unknown_states
+from harvester.reconciliation import ReconciledTask, ReconcileReport, TaskOutcome
 
 _SHOWN = 10
 _WIDTH = 80
 _WORDS = {
-    Outcome.LANDED: "landed",
-    Outcome.DELIVERED: "not landed",
-    Outcome.ARRIVING: "arriving",
-    Outcome.FAILED_UPSTREAM: "failed upstream",
-    Outcome.RUNNING: "running",
-    Outcome.MISSING: "missing",
-    Outcome.DUPLICATE: "duplicate",
+    TaskOutcome.LANDED: "landed",
+    TaskOutcome.DELIVERED: "not landed",
+    TaskOutcome.ARRIVING: "arriving",
+    TaskOutcome.FAILED_UPSTREAM: "failed upstream",
+    TaskOutcome.RUNNING: "running",
+    TaskOutcome.MISSING: "missing",
+    TaskOutcome.DUPLICATE: "duplicate",
 }
 _TITLES = {
-    Outcome.MISSING: "Missing: succeeded, and no object in the bucket",
-    Outcome.DELIVERED: "Delivered, not landed",
-    Outcome.DUPLICATE: "Delivered twice, or under a name that holds another result",
+    TaskOutcome.MISSING: "Missing: succeeded, and no object in the bucket",
+    TaskOutcome.DELIVERED: "Delivered, not landed",
+    TaskOutcome.DUPLICATE: "Delivered twice, or under a name that holds another result",
 }
 
 
 def render_reconciliation(report: ReconcileReport) -> list[str]:
     """Return the lines of the report."""
-    account = report.account
+    found = report.reconciliation
     lines: list[str] = []
     for outcome in _TITLES:
-        lines += _gaps(report, outcome, [task for task in account.gaps if task.outcome is outcome])
-    lines += _failures([task for task in account.tasks if task.outcome is Outcome.FAILED_UPSTREAM])
+        lines += _incomplete(report, outcome, [task for task in found.incomplete if task.outcome is outcome])
+    lines += _failures([task for task in found.tasks if task.outcome is TaskOutcome.FAILED_UPSTREAM])
     lines += _runs(report)
     lines += _rescue(report)
     lines += _notes(report)
-    counted = ", ".join(f"{number:,} {_WORDS[outcome]}" for outcome, number in account.counts.items() if number)
-    if account.tasks or not report.runs:
-        lines += _wrapped(f"{account.promised:,} promised: {counted or 'nothing'}")
+    counted = ", ".join(f"{number:,} {_WORDS[outcome]}" for outcome, number in found.counts.items() if number)
+    if found.tasks or not report.runs:
+        lines += _wrapped(f"{found.expected:,} expected: {counted or 'nothing'}")
     return lines
 
 
-def _gaps(report: ReconcileReport, outcome: Outcome, members: Sequence[TaskAccount]) -> Iterator[str]:
-    """Yield the gaps of one class by their next step, so that each is told with its own."""
+def _incomplete(report: ReconcileReport, outcome: TaskOutcome, members: Sequence[ReconciledTask]) -> Iterator[str]:
+    """Yield the incomplete tasks of one outcome, grouped by next step."""
     if not members:
         return
     yield f"{_TITLES[outcome]}: {len(members):,}"
-    by_step: defaultdict[str, list[TaskAccount]] = defaultdict(list)
+    by_step: defaultdict[str, list[ReconciledTask]] = defaultdict(list)
     for task in members:
         by_step[report.next_step(task) or ""].append(task)
     for step, tasks in by_step.items():
         for task in tasks[:_SHOWN]:
-            told = task.reason.value.replace("_", " ")
-            yield f"  {task.task.id}{'  ' + told if told else ''}"
+            reason = task.reason.value.replace("_", " ")
+            yield f"  {task.task.id}{'  ' + reason if reason else ''}"
         yield from _more(tasks)
         yield f"  next: {step}"
 
 
-def _failures(members: Sequence[TaskAccount]) -> Iterator[str]:
-    """Yield what failed by its reason: a batch often fails in few ways."""
+def _failures(members: Sequence[ReconciledTask]) -> Iterator[str]:
+    """Yield failed tasks grouped by reason."""
     if not members:
         return
     yield f"Failed upstream: {len(members):,}"
@@ -72,28 +72,28 @@ def _failures(members: Sequence[TaskAccount]) -> Iterator[str]:
         first = tasks[0]
         yield from _wrapped(f"  {len(tasks):,} × {reason or 'no reason given'}", "      ")
         other = text.printable(first.error or "")
-        told = f": {other}" if other and other not in reason else ""
-        yield from _wrapped(f"      e.g. {first.id}{told}", "      ")
+        suffix = f": {other}" if other and other not in reason else ""
+        yield from _wrapped(f"      e.g. {first.id}{suffix}", "      ")
     yield from _more(largest_first, "more reasons")
 
 
-def _grouped(members: Sequence[TaskAccount], reason: Callable[[Task], str]) -> dict[str, list[Task]]:
+def _grouped(members: Sequence[ReconciledTask], reason: Callable[[Task], str]) -> dict[str, list[Task]]:
     groups: defaultdict[str, list[Task]] = defaultdict(list)
-    for account in members:
-        groups[reason(account.task)].append(account.task)
+    for member in members:
+        groups[reason(member.task)].append(member.task)
     return groups
 
 
 def _runs(report: ReconcileReport) -> Iterator[str]:
     for run in report.runs:
-        produced = "untold" if run.run.result_count is None else f"{run.run.result_count:,}"
-        yield f"Run {run.run.id} {run.verdict.value}: {produced} rows produced, {run.rows_landed:,} landed"
-        told = [text.printable(part) for part in (run.run.error_step, run.run.error) if part]
-        if told:
-            yield from _wrapped(f"  {': '.join(told)}")
+        produced = "unknown" if run.run.result_count is None else f"{run.run.result_count:,}"
+        yield f"Run {run.run.id} {run.outcome.value}: {produced} rows produced, {run.rows_landed:,} landed"
+        errors = [text.printable(part) for part in (run.run.error_step, run.run.error) if part]
+        if errors:
+            yield from _wrapped(f"  {': '.join(errors)}")
         if run.not_landed:
             objects = text.count(len(run.not_landed), "object")
-            yield f"  {objects} of its time not landed, e.g. {text.printable(run.not_landed[0])}"
+            yield f"  {objects} delivered in its time not landed, e.g. {text.printable(run.not_landed[0])}"
         step = report.run_step(run)
         if step is not None:
             yield f"  next: {step}"
@@ -103,29 +103,29 @@ def _rescue(report: ReconcileReport) -> Iterator[str]:
     rescue = report.rescue
     if rescue is None:
         return
-    counts = (("landed", rescue.landed), ("quarantined", rescue.quarantined), ("not to be had", rescue.lost))
+    counts = (("landed", rescue.landed), ("quarantined", rescue.quarantined), ("failed", rescue.failed))
     yield "Rescued: " + ", ".join(f"{len(found):,} {word}" for word, found in counts if found or word == "landed")
-    told = Counter(each.words for each in rescue.lost)
-    for said, number in told.most_common(_SHOWN):
-        yield from _wrapped(f"  {number:,} × {text.printable(said)}", "      ")
+    details = Counter(each.detail for each in rescue.failed)
+    for detail, number in details.most_common(_SHOWN):
+        yield from _wrapped(f"  {number:,} × {text.printable(detail)}", "      ")
     for reason, number in Counter(reason for _, reason in rescue.quarantined).items():
         yield f"  {number:,} × invalid: {reason.replace('_', ' ')}"
 
 
 def _notes(report: ReconcileReport) -> Iterator[str]:
-    account = report.account
-    running = [task.task for task in account.tasks if task.outcome is Outcome.RUNNING]
+    found = report.reconciliation
+    running = [task.task for task in found.tasks if task.outcome is TaskOutcome.RUNNING]
     unknown = [task for task in running if task.state is TaskState.UNKNOWN]
     if unknown:
-        said = ", ".join(text.printable(word) for word in unknown_words(unknown)) or "none given"
-        yield from _wrapped(f"In a state nobody documents ({said}), taken for running: {len(unknown):,}")
-    if account.unexpected:
-        first = text.printable(account.unexpected[0].key)
-        yield from _wrapped(f"Objects of other tasks or runs: {len(account.unexpected):,}, e.g. {first}")
+        names = ", ".join(text.printable(name) for name in unknown_states(unknown)) or "none given"
+        yield from _wrapped(f"In an undocumented state ({names}), treated as running: {len(unknown):,}")
+    if found.unexpected:
+        first = text.printable(found.unexpected[0].key)
+        yield from _wrapped(f"Objects of other tasks or runs: {len(found.unexpected):,}, e.g. {first}")
     if report.unlisted:
         yield f"Tasks that Nimble counts without naming: {report.unlisted:,}"
-    if account.expires_at is not None:
-        yield f"Nimble may drop the first of these results from {account.expires_at:%Y-%m-%d %H:%MZ} on"
+    if found.expires_at is not None:
+        yield f"Nimble may drop the first of these results from {found.expires_at:%Y-%m-%d %H:%MZ} on"
 
 
 def _more(members: Sequence[object], what: str = "more") -> Iterator[str]:
@@ -134,5 +134,5 @@ def _more(members: Sequence[object], what: str = "more") -> Iterator[str]:
 
 
 def _wrapped(line: str, indent: str = "  ") -> Iterable[str]:
-    # A long id or key stays whole, to be copied.
+    # Long ids and keys are not broken, so that they can be copied.
     return text.wrap(line, rest=indent, width=_WIDTH).split("\n")

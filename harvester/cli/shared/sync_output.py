@@ -20,7 +20,7 @@ from harvester.location import Location
 from harvester.transfer import ObjectProblem, SyncCounts, SyncReport
 
 if TYPE_CHECKING:
-    from harvester.events import LandingAccount
+    from harvester.events import LandingReport
 
 _GROUPS = 20
 _NOT_RECORDED = {"upstream_error", "name_not_utf8"}
@@ -97,7 +97,7 @@ def problem_lines(problems: tuple[ObjectProblem, ...]) -> list[str]:
     return lines
 
 
-def render_landing(account: LandingAccount) -> str:
+def render_landing(account: LandingReport) -> str:
     """Return the account of objects as people read it; its last line is the summary."""
     lines = []
     if account.problems:

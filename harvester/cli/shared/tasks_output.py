@@ -13,7 +13,7 @@ from typing import Any, Literal
 import click
 
 from harvester import text
-from harvester.nimble_api import Batch, BatchProgress, BatchSummary, Run, Task, TaskState, unknown_words
+from harvester.nimble_api import Batch, BatchProgress, BatchSummary, Run, Task, TaskState, unknown_states
 
 Output = Literal["table", "json", "jsonl"]
 Record = Mapping[str, Any]
@@ -29,7 +29,7 @@ def task_record(task: Task) -> Record:
     return {
         "id": task.id,
         "state": task.state.value,
-        "word": task.word,
+        "word": task.raw_state,
         "batch_id": task.batch_id,
         "api_type": task.api_type,
         "created_at": _moment(task.created_at),
@@ -65,7 +65,7 @@ def batch_record(batch: Batch) -> Record:
         "promised": len(batch.tasks) + batch.null_tasks,
         "null_tasks": batch.null_tasks,
         "counts": counts_record(batch.counts),
-        "unknown_words": list(unknown_words(batch.tasks)),
+        "unknown_words": list(unknown_states(batch.tasks)),
     }
 
 
@@ -84,7 +84,7 @@ def run_record(run: Run) -> Record:
     return {
         "id": run.id,
         "state": run.state.value,
-        "word": run.word,
+        "word": run.raw_state,
         "job_id": run.job_id,
         "job_name": run.job_name,
         "triggered_by": run.triggered_by,
@@ -141,51 +141,51 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Non
 
 
 def print_counts(counts: Mapping[TaskState, int]) -> None:
-    """Say on standard error how many tasks are in each state that occurs."""
-    said = ", ".join(f"{number} {state.value}" for state, number in counts.items() if number)
-    click.echo(f"{text.count(sum(counts.values()), 'task')}{': ' + said if said else ''}", err=True)
+    """Print the number of tasks per state to standard error."""
+    counted = ", ".join(f"{number} {state.value}" for state, number in counts.items() if number)
+    click.echo(f"{text.count(sum(counts.values()), 'task')}{': ' + counted if counted else ''}", err=True)
 
 
-def print_unknown(said: Sequence[str]) -> None:
-    """Say on standard error which words of the API nobody documented."""
-    if said:
-        shown = ", ".join(text.printable(word) for word in said)
-        click.echo(f"unknown state {shown}: not documented, taken for not ended", err=True)
+def print_unknown(names: Sequence[str]) -> None:
+    """Print undocumented state names to standard error."""
+    if names:
+        shown = ", ".join(text.printable(name) for name in names)
+        click.echo(f"unknown state {shown}: not documented, treated as not ended", err=True)
 
 
 class ProgressLine:
     """How far the work is, on standard error: redrawn on a terminal, else a line every 30 seconds."""
 
     def __init__(self) -> None:
-        """Say the first look at once."""
+        """Print the first line at once."""
         self._terminal = sys.stderr.isatty()
         self._last = float("-inf")
         self._drawn = False
 
     def show(self, known: Mapping[str, BatchProgress]) -> None:
-        """Show the progress of all batches waited for; the last look is always said."""
+        """Show the progress of all batches waited for; the last one is always printed."""
         done = all(progress.completed for progress in known.values())
         ended = sum(progress.completed_count for progress in known.values())
         share = sum(progress.progress for progress in known.values()) / len(known)
         completed = sum(progress.completed for progress in known.values())
         line = f"{text.count(ended, 'task')} ended, {share:.0%}, {completed} of {len(known)} batches completed"
-        self._say(line, done=done)
+        self._print(line, done=done)
 
     def show_ended(self, noun: str, ended: int, total: int) -> None:
-        """Show how many of the tasks or runs waited for have ended."""
-        self._say(f"{ended:,} of {text.count(total, noun)} ended", done=ended == total)
+        """Show how many of the tasks or runs have ended."""
+        self._print(f"{ended:,} of {text.count(total, noun)} ended", done=ended == total)
 
     def show_rescued(self, done: int, total: int) -> None:
-        """Show how many results were asked for."""
-        self._say(f"{done:,} of {text.count(total, 'result')} asked for", done=done == total)
+        """Show how many results were requested."""
+        self._print(f"{done:,} of {text.count(total, 'result')} requested", done=done == total)
 
     def end(self) -> None:
-        """Leave the line that was redrawn."""
+        """End the redrawn line."""
         if self._drawn:
             click.echo(err=True)
             self._drawn = False
 
-    def _say(self, line: str, *, done: bool) -> None:
+    def _print(self, line: str, *, done: bool) -> None:
         now = time.monotonic()
         if not (self._terminal or done or now - self._last >= 30):
             return

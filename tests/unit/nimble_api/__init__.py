@@ -1,1 +1,1 @@
-"""Tests of what was promised."""
+"""Tests of the Nimble API client."""

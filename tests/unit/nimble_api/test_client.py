@@ -11,7 +11,7 @@ from harvester.error_codes import ErrorCode
 from harvester.errors import AccessDenied, ConfigurationError, ConnectionFailed, HarvesterError, TimedOut, UsageError
 from harvester.nimble_api.client import NimbleClient
 from harvester.nimble_api.polling import wait_for_batches
-from harvester.nimble_api.responses import NotThere, OutOfBudget
+from harvester.nimble_api.responses import BudgetExhausted, UnknownId
 from harvester.nimble_api.states import TaskState
 from scripts.servers.nimble_server import NimbleApi, Scenario
 
@@ -79,14 +79,14 @@ def test_the_older_paths_are_found_once_and_kept(api: NimbleApi, client: NimbleC
 
 
 def test_an_unknown_id_does_not_lead_to_the_older_paths(api: NimbleApi, client: NimbleClient) -> None:
-    with pytest.raises(NotThere):
+    with pytest.raises(UnknownId):
         client.task("t999")
     assert api.requests == ["GET /v2/tasks/t999"]
 
 
 def test_an_address_below_a_path_keeps_its_path(api: NimbleApi) -> None:
     api.load(scenario(faults=[{"path": "/v2/tasks/t1", "status": 404, "text": "no"}], versions=["gateway"]))
-    with NimbleClient(KEY, base_url=f"{api.url}/gateway/") as client, pytest.raises(NotThere):
+    with NimbleClient(KEY, base_url=f"{api.url}/gateway/") as client, pytest.raises(UnknownId):
         client.task("t1")
     assert api.requests == ["GET /gateway/v2/tasks/t1", "GET /gateway/v1/tasks/t1"]
 
@@ -103,14 +103,14 @@ def test_an_address_below_a_path_keeps_its_path(api: NimbleApi) -> None:
 )
 def test_pages_that_never_end_are_refused(api: NimbleApi, client: NimbleClient, page: dict[str, Any]) -> None:
     api.load(scenario(faults=[{"path": "/tasks", "times": 99, "status": 200, "body": page}]))
-    with pytest.raises(ConnectionFailed, match="something else"):
+    with pytest.raises(ConnectionFailed, match="unexpected document"):
         list(client.tasks())
 
 
 def test_fewer_runs_than_counted_are_refused(api: NimbleApi, client: NimbleClient) -> None:
     empty = {"items": [], "limit": 100, "offset": 0, "total": 3}
     api.load(scenario(faults=[{"path": "/jobs/job_1/runs", "status": 200, "body": empty}]))
-    with pytest.raises(ConnectionFailed, match="something else"):
+    with pytest.raises(ConnectionFailed, match="unexpected document"):
         list(client.runs("job_1"))
 
 
@@ -192,7 +192,7 @@ def test_many_threads_share_a_client_within_the_limit(api: NimbleApi) -> None:
 @pytest.mark.parametrize("key", ["msg", "error", "message", "detail"])
 def test_a_used_up_budget_is_said_and_not_tried_again(api: NimbleApi, client: NimbleClient, key: str) -> None:
     api.load(scenario(faults=[{"path": "/tasks", "times": 9, "status": 402, "body": {key: "trial expired"}}]))
-    with pytest.raises(OutOfBudget, match="trial expired"):
+    with pytest.raises(BudgetExhausted, match="trial expired"):
         list(client.tasks())
     assert len(api.requests) == 1
 
@@ -205,15 +205,15 @@ def test_a_wrong_key_is_said_and_never_shown(api: NimbleApi) -> None:
 
 
 def test_a_batch_of_another_account(client: NimbleClient) -> None:
-    with pytest.raises(AccessDenied, match="may not see batch b-other"):
+    with pytest.raises(AccessDenied, match="may not read batch b-other"):
         client.batch("b-other")
 
 
 def test_an_expired_result_is_told_from_an_unknown_one(api: NimbleApi, client: NimbleClient) -> None:
     api.load(scenario(results={"t000": {"status": 410, "body": {"status": "failed", "error": "Results expired"}}}))
-    with pytest.raises(NotThere) as expired:
+    with pytest.raises(UnknownId) as expired:
         client.results("t000")
-    with pytest.raises(NotThere) as failed:
+    with pytest.raises(UnknownId) as failed:
         client.results("t001")
     assert expired.value.expired
     assert not failed.value.expired
@@ -222,7 +222,7 @@ def test_an_expired_result_is_told_from_an_unknown_one(api: NimbleApi, client: N
 @pytest.mark.parametrize("content", ["<html>sign in</html>", '{"status": "success"}', "[]", "", '{"task": {"id": 7}}'])
 def test_an_answer_that_is_not_the_apis_is_no_task(api: NimbleApi, client: NimbleClient, content: str) -> None:
     api.load(scenario(faults=[{"path": "/tasks/t000", "times": 9, "status": 200, "text": content}]))
-    with pytest.raises(ConnectionFailed, match="something else"):
+    with pytest.raises(ConnectionFailed, match="unexpected document"):
         client.task("t000")
 
 

@@ -14,8 +14,8 @@ from harvester.nimble_api.decoding import (
     decode_run,
     decode_task,
     decode_task_answer,
+    error_text,
     is_id,
-    said,
 )
 from harvester.nimble_api.states import TaskState
 
@@ -143,7 +143,7 @@ def test_a_run_is_read_from_its_own_page_and_from_the_list() -> None:
     ],
 )
 def test_the_words_of_a_refusal_are_found_under_whatever_key(body: object, words: str | None) -> None:
-    assert said(body) == words
+    assert error_text(body) == words
 
 
 def test_a_time_without_a_zone_is_utc() -> None:
@@ -158,4 +158,4 @@ def test_any_json_is_read_or_refused_by_shape(value: object) -> None:
         except UnexpectedShape:
             continue
         assert is_id(decoded.id)
-    said(value)
+    error_text(value)

@@ -1,6 +1,6 @@
 import pytest
 
-from harvester.nimble_api.states import STATE_WORDS, TaskState, task_state
+from harvester.nimble_api.states import STATES_BY_NAME, TaskState, task_state
 
 DOCUMENTED = {
     TaskState.SUCCEEDED: "success completed succeeded SUCCESS",
@@ -11,20 +11,20 @@ DOCUMENTED = {
 
 
 @pytest.mark.parametrize(
-    ("state", "word"), [(state, word) for state, words in DOCUMENTED.items() for word in words.split()]
+    ("state", "name"), [(state, name) for state, names in DOCUMENTED.items() for name in names.split()]
 )
-def test_every_documented_word_has_its_meaning(state: TaskState, word: str) -> None:
-    assert task_state(word) is state
+def test_every_documented_state_name_has_its_meaning(state: TaskState, name: str) -> None:
+    assert task_state(name) is state
 
 
 def test_the_table_holds_the_documented_words_and_no_other() -> None:
-    assert set(STATE_WORDS) == {word.lower() for words in DOCUMENTED.values() for word in words.split()}
+    assert set(STATES_BY_NAME) == {name.lower() for names in DOCUMENTED.values() for name in names.split()}
 
 
-@pytest.mark.parametrize("word", [None, "", "archived", "success!", "skipped", "ignored"])
-def test_any_other_word_is_unknown_and_no_end(word: str | None) -> None:
-    assert task_state(word) is TaskState.UNKNOWN
-    assert not task_state(word).finished
+@pytest.mark.parametrize("name", [None, "", "archived", "success!", "skipped", "ignored"])
+def test_any_other_name_is_unknown_and_not_final(name: str | None) -> None:
+    assert task_state(name) is TaskState.UNKNOWN
+    assert not task_state(name).finished
 
 
 def test_white_space_and_case_do_not_matter() -> None:

@@ -1,4 +1,4 @@
-"""What other destinations of the same source hold, for workers that share the work."""
+"""Destinations of other workers that land the same source."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from harvester.storage import ObjectRef
 
 
 class PeerDestinations:
-    """Destinations that other workers land the same source into, read while they work. For one thread."""
+    """Manifests of other workers' destinations, read while they are written. Not thread-safe."""
 
     def __init__(self, destinations: Sequence[Path], location: Location) -> None:
-        """Open none yet: one that does not exist yet is looked for again whenever it is asked."""
+        """Open none yet; one that does not exist is tried again at each call of ``contains``."""
         self._location = location
         self._waiting = list(destinations)
         self._open: list[Manifest] = []
         self._stack = contextlib.ExitStack()
 
     def contains(self, ref: ObjectRef) -> bool:
-        """Return whether this version of an object has landed in one of them, or was found wrong there.
+        """Return whether this version of an object has landed, or was quarantined or refused, in one of them.
 
-        Raises UsageError for a destination of another source, and ConfigurationError for a newer program's.
+        Raises UsageError for a destination of another source, ConfigurationError for a newer manifest.
         """
         if self._waiting:
             self._open_new()
@@ -48,7 +48,7 @@ class PeerDestinations:
                 continue
             if bound.url != self._location.url:
                 raise UsageError(
-                    f"{destination} is the copy of {bound.url}, not of {self._location.url}",
+                    f"{destination} mirrors {bound.url}, not {self._location.url}",
                     code=ErrorCode.PEER_OF_ANOTHER_LOCATION,
                     subject=str(destination),
                 )
@@ -56,7 +56,7 @@ class PeerDestinations:
             self._waiting.remove(destination)
 
     def __enter__(self) -> Self:
-        """Return the destinations."""
+        """Return self."""
         return self
 
     def __exit__(

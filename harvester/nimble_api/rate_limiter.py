@@ -1,4 +1,4 @@
-"""How fast to ask: within the key's rate limit, and not at all while the server asks for a pause."""
+"""Client-side rate limiter: the key's rate limit, and the pauses that Retry-After demands."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 
 
-class Pacer:
-    """Spaces requests evenly, for all threads that share it; a pause one of them was told holds for all."""
+class RateLimiter:
+    """Space requests evenly across threads; a pause applies to all of them."""
 
     def __init__(
         self,
@@ -17,7 +17,7 @@ class Pacer:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
-        """Allow ``per_second`` requests; never more within any second, as there is no burst to catch up with."""
+        """Allow ``per_second`` requests in any second; unused slots do not accumulate into bursts."""
         self._spacing = 1.0 / per_second
         self._clock = clock
         self._sleep = sleep
@@ -25,17 +25,17 @@ class Pacer:
         self._next = clock()
         self._paused_until = self._next
 
-    def wait(self) -> None:
-        """Return when the next request may start."""
+    def acquire(self) -> None:
+        """Block until the next request may start."""
         with self._lock:
             start = max(self._clock(), self._next)
             self._next = start + self._spacing
-        # A pause can be told to another thread while this one sleeps: look again.
+        # Another thread may call pause() while this one sleeps: check again.
         while (delay := max(start, self._paused_until) - self._clock()) > 0:
             self._sleep(delay)
 
     def pause(self, seconds: float) -> None:
-        """Let no request start for ``seconds`` from now."""
+        """Start no request for ``seconds`` from now."""
         with self._lock:
             self._paused_until = max(self._paused_until, self._clock() + seconds)
             self._next = max(self._next, self._paused_until)

@@ -13,10 +13,10 @@ import pytest
 
 import harvester
 from harvester.errors import AccessDenied, DestinationLocked, ExitCode, UsageError
-from harvester.nimble_api.responses import NotThere
-from harvester.reconciliation.matching import Outcome, Reason
+from harvester.nimble_api.responses import UnknownId
+from harvester.reconciliation.matching import TaskOutcome, TaskReason
 from harvester.reconciliation.reconcile_report import ReconcileReport
-from harvester.reconciliation.upstream import WaitObserver
+from harvester.reconciliation.upstream_status import WaitObserver
 from harvester.transfer.rescued_results import RescuedResult
 from harvester.transfer.session import land_rescued, open_session
 from scripts.servers.nimble_server import NimbleApi
@@ -32,9 +32,9 @@ def world(tmp_path: Path) -> World:
     return World(tmp_path)
 
 
-def told(report: ReconcileReport) -> dict[str, tuple[Outcome, Reason]]:
-    assert sum(report.account.counts.values()) == report.account.promised
-    return {account.task.id: (account.outcome, account.reason) for account in report.account.tasks}
+def told(report: ReconcileReport) -> dict[str, tuple[TaskOutcome, TaskReason]]:
+    assert sum(report.reconciliation.counts.values()) == report.reconciliation.expected
+    return {account.task.id: (account.outcome, account.reason) for account in report.reconciliation.tasks}
 
 
 # ---- rescue
@@ -57,10 +57,10 @@ def test_a_rescued_result_gives_way_to_the_delivered_object_even_without_an_id_i
     world.deliver(named)
     world.deliver(nameless, body=json.dumps(body))
     # Delivered and not fetched yet: the copy here is the rescued one, and a sync is due.
-    assert told(world.reconcile(nimble_api))[named] == (Outcome.DELIVERED, Reason.NOT_FETCHED)
+    assert told(world.reconcile(nimble_api))[named] == (TaskOutcome.DELIVERED, TaskReason.NOT_FETCHED)
     world.sync()
     assert not any(path.exists() for path in rescued)
-    assert told(world.reconcile(nimble_api)) == dict.fromkeys((named, nameless), (Outcome.LANDED, Reason.NONE))
+    assert told(world.reconcile(nimble_api)) == dict.fromkeys((named, nameless), (TaskOutcome.LANDED, TaskReason.NONE))
     assert len(list(harvester.read(world.destination))) == 2
 
 
@@ -110,12 +110,12 @@ def test_a_quarantined_delivery_is_rescued_and_the_repaired_object_takes_its_pla
     world.held(broken)
     world.sync()
     nimble_api.load(world.scenario)
-    assert told(world.reconcile(nimble_api))[broken] == (Outcome.DELIVERED, Reason.QUARANTINED)
+    assert told(world.reconcile(nimble_api))[broken] == (TaskOutcome.DELIVERED, TaskReason.QUARANTINED)
     report = world.reconcile(nimble_api, rescue=True)
-    assert told(report)[broken] == (Outcome.LANDED, Reason.NONE)
-    assert report.account.tasks[0].objects[0].local == "rescued"
+    assert told(report)[broken] == (TaskOutcome.LANDED, TaskReason.NONE)
+    assert report.reconciliation.tasks[0].objects[0].local == "rescued"
     assert world.sync().counts.quarantined == 1
-    assert told(world.reconcile(nimble_api))[broken] == (Outcome.LANDED, Reason.NONE)
+    assert told(world.reconcile(nimble_api))[broken] == (TaskOutcome.LANDED, TaskReason.NONE)
     world.deliver(broken)
     world.sync()
     assert [row.key for row in harvester.read(world.destination)] == [f"{world.source}/{broken}.json"]
@@ -143,9 +143,9 @@ def test_what_a_killed_rescue_left_unrecorded_is_no_result(world: World, nimble_
     left.write_text("{}")
     nimble_api.load(world.scenario)
     report = world.reconcile(nimble_api, rescue=True)
-    assert told(report)[task_id] == (Outcome.MISSING, Reason.NOT_HELD)
+    assert told(report)[task_id] == (TaskOutcome.MISSING, TaskReason.NOT_HELD)
     assert not left.exists()
-    assert "submit the request again" in str(report.next_step(report.account.tasks[0]))
+    assert "submit the request again" in str(report.next_step(report.reconciliation.tasks[0]))
 
 
 def test_one_result_that_cannot_be_had_does_not_keep_the_others(world: World, nimble_api: NimbleApi) -> None:
@@ -158,8 +158,8 @@ def test_one_result_that_cannot_be_had_does_not_keep_the_others(world: World, ni
     report = world.reconcile(nimble_api, rescue=True)
     assert report.rescue is not None
     assert sorted(report.rescue.landed) == sorted({*missing} - {missing[3]})
-    assert told(report)[missing[3]] == (Outcome.MISSING, Reason.RESCUE_FAILED)
-    assert "internal error" in report.rescue.lost[0].words
+    assert told(report)[missing[3]] == (TaskOutcome.MISSING, TaskReason.RESCUE_FAILED)
+    assert "internal error" in report.rescue.failed[0].detail
     assert (report.error, report.exit_code) == (None, ExitCode.DIFFERENCE)
     del world.scenario.results[missing[3]]
     nimble_api.load(world.scenario)
@@ -189,7 +189,7 @@ def test_a_destination_at_work_is_told_beside_the_account(world: World, nimble_a
     with open_session(location, world.destination, harvester.SyncOptions(workers=1)):
         report = world.reconcile(nimble_api, rescue=True)
     assert isinstance(report.error, DestinationLocked)
-    assert (report.exit_code, told(report)[missing]) == (ExitCode.LOCKED, (Outcome.MISSING, Reason.NONE))
+    assert (report.exit_code, told(report)[missing]) == (ExitCode.LOCKED, (TaskOutcome.MISSING, TaskReason.NONE))
 
 
 # ---- what lies here
@@ -210,13 +210,13 @@ def test_a_file_lost_here_or_replaced_in_the_bucket_is_due_again(world: World, n
     (world.destination / f"{twice_gone}.json").unlink()
     nimble_api.load(world.scenario)
     assert told(world.reconcile(nimble_api)) == {
-        evicted: (Outcome.LANDED, Reason.NONE),
-        lost: (Outcome.DELIVERED, Reason.FILE_LOST),
-        altered: (Outcome.DELIVERED, Reason.FILE_LOST),
-        replaced: (Outcome.DELIVERED, Reason.NOT_FETCHED),
-        gone: (Outcome.LANDED, Reason.NONE),
+        evicted: (TaskOutcome.LANDED, TaskReason.NONE),
+        lost: (TaskOutcome.DELIVERED, TaskReason.FILE_LOST),
+        altered: (TaskOutcome.DELIVERED, TaskReason.FILE_LOST),
+        replaced: (TaskOutcome.DELIVERED, TaskReason.NOT_FETCHED),
+        gone: (TaskOutcome.LANDED, TaskReason.NONE),
         # In neither place: only the results API can still have it.
-        twice_gone: (Outcome.MISSING, Reason.NONE),
+        twice_gone: (TaskOutcome.MISSING, TaskReason.NONE),
     }
 
 
@@ -230,11 +230,11 @@ def test_copies_of_one_result_are_a_gap_until_one_is_left(world: World, nimble_a
     assert world.sync().exit_code == 0
     report = world.reconcile(nimble_api)
     assert told(report) == {
-        same: (Outcome.DUPLICATE, Reason.IDENTICAL_COPIES),
-        other: (Outcome.DUPLICATE, Reason.DELIVERED_TWICE),
+        same: (TaskOutcome.DUPLICATE, TaskReason.IDENTICAL_COPIES),
+        other: (TaskOutcome.DUPLICATE, TaskReason.DELIVERED_TWICE),
     }
-    assert {account.task.id for account in report.account.gaps} == {same, other}
-    assert "delete all but one" in str(report.next_step(report.account.gaps[0]))
+    assert {account.task.id for account in report.reconciliation.incomplete} == {same, other}
+    assert "delete all but one" in str(report.next_step(report.reconciliation.incomplete[0]))
     first.unlink()
     second.unlink()
     world.sync()
@@ -255,23 +255,26 @@ def test_what_a_batch_leaves_out_is_asked_of_the_tasks(world: World, nimble_api:
     world.sync()
     nimble_api.load(world.scenario)
     report = world.reconcile(nimble_api)
-    assert told(report)[young] == (Outcome.ARRIVING, Reason.NONE)
-    assert report.account.tasks[0].task.error == tasks[told_by_task]["error"]
+    assert told(report)[young] == (TaskOutcome.ARRIVING, TaskReason.NONE)
+    assert report.reconciliation.tasks[0].task.error == tasks[told_by_task]["error"]
 
 
 def test_a_task_that_nimble_has_forgotten_is_accounted_for_all_the_same(world: World, nimble_api: NimbleApi) -> None:
     home, away = world.task("landed", delivered=True), world.task("missing")
     answer = {"batch_id": "b-expired", "batch_size": 2, "tasks": [{"id": home, "state": "pending"}, {"id": away}]}
-    promised = world.source.parent / "submitted.json"
-    promised.write_text(json.dumps(answer))
+    expected = world.source.parent / "submitted.json"
+    expected.write_text(json.dumps(answer))
     world.sync()
     world.scenario.tasks.clear()
     nimble_api.load(world.scenario)
     with harvester.NimbleClient("demo-key", base_url=nimble_api.url) as client:
-        report = harvester.reconcile(world.destination, tasks_file=promised, client=client)
-        assert told(report) == {home: (Outcome.LANDED, Reason.NONE), away: (Outcome.MISSING, Reason.NOT_KNOWN)}
+        report = harvester.reconcile(world.destination, tasks_file=expected, client=client)
+        assert told(report) == {
+            home: (TaskOutcome.LANDED, TaskReason.NONE),
+            away: (TaskOutcome.MISSING, TaskReason.NOT_KNOWN),
+        }
         # None known and nothing delivered: another account's, or mistyped.
-        with pytest.raises(NotThere):
+        with pytest.raises(UnknownId):
             harvester.reconcile(world.destination, tasks=["nobody-1", "nobody-2"], client=client)
         nimble_api.scenario.forbidden = ["theirs"]
         with pytest.raises(AccessDenied):
@@ -281,13 +284,17 @@ def test_a_task_that_nimble_has_forgotten_is_accounted_for_all_the_same(world: W
 def test_a_file_fills_the_nulls_of_its_batch(world: World, nimble_api: NimbleApi) -> None:
     ids = [world.task("landed", delivered=True) for _ in range(3)]
     world.scenario.batches = [{"id": BATCH, "tasks": [ids[0], None, None, None], "looks": 0}]
-    promised = world.source.parent / "submitted.jsonl"
-    promised.write_text(json.dumps({"batch_id": BATCH, "tasks": [{"id": task_id} for task_id in ids]}) + "\n")
+    expected = world.source.parent / "submitted.jsonl"
+    expected.write_text(json.dumps({"batch_id": BATCH, "tasks": [{"id": task_id} for task_id in ids]}) + "\n")
     world.sync()
     nimble_api.load(world.scenario)
     with harvester.NimbleClient("demo-key", base_url=nimble_api.url) as client:
-        report = harvester.reconcile(world.destination, tasks_file=promised, client=client)
-    assert (report.account.promised, report.account.counts[Outcome.LANDED], report.unlisted) == (3, 3, 1)
+        report = harvester.reconcile(world.destination, tasks_file=expected, client=client)
+    assert (report.reconciliation.expected, report.reconciliation.counts[TaskOutcome.LANDED], report.unlisted) == (
+        3,
+        3,
+        1,
+    )
 
 
 # ---- waiting
@@ -313,23 +320,23 @@ def test_waiting_ends_when_everything_has(world: World, nimble_api: NimbleApi) -
             client=client,
             observer=WaitObserver(lambda known: seen.append(known[BATCH].completed), lambda *done: seen.append(done)),
         )
-    assert told(report)[task_id][0] is Outcome.LANDED
-    assert told(report)["single"][0] is Outcome.FAILED_UPSTREAM
+    assert told(report)[task_id][0] is TaskOutcome.LANDED
+    assert told(report)["single"][0] is TaskOutcome.FAILED_UPSTREAM
     assert seen == [False, True, ("task", 0, 1), ("task", 1, 1), ("run", 1, 1)]
 
 
-@pytest.mark.parametrize("promised", ["batches", "tasks", "runs"])
+@pytest.mark.parametrize("expected", ["batches", "tasks", "runs"])
 def test_waiting_no_longer_than_asked_tells_the_account_so_far(
-    world: World, nimble_api: NimbleApi, promised: str
+    world: World, nimble_api: NimbleApi, expected: str
 ) -> None:
     task_id = world.task("running")
     world.batch(looks=10_000)
     world.scenario.runs = [{"id": "run-1", "status": "RUNNING"}]
     world.sync()
     nimble_api.load(world.scenario)
-    ids = {"batches": BATCH, "tasks": task_id, "runs": "run-1"}[promised]
-    report = world.reconcile(nimble_api, wait=True, timeout=0.3, **{promised: [ids]})
-    assert (report.exit_code, len(report.account.tasks) + len(report.runs)) == (ExitCode.TIMED_OUT, 1)
+    ids = {"batches": BATCH, "tasks": task_id, "runs": "run-1"}[expected]
+    report = world.reconcile(nimble_api, wait=True, timeout=0.3, **{expected: [ids]})
+    assert (report.exit_code, len(report.reconciliation.tasks) + len(report.runs)) == (ExitCode.TIMED_OUT, 1)
 
 
 # ---- runs of jobs
@@ -358,20 +365,20 @@ def test_a_run_is_held_against_the_rows_that_landed(world: World, nimble_api: Ni
     ids = [run["id"] for run in world.scenario.runs]
     minute = timedelta(minutes=1)
     report = world.reconcile(nimble_api, runs=ids, grace=timedelta(minutes=1, seconds=30))
-    assert {run.run.id: run.verdict for run in report.runs} == {
+    assert {run.run.id: run.outcome for run in report.runs} == {
         **{run_id: run_id for run_id in ids},
         "partial": "whole",
         "short": "arriving",
     }
     assert (report.runs[0].rows_landed, report.exit_code) == (2, 0)
     late = world.reconcile(nimble_api, runs=["short"], grace=minute / 2)
-    assert (late.runs[0].verdict, late.exit_code) == ("short", ExitCode.DIFFERENCE)
+    assert (late.runs[0].outcome, late.exit_code) == ("short", ExitCode.DIFFERENCE)
     # What was delivered since is not here yet: a sync is the next step.
     (world.source / "part-1.jsonl").write_text('{"a": 3}\n')
     waiting = world.reconcile(nimble_api, runs=["short"], grace=2 * minute)
     assert waiting.runs[0].not_landed == (f"{world.source}/part-1.jsonl",)
     world.sync()
-    assert world.reconcile(nimble_api, runs=["short"], grace=2 * minute).runs[0].verdict == "whole"
+    assert world.reconcile(nimble_api, runs=["short"], grace=2 * minute).runs[0].outcome == "whole"
 
 
 def test_files_that_carry_a_runs_id_are_its_own(world: World, nimble_api: NimbleApi) -> None:
@@ -383,12 +390,12 @@ def test_files_that_carry_a_runs_id_are_its_own(world: World, nimble_api: Nimble
     nimble_api.load(world.scenario)
     report = world.reconcile(nimble_api, runs=["run_1", "run_2"], grace=timedelta(minutes=1, seconds=30))
     assert [run.rows_landed for run in report.runs] == [1, 2]
-    assert report.account.unexpected == ()
+    assert report.reconciliation.unexpected == ()
     alone = world.reconcile(nimble_api, runs=["run_1"], grace=timedelta(minutes=1, seconds=30))
-    assert [found.name for found in alone.account.unexpected] == ["run_2-part.jsonl"]
+    assert [found.name for found in alone.reconciliation.unexpected] == ["run_2-part.jsonl"]
 
 
-def test_nothing_promised_is_refused(world: World, nimble_api: NimbleApi) -> None:
+def test_no_expected_task_is_refused(world: World, nimble_api: NimbleApi) -> None:
     world.sync()
-    with pytest.raises(UsageError, match="nothing was promised"):
+    with pytest.raises(UsageError, match="no tasks to reconcile"):
         world.reconcile(nimble_api, batches=[])

@@ -10,11 +10,11 @@ from harvester.nimble_api.states import TaskState
 from harvester.reconciliation.matching import (
     DeliveredObject,
     LocalState,
-    Outcome,
-    Reason,
+    ReconciledTask,
     Reconciliation,
-    TaskAccount,
-    account_for,
+    TaskOutcome,
+    TaskReason,
+    match_tasks,
 )
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -25,9 +25,9 @@ OTHER = "ec89b1f7-1cf2-40eb-91b4-78716093f9ed"
 
 
 def task(
-    task_id: str = UUID, word: str | None = "success", *, ended: datetime | None = LONG_AGO, to: str | None = None
+    task_id: str = UUID, state: str | None = "success", *, ended: datetime | None = LONG_AGO, to: str | None = None
 ) -> Task:
-    return Task(task_id, word, modified_at=ended, output_url=to, error="boom" if word == "error" else None)
+    return Task(task_id, state, modified_at=ended, output_url=to, error="boom" if state == "error" else None)
 
 
 def thing(
@@ -42,18 +42,18 @@ def thing(
 
 
 def reconciled(tasks: list[Task], objects: list[DeliveredObject]) -> Reconciliation:
-    return account_for(tasks, objects, now=NOW, grace=GRACE)
+    return match_tasks(tasks, objects, now=NOW, grace=GRACE)
 
 
-def only(promised: Task, *objects: DeliveredObject) -> TaskAccount:
-    return reconciled([promised], list(objects)).tasks[0]
+def only(expected: Task, *objects: DeliveredObject) -> ReconciledTask:
+    return reconciled([expected], list(objects)).tasks[0]
 
 
 # ---- matching
 
 
 @pytest.mark.parametrize(
-    ("promised", "found"),
+    ("expected", "found"),
     [
         (task(), thing("anything.bin", UUID)),
         (task(to="s3://bucket/out/named.json"), thing("named.json")),
@@ -66,12 +66,12 @@ def only(promised: Task, *objects: DeliveredObject) -> TaskAccount:
         (task(), thing(f"my_name_{UUID}.json.gz")),
         (task(), thing(f"{UUID}_my-name.json")),
         (task("task_1"), thing("name.task_1.json")),
-        (task(), thing(f"{UUID}.json", "an-id-nobody-promised")),
+        (task(), thing(f"{UUID}.json", "an-id-not-expected")),
     ],
 )
-def test_an_object_is_found_by_body_then_address_then_name(promised: Task, found: DeliveredObject) -> None:
-    result = reconciled([promised], [found])
-    assert result.tasks[0].outcome is Outcome.LANDED
+def test_an_object_is_found_by_body_then_address_then_name(expected: Task, found: DeliveredObject) -> None:
+    result = reconciled([expected], [found])
+    assert result.tasks[0].outcome is TaskOutcome.LANDED
     assert result.tasks[0].objects == (found,)
     assert result.unexpected == ()
 
@@ -82,7 +82,7 @@ def test_an_object_is_found_by_body_then_address_then_name(promised: Task, found
 def test_a_name_that_only_resembles_an_id_is_unexpected(name: str) -> None:
     result = reconciled([task(), task("task_1")], [thing(name)])
     assert result.unexpected == (thing(name),)
-    assert result.counts[Outcome.MISSING] == 2
+    assert result.counts[TaskOutcome.MISSING] == 2
 
 
 def test_the_body_decides_against_the_name() -> None:
@@ -94,7 +94,7 @@ def test_the_body_decides_against_the_name() -> None:
 
 def test_the_longest_contained_id_decides() -> None:
     result = reconciled([task("a"), task("a-b")], [thing("x-a-b.json")])
-    assert [account.outcome for account in result.tasks] == [Outcome.MISSING, Outcome.LANDED]
+    assert [account.outcome for account in result.tasks] == [TaskOutcome.MISSING, TaskOutcome.LANDED]
 
 
 def test_a_name_of_many_pieces_costs_no_more_than_its_length() -> None:
@@ -108,71 +108,80 @@ def test_a_name_of_many_pieces_costs_no_more_than_its_length() -> None:
 @pytest.mark.parametrize(
     ("local", "outcome", "reason"),
     [
-        (LocalState.LANDED, Outcome.LANDED, Reason.NONE),
-        (LocalState.RESCUED, Outcome.LANDED, Reason.NONE),
-        (LocalState.ABSENT, Outcome.DELIVERED, Reason.NOT_FETCHED),
-        (LocalState.QUARANTINED, Outcome.DELIVERED, Reason.QUARANTINED),
-        (LocalState.REFUSED, Outcome.DELIVERED, Reason.REFUSED),
-        (LocalState.FAILED, Outcome.DELIVERED, Reason.FETCH_FAILED),
-        (LocalState.LOST, Outcome.DELIVERED, Reason.FILE_LOST),
+        (LocalState.LANDED, TaskOutcome.LANDED, TaskReason.NONE),
+        (LocalState.RESCUED, TaskOutcome.LANDED, TaskReason.NONE),
+        (LocalState.ABSENT, TaskOutcome.DELIVERED, TaskReason.NOT_FETCHED),
+        (LocalState.QUARANTINED, TaskOutcome.DELIVERED, TaskReason.QUARANTINED),
+        (LocalState.REFUSED, TaskOutcome.DELIVERED, TaskReason.REFUSED),
+        (LocalState.FAILED, TaskOutcome.DELIVERED, TaskReason.FETCH_FAILED),
+        (LocalState.LOST, TaskOutcome.DELIVERED, TaskReason.FILE_LOST),
     ],
 )
-@pytest.mark.parametrize("word", ["success", "completed", "warning", "pending", "archived", None])
+@pytest.mark.parametrize("state", ["success", "completed", "warning", "pending", "archived", None])
 def test_a_delivered_result_is_at_home_or_not_whatever_the_api_says_meanwhile(
-    local: LocalState, outcome: Outcome, reason: Reason, word: str | None
+    local: LocalState, outcome: TaskOutcome, reason: TaskReason, state: str | None
 ) -> None:
-    account = only(task(word=word), thing("x.json", UUID, local))
+    account = only(task(state=state), thing("x.json", UUID, local))
     assert (account.outcome, account.reason) == (outcome, reason)
 
 
 def test_a_failure_stays_a_failure_whatever_was_delivered() -> None:
     for objects in ([], [thing("a.json", UUID)], [thing("a.json", UUID), thing("b.json", UUID)]):
-        account = only(task(word="error"), *objects)
-        assert account.outcome is Outcome.FAILED_UPSTREAM
+        account = only(task(state="error"), *objects)
+        assert account.outcome is TaskOutcome.FAILED_UPSTREAM
         assert account.task.error == "boom"
-        assert not account.gap
+        assert not account.is_incomplete
 
 
 @pytest.mark.parametrize(
-    ("word", "reason"), [("pending", Reason.NONE), ("archived", Reason.UNKNOWN_STATE), (None, Reason.UNKNOWN_STATE)]
+    ("state", "reason"),
+    [("pending", TaskReason.NONE), ("archived", TaskReason.UNKNOWN_STATE), (None, TaskReason.UNKNOWN_STATE)],
 )
-def test_what_has_not_ended_is_running(word: str | None, reason: Reason) -> None:
-    account = only(task(word=word))
-    assert (account.outcome, account.reason) == (Outcome.RUNNING, reason)
+def test_what_has_not_ended_is_running(state: str | None, reason: TaskReason) -> None:
+    account = only(task(state=state))
+    assert (account.outcome, account.reason) == (TaskOutcome.RUNNING, reason)
 
 
 @pytest.mark.parametrize(
     ("age", "outcome"),
     [
-        (timedelta(seconds=-30), Outcome.ARRIVING),
-        (timedelta(0), Outcome.ARRIVING),
-        (GRACE, Outcome.ARRIVING),
-        (GRACE + timedelta(seconds=1), Outcome.MISSING),
+        (timedelta(seconds=-30), TaskOutcome.ARRIVING),
+        (timedelta(0), TaskOutcome.ARRIVING),
+        (GRACE, TaskOutcome.ARRIVING),
+        (GRACE + timedelta(seconds=1), TaskOutcome.MISSING),
     ],
 )
-def test_a_success_without_an_object_is_arriving_within_the_grace(age: timedelta, outcome: Outcome) -> None:
+def test_a_success_without_an_object_is_arriving_within_the_grace(age: timedelta, outcome: TaskOutcome) -> None:
     assert only(task(ended=NOW - age)).outcome is outcome
 
 
 def test_a_success_that_does_not_say_when_is_missing() -> None:
     account = only(task(ended=None))
-    assert (account.outcome, account.reason, account.expires_at) == (Outcome.MISSING, Reason.END_UNKNOWN, None)
+    assert (account.outcome, account.reason, account.expires_at) == (TaskOutcome.MISSING, TaskReason.END_UNKNOWN, None)
     assert account.rescuable
 
 
 def test_two_objects_of_one_task_are_a_duplicate() -> None:
     account = only(task(), thing(f"{UUID}.json", UUID), thing(f"{UUID}.json.gz", UUID, LocalState.ABSENT))
-    assert (account.outcome, account.reason, len(account.objects)) == (Outcome.DUPLICATE, Reason.DELIVERED_TWICE, 2)
+    assert (account.outcome, account.reason, len(account.objects)) == (
+        TaskOutcome.DUPLICATE,
+        TaskReason.DELIVERED_TWICE,
+        2,
+    )
     assert not account.rescuable
 
 
 def test_copies_that_all_landed_with_the_same_bytes_are_no_gap() -> None:
     same = [thing("a.json", UUID, digest="x"), thing("b.json", UUID, digest="x")]
     account = only(task(), *same)
-    assert (account.outcome, account.reason, account.gap) == (Outcome.DUPLICATE, Reason.IDENTICAL_COPIES, True)
+    assert (account.outcome, account.reason, account.is_incomplete) == (
+        TaskOutcome.DUPLICATE,
+        TaskReason.IDENTICAL_COPIES,
+        True,
+    )
     for other in (thing("c.json", UUID, digest="y"), thing("c.json", UUID, LocalState.ABSENT)):
         account = only(task(), *same, other)
-        assert (account.reason, account.gap) == (Reason.DELIVERED_TWICE, True)
+        assert (account.reason, account.is_incomplete) == (TaskReason.DELIVERED_TWICE, True)
 
 
 def test_what_the_bucket_holds_now_and_what_is_valid_decides() -> None:
@@ -187,50 +196,52 @@ def test_what_the_bucket_holds_now_and_what_is_valid_decides() -> None:
 
 def test_a_task_that_nimble_does_not_know_is_missing_unless_it_was_delivered() -> None:
     found = thing(f"{UUID}.json", UUID)
-    result = account_for([task(word=None), task(OTHER, None)], [found], now=NOW, grace=GRACE, not_known={UUID, OTHER})
+    result = match_tasks(
+        [task(state=None), task(OTHER, None)], [found], now=NOW, grace=GRACE, unknown_ids={UUID, OTHER}
+    )
     assert [(each.outcome, each.reason) for each in result.tasks] == [
-        (Outcome.LANDED, Reason.NONE),
-        (Outcome.MISSING, Reason.NOT_KNOWN),
+        (TaskOutcome.LANDED, TaskReason.NONE),
+        (TaskOutcome.MISSING, TaskReason.NOT_KNOWN),
     ]
 
 
 def test_a_rescued_copy_gives_way_to_the_delivered_object() -> None:
     account = only(task(), thing("rescued", UUID, LocalState.RESCUED), thing(f"{UUID}.json", UUID, LocalState.ABSENT))
-    assert (account.outcome, account.reason) == (Outcome.DELIVERED, Reason.NOT_FETCHED)
+    assert (account.outcome, account.reason) == (TaskOutcome.DELIVERED, TaskReason.NOT_FETCHED)
 
 
 def test_a_name_given_twice_keeps_one_result_and_loses_the_other() -> None:
     address = "s3://bucket/out/name.json"
     kept, lost = reconciled([task(to=address), task(OTHER, to=address)], [thing("name.json", UUID)]).tasks
-    assert kept.outcome is Outcome.LANDED
-    assert (lost.outcome, lost.reason) == (Outcome.DUPLICATE, Reason.NAME_COLLISION)
+    assert kept.outcome is TaskOutcome.LANDED
+    assert (lost.outcome, lost.reason) == (TaskOutcome.DUPLICATE, TaskReason.NAME_COLLISION)
     assert lost.rescuable
     assert lost.objects == (thing("name.json", UUID),)
 
 
 def test_a_name_that_carries_a_strangers_result_is_a_collision_and_not_unexpected() -> None:
     result = reconciled([task(to="s3://bucket/out/name.json")], [thing("name.json", "somebody-else")])
-    assert result.tasks[0].reason is Reason.NAME_COLLISION
+    assert result.tasks[0].reason is TaskReason.NAME_COLLISION
     assert result.unexpected == ()
 
 
 def test_two_binaries_nobody_can_tell_apart_are_a_collision_of_both() -> None:
     address = "s3://bucket/out/name.png"
     result = reconciled([task(to=address), task(OTHER, to=address)], [thing("name.png")])
-    assert result.counts[Outcome.DUPLICATE] == 2
+    assert result.counts[TaskOutcome.DUPLICATE] == 2
 
 
 def test_a_binary_belongs_to_the_one_that_did_not_fail() -> None:
     address = "s3://bucket/out/name.png"
-    failed, able = reconciled([task(word="error", to=address), task(OTHER, to=address)], [thing("name.png")]).tasks
-    assert (failed.outcome, able.outcome) == (Outcome.FAILED_UPSTREAM, Outcome.LANDED)
+    failed, able = reconciled([task(state="error", to=address), task(OTHER, to=address)], [thing("name.png")]).tasks
+    assert (failed.outcome, able.outcome) == (TaskOutcome.FAILED_UPSTREAM, TaskOutcome.LANDED)
 
 
 def test_a_rescued_loser_of_a_collision_is_at_home() -> None:
     address = "s3://bucket/out/name.json"
     objects = [thing("name.json", UUID), thing("rescued", OTHER, LocalState.RESCUED)]
     result = reconciled([task(to=address), task(OTHER, to=address)], objects)
-    assert result.counts[Outcome.LANDED] == 2
+    assert result.counts[TaskOutcome.LANDED] == 2
 
 
 # ---- the whole
@@ -246,8 +257,8 @@ def test_the_first_expiry_of_what_can_be_rescued_is_told() -> None:
 
 
 def test_a_task_told_of_twice_counts_once_as_told_last() -> None:
-    result = reconciled([task(word="pending"), task(word="error")], [])
-    assert (result.promised, result.tasks[0].outcome) == (1, Outcome.FAILED_UPSTREAM)
+    result = reconciled([task(state="pending"), task(state="error")], [])
+    assert (result.expected, result.tasks[0].outcome) == (1, TaskOutcome.FAILED_UPSTREAM)
 
 
 ids = st.sampled_from([UUID, OTHER, "task-1", "task-1-2", "a", "b", "c"])
@@ -278,48 +289,46 @@ deliveries = st.lists(
 
 
 @given(promises, deliveries)
-def test_every_promised_task_has_exactly_one_class_and_every_object_a_place(
-    promised: list[Task], objects: list[DeliveredObject]
-) -> None:
-    result = reconciled(promised, objects)
-    assert [account.task.id for account in result.tasks] == list(dict.fromkeys(each.id for each in promised))
-    assert sum(result.counts.values()) == result.promised == len({each.id for each in promised})
-    assert set(result.counts) == set(Outcome)
+def test_every_expected_task_has_exactly_one_outcome(expected: list[Task], objects: list[DeliveredObject]) -> None:
+    result = reconciled(expected, objects)
+    assert [account.task.id for account in result.tasks] == list(dict.fromkeys(each.id for each in expected))
+    assert sum(result.counts.values()) == result.expected == len({each.id for each in expected})
+    assert set(result.counts) == set(TaskOutcome)
     # Each object carries the result of one task at most, or is at its name, or is unexpected.
     carried = Counter(
         id(found)
         for account in result.tasks
-        if account.reason is not Reason.NAME_COLLISION
+        if account.reason is not TaskReason.NAME_COLLISION
         for found in account.objects
     )
     assert all(times == 1 for times in carried.values())
     assert not {id(found) for found in result.unexpected} & set(carried)
     for account in result.tasks:
         state = account.task.state
-        assert (account.outcome is Outcome.FAILED_UPSTREAM) == (state is TaskState.FAILED)
-        if account.outcome in {Outcome.ARRIVING, Outcome.MISSING}:
+        assert (account.outcome is TaskOutcome.FAILED_UPSTREAM) == (state is TaskState.FAILED)
+        if account.outcome in {TaskOutcome.ARRIVING, TaskOutcome.MISSING}:
             assert state in {TaskState.SUCCEEDED, TaskState.PARTIAL}
             assert account.objects == ()
-        if account.outcome is Outcome.LANDED:
+        if account.outcome is TaskOutcome.LANDED:
             assert len(account.objects) == 1
             assert account.objects[0].landed
-        assert account.gap or not account.rescuable
+        assert account.is_incomplete or not account.rescuable
 
 
 @given(promises, deliveries)
-def test_the_order_of_the_objects_does_not_matter(promised: list[Task], objects: list[DeliveredObject]) -> None:
-    forwards, backwards = reconciled(promised, objects), reconciled(promised, objects[::-1])
+def test_the_order_of_the_objects_does_not_matter(expected: list[Task], objects: list[DeliveredObject]) -> None:
+    forwards, backwards = reconciled(expected, objects), reconciled(expected, objects[::-1])
     assert [account.outcome for account in forwards.tasks] == [account.outcome for account in backwards.tasks]
     assert forwards.expires_at == backwards.expires_at
 
 
 @given(promises, deliveries)
 def test_more_grace_turns_missing_into_arriving_and_changes_nothing_else(
-    promised: list[Task], objects: list[DeliveredObject]
+    expected: list[Task], objects: list[DeliveredObject]
 ) -> None:
-    strict = account_for(promised, objects, now=NOW, grace=timedelta(0))
-    patient = account_for(promised, objects, now=NOW, grace=timedelta(days=9))
+    strict = match_tasks(expected, objects, now=NOW, grace=timedelta(0))
+    patient = match_tasks(expected, objects, now=NOW, grace=timedelta(days=9))
     for before, after in zip(strict.tasks, patient.tasks, strict=True):
         if before.outcome is not after.outcome:
-            assert before.outcome in {Outcome.MISSING, Outcome.DUPLICATE}
-            assert after.outcome is Outcome.ARRIVING
+            assert before.outcome in {TaskOutcome.MISSING, TaskOutcome.DUPLICATE}
+            assert after.outcome is TaskOutcome.ARRIVING

@@ -6,29 +6,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harvester.errors import HarvesterError, Interrupted, UsageError
-from harvester.nimble_api.fan_out import THREADS, ask_all, ask_each
+from harvester.nimble_api.fan_out import THREADS, collect_concurrently, map_concurrently
 
 
 @given(st.lists(st.integers(0, 99).map(str), unique=True, max_size=60), st.sets(st.integers(0, 99).map(str)))
-def test_every_name_is_asked_once_and_answered(names: list[str], refused: set[str]) -> None:
-    def ask(name: str) -> int:
+def test_every_id_is_called_once_and_has_one_result(names: list[str], refused: set[str]) -> None:
+    def function(name: str) -> int:
         if name in refused:
             raise UsageError(name)
         return int(name)
 
-    answers = list(ask_each(ask, names))
+    answers = list(map_concurrently(function, names))
     assert sorted(name for name, _ in answers) == sorted(names)
     for name, answer in answers:
         assert isinstance(answer, HarvesterError) == (name in refused)
     if not refused & {*names}:
-        assert ask_all(ask, names) == {name: int(name) for name in names}
+        assert collect_concurrently(function, names) == {name: int(name) for name in names}
 
 
-def test_few_requests_are_under_way_and_few_answers_wait() -> None:
+def test_concurrency_and_buffered_results_are_bounded() -> None:
     lock = threading.Lock()
     under_way, asked, most = 0, 0, 0
 
-    def ask(name: str) -> str:
+    def function(name: str) -> str:
         nonlocal under_way, asked, most
         with lock:
             under_way += 1
@@ -39,28 +39,28 @@ def test_few_requests_are_under_way_and_few_answers_wait() -> None:
             under_way -= 1
         return name
 
-    answers = ask_each(ask, map(str, range(100)))
+    answers = map_concurrently(function, map(str, range(100)))
     for taken, _ in enumerate(answers, start=1):
         time.sleep(0.001)
         assert asked <= taken + 2 * THREADS
     assert 1 < most <= THREADS
 
 
-def test_a_signal_is_heard_while_an_answer_is_waited_for() -> None:
+def test_a_signal_interrupts_waiting_for_a_result() -> None:
     hanging = threading.Event()
     stopped: list[int] = []
 
-    def ask(name: str) -> str:
+    def function(name: str) -> str:
         stopped.append(15)
         hanging.wait(60)
         return name
 
     with pytest.raises(Interrupted) as ended:
-        list(ask_each(ask, ["a", "b"], stop=lambda: stopped[0] if stopped else None))
+        list(map_concurrently(function, ["a", "b"], stop=lambda: stopped[0] if stopped else None))
     assert ended.value.exit_code == 143
     hanging.set()
 
 
-def test_a_bug_in_asking_is_raised_where_the_answers_are_taken() -> None:
+def test_an_unexpected_exception_is_raised_in_the_consumer() -> None:
     with pytest.raises(ZeroDivisionError):
-        list(ask_each(lambda name: 1 // len(name[1:]), ["a", "bb"]))
+        list(map_concurrently(lambda name: 1 // len(name[1:]), ["a", "bb"]))

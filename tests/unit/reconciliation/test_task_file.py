@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from harvester.errors import IntegrityError, UsageError
 from harvester.nimble_api.states import TaskState
-from harvester.reconciliation.task_file import PromisedTasks, read_tasks_file
+from harvester.reconciliation.task_file import TasksInFile, read_tasks_file
 
 BATCH_SUBMIT = {
     "batch_id": "b1",
@@ -18,7 +18,7 @@ BATCH_SUBMIT = {
 SUBMIT = {"status": "success", "task": {"id": "t1", "state": "pending", "input": {}}}
 
 
-def reading(tmp_path: Path, content: str | bytes) -> PromisedTasks:
+def reading(tmp_path: Path, content: str | bytes) -> TasksInFile:
     path = tmp_path / "tasks"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return read_tasks_file(path)
@@ -47,14 +47,14 @@ def test_every_form_promises_the_same_two_tasks(tmp_path: Path, content: str) ->
 
 
 def test_a_batch_is_named_and_what_it_counts_beyond_its_list_is_said(tmp_path: Path) -> None:
-    promised = reading(tmp_path, json.dumps(BATCH_SUBMIT))
-    assert (promised.batch_ids, promised.unlisted) == (("b1",), 1)
+    expected = reading(tmp_path, json.dumps(BATCH_SUBMIT))
+    assert (expected.batch_ids, expected.unlisted) == (("b1",), 1)
 
 
 def test_a_batch_as_the_api_shows_it_with_nulls(tmp_path: Path) -> None:
-    promised = reading(tmp_path, '{"id": "b7", "completed": true, "tasks": [null, {"id": "t1", "state": "error"}]}')
-    assert (promised.batch_ids, promised.unlisted) == (("b7",), 1)
-    assert promised.tasks[0].state is TaskState.FAILED
+    expected = reading(tmp_path, '{"id": "b7", "completed": true, "tasks": [null, {"id": "t1", "state": "error"}]}')
+    assert (expected.batch_ids, expected.unlisted) == (("b7",), 1)
+    assert expected.tasks[0].state is TaskState.FAILED
 
 
 def test_a_batch_id_alone_is_a_promise(tmp_path: Path) -> None:
@@ -62,10 +62,10 @@ def test_a_batch_id_alone_is_a_promise(tmp_path: Path) -> None:
 
 
 def test_a_task_told_of_twice_is_one_task_as_told_last(tmp_path: Path) -> None:
-    promised = reading(
+    expected = reading(
         tmp_path, f'{json.dumps(SUBMIT)}\n{{"id": "t2"}}\n{{"task": {{"id": "t1", "state": "success"}}}}\n'
     )
-    assert [(task.id, task.state) for task in promised.tasks] == [
+    assert [(task.id, task.state) for task in expected.tasks] == [
         ("t1", TaskState.SUCCEEDED),
         ("t2", TaskState.UNKNOWN),
     ]
@@ -118,10 +118,10 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory: pytest.TempPathFactory,
     path = tmp_path_factory.getbasetemp() / "any"
     path.write_bytes(content)
     try:
-        promised = read_tasks_file(path)
+        expected = read_tasks_file(path)
     except IntegrityError:
         return
-    assert promised.tasks or promised.batch_ids
+    assert expected.tasks or expected.batch_ids
 
 
 ids = st.from_regex(r"[A-Za-z0-9]{1,8}(-[A-Za-z0-9]{1,4}){0,2}", fullmatch=True)

@@ -9,40 +9,49 @@ from pathlib import Path
 import pytest
 
 from harvester.errors import ConfigurationError, IntegrityError
-from harvester.events.event_state import STATE_NAME, EventState, Offer
+from harvester.events.event_state import STATE_NAME, EnqueueOutcome, EventState
 from harvester.queues.message_queue import QueueMessage
 
 
 def test_offers_are_bounded_and_settled_ones_are_remembered(tmp_path: Path) -> None:
     with EventState(tmp_path, durable=True) as state:
-        offers = state.offer(["a", "b", "a", "c"], most=2)
-        assert offers == [Offer.ACCEPTED, Offer.ACCEPTED, Offer.DUPLICATE, Offer.FULL]
+        offers = state.enqueue(["a", "b", "a", "c"], most=2)
+        assert offers == [
+            EnqueueOutcome.ACCEPTED,
+            EnqueueOutcome.ACCEPTED,
+            EnqueueOutcome.DUPLICATE,
+            EnqueueOutcome.FULL,
+        ]
         assert [task.task_id for task in state.due(10)] == ["a", "b"]
         state.settle(landed=["a"], later=[("b", 60.0)])
         assert state.due(10) == []
     with EventState(tmp_path, durable=True) as state:
         assert state.waiting() == 1
-        assert state.offer(["a", "b", "c"], most=2) == [Offer.DUPLICATE, Offer.DUPLICATE, Offer.ACCEPTED]
+        assert state.enqueue(["a", "b", "c"], most=2) == [
+            EnqueueOutcome.DUPLICATE,
+            EnqueueOutcome.DUPLICATE,
+            EnqueueOutcome.ACCEPTED,
+        ]
         # Another webhook of a task that waits is a reason to look at once.
         assert {(task.task_id, task.tries) for task in state.due(10)} == {("b", 1), ("c", 0)}
         state.settle(dropped=["b", "c"])
         assert state.waiting() == 0
-        assert state.offer(["b"], most=2) == [Offer.ACCEPTED]
+        assert state.enqueue(["b"], most=2) == [EnqueueOutcome.ACCEPTED]
 
 
 def test_messages_are_given_back_until_their_lease_is_over(tmp_path: Path) -> None:
     mine = QueueMessage("1", "r1", "body", {"a": "b"}, 2)
     late = QueueMessage("2", "r2", "body", {}, 1)
     with EventState(tmp_path, durable=False) as state:
-        state.hold([mine], time.time() + 60)
-        state.hold([late], time.time() - 1)
-        assert state.held() == [mine]
-        state.prolong(["r2"], time.time() + 60)
-        assert state.held() == [mine, late]
-        state.drop([mine])
-        assert state.held() == [late]
-        state.forget_messages()
-        assert state.held() == []
+        state.record_messages([mine], time.time() + 60)
+        state.record_messages([late], time.time() - 1)
+        assert state.messages_in_flight() == [mine]
+        state.extend_messages(["r2"], time.time() + 60)
+        assert state.messages_in_flight() == [mine, late]
+        state.remove_messages([mine])
+        assert state.messages_in_flight() == [late]
+        state.clear_messages()
+        assert state.messages_in_flight() == []
 
 
 def test_a_state_that_cannot_be_used(tmp_path: Path) -> None:

@@ -3,15 +3,22 @@ from datetime import UTC, datetime
 import pytest
 
 from harvester.errors import AccessDenied, ConnectionFailed, HarvesterError, UsageError
-from harvester.nimble_api.responses import Answer, NotThere, OutOfBudget, Subject, clean, refusal
+from harvester.nimble_api.responses import (
+    ApiResponse,
+    BudgetExhausted,
+    Subject,
+    UnknownId,
+    error_for_response,
+    one_line,
+)
 
 KEY = "nk-0123456789abcdef"
 NOW = datetime(2026, 1, 24, 12, 0, tzinfo=UTC)
 
 
 def refused(status: int, body: bytes = b'{"status":"failed","msg":"no"}', **headers: str) -> HarvesterError:
-    answer = Answer(status, headers, body)
-    return refusal(answer, Subject("task", "t1"), origin="https://api", secret=KEY)
+    answer = ApiResponse(status, headers, body)
+    return error_for_response(answer, Subject("task", "t1"), origin="https://api", secret=KEY)
 
 
 @pytest.mark.parametrize(
@@ -19,10 +26,10 @@ def refused(status: int, body: bytes = b'{"status":"failed","msg":"no"}', **head
     [
         (400, UsageError, 2),
         (401, AccessDenied, 4),
-        (402, OutOfBudget, 4),
+        (402, BudgetExhausted, 4),
         (403, AccessDenied, 4),
-        (404, NotThere, 2),
-        (410, NotThere, 2),
+        (404, UnknownId, 2),
+        (410, UnknownId, 2),
         (422, UsageError, 2),
         (429, ConnectionFailed, 6),
         (500, ConnectionFailed, 6),
@@ -40,28 +47,28 @@ def test_every_refusal_has_its_kind_and_exit_code(status: int, kind: type[Harves
 @pytest.mark.parametrize("words", ["no budget", "limit reached", "trial expired", "trial quota finished"])
 def test_a_used_up_budget_is_said_in_the_apis_words(key: str, words: str) -> None:
     error = refused(402, f'{{"status":"failed","{key}":"{words}"}}'.encode())
-    assert isinstance(error, OutOfBudget)
+    assert isinstance(error, BudgetExhausted)
     assert words in error.cause
 
 
 def test_expiry_is_told_from_never_having_been() -> None:
     gone, unknown = refused(410), refused(404)
-    assert isinstance(gone, NotThere)
-    assert isinstance(unknown, NotThere)
+    assert isinstance(gone, UnknownId)
+    assert isinstance(unknown, UnknownId)
     assert gone.expired
     assert not unknown.expired
 
 
-def test_the_key_is_never_said_even_if_the_server_says_it() -> None:
+def test_the_key_is_masked_in_a_server_message() -> None:
     error = refused(401, f'{{"message":"invalid key {KEY}"}}'.encode(), **{"x-request-id": "r-7"})
     assert KEY not in str(error)
     assert "invalid key ***" in str(error)
     assert error.request_id == "r-7"
 
 
-def test_a_sentence_of_the_api_is_one_short_line() -> None:
-    assert clean("a\x1b[2J\r\n  b\u202e") == "a\x1b[2J b\u202e"
-    assert len(clean("x" * 10_000)) == 300
+def test_a_server_message_becomes_one_short_line() -> None:
+    assert one_line("a\x1b[2J\r\n  b\u202e") == "a\x1b[2J b\u202e"
+    assert len(one_line("x" * 10_000)) == 300
 
 
 @pytest.mark.parametrize(
@@ -79,8 +86,8 @@ def test_a_sentence_of_the_api_is_one_short_line() -> None:
     ],
 )
 def test_an_unknown_path_is_told_from_an_unknown_id_by_structure(body: bytes, *, about_path: bool) -> None:
-    assert Answer(404, {}, body).concerns_the_path is about_path
-    assert not Answer(400, {}, body).concerns_the_path
+    assert ApiResponse(404, {}, body).concerns_the_path is about_path
+    assert not ApiResponse(400, {}, body).concerns_the_path
 
 
 @pytest.mark.parametrize(
@@ -98,7 +105,7 @@ def test_an_unknown_path_is_told_from_an_unknown_id_by_structure(body: bytes, *,
     ],
 )
 def test_the_servers_delay_is_read_as_seconds_or_date(header: str, seconds: float | None) -> None:
-    assert Answer(429, {"retry-after": header}, b"").retry_after(NOW) == seconds
+    assert ApiResponse(429, {"retry-after": header}, b"").retry_after(NOW) == seconds
 
 
 @pytest.mark.parametrize(
@@ -106,4 +113,4 @@ def test_the_servers_delay_is_read_as_seconds_or_date(header: str, seconds: floa
     [(408, True), (429, True), (500, True), (501, False), (503, True), (404, False), (402, False)],
 )
 def test_what_may_pass_by_itself_is_tried_again(status: int, *, retried: bool) -> None:
-    assert Answer(status, {}, b"").worth_retrying is retried
+    assert ApiResponse(status, {}, b"").is_retryable is retried

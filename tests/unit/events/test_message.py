@@ -8,15 +8,15 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvester.events.bucket_events import Announced
-from harvester.events.message import newest_versions, read_message
+from harvester.events.bucket_events import AnnouncedObject
+from harvester.events.message import newest_versions, parse_message
 from harvester.location import parse_location
 from harvester.queues.message_queue import QueueMessage
 from harvester.storage.base import ObjectRef
 from scripts.inputs.announcements import s3_event
 
 _announced = st.builds(
-    Announced,
+    AnnouncedObject,
     st.just("bucket"),
     st.sampled_from(["a", "b", "c"]),
     st.sampled_from(["", "1", "2"]),
@@ -26,8 +26,8 @@ _announced = st.builds(
 
 
 def read(body: object, location: str = "s3://bucket/in/") -> tuple[list[str], str | None, str]:
-    reading = read_message(QueueMessage("1", "r", json.dumps(body), {}, 1), parse_location(location))
-    elsewhere = reading.elsewhere.key if reading.elsewhere is not None else None
+    reading = parse_message(QueueMessage("1", "r", json.dumps(body), {}, 1), parse_location(location))
+    elsewhere = reading.foreign.key if reading.foreign is not None else None
     return [each.key for each in reading.announced], elsewhere, reading.unreadable
 
 
@@ -41,7 +41,9 @@ def test_a_message_is_read_for_one_place() -> None:
 
 
 @given(st.lists(_announced), st.randoms(use_true_random=False), st.sets(st.sampled_from(["a", "b", "c"])))
-def test_neither_order_nor_repetition_decides(announced: list[Announced], random: Random, known: set[str]) -> None:
+def test_neither_order_nor_repetition_decides(
+    announced: list[AnnouncedObject], random: Random, known: set[str]
+) -> None:
     def knows_another(ref: ObjectRef) -> bool:
         return ref.key in known
 
