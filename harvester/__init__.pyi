@@ -16,6 +16,7 @@ from .destination import Verification as Verification
 from .destination import destination_status as destination_status
 from .destination import evict as evict
 from .destination import read as read
+from .error_codes import ErrorCode as ErrorCode
 from .errors import AccessDenied as AccessDenied
 from .errors import ConfigurationError as ConfigurationError
 from .errors import ConnectionFailed as ConnectionFailed
@@ -23,7 +24,6 @@ from .errors import ConsentNeeded as ConsentNeeded
 from .errors import DestinationLocked as DestinationLocked
 from .errors import DestinationUnusable as DestinationUnusable
 from .errors import DifferenceFound as DifferenceFound
-from .errors import ErrorCode as ErrorCode
 from .errors import ExitCode as ExitCode
 from .errors import HarvesterError as HarvesterError
 from .errors import IntegrityError as IntegrityError

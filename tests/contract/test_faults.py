@@ -672,7 +672,7 @@ def test_an_expired_login_names_the_command(scene: Scene, monkeypatch: pytest.Mo
     with pytest.raises(ConfigurationError) as caught:
         list(store.list_pages())
 
-    assert caught.value.parameters == {"login": "shared-credentials-file", "profile": "work"}
+    assert caught.value.parameters == {"login": "config-file", "profile": "work"}
 
 
 @pytest.mark.parametrize("status", [301, 400])

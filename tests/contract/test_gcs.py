@@ -237,7 +237,7 @@ def test_a_revoked_login_names_the_command(
     with pytest.raises(ConfigurationError) as caught:
         list(authorized(scene, monkeypatch).list_pages())
 
-    assert caught.value.code is ErrorCode.NO_GOOGLE_CREDENTIALS
+    assert caught.value.code is ErrorCode.LOGIN_EXPIRED
 
 
 def test_no_credentials_is_told(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,8 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from harvester.errors import DestinationUnusable, ErrorCode
+from harvester.error_codes import ErrorCode
+from harvester.errors import DestinationUnusable
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
