@@ -59,7 +59,7 @@ class Baseline:
         lines = range(first, last + 1)
         found = [test for test, run in self.lines.items() if test and not run.isdisjoint(lines)]
         if not self.lines.get("", frozenset()).isdisjoint(lines):
-            found = [test for test, run in self.lines.items() if test and run]
+            found = [test for test in self.lines if test]
         return sorted(found, key=lambda test: self.seconds[test])
 
 

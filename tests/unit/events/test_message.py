@@ -57,3 +57,48 @@ def test_neither_order_nor_repetition_decides(
     shuffled = announced * 2
     random.shuffle(shuffled)
     assert newest_versions(shuffled, knows_another) == (refs, unclear)
+
+
+def announce(key: str, etag: str, size: int | None = 5, at: float = 0.0) -> Announced:
+    return Announced("bucket", key, etag, size, at)
+
+
+def newest(*announced: Announced, known: tuple[str, ...] = ()) -> tuple[dict[str, str], list[str]]:
+    refs, unclear = newest_versions(announced, lambda ref: ref.key in known)
+    return {key: ref.etag for key, ref in refs.items()}, unclear
+
+
+def test_one_version_is_the_newest() -> None:
+    assert newest(announce("a", "1"), announce("b", "2")) == ({"a": "1", "b": "2"}, [])
+
+
+def test_the_same_version_at_another_time_is_the_same_version() -> None:
+    assert newest(announce("a", "1", at=1.0), announce("a", "1", at=2.0)) == ({"a": "1"}, [])
+
+
+def test_two_versions_leave_the_newest_to_the_store() -> None:
+    assert newest(announce("a", "1"), announce("a", "2"), announce("b", "3")) == ({"b": "3"}, ["a"])
+    assert newest(announce("a", "1", 5), announce("a", "1", 6)) == ({}, ["a"])
+
+
+def test_a_version_beside_another_known_one_is_unclear() -> None:
+    assert newest(announce("a", "1"), announce("b", "1"), known=("a",)) == ({"b": "1"}, ["a"])
+
+
+def test_an_announcement_without_etag_or_size_is_unclear() -> None:
+    assert newest(announce("b", "", 5), announce("a", "1", None), announce("c", "1")) == ({"c": "1"}, ["a", "b"])
+
+
+def test_a_message_of_pubsub_is_read_by_its_attributes() -> None:
+    attributes = {
+        "eventType": "OBJECT_FINALIZE",
+        "bucketId": "bucket",
+        "objectId": "in/a",
+        "objectGeneration": "7",
+        "payloadFormat": "JSON_API_V1",
+    }
+    message = QueueMessage("1", "r", '{"size": "5"}', attributes, 1)
+    inside = read_message(message, parse_location("gs://bucket/in/"))
+    assert [(each.key, each.etag, each.size) for each in inside.announced] == [("in/a", "7", 5)]
+    assert (inside.message, inside.elsewhere, inside.unreadable, inside.others) == (message, None, "", ())
+    assert read_message(message, parse_location("s3://bucket/in/")).unreadable
