@@ -59,11 +59,11 @@ def test_neither_order_nor_repetition_decides(
     assert newest_versions(shuffled, knows_another) == (refs, unclear)
 
 
-def announce(key: str, etag: str, size: int | None = 5, at: float = 0.0) -> Announced:
-    return Announced("bucket", key, etag, size, at)
+def announce(key: str, etag: str, size: int | None = 5, at: float = 0.0) -> AnnouncedObject:
+    return AnnouncedObject("bucket", key, etag, size, at)
 
 
-def newest(*announced: Announced, known: tuple[str, ...] = ()) -> tuple[dict[str, str], list[str]]:
+def newest(*announced: AnnouncedObject, known: tuple[str, ...] = ()) -> tuple[dict[str, str], list[str]]:
     refs, unclear = newest_versions(announced, lambda ref: ref.key in known)
     return {key: ref.etag for key, ref in refs.items()}, unclear
 
@@ -98,7 +98,7 @@ def test_a_message_of_pubsub_is_read_by_its_attributes() -> None:
         "payloadFormat": "JSON_API_V1",
     }
     message = QueueMessage("1", "r", '{"size": "5"}', attributes, 1)
-    inside = read_message(message, parse_location("gs://bucket/in/"))
+    inside = parse_message(message, parse_location("gs://bucket/in/"))
     assert [(each.key, each.etag, each.size) for each in inside.announced] == [("in/a", "7", 5)]
-    assert (inside.message, inside.elsewhere, inside.unreadable, inside.others) == (message, None, "", ())
-    assert read_message(message, parse_location("s3://bucket/in/")).unreadable
+    assert (inside.message, inside.foreign, inside.unreadable, inside.others) == (message, None, "", ())
+    assert parse_message(message, parse_location("s3://bucket/in/")).unreadable
