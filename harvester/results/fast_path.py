@@ -17,7 +17,7 @@ from msgspec import UNSET, Raw, UnsetType
 
 from harvester.results.json_scanner import MAX_DEPTH, MAX_NUMBER_DIGITS
 from harvester.results.record import Shape
-from harvester.results.row_count import RowCount
+from harvester.results.row_batches import RowCount
 
 # A number of more than 4,300 digits covers at least eight of the samples taken every 512 bytes; so many in a row
 # may be chance.
@@ -29,11 +29,13 @@ _ORJSON_MAX_DEPTH: Final = 1024
 _WRAPPING = _ORJSON_MAX_DEPTH - MAX_DEPTH
 
 # The smallest row, with its comma, takes 3 bytes here and 24 when decoded.
-_MAX_ARRAY_BYTES: Final = 4 * 1024**2
+MAX_ARRAY_BYTES: Final = 4 * 1024**2
+"""The longest array that is not scanned."""
 
 _UTF8_PIECE: Final = 64 * 1024
 
 _QUOTE, _OPEN_OBJECT, _CLOSE_OBJECT, _OPEN_ARRAY, _NULL = b'"{}[n'
+_FILES_KEY: Final = b'"files"'
 
 
 class _Object(msgspec.Struct, gc=False):
@@ -67,10 +69,15 @@ class _Document(msgspec.Struct, gc=False):
     data: _Data | UnsetType | None = UNSET
     metadata: _Metadata | None = None
     warnings: Raw | UnsetType = UNSET
-    pagination: _Object | None = None
+    pagination: Raw | UnsetType = UNSET
     files: Raw | UnsetType = UNSET
     run: _Run | UnsetType = UNSET
     output: Raw | UnsetType = UNSET
+    error: Raw | UnsetType = UNSET
+
+
+class _Files(msgspec.Struct, gc=False):
+    files: Raw
 
 
 class QuickParse(NamedTuple):
@@ -91,6 +98,8 @@ class QuickParse(NamedTuple):
 _DOCUMENT = msgspec.json.Decoder(_Document)
 _ROWS = msgspec.json.Decoder(list[_Object])
 _ROW = msgspec.json.Decoder(_Object)
+_TEXTS = msgspec.json.Decoder(list[Raw])
+_FILES = msgspec.json.Decoder(_Files)
 _GIVEN_UP = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
@@ -117,8 +126,11 @@ def is_row(text: bytes) -> bool:
     return len(text) <= 2 * MAX_DEPTH or _is_shallow(text)
 
 
-def count_good_lines(block: bytes) -> int | None:
-    """Return how many rows a block of whole lines holds, or None if `scan` has to decide on some of them."""
+def good_lines(block: bytes) -> list[bytes] | None:
+    """Return the lines of a block of rows, each with its line end, or None if `scan` has to decide on some of them."""
+    if b"\r" in block:
+        # No string holds a raw carriage return: one is white space, or an error that is found below.
+        block = block.replace(b"\r\n", b"\n")
     try:
         rows = len(_ROW.decode_lines(block))
         _check_utf8(block)
@@ -127,14 +139,25 @@ def count_good_lines(block: bytes) -> int | None:
     if _may_hold_a_long_number(block):
         return None
     # An object a line: } and { never follow one another inside one, so where every line break lies between them, and
-    # there are as many lines as objects, none spans two lines and no line holds two. A file parts lines several times
+    # there are as many lines as objects, none spans two lines and no line holds two. A file splits lines several times
     # as fast as bytes do.
     lines = io.BytesIO(block if block.endswith(b"\n") else block + b"\n").readlines()
     if len(lines) != rows or not all(line[0] == _OPEN_OBJECT and line[-2] == _CLOSE_OBJECT for line in lines):
         return None
     # Every level takes two bytes.
-    shallow = max(map(len, lines)) <= 2 * MAX_DEPTH or all(map(_is_shallow, lines))
-    return rows if shallow else None
+    shallow = max(map(len, lines), default=0) <= 2 * MAX_DEPTH or all(map(_is_shallow, lines))
+    return lines if shallow else None
+
+
+def array_rows(content: bytes) -> list[bytes] | None:
+    """Return the rows of an array or of a jobs document, or None if `scan` has to decide."""
+    if len(content) > MAX_ARRAY_BYTES:
+        return None
+    found = quick_parse(content)
+    if found is None or found.rows is None:
+        return None
+    array = content if found.shape is Shape.ROWS else bytes(_FILES.decode(content).files)
+    return list(map(bytes, _TEXTS.decode(array)))
 
 
 def _object(content: bytes) -> tuple[QuickParse | None, int]:
@@ -142,10 +165,12 @@ def _object(content: bytes) -> tuple[QuickParse | None, int]:
     document = _DOCUMENT.decode(content)
     data = document.data
     if data is UNSET or data is None:
-        found, texts = _without_data(document), 0
+        found, texts = _without_data(document, content), 0
     else:
         found, texts = _with_data(document, data)
-    if found is None or not _has_type(document.warnings, _OPEN_ARRAY):
+    if found is None or not (
+        _has_type(document.warnings, _OPEN_ARRAY) and _has_type(document.pagination, _OPEN_OBJECT, _OPEN_ARRAY)
+    ):
         return None, texts
     # Every level takes two bytes.
     shallow = len(content) - texts <= 2 * MAX_DEPTH or _is_shallow(content, data)
@@ -190,7 +215,7 @@ def _with_data(document: _Document, data: _Data) -> tuple[QuickParse | None, int
     return _envelope(document, shape, None if parsing is UNSET else parsing), texts
 
 
-def _without_data(document: _Document) -> QuickParse | None:
+def _without_data(document: _Document, content: bytes) -> QuickParse | None:
     """Return the facts of an object whose ``data`` is absent or null."""
     if document.data is None:
         if document.metadata is not None and document.metadata.agent is not UNSET:
@@ -199,13 +224,23 @@ def _without_data(document: _Document) -> QuickParse | None:
             return None if document.url is UNSET else _envelope(document, Shape.CRAWL_PAGE)
         return _envelope(document, Shape.EXTRACT)
     if document.files is not UNSET:
-        rows = _rows(bytes(document.files))
+        files = bytes(document.files)
+        rows = _rows(files) if _names_files_once(content, files) else None
         return rows and rows._replace(shape=Shape.JOBS_DOCUMENT)
-    if document.run is not UNSET and document.output is not UNSET:
-        if not _has_type(document.output, _OPEN_OBJECT, _OPEN_ARRAY, _QUOTE):
+    if document.run is not UNSET and not (document.output is UNSET and document.error is UNSET):
+        if not (
+            _has_type(document.output, _OPEN_OBJECT, _OPEN_ARRAY, _QUOTE)
+            and _has_type(document.error, _OPEN_OBJECT, _QUOTE)
+        ):
             return None
         return QuickParse(Shape.RUN, status=document.run.status)
     return None if document.status is UNSET else _envelope(document, Shape.EXTRACT)
+
+
+def _names_files_once(content: bytes, files: bytes) -> bool:
+    """Return True if the key ``files`` occurs once in a document; False if `scan` has to decide."""
+    before, _, after = content.partition(files)
+    return before.count(_FILES_KEY) == 1 and _FILES_KEY not in after and b"\\" not in before and b"\\" not in after
 
 
 def _envelope(document: _Document, shape: Shape, parsing: Raw | None = None) -> QuickParse:
@@ -216,7 +251,7 @@ def _envelope(document: _Document, shape: Shape, parsing: Raw | None = None) -> 
 
 
 def _rows(array: bytes) -> QuickParse | None:
-    if len(array) > _MAX_ARRAY_BYTES:
+    if len(array) > MAX_ARRAY_BYTES:
         return None
     rows = RowCount()
     rows.good(len(_ROWS.decode(array)))

@@ -26,8 +26,8 @@ from harvester.results.json_tokens import (
     runs,
 )
 from harvester.results.record import ContentReason, ContentRefused
-from harvester.results.row_count import RowCount
-from harvester.results.utf8 import LONGEST_MARK, Utf8Check, refuse_byte_order_mark
+from harvester.results.row_batches import BrokenRows, RowBatch, RowCount
+from harvester.results.utf8 import Utf8Check
 
 MAX_DEPTH: Final = 1000
 """Levels of nesting; the outermost array or object is the first."""
@@ -56,8 +56,11 @@ _TYPES = {
 class Scanner:
     """One pass over one document. Open containers are on a list, so depth costs no recursion."""
 
-    def __init__(self, *, keep_rows: bool = False, keep_parsing: bool = False) -> None:
-        """Start a document; keep the text of rows (for `take_rows`) or of ``data.parsing`` on request."""
+    def __init__(self, *, keep_rows: bool = False, keep_parsing: bool = False, start: int = 0) -> None:
+        """Start a document; keep the text of rows (for `take_rows`) or of ``data.parsing`` on request.
+
+        ``start`` is the offset of its first byte, after a byte order mark.
+        """
         self.skeleton: Any = None
         """The document's keys and types; see the module."""
         self.rows = RowCount()
@@ -66,15 +69,18 @@ class Scanner:
         """The text of ``data.parsing``."""
         self._keep_rows = keep_rows
         self._keep_parsing = keep_parsing
-        self._rows_done: list[bytes] = []
+        self.repeats_files = False
+        """Whether the outermost object has the key ``files`` twice."""
+        self._has_files = False
+        self._rows_done: list[RowBatch] = []
         self._buffer = b""
         self._index = 0
         """Where in the buffer the next token starts."""
-        self._base = 0
+        self._base = start
         """The offset of the buffer's first byte in the document."""
         self._lines = 0
         """Line ends before the buffer."""
-        self._line_start = 0
+        self._line_start = start
         """The offset at which the last line before the buffer started."""
         self._kept_from: int | None = None
         """The offset of the first byte of a row or of ``data.parsing`` in progress."""
@@ -93,20 +99,12 @@ class Scanner:
         self._captured_bytes = 0
         self._final = False
         self._runs = runs()
-        self._head: bytes | None = b""
-        """The first bytes, until there are enough to detect a byte order mark."""
         self._encoding = Utf8Check()
 
     # -- public
 
     def feed(self, block: bytes) -> None:
         """Scan the next bytes. Raises ContentRefused at the first syntax error."""
-        if self._head is not None:
-            self._head += block
-            if len(self._head) < LONGEST_MARK and not self._final:
-                return
-            block, self._head = self._head, None
-            refuse_byte_order_mark(block)
         self._discard()
         whole, is_invalid = self._encoding.whole(block, final=self._final)
         self._buffer += whole
@@ -123,13 +121,8 @@ class Scanner:
         self._final = True
         self.feed(b"")
 
-    @property
-    def started(self) -> bool:
-        """Whether anything has been scanned."""
-        return self._head is None
-
-    def take_rows(self) -> list[bytes]:
-        """Return the texts of the rows completed since the last call, broken ones left out."""
+    def take_rows(self) -> list[RowBatch]:
+        """Return the rows completed since the last call."""
         rows, self._rows_done = self._rows_done, []
         return rows
 
@@ -283,6 +276,8 @@ class Scanner:
 
     def _end_key(self) -> bool:
         self._keys[-1] = self._text() if self._captured is not None else None
+        if self._keys[-1] == "files" and len(self._open) == 1:
+            self.repeats_files, self._has_files = self._has_files, True
         self._state = self._colon
         return True
 
@@ -332,7 +327,7 @@ class Scanner:
         while found := self._runs.row.match(self._buffer, index):
             self.rows.good()
             if self._keep_rows:
-                self._rows_done.append(found.group(1))
+                self._keep_row(found.group(1))
             index = found.end()
         self._index = index
 
@@ -388,7 +383,10 @@ class Scanner:
             if byte == _OPEN_OBJECT:
                 self.rows.good()
             else:
-                self.rows.bad(f"{_TYPES.get(byte, 'a number')}, expected an object")
+                fault = f"{_TYPES.get(byte, 'a number')}, expected an object"
+                self.rows.bad(fault)
+                if self._keep_rows:
+                    self._rows_done.append(BrokenRows(1, fault))
             wanted = self._keep_rows
         else:
             wanted = self._keep_parsing and depth == 2 and self._keys[0] == "data" and self._keys[1] == "parsing"
@@ -418,9 +416,16 @@ class Scanner:
         self._kept_from = None
         if self._kept_depth == self._row_depth:
             if text.startswith(b"{"):
-                self._rows_done.append(text)
+                self._keep_row(text)
         else:
             self.parsing = text
+
+    def _keep_row(self, text: bytes) -> None:
+        batch = self._rows_done[-1] if self._rows_done else None
+        if isinstance(batch, list):
+            batch.append(text)
+        else:
+            self._rows_done.append([text])
 
 
 def scan(content: bytes, *, keep_parsing: bool = False) -> Scanner:

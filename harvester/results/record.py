@@ -61,7 +61,7 @@ class ContentReason(StrEnum):
     TOO_LARGE = "too_large"
     """The content is larger than the bound."""
     BYTE_ORDER_MARK = "byte_order_mark"
-    """JSON after a byte order mark."""
+    """Text after a byte order mark of UTF-16 or UTF-32."""
     NOT_UTF8 = "not_utf8"
     """Bytes that are not UTF-8: another encoding, or damage."""
     INVALID_JSON = "invalid_json"
@@ -78,10 +78,14 @@ class ContentReason(StrEnum):
     """ContentRefused by the JSON Schema of its shape."""
     USER_SCHEMA = "user_schema"
     """``data.parsing`` refused by the user's JSON Schema."""
+    CONTRADICTS_NAME = "contradicts_name"
+    """The content is not what the extension says: HTML, an error document, framing, zero bytes."""
     UNREADABLE_CSV = "unreadable_csv"
     """No header that can name the fields."""
     UNREADABLE_PARQUET = "unreadable_parquet"
     """The footer, or what it points to, cannot be read."""
+    PARQUET_BOMB = "parquet_bomb"
+    """The footer states sizes out of proportion to the delivered bytes."""
     BROKEN_ROWS = "broken_rows"
     """Some rows are broken; the file landed all the same."""
 
@@ -138,6 +142,8 @@ class ResultRecord(NamedTuple):
     """How many of them are broken."""
     problem: ContentProblem | None = None
     """What is wrong; None if nothing is."""
+    non_finite: int = 0
+    """How many numbers of Parquet rows are NaN or infinite, and so read as text."""
 
 
 class DecodedResult(NamedTuple):

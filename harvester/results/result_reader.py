@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
-from typing import BinaryIO, Literal, NamedTuple, cast
+from typing import BinaryIO, Literal, NamedTuple
 
 from xxhash import xxh3_128, xxh3_128_hexdigest
 
 from harvester.results import fast_path, row_formats, sniff
 from harvester.results.content_stream import ContentStream
+from harvester.results.foreign_content import HEAD_BYTES, foreign_content, is_framed
 from harvester.results.gzip_reader import ByteSource, inflate, read_blocks
 from harvester.results.json_scanner import Scanner
 from harvester.results.record import (
@@ -22,9 +23,10 @@ from harvester.results.record import (
     Shape,
     Validation,
 )
-from harvester.results.row_count import RowCount
+from harvester.results.row_batches import RowCount
 from harvester.results.schema_validation import UserSchema, check_shape
 from harvester.results.shapes import shape_of
+from harvester.results.utf8 import UTF8_MARK, text_start
 
 # Faults of the delivery, not of the content: the delivered bytes are kept as they are.
 _DELIVERY_FAULTS = frozenset(
@@ -38,7 +40,7 @@ _DELIVERY_FAULTS = frozenset(
     }
 )
 _PEEK_BYTES = 1024**2
-_HEAD_BYTES = 64
+_MAGIC_BYTES = 64
 _MAX_LABEL = 200
 
 
@@ -126,47 +128,58 @@ class ResultReader:
             raise ContentRefused(ContentReason.TOO_LARGE, f"{len(content)} bytes, more than {self._max_content_bytes}")
         if self._validation is Validation.OFF:
             return _NOTHING
-        shape = sniff.shape_by_name_and_magic(content[:_HEAD_BYTES], key)
-        return self._document(content, key) if shape is None else _table(shape, io.BytesIO(content))
+        shape = sniff.shape_by_magic_and_name(content[:_MAGIC_BYTES], key)
+        if shape is None:
+            return self._document(content, key)
+        _refuse_foreign(content, shape, key)
+        return self._table(shape, io.BytesIO(content), content)
 
     def _inspect_stream(self, stream: ContentStream, key: str) -> _Findings:
         """Inspect streamed content. Raises ContentRefused."""
-        head = stream.peek(_PEEK_BYTES)
+        head = stream.peek(HEAD_BYTES + 1)
         if not head:
             raise ContentRefused(ContentReason.EMPTY, "no bytes")
         if self._validation is Validation.OFF:
             return _NOTHING
-        shape = sniff.shape_by_name_and_magic(head[:_HEAD_BYTES], key) or row_formats.shape_by_content(head, key)
+        shape = sniff.shape_by_magic_and_name(head[:_MAGIC_BYTES], key)
         if shape is not None:
-            return _table(shape, stream.whole() if shape is Shape.PARQUET else stream)
+            _refuse_foreign(head, shape, key)
+            return self._table(shape, stream.whole() if shape is Shape.PARQUET else stream, head)
         head = stream.peek(MAX_BYTES_IN_MEMORY + 1)
         if len(head) <= MAX_BYTES_IN_MEMORY:
             return self._document(head, key)
+        start = text_start(head)
+        shape = row_formats.shape_by_content(head[start : start + _PEEK_BYTES], key)
+        if shape is not None:
+            return self._table(shape, stream, head)
         del head
-        return self._scan_document(stream)
+        return self._scan_document(stream, start)
 
     def _document(self, content: bytes, key: str) -> _Findings:
         """Inspect one JSON document, or a table without a known extension. Raises ContentRefused."""
-        found = fast_path.quick_parse(content)
+        start = len(UTF8_MARK) if content.startswith(UTF8_MARK) else 0
+        found = fast_path.quick_parse(content[start:] if start else content)
         if found is not None:
             if self._user_schema is not None and found.parsing is not None:
                 self._user_schema.check(bytes(found.parsing))
             return _Findings(found.shape, _label(found.task_id), _label(found.status), found.rows)
-        shape = row_formats.shape_by_content(content[:_PEEK_BYTES], key)
-        return self._scan_document(io.BytesIO(content)) if shape is None else _table(shape, io.BytesIO(content))
+        start = text_start(content)
+        shape = row_formats.shape_by_content(content[start : start + _PEEK_BYTES], key)
+        if shape is not None:
+            return self._table(shape, io.BytesIO(content), content)
+        return self._scan_document(io.BytesIO(content), start)
 
-    def _scan_document(self, source: ByteSource) -> _Findings:
-        """Inspect one JSON document block by block. Raises ContentRefused."""
-        scanner = Scanner(keep_parsing=self._user_schema is not None)
-        for block in read_blocks(source):
-            if sniff.is_markup(block) and not scanner.started:
-                raise ContentRefused(
-                    ContentReason.UNKNOWN_SHAPE, "the content starts with <: HTML or XML, expected JSON"
-                )
-            scanner.feed(block)
+    def _scan_document(self, source: ByteSource, start: int) -> _Findings:
+        """Inspect one JSON document, from byte ``start``, block by block. Raises ContentRefused."""
+        scanner = Scanner(keep_parsing=self._user_schema is not None, start=start)
+        for number, block in enumerate(read_blocks(source)):
+            text = block if number else _document_text(block, start)
+            scanner.feed(text)
         scanner.finish()
         document = scanner.skeleton
         shape = shape_of(document)
+        if shape is Shape.JOBS_DOCUMENT and scanner.repeats_files:
+            raise ContentRefused(ContentReason.UNKNOWN_SHAPE, "the object names files twice")
         if self._validation is Validation.SCHEMA:
             check_shape(document, shape)
         if shape is Shape.ROWS:
@@ -181,18 +194,32 @@ class ResultReader:
             self._user_schema.check(scanner.parsing or b"null")
         return _Findings(shape, _label(document.get("task_id")), _label(document.get("status")))
 
-
-def _table(shape: Shape, source: BinaryIO | ContentStream) -> _Findings:
-    """Inspect a table or media; ``source`` is seekable for Parquet. Raises ContentRefused."""
-    match shape:
-        case Shape.JSONL:
-            return _Findings(shape, rows=row_formats.count_json_lines(source))
-        case Shape.CSV:
-            return _Findings(shape, rows=row_formats.count_csv(source))
-        case Shape.PARQUET:
-            return _Findings(shape, rows=row_formats.count_parquet(cast("BinaryIO", source)))
-        case _:
+    def _table(self, shape: Shape, source: BinaryIO | ContentStream, head: bytes) -> _Findings:
+        """Inspect a table or media; ``source`` is seekable for Parquet. Raises ContentRefused."""
+        if shape is Shape.MEDIA:
             return _Findings(shape)
+        count = RowCount()
+        for batch in row_formats.table_batches(
+            shape, source, head, keep_text=False, max_content_bytes=self._max_content_bytes, count=count
+        ):
+            count.add(batch)
+        return _Findings(shape, rows=count)
+
+
+def _refuse_foreign(head: bytes, shape: Shape, key: str) -> None:
+    """Raise ContentRefused if content is not of the type its extension names."""
+    found = foreign_content(head[:HEAD_BYTES], shape, sniff.extension(key), is_whole=len(head) <= HEAD_BYTES)
+    if found is not None:
+        raise ContentRefused(ContentReason.CONTRADICTS_NAME, f"{found}, under the name of {shape}")
+
+
+def _document_text(block: bytes, start: int) -> bytes:
+    """Return the first block of a document from ``start`` on. Raises ContentRefused for markup and framing."""
+    if sniff.is_markup(block):
+        raise ContentRefused(ContentReason.UNKNOWN_SHAPE, "the content starts with <: HTML or XML, expected JSON")
+    if is_framed(block, is_whole=len(block) < HEAD_BYTES):
+        raise ContentRefused(ContentReason.UNKNOWN_SHAPE, "the content is still in aws-chunked framing, expected JSON")
+    return block[start:] if start else block
 
 
 def _record(
@@ -206,7 +233,9 @@ def _record(
     shape, task_id, status, rows = findings
     if rows is None:
         return ResultRecord(shape, *delivery, size, digest, task_id, status, None, 0, problem)
-    return ResultRecord(shape, *delivery, size, digest, task_id, status, rows.rows, rows.broken, problem)
+    return ResultRecord(
+        shape, *delivery, size, digest, task_id, status, rows.rows, rows.broken, problem, rows.non_finite
+    )
 
 
 def _label(value: object) -> str | None:

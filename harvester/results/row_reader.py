@@ -1,44 +1,57 @@
-"""The results in a landed file, one JSON text each, to the digit as they were written."""
+"""The rows of a landed file, one JSON text each, numbers to the digit as they were written."""
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Final
-
-import msgspec
+from typing import BinaryIO, Final, NamedTuple
 
 from harvester.error_codes import ErrorCode
 from harvester.errors import IntegrityError
-from harvester.results import row_formats, sniff
+from harvester.results import fast_path, sniff
 from harvester.results.content_stream import ContentStream
-from harvester.results.gzip_reader import ByteSource, read_blocks
+from harvester.results.gzip_reader import read_blocks
 from harvester.results.json_scanner import Scanner
 from harvester.results.record import ContentRefused, Shape
+from harvester.results.row_batches import BrokenRows, RowBatch, RowCount
+from harvester.results.row_formats import shape_by_content, table_batches
 from harvester.results.shapes import shape_of
+from harvester.results.utf8 import text_start
 
 _HEAD_BYTES: Final = 64
 _PEEK_BYTES: Final = 1024**2
-_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
-# Decimals as numbers, to the digit; times as ISO 8601, bytes as base64, and NaN as null.
-_PARQUET_ENCODER = msgspec.json.Encoder(decimal_format="number", enc_hook=str)
 
 
-def rows(path: Path, shape: Shape | None) -> Iterator[bytes]:
-    """Yield each result of a landed file as one line of JSON, without its line end.
+class NumberedRow(NamedTuple):
+    """A row of an object, or consecutive broken ones."""
 
-    An envelope is itself; rows, JSON Lines and jobs documents are their rows; CSV records and Parquet rows
-    are objects by column name; media holds none. Broken rows are left out. The file may be gzip; without a
-    ``shape`` it is looked for. Memory is bounded by the largest result.
+    number: int
+    """From 0 within the object; broken rows keep their numbers, blank lines have none."""
+    row: bytes | BrokenRows
+    """The JSON text on one line without its line end, or how many rows from ``number`` on are broken and why."""
 
-    Raises IntegrityError if the file cannot be read as what it is.
+
+def numbered_rows(path: Path, shape: Shape | None, count: RowCount | None = None) -> Iterator[NumberedRow]:
+    """Yield each row of a landed file with its number.
+
+    An envelope is one row; rows, JSON Lines and jobs documents are their rows; CSV records and Parquet rows
+    are objects by column name; media holds none. The file may be gzip; without a ``shape`` it is
+    detected. Memory is bounded by the largest row. ``count`` receives the number of values that are not finite.
+
+    Raises IntegrityError if the file cannot be read as its shape, and OSError if the disk fails.
     """
+    number = 0
     with path.open("rb") as landed:
         try:
-            yield from _rows(landed, path.name, shape)
+            for batch in _batches(landed, path.name, shape, count):
+                if isinstance(batch, BrokenRows):
+                    yield NumberedRow(number, batch)
+                    number += batch.rows
+                else:
+                    for text in batch:
+                        yield NumberedRow(number, text)
+                        number += 1
         except ContentRefused as refused:
             raise IntegrityError(
                 f"{path}: cannot be read as {shape or 'a result'}",
@@ -48,122 +61,76 @@ def rows(path: Path, shape: Shape | None) -> Iterator[bytes]:
             ) from refused
 
 
-def _rows(landed: BinaryIO, name: str, shape: Shape | None) -> Iterator[bytes]:
+def rows(path: Path, shape: Shape | None) -> Iterator[bytes]:
+    """Yield each row of a landed file as one line of JSON, as `numbered_rows` does, broken ones left out."""
+    return (row for _, row in numbered_rows(path, shape) if not isinstance(row, BrokenRows))
+
+
+def _batches(landed: BinaryIO, name: str, shape: Shape | None, count: RowCount | None) -> Iterator[RowBatch]:
     compressed = sniff.is_gzip(landed.read(2))
     landed.seek(0)
     stream = ContentStream(landed, None, compressed=compressed, max_content_bytes=sys.maxsize)
-    match shape or _look(stream, name):
+    head = stream.peek(_HEAD_BYTES)
+    match shape or _detect(stream, name):
         case Shape.MEDIA:
             return
-        case Shape.JSONL:
-            yield from row_formats.good_json_lines(stream)
-        case Shape.CSV:
-            yield from _csv_rows(stream)
-        case Shape.PARQUET:
+        case Shape.JSONL | Shape.CSV as table:
+            yield from table_batches(table, stream, head, keep_text=True, max_content_bytes=sys.maxsize)
+        case Shape.PARQUET as table:
             from tempfile import TemporaryFile
 
             with TemporaryFile() as scratch:
                 for block in stream.rest() if compressed else ():
                     scratch.write(block)
-                yield from _parquet_rows(scratch if compressed else landed)
+                source = scratch if compressed else landed
+                yield from table_batches(
+                    table, source, head, keep_text=True, max_content_bytes=sys.maxsize, count=count
+                )
         case Shape.ROWS | Shape.JOBS_DOCUMENT:
-            yield from _array_rows(stream)
+            yield from _array_batches(stream)
         case _:
-            yield _one_line(b"".join(stream.rest()))
+            text = b"".join(stream.rest())
+            yield [_one_line(text[text_start(text) :])]
 
 
-def _look(stream: ContentStream, name: str) -> Shape | None:
+def _detect(stream: ContentStream, name: str) -> Shape | None:
     """Return the shape of a file landed without validation, by its start; None if that does not decide it."""
     head = stream.peek(_PEEK_BYTES)
-    shape = sniff.shape_by_name_and_magic(head[:_HEAD_BYTES], name) or row_formats.shape_by_content(head, name)
+    shape = sniff.shape_by_magic_and_name(head[:_HEAD_BYTES], name)
     if shape is not None:
         return shape
     scanner = Scanner()
     try:
-        scanner.feed(head)
+        text = head[text_start(head) :]
+        shape = shape_by_content(text, name)
+        if shape is not None:
+            return shape
+        scanner.feed(text)
         return shape_of(scanner.skeleton)
     except ContentRefused:
         return None
 
 
-def _csv_rows(source: ByteSource) -> Iterator[bytes]:
-    records = row_formats.csv_records(source)
-    header = next(records)
-    for record in records:
-        if not isinstance(record, str):
-            yield json.dumps(dict(zip(header, record, strict=True)), ensure_ascii=False).encode()
-
-
-def _parquet_rows(source: BinaryIO) -> Iterator[bytes]:
-    for batch in row_formats.parquet_batches(source):
-        if not isinstance(batch, row_formats.UnreadableRows):
-            for row in batch.to_pylist():
-                yield _PARQUET_ENCODER.encode(row)
-
-
-def _array_rows(source: ByteSource) -> Iterator[bytes]:
-    scanner = Scanner(keep_rows=True)
-    for block in read_blocks(source):
-        scanner.feed(block)
-        yield from map(_one_line, scanner.take_rows())
+def _array_batches(stream: ContentStream) -> Iterator[RowBatch]:
+    head = stream.peek(fast_path.MAX_ARRAY_BYTES + 1)
+    start = text_start(head)
+    if len(head) <= fast_path.MAX_ARRAY_BYTES:
+        rows = fast_path.array_rows(head[start:] if start else head)
+        if rows is not None:
+            yield list(map(_one_line, rows))
+            return
+    scanner = Scanner(keep_rows=True, start=start)
+    for number, block in enumerate(read_blocks(stream)):
+        scanner.feed(block if number else block[start:])
+        yield from map(_one_line_batch, scanner.take_rows())
     scanner.finish()
-    yield from map(_one_line, scanner.take_rows())
+    yield from map(_one_line_batch, scanner.take_rows())
+
+
+def _one_line_batch(batch: RowBatch) -> RowBatch:
+    return batch if isinstance(batch, BrokenRows) else list(map(_one_line, batch))
 
 
 def _one_line(text: bytes) -> bytes:
     # Strict JSON holds raw line ends only between tokens.
     return text.translate(None, b"\r\n").strip(b" \t")
-
-
-def select(row: bytes, path: str) -> bytes | None:
-    """Return the text of the value at a dotted path as written, or None if it is absent.
-
-    A step is a key of an object or the index of an array from 0: ``data.parsing.0.price``.
-    """
-    value = row
-    for step in path.split("."):
-        found = _step(value, step)
-        if found is None:
-            return None
-        value = found
-    return value
-
-
-def _step(value: bytes, step: str) -> bytes | None:
-    try:
-        if value.startswith(b"{"):
-            found = _OBJECT.decode(value).get(step)
-        elif value.startswith(b"[") and step.isdecimal():
-            elements = _ARRAY.decode(value)
-            found = elements[int(step)] if int(step) < len(elements) else None
-        else:
-            return None
-    except (msgspec.MsgspecError, RecursionError):
-        return _patient_step(value.decode(), step)
-    return None if found is None else bytes(found)
-
-
-def _patient_step(text: str, step: str) -> bytes | None:
-    """Do what `_step` does for text that fast parsers refuse: lone surrogate escapes."""
-    decoder = json.JSONDecoder()
-    found = None
-    index, number = _skip(text, 1), 0
-    while text[index] not in "]}":
-        name = str(number)
-        if text[0] == "{":
-            name, index = decoder.raw_decode(text, index)
-            index = _skip(text, _skip(text, index) + 1)
-        _, end = decoder.raw_decode(text, index)
-        if name == step:
-            found = text[index:end].encode()
-        index = _skip(text, end)
-        if text[index] == ",":
-            index = _skip(text, index + 1)
-        number += 1
-    return found
-
-
-def _skip(text: str, index: int) -> int:
-    while text[index] in " \t\r\n":
-        index += 1
-    return index

@@ -1,27 +1,27 @@
 """JSON Schema validation: the schemas of the shapes, and the user's own for ``data.parsing``.
 
-jsonschema is the reference. jsonschema-rs decides what is valid; what it refuses or cannot check, the reference
-decides and explains. Both are imported on first use.
+jsonschema-rs decides what is valid and explains what is not; jsonschema checks the user's schema against its
+meta-schema, and is the reference in the tests. Both are imported on first use.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from contextlib import suppress
 from functools import cache
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from harvester.error_codes import ErrorCode
 from harvester.errors import UsageError
 from harvester.results.json_scanner import scan
 from harvester.results.record import ContentReason, ContentRefused, Shape
 from harvester.results.shapes import json_type
+from harvester.results.utf8 import UTF8_MARK
 from harvester.text import printable
 
 if TYPE_CHECKING:
-    from jsonschema.exceptions import ValidationError
-    from jsonschema.protocols import Validator
+    from jsonschema_rs import ValidationError
 
 SHAPES_WITH_SCHEMA = (
     Shape.EXTRACT,
@@ -34,15 +34,13 @@ SHAPES_WITH_SCHEMA = (
 """The shapes that are one JSON document."""
 
 _MAX_PATH = 200
+_MAX_ERRORS = 100
+_COMBINED = ("anyOf", "oneOf")
 _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 
 
 class UserSchemaError(UsageError, ValueError):
     """The user's schema is not a usable JSON Schema."""
-
-
-class _FastValidator(Protocol):
-    def is_valid(self, instance: Any) -> bool: ...
 
 
 def shape_schema_text(shape: Shape) -> str:
@@ -60,41 +58,37 @@ def check_shape(document: Any, shape: Shape) -> None:
 
 
 class CompiledSchema:
-    """One compiled JSON Schema: local references only, formats are annotations."""
+    """One compiled JSON Schema: local references only, formats are annotations.
+
+    jsonschema-rs decides and explains: its patterns run in linear time, or with a bounded number of steps.
+    """
 
     def __init__(self, schema: dict[str, Any] | bool) -> None:  # noqa: FBT001 - true and false are schemas
-        """Compile a schema that has been checked."""
+        """Compile a schema. Raises ValueError if jsonschema-rs does not support it."""
         import jsonschema_rs
 
-        self._schema = schema
-        self._fast: _FastValidator | None = None
-        with suppress(ValueError):
-            # A dialect or pattern that jsonschema-rs does not support is left to the reference.
-            self._fast = jsonschema_rs.validator_for(schema, validate_formats=False, retriever=_never_fetch)
+        self._validator = jsonschema_rs.validator_for(schema, validate_formats=False, retriever=_never_fetch)
 
     def check(self, value: Any, reason: ContentReason, root: str) -> None:
         """Raise ContentRefused with the schema path unless ``value`` satisfies the schema."""
         try:
-            if self._fast is not None and self._fast.is_valid(value):
-                return
-        except ValueError:
-            # Lone surrogates and deep nesting are left to the reference.
-            pass
-        self.check_by_reference(value, reason, root)
+            try:
+                fault = self._fault(value, root)
+            except UnicodeEncodeError:
+                fault = self._fault(_without_surrogates(value), root)
+        except (ValueError, RecursionError) as error:
+            fault = f"{root}: cannot be checked against the schema ({type(error).__name__})"
+        if fault is not None:
+            raise ContentRefused(reason, fault)
 
-    def check_by_reference(self, value: Any, reason: ContentReason, root: str) -> None:
-        """Check by the reference alone; raises as `check` does."""
-        from jsonschema.exceptions import best_match
-        from referencing.exceptions import Unresolvable
-
-        try:
-            error = best_match(_reference(self._schema).iter_errors(value))
-        except (RecursionError, OverflowError, Unresolvable) as failure:
-            raise ContentRefused(
-                reason, f"{root}: cannot be checked against the schema ({type(failure).__name__})"
-            ) from failure
-        if error is not None:
-            raise ContentRefused(reason, _explain(error, root))
+    def _fault(self, value: Any, root: str) -> str | None:
+        if self._validator.is_valid(value):
+            return None
+        errors = list(islice(self._validator.iter_errors(value), _MAX_ERRORS))
+        error = min(errors, key=_relevance)
+        while nested := _deepest(error):
+            error = nested
+        return _explain(error, errors, value, root)
 
 
 class UserSchema:
@@ -122,7 +116,14 @@ class UserSchema:
                 cause="remote references are never fetched",
                 code=ErrorCode.SCHEMA_REFERENCE_UNRESOLVED,
             ) from error
-        self.compiled = CompiledSchema(schema)
+        try:
+            self.compiled = CompiledSchema(_of_known_dialect(schema))
+        except ValueError as error:
+            raise UserSchemaError(
+                "the schema uses a dialect or a pattern that is not supported",
+                cause="patterns are of ECMA 262 and evaluated in bounded time; drafts 4, 6, 7, 2019-09 and 2020-12",
+                code=ErrorCode.SCHEMA_INVALID,
+            ) from error
 
     def check(self, parsing: bytes) -> None:
         """Raise ContentRefused with the schema path unless the text of ``data.parsing`` satisfies the schema."""
@@ -138,7 +139,7 @@ class UserSchema:
 
 def _parse_schema(text: str) -> Any:
     try:
-        content = text.encode("utf-8", "surrogatepass")
+        content = text.encode("utf-8", "surrogatepass").removeprefix(UTF8_MARK)
         scan(content)
         schema = json.loads(content)
     except (ContentRefused, ValueError, RecursionError) as error:
@@ -182,28 +183,50 @@ def _shape_schema(shape: Shape) -> CompiledSchema:
     return CompiledSchema(json.loads(shape_schema_text(shape)))
 
 
-def _reference(schema: Any) -> Validator:
-    import jsonschema
-    from jsonschema_specifications import REGISTRY
+def _of_known_dialect(schema: dict[str, Any] | bool) -> dict[str, Any] | bool:  # noqa: FBT001 - as above
+    """Return a schema of an unknown dialect as one of draft 2020-12, as jsonschema takes it."""
+    from jsonschema.validators import validator_for
 
-    validator_class = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
-    # A registry that is given never retrieves.
-    return validator_class(schema, registry=REGISTRY)
+    if isinstance(schema, dict) and "$schema" in schema and validator_for(schema, default=cast("Any", None)) is None:
+        return {key: value for key, value in schema.items() if key != "$schema"}
+    return schema
 
 
-def _explain(error: ValidationError, root: str) -> str:
-    where = _path(root, error.absolute_path, ".")
-    rule = _path("#", error.absolute_schema_path, "/")
-    found = json_type(error.instance)
-    expected: Any = error.validator_value
-    instance: Any = error.instance
-    if error.validator == "type":
-        wanted = " or ".join(expected) if isinstance(expected, list) else expected
-        return f"{where}: expected {wanted}, found {found} (schema {rule})"
-    if error.validator == "required":
-        missing = [name for name in expected if name not in instance]
-        return f"{where}: missing {', '.join(map(repr, missing))} (schema {rule})"
-    return f"{where}: {found} refused by {error.validator} (schema {rule})"
+def _without_surrogates(value: Any) -> Any:
+    """Return a value with `?` for lone surrogates, which jsonschema-rs cannot hold."""
+    return json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
+
+
+def _relevance(error: ValidationError) -> tuple[int, bool]:
+    return len(error.instance_path), error.kind.name in _COMBINED
+
+
+def _deepest(error: ValidationError) -> ValidationError | None:
+    """Return the one error of a combination that lies deepest within the value; None if none does."""
+    if error.kind.name not in _COMBINED:
+        return None
+    nested = [inner for branch in error.kind.as_dict()["context"] for inner in branch]
+    depth = max((len(inner.instance_path) for inner in nested), default=0)
+    found = [inner for inner in nested if len(inner.instance_path) == depth > len(error.instance_path)]
+    return found[0] if len(found) == 1 else None
+
+
+def _explain(error: ValidationError, errors: list[ValidationError], value: Any, root: str) -> str:
+    where = _path(root, error.instance_path, ".")
+    rule = _path("#", error.schema_path, "/")
+    kind = error.kind
+    instance = value
+    for step in error.instance_path:
+        instance = instance[step]
+    found = json_type(instance)
+    if kind.name == "type":
+        return f"{where}: expected {' or '.join(kind.as_dict()['types'])}, found {found} (schema {rule})"
+    if kind.name == "required":
+        place = (error.instance_path, error.schema_path)
+        same = [other for other in errors if (other.instance_path, other.schema_path) == place] or [error]
+        missing = [repr(other.kind.as_dict()["property"]) for other in same]
+        return f"{where}: missing {', '.join(missing)} (schema {rule})"
+    return f"{where}: {found} refused by {kind.name} (schema {rule})"
 
 
 def _path(root: str, steps: Iterable[str | int], separator: str) -> str:

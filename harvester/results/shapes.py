@@ -14,8 +14,8 @@ def shape_of(document: Any) -> Shape:
 
     An array is rows. An object with ``data`` is an envelope: an agent's if it names its agent or holds
     ``parsing`` without a page, a crawl page if it has neither ``status`` nor ``task_id``, else an extract.
-    Without ``data``, one with ``files`` is a jobs document, one with ``run`` and ``output`` a research run,
-    one with ``status`` an extract.
+    Without ``data``, one with ``files`` is a jobs document, one with ``run`` and ``output`` or ``error`` a
+    research run, one with ``status`` an extract.
     """
     if isinstance(document, list):
         return Shape.ROWS
@@ -27,11 +27,12 @@ def shape_of(document: Any) -> Shape:
     if "data" not in document:
         if "files" in document:
             return Shape.JOBS_DOCUMENT
-        if "run" in document and "output" in document:
+        if "run" in document and ("output" in document or "error" in document):
             return Shape.RUN
         if "status" not in document:
             raise ContentRefused(
-                ContentReason.UNKNOWN_SHAPE, "the object has none of the keys data, status, files, run with output"
+                ContentReason.UNKNOWN_SHAPE,
+                "the object has none of the keys data, status, files, run with output or error",
             )
         return Shape.EXTRACT
     data = document["data"]

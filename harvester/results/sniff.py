@@ -48,7 +48,7 @@ def is_markup(head: bytes) -> bool:
     return head.lstrip(b" \t\r\n\xef\xbb\xbf")[:1] == b"<"
 
 
-def shape_by_name_and_magic(head: bytes, key: str) -> Shape | None:
+def shape_by_magic_and_name(head: bytes, key: str) -> Shape | None:
     """Return the shape by magic bytes or extension; None where only the whole content decides."""
     # The usual case first. Magic bytes are no beginning of JSON.
     if head[:1] in b"{[" and key.endswith((".json", ".json.gz")):

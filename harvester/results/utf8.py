@@ -1,4 +1,4 @@
-"""Whether bytes are UTF-8 without a byte order mark, block by block."""
+"""The text encoding of JSON, JSON Lines and CSV: UTF-8, with or without a byte order mark."""
 
 from __future__ import annotations
 
@@ -7,22 +7,33 @@ from typing import Final
 
 from harvester.results.record import ContentReason, ContentRefused
 
-_BYTE_ORDER_MARKS = (
-    (b"\xef\xbb\xbf", "UTF-8"),
+UTF8_MARK: Final = b"\xef\xbb\xbf"
+_OTHER_MARKS = (
     (b"\xff\xfe\x00\x00", "UTF-32"),
     (b"\x00\x00\xfe\xff", "UTF-32"),
     (b"\xff\xfe", "UTF-16"),
     (b"\xfe\xff", "UTF-16"),
 )
-LONGEST_MARK: Final = 4
-"""Length in bytes of the longest mark."""
+_SAMPLE_BYTES: Final = 1024
 
 
-def refuse_byte_order_mark(head: bytes) -> None:
-    """Refuse a document that starts with a byte order mark. Raises ContentRefused."""
-    for mark, name in _BYTE_ORDER_MARKS:
+def text_start(head: bytes) -> int:
+    """Return where text starts, after a byte order mark of UTF-8.
+
+    ``head`` is its first bytes. Raises ContentRefused for the mark of another encoding, and for bytes of which a
+    quarter are NUL, as those of UTF-16 and UTF-32 are.
+    """
+    if head.startswith(UTF8_MARK):
+        return len(UTF8_MARK)
+    for mark, name in _OTHER_MARKS:
         if head.startswith(mark):
             raise ContentRefused(ContentReason.BYTE_ORDER_MARK, f"{name} byte order mark at byte 0")
+    sample = head[:_SAMPLE_BYTES]
+    nuls = sample.count(0)
+    if nuls and 4 * nuls >= len(sample):
+        what = "all bytes" if nuls == len(sample) else "a quarter or more of the bytes"
+        raise ContentRefused(ContentReason.NOT_UTF8, f"{what} at the start are NUL: UTF-16, UTF-32 or damage")
+    return 0
 
 
 class Utf8Check:

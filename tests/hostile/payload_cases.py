@@ -76,12 +76,88 @@ def _parquet(damage: Callable[[bytes], bytes] = lambda content: content) -> Call
     return make
 
 
+def _columns(names: list[str]) -> Callable[[], bytes]:
+    def make() -> bytes:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        sink = io.BytesIO()
+        pq.write_table(pa.Table.from_arrays([pa.array([number]) for number in range(len(names))], names=names), sink)
+        return sink.getvalue()
+
+    return make
+
+
+def _latin1_parquet() -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    sink = io.BytesIO()
+    texts = pa.array([b"a", b"caf\xe9", b"c"]).view(pa.string())
+    pq.write_table(pa.table({"text": texts}), sink)
+    return sink.getvalue()
+
+
+def _parquet_of_zeros() -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    sink = io.BytesIO()
+    table = pa.table({"zeros": pa.array([0] * 2_000_000, pa.int64())})
+    pq.write_table(table, sink, use_dictionary=False, compression="gzip", compression_level=9)
+    return sink.getvalue()
+
+
+def signed_frames(content: bytes) -> bytes:
+    """Return content in the framing of aws-chunked uploads with signatures."""
+    head, tail = (
+        b"%x;chunk-signature=%s\r\n" % (len(content), b"0" * 64),
+        b"\r\n0;chunk-signature=%s\r\n\r\n" % (b"1" * 64),
+    )
+    return head + content + tail
+
+
+def trailer_frames(content: bytes) -> bytes:
+    """Return content in the framing of aws-chunked uploads with a checksum behind it."""
+    return b"%x\r\n%s\r\n0\r\nx-amz-checksum-crc32:AAAAAA==\r\n\r\n" % (len(content), content)
+
+
 def _row(
     name: str, key: str, body: bytes | Callable[[], bytes], outcome: Outcome, *rest: object, **more: object
 ) -> HostilePayload:
     make = body if callable(body) else lambda: body
     return HostilePayload(name, key, make, outcome, *rest, **more)  # type: ignore[arg-type]
 
+
+_CSV = b"id,name,price\n1,Ann,3.5\n2,Bob,4\n"
+_HTML = b"<!DOCTYPE html>\n<html>\n<head><title>Sign in</title></head>\n<body>\n<h1>Expired</h1>\n</body>\n</html>\n"
+_XML_ERROR = b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>'
+_JSON_ERROR = b'{"error": "rate limited", "code": 429}\n'
+_FOREIGN = tuple(
+    _row(
+        f"{what} under .{extension}",
+        f"a.{extension}",
+        content,
+        _REFUSED,
+        ContentReason.CONTRADICTS_NAME,
+        detail=detail,
+    )
+    for what, content, detail, extensions in (
+        ("HTML", _HTML, "HTML", "csv jsonl parquet png pdf svg"),
+        ("an XML error", _XML_ERROR, "XML", "csv jsonl parquet png svg"),
+        ("a JSON error", _JSON_ERROR, "JSON", "csv jsonl parquet png"),
+        (
+            "proxy text",
+            b"upstream connect error or disconnect/reset before headers. reset reason: x",
+            "proxy",
+            "csv jsonl mp4",
+        ),
+        ("signed aws-chunked framing", signed_frames(_CSV), "aws-chunked", "csv jsonl parquet png"),
+        ("aws-chunked framing with a trailer", trailer_frames(_CSV), "aws-chunked", "csv jsonl png"),
+        ("zero bytes", bytes(512), "zero", "csv jsonl parquet png"),
+    )
+    for extension in extensions.split()
+)
 
 HOSTILE_PAYLOADS: tuple[HostilePayload, ...] = (
     # the delivery itself
@@ -162,9 +238,9 @@ HOSTILE_PAYLOADS: tuple[HostilePayload, ...] = (
         "byte order mark",
         "a.json",
         b"\xef\xbb\xbf" + _ENVELOPE,
-        _REFUSED,
-        ContentReason.BYTE_ORDER_MARK,
-        detail="UTF-8",
+        _LANDED,
+        None,
+        _EXTRACT,
     ),
     _row(
         "UTF-16",
@@ -179,8 +255,8 @@ HOSTILE_PAYLOADS: tuple[HostilePayload, ...] = (
         "a.json",
         _ENVELOPE.decode().encode("utf-16-le"),
         _REFUSED,
-        ContentReason.INVALID_JSON,
-        detail="byte 1",
+        ContentReason.NOT_UTF8,
+        detail="UTF-16",
     ),
     _row("invalid UTF-8", "a.json", _with_html(b"caf\xe9"), _REFUSED, ContentReason.NOT_UTF8, detail="byte 78"),
     _row("surrogates as UTF-8", "a.json", _with_html(b"\xed\xa0\x80"), _REFUSED, ContentReason.NOT_UTF8),
@@ -470,7 +546,78 @@ HOSTILE_PAYLOADS: tuple[HostilePayload, ...] = (
         _REFUSED,
         ContentReason.UNREADABLE_PARQUET,
     ),
-    _row("Parquet that is something else", "a.parquet", b'{"a":1}', _REFUSED, ContentReason.UNREADABLE_PARQUET),
+    _row("Parquet that is something else", "a.parquet", b"PARE1234PARE", _REFUSED, ContentReason.UNREADABLE_PARQUET),
+    _row(
+        "column named twice in Parquet",
+        "a.parquet",
+        _columns(["id", "price", "price"]),
+        _REFUSED,
+        ContentReason.UNREADABLE_PARQUET,
+        detail="twice",
+    ),
+    _row(
+        "row of Parquet that is not UTF-8",
+        "a.parquet",
+        _latin1_parquet,
+        _REPORTED,
+        ContentReason.BROKEN_ROWS,
+        Shape.PARQUET,
+        detail="row 2: not UTF-8",
+    ),
+    _row(
+        "Parquet that inflates out of proportion",
+        "a.parquet",
+        _parquet_of_zeros,
+        _REFUSED,
+        ContentReason.PARQUET_BOMB,
+        detail="200 times",
+    ),
+    # content that is not what its name says
+    *_FOREIGN,
+    _row("CSV in UTF-16", "a.csv", "id,name\n1,Ann\n".encode("utf-16-be"), _REFUSED, ContentReason.NOT_UTF8),
+    _row(
+        "CSV in UTF-16 with its mark",
+        "a.csv",
+        "id,name\n1,Ann\n".encode("utf-16"),
+        _REFUSED,
+        ContentReason.BYTE_ORDER_MARK,
+    ),
+    _row("JSON Lines in UTF-16", "a.jsonl", '{"a":1}\n'.encode("utf-16-le"), _REFUSED, ContentReason.NOT_UTF8),
+    _row(
+        "JSON Lines after a byte order mark", "a.jsonl", b'\xef\xbb\xbf{"a":1}\n{"a":2}\n', _LANDED, None, Shape.JSONL
+    ),
+    _row(
+        "envelope in aws-chunked framing",
+        "a.json",
+        signed_frames(_ENVELOPE),
+        _REFUSED,
+        ContentReason.UNKNOWN_SHAPE,
+        detail="aws-chunked",
+    ),
+    _row(
+        "jobs document with its rows twice",
+        "a.json",
+        b'{"files":[{"a":1}],"files":[{"a":2}]}',
+        _REFUSED,
+        ContentReason.UNKNOWN_SHAPE,
+        detail="twice",
+    ),
+    _row(
+        "research run that failed",
+        "a.json",
+        b'{"run":{"id":"r","status":"failed"},"error":{"message":"m","ref_id":"e"}}',
+        _LANDED,
+        None,
+        Shape.RUN,
+    ),
+    _row(
+        "pagination as an array",
+        "a.json",
+        _ENVELOPE.replace(b'"status_code"', b'"pagination":[{"page":1}],"status_code"'),
+        _LANDED,
+        None,
+        _EXTRACT,
+    ),
     # media
     _row("media by its extension", "a.mp4", b"\x00\x01\x02", _LANDED, None, Shape.MEDIA),
     _row("media by its magic bytes", "screenshot", b"\x89PNG\r\n\x1a\nrest", _LANDED, None, Shape.MEDIA),

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from harvester.results import fast_path
 from harvester.results.json_scanner import MAX_DEPTH, MAX_NUMBER_DIGITS, Scanner, scan
 from harvester.results.record import ContentReason, ContentRefused
+from harvester.results.row_batches import BrokenRows, RowBatch
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -167,7 +168,7 @@ def test_the_fast_path_needs_no_recursion_limit_to_see_depth(opening: bytes, clo
             if refusal(document) is not None:
                 assert fast_path.quick_parse(document) is None
             assert fast_path.is_row(document) <= (refusal(document) is None)
-            assert fast_path.count_good_lines(document + b"\n") is None or refusal(document) is None
+            assert fast_path.good_lines(document + b"\n") is None or refusal(document) is None
 
 
 @pytest.mark.parametrize("inner", [b"[[1]]", b'[{"a":1}]', b'{"a":[1]}'])
@@ -220,7 +221,7 @@ def test_digits_in_a_text_are_no_number() -> None:
 def test_texts_that_look_like_numbers_here_and_there_stay_on_the_fast_path() -> None:
     # Every 512th character could be part of a number, as in many a text by chance; so the whole is looked at.
     row = b'{"a":"' + (b"e" + b"y" * 511) * 40 + b'"}\n'
-    assert fast_path.count_good_lines(row * 3) == 3
+    assert fast_path.good_lines(row * 3) == [row] * 3
 
 
 @given(
@@ -233,10 +234,10 @@ def test_texts_that_look_like_numbers_here_and_there_stay_on_the_fast_path() -> 
 def test_lines_counted_at_once_are_those_counted_one_by_one(block: bytes, long: bool) -> None:
     if long:
         block = block.replace(b"1}", b'"' + b"[" * (2 * MAX_DEPTH) + b'"}')
-    rows = fast_path.count_good_lines(block)
+    rows = fast_path.good_lines(block)
     if rows is not None:
-        lines = [line for line in block.split(b"\n") if line.strip()]
-        assert rows == len(lines)
+        lines = [line.strip() for line in block.split(b"\n") if line.strip()]
+        assert [row[:-1] for row in rows] == lines
         assert all(fast_path.is_row(line) for line in lines)
 
 
@@ -294,13 +295,15 @@ def test_rows_keep_their_text_across_blocks(elements: list[Any], size: int) -> N
     texts = [json.dumps(element).encode() for element in elements]
     content = b'{"run_id":[1],"files":[' + b" , ".join(texts) + b'],"more":{}}'
     scanner = Scanner(keep_rows=True)
-    taken: list[bytes] = []
+    batches: list[RowBatch] = []
     for start in range(0, len(content), size):
         scanner.feed(content[start : start + size])
-        taken += scanner.take_rows()
+        batches += scanner.take_rows()
     scanner.finish()
-    taken += scanner.take_rows()
+    batches += scanner.take_rows()
+    taken = [text for batch in batches if not isinstance(batch, BrokenRows) for text in batch]
 
+    assert sum(batch.rows if isinstance(batch, BrokenRows) else len(batch) for batch in batches) == len(elements)
     assert taken == [text for text in texts if text.startswith(b"{")]
     assert scanner.rows.rows == len(elements)
     assert scanner.rows.broken == len(elements) - len(taken)

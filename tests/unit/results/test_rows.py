@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from harvester.error_codes import ErrorCode
 from harvester.errors import IntegrityError
 from harvester.results.record import Shape
-from harvester.results.row_reader import rows, select
+from harvester.results.row_reader import rows
+from harvester.results.selection import select
 
 EXACT = b'{"a":1.10,"b":1E+2,"c":12345678901234567890123,"d":-0,"e":"\\u00e9","f":0.30000000000000004}'
 
@@ -76,7 +77,7 @@ def test_parquet_rows_are_objects_by_column(tmp_path: Path, compressed: bool) ->
     path = land(tmp_path, gzip.compress(content) if compressed else content)
     expected = (
         b'{"id":9223372036854775807,"price":1.10,"at":"2026-02-09T23:15:43Z",'
-        b'"tags":["a"],"raw":"AA==","none":null,"nan":null}'
+        b'"tags":["a"],"raw":"AA==","none":null,"nan":"NaN"}'
     )
     for shape in (Shape.PARQUET, None):
         assert list(rows(path, shape)) == [expected] * 3

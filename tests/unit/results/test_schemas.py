@@ -152,14 +152,13 @@ def test_every_way_comes_to_the_verdict_of_the_reference(document: Any, ascii_on
     if isinstance(expected, Shape) or expected is ContentReason.SCHEMA:
         shape = shape_of(document)
         compiled = CompiledSchema(SCHEMAS[shape])
-        for check in (compiled.check, compiled.check_by_reference):
-            for instance in (document, scan(content).skeleton):
-                try:
-                    check(instance, ContentReason.SCHEMA, "$")
-                    outcome: Shape | ContentReason = shape
-                except ContentRefused as refused:
-                    outcome = refused.problem.reason
-                assert outcome == expected
+        for instance in (document, scan(content).skeleton):
+            try:
+                compiled.check(instance, ContentReason.SCHEMA, "$")
+                outcome: Shape | ContentReason = shape
+            except ContentRefused as refused:
+                outcome = refused.problem.reason
+            assert outcome == expected
 
 
 @settings(max_examples=200)
@@ -332,3 +331,48 @@ def test_what_the_schema_cannot_be_run_on_is_said_so() -> None:
     reader = ResultReader(ResultOptions(user_schema=json.dumps(schema)))
     record = reader.read(b'{"status":"x","data":{"parsing":' + json.dumps(deep).encode() + b"}}", "a.json").record
     assert record.problem is None or record.problem.reason is ContentReason.USER_SCHEMA
+
+
+@pytest.mark.parametrize(
+    ("schema", "keyword"),
+    [
+        ({"properties": {"name": {"pattern": r"^(\w+\s?)*$"}}}, "pattern"),
+        ({"properties": {"name": {"pattern": r"^(?=(\w+\s?)*$)."}}}, "pattern"),
+        ({"patternProperties": {r"^(n+)*me$": True}, "additionalProperties": False}, "additionalProperties"),
+        ({"properties": {"name": {"anyOf": [{"pattern": r"^(a|aa)+$"}, {"type": "null"}]}}}, "anyOf"),
+    ],
+)
+def test_no_pattern_takes_long_on_any_text(schema: dict[str, Any], keyword: str) -> None:
+    name = "a" * 5_000 + "!"
+    refusal = user_refusal(schema, {"name": name, "n" * 5_000: 1})
+    assert refusal.endswith(f"/{keyword})")
+    assert name not in refusal
+
+
+def test_of_a_combination_the_deepest_refusal_is_named() -> None:
+    product = {"type": "object", "properties": {"price": {"type": "number"}}}
+    refusal = user_refusal({"anyOf": [product, {"type": "null"}]}, {"price": "5"})
+    assert refusal.startswith("$.data.parsing.price: expected number, found a string")
+
+
+def test_all_missing_keys_are_named() -> None:
+    assert (
+        user_refusal({"required": ["a", "b", "c"]}, {"b": 1}) == "$.data.parsing: missing 'a', 'c' (schema #/required)"
+    )
+
+
+@pytest.mark.parametrize("pattern", [r"(?P<a>x)(?P=a)", r"x\Z", "("])
+def test_a_pattern_that_is_not_supported_is_refused_at_the_start(pattern: str) -> None:
+    with pytest.raises(UserSchemaError):
+        ResultReader(ResultOptions(user_schema=json.dumps({"pattern": pattern})))
+
+
+def test_a_schema_of_an_unknown_dialect_is_taken_for_the_newest() -> None:
+    assert "integer" in user_refusal({"$schema": "https://example.com/dialect", "items": {"type": "integer"}}, ["x"])
+
+
+def test_lone_surrogates_are_checked_as_one_character() -> None:
+    reader = ResultReader(ResultOptions(user_schema='{"items":{"maxLength":1}}'))
+    body = rb'{"status":"x","data":{"parsing":["%b"]}}'
+    assert reader.read(body % rb"\ud800", "a.json").record.problem is None
+    assert reader.read(body % rb"\ud800\ud800", "a.json").record.problem is not None
