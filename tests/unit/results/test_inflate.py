@@ -1,4 +1,4 @@
-"""Gzip: whole, bounded, and every way it goes wrong told apart."""
+"""Gzip: complete content, bounded, and a reason of its own for every fault."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ spaces = st.sampled_from(["", " ", "\n", "\r\n\t"])
 
 @st.composite
 def documents(draw: st.DrawFn) -> bytes:
-    """JSON in any clothing: escapes or raw text, any indentation."""
+    """JSON with escapes or raw text and any indentation."""
     separators = (draw(spaces) + "," + draw(spaces), draw(spaces) + ":" + draw(spaces))
     text = json.dumps(
         draw(values),
@@ -70,7 +70,7 @@ def damaged(draw: st.DrawFn) -> bytes:
 
 
 def oracle(content: bytes) -> bool:
-    """Say whether the standard library takes it, strictly."""
+    """Return whether the standard library accepts it, strictly."""
 
     def refuse(constant: str) -> None:
         raise ValueError(constant)
