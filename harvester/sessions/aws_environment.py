@@ -72,6 +72,7 @@ def connection_from_environment(
         network=resolve_network(base_url, settings.retry, environment.get("AWS_CA_BUNDLE")),
         max_object_bytes=settings.max_object_bytes,
         answer_limits=settings.answer_limits,
+        exemptions=settings.exemptions,
     )
 
 

@@ -89,6 +89,7 @@ class AwsSession:
             network=network,
             max_object_bytes=self._settings.max_object_bytes,
             answer_limits=self._settings.answer_limits,
+            exemptions=self._settings.exemptions,
         )
 
     def move(self, region: str) -> bool:

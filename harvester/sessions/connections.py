@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import NamedTuple
 
 from harvester.retry import RetryPolicy
@@ -26,6 +27,15 @@ class AnswerLimits(NamedTuple):
     """A list page; 1,000 keys of 1,024 bytes, percent-encoded throughout, take 3.5 MB."""
     error_bytes: int = 256 * 1024
     """An error document; those of S3 and Google Cloud Storage have a few kilobytes."""
+
+
+class Exemption(StrEnum):
+    """A check of delivered bytes that is left out because the store is known not to keep the rule behind it."""
+
+    ETAG_NOT_MD5 = "etag-not-md5"
+    """The store's ETags look like MD5 digests and are none: objects are checked by length and other checksums."""
+    TRANSCODED = "transcoded"
+    """Objects stored with Content-Encoding gzip are sent inflated, without length and checksum of what is sent."""
 
 
 class AwsCredentials(NamedTuple):
@@ -66,6 +76,8 @@ class S3Connection(NamedTuple):
     """Bodies longer than this are refused."""
     answer_limits: AnswerLimits = AnswerLimits()
     """How long list pages and error documents may be."""
+    exemptions: frozenset[Exemption] = frozenset()
+    """Checks of delivered bytes that are left out."""
 
     @property
     def scheme(self) -> str:
@@ -90,6 +102,8 @@ class GcsConnection(NamedTuple):
     """Bodies longer than this are refused."""
     answer_limits: AnswerLimits = AnswerLimits()
     """How long list pages and error documents may be."""
+    exemptions: frozenset[Exemption] = frozenset()
+    """Checks of delivered bytes that are left out."""
 
     @property
     def scheme(self) -> str:
@@ -122,5 +136,7 @@ class StoreSettings:
     """Bodies longer than this are refused as too_large; None for no limit."""
     answer_limits: AnswerLimits = field(default_factory=AnswerLimits)
     """How long list pages and error documents may be."""
+    exemptions: frozenset[Exemption] = frozenset()
+    """Checks of delivered bytes that are left out."""
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     """When to give up."""

@@ -62,6 +62,7 @@ class GoogleSession:
             network=self._network,
             max_object_bytes=self._settings.max_object_bytes,
             answer_limits=self._settings.answer_limits,
+            exemptions=self._settings.exemptions,
         )
 
     def client(self) -> Client:

@@ -81,6 +81,10 @@ class Cause(StrEnum):
     """The store answered 5xx, or something no store answers, in every attempt."""
     INTEGRITY = "integrity"
     """The bytes received never matched the length or checksum the store states."""
+    ETAG_NOT_MD5 = "etag_not_md5"
+    """Objects arrive with the listed length and the same bytes each time, and none with the MD5 of its ETag."""
+    TRANSCODED = "transcoded"
+    """The store sends objects inflated that it keeps compressed, so that neither length nor checksum can be checked."""
     CREDENTIALS = "credentials"
     """The store rejects the credentials, also after they were renewed."""
     EXPIRED = "expired"
@@ -113,7 +117,9 @@ class Cause(StrEnum):
 
 
 _RETRYABLE = frozenset({Cause.THROTTLED, Cause.NETWORK, Cause.TIMEOUT, Cause.SERVER_ERROR, Cause.INTEGRITY})
-_FATAL = frozenset({Cause.CREDENTIALS, Cause.EXPIRED, Cause.CLOCK_SKEW, Cause.NO_BUCKET, Cause.SPOOL})
+_FATAL = frozenset(
+    {Cause.ETAG_NOT_MD5, Cause.CREDENTIALS, Cause.EXPIRED, Cause.CLOCK_SKEW, Cause.NO_BUCKET, Cause.SPOOL}
+)
 _EXIT_CODES = {
     Cause.OBJECT_DENIED: ExitCode.ACCESS_DENIED,
     Cause.KMS_DENIED: ExitCode.ACCESS_DENIED,
@@ -125,6 +131,8 @@ _EXIT_CODES = {
     Cause.TIMEOUT: ExitCode.CONNECTION_FAILED,
     Cause.SERVER_ERROR: ExitCode.CONNECTION_FAILED,
     Cause.INTEGRITY: ExitCode.INTEGRITY,
+    Cause.ETAG_NOT_MD5: ExitCode.INTEGRITY,
+    Cause.TRANSCODED: ExitCode.INTEGRITY,
     Cause.CREDENTIALS: ExitCode.ACCESS_DENIED,
     Cause.EXPIRED: ExitCode.CONFIGURATION,
     Cause.CLOCK_SKEW: ExitCode.CONFIGURATION,

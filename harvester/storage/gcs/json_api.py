@@ -106,6 +106,15 @@ def _json(body: bytes) -> Any:
             raise ValueError("nested too deeply") from error
 
 
+def parse_json_object(body: bytes) -> dict[str, Any]:
+    """Return a JSON object, an empty one for anything else."""
+    try:
+        found = _json(body)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def parse_object(entry: object) -> ObjectRef | RefusedObject:
     """Return the object a resource of the JSON API describes, or why it is none."""
     if not isinstance(entry, dict) or not isinstance(key := entry.get("name"), str) or not key:
@@ -148,8 +157,13 @@ def service_error_from(response: Response, *, anonymous: bool) -> ServiceError:
 
 def _error(body: bytes) -> tuple[str, str]:
     """Return reason and message of an error document; empty for a body that is none, as media answers have."""
-    try:
-        error = orjson.loads(body)["error"]
-        return str(error["errors"][0]["reason"]), str(error.get("message", ""))
-    except (ValueError, KeyError, IndexError, TypeError):
+    error = parse_json_object(body).get("error")
+    if not isinstance(error, dict):
         return "", ""
+    match error.get("errors"):
+        case [{"reason": str(reason)}, *_]:
+            pass
+        case _:
+            reason = ""
+    message = error.get("message", "")
+    return reason, message if isinstance(message, str) else ""

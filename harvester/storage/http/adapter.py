@@ -16,13 +16,16 @@ class ProviderAdapter(Protocol):
     """What differs between clouds when an object is fetched."""
 
     states_identity: bool
-    """Whether every answer with an object says which version it is; emulators may not."""
+    """Whether an answer without a version is never the store's own; S3-compatible stores and emulators may omit it."""
 
     def request(self, key: str, *, start: int = 0, version: str = "") -> tuple[str, list[str]]:
         """Return URL and header lines of a GET; from byte ``start`` of exactly that ``version`` when it goes on."""
 
     def identity(self, headers: Mapping[str, str]) -> str:
         """Return the identity of the version an answer holds, as listings have it; empty when it states none."""
+
+    def validator(self, headers: Mapping[str, str]) -> str:
+        """Return what a request that resumes this answer names; empty without a strong validator."""
 
     def stated(self, headers: Mapping[str, str]) -> Checksum | None:
         """Return the checksum the answer states for the whole object."""

@@ -9,11 +9,13 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+ETAG_MD5 = "md5 (the ETag)"
+"""Name of the checksum that is an ETag taken for an MD5 digest."""
 _MD5_ETAG = re.compile(r"[0-9a-f]{32}").fullmatch
 
 
 class Checksum(Protocol):
-    """A stated checksum which the body is held against as it arrives."""
+    """A stated checksum that the body is compared with as it arrives."""
 
     name: str
 
@@ -27,10 +29,10 @@ class Checksum(Protocol):
 class _Digest:
     """A cryptographic hash of hashlib."""
 
-    def __init__(self, name: str, stated: bytes) -> None:
+    def __init__(self, name: str, stated: bytes, algorithm: str = "") -> None:
         self.name = name
         self._stated = stated
-        self._hash = hashlib.new(name, usedforsecurity=False)
+        self._hash = hashlib.new(algorithm or name, usedforsecurity=False)
 
     def update(self, data: bytes) -> None:
         self._hash.update(data)
@@ -80,24 +82,25 @@ def _difference(name: str, stated: bytes, computed: bytes) -> str:
     return "" if stated == computed else f"{name} is {computed.hex()}, the store states {stated.hex()}"
 
 
-def stated_by_s3(headers: Mapping[str, str]) -> Checksum | None:
+def stated_by_s3(headers: Mapping[str, str], *, etag_is_md5: bool = True) -> Checksum | None:
     """Return every whole-object checksum among an S3 answer's headers as one, None when it states none.
 
     A composite checksum (``-N``, or type COMPOSITE) is one of part checksums and covers no bytes. An ETag is the MD5
-    only of a single-part object without KMS or customer keys (Amazon S3 API Reference, Object).
+    only of a single-part object without KMS or customer keys (Amazon S3 API Reference, Object), and not on every
+    compatible store: it counts only where the answer states no other checksum, and ``etag_is_md5``.
     """
     found: list[Checksum] = []
     if headers.get("x-amz-checksum-type", "FULL_OBJECT") == "FULL_OBJECT":
         for header, (name, width) in _S3_CHECKSUMS.items():
             if header in headers and (stated := _decode(headers[header], width)) is not None:
                 found.append(_checksum(name, stated))
-    if not (
+    encrypted = (
         headers.get("x-amz-server-side-encryption", "").startswith("aws:kms")
         or "x-amz-server-side-encryption-customer-algorithm" in headers
-    ):
-        etag = headers.get("etag", "").strip('"')
-        if _MD5_ETAG(etag):
-            found.append(_Digest("md5", bytes.fromhex(etag)))
+    )
+    etag = headers.get("etag", "").strip('"')
+    if not found and etag_is_md5 and not encrypted and _MD5_ETAG(etag):
+        return _Digest(ETAG_MD5, bytes.fromhex(etag), algorithm="md5")
     return _together(found)
 
 

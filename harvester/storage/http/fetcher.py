@@ -12,6 +12,7 @@ import select
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import count
 
 import pycurl
@@ -19,6 +20,7 @@ import pycurl
 from harvester.sessions import BucketConnection, GcsConnection, S3Connection
 from harvester.storage.base import MEBIBYTE, Cause, FetchFailure, FetchRequest, FetchResult, StoreConnection
 from harvester.storage.http.adapter import ProviderAdapter
+from harvester.storage.http.body_checks import BodyChecker
 from harvester.storage.http.concurrency_limiter import ConcurrencyLimiter
 from harvester.storage.http.http_client import (
     Response,
@@ -55,7 +57,7 @@ class BucketFetcher:
         self._adapter = adapter_for(connection)
         self._spool_directory = spool_directory
         self._spool_from = spool_from
-        self._small = spool_from if self._limit is None else min(spool_from, self._limit)
+        self._checker = BodyChecker(connection.exemptions, single_attempt=self._retry.attempts == 1)
         self._multi = pycurl.CurlMulti()
         self._limiter = ConcurrencyLimiter()
         self._free: list[Slot] = []
@@ -154,7 +156,7 @@ class BucketFetcher:
             head = transfer.follow_up.method == "HEAD"
             if head:
                 handle.setopt(pycurl.NOBODY, 1)
-            handle.setopt(pycurl.MAXFILESIZE_LARGE, 0 if head else MEBIBYTE)
+            handle.setopt(pycurl.MAXFILESIZE_LARGE, 0 if head else self._connection.answer_limits.error_bytes)
         else:
             if not transfer.attempts:
                 transfer.began = now
@@ -174,19 +176,31 @@ class BucketFetcher:
         request, handle = transfer.request, slot.handle
         if transfer.spool is None and request.size < self._spool_from:
             url, headers = self._adapter.request(request.key)
-            handle.setopt(pycurl.MAXFILESIZE_LARGE, self._small)
+            handle.setopt(pycurl.MAXFILESIZE_LARGE, max(1, self._memory_bound(request)))
         else:
-            spool = transfer.spool
-            if spool is None:
-                spool = transfer.spool = Spool(self._spool_directory, self._adapter.stated)
-            spool.expect_answer(slot.lines)
-            version = self._adapter.identity(spool.headers)
-            start = spool.written if version else 0
-            url, headers = self._adapter.request(request.key, start=start, version=version)
+            spool = transfer.spool or self._new_spool(transfer)
+            start, validator = spool.resumption()
+            spool.expect_answer(slot.lines, start)
+            url, headers = self._adapter.request(request.key, start=start, version=validator)
             handle.setopt(pycurl.WRITEFUNCTION, spool.write)
             handle.setopt(pycurl.MAXFILESIZE_LARGE, self._limit or 0)
         handle.setopt(pycurl.URL, url)
         handle.setopt(pycurl.HTTPHEADER, headers)
+
+    def _memory_bound(self, request: FetchRequest) -> int:
+        """Return how many bytes of an answer may be held in memory: the listed length, or an error document."""
+        bound = min(self._spool_from, max(request.size, self._connection.answer_limits.error_bytes))
+        return bound if self._limit is None else min(bound, self._limit)
+
+    def _new_spool(self, transfer: Transfer) -> Spool:
+        spool = transfer.spool = Spool(
+            self._spool_directory,
+            self._adapter.stated,
+            self._adapter.validator,
+            size=transfer.request.size,
+            error_bytes=self._connection.answer_limits.error_bytes,
+        )
+        return spool
 
     # -- waiting ------------------------------------------------------------------------------------------------------
 
@@ -210,11 +224,22 @@ class BucketFetcher:
         while True:
             queued, succeeded, failed = self._multi.info_read()
             for handle in succeeded:
-                self._completed(self._release(handle))
+                self._conclude(self._release(handle), self._completed)
             for handle, code, message in failed:
-                self._broken(self._release(handle), code, message)
+                self._conclude(self._release(handle), partial(self._broken, code=code, message=message))
             if not queued:
                 return
+
+    def _conclude(self, slot: Slot, conclude: Callable[[Slot], None]) -> None:
+        """Take the end of one transfer; an answer that cannot be processed ends no other."""
+        transfer = slot.transfer
+        assert transfer is not None  # noqa: S101  # see _release
+        try:
+            conclude(slot)
+        except Exception as error:  # noqa: BLE001  # whatever a store sends concerns one object
+            self._fail(
+                transfer, FetchFailure(Cause.SERVER_ERROR, type(error).__name__, "the answer cannot be processed")
+            )
 
     def _release(self, handle: pycurl.Curl) -> Slot:
         self._multi.remove_handle(handle)
@@ -252,16 +277,16 @@ class BucketFetcher:
             spool.discard()  # replaced since the first part came, or another part than asked for: from the start
             self._again(
                 transfer,
-                FetchFailure(Cause.INTEGRITY, str(status), "the object changes faster than it loads"),
+                FetchFailure(Cause.INTEGRITY, str(status), "the rest of the version that was begun is not available"),
             )
         else:
             self._refused(transfer, Response(status, headers, received))
 
     def _arrived(self, transfer: Transfer, headers: Mapping[str, str], body: bytes) -> None:
-        """Hold what came against what the store states; it ends here or is asked for again."""
+        """Compare what came with what the store states; it ends here or is requested again."""
         spool, request = transfer.spool, transfer.request
         if spool is not None:
-            fault = spool.finish(headers)
+            checksum = spool.finish(headers)
             if spool.failure is not None:
                 self._spool_failed(transfer, spool.failure)
                 return
@@ -269,22 +294,17 @@ class BucketFetcher:
         else:
             size = len(body)
             checksum = self._adapter.stated(headers)
-            fault = ""
             if checksum is not None:
                 checksum.update(body)
-                fault = checksum.mismatch()
-        identity = self._adapter.identity(headers)
-        if not fault:
-            fault = self._fault(request, headers, identity, size)
-        if fault:
+        fault = self._checker.fault(request, headers, size, checksum, self._adapter)
+        if fault is not None:
             if spool is not None:
                 spool.discard()
-            self._again(transfer, FetchFailure(Cause.INTEGRITY, "", fault, _request_id(headers)))
+            self._again(transfer, fault.failure, retryable=fault.retryable)
             return
         self._adapter.fetched(request.key)
         self._limiter.completed()
-        if not identity and size == request.size:
-            identity = request.etag
+        identity = self._adapter.identity(headers) or (request.etag if size == request.size else "")
         same = identity == request.etag
         modified = request.last_modified if same else parse_http_date(headers.get("last-modified"))
         self._done.append(
@@ -299,20 +319,6 @@ class BucketFetcher:
             )
         )
 
-    def _fault(self, request: FetchRequest, headers: Mapping[str, str], identity: str, size: int) -> str:
-        """Return why an answer is not the object for all its status says, empty when nothing speaks against it.
-
-        The listed length binds the same version, and an answer that states no length itself. An answer without
-        identity, where the store always states one, comes from somebody in between.
-        """
-        if not identity and self._adapter.states_identity:
-            return "the answer names no version"
-        if size != request.size and (identity == request.etag or not _states_length(headers)):
-            return f"{size} bytes came, {request.size} are listed"
-        if self._adapter.altered(headers):
-            return "the answer is a transcoding of the stored bytes"
-        return ""
-
     def _broken(self, slot: Slot, code: int, message: str) -> None:
         """Take a transfer that curl broke off."""
         transfer = slot.transfer
@@ -324,6 +330,10 @@ class BucketFetcher:
             self._ask_on(transfer, None)
         elif spool is not None and spool.failure is not None:
             self._spool_failed(transfer, spool.failure)
+        elif spool is not None and spool.exceeded:
+            listed = transfer.request.size
+            detail = f"an answer without a length goes on beyond the {listed} bytes that are listed"
+            self._again(transfer, FetchFailure(Cause.INTEGRITY, "", detail), retryable=False)
         elif code == pycurl.E_FILESIZE_EXCEEDED:
             self._outgrown(transfer, status)
         else:
@@ -333,8 +343,9 @@ class BucketFetcher:
 
     def _outgrown(self, transfer: Transfer, status: int) -> None:
         """Take an answer longer than it may be in memory, or at all."""
-        if status == 200 and transfer.spool is None and self._small == self._spool_from:
-            transfer.spool = Spool(self._spool_directory, self._adapter.stated)
+        allowed = self._limit is None or self._memory_bound(transfer.request) < self._limit
+        if status == 200 and transfer.spool is None and allowed:
+            self._new_spool(transfer)
             transfer.weight = _SPOOL_WEIGHT
             transfer.attempts -= 1
             self._pending.appendleft(transfer)
@@ -407,12 +418,3 @@ class BucketFetcher:
         if transfer.spool is not None:
             transfer.spool.discard()
         self._done.append(FetchResult(transfer.request, None, None, "", None, failure, transfer.attempts))
-
-
-def _states_length(headers: Mapping[str, str]) -> bool:
-    """Whether curl could tell a whole body from one that was cut off."""
-    return "content-length" in headers or "chunked" in headers.get("transfer-encoding", "")
-
-
-def _request_id(headers: Mapping[str, str]) -> str:
-    return headers.get("x-amz-request-id") or headers.get("x-guploader-uploadid", "")

@@ -17,6 +17,7 @@ from harvester.storage.base import Cause
 from harvester.storage.service_errors import TransportError
 
 _CRAWL = 16  # bytes a second; curl averages over some seconds, so that 1 would notice a stall late
+_LONGEST_SECONDS = 2_000_000.0
 USER_AGENT = f"nimble-harvester/{__version__}"
 
 # What curl says when a connection did not come about or broke: worth another try.
@@ -83,8 +84,8 @@ def new_handle(network: Network) -> pycurl.Curl:
 
 
 def milliseconds(seconds: float) -> int:
-    """Return a limit of curl's, which takes 0 for none."""
-    return max(1, int(seconds * 1000))
+    """Return a time limit for curl, which takes 0 for none and a C int at most."""
+    return max(1, int(min(seconds, _LONGEST_SECONDS) * 1000))
 
 
 # Answers of one store repeat the same few header names; bounded, as a store may say what it likes.

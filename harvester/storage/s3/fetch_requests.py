@@ -6,7 +6,7 @@ import re
 from collections.abc import Generator, Mapping
 from typing import TypeVar
 
-from harvester.sessions import S3Connection
+from harvester.sessions import Exemption, S3Connection
 from harvester.storage.base import Cause, FetchFailure, FetchRequest
 from harvester.storage.http import Checksum, Diagnosis, FollowUpRequest, Response, stated_by_s3
 from harvester.storage.s3.rest_api import S3Requests, identity_of, parse_bucket_owner, parse_owners, service_error_from
@@ -26,11 +26,12 @@ _Asking = Generator[FollowUpRequest, Response | None, _T]
 class S3Adapter:
     """One bucket of S3, fetched with one set of credentials."""
 
-    states_identity = True
+    states_identity = False
 
     def __init__(self, connection: S3Connection) -> None:
         """Sign with the connection's credentials."""
         self._requests = S3Requests(connection)
+        self._etag_is_md5 = Exemption.ETAG_NOT_MD5 not in connection.exemptions
         self._bucket_owner: str | None = None
         self._readable_key: str | None = None
 
@@ -45,9 +46,14 @@ class S3Adapter:
         """See ProviderAdapter.identity."""
         return identity_of(headers)
 
+    def validator(self, headers: Mapping[str, str]) -> str:
+        """See ProviderAdapter.validator. A weak ETag does not promise equal bytes (RFC 9110, section 8.8.1)."""
+        etag = headers.get("etag", "")
+        return etag[1:-1] if len(etag) > 2 and etag[0] == etag[-1] == '"' and '"' not in etag[1:-1] else ""
+
     def stated(self, headers: Mapping[str, str]) -> Checksum | None:
         """See ProviderAdapter.stated."""
-        return stated_by_s3(headers)
+        return stated_by_s3(headers, etag_is_md5=self._etag_is_md5)
 
     def altered(self, headers: Mapping[str, str]) -> bool:  # noqa: ARG002  # the interface's
         """S3 hands out what it stores."""
