@@ -47,6 +47,7 @@ class ErrorCode(StrEnum):
     GOOGLE_CREDENTIALS_INVALID = "google_credentials_invalid"
     ENDPOINT_INVALID = "endpoint_invalid"
     PROXY_INVALID = "proxy_invalid"
+    EXTRA_MISSING = "extra_missing"
 
     # Stores.
     STORE_DENIED = "store_denied"

@@ -10,22 +10,25 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harvester.destination import source_of, state_directory
 from harvester.error_codes import ErrorCode
 from harvester.errors import ConfigurationError, HarvesterError, UsageError
 from harvester.events.event_state import EnqueueOutcome, EventState, PendingTask
 from harvester.events.exposition import Metric, exposition
-from harvester.events.http_server import HttpServer
 from harvester.events.task_lookup import LookupResult, NoResult, ResultFound, RetryLater, find_result
 from harvester.events.watch_report import LISTEN_REPORT_SCHEMA, LandingCounters, LandingReport
 from harvester.events.webhook_app import WebhookApp, WebhookOptions
+from harvester.extras import LISTEN, require_extra
 from harvester.location import Location, parse_location
 from harvester.nimble_api import NimbleClient
 from harvester.retry import Backoff, RateLimitedLog, interruptible_sleep, is_retryable
 from harvester.sessions import StoreSettings
 from harvester.transfer import ObjectEvent, Observer, SyncOptions, SyncSession, open_session
+
+if TYPE_CHECKING:
+    from harvester.events.http_server import HttpServer
 
 _BATCH = 64
 _LOOKUPS = 8
@@ -93,7 +96,7 @@ def listen(
 
     ``started`` is called with the address when connections are accepted. The final error is the report's. Raises a
     HarvesterError if it cannot start: an address in use, a destination that is locked, unusable or bound to another
-    source.
+    source; ConfigurationError without the extra [listen].
     """
     if location.scheme == "file":
         raise UsageError(
@@ -102,6 +105,7 @@ def listen(
             code=ErrorCode.WEBHOOKS_NEED_A_BUCKET,
             subject=location.url,
         )
+    require_extra(LISTEN)
     listener = _Listener(location, destination, client, options, listening, settings, observer or Observer())
     return listener.run(started)
 
@@ -136,6 +140,8 @@ class _Listener:
         self._waiting = 0
 
     def run(self, started: Callable[[str], None]) -> ListenReport:
+        from harvester.events.http_server import HttpServer
+
         error: HarvesterError | None = None
         app: WebhookApp | None = None
         backoff = Backoff(_FIRST_DELAY, _LONGEST_DELAY)

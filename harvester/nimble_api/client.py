@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from harvester.error_codes import ErrorCode
 from harvester.errors import ConfigurationError, ConnectionFailed, UsageError
+from harvester.extras import NIMBLE, require_extra
 from harvester.nimble_api.decoding import (
     UnexpectedShape,
     decode_batch,
@@ -63,12 +64,13 @@ class NimbleClient:
         deadline: float | None = None,
         requests_per_second: float | None = None,
     ) -> None:
-        """Open no connection yet; raise ConfigurationError for an invalid key or address.
+        """Open no connection yet; raise ConfigurationError for an invalid key or address or without [nimble].
 
         ``attempts``: requests sent while the server names no delay. ``patience``: seconds that one request may spend
         waiting between attempts. ``deadline``: value of ``time.monotonic()`` that no wait may pass. ``base_url`` and
         ``requests_per_second`` default to the documented values.
         """
+        require_extra(NIMBLE)
         self._transport = ApiTransport(
             api_key,
             base_url or facts().api.base_url,

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from harvester.error_codes import ErrorCode
 from harvester.errors import UsageError
+from harvester.extras import EVENTS, require_extra
 from harvester.queues.message_queue import MessageQueue, is_subscription
 from harvester.sessions import StoreSettings
 
@@ -16,9 +17,11 @@ _SQS_ARN = re.compile(r"arn:([a-z-]+):sqs:([a-z0-9-]+):(\d{12}):([A-Za-z0-9_.-]+
 def open_queue(address: str, settings: StoreSettings | None = None) -> MessageQueue:
     """Return the queue at ``address``: an SQS URL or ARN, or ``projects/PROJECT/subscriptions/NAME``.
 
-    Touches no network yet. Raises UsageError for an address that cannot be.
+    Touches no network yet. Raises UsageError for an invalid address; ConfigurationError for Pub/Sub without
+    the extra [events].
     """
     if is_subscription(address):
+        require_extra(EVENTS)
         from harvester.queues.pubsub import PubsubQueue
 
         return PubsubQueue(address)

@@ -1,3 +1,4 @@
+from .record import ContentReason as ContentReason
 from .record import ContentTooLargeForMemory as ContentTooLargeForMemory
 from .record import ResultOptions as ResultOptions
 from .record import ResultRecord as ResultRecord

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import msgspec
 
+from harvester.extras import PARQUET, require_extra
 from harvester.results.gzip_reader import MAX_RATIO, RATIO_FREE_BYTES
 from harvester.results.record import ContentReason, ContentRefused
 from harvester.results.row_batches import MAX_ROWS, BrokenRows, RowBatch, RowCount
@@ -26,8 +27,10 @@ def parquet_batches(source: BinaryIO, max_content_bytes: int, count: RowCount | 
     """Yield the rows of a Parquet file; rows that cannot be decoded are broken.
 
     ``count`` receives the number of values that are not finite. Raises ContentRefused if the footer cannot be read,
-    names a column or field twice, or states a size past ``max_content_bytes`` or the ratio allowed for gzip.
+    names a column or field twice, or states a size past ``max_content_bytes`` or the ratio allowed for gzip;
+    ConfigurationError without the extra [parquet].
     """
+    require_extra(PARQUET)
     import pyarrow as pa
     import pyarrow.parquet as pq
 

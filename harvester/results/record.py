@@ -84,6 +84,8 @@ class ContentReason(StrEnum):
     """No header that can name the fields."""
     UNREADABLE_PARQUET = "unreadable_parquet"
     """The footer, or what it points to, cannot be read."""
+    PARQUET_EXTRA_MISSING = "parquet_extra_missing"
+    """A Parquet file, and the extra [parquet] is not installed: it cannot be checked here."""
     PARQUET_BOMB = "parquet_bomb"
     """The footer states sizes out of proportion to the delivered bytes."""
     BROKEN_ROWS = "broken_rows"

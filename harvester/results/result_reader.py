@@ -7,6 +7,7 @@ from typing import BinaryIO, Literal, NamedTuple
 
 from xxhash import xxh3_128, xxh3_128_hexdigest
 
+from harvester.extras import PARQUET, is_installed
 from harvester.results import fast_path, row_formats, sniff
 from harvester.results.content_stream import ContentStream
 from harvester.results.foreign_content import HEAD_BYTES, foreign_content, is_framed
@@ -196,6 +197,8 @@ class ResultReader:
 
     def _table(self, shape: Shape, source: BinaryIO | ContentStream, head: bytes) -> _Findings:
         """Inspect a table or media; ``source`` is seekable for Parquet. Raises ContentRefused."""
+        if shape is Shape.PARQUET and not is_installed(PARQUET):
+            raise ContentRefused(ContentReason.PARQUET_EXTRA_MISSING, "it cannot be read here")
         if shape is Shape.MEDIA:
             return _Findings(shape)
         count = RowCount()

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from harvester.destination import KnownRow, ProblemRow, same_version
+from harvester.results import ContentReason
 from harvester.storage import ObjectRef
 
 
@@ -85,6 +86,7 @@ def _compile(globs: tuple[str, ...]) -> re.Pattern[str] | None:
     return re.compile("|".join(fnmatch.translate(glob) for glob in globs)) if globs else None
 
 
+_PARQUET_REFUSED = ContentReason.PARQUET_EXTRA_MISSING.value
 _FETCH_NEW = Action(ActionKind.FETCH, "new")
 _UNCHANGED = Action(ActionKind.UNCHANGED, "unchanged")
 _RESIDUE = Action(ActionKind.IGNORE, "probe_residue")
@@ -100,6 +102,8 @@ class PlanOptions(NamedTuple):
     """The name of the empty object that Nimble's connection test leaves behind."""
     max_object_bytes: int | None = None
     """Objects delivered with more bytes are refused."""
+    reads_parquet: bool = True
+    """Whether the extra [parquet] is installed; without it an object that was refused for it is not fetched again."""
 
 
 def decide(
@@ -128,6 +132,9 @@ def decide(
         if problem.fingerprint == options.fingerprint:
             return Action(ActionKind.QUARANTINED, problem.reason)
         return Action(ActionKind.RECHECK, "validation_changed")
+    is_parquet = problem is not None and problem.reason == _PARQUET_REFUSED and same_version(ref, problem)
+    if is_parquet and not options.reads_parquet:
+        return Action(ActionKind.REFUSE, _PARQUET_REFUSED)
     if options.max_object_bytes is not None and ref.size > options.max_object_bytes:
         return Action(ActionKind.REFUSE, "too_large")
     return _FETCH_NEW if row is None else Action(ActionKind.FETCH, "changed")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from harvester.destination import TEMPORARY, FileSystemNames, Manifest, destination_error, probe_names
 from harvester.errors import ExitCode, HarvesterError
+from harvester.extras import PARQUET, is_installed
 from harvester.storage import Store
 from harvester.transfer.dispatcher import Dispatcher
 from harvester.transfer.listing_planner import ListingPlanner
@@ -49,7 +50,7 @@ class SyncRun:
             ),
             _EXACT_NAMES if options.dry_run else probe_names(root / TEMPORARY),
             CompiledSelection(options.selection),
-            PlanOptions(options.fingerprint, options.probe_name, options.max_object_bytes),
+            PlanOptions(options.fingerprint, options.probe_name, options.max_object_bytes, is_installed(PARQUET)),
             plan_all=plan_all,
         )
         self.dispatcher = Dispatcher(store, root, self.recorder, options, observer)

@@ -21,7 +21,7 @@ from multiprocessing.connection import Connection
 import xxhash
 
 from harvester.destination import DestinationWriter, PathObstructedError, register_writer, safe_path
-from harvester.results import ContentTooLargeForMemory, ResultReader, ResultRecord
+from harvester.results import ContentReason, ContentTooLargeForMemory, ResultReader, ResultRecord
 from harvester.storage import Cause, FetchRequest, FetchResult, load_fetcher, open_fetcher
 from harvester.transfer.messages import (
     INTERNAL_ERROR,
@@ -166,6 +166,8 @@ class Worker:
         except ContentTooLargeForMemory:
             name, _ = self._destination.write(body)
             return self._land_spool(assignment, fetched, name)
+        if _needs_parquet(decoded.record):
+            return _refused_parquet(fetched, len(body))
         if decoded.record.problem is not None and decoded.record.problem.quarantine:
             name, _ = self._destination.write(body)
             return self._quarantine(fetched, name, decoded.record, len(body), xxhash.xxh3_128_hexdigest(body))
@@ -181,6 +183,10 @@ class Worker:
                 record = self._reader.read_file(source, sink, fetched.request.key)
                 sink.flush()
                 mtime_ns = os.fstat(sink.fileno()).st_mtime_ns
+            if _needs_parquet(record):
+                self._destination.discard(name)
+                self._destination.discard(spool)
+                return _refused_parquet(fetched, delivered.st_size)
             if record.problem is not None and record.problem.quarantine:
                 self._destination.discard(name)
                 source.seek(0)
@@ -262,6 +268,15 @@ class Worker:
         local = FetchResult(request, None, self._destination.temporary_path(spool), request.etag, None, None, 0)
         self._settle(local)
         return True
+
+
+def _needs_parquet(record: ResultRecord) -> bool:
+    return record.problem is not None and record.problem.reason is ContentReason.PARQUET_EXTRA_MISSING
+
+
+def _refused_parquet(fetched: FetchResult, length: int) -> Refused:
+    etag, size, _ = _identity(fetched, length)
+    return Refused(fetched.request.key, etag, size, ContentReason.PARQUET_EXTRA_MISSING.value)
 
 
 def _identity(fetched: FetchResult, length: int) -> tuple[str, int, float]:

@@ -189,6 +189,7 @@ NEXT_STEPS: Mapping[ErrorCode, _Words] = MappingProxyType(
         _C.GOOGLE_CREDENTIALS_INVALID: _LOGINS["google"],
         _C.ENDPOINT_INVALID: "export AWS_ENDPOINT_URL=http://HOST:PORT, or unset it for AWS itself",
         _C.PROXY_INVALID: "check HTTPS_PROXY and ALL_PROXY",
+        _C.EXTRA_MISSING: "pip install 'nimble-harvester[{subject}]'",
         # Stores.
         _C.STORE_DENIED: "nimble-harvester test {subject} --access read",
         _C.STORE_UNAVAILABLE: "try again later",

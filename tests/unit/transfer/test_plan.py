@@ -17,7 +17,9 @@ ROW = KnownRow("p/a.json", "etag", 10, "a.json", 30, 5, "digest", 1, None, "deli
 PROBLEM = ProblemRow("p/a.json", "etag", 10, "quarantined", "invalid_json", "", 1, 1, "q", "d", "print")
 HERE = LocalFile(30, 5)
 ALL = CompiledSelection(Selection())
+PARQUET = PROBLEM._replace(outcome="refused", reason="parquet_extra_missing")
 OPTIONS = PlanOptions("print", ".nimble-connection-test", 100)
+WITHOUT_PARQUET = OPTIONS._replace(reads_parquet=False)
 
 
 def plan(
@@ -26,9 +28,10 @@ def plan(
     problem: ProblemRow | None = None,
     local: LocalFile | None = None,
     selection: Selection | None = None,
+    options: PlanOptions = OPTIONS,
 ) -> tuple[str, str]:
     chosen = ALL if selection is None else CompiledSelection(selection)
-    action: Action = decide(ref, ref.key.removeprefix("p/"), row, problem, local, chosen, OPTIONS)
+    action: Action = decide(ref, ref.key.removeprefix("p/"), row, problem, local, chosen, options)
     return action.kind.value, action.reason
 
 
@@ -51,6 +54,11 @@ def plan(
         (plan(problem=PROBLEM._replace(fingerprint="older")), ("recheck", "validation_changed")),
         (plan(problem=PROBLEM._replace(outcome="failed")), ("fetch", "new")),
         (plan(problem=PROBLEM._replace(outcome="refused")), ("fetch", "new")),
+        (plan(problem=PARQUET), ("fetch", "new")),
+        (plan(problem=PARQUET, options=WITHOUT_PARQUET), ("refuse", "parquet_extra_missing")),
+        (plan(options=WITHOUT_PARQUET), ("fetch", "new")),
+        (plan(problem=PROBLEM._replace(outcome="refused"), options=WITHOUT_PARQUET), ("fetch", "new")),
+        (plan(REF._replace(etag="other"), problem=PARQUET, options=WITHOUT_PARQUET), ("fetch", "new")),
         (plan(REF._replace(size=101)), ("refuse", "too_large")),
         (plan(REF._replace(size=100)), ("fetch", "new")),
         (plan(REF._replace(key="p/.nimble-connection-test", size=0)), ("ignore", "probe_residue")),
