@@ -68,6 +68,7 @@ def plan(
         (plan(REF._replace(key="p/", size=0)), ("ignore", "directory_marker")),
         (plan(REF._replace(key="p/d/")), ("fetch", "new")),
         (plan(REF._replace(key="p/empty.json", size=0)), ("fetch", "new")),
+        (plan(selection=Selection(include=("*.json",))), ("fetch", "new")),
         (plan(row=ROW, local=HERE, selection=Selection(exclude=("*",))), ("ignore", "excluded")),
     ],
 )
