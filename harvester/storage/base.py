@@ -173,6 +173,8 @@ class FetchResult(NamedTuple):
     """None when the body is whole."""
     attempts: int
     """Requests for the body that were made, 1 when nothing went wrong."""
+    unidentified: bool = False
+    """Whether the answer stated no version, so that the body was compared with the listed length alone."""
 
 
 class StoreConnection(Protocol):

@@ -44,6 +44,11 @@ class ListingRun:
         except OSError as failed:
             error = destination_error(self._run.root, failed)
         unrecorded = self._run.finish()
+        if self._counters.unidentified:
+            self._observer.warning(
+                f"the store states neither ETag nor checksum of {self._counters.unidentified:,} landed objects:"
+                " they were compared with their listed length alone"
+            )
         error = error or unrecorded
         report = self._run.report(error, self._exit_code(error))
         if not self._options.dry_run:

@@ -59,6 +59,8 @@ class Landed(NamedTuple):
     """Reason and detail of a fault that does not hold the file back: broken rows."""
     fetched: int
     """Bytes that crossed the network."""
+    unidentified: bool = False
+    """Whether the store stated neither version nor checksum: the body was compared with the listed length alone."""
 
 
 class Quarantined(NamedTuple):

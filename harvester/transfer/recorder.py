@@ -206,6 +206,7 @@ class Recorder:
             )
         )
         counters.landed += 1
+        counters.unidentified += landed.unidentified
         counters.bytes_fetched += landed.fetched
         counters.bytes_written += landed.content_size
         counters.first_seq = counters.first_seq or seq

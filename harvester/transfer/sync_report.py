@@ -204,6 +204,8 @@ class RunCounters:
     new_problems: int = 0
     known_problems: int = 0
     upstream_failures: int = 0
+    unidentified: int = 0
+    """Landed objects of which the store stated neither version nor checksum."""
     content: int = 0
     """Objects that are results, whether wanted or not: neither residue nor directory markers."""
 

@@ -224,6 +224,7 @@ class Worker:
             record.rows,
             None if problem is None else (problem.reason, problem.detail),
             0 if assignment.quarantined else length,
+            fetched.unidentified,
         )
 
     def _land_somewhere(self, assignment: Assignment, name: str) -> str | None:

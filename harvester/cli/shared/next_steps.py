@@ -151,6 +151,8 @@ _FETCH_STEPS: Mapping[str, str] = MappingProxyType(
         "credentials": "check AWS_PROFILE, or log in again",
         "expired": "log in again, e.g. aws sso login, then run the same command again",
         "clock_skew": "set this machine's clock",
+        "etag_not_md5": "if the store is known to do so: run the same command with --accept etag-not-md5",
+        "transcoded": "if the store is known to do so: run the same command with --accept transcoded",
     }
 )
 

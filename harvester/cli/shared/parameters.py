@@ -17,7 +17,7 @@ import click
 from harvester.errors import UsageError
 from harvester.location import Location, parse_location
 from harvester.retry import RetryPolicy
-from harvester.sessions import StoreSettings
+from harvester.sessions import AnswerLimits, Exemption, StoreSettings
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -132,11 +132,24 @@ def store_options(command: _Command) -> _Command:
             region=values.pop("region"),
             request_payer=values.pop("request_payer"),
             expected_bucket_owner=values.pop("expected_bucket_owner"),
+            answer_limits=_answer_limits(values.pop("max_list_bytes"), values.pop("max_error_bytes")),
+            exemptions=frozenset(map(Exemption, values.pop("accept"))),
             retry=_retry_policy(values.pop("retries"), values.pop("stall_timeout")),
         )
         return command(settings=settings, **values)
 
     for option in (
+        click.option(
+            "--accept",
+            multiple=True,
+            type=click.Choice([each.value for each in Exemption]),
+            help="Leave out a check that the store is known to fail: its ETags look like MD5 digests and are none, or"
+            " it sends inflated what it stores with Content-Encoding gzip.",
+        ),
+        click.option(
+            "--max-error-bytes", type=SIZE, metavar="SIZE", help="Limit of an error document.  [default: 256KiB]"
+        ),
+        click.option("--max-list-bytes", type=SIZE, metavar="SIZE", help="Limit of a list page.  [default: 16MiB]"),
         click.option(
             "--stall-timeout",
             type=DURATION,
@@ -154,6 +167,11 @@ def store_options(command: _Command) -> _Command:
     ):
         option(with_settings)
     return with_settings  # type: ignore[return-value]  # the same command, with options of its own
+
+
+def _answer_limits(list_bytes: int | None, error_bytes: int | None) -> AnswerLimits:
+    given = {"list_bytes": list_bytes, "error_bytes": error_bytes}
+    return AnswerLimits()._replace(**{name: value for name, value in given.items() if value is not None})
 
 
 def _retry_policy(retries: int | None, timeout: float | None) -> RetryPolicy:

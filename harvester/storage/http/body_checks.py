@@ -38,8 +38,6 @@ class BodyChecker:
         self._mismatches: dict[str, str] = {}
         self._stable: set[str] = set()
         self._transcoded: set[str] = set()
-        self.unidentified = 0
-        """Bodies accepted by their length although the answer states no version."""
 
     def fault(
         self,
@@ -66,8 +64,6 @@ class BodyChecker:
         binding = identity == request.etag or not _states_length(headers) or not (identity or checksum)
         if size != request.size and binding and not transcoded:
             return _integrity(f"{size} bytes came, {request.size} are listed", request_id)
-        if not identity:
-            self.unidentified += 1
         return None
 
     def _mismatch(

@@ -304,7 +304,8 @@ class BucketFetcher:
             return
         self._adapter.fetched(request.key)
         self._limiter.completed()
-        identity = self._adapter.identity(headers) or (request.etag if size == request.size else "")
+        stated = self._adapter.identity(headers)
+        identity = stated or (request.etag if size == request.size else "")
         same = identity == request.etag
         modified = request.last_modified if same else parse_http_date(headers.get("last-modified"))
         self._done.append(
@@ -316,6 +317,7 @@ class BucketFetcher:
                 modified,
                 None,
                 transfer.attempts,
+                unidentified=not stated and checksum is None,
             )
         )
 
