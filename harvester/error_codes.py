@@ -72,6 +72,7 @@ class ErrorCode(StrEnum):
     SUBSCRIPTION_DENIED = "subscription_denied"
     QUEUE_UNREACHABLE = "queue_unreachable"
     QUEUE_OF_ANOTHER_CLOUD = "queue_of_another_cloud"
+    EVENTS_OF_AN_ALIAS = "events_of_an_alias"
     LEASE_OUT_OF_RANGE = "lease_out_of_range"
     INTERVAL_TOO_SHORT = "interval_too_short"
     PEER_OF_ANOTHER_LOCATION = "peer_of_another_location"

@@ -1,182 +1,227 @@
-"""Parse bucket notifications: S3's own, through SNS or EventBridge, and those of GCS."""
+"""Parse bucket notifications: S3's own, through SNS, EventBridge or CloudTrail, and those of GCS. Pure.
+
+Every event is one of three: it announces an object, it is documented to announce none, or it is unknown. A message with
+an unknown or invalid event is unreadable, and must not be deleted.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, NamedTuple
-from urllib.parse import unquote_plus
+from typing import Any
+
+from harvester.events.announced_object import AnnouncedObject, InvalidEvent, exact_object, form_encoded_object
 
 _DEEPEST = 4
+# SQS limits a message to 1 MiB, Pub/Sub to 10 MB.
+_LONGEST_BODY = 16 * 1024 * 1024
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-event-types-and-destinations.html
+# https://docs.ceph.com/en/latest/radosgw/notifications/ (ObjectSynced), MinIO's additional types.
 # An object restored from its archive class can be fetched from now on, so it counts as an arrival.
-_S3_ARRIVALS = ("ObjectCreated:", "ObjectRestore:Completed")
-# https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
+_S3_ARRIVALS = ("ObjectCreated:", "ObjectRestore:Completed", "ObjectSynced:Create")
+_S3_OTHERS = (
+    *("ObjectRemoved:", "ObjectRestore:Post", "ObjectRestore:Delete", "ReducedRedundancyLostObject", "Replication:"),
+    *("LifecycleExpiration:", "LifecycleTransition", "IntelligentTiering", "ObjectTagging:", "ObjectAcl:Put"),
+    *("ObjectAccessed:", "ObjectLifecycle:", "ObjectSynced:Delet", "ObjectTransition:", "BucketCreated:"),
+    "BucketRemoved:",
+)
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/EventBridge.html
 _EVENTBRIDGE_ARRIVALS = frozenset({"Object Created", "Object Restore Completed"})
+_EVENTBRIDGE_OTHERS = frozenset(
+    {
+        *("Object Deleted", "Object Restore Initiated", "Object Restore Expired", "Object Storage Class Changed"),
+        *("Object Access Tier Changed", "Object ACL Updated", "Object Tags Added", "Object Tags Deleted"),
+    }
+)
+_CLOUDTRAIL = "AWS API Call via CloudTrail"
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/cloudtrail-logging-s3-info.html
+_CLOUDTRAIL_ARRIVALS = frozenset({"PutObject", "CopyObject", "CompleteMultipartUpload", "PostObject"})
+_CLOUDTRAIL_OTHERS = (
+    *("Get", "Head", "List", "Delete", "PutBucket", "PutObjectAcl", "PutObjectTagging", "PutObjectRetention"),
+    *("PutObjectLegalHold", "CreateBucket", "CreateMultipartUpload", "UploadPart", "AbortMultipartUpload"),
+    *("RestoreObject", "SelectObjectContent"),
+)
+# https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html
+_SNS_OTHERS = frozenset({"SubscriptionConfirmation", "UnsubscribeConfirmation"})
 # https://cloud.google.com/storage/docs/pubsub-notifications
 _GCS_ARRIVAL = "OBJECT_FINALIZE"
-
-
-class AnnouncedObject(NamedTuple):
-    """One object that a message announces."""
-
-    bucket: str
-    """The bucket."""
-    key: str
-    """The exact key."""
-    etag: str
-    """Identity of the version announced (S3: ETag, GCS: generation); empty if not in the message."""
-    size: int | None
-    """Length in bytes; None if not in the message."""
-    at: float
-    """When it was created, seconds since the epoch; 0 if not in the message."""
+_GCS_OTHERS = frozenset({"OBJECT_METADATA_UPDATE", "OBJECT_DELETE", "OBJECT_ARCHIVE"})
 
 
 @dataclass(frozen=True, slots=True)
 class BucketNotification:
-    """Content of a readable message."""
+    """Content of a message."""
 
     announced: tuple[AnnouncedObject, ...] = ()
     """The objects it announces."""
     others: tuple[str, ...] = ()
     """Names of its events that announce no object: removals, S3's test event, a topic's confirmation."""
+    unreadable: str = ""
+    """Why an event in it, or all of it, cannot be read; empty if it can. Contains no text of the message."""
 
 
-@dataclass(frozen=True, slots=True)
-class UnreadableMessage:
-    """A message that is not a bucket notification."""
-
-    reason: str
-    """Why; contains no text of the message."""
-
-
-class _NotANotificationError(Exception):
-    pass
-
-
-def parse_s3_message(body: str) -> BucketNotification | UnreadableMessage:
-    """Parse an SQS message about an S3 bucket: direct, through SNS or through EventBridge."""
+def parse_s3_message(body: str) -> BucketNotification:
+    """Parse an SQS message about an S3 bucket: direct, through SNS, EventBridge, CloudTrail or Lambda."""
     try:
-        return _read(_json_object(body), 0)
-    except _NotANotificationError as error:
-        return UnreadableMessage(str(error))
+        return _parse(_json(body), 0)
+    except InvalidEvent as error:
+        return BucketNotification(unreadable=str(error))
 
 
-def parse_gcs_message(attributes: Mapping[str, str], body: str) -> BucketNotification | UnreadableMessage:
+def parse_gcs_message(attributes: Mapping[str, str], body: str) -> BucketNotification:
     """Parse a Pub/Sub message about a GCS bucket; its payload may be empty (``payloadFormat`` NONE)."""
-    event, bucket, key = (attributes.get(name) for name in ("eventType", "bucketId", "objectId"))
-    if not event or not bucket or not key:
-        return UnreadableMessage(
-            "it lacks the attributes eventType, bucketId and objectId of a Cloud Storage notification"
-        )
-    if event != _GCS_ARRIVAL:
+    event = attributes.get("eventType")
+    if event in _GCS_OTHERS:
         return BucketNotification(others=(event,))
-    size: int | None = None
+    if event != _GCS_ARRIVAL:
+        return BucketNotification(unreadable="its attribute eventType is not one of Cloud Storage")
+    size: object = None
     if attributes.get("payloadFormat") == "JSON_API_V1":
         try:
-            size = _integer(_json_object(body).get("size"))
-        except _NotANotificationError:
+            size = _mapping(_json(body), "payload").get("size")
+        except InvalidEvent:
             # The attributes identify the object; its size can be looked up.
             size = None
     generation = attributes.get("objectGeneration", "")
-    return BucketNotification((AnnouncedObject(bucket, key, generation, size, _moment(attributes.get("eventTime"))),))
+    try:
+        found = exact_object(
+            attributes.get("bucketId"),
+            attributes.get("objectId"),
+            etag=generation if generation.isascii() and generation.isdigit() else "",
+            size=size,
+            time=attributes.get("eventTime"),
+        )
+    except InvalidEvent as error:
+        return BucketNotification(unreadable=str(error))
+    return BucketNotification((found,))
 
 
-def _read(value: Mapping[str, Any], depth: int) -> BucketNotification:
+def _parse(value: object, depth: int) -> BucketNotification:
     if depth > _DEEPEST:
-        raise _NotANotificationError("its envelopes are nested too deeply")
-    if value.get("Event") == "s3:TestEvent":
+        raise InvalidEvent("its envelopes are nested too deeply")
+    if isinstance(value, list):
+        # EventBridge Pipes and other forwarders send batches.
+        return _join(value, depth)
+    event = _mapping(value, "message")
+    if event.get("Event") == "s3:TestEvent":
         return BucketNotification(others=("s3:TestEvent",))
-    if isinstance(value.get("Records"), list):
-        return _records(value["Records"])
-    if value.get("source") == "aws.s3" and "detail-type" in value:
-        return _eventbridge(value)
-    if "TopicArn" in value and isinstance(value.get("Type"), str):
-        if value["Type"] != "Notification":
-            return BucketNotification(others=(value["Type"],))
-        return _read(_json_object(value.get("Message")), depth + 1)
-    raise _NotANotificationError("it is JSON, but neither an S3 event nor one forwarded by SNS or EventBridge")
+    if isinstance(event.get("Records"), list):
+        return _join(event["Records"], depth)
+    if "eventName" in event and "s3" in event:
+        return _s3_record(event)
+    if event.get("source") == "aws.s3" and "detail-type" in event:
+        return _eventbridge(event)
+    if "TopicArn" in event and isinstance(event.get("Type"), str):
+        return _sns(event, depth)
+    if event.get("EventSource") == "aws:sns":
+        # A topic's message as Lambda receives it.
+        return _sns(_mapping(event.get("Sns"), "Sns"), depth)
+    if "requestPayload" in event and "requestContext" in event:
+        # The record of a failed Lambda invocation.
+        return _parse(event["requestPayload"], depth + 1)
+    raise InvalidEvent("it is JSON, but neither an S3 event nor one forwarded by a service of AWS")
 
 
-def _records(records: list[Any]) -> BucketNotification:
-    announced, others = [], []
-    for record in records:
-        if not isinstance(record, dict) or not str(record.get("eventSource", "")).endswith(":s3"):
-            raise _NotANotificationError("it contains a record that does not come from S3")
-        name = str(record.get("eventName", "")).removeprefix("s3:")
-        if not name.startswith(_S3_ARRIVALS):
-            others.append(name or "an event without a name")
-            continue
-        place = _mapping(record, "s3")
-        described = _mapping(place, "object")
+def _join(values: Iterable[object], depth: int) -> BucketNotification:
+    """Parse several events; one that cannot be read harms no other, but makes the message unreadable."""
+    announced: list[AnnouncedObject] = []
+    others: list[str] = []
+    unreadable = "it contains no event"
+    for place, value in enumerate(values):
         try:
-            # S3 form-encodes keys: a space as +, every other special byte as %XX.
-            key = unquote_plus(_text(described, "key"), errors="strict")
-        except UnicodeDecodeError:
-            raise _NotANotificationError("its key is not UTF-8") from None
-        announced.append(_announced(place, key, described.get("eTag"), described, record.get("eventTime")))
-    return BucketNotification(tuple(announced), tuple(others))
+            found = _parse(value, depth + 1)
+        except InvalidEvent as error:
+            found = BucketNotification(unreadable=str(error))
+        announced += found.announced
+        others += found.others
+        unreadable = found.unreadable if place == 0 else unreadable or found.unreadable
+    return BucketNotification(tuple(announced), tuple(others), unreadable)
+
+
+def _sns(event: Mapping[str, Any], depth: int) -> BucketNotification:
+    kind = event.get("Type")
+    if kind in _SNS_OTHERS:
+        return BucketNotification(others=(str(kind),))
+    if kind != "Notification":
+        raise InvalidEvent("it is a message of a topic of an unknown type")
+    return _parse(_json(event.get("Message")), depth + 1)
+
+
+def _s3_record(record: Mapping[str, Any]) -> BucketNotification:
+    source = record.get("eventSource")
+    if not isinstance(source, str) or not source.endswith(":s3"):
+        raise InvalidEvent("it contains a record that does not come from S3")
+    name = _name(record.get("eventName")).removeprefix("s3:")
+    if name.startswith(_S3_ARRIVALS):
+        place = _mapping(record.get("s3"), "s3")
+        described = _mapping(place.get("object"), "object")
+        found = form_encoded_object(
+            _mapping(place.get("bucket"), "bucket").get("name"),
+            described.get("key"),
+            etag=described.get("eTag"),
+            size=described.get("size"),
+            time=record.get("eventTime"),
+            # AWS and MinIO form-encode keys; Ceph does in some releases only.
+            ambiguous=source not in ("aws:s3", "minio:s3"),
+        )
+        return BucketNotification((found,))
+    if name.startswith(_S3_OTHERS):
+        return BucketNotification(others=(name,))
+    raise InvalidEvent("it contains an event of S3 of an unknown type")
 
 
 def _eventbridge(event: Mapping[str, Any]) -> BucketNotification:
-    name = str(event["detail-type"])
-    if name not in _EVENTBRIDGE_ARRIVALS:
+    name = _name(event.get("detail-type"))
+    if name == _CLOUDTRAIL:
+        return _cloudtrail(_mapping(event.get("detail"), "detail"))
+    if name in _EVENTBRIDGE_ARRIVALS:
+        detail = _mapping(event.get("detail"), "detail")
+        described = _mapping(detail.get("object"), "object")
+        # Unlike S3's own notifications, EventBridge does not encode the key.
+        found = exact_object(
+            _mapping(detail.get("bucket"), "bucket").get("name"),
+            described.get("key"),
+            etag=described.get("etag"),
+            size=described.get("size"),
+            time=event.get("time"),
+        )
+        return BucketNotification((found,))
+    if name in _EVENTBRIDGE_OTHERS:
         return BucketNotification(others=(name,))
-    detail = _mapping(event, "detail")
-    described = _mapping(detail, "object")
-    # Unlike S3's own notifications, EventBridge does not encode the key.
-    return BucketNotification(
-        (_announced(detail, _text(described, "key"), described.get("etag"), described, event.get("time")),)
-    )
+    raise InvalidEvent("it is an event of S3 of an unknown type")
 
 
-def _announced(
-    place: Mapping[str, Any], key: str, etag: object, described: Mapping[str, Any], time: object
-) -> AnnouncedObject:
-    identity = etag.strip('"') if isinstance(etag, str) else ""
-    return AnnouncedObject(
-        _text(_mapping(place, "bucket"), "name"), key, identity, _integer(described.get("size")), _moment(time)
-    )
+def _cloudtrail(detail: Mapping[str, Any]) -> BucketNotification:
+    name = _name(detail.get("eventName"))
+    if detail.get("eventSource") != "s3.amazonaws.com":
+        raise InvalidEvent("it is an API call to another service than S3")
+    if detail.get("errorCode") is not None or name.startswith(_CLOUDTRAIL_OTHERS):
+        return BucketNotification(others=(name,))
+    if name not in _CLOUDTRAIL_ARRIVALS:
+        raise InvalidEvent("it is an API call of an unknown type")
+    # The call carries neither the ETag nor the length of the object.
+    call = _mapping(detail.get("requestParameters"), "requestParameters")
+    found = exact_object(call.get("bucketName"), call.get("key"), etag=None, size=None, time=detail.get("eventTime"))
+    return BucketNotification((found,))
 
 
-def _json_object(text: object) -> Mapping[str, Any]:
-    try:
-        value = json.loads(text) if isinstance(text, str) else None
-    except (ValueError, RecursionError):
-        raise _NotANotificationError("it is not JSON") from None
-    if not isinstance(value, dict):
-        raise _NotANotificationError("it is not a JSON object")
+def _name(value: object) -> str:
+    if not isinstance(value, str) or not value or len(value) > 100 or not value.isprintable():
+        raise InvalidEvent("it contains an event without a name")
     return value
 
 
-def _mapping(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    found = value.get(name)
-    if not isinstance(found, dict):
-        raise _NotANotificationError(f"an event in it has no {name!r}")
-    return found
-
-
-def _text(value: Mapping[str, Any], name: str) -> str:
-    found = value.get(name)
-    if not isinstance(found, str) or not found:
-        raise _NotANotificationError(f"an event in it has no {name!r}")
-    return found
-
-
-def _integer(value: object) -> int | None:
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        return None
+def _json(text: object) -> object:
+    if not isinstance(text, str) or len(text) > _LONGEST_BODY:
+        raise InvalidEvent("it is not text, or too long")
     try:
-        number = int(value)
-    except ValueError:
-        return None
-    return number if number >= 0 else None
+        return json.loads(text.removeprefix("\ufeff"))
+    except (ValueError, RecursionError):
+        raise InvalidEvent("it is not JSON") from None
 
 
-def _moment(value: object) -> float:
-    try:
-        return datetime.fromisoformat(value).timestamp() if isinstance(value, str) else 0.0
-    except (ValueError, OverflowError):
-        return 0.0
+def _mapping(value: object, name: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise InvalidEvent(f"{name} is not a JSON object")
+    return value

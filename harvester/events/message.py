@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from harvester.events.bucket_events import AnnouncedObject, UnreadableMessage, parse_gcs_message, parse_s3_message
+from harvester.events.announced_object import AnnouncedObject
+from harvester.events.bucket_events import parse_gcs_message, parse_s3_message
 from harvester.location import Location
 from harvester.queues import QueueMessage
 from harvester.storage import ObjectRef
@@ -23,24 +24,35 @@ class ParsedMessage(NamedTuple):
     others: tuple[str, ...] = ()
     """Names of its events that announce no object."""
     unreadable: str = ""
-    """Why it cannot be read; empty if it can. Contains no text of the message."""
+    """Why an event in it cannot be read; empty if all can. Contains no text of the message."""
 
 
-def parse_message(message: QueueMessage, location: Location) -> ParsedMessage:
-    """Parse a message and select the objects in ``location``."""
+def parse_message(message: QueueMessage, location: Location, *, bucket: str = "") -> ParsedMessage:
+    """Parse a message and select the objects in ``location``.
+
+    ``bucket`` is the name that events carry, if ``location`` names the bucket by an alias.
+    """
     if location.scheme == "gs":
-        notice = parse_gcs_message(message.attributes, message.body)
+        notification = parse_gcs_message(message.attributes, message.body)
     else:
-        notice = parse_s3_message(message.body)
-    if isinstance(notice, UnreadableMessage):
-        return ParsedMessage(message, unreadable=notice.reason)
+        notification = parse_s3_message(message.body)
     inside, foreign = [], None
-    for each in notice.announced:
-        if each.bucket == location.bucket and each.key.startswith(location.prefix):
-            inside.append(each)
+    for each in notification.announced:
+        found = _within(each, location.prefix) if each.bucket == (bucket or location.bucket) else None
+        if found is not None:
+            inside.append(found)
         else:
             foreign = foreign or each
-    return ParsedMessage(message, tuple(inside), foreign, notice.others)
+    return ParsedMessage(message, tuple(inside), foreign, notification.others, notification.unreadable)
+
+
+def _within(announced: AnnouncedObject, prefix: str) -> AnnouncedObject | None:
+    """Return the object with those of its possible keys that are under the prefix, None if none is."""
+    if announced.key.startswith(prefix):
+        return announced if announced.written_key.startswith(prefix) else announced._replace(written_key="")
+    if announced.ambiguous and announced.written_key.startswith(prefix):
+        return announced._replace(key=announced.written_key, written_key="")
+    return None
 
 
 def newest_versions(
@@ -54,6 +66,9 @@ def newest_versions(
     refs: dict[str, ObjectRef] = {}
     unclear: set[str] = set()
     for each in announced:
+        if each.ambiguous:
+            unclear.update(filter(None, (each.key, each.written_key)))
+            continue
         if not each.etag or each.size is None:
             unclear.add(each.key)
             continue
@@ -63,3 +78,35 @@ def newest_versions(
     for key in unclear:
         refs.pop(key, None)
     return refs, sorted(unclear)
+
+
+def second_look_ups(announced: Iterable[AnnouncedObject], outcomes: dict[str, str]) -> list[str]:
+    """Return the keys as written of objects that are gone under their decoded key, sorted.
+
+    S3 form-encodes keys in its events; other stores do not, and their objects exist under the key as written.
+    """
+    return sorted(
+        {
+            each.written_key
+            for each in announced
+            if each.written_key and each.written_key not in outcomes and outcomes.get(each.key) == "gone"
+        }
+    )
+
+
+def object_outcome(announced: AnnouncedObject, outcomes: dict[str, str]) -> str | None:
+    """Return the outcome of an announced object under both its keys: "gone" only if it is under neither."""
+    found = list(_outcomes(announced, outcomes))
+    if None in found or not found:
+        return None
+    existing = [outcome for outcome in found if outcome != "gone"]
+    if "failed" in existing:
+        return "failed"
+    return existing[0] if existing else "gone"
+
+
+def _outcomes(announced: AnnouncedObject, outcomes: dict[str, str]) -> Iterator[str | None]:
+    first = outcomes.get(announced.key)
+    yield first
+    if announced.written_key and (announced.ambiguous or first == "gone"):
+        yield outcomes.get(announced.written_key)

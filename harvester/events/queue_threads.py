@@ -20,8 +20,8 @@ _RECEIVE = 40
 class EmptyReceive:
     """A receive that returned no message."""
 
-    at: float
-    """Time on the monotonic clock."""
+    started_at: float
+    """When the receive was sent, on the monotonic clock."""
 
 
 Received = list[QueueMessage] | EmptyReceive | HarvesterError
@@ -124,6 +124,7 @@ class Receiver:
 
     def _receive(self) -> None:
         while not self._stopped.is_set():
+            started_at = time.monotonic()
             try:
                 messages = self._source.receive(_RECEIVE, wait=self._wait, lease=self._lease)
             except HarvesterError as error:
@@ -134,7 +135,7 @@ class Receiver:
             except HarvesterError as error:
                 self._put(error)
                 return
-            self._put(messages or EmptyReceive(time.monotonic()))
+            self._put(messages or EmptyReceive(started_at))
 
     def _put(self, taken: Received) -> None:
         while True:

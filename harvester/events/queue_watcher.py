@@ -10,18 +10,17 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from harvester.destination import state_directory
 from harvester.error_codes import ErrorCode
-from harvester.errors import AccessDenied, HarvesterError, Interrupted, UsageError
-from harvester.events.bucket_events import AnnouncedObject
+from harvester.errors import HarvesterError, Interrupted, UsageError
+from harvester.events.announcement_lander import AnnouncementLander
 from harvester.events.event_state import EventState
-from harvester.events.message import ParsedMessage, newest_versions, parse_message
+from harvester.events.message import ParsedMessage, parse_message
 from harvester.events.peer_destinations import PeerDestinations
 from harvester.events.queue_threads import EmptyReceive, Receiver, VisibilityTimeout
 from harvester.events.watch_report import LandingCounters, MessageCounts, WatchReport
@@ -29,11 +28,11 @@ from harvester.location import Location
 from harvester.queues import MessageQueue, QueueMessage, is_subscription, open_queue
 from harvester.retry import Backoff, RateLimitedLog, interruptible_sleep, is_retryable
 from harvester.sessions import StoreSettings
-from harvester.storage import ObjectRef
 from harvester.transfer import ObjectEvent, Observer, SyncOptions, SyncSession, open_session
 
 _BATCH = 400
-_LOOKUPS = 8
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-points-naming.html, and Object Lambda, Outposts, MRAP.
+_ALIAS_SUFFIXES = ("-s3alias", "--ol-s3", "--op-s3", ".mrap")
 _FIRST_DELAY = 1.0
 _LONGEST_DELAY = 300.0
 _POLL_SECONDS = 0.2
@@ -63,6 +62,8 @@ class QueueWatchOptions:
     """End when the queue is empty."""
     idle_exit: float | None = None
     """End after this many seconds without a settled message; None for never."""
+    event_bucket: str = ""
+    """The bucket's own name as events carry it, if the location names an access-point alias."""
 
     def __post_init__(self) -> None:
         """Validate the lease."""
@@ -96,6 +97,13 @@ def watch_queue(
             subject=watching.address,
             parameters={"scheme": location.scheme},
         )
+    if location.bucket.endswith(_ALIAS_SUFFIXES) and not watching.event_bucket:
+        raise UsageError(
+            f"{location.bucket} is the alias of an access point, and events carry the bucket's own name",
+            cause="no message of the queue would be about this location",
+            code=ErrorCode.EVENTS_OF_AN_ALIAS,
+            subject=location.url,
+        )
     watch = _QueueWatch(location, destination, options, watching, settings, observer or Observer())
     return watch.run()
 
@@ -123,10 +131,10 @@ class _QueueWatch:
         self._counts: Counter[str] = Counter()
         self._left: Counter[str] = Counter()
         self._others: Counter[str] = Counter()
-        self._outcomes: dict[str, str] = {}
         self._peers = PeerDestinations(watching.beside, location)
+        self._lander = AnnouncementLander(self._peers, self._log)
         self._has_worked = False
-        self._settled_at = time.monotonic()
+        self._settled_at = self._concluded_at = time.monotonic()
         self._backoff = Backoff(_FIRST_DELAY, _LONGEST_DELAY)
 
     def run(self) -> WatchReport:
@@ -220,9 +228,11 @@ class _QueueWatch:
                     self._release(source, visibility, messages)
                     raise taken
                 if isinstance(taken, EmptyReceive):
-                    empty = True
+                    # A FIFO queue returns nothing of a group while another of its messages is in flight.
+                    empty = not messages and taken.started_at >= self._concluded_at
                 else:
                     messages.extend(taken)
+                    empty = False
                 taken = receiver.take(0) if len(messages) < _BATCH else None
             if messages:
                 self._counts["received"] += len(messages)
@@ -231,7 +241,7 @@ class _QueueWatch:
             if empty:
                 self._note_success()
                 idle = time.monotonic() - self._settled_at
-                if not messages and self._watching.once:
+                if self._watching.once:
                     return
                 if self._watching.idle_exit is not None and idle >= self._watching.idle_exit:
                     return
@@ -258,14 +268,14 @@ class _QueueWatch:
     ) -> None:
         settled = False
         try:
-            parsed_messages = [parse_message(message, self._location) for message in messages]
+            parsed_messages = [
+                parse_message(message, self._location, bucket=self._watching.event_bucket) for message in messages
+            ]
             for parsed in parsed_messages:
                 self._note_message(parsed)
-            self._outcomes.clear()
-            refs = self._resolve([each for parsed in parsed_messages for each in parsed.announced], session)
+            announced = [each for parsed in parsed_messages for each in parsed.announced]
             try:
-                session.land(refs)
-                session.make_durable()
+                self._lander.land(announced, session)
             except Interrupted:
                 session.stop()
                 self._conclude(parsed_messages, source, visibility, interrupted=True)
@@ -302,39 +312,9 @@ class _QueueWatch:
             return "unreadable"
         return "foreign" if parsed.foreign is not None and self._watching.foreign == "leave" else ""
 
-    def _resolve(self, announced: Iterable[AnnouncedObject], session: SyncSession) -> list[ObjectRef]:
-        """Return what to land: the announced version if certainly the newest, else the version in the store."""
-        refs, unclear = newest_versions(announced, session.knows_another)
-        with ThreadPoolExecutor(_LOOKUPS) as pool:
-            found = pool.map(lambda key: _head(session, key), unclear)
-            for key, answer in zip(unclear, found, strict=True):
-                if isinstance(answer, ObjectRef):
-                    refs[key] = answer
-                elif answer is None:
-                    self._counts["gone"] += 1
-                    self._outcomes[key] = "gone"
-                    self._log("gone", f"{key} was announced, and is gone from {self._location.url}")
-                else:
-                    self._outcomes[key] = "failed"
-                    self._log("failed", answer.one_line())
-        return [ref for ref in refs.values() if not self._has_landed_beside(ref, session)]
-
-    def _has_landed_beside(self, ref: ObjectRef, session: SyncSession) -> bool:
-        if session.has_landed(ref) or not self._peers.contains(ref):
-            return False
-        self._counts["beside"] += 1
-        self._outcomes[ref.key] = "beside"
-        return True
-
     def _note(self, event: ObjectEvent) -> None:
         """Record the outcome of an object and forward the event."""
-        outcome = event.outcome
-        if outcome == "failed" and event.reason == "gone":
-            self._counts["gone"] += 1
-            outcome = "gone"
-        self._outcomes[event.key] = outcome
-        if outcome == "failed":
-            self._log("failed", f"{event.key} could not be fetched: {event.reason.replace('_', ' ')}")
+        self._lander.record(event)
         if self._forward is not None:
             self._forward(event)
 
@@ -350,8 +330,10 @@ class _QueueWatch:
         done: list[QueueMessage] = []
         unreached: list[QueueMessage] = []
         left: Counter[str] = Counter()
+        gone: set[str] = set()
         for parsed in parsed_messages:
-            outcomes = [self._outcomes.get(each.key) for each in parsed.announced]
+            outcomes = [self._lander.outcome(each) for each in parsed.announced]
+            gone |= {each.key for each, outcome in zip(parsed.announced, outcomes, strict=True) if outcome == "gone"}
             obstacle = self._obstacle(parsed)
             if None in outcomes:
                 if not interrupted:
@@ -369,8 +351,13 @@ class _QueueWatch:
         self._counts["deleted"] += len(done)
         self._counts["released"] += len(unreached)
         self._left.update(left)
+        self._counts["gone"] += len(gone)
+        for key in sorted(gone):
+            self._log("gone", f"{key} was announced, and is gone from {self._location.url}")
+        now = time.monotonic()
+        self._concluded_at = now
         if done:
-            self._settled_at = time.monotonic()
+            self._settled_at = now
         self._release(source, visibility, unreached)
 
     def _message_counts(self) -> MessageCounts:
@@ -385,13 +372,5 @@ class _QueueWatch:
             left_by_reason=tuple(sorted(self._left.items())),
             other_events=tuple(sorted(self._others.items())),
             gone=counts["gone"],
-            beside=counts["beside"],
+            beside=self._lander.beside,
         )
-
-
-def _head(session: SyncSession, key: str) -> ObjectRef | AccessDenied | None:
-    try:
-        return session.store.head(key)
-    except AccessDenied as error:
-        # Perhaps for this object only; the others must not wait for it.
-        return error

@@ -75,8 +75,11 @@ class Recorder:
 
     # Settled by the plan, without a worker
 
-    def settle_planned(self, planned: Planned) -> bool:
-        """Count an object, and settle it if it needs no worker; return False when it does."""
+    def settle_planned(self, planned: Planned, *, report_again: bool = False) -> bool:
+        """Count an object, and settle it if it needs no worker; return False when it does.
+
+        ``report_again``: an object that this run has landed has an event each time it is given.
+        """
         ref, (kind, reason), _, row, problem = planned
         counters = self.counters
         if kind is not ActionKind.IGNORE or reason not in _NOT_CONTENT:
@@ -88,6 +91,8 @@ class Recorder:
                 # Landed by this run, and listed again; what is wrong with it counts again, too.
                 if problem is not None and same_version(ref, problem):
                     self._known(problem)
+                if report_again and self._event is not None:
+                    self._event(ObjectEvent(ref.key, "unchanged", reason, row.path, 0))
                 return True
             counters.unchanged += 1
             if problem is not None:

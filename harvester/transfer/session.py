@@ -190,7 +190,7 @@ class SyncSession:
         distinct = {ref.key: ref for ref in refs}
         run.recorder.counters.listed += len(distinct)
         for planned in run.planner.unordered(distinct.values()):
-            if not run.recorder.settle_planned(planned):
+            if not run.recorder.settle_planned(planned, report_again=True):
                 run.dispatcher.queue(planned)
         run.dispatcher.drain()
         run.recorder.flush()

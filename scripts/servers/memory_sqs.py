@@ -30,8 +30,10 @@ class _Message:
 class MemorySqs(HttpServer):
     """One queue at ``queue_url``."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, fifo: bool = False) -> None:
+        """``fifo``: all messages are of one group, of which SQS returns none while another of it is in flight."""
         super().__init__(self.respond)
+        self._fifo = fifo
         self._changed = threading.Condition()
         self._messages: dict[str, _Message] = {}
         self.given: int = 0
@@ -77,9 +79,10 @@ class MemorySqs(HttpServer):
         with self._changed:
             while True:
                 now = time.monotonic()
-                visible = []
+                visible: list[_Message] = []
+                in_flight = any(each.visible_at > now for each in self._messages.values())
                 for message in self._messages.values():
-                    if message.visible_at <= now:
+                    if message.visible_at <= now and not (self._fifo and in_flight):
                         visible.append(message)
                         if len(visible) == asked["MaxNumberOfMessages"]:
                             break

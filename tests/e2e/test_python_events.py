@@ -113,7 +113,7 @@ def test_what_cannot_be_is_refused_before_anything_begins() -> None:
     with pytest.raises(UsageError, match="listing every"):
         harvester.ListingWatchOptions(every=0.5)
     for lease in (9, 12 * 3600 + 1):
-        with pytest.raises(UsageError, match="a lease of"):
+        with pytest.raises(UsageError, match="invalid lease"):
             harvester.QueueWatchOptions("projects/p/subscriptions/s", lease=lease)
     for secret in ("", "short", "has/a/slash", "has-ä-letter"):
         with pytest.raises(UsageError, match="invalid secret") as refused:

@@ -163,7 +163,7 @@ def test_a_batch_as_a_table_says_counts_nulls_and_unknown_words(api: NimbleApi) 
     ]
     assert "\x1b" not in result.stdout
     assert "4 tasks: 1 succeeded, 1 failed, 2 unknown" in result.stderr
-    assert "1 task of batch b1 are null" in result.stderr
+    assert "1 task of batch b1 given as null" in result.stderr
     assert "unknown state archived" in result.stderr
 
 

@@ -67,6 +67,11 @@ Examples:
     show_default=True,
     help="What to do with messages about another bucket or prefix.",
 )
+@click.option(
+    "--event-bucket",
+    metavar="NAME",
+    help="With --queue: the bucket's own name, as events carry it, if LOCATION names an access-point alias.",
+)
 @landing_options
 @log_option
 @format_option("table", "json", "jsonl")
@@ -82,6 +87,7 @@ def watch_command(
     lease: float,
     beside: tuple[Path, ...],
     foreign: Literal["leave", "delete"],
+    event_bucket: str | None,
     landing: Landing,
     settings: StoreSettings,
     output: Literal["table", "json", "jsonl"],
@@ -97,7 +103,7 @@ def watch_command(
     if queue is None:
         watching = ListingWatchOptions(_DEFAULT_INTERVAL if every is None else every, once, idle_exit)
     elif every is None:
-        watching = QueueWatchOptions(queue, lease, foreign, beside, once, idle_exit)
+        watching = QueueWatchOptions(queue, lease, foreign, beside, once, idle_exit, event_bucket or "")
     else:
         raise UsageError(
             "--every and --queue exclude each other",
@@ -129,13 +135,14 @@ def watch_command(
 
 def _check_only_with_queue(queue: str | None) -> None:
     context = click.get_current_context()
-    for name in ("lease", "beside", "foreign"):
+    for name in ("lease", "beside", "foreign", "event_bucket"):
+        option = name.replace("_", "-")
         # Environment variables may apply to every watch of a machine; a typed option applies to this one.
         if queue is None and context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
             raise UsageError(
-                f"--{name} applies to the messages of a queue",
+                f"--{option} applies to the messages of a queue",
                 cause="without --queue the location is listed",
-                parameters={"advice": f"add --queue QUEUE, or leave out --{name}"},
+                parameters={"advice": f"add --queue QUEUE, or leave out --{option}"},
             )
 
 

@@ -214,6 +214,7 @@ NEXT_STEPS: Mapping[ErrorCode, _Words] = MappingProxyType(
         _C.SUBSCRIPTION_DENIED: "grant the reader roles/pubsub.subscriber on the subscription",
         _C.QUEUE_UNREACHABLE: _CHECK_NETWORK,
         _C.QUEUE_OF_ANOTHER_CLOUD: _queue,
+        _C.EVENTS_OF_AN_ALIAS: "add --event-bucket NAME: the bucket's own name, as its events carry it",
         _C.LEASE_OUT_OF_RANGE: "--lease 2m",
         _C.INTERVAL_TOO_SHORT: "--every 30s",
         _C.PEER_OF_ANOTHER_LOCATION: "name only destinations of the same source",

@@ -8,8 +8,8 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvester.events.bucket_events import AnnouncedObject
-from harvester.events.message import newest_versions, parse_message
+from harvester.events.announced_object import AnnouncedObject
+from harvester.events.message import newest_versions, object_outcome, parse_message, second_look_ups
 from harvester.location import parse_location
 from harvester.queues.message_queue import QueueMessage
 from harvester.storage.base import ObjectRef
@@ -22,6 +22,8 @@ _announced = st.builds(
     st.sampled_from(["", "1", "2"]),
     st.sampled_from([None, 5]),
     st.just(0.0),
+    st.just(""),
+    st.just(False),
 )
 
 
@@ -102,3 +104,61 @@ def test_a_message_of_pubsub_is_read_by_its_attributes() -> None:
     assert [(each.key, each.etag, each.size) for each in inside.announced] == [("in/a", "7", 5)]
     assert (inside.message, inside.foreign, inside.unreadable, inside.others) == (message, None, "", ())
     assert parse_message(message, parse_location("s3://bucket/in/")).unreadable
+
+
+def test_the_keys_of_an_object_are_those_under_the_prefix() -> None:
+    ceph = s3_event("bucket", "in/a+b", "e", 1)
+    ceph["Records"][0]["eventSource"] = "ceph:s3"
+    message = QueueMessage("1", "r", json.dumps(ceph), {}, 1)
+
+    def keys(location: str) -> list[tuple[str, str]]:
+        return [(each.key, each.written_key) for each in parse_message(message, parse_location(location)).announced]
+
+    assert keys("s3://bucket/in/") == [("in/a b", "in/a+b")]
+    assert keys("s3://bucket/in/a b/") == []
+    # Only the key as written is under the prefix, or only the decoded one.
+    slashed = json.dumps(ceph).replace("in/a+b", "in/a+b/c")
+    message = message._replace(body=slashed)
+    assert keys("s3://bucket/in/a+b/") == [("in/a+b/c", "")]
+    assert keys("s3://bucket/in/a b/") == [("in/a b/c", "")]
+    amazon = message._replace(body=slashed.replace("ceph:s3", "aws:s3"))
+    outside = parse_message(amazon, parse_location("s3://bucket/in/a+b/"))
+    assert (outside.announced, outside.foreign is not None) == ((), True)
+
+
+def test_a_location_that_names_an_alias_is_compared_by_the_name_of_the_bucket() -> None:
+    message = QueueMessage("1", "r", json.dumps(s3_event("bucket", "in/a", "e", 1)), {}, 1)
+    place = parse_location("s3://my-ap-hrzrlukc5m36ft7okagglf3gmwluquse1b-s3alias/in/")
+    assert parse_message(message, place).foreign is not None
+    assert [each.key for each in parse_message(message, place, bucket="bucket").announced] == ["in/a"]
+    assert parse_message(message, parse_location("s3://bucket/in/"), bucket="other").foreign is not None
+
+
+def test_an_ambiguous_key_is_looked_up_under_both_names() -> None:
+    ambiguous = AnnouncedObject("bucket", "a b", "1", 5, 0.0, "a+b", ambiguous=True)
+    assert newest(ambiguous, announce("c", "1")) == ({"c": "1"}, ["a b", "a+b"])
+    assert newest(ambiguous._replace(written_key="")) == ({}, ["a b"])
+
+
+def test_gone_is_believed_only_after_the_key_as_written() -> None:
+    plain = announce("a", "1")
+    encoded = AnnouncedObject("bucket", "a b", "1", 5, 0.0, "a+b")
+    ambiguous = encoded._replace(ambiguous=True)
+    assert second_look_ups([plain, encoded], {"a": "gone", "a b": "gone"}) == ["a+b"]
+    assert second_look_ups([encoded], {"a b": "gone", "a+b": "landed"}) == []
+    assert second_look_ups([encoded], {"a b": "landed"}) == []
+    assert second_look_ups([encoded, encoded], {}) == []
+    for announced, outcomes, outcome in (
+        (plain, {}, None),
+        (plain, {"a": "gone"}, "gone"),
+        (encoded, {"a b": "landed"}, "landed"),
+        (encoded, {"a b": "gone"}, None),
+        (encoded, {"a b": "gone", "a+b": "gone"}, "gone"),
+        (encoded, {"a b": "gone", "a+b": "landed"}, "landed"),
+        (encoded, {"a b": "failed", "a+b": "landed"}, "failed"),
+        (ambiguous, {"a b": "landed"}, None),
+        (ambiguous, {"a b": "landed", "a+b": "gone"}, "landed"),
+        (ambiguous, {"a b": "landed", "a+b": "failed"}, "failed"),
+        (ambiguous, {"a b": "gone", "a+b": "gone"}, "gone"),
+    ):
+        assert object_outcome(announced, outcomes) == outcome
