@@ -61,11 +61,13 @@ class ExitMeaning(NamedTuple):
 
 EXIT_MEANINGS: Mapping[ExitCode, ExitMeaning] = MappingProxyType(
     {
-        ExitCode.OK: ExitMeaning("The command did what it was asked to do, completely.", retryable=False),
-        ExitCode.BUG: ExitMeaning("An error of this program; please report it.", retryable=False),
+        ExitCode.OK: ExitMeaning(
+            "The command did all it was asked to do, or there was nothing to do.", retryable=False
+        ),
+        ExitCode.BUG: ExitMeaning("An error of this program; `NIMBLE_HARVESTER_DEBUG=1` shows more.", retryable=False),
         ExitCode.USAGE: ExitMeaning("An option, a location or a name is invalid; nothing was done.", retryable=False),
         ExitCode.PARTIAL: ExitMeaning(
-            "The run is complete, and single objects or tasks were refused, quarantined or failed.", retryable=True
+            "The run is complete; some objects or tasks were refused, quarantined or failed.", retryable=True
         ),
         ExitCode.ACCESS_DENIED: ExitMeaning(
             "A store or API denied access or rejected the credentials.", retryable=False
@@ -75,21 +77,23 @@ EXIT_MEANINGS: Mapping[ExitCode, ExitMeaning] = MappingProxyType(
             "Network failure, throttling or timeout, after retries.", retryable=True
         ),
         ExitCode.INTEGRITY: ExitMeaning(
-            "A stored or given document is invalid, or files differ from what was landed.", retryable=False
+            "A stored or given document is invalid, or `verify` found a difference.", retryable=False
         ),
         ExitCode.CONFIGURATION: ExitMeaning(
             "Credentials or configuration of this machine are missing, invalid or expired.", retryable=False
         ),
-        ExitCode.EMPTY: ExitMeaning("Nothing was found where something was expected.", retryable=False),
+        ExitCode.EMPTY: ExitMeaning("There is no result, and the command was asked to fail then.", retryable=True),
         ExitCode.DIFFERENCE: ExitMeaning(
-            "Access or delivery differs from what was expected: a gap, or drift from a baseline.", retryable=False
+            "Access or delivery has a gap, or drifted from its baseline.", retryable=False
         ),
         ExitCode.LOCKED: ExitMeaning("Another live run has the destination open.", retryable=True),
-        ExitCode.DESTINATION: ExitMeaning("The destination or standard output cannot be written.", retryable=False),
+        ExitCode.DESTINATION: ExitMeaning(
+            "The destination is full, read-only or not a directory, or the output cannot be written.", retryable=False
+        ),
         ExitCode.CONSENT: ExitMeaning("A confirmation was needed and none was given.", retryable=False),
         ExitCode.TIMED_OUT: ExitMeaning("The time given to wait has passed.", retryable=True),
         ExitCode.STALE: ExitMeaning(
-            "The last success or the newest delivery is too old, or something expires soon.", retryable=False
+            "The last success or the newest delivery is too old, or access expires soon.", retryable=False
         ),
         ExitCode.DATA_CHANGED: ExitMeaning(
             "The data changed: its fields or statistics differ from the accepted ones.", retryable=False

@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 
 _WIDEST = 100
 _NARROWEST = 40
+_FIRST_SECOND = -62_135_596_800.0
+_LAST_SECOND = 253_402_300_799.0
 
 
 def printable(text: str) -> str:
@@ -57,17 +59,22 @@ def duration(seconds: float) -> str:
 
 def moment(seconds: float) -> str:
     """Return a point in time for people, in UTC, to the second; ``seconds`` since 1970."""
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%SZ}"
+    return f"{_utc(seconds):%Y-%m-%d %H:%M:%SZ}"
 
 
 def rfc3339(seconds: float) -> str:
     """Return a point in time as RFC 3339 writes it, in UTC, to the millisecond; ``seconds`` since 1970."""
-    return rfc3339_of(datetime.fromtimestamp(seconds, UTC))
+    return rfc3339_of(_utc(seconds))
 
 
 def rfc3339_of(time: datetime) -> str:
     """Return an aware ``time`` as RFC 3339 writes it, in UTC, to the millisecond."""
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _utc(seconds: float) -> datetime:
+    # A file system and a store may give any number; datetime takes the years 1 to 9999.
+    return datetime.fromtimestamp(max(_FIRST_SECOND, min(_LAST_SECOND, seconds)), UTC)
 
 
 def terminal_width() -> int:

@@ -19,7 +19,7 @@ from harvester.errors import IntegrityError, UsageError
 from harvester.storage import PERMISSIONS, GcsSettings, KmsKey, S3Settings, Unread, UnreadReason, permission_of
 from policies import Kind, ParseError, dump_json, parse, parse_json
 
-SCHEMA = "nimble-harvester/settings/v1"
+SCHEMA = "urn:nimble-harvester:settings:v1"
 SETTINGS_FILE, POLICY_FILE, KEY_POLICY_FILE = "settings.json", "bucket-policy.json", "key-policy.json"
 _UNREAD = "unread"
 

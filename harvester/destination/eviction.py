@@ -17,7 +17,7 @@ from harvester.destination.writer import DestinationWriter
 from harvester.error_codes import ErrorCode
 from harvester.errors import DestinationUnusable
 
-EVICT_REPORT_SCHEMA = "nimble-harvester/evict-report/v1"
+EVICT_REPORT_SCHEMA = "urn:nimble-harvester:evict-report:v1"
 _BATCH = 1_000
 _ROOM_BYTES = 1024 * 1024
 _ROOM_INODES = 8

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import stat
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from harvester.destination.tree import NoFollowTree
 from harvester.error_codes import ErrorCode
 from harvester.errors import HarvesterError, IntegrityError, UsageError
 from harvester.results import Shape, rows, select
+from harvester.text import rfc3339
 
 
 class ResultRow(NamedTuple):
@@ -44,7 +44,7 @@ class ResultRow(NamedTuple):
             "key": self.key,
             "etag": self.etag,
             "task_id": self.task_id,
-            "landed_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.landed_at)),
+            "landed_at": rfc3339(self.landed_at),
         }
         return json.dumps(meta).encode()[:-1] + b', "result": ' + self.text + b"}"
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from harvester.destination.manifest import LandedRow, LockHolder, RunRow, read_lock_holder, shown_key
 from harvester.destination.opened import LOCK_NAME, read_destination, state_folder
+from harvester.text import rfc3339
 
-STATUS_SCHEMA = "nimble-harvester/status/v1"
+STATUS_SCHEMA = "urn:nimble-harvester:status:v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +48,20 @@ class DestinationStatus:
             "last_seq": self.last_seq,
             "newest": None
             if newest is None
-            else {"key": shown_key(newest.key), "path": newest.path, "seq": newest.seq, "landed_at": newest.landed_at},
+            else {
+                "key": shown_key(newest.key),
+                "path": newest.path,
+                "seq": newest.seq,
+                "landed_at": rfc3339(newest.landed_at),
+            },
             "lock": None
             if self.holder is None
-            else {"process": self.holder.process, "host": self.holder.host, "since": self.holder.since},
+            else {"process": self.holder.process, "host": self.holder.host, "since": rfc3339(self.holder.since)},
             "runs": [
                 {
                     "run": run.run,
-                    "started_at": run.started_at,
-                    "ended_at": run.ended_at,
+                    "started_at": rfc3339(run.started_at),
+                    "ended_at": None if run.ended_at is None else rfc3339(run.ended_at),
                     "exit_code": run.exit_code,
                     "counts": None if run.report is None else json.loads(run.report).get("counts"),
                 }

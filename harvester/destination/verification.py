@@ -22,7 +22,7 @@ from harvester.location import parse_location
 from harvester.sessions import StoreSettings
 from harvester.storage import ObjectRef, open_store
 
-VERIFY_REPORT_SCHEMA = "nimble-harvester/verify-report/v1"
+VERIFY_REPORT_SCHEMA = "urn:nimble-harvester:verify-report:v1"
 
 
 class Mark(StrEnum):

@@ -9,10 +9,11 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from harvester.errors import ExitCode, HarvesterError
+from harvester.text import rfc3339
 from harvester.transfer import ObjectProblem, SyncCounts, SyncReport
 
-WATCH_REPORT_SCHEMA = "nimble-harvester/watch-report/v1"
-LISTEN_REPORT_SCHEMA = "nimble-harvester/listen-report/v1"
+WATCH_REPORT_SCHEMA = "urn:nimble-harvester:watch-report:v1"
+LISTEN_REPORT_SCHEMA = "urn:nimble-harvester:listen-report:v1"
 _MOST_PROBLEMS = 10_000
 
 
@@ -55,8 +56,8 @@ class LandingReport:
         return {
             "location": self.location,
             "destination": self.destination,
-            "started_at": self.started_at,
-            "finished_at": self.finished_at,
+            "started_at": rfc3339(self.started_at),
+            "finished_at": rfc3339(self.finished_at),
             "exit_code": int(self.exit_code),
             "runs": self.runs,
             "failed_runs": self.failed_runs,

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from harvester.errors import ExitCode, HarvesterError, TimedOut
 from harvester.reconciliation.job_runs import ReconciledRun, RunOutcome
 from harvester.reconciliation.matching import ReconciledTask, Reconciliation, TaskOutcome, TaskReason
 from harvester.reconciliation.rescue import RescueReport
+from harvester.text import rfc3339_of
 
-RECONCILIATION_SCHEMA = "nimble-harvester/reconciliation/v1"
+RECONCILIATION_SCHEMA = "urn:nimble-harvester:reconciliation:v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,4 +152,4 @@ def _rescue(rescue: RescueReport) -> dict[str, Any]:
 
 
 def _moment(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return None if moment is None else rfc3339_of(moment)

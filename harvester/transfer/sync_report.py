@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from harvester.errors import ExitCode, HarvesterError
+from harvester.text import rfc3339
 
-SYNC_REPORT_SCHEMA = "nimble-harvester/sync-report/v1"
+SYNC_REPORT_SCHEMA = "urn:nimble-harvester:sync-report:v1"
 
 
 class ObjectProblem(NamedTuple):
@@ -138,8 +139,8 @@ class SyncReport:
             "destination": self.destination,
             "run": self.run,
             "dry_run": self.dry_run,
-            "started_at": self.started_at,
-            "finished_at": self.finished_at,
+            "started_at": rfc3339(self.started_at),
+            "finished_at": rfc3339(self.finished_at),
             "exit_code": int(self.exit_code),
             "counts": {
                 "listed": counts.listed,

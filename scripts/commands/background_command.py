@@ -65,7 +65,7 @@ class Running:
         """Its standard output as the JSON document it must be."""
         document = json.loads(self.stdout)
         assert isinstance(document, dict)
-        validate(document["schema"].split("/")[1], document)
+        validate(document["schema"].split(":")[2], document)
         return document
 
     def said(self, pattern: str) -> re.Match[str]:

@@ -540,12 +540,12 @@ class TestFiles:
             ("{", 7, "line 1"),
             ("[]", 7, "no saved settings"),
             (
-                '{"schema": "nimble-harvester/settings/v1", "cloud": "s3", "bucket": "other", "settings": {}}',
+                '{"schema": "urn:nimble-harvester:settings:v1", "cloud": "s3", "bucket": "other", "settings": {}}',
                 2,
                 "other",
             ),
             (
-                '{"schema": "nimble-harvester/settings/v1", "cloud": "s3", "bucket": "mine", "settings": {"ownership": 3}}',  # noqa: E501
+                '{"schema": "urn:nimble-harvester:settings:v1", "cloud": "s3", "bucket": "mine", "settings": {"ownership": 3}}',  # noqa: E501
                 7,
                 "ownership",
             ),

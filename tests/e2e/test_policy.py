@@ -191,7 +191,7 @@ class TestCheck:
         done = run("check", policy, *ASYNC, "--format", "json")
         assert done.returncode == 7
         value = json.loads(done.stdout)
-        assert value["schema"] == "nimble-harvester/policy-check/1"
+        assert value["schema"] == "urn:nimble-harvester:policy-check:v1"
         assert (value["complete"], value["state"], value["kind"]) == (False, "fails", "s3")
         assert {each["state"] for each in value["verdicts"]} == {"fails"}
         assert value["verdicts"][0]["statements"] == [{"index": 0, "sid": "OrgOnly"}]

@@ -78,7 +78,7 @@ def checked(name: str, text: str) -> Any:
     jsonschema.Draft202012Validator(
         schema(name), format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
     ).validate(document)
-    assert document["schema"] == f"nimble-harvester/{name}/v1"
+    assert document["schema"] == f"urn:nimble-harvester:{name}:v1"
     return document
 
 
@@ -145,7 +145,7 @@ def test_every_schema_is_one_and_has_its_id() -> None:
     for name in SCHEMAS:
         document = schema(name)
         jsonschema.Draft202012Validator.check_schema(document)
-        assert document["$id"] == document["properties"]["schema"]["const"] == f"nimble-harvester/{name}/v1"
+        assert document["$id"] == document["properties"]["schema"]["const"] == f"urn:nimble-harvester:{name}:v1"
 
 
 # ---- what people see

@@ -93,6 +93,9 @@ def test_times_are_utc() -> None:
     assert text.moment(1_768_478_400.9) == "2026-01-15 12:00:00Z"
     assert text.rfc3339(1_768_478_400.25) == "2026-01-15T12:00:00.250Z"
     assert text.rfc3339(0) == "1970-01-01T00:00:00.000Z"
+    assert text.rfc3339(1e300) == "9999-12-31T23:59:59.000Z"
+    assert text.rfc3339(float("-inf")) == "0001-01-01T00:00:00.000Z"
+    assert text.moment(1e15) == "9999-12-31 23:59:59Z"
     later = datetime(2026, 1, 15, 14, 0, tzinfo=timezone(timedelta(hours=2)))
     assert text.rfc3339_of(later) == "2026-01-15T12:00:00.000Z"
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from harvester.error_codes import ErrorCode
 from harvester.errors import DestinationUnusable, IntegrityError, UsageError
 
-SCHEMA = "nimble-harvester/policy-backup/v1"
+SCHEMA = "urn:nimble-harvester:policy-backup:v1"
 MadeBy = Literal["apply", "revert"]
 
 

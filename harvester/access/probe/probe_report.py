@@ -81,7 +81,7 @@ class ProbeReport:
     def as_document(self) -> dict[str, object]:
         """Return the report as JSON has it."""
         return {
-            "schema": "nimble-harvester/connection-test/v1",
+            "schema": "urn:nimble-harvester:connection-test:v1",
             "location": self.location.url,
             "ok": self.ok,
             "chip": self.chip.text,

@@ -128,7 +128,7 @@ def _offline(location: tuple[Location, ...], delivery: dict[str, Any], chosen: d
 def as_document(report: AccessReport) -> dict[str, Any]:
     """Return a report as JSON has it."""
     return {
-        "schema": "nimble-harvester/explain/v1",
+        "schema": "urn:nimble-harvester:explain:v1",
         "verdict": report.verdict,
         "explanations": [
             _document(each, comparison)

@@ -38,7 +38,9 @@ def ls_command(*, location: Location, summary: bool, settings: StoreSettings, ou
     if output == "json":
         documents = [_document(*ref[:4]) for ref in list_objects(location, settings)]
         print(
-            json.dumps({"schema": "nimble-harvester/ls/v1", "location": location.url, "objects": documents}, indent=2)
+            json.dumps(
+                {"schema": "urn:nimble-harvester:ls:v1", "location": location.url, "objects": documents}, indent=2
+            )
         )
         if not documents:
             _say_empty(location, settings)
@@ -64,7 +66,7 @@ def _say_empty(location: Location, settings: StoreSettings) -> None:
 
 
 def _document(key: str, size: int, etag: str, last_modified: float) -> dict[str, object]:
-    return {"key": key, "size": size, "etag": etag, "last_modified": last_modified}
+    return {"key": key, "size": size, "etag": etag, "last_modified": text.rfc3339(last_modified)}
 
 
 def _print_summary(location: Location, settings: StoreSettings, output: str) -> None:
@@ -77,12 +79,12 @@ def _print_summary(location: Location, settings: StoreSettings, output: str) -> 
         newest = max(newest, ref.last_modified)
     if output != "table":
         document = {
-            "schema": "nimble-harvester/ls-summary/v1",
+            "schema": "urn:nimble-harvester:ls-summary:v1",
             "location": location.url,
             "objects": objects,
             "bytes": size,
-            "oldest": oldest if objects else None,
-            "newest": newest if objects else None,
+            "oldest": text.rfc3339(oldest) if objects else None,
+            "newest": text.rfc3339(newest) if objects else None,
         }
         print(json.dumps(document))
         return

@@ -43,7 +43,11 @@ def status_command(*, dest: tuple[Path, ...], runs: int, problems: bool, state_d
             json.dumps(
                 documents[0]
                 if len(documents) == 1
-                else {"schema": "nimble-harvester/status-list/v1", "destinations": documents, "total": _total(found)},
+                else {
+                    "schema": "urn:nimble-harvester:status-list:v1",
+                    "destinations": documents,
+                    "total": _total(found),
+                },
                 indent=2,
             )
         )

@@ -95,7 +95,7 @@ def test_command(
 
 def _document(reports: list[ProbeReport], code: ExitCode) -> dict[str, object]:
     return {
-        "schema": "nimble-harvester/test/v1",
+        "schema": "urn:nimble-harvester:test:v1",
         "go": code is ExitCode.OK,
         "exit_code": int(code),
         "reports": [report.as_document() for report in reports],

@@ -63,7 +63,7 @@ class Progress:
         """Write one message of one or more lines; as JSON, of one line."""
         self.clear()
         if self._as_json:
-            stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+            stamp = text.rfc3339(time.time())
             print(
                 json.dumps({"time": stamp, "level": level, "message": " ".join((message, *more))}),
                 file=sys.stderr,

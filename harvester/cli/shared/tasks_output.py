@@ -21,7 +21,7 @@ Record = Mapping[str, Any]
 
 def schema_id(name: str) -> str:
     """Return the id of the schema ``name`` of this program's output."""
-    return f"nimble-harvester/{name}/v1"
+    return f"urn:nimble-harvester:{name}:v1"
 
 
 def task_record(task: Task) -> Record:

@@ -37,7 +37,7 @@ def reading(tmp_path: Path, content: str | bytes) -> TasksInFile:
         '{"task_id": "t1"}\n{"task": {"id": "t2", "state": "success"}}\n',
         '\n\n[\n  {"task": {"id": "t1"}},\n  "t2"\n]\n',
         '{"data": [{"id": "t1"}, {"id": "t2"}], "pagination": {"has_next": false}}',
-        '{"schema": "nimble-harvester/tasks/v1", "tasks": [{"id": "t1", "state": "running"}, {"id": "t2"}]}',
+        '{"schema": "urn:nimble-harvester:tasks:v1", "tasks": [{"id": "t1", "state": "running"}, {"id": "t2"}]}',
         json.dumps(BATCH_SUBMIT),
         json.dumps(BATCH_SUBMIT, indent=2),
     ],

@@ -173,7 +173,7 @@ def _print_document(plan: PolicyPlan, outcome: PolicyOutcome | None, *, dry_run:
     print_text(
         json.dumps(
             {
-                "schema": f"nimble-harvester/policy-{plan.made_by}/v1",
+                "schema": f"urn:nimble-harvester:policy-{plan.made_by}:v1",
                 "location": plan.location.url,
                 "dry_run": dry_run,
                 "changed": plan.changed and not dry_run,

@@ -30,7 +30,7 @@ from harvester.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from policies import Assumption, ChipForecast, Finding, Report, UnknownReason, Verdict
 
-SCHEMA = "nimble-harvester/policy-check/1"
+SCHEMA = "urn:nimble-harvester:policy-check:v1"
 _MARKS = {"holds": "✓", "holds_assuming": "✓", "unknown": "?", "fails": "✗"}
 
 
