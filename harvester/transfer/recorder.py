@@ -88,11 +88,7 @@ class Recorder:
             self._returned.append(row.key)
         if kind is ActionKind.UNCHANGED:
             if row is not None and counters.first_seq is not None and row.seq >= counters.first_seq:
-                # Landed by this run, and listed again; what is wrong with it counts again, too.
-                if problem is not None and same_version(ref, problem):
-                    self._known(problem)
-                if report_again and self._event is not None:
-                    self._event(ObjectEvent(ref.key, "unchanged", reason, row.path, 0))
+                self._landed_before(planned, report=report_again)
                 return True
             counters.unchanged += 1
             if problem is not None:
@@ -112,6 +108,14 @@ class Recorder:
             path = row.path if row is not None and kind is ActionKind.UNCHANGED else ""
             self._event(ObjectEvent(ref.key, _OUTCOMES[kind], reason, path, 0))
         return True
+
+    def _landed_before(self, planned: Planned, *, report: bool) -> None:
+        """Note an object that this run has landed, and that is listed again; its problem counts again, too."""
+        ref, (_, reason), _, row, problem = planned
+        if problem is not None and same_version(ref, problem):
+            self._known(problem)
+        if report and row is not None and self._event is not None:
+            self._event(ObjectEvent(ref.key, "unchanged", reason, row.path, 0))
 
     def settle_refused(self, refused: Iterable[RefusedObject]) -> None:
         """Count entries of a listing that are no objects; each is reported by every run, and none is kept."""

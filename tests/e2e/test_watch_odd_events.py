@@ -28,7 +28,9 @@ def queue() -> Iterator[MemorySqs]:
         yield server
 
 
-def watch(store: MemoryS3, queue: MemorySqs, destination: Path, *options: str, location: str = "s3://bucket/r/") -> Ended:
+def watch(
+    store: MemoryS3, queue: MemorySqs, destination: Path, *options: str, location: str = "s3://bucket/r/"
+) -> Ended:
     arguments = ("--queue", queue.queue_url, "--once", "--endpoint-url", store.url, "--retries", "0")
     return run("watch", location, destination, *arguments, "--format", "json", *options)
 
