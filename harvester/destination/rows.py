@@ -14,6 +14,7 @@ from harvester.destination.opened import read_destination
 from harvester.destination.tree import NoFollowTree
 from harvester.error_codes import ErrorCode
 from harvester.errors import HarvesterError, IntegrityError, UsageError
+from harvester.extras import PARQUET, is_installed, require_extra
 from harvester.results import Shape, rows, select
 from harvester.text import rfc3339
 
@@ -76,9 +77,9 @@ def read(
 
     ``after`` is a cursor: the ``seq`` of the last row already taken. ``run`` keeps to one run, ``selected`` (a path
     like ``data.markdown``) to one value of each result; results that lack it are left out. Raises ConfigurationError
-    when the destination was never synced, UsageError for a run that never was or a path with an empty step, and, when
-    it has yielded all it could, IntegrityError for landed files that are missing or altered, unless an ``account``
-    takes note of them.
+    when the destination was never synced, or holds Parquet and the extra [parquet] is missing, UsageError for a run
+    that never was or a path with an empty step, and, when it has yielded all it could, IntegrityError for landed files
+    that are missing or altered, unless an ``account`` takes note of them.
     """
     if selected is not None and not all(selected.split(".")):
         raise UsageError(
@@ -90,7 +91,12 @@ def read(
     noted = account or ReadAccount()
     with read_destination(Path(destination), state_dir) as opened:
         inside = NoFollowTree(opened.root)
-        for row in opened.manifest.landed_by_seq(after, run=_run_number(opened.manifest, run)):
+        number = _run_number(opened.manifest, run)
+        if not is_installed(PARQUET) and any(
+            row.shape == Shape.PARQUET and not row.evicted for row in opened.manifest.landed_by_seq(after, run=number)
+        ):
+            require_extra(PARQUET)
+        for row in opened.manifest.landed_by_seq(after, run=number):
             yield from _results(inside, row, selected, noted)
     if noted.unreadable and account is None:
         raise unreadable_error(destination, noted)
