@@ -178,7 +178,7 @@ def _place_warnings(written: str, place: Location, granted_prefix: str | None) -
             DeliveryWarning(
                 "outside-granted-prefix",
                 f"the policy grants Nimble {granted_prefix!r}, which does not cover {place.prefix!r}: delivery will be"
-                " denied; deliver below the granted prefix, or widen the policy (nimble-harvester policy show)",
+                " denied; deliver below the granted prefix, or widen the policy",
             )
         )
     return warnings
@@ -208,8 +208,7 @@ def _policy_warnings(place: Location, policy: PolicyDocument) -> list[DeliveryWa
     for verdict in proof.verdicts:
         if verdict.state == "fails":
             message = f"the policy does not allow Nimble {verdict.action} on {verdict.example}: delivery will be denied"
-            step = "widen it (nimble-harvester policy merge)"
-            warnings.append(DeliveryWarning("not-granted", f"{message}; {step}"))
+            warnings.append(DeliveryWarning("not-granted", f"{message}; widen it"))
         elif verdict.state == "unknown":
             wanted = "; ".join(verdict.needs) or ", ".join(map(str, verdict.reasons))
             message = f"whether the policy allows Nimble {verdict.action} on {verdict.example} is unknown"

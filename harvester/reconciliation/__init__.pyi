@@ -1,8 +1,12 @@
+from .job_runs import ReconciledRun as ReconciledRun
 from .matching import ReconciledTask as ReconciledTask
 from .matching import TaskOutcome as TaskOutcome
 from .reconcile_report import ReconcileReport as ReconcileReport
 from .reconciler import ReconcileOptions as ReconcileOptions
 from .reconciler import reconcile as reconcile
+from .remedies import Remedy as Remedy
+from .remedies import run_remedy as run_remedy
+from .remedies import task_remedy as task_remedy
 from .task_file import read_tasks_file as read_tasks_file
 from .upstream_status import ExpectedTasks as ExpectedTasks
 from .upstream_status import WaitObserver as WaitObserver

@@ -1,15 +1,15 @@
-"""The report of a reconciliation, with the next step for every incomplete task."""
+"""The report of a reconciliation, with what completes every incomplete task."""
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from harvester.errors import ExitCode, HarvesterError, TimedOut
-from harvester.reconciliation.job_runs import ReconciledRun, RunOutcome
-from harvester.reconciliation.matching import ReconciledTask, Reconciliation, TaskOutcome, TaskReason
+from harvester.reconciliation.job_runs import ReconciledRun
+from harvester.reconciliation.matching import ReconciledTask, Reconciliation
+from harvester.reconciliation.remedies import run_remedy, task_remedy
 from harvester.reconciliation.rescue import RescueReport
 from harvester.text import rfc3339_of
 
@@ -63,83 +63,49 @@ class ReconcileReport:
             "expires_at": _moment(found.expires_at),
             "exit_code": int(self.exit_code),
             "rescue": None if self.rescue is None else _rescue(self.rescue),
-            "runs": [self._run(run) for run in self.runs],
-            "tasks": [self._task(task) for task in found.tasks],
+            "runs": [_run(run) for run in self.runs],
+            "tasks": [_task(task) for task in found.tasks],
             "unexpected": [
                 {"key": each.key, "local": each.local.value, "path": each.path, "task_id": each.task_id}
                 for each in found.unexpected
             ],
         }
 
-    def _task(self, reconciled: ReconciledTask) -> dict[str, Any]:
-        task = reconciled.task
-        return {
-            "id": task.id,
-            "batch_id": task.batch_id,
-            "outcome": reconciled.outcome.value,
-            "reason": reconciled.reason.value or None,
-            "gap": reconciled.is_incomplete,
-            "state": task.state.value,
-            "word": task.raw_state,
-            "error": task.error,
-            "error_type": task.error_type,
-            "objects": [
-                {"key": found.key, "local": found.local.value, "path": found.path} for found in reconciled.objects
-            ],
-            "expires_at": _moment(reconciled.expires_at),
-            "next_step": self.next_step(reconciled),
-        }
 
-    def _run(self, reconciled: ReconciledRun) -> dict[str, Any]:
-        run = reconciled.run
-        return {
-            "id": run.id,
-            "state": run.state.value,
-            "word": run.raw_state,
-            "verdict": reconciled.outcome.value,
-            "gap": reconciled.outcome.is_incomplete,
-            "result_count": run.result_count,
-            "rows_landed": reconciled.rows_landed,
-            "keys": list(reconciled.keys),
-            "not_landed": list(reconciled.not_landed),
-            "error": run.error,
-            "error_step": run.error_step,
-            "next_step": self.run_step(reconciled),
-        }
+def _task(reconciled: ReconciledTask) -> dict[str, Any]:
+    task = reconciled.task
+    return {
+        "id": task.id,
+        "batch_id": task.batch_id,
+        "outcome": reconciled.outcome.value,
+        "reason": reconciled.reason.value or None,
+        "gap": reconciled.is_incomplete,
+        "state": task.state.value,
+        "word": task.raw_state,
+        "error": task.error,
+        "error_type": task.error_type,
+        "objects": [{"key": found.key, "local": found.local.value, "path": found.path} for found in reconciled.objects],
+        "expires_at": _moment(reconciled.expires_at),
+        "remedy": task_remedy(reconciled),
+    }
 
-    def next_step(self, task: ReconciledTask) -> str | None:
-        """Return what to run or do next for an incomplete task; None for any other."""
-        if not task.is_incomplete:
-            return None
-        if task.reason in {TaskReason.EXPIRED, TaskReason.NOT_HELD}:
-            return "submit the request again: neither the bucket nor Nimble holds its result"
-        if task.reason is TaskReason.RESCUED_INVALID:
-            look = f"nimble-harvester status {shlex.quote(self.destination)} --problems"
-            return f"look at the rescued result ({look}), or submit the request again"
-        if task.reason is TaskReason.REFUSED:
-            return f"{self._sync}, with a higher --max-object-bytes or --unsafe-names hash"
-        if task.rescuable:
-            return self._rescue_step(task)
-        if task.outcome is TaskOutcome.DUPLICATE:
-            absent = any(not found.landed for found in task.objects)
-            return self._sync if absent else f"delete all but one of its objects from the bucket, then {self._sync}"
-        return self._sync
 
-    def run_step(self, run: ReconciledRun) -> str | None:
-        """Return what to run next for a run; None if there is nothing to do."""
-        if run.outcome is RunOutcome.FAILED:
-            return f"nimble-harvester runs get {run.run.id}"
-        if not run.outcome.is_incomplete:
-            return None
-        return self._sync if run.not_landed else f"nimble-harvester runs get {run.run.id} --format json"
-
-    @property
-    def _sync(self) -> str:
-        return f"nimble-harvester sync {shlex.quote(self.location)} {shlex.quote(self.destination)}"
-
-    def _rescue_step(self, task: ReconciledTask) -> str:
-        asked = f"--batch {task.task.batch_id}" if task.task.batch_id else "--tasks FILE"
-        return f"nimble-harvester reconcile {shlex.quote(self.destination)} {asked} --rescue"
+def _run(reconciled: ReconciledRun) -> dict[str, Any]:
+    run = reconciled.run
+    return {
+        "id": run.id,
+        "state": run.state.value,
+        "word": run.raw_state,
+        "verdict": reconciled.outcome.value,
+        "gap": reconciled.outcome.is_incomplete,
+        "result_count": run.result_count,
+        "rows_landed": reconciled.rows_landed,
+        "keys": list(reconciled.keys),
+        "not_landed": list(reconciled.not_landed),
+        "error": run.error,
+        "error_step": run.error_step,
+        "remedy": run_remedy(reconciled),
+    }
 
 
 def _rescue(rescue: RescueReport) -> dict[str, Any]:

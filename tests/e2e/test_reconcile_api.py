@@ -16,6 +16,7 @@ from harvester.errors import AccessDenied, DestinationLocked, ExitCode, UsageErr
 from harvester.nimble_api.responses import UnknownId
 from harvester.reconciliation.matching import TaskOutcome, TaskReason
 from harvester.reconciliation.reconcile_report import ReconcileReport
+from harvester.reconciliation.remedies import Remedy, task_remedy
 from harvester.reconciliation.upstream_status import WaitObserver
 from harvester.transfer.rescued_results import RescuedResult
 from harvester.transfer.session import land_rescued, open_session
@@ -145,7 +146,7 @@ def test_what_a_killed_rescue_left_unrecorded_is_no_result(world: World, nimble_
     report = world.reconcile(nimble_api, rescue=True)
     assert told(report)[task_id] == (TaskOutcome.MISSING, TaskReason.NOT_HELD)
     assert not left.exists()
-    assert "submit the request again" in str(report.next_step(report.reconciliation.tasks[0]))
+    assert task_remedy(report.reconciliation.tasks[0]) is Remedy.SUBMIT_AGAIN
 
 
 def test_one_result_that_cannot_be_had_does_not_keep_the_others(world: World, nimble_api: NimbleApi) -> None:
@@ -234,7 +235,7 @@ def test_copies_of_one_result_are_a_gap_until_one_is_left(world: World, nimble_a
         other: (TaskOutcome.DUPLICATE, TaskReason.DELIVERED_TWICE),
     }
     assert {account.task.id for account in report.reconciliation.incomplete} == {same, other}
-    assert "delete all but one" in str(report.next_step(report.reconciliation.incomplete[0]))
+    assert task_remedy(report.reconciliation.incomplete[0]) is Remedy.REMOVE_DUPLICATES
     first.unlink()
     second.unlink()
     world.sync()

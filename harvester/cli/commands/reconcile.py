@@ -12,7 +12,7 @@ import click
 
 from harvester.api import reconcile
 from harvester.cli.shared.parameters import DESTINATION, DIRECTORY, DURATION, format_option, state_option, store_options
-from harvester.cli.shared.reconcile_output import render_reconciliation
+from harvester.cli.shared.reconcile_output import reconciliation_document, render_reconciliation
 from harvester.cli.shared.signals import stop_signals
 from harvester.cli.shared.tasks_output import ProgressLine
 from harvester.nimble_api import NimbleClient
@@ -105,7 +105,7 @@ def reconcile_command(
 
 
 def _print(report: ReconcileReport, output: str) -> None:
-    document = report.as_document()
+    document = reconciliation_document(report)
     if output == "json":
         print(json.dumps(document, indent=2))
     elif output == "jsonl":

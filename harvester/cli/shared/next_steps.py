@@ -142,6 +142,31 @@ def _flags(values: _Values, name: str, joined: str) -> str:
     return joined.join(f"--{each}" for each in values.get(name, ()))
 
 
+_SYNC = "nimble-harvester sync {location} {destination}"
+REMEDY_STEPS: Mapping[str, str] = MappingProxyType(
+    {
+        "sync": _SYNC,
+        "sync_with_limits": f"{_SYNC}, with a higher --max-object-bytes or --unsafe-names hash",
+        "rescue": "nimble-harvester reconcile {destination} --batch {batch} --rescue",
+        "rescue_by_file": "nimble-harvester reconcile {destination} --tasks FILE --rescue",
+        "submit_again": "submit the request again: neither the bucket nor Nimble holds its result",
+        "check_rescued": (
+            "look at the rescued result (nimble-harvester status {destination} --problems), or submit the request again"
+        ),
+        "remove_duplicates": f"delete all but one of its objects from the bucket, then {_SYNC}",
+        "show_run": "nimble-harvester runs get {run}",
+    }
+)
+"""What to run or do for each remedy of a reconciliation."""
+
+
+def remedy_step(remedy: str, **values: str | None) -> str:
+    """Return what to run or do for a remedy; ``values`` are destination, location, batch and run."""
+    if remedy == "rescue" and not values.get("batch"):
+        remedy = "rescue_by_file"
+    return REMEDY_STEPS[remedy].format_map(_Values(values))
+
+
 _FETCH_STEPS: Mapping[str, str] = MappingProxyType(
     {
         "object_denied": "grant s3:GetObject (or storage.objects.get) on the prefix to these credentials",

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 from harvester import text
+from harvester.cli.shared.next_steps import remedy_step
 from harvester.nimble_api import Task, TaskState, unknown_states
-from harvester.reconciliation import ReconciledTask, ReconcileReport, TaskOutcome
+from harvester.reconciliation import (
+    ReconciledRun,
+    ReconciledTask,
+    ReconcileReport,
+    TaskOutcome,
+    run_remedy,
+    task_remedy,
+)
 
 _SHOWN = 10
 _WIDTH = 80
@@ -43,6 +52,31 @@ def render_reconciliation(report: ReconcileReport) -> list[str]:
     return lines
 
 
+def reconciliation_document(report: ReconcileReport) -> dict[str, Any]:
+    """Return the report as JSON has it, with the next step of every incomplete task and run."""
+    document = report.as_document()
+    for entry, task in zip(document["tasks"], report.reconciliation.tasks, strict=True):
+        entry["next_step"] = _task_step(report, task)
+    for entry, run in zip(document["runs"], report.runs, strict=True):
+        entry["next_step"] = _run_step(report, run)
+    return document
+
+
+def _task_step(report: ReconcileReport, task: ReconciledTask) -> str | None:
+    remedy = task_remedy(task)
+    if remedy is None:
+        return None
+    batch = task.task.batch_id
+    return remedy_step(remedy, destination=report.destination, location=report.location, batch=batch)
+
+
+def _run_step(report: ReconcileReport, run: ReconciledRun) -> str | None:
+    remedy = run_remedy(run)
+    if remedy is None:
+        return None
+    return remedy_step(remedy, destination=report.destination, location=report.location, run=run.run.id)
+
+
 def _incomplete(report: ReconcileReport, outcome: TaskOutcome, members: Sequence[ReconciledTask]) -> Iterator[str]:
     """Yield the incomplete tasks of one outcome, grouped by next step."""
     if not members:
@@ -50,7 +84,7 @@ def _incomplete(report: ReconcileReport, outcome: TaskOutcome, members: Sequence
     yield f"{_TITLES[outcome]}: {len(members):,}"
     by_step: defaultdict[str, list[ReconciledTask]] = defaultdict(list)
     for task in members:
-        by_step[report.next_step(task) or ""].append(task)
+        by_step[_task_step(report, task) or ""].append(task)
     for step, tasks in by_step.items():
         for task in tasks[:_SHOWN]:
             reason = task.reason.value.replace("_", " ")
@@ -94,7 +128,7 @@ def _runs(report: ReconcileReport) -> Iterator[str]:
         if run.not_landed:
             objects = text.count(len(run.not_landed), "object")
             yield f"  {objects} delivered in its time not landed, e.g. {text.printable(run.not_landed[0])}"
-        step = report.run_step(run)
+        step = _run_step(report, run)
         if step is not None:
             yield f"  next: {step}"
 
