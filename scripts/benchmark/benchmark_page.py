@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from scripts.benchmark.scenarios import Series
+from scripts.benchmark.scenarios import Series, spread
 
-BEGIN = "<!-- scripts/bench writes from here -->"
-END = "<!-- to here -->"
+TEMPLATE = Path(__file__).with_name("page.md")
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -30,14 +29,14 @@ def copies(
             (
                 series.tool,
                 f"{series.wall:.2f} s",
-                "" if series is ours else f"{series.times_slower_than(ours):.2f} ×",
+                *_ratios(series, ours),
                 per_object(series.cpu, objects),
                 per_object(series.all_cpu, objects),
                 *([] if memory is None else ["" if peak is None else f"{peak / 1e6:.0f} MB"]),
                 str(len(series.walls)) + (f", failed: {series.failure}" if series.failure else ""),
             )
         )
-    header = ["", "wall, median", "times ours", "CPU per object", "with the server's"]
+    header = ["", "wall, median", "times ours", "spread", "CPU, times ours", "CPU per object", "with the server's"]
     header += [] if memory is None else ["peak memory"]
     return f"### {title}\n\n" + table([*header, "rounds"], rows)
 
@@ -49,13 +48,25 @@ def plain(title: str, all_series: Sequence[Series]) -> str:
         (
             series.tool,
             f"{series.wall:.2f} s",
-            "" if series is ours else f"{series.times_slower_than(ours):.2f} ×",
+            *_ratios(series, ours),
             f"{series.cpu:.2f} s",
             str(len(series.walls)) + (f", failed: {series.failure}" if series.failure else ""),
         )
         for series in all_series
     ]
-    return f"### {title}\n\n" + table(["", "wall, median", "times the first", "CPU", "rounds"], rows)
+    return f"### {title}\n\n" + table(
+        ["", "wall, median", "times the first", "spread", "CPU, times the first", "CPU", "rounds"], rows
+    )
+
+
+def _ratios(series: Series, ours: Series) -> tuple[str, str, str]:
+    """Return the ratio of wall times, its spread over the rounds, and the ratio of CPU times."""
+    if series is ours:
+        own = spread(series.walls)
+        return "", "" if own is None else f"{100 * own:.0f} %", ""
+    ratio_spread = series.spread(ours)
+    shown = "" if ratio_spread is None else f"{100 * ratio_spread:.0f} %"
+    return f"{series.times_slower_than(ours):.2f} ×", shown, f"{series.cpu_times(ours):.2f} ×"
 
 
 def per_object(seconds: float, objects: int) -> str:
@@ -64,9 +75,6 @@ def per_object(seconds: float, objects: int) -> str:
     return f"{each * 1e6:,.0f} µs" if each < 0.01 else f"{each * 1e3:,.0f} ms"
 
 
-def replace_between_markers(document: Path, text: str) -> None:
-    """Put ``text`` between the document's markers."""
-    old = document.read_text(encoding="utf-8")
-    before, rest = old.split(BEGIN)
-    after = rest.split(END)[1]
-    document.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
+def document(command: str, results: str) -> str:
+    """Return the whole page: scripts/benchmark/page.md with the command of the run and its results."""
+    return TEMPLATE.read_text(encoding="utf-8").replace("{command}", command).replace("{results}", results)

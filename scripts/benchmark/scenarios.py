@@ -51,7 +51,23 @@ class Series:
 
     def times_slower_than(self, other: Series) -> float:
         """Return the median over the rounds of this tool's wall time as a multiple of the other's in the same round."""
-        return statistics.median(mine / theirs for mine, theirs in zip(self.walls, other.walls, strict=False))
+        return statistics.median(self._ratios(other))
+
+    def spread(self, other: Series) -> float | None:
+        """Return the spread of those multiples as a share of their median, or None when there is one round only."""
+        return spread(self._ratios(other))
+
+    def cpu_times(self, other: Series) -> float:
+        """Return the median over the rounds of this tool's CPU time as a multiple of the other's in the same round."""
+        return statistics.median(mine / max(theirs, 1e-9) for mine, theirs in zip(self.cpus, other.cpus, strict=False))
+
+    def _ratios(self, other: Series) -> list[float]:
+        return [mine / theirs for mine, theirs in zip(self.walls, other.walls, strict=False)]
+
+
+def spread(values: Sequence[float]) -> float | None:
+    """Return largest minus smallest value as a share of the median, or None for a single one."""
+    return (max(values) - min(values)) / statistics.median(values) if len(values) > 1 else None
 
 
 class Bench:

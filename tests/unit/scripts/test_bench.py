@@ -11,6 +11,7 @@ import pytest
 
 from harvester.storage.s3.list_page import parse_page
 from scripts.benchmark import benchmark_page, input_data, measurement, object_server, peer_tools
+from scripts.benchmark.goals import Goal
 from scripts.benchmark.listing_server import Listing
 from scripts.benchmark.run_benchmark import Run, Sizes, make_buckets
 from scripts.benchmark.scenarios import Bench, Series
@@ -78,7 +79,45 @@ def test_ratios_are_of_the_same_round() -> None:
     theirs = Series("theirs", walls=[3.0, 6.0, 30.0], cpus=[1, 1, 1], servers=[0, 0, 0])
 
     assert theirs.times_slower_than(ours) == 3.0
+    assert theirs.spread(ours) == 0
+    assert Series("once", walls=[1.0]).spread(ours) is None
     assert "3.00 ×" in benchmark_page.copies("t", [ours, theirs], 10)
+
+
+@pytest.mark.parametrize(
+    ("goal", "expected"),
+    [
+        (Goal("t", 2.0, 2.5, 0.1), "yes"),
+        (Goal("t", 2.0, 1.9, 0.1), "**no**"),
+        (Goal("t", 2.0, 2.5, 0.11), "withheld: spread above 10 %"),
+        (Goal("t", 2.0, 2.5, None), "withheld: one round"),
+        (Goal("t", 2.0, 1.5, None, at_most=True, is_noisy=False), "yes"),
+        (Goal("t", 2.0, 2.5, 0.0, at_most=True), "**no**"),
+    ],
+)
+def test_a_goal_is_judged_from_rounds_that_agree(goal: Goal, expected: str) -> None:
+    assert goal.verdict(quick=False) == expected
+    assert goal.verdict(quick=True) == "not judged: --quick"
+
+
+def test_the_page_is_written_whole() -> None:
+    page = benchmark_page.document("scripts/bench --rounds 3", "### Goals")
+    assert "scripts/bench --rounds 3" in page
+    assert "### Goals" in page
+    assert "{" not in page
+
+
+@pytest.mark.parametrize(("files", "gunzips"), [(1, 1), (200, 8), (2000, 31)])
+def test_every_core_has_a_gunzip(tmp_path: Path, files: int, gunzips: int) -> None:
+    copy = peer_tools.Tool("copy", lambda *_: ["true"])
+    tool = peer_tools.with_gunzip(copy, "echo", cores=2)
+    for number in range(files):
+        (tmp_path / f"{number}.gz").touch()
+    ended = measurement.run(tool.command("", "", tmp_path), os.environ)
+    assert ended.exit_code == 0, ended.output
+    lines = ended.output.splitlines()
+    assert len(lines) in (gunzips, gunzips + 1)
+    assert sum(len(line.split()) for line in lines) == files
 
 
 def test_only_a_binary_counts_as_installed(tmp_path: Path) -> None:
@@ -100,4 +139,3 @@ def test_a_whole_run_without_peers(tmp_path: Path) -> None:
     text = "\n".join(sections)
     assert "failed" not in text
     assert "nimble-harvester sync" in text
-    assert "A: CPU per object of the floor's" in text
