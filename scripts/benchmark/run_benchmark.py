@@ -24,7 +24,7 @@ from harvester import __version__
 from scripts.benchmark import benchmark_page, event_rates, input_data, object_server, peer_tools
 from scripts.benchmark.goals import Goal
 from scripts.benchmark.input_data import Bucket
-from scripts.benchmark.scenarios import Bench, Series, say
+from scripts.benchmark.scenarios import Bench, Series, say, spread
 
 SCENARIOS = ("A", "B", "C", "D", "disk", "nothing", "memory", "listing", "ranges", "far", "events")
 
@@ -94,6 +94,7 @@ class Run:
         if quick:
             self._tools = [tool for tool in self._tools if not tool.slow]
         self._quick = quick
+        self._native: Series | None = None
         self._goals: list[Goal] = []
         self._copies: dict[str, list[Series]] = {}
 
@@ -128,6 +129,11 @@ class Run:
         count = len(bucket.entries)
         index = self._bench.work / "bench-a.json"
         capacity, floor = self._floors = self._bench.floor(bucket, index, self._sizes.rounds)
+        native = self._bench.native_floor(bucket, self._sizes.rounds)
+        measured = [capacity, floor]
+        if isinstance(native, Series):
+            measured.append(native)
+            self._native = native
         rows = [
             (
                 series.tool,
@@ -135,8 +141,10 @@ class Run:
                 benchmark_page.per_object(series.cpu, count),
                 benchmark_page.per_object(series.all_cpu - series.cpu, count),
             )
-            for series in (capacity, floor)
+            for series in measured
         ]
+        if isinstance(native, str):
+            rows.append(("the same work in C", f"absent: {native}", "", ""))
         header = ["", "objects per second", "client's CPU per object", "server's"]
         return "### The server, and the floor, on A\n\n" + benchmark_page.table(header, rows)
 
@@ -149,6 +157,10 @@ class Run:
         if peer is not None:
             ratio, ratio_spread = peer.times_slower_than(ours), peer.spread(ours)
             self._goals.append(Goal(f"{name}: faster than {peer.tool}", _FASTER[name], ratio, ratio_spread))
+        if name == "A" and self._native is not None:
+            ratio, ratio_spread = ours.all_cpu / self._native.all_cpu, spread(ours.cpus)
+            what = "A: CPU per object of the native floor's, server included"
+            self._goals.append(Goal(what, 1.5, ratio, ratio_spread, at_most=True))
         return benchmark_page.copies(what, measured, len(bucket.entries), memory if name == "A" and memory else None)
 
     def _memory(self) -> dict[tuple[str, int], int]:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from scripts.benchmark import native_floor
 from scripts.benchmark.input_data import Bucket
 from scripts.benchmark.measurement import Taken, peak_memory, run
 from scripts.benchmark.object_server import Served
@@ -139,6 +140,21 @@ class Bench:
                 for series, target in ((capacity, "-"), (floor, str(destination))):
                     self.timed(series, self.floor_command(self.served.near, bucket, index, target), self.served.near)
         return capacity, floor
+
+    def native_floor(self, bucket: Bucket, rounds: int) -> Series | str:
+        """Return what a native program takes for the same work as this one, or why there is none."""
+        program, reason = native_floor.build(self.work)
+        if program is None:
+            return reason
+        series = Series("all of a sync's work on an object, in C")
+        for _ in range(rounds):
+            with self.fresh(self.work) as destination:
+                destination.mkdir()
+                index = self.work / "native-floor.txt"
+                command = native_floor.command(program, self.served.near, bucket, index, destination)
+                self.timed(series, command, self.served.near)
+                self._expect_all(series, bucket, destination)
+        return series
 
     def floor_command(self, endpoint: str, bucket: Bucket, index: Path, target: str, transfers: int = 16) -> list[str]:
         """Return the command that fetches into ``target``; ``-`` throws everything away."""

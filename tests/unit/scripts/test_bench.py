@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from harvester.storage.s3.list_page import parse_page
-from scripts.benchmark import benchmark_page, input_data, measurement, object_server, peer_tools
+from scripts.benchmark import benchmark_page, input_data, measurement, native_floor, object_server, peer_tools
 from scripts.benchmark.goals import Goal
+from scripts.benchmark.input_data import Bucket, Entry
 from scripts.benchmark.listing_server import Listing
 from scripts.benchmark.run_benchmark import Run, Sizes, make_buckets
 from scripts.benchmark.scenarios import Bench, Series
+from scripts.servers.memory_s3 import MemoryS3, landed, results
 
 
 def test_etags_are_those_of_the_files_and_a_second_call_makes_nothing_anew(tmp_path: Path) -> None:
@@ -105,6 +107,26 @@ def test_the_page_is_written_whole() -> None:
     assert "scripts/bench --rounds 3" in page
     assert "### Goals" in page
     assert "{" not in page
+
+
+def test_the_native_floor_lands_every_object(tmp_path: Path) -> None:
+    program, reason = native_floor.build(tmp_path)
+    if program is None:
+        pytest.skip(reason)
+    objects = results(30, 1)
+    entries = [Entry(key, len(body), hashlib.md5(body).hexdigest()) for key, body in sorted(objects.items())]
+    destination = tmp_path / "copy"
+    destination.mkdir()
+    with MemoryS3(objects) as server:
+        bucket = Bucket("bucket", entries)
+        command = native_floor.command(program, server.url, bucket, tmp_path / "index", destination)
+        ended = measurement.run(command, os.environ)
+        assert ended.exit_code == 0, ended.output
+        found = {b"r/" + path.name.removeprefix("r-").encode(): path.read_bytes() for path in destination.iterdir()}
+        assert found == {b"r/" + name: body for name, body in landed(objects).items()}
+        broken = [entry._replace(etag="0" * 32) for entry in entries]
+        command = native_floor.command(program, server.url, Bucket("bucket", broken), tmp_path / "index", destination)
+        assert measurement.run(command, os.environ).exit_code == 1
 
 
 @pytest.mark.parametrize(("files", "gunzips"), [(1, 1), (200, 8), (2000, 31)])
