@@ -10,6 +10,8 @@ from harvester.errors import ExitCode
 from harvester.location import Location
 
 MEBIBYTE = 1024 * 1024
+PAGE_KEYS = 1000
+"""How many keys one list request asks for: the most that S3 and Cloud Storage give."""
 
 
 class ObjectRef(NamedTuple):
@@ -200,10 +202,14 @@ class Store(Protocol):
         then. Raises AccessDenied, NoSuchBucket, ConnectionFailed or ConfigurationError.
         """
 
-    def key_ranges(self, after: str = "") -> list[tuple[str, str | None]]:
-        """Return ``(start, end)`` ranges for ``list_pages`` that hold every key ``> after`` exactly once, in order.
+    @property
+    def starts_anywhere(self) -> bool:
+        """Whether a listing that starts at a later key costs less, so that ranges of keys are worth listing apart."""
 
-        Default task ids are random UUIDs, so a bucket is split at every other hexadecimal digit behind the prefix.
+    def list_folders(self, parent: str) -> list[str]:
+        """Return folders directly below ``parent``, each with its ``/``: at most a page of them, with one request.
+
+        They only say where to cut a listing: what a store refuses or answers wrongly counts as no folder.
         """
 
     def connection(self, *, renew: bool = False) -> StoreConnection:

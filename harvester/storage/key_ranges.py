@@ -1,22 +1,17 @@
-"""How a listing is split into ranges of keys that can be walked at the same time."""
+"""Keys to start or cut a listing at."""
 
 from __future__ import annotations
 
-_CUTS = "2468ace"
 _HIGHEST = "\U0010fffd"  # sorts behind every other character that XML and JSON can carry
 
 
-def split_by_hexadecimal_digit(prefix: str, after: str) -> list[tuple[str, str | None]]:
-    """Return ranges ``start <= key < end`` which hold every key below ``prefix`` that is ``> after``, in order.
-
-    They are cut at every other hexadecimal digit behind the prefix, as default task ids are random UUIDs. Each but
-    the last ends within a page whose rest is thrown away: more of them would be more to fetch.
-    """
-    first = f"{after}\0" if after else ""  # the very next key in byte order
-    bounds = [prefix + digit for digit in _CUTS]
-    starts: list[str] = ["", *bounds]
-    ends: list[str | None] = [*bounds, None]
-    return [(max(start, first), end) for start, end in zip(starts, ends, strict=True) if end is None or end > first]
+def usable_folders(folders: list[str], parent: str) -> list[str]:
+    """Return the folders below ``parent`` that a listing can be cut at: plain text that ends with ``/``."""
+    return [
+        folder
+        for folder in folders
+        if folder.startswith(parent) and folder.endswith("/") and len(folder) > len(parent) + 1 and folder.isprintable()
+    ]
 
 
 def just_before(key: str) -> str:

@@ -1,4 +1,4 @@
-"""List a source in the background: the first page alone, then, where there is more, key ranges side by side."""
+"""List a location in the background: the first page alone, then, where there is more, key ranges side by side."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import socket
 import sqlite3
 import threading
 from collections.abc import Iterator
-from itertools import islice
 from typing import NamedTuple, TypeAlias
 
 from harvester.errors import HarvesterError
 from harvester.location import Location
 from harvester.sessions import StoreSettings
-from harvester.storage.base import ObjectRef, RefusedObject, Store
+from harvester.storage.base import PAGE_KEYS, ListPage, ObjectRef, RefusedObject, Store
 from harvester.storage.opening import open_store
 from harvester.storage.page_checks import UnorderedListingError
+from harvester.storage.range_pool import KeyRange, RangePool
 
 _THREADS = 8
 _PAGES_AHEAD = 4
@@ -171,43 +171,53 @@ class BackgroundListing:
 
     def _list_all(self) -> None:
         pages = iter(self._store.list_pages(ordered=True))
-        last_key, listed = "", 0
-        for page in islice(pages, _PAGES_BEFORE_RANGES):
-            self._put(ListedPage(0, "", None, *page))
-            last_key = page.objects[-1].key if page.objects else last_key
-            listed += 1
-        ranges = self._store.key_ranges(after=last_key) if listed == _PAGES_BEFORE_RANGES and last_key else []
-        if len(ranges) > 1:
-            self._list_ranges(ranges)
-            return
-        for page in pages:
-            self._put(ListedPage(0, "", None, *page))
+        pool = RangePool(self._store.location.prefix, self._store.list_folders)
+        for number, page in enumerate(pages, 1):
+            self._put_page(pool, pool.first, page)
+            if number == _PAGES_BEFORE_RANGES or len(page.objects) >= PAGE_KEYS:
+                self._list_ranges(pool, pages)
+                return
         self._put(RangeEnd(0, "", None))
 
-    def _list_ranges(self, ranges: list[tuple[str, str | None]]) -> None:
-        waiting = list(enumerate(ranges))[::-1]
+    def _list_ranges(self, pool: RangePool, pages: Iterator[ListPage]) -> None:
         errors: list[Exception] = []
 
-        def work() -> None:
-            while waiting and not errors:
-                try:
-                    number, (start, end) = waiting.pop()
-                except IndexError:
-                    return
-                try:
-                    for page in self._store.list_pages(start, end, ordered=True):
-                        self._put(ListedPage(number, start, end, *page))
-                    self._put(RangeEnd(number, start, end))
-                except Exception as error:  # noqa: BLE001  # the first one is raised below, in the listing's own thread
-                    errors.append(error)
+        def work(walked: KeyRange | None, pages: Iterator[ListPage]) -> None:
+            try:
+                while walked is not None:
+                    for page in pages:
+                        if self._put_page(pool, walked, page):
+                            break
+                    self._put(RangeEnd(walked.number, walked.start, pool.finish(walked)))
+                    walked, pages = self._next_range(pool)
+            except Exception as error:  # noqa: BLE001  # the first one is raised below, in the listing's own thread
+                errors.append(error)
+                pool.stop()
 
-        threads = [threading.Thread(target=work, name=f"listing-{n}", daemon=True) for n in range(_THREADS)]
+        def help_out() -> None:
+            work(*self._next_range(pool))
+
+        others = _THREADS - 1 if self._store.starts_anywhere else 0
+        threads = [threading.Thread(target=help_out, name=f"listing-{n}", daemon=True) for n in range(others)]
         for thread in threads:
             thread.start()
+        work(pool.first, pages)
         for thread in threads:
             thread.join()
         if errors:
             raise min(errors, key=_precedence)
+
+    def _next_range(self, pool: RangePool) -> tuple[KeyRange | None, Iterator[ListPage]]:
+        walked = pool.take() if self._store.starts_anywhere else None
+        if walked is None:
+            return None, iter(())
+        return walked, self._store.list_pages(walked.start, walked.end, ordered=True)
+
+    def _put_page(self, pool: RangePool, walked: KeyRange, page: ListPage) -> bool:
+        """Hand a page to the reader; return whether it was the last of its range."""
+        refs, ended = pool.advance(walked, page.objects)
+        self._put(ListedPage(walked.number, walked.start, walked.end, refs, page.refused))
+        return ended
 
 
 def _precedence(error: Exception) -> int:

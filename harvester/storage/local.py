@@ -87,9 +87,14 @@ class DirectoryStore:
         if page:
             yield ListPage(page, [])
 
-    def key_ranges(self, after: str = "") -> list[tuple[str, str | None]]:
-        """Return one range: a disk gains nothing from several."""
-        return [(after + "\0" if after else "", None)]
+    @property
+    def starts_anywhere(self) -> bool:
+        """False: a directory is walked from its beginning."""
+        return False
+
+    def list_folders(self, parent: str) -> list[str]:  # noqa: ARG002  # part of the protocol
+        """Return none: a directory is not listed in ranges."""
+        return []
 
     def connection(self, *, renew: bool = False) -> DirectoryConnection:  # noqa: ARG002  # there are no credentials
         """See Store.connection."""

@@ -161,6 +161,11 @@ def _list(bucket: str, objects: dict[str, StoredObject], request: Request) -> An
         if name.startswith(query.get("prefix", "")) and name >= start and (end is None or name < end)
     )
     page: dict[str, object] = {"kind": "storage#objects"}
+    if delimiter := query.get("delimiter"):
+        parent = len(query.get("prefix", ""))
+        below = [name for name in names if delimiter in name[parent:]]
+        names = [name for name in names if name not in below]
+        page["prefixes"] = sorted({name[: name.index(delimiter, parent) + 1] for name in below})
     if names:
         page["items"] = [objects[name].resource(bucket) for name in names[:limit]]
     if len(names) > limit:

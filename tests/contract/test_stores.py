@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
+import select
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from harvester.location import parse_location
 from harvester.retry import RetryPolicy
 from harvester.sessions.connections import StoreSettings
 from harvester.storage.base import Cause, ObjectRef, Store
+from harvester.storage.listing import BackgroundListing, ListedPage, ListingEnd, ListingFailed
 from harvester.storage.opening import open_fetcher, open_store
 from scripts.servers.fake_gcs import FakeGcs
 from scripts.servers.fault_proxy import Call, FaultProxy, Rule, Upstream
@@ -251,56 +252,41 @@ def test_ranges_hold_their_start_and_not_their_end(place: Place) -> None:
     assert place.names("x", "y") == []
 
 
-def test_key_ranges_hold_every_later_key_once(place: Place) -> None:
-    names = [
-        "-",
-        "0",
-        "00",
-        "5\u00e9",
-        "9z",
-        ":",
-        "A",
-        "Z",
-        "a",
-        "a/b",
-        "ff",
-        "f",
-        "g",
-        "\u00e9",
-        "\U0001f600",
-    ]
-    names = [name for name in names if place.holds(name)]
-    for name in names:
-        place.put(name, b"x")
-    ordered = sorted(names, key=os.fsencode)
-
-    for after in ["", *ordered, "5", "zz"]:
-        ranges = place.store.key_ranges(after and place.key(after))
-        got = [
-            place.store.location.relative(ref.key)
-            for start, end in ranges
-            for page in place.store.list_pages(start, end, ordered=True)
-            for ref in page.objects
-        ]
-        assert got == [name for name in ordered if os.fsencode(name) > os.fsencode(after)]
+def list_in_background(store: Store) -> Iterator[ObjectRef]:
+    listing = BackgroundListing(store)
+    try:
+        while not isinstance(listed := listing.take(), ListingEnd):
+            match listed:
+                case ListedPage():
+                    yield from listed.refs
+                case ListingFailed(error):
+                    raise error
+                case None:
+                    select.select([listing], [], [], 1)
+                case _:
+                    pass
+    finally:
+        listing.stop()
 
 
-def test_ranges_can_be_listed_at_the_same_time(place: Place) -> None:
-    names = [f"{digit}{number}" for digit in "0123456789abcdef" for number in range(3)]
+def test_a_background_listing_holds_every_key_once(place: Place) -> None:
+    names = ["-", "0", "00", "5\u00e9", "9z", ":", "A", "Z", "a", "a/b", "ff", "f", "g", "\u00e9", "\U0001f600"]
+    names += [f"{digit}{number}" for digit in "0123456789abcdef" for number in range(3)]
+    names = sorted({name for name in names if place.holds(name)}, key=os.fsencode)
     for name in names:
         place.put(name, b"x")
 
-    def listed(bounds: tuple[str, str | None]) -> list[str]:
-        return [
-            place.store.location.relative(ref.key)
-            for page in place.store.list_pages(*bounds, ordered=True)
-            for ref in page.objects
-        ]
+    assert [place.store.location.relative(ref.key) for ref in list_in_background(place.store)] == names
 
-    with ThreadPoolExecutor(8) as threads:
-        got = list(threads.map(listed, place.store.key_ranges()))
 
-    assert [name for part in got for name in part] == sorted(names)
+def test_folders_are_those_directly_below(place: Place) -> None:
+    for name in ["a/1", "a/deep/1", "b/1", "c"]:
+        place.put(name, b"x")
+
+    folders = place.store.list_folders(place.key(""))
+
+    assert folders == ([place.key("a/"), place.key("b/")] if place.store.starts_anywhere else [])
+    assert place.store.list_folders(place.key("c/")) == []
 
 
 def test_pages_follow_one_another(place: Place) -> None:

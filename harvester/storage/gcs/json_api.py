@@ -19,7 +19,6 @@ from harvester.storage.http import Response
 from harvester.storage.page_checks import INVALID_KEY, INVALID_SIZE, ParsedPage, checked_size, checked_time
 from harvester.storage.service_errors import ServiceError
 
-PAGE_KEYS = 1000
 _FIELDS = "name,size,generation,timeCreated,storageClass"
 _THROTTLING_REASONS = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded"})
 _BY_STATUS: Mapping[int, Cause] = {
@@ -93,6 +92,17 @@ def parse_gcs_page(body: bytes) -> ParsedPage:
         else:
             refused.append(found)
     return ParsedPage(objects, refused, token or None, bool(token))
+
+
+def parse_gcs_folders(body: bytes) -> list[str]:
+    """Return the ``prefixes`` of a list answer with a delimiter; none for anything else."""
+    try:
+        match _json(body):
+            case {"prefixes": list(prefixes)}:
+                return [prefix for prefix in prefixes if isinstance(prefix, str)]
+    except ValueError:
+        pass
+    return []
 
 
 def _json(body: bytes) -> Any:

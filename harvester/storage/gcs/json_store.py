@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 
 from harvester.location import Location
 from harvester.sessions import GOOGLE_LOGIN, GcsConnection, GoogleSession, StoreSettings
-from harvester.storage.base import Cause, ListPage, ObjectRef
-from harvester.storage.gcs.json_api import PAGE_KEYS, GcsRequests, parse_gcs_page, service_error_from
+from harvester.storage.base import PAGE_KEYS, Cause, ListPage, ObjectRef
+from harvester.storage.gcs.json_api import GcsRequests, parse_gcs_folders, parse_gcs_page, service_error_from
 from harvester.storage.gcs.sdk_objects import GcsObjects, Refused
 from harvester.storage.http import HttpClient, Response
-from harvester.storage.key_ranges import split_by_hexadecimal_digit
+from harvester.storage.key_ranges import usable_folders
 from harvester.storage.page_checks import InvalidListingError, PageChecker
 from harvester.storage.service_errors import (
     ServiceError,
@@ -63,9 +63,22 @@ class GcsStore:
         connection = self._session.connection()
         return HttpClient(connection.network, connection.answer_limits)
 
-    def key_ranges(self, after: str = "") -> list[tuple[str, str | None]]:
-        """See Store.key_ranges."""
-        return split_by_hexadecimal_digit(self.location.prefix, after)
+    @property
+    def starts_anywhere(self) -> bool:
+        """See Store.starts_anywhere."""
+        return True
+
+    def list_folders(self, parent: str) -> list[str]:
+        """See Store.list_folders."""
+        client = self._new_client()
+        try:
+            parameters = {"prefix": parent, "delimiter": "/", "maxResults": str(PAGE_KEYS)}
+            response = self._answer(client, "GET", lambda requests: requests.listing(parameters))
+        finally:
+            client.close()
+        if not isinstance(response, Response) or response.status >= 300:
+            return []
+        return usable_folders(parse_gcs_folders(response.body), parent)
 
     def connection(self, *, renew: bool = False) -> GcsConnection:
         """See Store.connection."""

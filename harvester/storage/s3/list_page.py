@@ -51,6 +51,17 @@ def parse_page(body: bytes) -> ParsedPage:
     return _page(root, namespace, plain)
 
 
+def parse_common_prefixes(body: bytes) -> list[str]:
+    """Return the ``CommonPrefixes`` of an answer asked for with ``encoding-type=url``; none for anything else."""
+    try:
+        root = parse_xml(body)
+    except ValueError:
+        return []
+    encoded = root.findtext("{*}EncodingType") == "url"
+    prefixes = [each.findtext("{*}Prefix") or "" for each in root.iterfind("{*}CommonPrefixes")]
+    return [unquote_plus(prefix, errors="surrogateescape") if encoded else prefix for prefix in prefixes]
+
+
 def _plain_entries(body: bytes) -> tuple[_Columns, bytes]:
     """Return the plain entries of a page and the page without them."""
     if not body.isascii():

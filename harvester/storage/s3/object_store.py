@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 
 from harvester.location import Location
 from harvester.sessions import S3Connection, S3Session, StoreSettings
-from harvester.storage.base import ListPage, ObjectRef
+from harvester.storage.base import PAGE_KEYS, ListPage, ObjectRef
 from harvester.storage.http import HttpClient, Response
-from harvester.storage.key_ranges import just_before, split_by_hexadecimal_digit
+from harvester.storage.key_ranges import just_before, usable_folders
 from harvester.storage.page_checks import InvalidListingError, PageChecker, ParsedPage
-from harvester.storage.s3.list_page import parse_page
-from harvester.storage.s3.rest_api import PAGE_KEYS, S3Requests, bucket_region, object_of, service_error_from
+from harvester.storage.s3.list_page import parse_common_prefixes, parse_page
+from harvester.storage.s3.rest_api import S3Requests, bucket_region, object_of, service_error_from
 from harvester.storage.service_errors import TransportError, connection_error, harvester_error, invalid_listing
 
 _MOVES = 2  # from the default region to the bucket's, and once more for a bucket made anew elsewhere
@@ -81,11 +81,28 @@ class S3Store:
         connection = self._session.connection()
         return HttpClient(connection.network, connection.answer_limits)
 
-    def key_ranges(self, after: str = "") -> list[tuple[str, str | None]]:
-        """See Store.key_ranges. A store that gives no tokens may not know ``start-after``, and is listed in one."""
-        if not self._gives_tokens:
-            return [(f"{after}\0" if after else "", None)]
-        return split_by_hexadecimal_digit(self.location.prefix, after)
+    @property
+    def starts_anywhere(self) -> bool:
+        """See Store.starts_anywhere. A store that gives no tokens may not know ``start-after`` either."""
+        return self._gives_tokens
+
+    def list_folders(self, parent: str) -> list[str]:
+        """See Store.list_folders."""
+        parameters = {
+            "list-type": "2",
+            "encoding-type": "url",
+            "max-keys": str(PAGE_KEYS),
+            "prefix": parent,
+            "delimiter": "/",
+        }
+        client = self._new_client()
+        try:
+            response = self._answer(client, "GET", lambda requests: requests.bucket("GET", parameters))
+        finally:
+            client.close()
+        if not isinstance(response, Response) or response.status >= 300:
+            return []
+        return usable_folders(parse_common_prefixes(response.body), parent)
 
     def connection(self, *, renew: bool = False) -> S3Connection:
         """See Store.connection. Makes sure of the bucket's region first, as a worker cannot follow a redirect."""

@@ -16,8 +16,6 @@ from harvester.storage.http import Response, parse_http_date, parse_xml
 from harvester.storage.s3.signing import RequestSigner, encode_key, encode_query
 from harvester.storage.service_errors import ServiceError
 
-PAGE_KEYS = 1000
-
 _BY_CODE: Mapping[str, Cause] = {
     "NoSuchKey": Cause.GONE,
     "NoSuchVersion": Cause.GONE,
