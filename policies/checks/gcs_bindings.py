@@ -1,14 +1,16 @@
-"""Cloud Storage bindings: who holds which permission, on which objects."""
+"""Cloud Storage bindings: which member has which permission, on which objects."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
+from policies.checks.gcs_conditions import Expression, NameTest, OtherTest, TimeTest, holds, parse_expression, tests
+from policies.checks.verdicts import State, UnknownReason
 from policies.contracts import Target
-from policies.language import Binding, Pattern, Wildcard, left_over, literal
+from policies.language import Binding, Pattern, StateLimitError, Wildcard, regions
 
 PUBLIC_MEMBERS = ("allUsers", "allAuthenticatedUsers")
 """Members that are everyone, or everyone with a Google account."""
@@ -34,28 +36,39 @@ _ROLES: Mapping[str, frozenset[str]] = {
     }.items()
 }
 """What the predefined roles permit, in short. Source: the page "IAM roles for Cloud Storage", 2026-09."""
-# Owners, editors and viewers of the customer's project are not among them, though every new bucket admits them: Nimble
-# is one only if the project's own policy says so, and what is inherited from there counts as not proven.
+# Not among them are owners, editors and viewers of the customer's project, which every new bucket grants: Nimble is
+# one only if the project's policy, which counts as unread, makes it one.
 _OPAQUE_MEMBERS = ("group:", "domain:", "principalSet:", "principal:")
-_STARTS_WITH = re.compile(r'\s*resource\.name\.startsWith\(\s*(["\'])((?:\\.|(?!\1).)*)\1\s*\)\s*\Z', re.DOTALL)
-_OTHER_ESCAPE = re.compile(r"""(?<!\\)(?:\\\\)*\\[^\\"'`?]""")
 _OBJECTS = "projects/_/buckets/{bucket}/objects/"
+
+
+PROJECT_POLICY = UnknownReason(
+    "unread",
+    "project-policy",
+    permission="resourcemanager.projects.getIamPolicy",
+    detail="roles inherited from project, folder and organisation were not read",
+)
+"""Why a missing binding does not decide: a role may be inherited. Read it with
+``gcloud projects get-ancestors-iam-policy``."""
+_TIME_BOUNDS = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Whether bindings give a member a permission on every object under a prefix."""
+    """Whether bindings grant a member a permission on every object under a prefix."""
 
-    state: Literal["holds", "fails", "unknown"]
-    """For every key, not for at least one, or depending on what a binding's condition or member means."""
+    state: State
+    """``holds``, ``unknown`` or ``fails``."""
     example: str
-    """A key for which it comes out so, as a ``gs://`` location."""
+    """A key with this state, as a ``gs://`` location."""
     bindings: tuple[Binding, ...]
     """The bindings that decide it."""
-    depends_on: tuple[str, ...]
-    """What it depends on."""
+    reasons: tuple[UnknownReason, ...]
+    """For ``unknown``: why."""
     needs: tuple[str, ...]
-    """The same in words."""
+    """What the deciding bindings require, in words."""
+    holds_until: datetime | None
+    """When the grant ends or ended; None where no condition on the time decides."""
 
 
 def role_permissions(role: str) -> frozenset[str] | None:
@@ -64,75 +77,133 @@ def role_permissions(role: str) -> frozenset[str] | None:
 
 
 def is_stale(member: str) -> bool:
-    """Tell whether a member is a deleted account: it matches nobody."""
+    """Return whether a member is a deleted account, which matches no requester."""
     return member.startswith("deleted:")
 
 
-def prove_bindings(member: str, target: Target, bindings: Sequence[Binding], permission: str) -> Grant:
-    """Prove a permission, such as ``storage.objects.create``, for every object under the target's prefix."""
+def prove_bindings(
+    member: str,
+    target: Target,
+    bindings: Sequence[Binding],
+    permission: str,
+    *,
+    inherited: Sequence[Binding] | None = None,
+    at: datetime | None = None,
+) -> Grant:
+    """Prove a permission, such as ``storage.objects.create``, for every object under the target's prefix.
+
+    ``inherited`` are the bindings of project, folders and organisation; None when they were not read.
+    """
     wanted = permission.rsplit(".", 1)[-1]
+    relevant = [
+        _Relevant(binding, parse_expression(_expression(binding)), tuple(doubts))
+        for binding in (*bindings, *(inherited or ()))
+        if (doubts := _doubts(binding, member, wanted)) is not None
+    ]
+    found = _decide(relevant, target, at)
+    until = _holds_until(relevant, target, found.state, at)
+    if found.state == "holds":
+        return replace(found, holds_until=until)
+    needs = found.needs if until is None else (f"the grant ended on {until:%Y-%m-%dT%H:%M:%SZ}", *found.needs)
+    reasons = found.reasons if inherited is not None else (*found.reasons, PROJECT_POLICY)
+    return replace(found, state="unknown" if reasons else "fails", reasons=reasons, needs=needs, holds_until=until)
+
+
+class _Relevant(NamedTuple):
+    """A binding that may grant the permission to the member."""
+
+    binding: Binding
+    condition: Expression
+    doubts: tuple[UnknownReason, ...]
+
+
+def _expression(binding: Binding) -> str:
+    return str(binding.condition["expression"]) if binding.condition else "true"
+
+
+def _decide(relevant: Sequence[_Relevant], target: Target, at: datetime | None) -> Grant:
     (prefix,) = target.prefixes.values()
     objects = Pattern((_OBJECTS.format(bucket=target.bucket) + prefix, Wildcard.ONE, Wildcard.RUN))
-    granted: list[tuple[Binding, list[Pattern]]] = []
-    open_bindings: list[tuple[Binding, str]] = []
-    for binding in bindings:
-        applies, doubt = _applies(binding, member, wanted)
-        if not applies:
-            continue
-        covered = _covered(binding)
-        if covered is None:
-            expression = (binding.condition or {}).get("expression", "")
-            doubt = doubt or f"the condition {expression} holds"
-        if doubt or covered is None:
-            open_bindings.append((binding, doubt))
-        else:
-            granted.append((binding, covered))
-    gap = left_over(objects, [each for _, covered in granted for each in covered])
-    if gap is None:
-        return Grant("holds", _location(objects, target), tuple(binding for binding, _ in granted), (), ())
-    if open_bindings:
-        doubts = tuple(f"{binding.label} grants it if {doubt}" for binding, doubt in open_bindings)
-        depends_on = tuple(f"whether {doubt}" for _, doubt in open_bindings)
-        return Grant("unknown", _at(gap, target), tuple(binding for binding, _ in open_bindings), depends_on, doubts)
-    narrow = tuple(
-        f"{binding.label} grants it only where {binding.condition['expression']}"
-        for binding, _ in granted
-        if binding.condition
-    )
-    return Grant("fails", _at(gap, target), tuple(binding for binding, _ in granted), (), narrow)
+    single = [each for one in relevant for each in tests(one.condition)]
+    patterns = list(dict.fromkeys(each.pattern for each in single if isinstance(each, NameTest)))
+    granting: dict[int, Binding] = {}
+    undecided: Grant | None = None
+    example = ""
+    try:
+        for region in regions(patterns, (objects,)):
+            example = region.example
+            results = [(each, holds(each.condition, region.example, at)) for each in relevant]
+            certain = [each.binding for each, result in results if result and not each.doubts]
+            granting.update((id(each), each) for each in certain)
+            if certain:
+                continue
+            open_ = [each for each, result in results if result is not False]
+            if not open_:
+                return _missing(relevant, region.example, target)
+            undecided = undecided or _undecided(open_, region.example, target)
+    except StateLimitError:
+        limit = UnknownReason("bound", "regions", detail="the object names overlap in too many combinations")
+        return Grant("unknown", _at(example or str(objects), target), (), (limit,), (), None)
+    if undecided is not None:
+        return undecided
+    return Grant("holds", _at(example, target), tuple(granting.values()), (), (), None)
 
 
-def _applies(binding: Binding, member: str, wanted: str) -> tuple[bool, str]:
-    """Tell whether a binding may give ``wanted`` to ``member``, and what that depends on."""
+def _undecided(relevant: Sequence[_Relevant], example: str, target: Target) -> Grant:
+    reasons: dict[UnknownReason, None] = {}
+    for each in relevant:
+        reasons.update(dict.fromkeys((*each.doubts, *_open_tests(each.condition))))
+    needs = tuple(f"{each.binding.label} grants it if {_expression(each.binding)}" for each in relevant)
+    return Grant("unknown", _at(example, target), tuple(each.binding for each in relevant), tuple(reasons), needs, None)
+
+
+def _open_tests(condition: Expression) -> Iterator[UnknownReason]:
+    for each in tests(condition):
+        if isinstance(each, TimeTest):
+            yield UnknownReason("condition", "request.time", (each.moment.isoformat(),))
+        elif isinstance(each, OtherTest):
+            yield UnknownReason("condition", each.text)
+
+
+def _missing(relevant: Sequence[_Relevant], example: str, target: Target) -> Grant:
+    narrow = [each.binding for each in relevant if each.binding.condition]
+    needs = tuple(f"{each.label} grants it only where {_expression(each)}" for each in narrow)
+    return Grant("fails", _at(example, target), tuple(narrow), (), needs, None)
+
+
+def _holds_until(relevant: Sequence[_Relevant], target: Target, state: State, at: datetime | None) -> datetime | None:
+    """Return when a grant ends, or when one that is missing ended."""
+    if at is None:
+        return None
+    single = (each for one in relevant for each in tests(one.condition))
+    bounds = sorted({each.moment for each in single if isinstance(each, TimeTest)})
+    second = timedelta(seconds=1)
+
+    def granted(moment: datetime) -> bool:
+        return _decide(relevant, target, moment).state == "holds"
+
+    if state == "holds":
+        later = [each for each in bounds if each >= at][:_TIME_BOUNDS]
+        return next((each for each in later if not (granted(each) and granted(each + second))), None)
+    earlier = [each for each in reversed(bounds) if each <= at][:_TIME_BOUNDS]
+    return next((each for each in earlier if granted(each) or granted(each - second)), None)
+
+
+def _doubts(binding: Binding, member: str, wanted: str) -> list[UnknownReason] | None:
+    """Return why it is not known whether a binding grants ``wanted`` to ``member``; None when it does not."""
     permissions = role_permissions(binding.role)
     if permissions is not None and wanted not in permissions:
-        return False, ""
-    role_doubt = "" if permissions is not None else f"the role {binding.role} holds storage.objects.{wanted}"
+        return None
+    doubts: list[UnknownReason] = []
+    if permissions is None:
+        detail = f"whether the role contains storage.objects.{wanted}"
+        doubts.append(UnknownReason("unread", binding.role, permission="iam.roles.get", detail=detail))
     if member in binding.members or any(each in PUBLIC_MEMBERS for each in binding.members):
-        return True, role_doubt
+        return doubts
     opaque = [each for each in binding.members if each.startswith(_OPAQUE_MEMBERS)]
     if not opaque:
-        return False, ""
-    return True, " and ".join(filter(None, (f"Nimble belongs to {opaque[0]}", role_doubt)))
-
-
-def _covered(binding: Binding) -> list[Pattern] | None:
-    """Return the object names a binding covers; None when its condition is not understood."""
-    if binding.condition is None:
-        return [Pattern((Wildcard.RUN,))]
-    covered: list[Pattern] = []
-    for alternative in binding.condition["expression"].split("||"):
-        found = _STARTS_WITH.match(alternative)
-        # Of CEL's escapes only those that stand for themselves are read; \n, \x41 and the like are not understood.
-        if found is None or _OTHER_ESCAPE.search(found.group(2)):
-            return None
-        text = re.sub(r"\\(.)", r"\1", found.group(2))
-        covered.append(Pattern((*literal(text).tokens, Wildcard.RUN)))
-    return covered
-
-
-def _location(objects: Pattern, target: Target) -> str:
-    return _at(str(objects).removesuffix("?*") + "x", target)
+        return None
+    return [UnknownReason("unread", opaque[0], detail="whether Nimble's service account is a member"), *doubts]
 
 
 def _at(name: str, target: Target) -> str:

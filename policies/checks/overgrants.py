@@ -76,7 +76,7 @@ def _admits(contract: AccessContract, statement: Statement) -> bool:
     """Tell whether a statement speaks of Nimble's user by name or account, not of everyone."""
     if statement.not_principal or statement.principals.everyone:
         return False
-    return match_principals(statement.principals, caller(contract.principal), negated=False).matches
+    return match_principals(statement.principals, caller(contract.principal)).matches
 
 
 def _too_many_callers(contract: AccessContract, statement: Statement, path: str) -> Iterator[Finding]:

@@ -1,20 +1,24 @@
-"""The requests Nimble makes, as far as they are known: one per action, operation, and way through the
-network.
+"""The requests Nimble makes, as far as they are known: one per action, operation and network path.
 
-What is known comes from the data file; see `RequestProfile`. Everything else may or may not be there.
+What is known and what is assumed comes from the data file; see `RequestProfile`. Of any other condition key
+neither presence nor value is known.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
 
-from policies.contracts import AccessContract, Network, Target, facts
+from policies.contracts import AccessContract, Assumption, NetworkPath, Target, facts
 from policies.evaluation import EVERYTHING, Constraint, Request, never_carried
 from policies.language import Pattern, Wildcard, literal, pattern
 
 HEAD_BUCKET = "head_bucket"
 LIST_OBJECTS = "list_objects"
+TIME_KEYS = ("aws:CurrentTime", "aws:EpochTime")
+"""The condition keys that hold the time of the request."""
 _LISTING_KEYS = ("s3:prefix", "s3:delimiter", "s3:max-keys")
 _PRESENT = Constraint(present=True)
 _CONTEXT_KEY = "kms:EncryptionContext:aws:s3:arn"
@@ -23,16 +27,16 @@ _CONTEXT_KEYS = "kms:EncryptionContextKeys"
 
 @dataclass(frozen=True, slots=True)
 class RequestScenario:
-    """One way a request of Nimble's may look."""
+    """What is known of a request of Nimble's on one network path."""
 
     network: str
-    """How it reaches the bucket, in words."""
+    """The network path, in words."""
     context: Mapping[str, str]
     """Condition keys with their values."""
     absent: frozenset[str]
-    """Condition keys it does not carry."""
+    """Condition keys the request does not carry."""
     constraints: Mapping[str, Constraint]
-    """What is known of the rest."""
+    """What is known of other keys."""
 
     def request(self, principal: str, action: str, resource: str) -> Request:
         """Return the request as the evaluation takes it."""
@@ -40,30 +44,47 @@ class RequestScenario:
 
 
 def request_scenarios(
-    contract: AccessContract, target: Target, action: str, operation: str = ""
+    contract: AccessContract,
+    target: Target,
+    action: str,
+    operation: str = "",
+    *,
+    assumptions: Iterable[Assumption] | None = None,
+    at: datetime | None = None,
 ) -> Iterator[RequestScenario]:
-    """Yield the ways a request for ``action`` may look; exactly one is true, nobody says which."""
+    """Yield what is known of a request for ``action`` on each network path; exactly one path is taken.
+
+    ``assumptions`` are those made, by default all; ``at`` is the time of the request, by default unknown.
+    """
+    assumed = tuple(facts().profile.assumptions if assumptions is None else assumptions)
     for network in facts().profile.networks:
         if action.lower().startswith("kms:"):
-            yield _key_scenario(contract, target, action, network)
+            yield _key_scenario(contract, target, action, network, assumed, at)
         else:
-            yield _bucket_scenario(contract, target, action, operation, network)
+            yield _bucket_scenario(contract, target, action, operation, network, assumed, at)
 
 
 def _bucket_scenario(
-    contract: AccessContract, target: Target, action: str, operation: str, network: Network
+    contract: AccessContract,
+    target: Target,
+    action: str,
+    operation: str,
+    network: NetworkPath,
+    assumed: tuple[Assumption, ...],
+    at: datetime | None,
 ) -> RequestScenario:
     profile = facts().profile
-    context = _caller_context(contract)
-    constraints = _constraints(contract, network)
+    context = _known_context(contract, at)
+    constraints = _constraints(contract, network, assumed)
     for key in ("s3:ResourceAccount", "aws:ResourceAccount"):
         _known_or_present(key, target.account, context, constraints)
     _known_or_present("aws:RequestedRegion", target.region, context, constraints)
     absent = {*profile.absent, *network.absent, *never_carried(action)}
+    absent.update(each.key for each in assumed if each.absent)
     if operation == HEAD_BUCKET:
         absent.update(_LISTING_KEYS)
     elif operation == LIST_OBJECTS:
-        # How Nimble cuts the prefix is not documented: with the slash and without it are both possible.
+        # Whether Nimble lists with the trailing slash of the prefix is not documented: both are possible.
         prefix = target.prefixes.get("input", next(iter(target.prefixes.values()), ""))
         if prefix:
             spellings = (literal(prefix), literal(prefix.removesuffix("/")))
@@ -73,19 +94,26 @@ def _bucket_scenario(
 
 
 def _scenario(
-    network: Network, context: Mapping[str, str], absent: Iterable[str], constraints: Mapping[str, Constraint]
+    network: NetworkPath, context: Mapping[str, str], absent: Iterable[str], constraints: Mapping[str, Constraint]
 ) -> RequestScenario:
-    stated = {key.lower() for key in (*context, *constraints)}
-    missing = frozenset(key.lower() for key in absent) - stated
+    present = {key.lower() for key, each in constraints.items() if each.present}
+    missing = frozenset(key.lower() for key in absent) - {key.lower() for key in context} - present
     return RequestScenario(network.name, context, missing, constraints)
 
 
-def _key_scenario(contract: AccessContract, target: Target, action: str, network: Network) -> RequestScenario:
-    """Return the request S3 makes to KMS in Nimble's name."""
-    context = {**_caller_context(contract), "kms:CallerAccount": contract.account}
-    # The request is S3's, so what is known of Nimble's own request to S3 does not hold for it.
+def _key_scenario(
+    contract: AccessContract,
+    target: Target,
+    action: str,
+    network: NetworkPath,
+    assumed: tuple[Assumption, ...],
+    at: datetime | None,
+) -> RequestScenario:
+    """Return what is known of the request that S3 makes to KMS on behalf of Nimble."""
+    context = {**_known_context(contract, at), "kms:CallerAccount": contract.account}
+    # S3 makes the request, so what is known of Nimble's own request to S3 does not apply to it.
     del context["aws:ViaAWSService"]
-    constraints = _constraints(contract, network)
+    constraints = _constraints(contract, network, (each for each in assumed if each.key.startswith("aws:")))
     _known_or_present("kms:ViaService", _service(target), context, constraints)
     if not target.region:
         constraints["kms:ViaService"] = Constraint(present=True, within=(pattern("s3.*.amazonaws.com"),))
@@ -95,15 +123,25 @@ def _key_scenario(contract: AccessContract, target: Target, action: str, network
         # Requests that neither encrypt nor decrypt, such as DescribeKey, have no encryption context.
         absent.add(_CONTEXT_KEY)
     else:
-        objects = tuple(keys_under(f"{target.bucket_arn}/{prefix}") for prefix in target.prefixes.values())
-        # The encryption context names the object, or with a Bucket Key the bucket.
-        constraints[_CONTEXT_KEY] = Constraint(present=True, within=(literal(target.bucket_arn), *objects))
+        constraints[_CONTEXT_KEY] = Constraint(present=True, within=tuple(_encryption_contexts(target)))
         context[_CONTEXT_KEYS] = "aws:s3:arn"
     return _scenario(network, context, absent, constraints)
 
 
+def _encryption_contexts(target: Target) -> Iterator[Pattern]:
+    """Yield what the encryption context can be: with a Bucket Key the bucket's ARN, without one the object's.
+
+    Source: the S3 User Guide, "Reducing the cost of SSE-KMS with Amazon S3 Bucket Keys".
+    """
+    if target.bucket_key is not False:
+        yield literal(target.bucket_arn)
+    if target.bucket_key is not True:
+        for prefix in target.prefixes.values():
+            yield keys_under(f"{target.bucket_arn}/{prefix}")
+
+
 def keys_under(text: str) -> Pattern:
-    """Return the pattern of every text that starts with ``text`` and goes on."""
+    """Return the pattern of every text that starts with ``text`` and is longer."""
     return Pattern((text, Wildcard.ONE, Wildcard.RUN))
 
 
@@ -111,23 +149,39 @@ def _service(target: Target) -> str:
     return f"s3.{target.region}.amazonaws.com" if target.region else ""
 
 
-def _caller_context(contract: AccessContract) -> dict[str, str]:
-    return {
+def _known_context(contract: AccessContract, at: datetime | None) -> dict[str, str]:
+    context = {
         **facts().profile.present,
         "aws:PrincipalArn": contract.principal,
         "aws:PrincipalAccount": contract.account,
         "aws:username": contract.principal.rsplit("/", 1)[-1],
     }
+    if at is not None:
+        moment = at.astimezone(UTC)
+        context |= {TIME_KEYS[0]: moment.strftime("%Y-%m-%dT%H:%M:%SZ"), TIME_KEYS[1]: str(int(moment.timestamp()))}
+    return context
 
 
-def _constraints(contract: AccessContract, network: Network) -> dict[str, Constraint]:
+def _constraints(
+    contract: AccessContract, network: NetworkPath, assumed: Iterable[Assumption]
+) -> dict[str, Constraint]:
     profile = facts().profile
     return {
         **dict.fromkeys(profile.present_unknown, _PRESENT),
         **dict.fromkeys(profile.foreign, Constraint(foreign=True, own=contract.account)),
         **dict.fromkeys(network.present_unknown, _PRESENT),
         **dict.fromkeys(network.foreign_present, Constraint(present=True, foreign=True, own=contract.account)),
+        **{each.key: _range(each) for each in assumed if not each.absent},
     }
+
+
+def _range(assumption: Assumption) -> Constraint:
+    return Constraint(
+        present=assumption.key in facts().profile.present_unknown,
+        within=tuple(pattern(each) for each in assumption.within),
+        at_least=Decimal(assumption.at_least) if assumption.at_least else None,
+        at_most=Decimal(assumption.at_most) if assumption.at_most else None,
+    )
 
 
 def _known_or_present(key: str, value: str, context: dict[str, str], constraints: dict[str, Constraint]) -> None:

@@ -7,7 +7,7 @@ from .nimble_data import failed_states as failed_states
 from .nimble_data import probe_name as probe_name
 from .nimble_facts import Assumption as Assumption
 from .nimble_facts import Chip as Chip
-from .nimble_facts import Network as Network
+from .nimble_facts import NetworkPath as NetworkPath
 from .nimble_facts import NimbleFacts as NimbleFacts
 from .nimble_facts import facts as facts
 from .targets import Target as Target

@@ -33,6 +33,14 @@ class Assumption:
 
     key: str
     """The condition key it is about."""
+    absent: bool
+    """True when requests are assumed not to carry the key."""
+    within: tuple[str, ...]
+    """Patterns, one of which the value is assumed to match; empty for any value."""
+    at_least: str
+    """The least number the value is assumed to be; empty without a limit."""
+    at_most: str
+    """The greatest number the value is assumed to be; empty without a limit."""
     statement: str
     """The assumption as a sentence."""
     source: Source
@@ -42,13 +50,13 @@ class Assumption:
 
 
 @dataclass(frozen=True, slots=True)
-class Network:
-    """One way Nimble's request may reach the bucket."""
+class NetworkPath:
+    """One path by which Nimble's request may reach the bucket."""
 
     name: str
     """In words."""
     present_unknown: frozenset[str]
-    """Condition keys the request carries, with a value nobody documents."""
+    """Condition keys the request carries, with a value that is not documented."""
     foreign_present: frozenset[str]
     """Condition keys the request carries, with a value that is not the customer's."""
     absent: frozenset[str]
@@ -57,18 +65,20 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class RequestProfile:
-    """What is known of a request Nimble makes; every other condition key may or may not be there."""
+    """What is known of a request Nimble makes; the request may or may not carry any other condition key."""
 
     present: Mapping[str, str]
     """Condition keys with their known values."""
     present_unknown: frozenset[str]
-    """Condition keys that are there, with an unknown value."""
+    """Condition keys the request carries, with an unknown value."""
+    assumptions: tuple[Assumption, ...]
+    """What is assumed of condition keys with an unknown value, or of unknown presence."""
     absent: frozenset[str]
-    """Condition keys that are not there."""
+    """Condition keys the request does not carry."""
     foreign: frozenset[str]
     """Condition keys that are absent, or hold a value that is not the customer's."""
-    networks: tuple[Network, ...]
-    """The ways the request may come; exactly one holds."""
+    networks: tuple[NetworkPath, ...]
+    """The paths the request may take; exactly one is taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +90,9 @@ class Chip:
     text: str
     """The documented words."""
     meaning: str
-    """What Nimble says it means."""
+    """The documented meaning."""
     fix: str
-    """What Nimble says to do."""
+    """The documented fix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,14 +194,13 @@ def facts() -> NimbleFacts:
     """Return everything known about Nimble; read once from the data file."""
     data = vendor_data()
     connection, delivery, api = data["test_connection"], data["delivery"], data["api"]
+    sources = {name: Source(name, each["title"], each["date"]) for name, each in data["sources"].items()}
     return NimbleFacts(
         date=data["date"],
-        sources=MappingProxyType(
-            {name: Source(name, each["title"], each["date"]) for name, each in data["sources"].items()}
-        ),
+        sources=MappingProxyType(sources),
         account=data["account"]["value"],
         contracts=contracts(),
-        profile=_profile(data["request_profile"]),
+        profile=_profile(data["request_profile"], sources),
         test_connection=TestConnection(
             mode=connection["mode"],
             probe_name=probe_name(),
@@ -221,14 +230,15 @@ def _states(data: Mapping[str, Any]) -> TaskStates:
     return TaskStates(running, succeeded, failed_states(), partial)
 
 
-def _profile(data: Mapping[str, Any]) -> RequestProfile:
+def _profile(data: Mapping[str, Any], sources: Mapping[str, Source]) -> RequestProfile:
     return RequestProfile(
         present=MappingProxyType(data["present"]),
         present_unknown=frozenset(data["present_unknown"]),
+        assumptions=tuple(_assumption(each, sources) for each in data["assumptions"]),
         absent=frozenset(data["absent"]),
         foreign=frozenset(data["foreign"]),
         networks=tuple(
-            Network(
+            NetworkPath(
                 each["name"],
                 frozenset(each["present_unknown"]),
                 frozenset(each["foreign_present"]),
@@ -236,4 +246,17 @@ def _profile(data: Mapping[str, Any]) -> RequestProfile:
             )
             for each in data["network"]
         ),
+    )
+
+
+def _assumption(data: Mapping[str, Any], sources: Mapping[str, Source]) -> Assumption:
+    return Assumption(
+        key=data["key"],
+        absent=data.get("absent", False),
+        within=tuple(data.get("within", ())),
+        at_least=data.get("at_least", ""),
+        at_most=data.get("at_most", ""),
+        statement=data["statement"],
+        source=sources[data["source"]],
+        inferred=data["inferred"],
     )

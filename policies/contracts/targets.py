@@ -1,4 +1,4 @@
-"""Where the contract is to hold: a bucket, the prefixes in it, the key that encrypts it."""
+"""The target of a contract: a bucket, the prefixes in it, the key that encrypts it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Target:
     bucket: str
     """The bucket's name."""
     prefixes: Mapping[str, str]
-    """The prefixes by the contract's names for them, normalised; a prefix the delivery does without is
+    """The prefixes by the contract's names for them, normalised; a prefix that the delivery does not use is
     missing."""
     key_arn: str | None
     """The ARN of the customer-managed KMS key, when the bucket is encrypted with one."""
@@ -41,7 +41,9 @@ class Target:
     account: str = ""
     """The account that owns the bucket, when known."""
     partition: str = "aws"
-    """The AWS partition of the bucket; Nimble's principals live in ``aws`` and cannot leave it."""
+    """The AWS partition of the bucket; Nimble's principals are in ``aws``, and no policy grants across partitions."""
+    bucket_key: bool | None = None
+    """Whether the bucket's default encryption uses a Bucket Key; None when not known."""
 
     @property
     def bucket_arn(self) -> str:
@@ -65,12 +67,13 @@ def target(
     key_arn: str | None = None,
     region: str = "",
     account: str = "",
+    bucket_key: bool | None = None,
 ) -> Target:
     """Return the target of ``contract`` in ``bucket``.
 
-    ``prefixes`` maps the contract's names (``prefix``, or ``input`` and ``output``) to prefixes. Without
-    any, the documented ones hold; a job with only one of its two prefixes reads or writes elsewhere, so
-    that only the one given is opened. Raises ContractError for a bucket, prefix or key that cannot be.
+    ``prefixes`` maps the contract's names (``prefix``, or ``input`` and ``output``) to prefixes, by default
+    the documented ones. A job with only one of its two prefixes reads or writes in another bucket, so that
+    only the one given is granted. Raises ContractError for an invalid bucket, prefix or key.
     """
     given = {name: prefix for name, prefix in (prefixes or {}).items() if prefix is not None}
     known = [role.name for role in contract.prefixes]
@@ -88,7 +91,15 @@ def target(
     documented = {role.name: role.documented for role in contract.prefixes}
     # A bucket and the key that encrypts it are always in one region.
     region = key_arn.split(":")[3] if key_arn else region
-    return Target(contract.cloud, bucket, MappingProxyType(chosen or documented), key_arn, region, account)
+    return Target(
+        contract.cloud,
+        bucket,
+        MappingProxyType(chosen or documented),
+        key_arn,
+        region,
+        account,
+        bucket_key=bucket_key,
+    )
 
 
 def normalise_prefix(text: str, cloud: Cloud, bucket: str) -> str:

@@ -13,7 +13,7 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
 
-from policies.evaluation.compiled import matches_action
+from policies.evaluation.prepared import matches_action
 
 OLD_AFTER_DAYS = 400
 """From which age on the table is called old: by then a year's new actions are missing."""

@@ -1,8 +1,7 @@
-"""One request against resource policies: is it allowed, explicitly denied, implicitly denied, or does it
-depend?
+"""Decide one request by resource policies: allowed, explicitly or implicitly denied, or unknown.
 
-The verdict is the resource's side alone. A matching Deny wins, else a matching Allow, else the request is
-denied implicitly. What the request's context does not hold is not there, unless its key is named unknown.
+The decision is the resource's side alone. A matching Deny wins, else a matching Allow, else the request is
+denied implicitly. A key that the request's context does not hold is absent, unless it is named unknown.
 """
 
 from __future__ import annotations
@@ -11,22 +10,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from policies.evaluation.compiled import (
-    IMPLICITLY_DENIED,
-    Decision,
-    Prepared,
-    Request,
-    StatementReference,
-    context_value,
-)
-from policies.evaluation.partial import PartialRequest
+from policies.evaluation.decisions import IMPLICITLY_DENIED, Decision, Request, StatementReference, context_value
+from policies.evaluation.partial_requests import PartialRequest
+from policies.evaluation.prepared import Prepared
 from policies.language import PolicyDocument, document
 
 _prepared: WeakKeyDictionary[PolicyDocument, Prepared] = WeakKeyDictionary()
 
 
 def prepare(documents: PolicyDocument | Sequence[PolicyDocument]) -> Prepared:
-    """Make documents ready for many requests; several documents are one resource seen through all of them."""
+    """Compile documents for many requests; several documents are policies of one resource."""
     if not isinstance(documents, PolicyDocument):
         return Prepared(documents)
     known = _prepared.get(documents)
@@ -40,7 +33,7 @@ def evaluate(
 ) -> Decision:
     """Decide one request by resource policies; also takes a policy that is only parsed as JSON.
 
-    Raises GrammarError for JSON that is no policy, ContractError for a request that cannot be.
+    Raises GrammarError for JSON that is no policy, ContractError for an invalid request.
     """
     if not isinstance(policy, Prepared):
         policy = prepare(document(policy) if isinstance(policy, Mapping) else policy)
@@ -56,9 +49,9 @@ def evaluate(
     allowing: list[StatementReference] = []
     denying: list[StatementReference] = []
     undecided = False
-    for compiled, canonical in relevant:
+    for compiled, principal in relevant:
         if compiled.matches(request.resource, context, lookup):
-            undecided = undecided or canonical is not None
+            undecided = undecided or principal is not None
             (allowing if compiled.allow else denying).append(compiled.reference)
     if undecided:
         return PartialRequest(policy, request, context).decide(relevant)

@@ -12,8 +12,9 @@ from typing import Any
 
 import msgspec
 
-from policies.evaluation.compiled import Decision, Prepared, Request
+from policies.evaluation.decisions import Decision, Request
 from policies.evaluation.evaluator import evaluate
+from policies.evaluation.prepared import Prepared
 from policies.language import PolicyDocument, document, parse_json
 from policies.policy_errors import ContractError, PolicyError
 

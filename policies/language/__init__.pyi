@@ -1,6 +1,6 @@
 from .conditions import ARN_COLONS as ARN_COLONS
 from .conditions import Condition as Condition
-from .conditions import Network as Network
+from .conditions import IpNetwork as IpNetwork
 from .conditions import Value as Value
 from .conditions import network as network
 from .conditions import number as number
@@ -16,8 +16,10 @@ from .documents import Statement as Statement
 from .documents import document as document
 from .documents import parse as parse
 from .principals import Caller as Caller
+from .principals import PrincipalMatch as PrincipalMatch
 from .principals import caller as caller
 from .principals import is_unique_id as is_unique_id
+from .principals import match_not_principals as match_not_principals
 from .principals import match_principals as match_principals
 from .strict_json import compact_json as compact_json
 from .strict_json import dump_json as dump_json
@@ -34,9 +36,11 @@ from .wildcards import Token as Token
 from .wildcards import Wildcard as Wildcard
 from .wildcards import arn_pattern as arn_pattern
 from .wildcards import covers as covers
+from .wildcards import group_regions as group_regions
 from .wildcards import intersects as intersects
 from .wildcards import left_over as left_over
 from .wildcards import literal as literal
 from .wildcards import matcher as matcher
 from .wildcards import pattern as pattern
 from .wildcards import regions as regions
+from .wildcards import shared_text as shared_text

@@ -22,7 +22,7 @@ Value = str | tuple[str, ...] | None
 """A condition key's value in a request: one, several, or None when the request does not carry the key."""
 Matcher = Callable[[str], bool | None]
 """Compares one value of the request with one of the policy; None when either cannot be compared."""
-Network = IPv4Network | IPv6Network
+IpNetwork = IPv4Network | IPv6Network
 _IF_EXISTS = "ifexists"
 ARN_COLONS = 5
 """How many colons an ARN has at least, between its six segments."""
@@ -87,7 +87,7 @@ class Condition:
     negated: bool
     """True for the Not operators."""
     if_exists: bool
-    """True when a missing key fulfils it."""
+    """True for the ``…IfExists`` operators: a missing key fulfils them, except under ``ForAnyValue``."""
     quantifier: str
     """``all``, ``any``, or empty for an operator on a single value."""
     comparison: str
@@ -98,8 +98,8 @@ class Condition:
 
     @property
     def undocumented(self) -> bool:
-        """True when a value is an ARN with wildcards but too few segments: what that matches, AWS does not
-        say."""
+        """True when a value is an ARN with wildcards but too few segments: AWS does not document what that
+        matches."""
         return self.family == "arn" and any(
             each.wildcard and not each.variables and text.count(":") < ARN_COLONS
             for text, each in zip(self.values, self.templates, strict=True)
@@ -111,11 +111,12 @@ class Condition:
         return self._one is None
 
     def holds(self, value: Value, lookup: Lookup) -> bool:
-        """Tell whether the condition holds for ``value``; ``lookup`` resolves the policy's variables."""
+        """Return whether the condition holds for ``value``; ``lookup`` resolves the policy's variables."""
         if self.family == "null":
             return any(text.lower() == ("true" if value is None else "false") for text in self.values)
         if value is None:
-            return self.if_exists or self.quantifier == "all" or (self.negated and not self.quantifier)
+            # ForAnyValue wants one value that matches, and IfExists adds none.
+            return self.quantifier != "any" and (self.if_exists or self.quantifier == "all" or self.negated)
         one = self._one or _tester(self, _matchers(self, lookup))
         if not self.quantifier:
             # An operator on a single value never matches a list: AWS wants ForAnyValue or ForAllValues there.
@@ -136,13 +137,13 @@ class Condition:
         return tuple(each for each in map(read, self.values) if each is not None) if read else ()
 
     @property
-    def networks(self) -> tuple[Network, ...]:
+    def networks(self) -> tuple[IpNetwork, ...]:
         """The values as networks, where they are such."""
         return tuple(each for each in map(network, self.values) if each is not None) if self.family == "ip" else ()
 
 
 def parse_conditions(value: Any, path: str, *, variables: bool) -> tuple[Condition, ...]:
-    """Read a Condition element; ``variables`` tells whether the document's Version knows policy variables.
+    """Parse a Condition element; ``variables`` is whether the document's Version has policy variables.
 
     Raises GrammarError at the offending path.
     """
@@ -296,7 +297,7 @@ def _comparing(read: Callable[[str], Any], bound: Any, compare: Callable[[Any, A
     return matches
 
 
-def _inside(value: Network, bound: Network) -> bool:
+def _inside(value: IpNetwork, bound: IpNetwork) -> bool:
     if isinstance(value, IPv4Network):
         return isinstance(bound, IPv4Network) and value.subnet_of(bound)
     return isinstance(bound, IPv6Network) and value.subnet_of(bound)
@@ -326,7 +327,7 @@ def seconds(text: str) -> Decimal | None:
 
 
 @lru_cache(maxsize=4096)
-def network(text: str) -> Network | None:
+def network(text: str) -> IpNetwork | None:
     """Read an address or a network in CIDR notation; a host inside a network stands for the network."""
     try:
         return ip_network(text.strip(), strict=False)

@@ -1,4 +1,4 @@
-"""Whom a statement speaks of: the Principal and NotPrincipal elements, and whether they match who asks."""
+"""The Principal and NotPrincipal elements of a statement, and whether they match a requester."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from policies.policy_errors import GrammarError
 
 ANYONE = "*"
-"""As a request's principal: an anonymous request."""
+"""As the principal of a request: an anonymous request."""
 _KINDS = ("AWS", "Service", "Federated", "CanonicalUser")
 _ACCOUNT = re.compile(r"[0-9]{12}\Z")
 _ACCOUNT_ROOT = re.compile(r"arn:([^:]+):iam::([0-9]{12}):root\Z")
@@ -37,7 +37,7 @@ class Principals:
 
     @property
     def named(self) -> tuple[str, ...]:
-        """Every principal named, of whatever kind."""
+        """Every principal named, of any kind."""
         return self.aws + self.service + self.federated + self.canonical
 
 
@@ -48,7 +48,7 @@ def parse_principals(value: Any, path: str) -> Principals:
     if not isinstance(value, Mapping):
         raise GrammarError('neither "*" nor an object such as {"AWS": "ARN"}', path=path)
     if not value:
-        raise GrammarError("names nobody", path=path, next_step='write {"AWS": "ARN"}')
+        raise GrammarError("names no principal", path=path, next_step='write {"AWS": "ARN"}')
     named: dict[str, tuple[str, ...]] = dict.fromkeys(_KINDS, ())
     for kind, each in value.items():
         if kind not in named:
@@ -76,7 +76,7 @@ def _texts(value: Any, path: str) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks, taken apart."""
+    """The principal of a request, in its parts."""
 
     text: str
     """As given."""
@@ -94,7 +94,7 @@ class Caller:
 
 @lru_cache(maxsize=4096)
 def caller(text: str) -> Caller:
-    """Take a request's principal apart."""
+    """Split the principal of a request into its parts."""
     if text == ANYONE:
         return Caller(text, "anonymous", "", "", "", session=False)
     if _ACCOUNT.match(text):
@@ -121,76 +121,80 @@ class PrincipalMatch:
     """Whether a Principal or NotPrincipal element matches a caller."""
 
     matches: bool
-    """True when it matches, whoever the canonical user ids belong to; see ``undecided``."""
-    undecided: tuple[str, ...]
-    """Canonical user ids on which it depends: the opposite holds when the caller's account has one of
-    them."""
+    """True when it matches, unless ``undecided`` or ``partial`` leaves it open."""
+    undecided: tuple[str, ...] = ()
+    """Canonical user ids that leave it open: the opposite holds when one of them is the caller's account."""
+    partial: bool = False
+    """True for a Deny whose NotPrincipal names the caller or its account, but not both: AWS documents only
+    that such a statement might deny."""
 
 
 @lru_cache(maxsize=65536)
-def match_principals(principals: Principals, who: Caller, *, negated: bool) -> PrincipalMatch:
-    """Match a Principal element, or with ``negated`` a NotPrincipal element.
+def match_principals(principals: Principals, requester: Caller) -> PrincipalMatch:
+    """Match a Principal element."""
+    named = principals.everyone or _is_named(principals, requester)
+    return PrincipalMatch(named, () if named else _possible_canonical(principals, requester))
 
-    NotPrincipal exempts a user only when the user and the account are both named, and a role's session
-    only when session, role and account are.
+
+@lru_cache(maxsize=65536)
+def match_not_principals(principals: Principals, requester: Caller, *, deny: bool) -> PrincipalMatch:
+    """Match a NotPrincipal element, with ``deny`` that of a Deny.
+
+    A Deny exempts a user only when the user and the account are both named, and a role's session only when
+    session, role and account are. An Allow excludes every principal that it names.
     """
-    named = _is_exempt(principals, who) if negated else principals.everyone or _is_named(principals, who)
-    may_be_canonical = not named and who.kind == "aws" and bool(principals.canonical)
-    return PrincipalMatch(named is not negated, principals.canonical if may_be_canonical else ())
+    if not deny or principals.everyone or requester.kind != "aws":
+        named = principals.everyone or _is_named(principals, requester)
+        return PrincipalMatch(not named, () if named else _possible_canonical(principals, requester))
+    parts = set(_named_parts(principals, requester))
+    exempt = parts == {True}
+    undecided = () if exempt else _possible_canonical(principals, requester)
+    return PrincipalMatch(not exempt, undecided, partial=len(parts) > 1)
 
 
-def _is_named(principals: Principals, who: Caller) -> bool:
-    if who.kind == "aws":
-        return any(_same_account(each, who) or _same_identity(each, who) for each in principals.aws)
-    return who.text in {
+def _possible_canonical(principals: Principals, requester: Caller) -> tuple[str, ...]:
+    return principals.canonical if requester.kind == "aws" else ()
+
+
+def _is_named(principals: Principals, requester: Caller) -> bool:
+    if requester.kind == "aws":
+        return any(_same_account(each, requester) or _same_identity(each, requester) for each in principals.aws)
+    return requester.text in {
         "service": principals.service,
         "federated": principals.federated,
         "canonical": principals.canonical,
         "anonymous": (),
-    }[who.kind] or (who.kind != "anonymous" and who.text in principals.federated)
+    }[requester.kind] or (requester.kind != "anonymous" and requester.text in principals.federated)
 
 
-def _is_exempt(principals: Principals, who: Caller) -> bool:
-    if principals.everyone:
-        return True
-    if who.kind != "aws":
-        return _is_named(principals, who)
-    if not any(_same_account(each, who) for each in principals.aws):
-        return False
-    if who.text.endswith(":root") and _ACCOUNT_ROOT.match(who.text):
-        return True
-    if who.session and not any(_is_role_of(each, who) for each in principals.aws):
-        return False
-    return who.text in principals.aws
+def _named_parts(principals: Principals, requester: Caller) -> Iterator[bool]:
+    """Yield for each principal that must be named, for a Deny to exempt an AWS principal, whether it is."""
+    yield any(_same_account(each, requester) for each in principals.aws)
+    if _ACCOUNT_ROOT.match(requester.text):
+        return
+    yield requester.text in principals.aws
+    if requester.session:
+        yield any(_is_role_of(each, requester) for each in principals.aws)
 
 
-def _same_account(named: str, who: Caller) -> bool:
+def _same_account(named: str, requester: Caller) -> bool:
     if _ACCOUNT.match(named):
-        return named == who.account
+        return named == requester.account
     root = _ACCOUNT_ROOT.match(named)
-    return root is not None and root.group(2) == who.account and who.partition in ("", root.group(1))
+    return root is not None and root.group(2) == requester.account and requester.partition in ("", root.group(1))
 
 
-def _same_identity(named: str, who: Caller) -> bool:
-    return named == who.text or (who.session and _is_role_of(named, who))
+def _same_identity(named: str, requester: Caller) -> bool:
+    return named == requester.text or (requester.session and _is_role_of(named, requester))
 
 
-def _is_role_of(named: str, who: Caller) -> bool:
-    # The session's ARN has lost the role's path, and role names are unique within an account without it.
+def _is_role_of(named: str, requester: Caller) -> bool:
+    # The session's ARN does not hold the role's path, and role names are unique within an account without it.
     other = caller(named)
-    return (
-        bool(other.role)
-        and not other.session
-        and (other.partition, other.account, other.role)
-        == (
-            who.partition,
-            who.account,
-            who.role,
-        )
-    )
+    own = (requester.partition, requester.account, requester.role)
+    return bool(other.role) and not other.session and (other.partition, other.account, other.role) == own
 
 
 def is_unique_id(named: str) -> bool:
-    """Tell whether a principal is an IAM unique id (``AIDA…``, ``AROA…``): what remains of a deleted
-    principal."""
+    """Return whether a principal is an IAM unique id (``AIDA…``, ``AROA…``): that of a deleted principal."""
     return _UNIQUE_ID.match(named) is not None

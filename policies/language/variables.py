@@ -1,6 +1,6 @@
 """Policy variables: ``${aws:username}``, with a default, and the escapes ``${*}``, ``${?}`` and ``${$}``.
 
-They are variables only in a document of Version 2012-10-17; otherwise the characters stand for themselves.
+They are variables only in a document of Version 2012-10-17; otherwise they are literal text.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Variable:
     name: str
     """The condition key as the policy spells it."""
     default: str | None
-    """What stands in when the request does not carry the key."""
+    """The value when the request does not carry the key."""
 
 
 Part = Token | Variable
@@ -71,7 +71,7 @@ class Template:
 
 @lru_cache(maxsize=8192)
 def template(text: str, *, variables: bool, wildcards: bool) -> Template:
-    """Split a policy string; ``variables`` tells whether the document's Version knows them."""
+    """Split a policy string; ``variables`` is whether the document's Version has policy variables."""
     parts = tuple(_merged(_parts(text, variables=variables, wildcards=wildcards)))
     return Template(parts, tuple(part for part in parts if isinstance(part, Variable)))
 

@@ -1,10 +1,10 @@
 """IAM wildcard patterns as the regular languages they are.
 
 ``*`` is any run of characters, ``?`` any one. Because such languages are regular, it is decidable whether
-some patterns together cover another, and which example they leave over. All questions come down to one:
-of a set of patterns, which combinations does some text match? It is answered by walking all their
-automata at once, one bit per position in a pattern, so that a step over a hundred patterns is three
-operations on one integer.
+some patterns together cover another, and which text they leave over. Every question is one question: of
+some groups of patterns, which combinations does some text match? The automata of all patterns run at
+once, one bit per position in a pattern, so that a step over a hundred patterns is three operations on one
+integer.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from functools import lru_cache
 
 
 class Wildcard(Enum):
-    """What stands for characters not spelled out."""
+    """What represents characters that are not given."""
 
     ONE = "?"
     """Any one character."""
@@ -42,7 +42,7 @@ _REGEX = {
 _SEGMENTS = 6
 """An ARN's segments: arn, partition, service, region, account, resource."""
 STATES = 10_000
-"""How many states a walk visits before it gives up."""
+"""The default limit on the states that are visited."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Pattern:
         return "".join(token for token in self.tokens if isinstance(token, str))
 
     def matches(self, text: str) -> bool:
-        """Tell whether the pattern matches the whole of ``text``."""
+        """Return whether the pattern matches the whole of ``text``."""
         return _regex(self).fullmatch(text) is not None
 
     def __str__(self) -> str:
@@ -71,7 +71,7 @@ class Pattern:
 
 
 def matcher(patterns: Sequence[Pattern]) -> Callable[[str], object]:
-    """Return a test, quick and made to be called often, of whether one of ``patterns`` matches a text."""
+    """Compile ``patterns`` into one test of whether any of them matches a text."""
     if not patterns:
         return lambda _text: None
     sources = (_regex_source(each.tokens) for each in patterns)
@@ -79,7 +79,7 @@ def matcher(patterns: Sequence[Pattern]) -> Callable[[str], object]:
 
 
 class StateLimitError(Exception):
-    """The walk would visit more states than allowed; nothing was decided."""
+    """The automata have more states than the limit; nothing was decided."""
 
 
 @lru_cache(maxsize=4096)
@@ -125,8 +125,7 @@ def arn_pattern(tokens: Iterable[Token]) -> Pattern | None:
 
 @lru_cache(maxsize=8192)
 def _regex(of: Pattern) -> re.Pattern[str]:
-    """Translate into a regular expression that cannot backtrack: each run stops for good at the first
-    chance."""
+    """Translate into a regular expression that cannot backtrack: each run ends at its first match."""
     return re.compile(_regex_source(of.tokens), re.DOTALL | (re.IGNORECASE if of.fold else 0))
 
 
@@ -138,7 +137,7 @@ def _regex_source(tokens: Sequence[Token]) -> str:
             run, chunk = _REGEX[token], ""
         else:
             chunk += re.escape(token) if isinstance(token, str) else _REGEX[token]
-    # The last run is followed by the pattern's end: nothing is gained by stopping early, so it may be greedy.
+    # The last run reaches to the end of the text, so it may be greedy.
     return source + run + chunk
 
 
@@ -150,22 +149,22 @@ def _after_run(run: str, chunk: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """Texts that match exactly the same of some patterns."""
+    """Texts that match the same of some groups of patterns."""
 
     matched: frozenset[int]
-    """The indices of the patterns matched."""
+    """The indices of the groups of which a pattern matches."""
     example: str
     """A shortest text of the region."""
 
 
 def _candidates() -> Iterator[str]:
-    """Yield characters, the readable ones first."""
+    """Yield characters, the printable ones first."""
     yield from "xyzabcdefghijklmnopqrstuvw0123456789"
     yield from map(chr, range(0xE000, 0xF8FF))
 
 
 class _Automata:
-    """The automata of several patterns, walked together; a set of states is one integer."""
+    """The automata of several patterns, run at once; a set of states is one integer."""
 
     def __init__(self, patterns: Sequence[Pattern]) -> None:
         self.any_one = self.any_one_but_colon = self.loop = self.loop_but_colon = self.start = 0
@@ -204,7 +203,7 @@ class _Automata:
         return position
 
     def _unmentioned(self) -> str:
-        """A character no pattern mentions; it stands for all of those."""
+        """Return a character that no pattern mentions; it represents all of them."""
         return next(each for each in _candidates() if each not in self.characters)
 
     def steps(self, states: int) -> Iterator[tuple[str, int]]:
@@ -226,28 +225,57 @@ def regions(
     limit: int = STATES,
     absorbed: bool = True,
 ) -> Iterator[Region]:
-    """Yield every combination of ``patterns`` that some text matches, each once, shortest example first.
+    """Yield every combination of ``patterns`` that some text matches; see `group_regions`."""
+    yield from group_regions([(each,) for each in patterns], within, limit=limit, absorbed=absorbed)
 
-    With ``within``, only texts matched by one of those are considered; without ``absorbed``, none after
-    which a pattern matches whatever follows. Raises StateLimitError after ``limit`` states.
+
+def group_regions(
+    groups: Sequence[Sequence[Pattern]],
+    within: Sequence[Pattern] = (),
+    *,
+    limit: int = STATES,
+    absorbed: bool = True,
+) -> Iterator[Region]:
+    """Yield every combination of ``groups`` that some text matches, each once, shortest example first.
+
+    A group is matched when one of its patterns is. With ``within``, only texts matched by one of those are
+    considered; without ``absorbed``, no text after whose start a group matches whatever follows. Raises
+    StateLimitError after ``limit`` states.
     """
-    automata = _Automata([*patterns, *within])
-    inside = sum(automata.bits[len(patterns) :])
-    inside_accepting = sum(automata.accepting[len(patterns) :])
-    accepting = sum(automata.accepting[: len(patterns)])
-    # Where a pattern has ended in "*", it matches whatever follows: nothing is told apart there any more.
-    final = 0 if absorbed else accepting & automata.loop
-    seen, found = {automata.start}, set[int]()
-    waiting = deque([(automata.start, "")])
+    automata = _Automata([*(each for group in groups for each in group), *within])
+    states_of, accepting_of = list[int](), list[int]()
+    position = 0
+    for group in groups:
+        states_of.append(sum(automata.bits[position : position + len(group)]))
+        accepting_of.append(sum(automata.accepting[position : position + len(group)]))
+        position += len(group)
+    inside = sum(automata.bits[position:])
+    inside_accepting = sum(automata.accepting[position:])
+    # Where a pattern has ended in "*", its group matches whatever follows.
+    final = [accepting & automata.loop for accepting in accepting_of]
+    every_final = sum(final)
+
+    def merge(states: int) -> int:
+        """Keep one state of a group that matches whatever follows: the others make no difference."""
+        if states & every_final:
+            for own, ended in zip(states_of, final, strict=True):
+                if reached := states & ended:
+                    states = states & ~own | reached & -reached
+        return states
+
+    start = merge(automata.start)
+    seen, found = {start}, set[frozenset[int]]()
+    waiting = deque([(start, "")])
     while waiting:
         states, text = waiting.popleft()
-        accepted = states & accepting
-        if accepted not in found and (not within or states & inside_accepting):
-            found.add(accepted)
-            matched = (index for index in range(len(patterns)) if accepted & automata.accepting[index])
-            yield Region(frozenset(matched), text)
-        for character, after in automata.steps(states):
-            if after in seen or (within and not after & inside) or after & final:
+        if not within or states & inside_accepting:
+            matched = frozenset(at for at, accepting in enumerate(accepting_of) if states & accepting)
+            if matched not in found:
+                found.add(matched)
+                yield Region(matched, text)
+        for character, stepped in automata.steps(states):
+            after = merge(stepped)
+            if after in seen or (within and not after & inside) or (not absorbed and after & every_final):
                 continue
             if len(seen) >= limit:
                 raise StateLimitError
@@ -256,19 +284,27 @@ def regions(
 
 
 def left_over(covered: Pattern, covering: Sequence[Pattern]) -> str | None:
-    """Return a shortest text that ``covered`` matches and none of ``covering`` does; None when there is none.
+    """Return a shortest text that ``covered`` matches and none of ``covering`` does, or None.
 
     Raises StateLimitError when that could not be decided.
     """
-    found = regions(covering, (covered,), absorbed=False)
+    found = group_regions([covering], (covered,), absorbed=False)
     return next((each.example for each in found if not each.matched), None)
 
 
 def covers(covering: Sequence[Pattern], covered: Pattern) -> bool:
-    """Tell whether every text ``covered`` matches is matched by one of ``covering``."""
+    """Return whether every text ``covered`` matches is matched by one of ``covering``."""
     return left_over(covered, covering) is None
 
 
 def intersects(one: Pattern, other: Pattern) -> bool:
-    """Tell whether some text matches both."""
-    return any(each.matched for each in regions((one,), (other,)))
+    """Return whether some text matches both."""
+    return shared_text((one,), other) is not None
+
+
+def shared_text(patterns: Sequence[Pattern], within: Pattern) -> str | None:
+    """Return a shortest text that ``within`` matches and one of ``patterns`` does, or None.
+
+    Raises StateLimitError when that could not be decided.
+    """
+    return next((each.example for each in group_regions([patterns], (within,)) if each.matched), None)

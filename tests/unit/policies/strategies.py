@@ -128,8 +128,8 @@ def policies(draw: st.DrawFn, max_size: int = 4) -> dict[str, Any]:
 
 VALUES: dict[str, tuple[Any, ...]] = {
     "aws:SourceIp": ("10.1.2.3", "10.1.9.9", "10.200.0.1", "192.0.2.1", "2001:db8::1", "2001:db9::1"),
-    "aws:SourceVpce": ("vpce-1", "vpce-2", "out", "OUT", "x", "but"),
-    "aws:username": ("out", "bob", "vpce-1", "in", "vpce-9", "OUT", "out/secret", "but"),
+    "aws:SourceVpce": ("vpce-1", "vpce-2", "out", "OUT", "x", "but", "vpce-*", "?ut", "*"),
+    "aws:username": ("out", "bob", "vpce-1", "in", "vpce-9", "OUT", "out/secret", "but", "vpce-*", "?ut", "*"),
     "aws:SecureTransport": ("true", "false"),
     "s3:max-keys": ("4", "5", "6", "7", "8", "10", "11"),
     "aws:TagKeys": ("a", "b", "c", ["a", "b"], ["a", "c"], ["a", "b", "c"], ["b", "c"]),

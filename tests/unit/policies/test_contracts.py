@@ -13,7 +13,7 @@ import policies
 from policies import ContractError
 from policies.authoring.reader_policy import ABILITIES
 from policies.evaluation.actions import action_table, known_actions, never_carried
-from policies.evaluation.branching import SEVERAL_VALUES
+from policies.evaluation.candidate_values import SEVERAL_VALUES
 
 KEY = "arn:aws:kms:eu-west-1:111122223333:key/abc"
 ASYNC = policies.contract("async")

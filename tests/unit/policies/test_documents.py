@@ -191,7 +191,7 @@ BROKEN = [
         "$.Statement[0].Principal",
         'neither "*" nor an object such as {"AWS": "ARN"}',
     ),
-    ({"Statement": [{**STATEMENT, "Principal": {}}]}, "$.Statement[0].Principal", "names nobody"),
+    ({"Statement": [{**STATEMENT, "Principal": {}}]}, "$.Statement[0].Principal", "names no principal"),
     (
         {"Statement": [{**STATEMENT, "Principal": {"Aws": "*"}}]},
         "$.Statement[0].Principal",

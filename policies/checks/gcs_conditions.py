@@ -1,0 +1,249 @@
+"""The conditions of Cloud Storage bindings: the part of CEL that decides about object names and time.
+
+Read are ``&&``, ``||``, ``!``, parentheses, comparisons of ``resource.name``, ``resource.type``,
+``resource.service`` and ``request.time``, and ``resource.name.startsWith``. Any other test is kept as text
+and its result is unknown. Source: the page "Attribute reference for IAM Conditions", 2026-11.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from policies.language import Pattern, Wildcard, literal
+
+OBJECT_TYPE = "storage.googleapis.com/Object"
+SERVICE = "storage.googleapis.com"
+_TOKEN = re.compile(
+    r"""\s*(?:(?P<text>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|(?P<operator>&&|\|\||[<>=!]=|[!<>().,?:+\-*/%\[\]{}])"""
+    r"""|(?P<word>[A-Za-z_][A-Za-z0-9_]*)|(?P<number>[0-9][0-9.A-Za-z]*))""",
+    re.DOTALL,
+)
+_OTHER_ESCAPE = re.compile(r"""(?<!\\)(?:\\\\)*\\[^\\"'`?]""")
+_NAME = ("resource", ".", "name")
+_STARTS_WITH = (*_NAME, ".", "startsWith", "(")
+_TIME = ("request", ".", "time")
+_MAX_DEPTH = 50
+
+
+@dataclass(frozen=True, slots=True)
+class NameTest:
+    """A comparison of the object's name with a pattern."""
+
+    pattern: Pattern
+    """The names that pass."""
+    negated: bool
+    """True when the others pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimeTest:
+    """A comparison of the time of the request."""
+
+    comparison: str
+    """``<``, ``<=``, ``>`` or ``>=``."""
+    moment: datetime
+    """The time compared with."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownTest:
+    """A comparison with a known result."""
+
+    result: bool
+    """The result."""
+
+
+@dataclass(frozen=True, slots=True)
+class OtherTest:
+    """A test that is not evaluated."""
+
+    text: str
+    """The test as it was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Negation:
+    """``!``."""
+
+    operand: Expression
+    """What is negated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Combination:
+    """``&&`` or ``||``."""
+
+    conjunction: bool
+    """True for ``&&``."""
+    operands: tuple[Expression, ...]
+    """What is combined."""
+
+
+Expression = NameTest | TimeTest | KnownTest | OtherTest | Negation | Combination
+
+
+def parse_expression(text: str) -> Expression:
+    """Parse a condition; what is not understood becomes an `OtherTest`."""
+    tokens = list(_tokens(text))
+    if "" in tokens:
+        return OtherTest(text)
+    parser = _Parser(tokens)
+    try:
+        parsed = parser.alternatives(0)
+    except _SyntaxError:
+        return OtherTest(text)
+    return parsed if parser.at == len(tokens) else OtherTest(text)
+
+
+def tests(expression: Expression) -> Iterator[NameTest | TimeTest | KnownTest | OtherTest]:
+    """Yield every single test of an expression."""
+    if isinstance(expression, Negation):
+        yield from tests(expression.operand)
+    elif isinstance(expression, Combination):
+        for each in expression.operands:
+            yield from tests(each)
+    else:
+        yield expression
+
+
+def holds(expression: Expression, name: str, at: datetime | None) -> bool | None:
+    """Return whether an expression is true for an object name and a time; None when unknown."""
+    if isinstance(expression, NameTest):
+        return expression.pattern.matches(name) is not expression.negated
+    if isinstance(expression, TimeTest):
+        return None if at is None else _compare(expression, at)
+    if isinstance(expression, KnownTest):
+        return expression.result
+    if isinstance(expression, OtherTest):
+        return None
+    if isinstance(expression, Negation):
+        negated = holds(expression.operand, name, at)
+        return None if negated is None else not negated
+    results = {holds(each, name, at) for each in expression.operands}
+    decisive = not expression.conjunction
+    if decisive in results:
+        return decisive
+    return None if None in results else not decisive
+
+
+def _compare(test: TimeTest, at: datetime) -> bool:
+    return {
+        "<": at < test.moment,
+        "<=": at <= test.moment,
+        ">": at > test.moment,
+        ">=": at >= test.moment,
+    }[test.comparison]
+
+
+class _SyntaxError(Exception):
+    pass
+
+
+def _tokens(text: str) -> Iterator[str]:
+    """Yield the tokens; an empty one for what is none."""
+    position, end = 0, len(text.rstrip())
+    while position < end:
+        found = _TOKEN.match(text, position)
+        if found is None:
+            yield ""
+            return
+        yield found.group().strip()
+        position = found.end()
+
+
+class _Parser:
+    def __init__(self, tokens: Sequence[str]) -> None:
+        self.tokens = tokens
+        self.at = 0
+
+    def peek(self) -> str:
+        return self.tokens[self.at] if self.at < len(self.tokens) else ""
+
+    def take(self, wanted: str) -> bool:
+        found = self.peek() == wanted
+        self.at += found
+        return found
+
+    def alternatives(self, depth: int) -> Expression:
+        if depth > _MAX_DEPTH:
+            raise _SyntaxError
+        operands = [self.conjunction(depth)]
+        while self.take("||"):
+            operands.append(self.conjunction(depth))
+        return operands[0] if len(operands) == 1 else Combination(conjunction=False, operands=tuple(operands))
+
+    def conjunction(self, depth: int) -> Expression:
+        operands = [self.unary(depth)]
+        while self.take("&&"):
+            operands.append(self.unary(depth))
+        return operands[0] if len(operands) == 1 else Combination(conjunction=True, operands=tuple(operands))
+
+    def unary(self, depth: int) -> Expression:
+        if self.take("!"):
+            if depth > _MAX_DEPTH:
+                raise _SyntaxError
+            return Negation(self.unary(depth + 1))
+        start = self.at
+        if self.take("("):
+            inner = self.alternatives(depth + 1)
+            if self.take(")") and self.peek() in ("&&", "||", ")", ""):
+                return inner
+            self.at = start
+        return self.test()
+
+    def test(self) -> Expression:
+        start, nested = self.at, 0
+        while self.at < len(self.tokens):
+            token = self.tokens[self.at]
+            if nested == 0 and token in ("&&", "||", ")", "?"):
+                break
+            nested += (token in ("(", "[", "{")) - (token in (")", "]", "}"))
+            self.at += 1
+        if self.at == start or nested or self.peek() == "?":
+            raise _SyntaxError
+        return _test(self.tokens[start : self.at])
+
+
+def _test(tokens: Sequence[str]) -> Expression:
+    *left, operator, right = tokens if len(tokens) >= len(_NAME) + 2 else (*tokens, "", "")
+    value = _text(right)
+    if tuple(left[: len(_STARTS_WITH)]) == _STARTS_WITH and right == ")" and len(left) == len(_STARTS_WITH):
+        start = _text(operator)
+        if start is not None:
+            return NameTest(Pattern((*literal(start).tokens, Wildcard.RUN)), negated=False)
+    if operator in ("==", "!=") and value is not None and len(left) == len(_NAME) and left[0] == "resource":
+        negated = operator == "!="
+        if left[2] == "name":
+            return NameTest(literal(value), negated=negated)
+        known = {"type": OBJECT_TYPE, "service": SERVICE}.get(left[2])
+        if known is not None:
+            return KnownTest((value == known) is not negated)
+    if list(tokens) in (["true"], ["false"]):
+        return KnownTest(tokens[0] == "true")
+    moment = _moment(tokens[len(_TIME) + 1 :])
+    if tuple(tokens[: len(_TIME)]) == _TIME and moment is not None and tokens[len(_TIME)] in ("<", "<=", ">", ">="):
+        return TimeTest(tokens[len(_TIME)], moment)
+    return OtherTest(" ".join(tokens))
+
+
+def _text(token: str) -> str | None:
+    """Return the value of a string literal; None for another token, and for escapes that are not read."""
+    if len(token) < 2 or token[0] not in "\"'" or token[-1] != token[0]:  # two quotes
+        return None
+    inner = token[1:-1]
+    return None if _OTHER_ESCAPE.search(inner) else re.sub(r"\\(.)", r"\1", inner)
+
+
+def _moment(tokens: Sequence[str]) -> datetime | None:
+    """Return the time of ``timestamp("…")``; None for anything else."""
+    if len(tokens) != 4 or tokens[0] != "timestamp" or tokens[1] != "(" or tokens[3] != ")":
+        return None
+    text = _text(tokens[2])
+    try:
+        moment = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
