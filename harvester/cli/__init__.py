@@ -1,4 +1,4 @@
-"""The command line: the only room that prints, prompts or exits."""
+"""The command line: the only package that prints, prompts or exits."""
 
 from harvester.cli.application import main
 

@@ -1,4 +1,4 @@
-"""The program: finds the verb, runs it, turns every ending into an exit code and at most three lines of error."""
+"""The program: finds the verb, runs it, and turns the outcome into an exit code and an error of three lines."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ COMMANDS: Mapping[str, str] = {
     "completion": "harvester.cli.commands.completion:completion_command",
 }
 
-# What --help says of each without importing it; a test holds them to the commands' own words.
+# The lines of --help, so that it imports no command; a test compares them with the commands' own.
 SUMMARIES: Mapping[str, str] = {
-    "sync": "Bring every result under LOCATION home to DEST.",
+    "sync": "Land every result under LOCATION in DEST.",
     "ls": "List the objects under LOCATION.",
-    "watch": "Bring results home as they arrive, until stopped.",
-    "listen": "Receive Nimble's webhooks, and bring home what they announce.",
+    "watch": "Land results as they arrive, until stopped.",
+    "listen": "Receive Nimble's webhooks and land the results of their tasks.",
     "verify": "Hold every landed file of DEST against its manifest.",
     "status": "Show what is known of each DEST.",
     "cat": "Stream the landed results of DEST as JSON Lines.",
@@ -71,7 +71,7 @@ SUMMARIES: Mapping[str, str] = {
 )
 @click.version_option(__version__, prog_name="nimble-harvester")
 def program() -> None:
-    """Bring Nimble's delivered results home, and open the bucket to Nimble alone."""
+    """Download what Nimble delivers into your bucket, and grant Nimble exactly the access it needs."""
 
 
 def main(arguments: Iterable[str] | None = None) -> NoReturn:
@@ -101,7 +101,7 @@ def main(arguments: Iterable[str] | None = None) -> NoReturn:
     except BrokenStdout:
         detach_stdout()
         code = ExitCode.OK
-    except Exception as error:  # noqa: BLE001  # whatever else it is, it is a bug of ours, told without a traceback
+    except Exception as error:  # noqa: BLE001  # anything else is an error of this program, printed without a traceback
         code = print_bug(error)
     # The process ends with all it holds: looking for cycles in that first would take longer than some verbs do.
     gc.freeze()

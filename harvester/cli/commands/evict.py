@@ -25,7 +25,7 @@ Examples:
 @click.argument("dest", type=DESTINATION)
 @click.option("--through", type=click.IntRange(0), metavar="SEQ", help="What landed up to this sequence number.")
 @click.option("--older-than", type=DURATION, help="What landed longer ago than this, e.g. 7d.")
-@click.option("--dry-run", is_flag=True, help="Say what would be freed; remove nothing.")
+@click.option("--dry-run", is_flag=True, help="Print what would be freed; remove nothing.")
 @state_option
 @format_option("table", "json")
 def evict_command(

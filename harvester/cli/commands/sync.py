@@ -1,4 +1,4 @@
-"""``sync``: bring results home."""
+"""``sync``: land results."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ Examples:
     show_default=True,
     help="Which problems make the run exit 3.",
 )
-@click.option("--fail-on-empty", is_flag=True, help="Exit 9 when there is no result at all.")
-@click.option("--fail-on-upstream-error", is_flag=True, help="Exit 3 when an envelope says that its task failed.")
+@click.option("--fail-on-empty", is_flag=True, help="Exit 9 when there is no result.")
+@click.option("--fail-on-upstream-error", is_flag=True, help="Exit 3 when an envelope has the status of a failed task.")
 @click.option(
     "--report",
     type=click.Path(path_type=Path),
@@ -74,7 +74,7 @@ def sync_command(
     progress: Progress,
     **more: Any,
 ) -> int:
-    """Bring every result under LOCATION home to DEST.
+    """Land every result under LOCATION in DEST.
 
     Fetches what is new or changed at the source, missing or altered here; decompresses and validates it; accounts for
     every object. LOCATION is s3://, gs:// or file://; DEST is a directory, bound to its LOCATION by the first run.
@@ -122,7 +122,7 @@ def _write(path: Path, report: SyncReport) -> DestinationUnusable | None:
 
 
 def _tell_similar(location: Location, dest: Path, settings: StoreSettings, progress: Progress) -> None:
-    """Say, of an empty location, whether keys begin with its name: a slash may have been meant otherwise."""
+    """Warn when keys begin with the name of an empty location: the slash may be misplaced."""
     similar = similar_key(location, settings)
     if similar is not None:
         wider, name = location.above(), location.prefix.rstrip("/").rpartition("/")[2]

@@ -20,7 +20,7 @@ class LazyGroup(click.Group):
     def __init__(
         self, *args: object, lazy: Mapping[str, str], summaries: Mapping[str, str] | None = None, **kwargs: object
     ) -> None:
-        """Take ``lazy``: the command's name to ``module:attribute``; ``summaries``: what --help says of each."""
+        """Take ``lazy``: the command's name to ``module:attribute``; ``summaries``: the line of --help for each."""
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # click's own signature is wide; passed through
         self._lazy = lazy
         self._summaries = summaries or {}

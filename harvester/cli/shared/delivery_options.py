@@ -31,4 +31,4 @@ def delivery_options(command: _Command) -> _Command:
         click.option("--mode", type=click.Choice(["async", "jobs"]), required=True, help="The delivery mode."),
     ):
         option(with_delivery)
-    return with_delivery  # type: ignore[return-value]  # the same command, with options of its own
+    return with_delivery  # type: ignore[return-value]  # the same command with further options

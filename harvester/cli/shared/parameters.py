@@ -161,12 +161,12 @@ def store_options(command: _Command) -> _Command:
         ),
         click.option("--expected-bucket-owner", metavar="ACCOUNT", help="Refuse a bucket of any other AWS account."),
         click.option("--request-payer", is_flag=True, help="Pay for requests to a requester-pays bucket."),
-        click.option("--region", metavar="REGION", help="AWS region; a wrong one is corrected by itself."),
+        click.option("--region", metavar="REGION", help="AWS region; a wrong one is corrected."),
         click.option("--profile", metavar="NAME", help="AWS profile, instead of AWS_PROFILE."),
         click.option("--endpoint-url", metavar="URL", help="S3-compatible endpoint, instead of AWS_ENDPOINT_URL."),
     ):
         option(with_settings)
-    return with_settings  # type: ignore[return-value]  # the same command, with options of its own
+    return with_settings  # type: ignore[return-value]  # the same command with further options
 
 
 def _answer_limits(list_bytes: int | None, error_bytes: int | None) -> AnswerLimits:

@@ -34,7 +34,7 @@ def log_option(command: _Command) -> _Command:
         show_default=True,
         help="Form of messages on standard error.",
     )(with_progress)
-    return with_progress  # type: ignore[return-value]  # the same command, with an option of its own
+    return with_progress  # type: ignore[return-value]  # the same command with further options
 
 
 class Progress:

@@ -1,4 +1,4 @@
-"""The options of how results land, for every verb that brings some home."""
+"""The options for landing results, shared by every verb that lands some."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def landing_options(command: _Command) -> _Command:
         ),
     ):
         option(with_landing)
-    return with_landing  # type: ignore[return-value]  # the same command, with options of its own
+    return with_landing  # type: ignore[return-value]  # the same command with further options
 
 
 def _options(

@@ -45,8 +45,8 @@ def render_report(report: SyncReport) -> str:
     if report.source_gone:
         lines.append(f"Landed before, no longer in the source, kept here: {text.count(report.source_gone, 'object')}.")
     if report.upstream and set(report.upstream) != {"success"}:
-        told = ", ".join(f"{number:,} {status}" for status, number in report.upstream.items())
-        lines.append(f"Landed envelopes by their own status: {told}.")
+        statuses = ", ".join(f"{number:,} {status}" for status, number in report.upstream.items())
+        lines.append(f"Landed envelopes by their own status: {statuses}.")
     if report.counts.listed == 0 and report.error is None:
         lines.append(f"There is no object under {report.location}")
     elif report.counts.listed == report.counts.ignored and report.error is None:
@@ -84,8 +84,8 @@ def problem_lines(problems: tuple[ObjectProblem, ...]) -> list[str]:
         first = members[0]
         known = sum(problem.known for problem in members)
         before = "reported before" if known == len(members) else f"{known:,} reported before"
-        told = f" ({before})" if known else ""
-        lines.append(f"  {len(members):,} × {outcome}: {reason.replace('_', ' ')}{told}")
+        note = f" ({before})" if known else ""
+        lines.append(f"  {len(members):,} × {outcome}: {reason.replace('_', ' ')}{note}")
         lines.append(f"      e.g. {text.printable(first.key)}")
         if first.detail:
             lines.append(f"      {first.detail}")
