@@ -116,6 +116,7 @@ class ErrorCode(StrEnum):
     API_KEY_REJECTED = "api_key_rejected"
     API_ADDRESS_INVALID = "api_address_invalid"
     API_ANSWER_UNUSABLE = "api_answer_unusable"
+    API_BODY_UNUSABLE = "api_body_unusable"
     API_FORBIDDEN = "api_forbidden"
     API_NOT_FOUND = "api_not_found"
     API_REQUEST_REFUSED = "api_request_refused"

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 from harvester.error_codes import ErrorCode
 from harvester.errors import ConfigurationError, ConnectionFailed, UsageError
 from harvester.extras import NIMBLE, require_extra
+from harvester.nimble_api.bounded_http import DEFAULT_MAX_RESPONSE_BYTES
 from harvester.nimble_api.decoding import (
     UnexpectedShape,
     decode_batch,
@@ -63,12 +64,15 @@ class NimbleClient:
         patience: float = 300.0,
         deadline: float | None = None,
         requests_per_second: float | None = None,
+        max_response_bytes: int = DEFAULT_MAX_RESPONSE_BYTES,
     ) -> None:
         """Open no connection yet; raise ConfigurationError for an invalid key or address or without [nimble].
 
         ``attempts``: requests sent while the server names no delay. ``patience``: seconds that one request may spend
         waiting between attempts. ``deadline``: value of ``time.monotonic()`` that no wait may pass. ``base_url`` and
-        ``requests_per_second`` default to the documented values.
+        ``requests_per_second`` default to the documented values. ``max_response_bytes`` limits one response
+        body, after decompression.
+        ``max_response_bytes``: limit of one response body, after decompression.
         """
         require_extra(NIMBLE)
         self._transport = ApiTransport(
@@ -78,11 +82,17 @@ class NimbleClient:
             patience=patience,
             deadline=deadline,
             requests_per_second=requests_per_second or facts().api.requests_per_second,
+            max_response_bytes=max_response_bytes,
         )
 
     @classmethod
     def from_environment(
-        cls, environ: Mapping[str, str] = os.environ, *, deadline: float | None = None, attempts: int = 5
+        cls,
+        environ: Mapping[str, str] = os.environ,
+        *,
+        deadline: float | None = None,
+        attempts: int = 5,
+        max_response_bytes: int = DEFAULT_MAX_RESPONSE_BYTES,
     ) -> Self:
         """Return a client for NIMBLE_API_KEY and NIMBLE_BASE_URL; raise ConfigurationError if no key is set."""
         api_key = environ.get("NIMBLE_API_KEY", "")
@@ -92,7 +102,13 @@ class NimbleClient:
                 cause="tasks, batches and runs are read through Nimble's API",
                 code=ErrorCode.API_KEY_MISSING,
             )
-        return cls(api_key, base_url=environ.get("NIMBLE_BASE_URL") or None, deadline=deadline, attempts=attempts)
+        return cls(
+            api_key,
+            base_url=environ.get("NIMBLE_BASE_URL") or None,
+            deadline=deadline,
+            attempts=attempts,
+            max_response_bytes=max_response_bytes,
+        )
 
     def __enter__(self) -> Self:
         """Return the client."""
@@ -260,4 +276,4 @@ def _offset_page(value: object) -> tuple[list[object], int]:
     if not isinstance(value, dict) or not isinstance(value.get("items"), list):
         raise UnexpectedShape("the response has no array under items")
     total = value.get("total")
-    return value["items"], total if isinstance(total, int) else 0
+    return value["items"], total if isinstance(total, int) and not isinstance(total, bool) else 0

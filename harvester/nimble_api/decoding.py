@@ -10,9 +10,15 @@ import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 from harvester.nimble_api.models import Batch, BatchProgress, BatchSummary, Run, Task
 
+_LONGEST_TEXT = 8192
+_DEEPEST_ERROR = 8
+_LARGEST = 2**63 - 1
+# Outside these years times cannot be added up, converted or stored in every format.
+_FIRST_YEAR, _LAST_YEAR = 1970, 2261
 # Observed ids: UUIDs, run_42, job_42. Nothing that could be a path or an option is accepted.
 _ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.:~-]{0,198}[A-Za-z0-9])?\Z")
 
@@ -37,8 +43,8 @@ def decode_task(value: object, *, where: str = "task") -> Task:
         created_at=_moment(fields, "created_at"),
         modified_at=_moment(fields, "modified_at"),
         status_code=_whole(fields, "status_code"),
-        output_url=_text(fields, "output_url"),
-        download_url=_text(fields, "download_url"),
+        output_url=_url(fields, "output_url"),
+        download_url=_url(fields, "download_url"),
         error=error_text(fields.get("error")),
         error_type=_text(fields, "error_type"),
     )
@@ -128,19 +134,26 @@ def decode_job_id(value: object, *, where: str = "job") -> str:
     return _id(_mapping(value, where), where)
 
 
-def error_text(value: object) -> str | None:
+def error_text(value: object, *, depth: int = 0) -> str | None:
     """Return the message of an error body, or None if it has none.
 
     The pages use ``msg``, ``error``, ``message`` and ``detail``, with a string, an object or a list of objects below.
     """
+    if depth > _DEEPEST_ERROR:
+        return None
     if isinstance(value, str):
-        return value.strip() or None
+        return _bounded(value.strip()) or None
     if isinstance(value, dict):
         return next(
-            (text for key in ("msg", "message", "error", "detail") if (text := error_text(value.get(key)))), None
+            (
+                text
+                for key in ("msg", "message", "error", "detail")
+                if (text := error_text(value.get(key), depth=depth + 1))
+            ),
+            None,
         )
     if isinstance(value, list):
-        return next((text for entry in value if (text := error_text(entry))), None)
+        return next((text for entry in value if (text := error_text(entry, depth=depth + 1))), None)
     return None
 
 
@@ -148,9 +161,10 @@ def decode_moment(text: str) -> datetime | None:
     """Return the time in ``text`` (ISO 8601; UTC if without a zone), or None: a vendor page shows year 0000."""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+    return moment if _FIRST_YEAR <= moment.year <= _LAST_YEAR else None
 
 
 def _mapping(value: object, where: str) -> Mapping[str, object]:
@@ -187,19 +201,43 @@ def _flag(fields: Mapping[str, object], name: str, where: str) -> bool:
 
 def _text(fields: Mapping[str, object], name: str) -> str | None:
     value = fields.get(name)
-    return value if isinstance(value, str) else None
+    return _bounded(value) if isinstance(value, str) else None
+
+
+def _url(fields: Mapping[str, object], name: str) -> str | None:
+    """Return a URL unchanged, or None where it is no text that could be one."""
+    value = fields.get(name)
+    if not isinstance(value, str) or value != _bounded(value):
+        return None
+    try:
+        urlsplit(value)
+    except ValueError:
+        return None
+    return value
+
+
+def _bounded(text: str) -> str:
+    """Return text that UTF-8 can hold, of a bounded length."""
+    text = text.encode("utf-8", "replace").decode() if not text.isascii() else text
+    return text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 1]}…"
 
 
 def _number(fields: Mapping[str, object], name: str) -> float | None:
     value = fields.get(name)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    # An integer may be too large for a float, and a float may be infinite.
+    if not -_LARGEST <= value <= _LARGEST or not math.isfinite(value):
         return None
     return float(value)
 
 
 def _whole(fields: Mapping[str, object], name: str) -> int | None:
-    value = _number(fields, name)
-    return int(value) if value is not None else None
+    value = fields.get(name)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value if -_LARGEST <= value <= _LARGEST else None
+    number = _number(fields, name)
+    return int(number) if number is not None and abs(number) < 2**53 else None
 
 
 def _moment(fields: Mapping[str, object], name: str) -> datetime | None:

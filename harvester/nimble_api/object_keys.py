@@ -9,6 +9,7 @@ from harvester.nimble_api.models import Task
 from policies import facts
 
 _COMPRESSED = ".gz"
+_LONGEST_KEY = 1024
 
 
 def candidate_keys(task: Task, location: Location) -> tuple[str, ...]:
@@ -29,4 +30,4 @@ def candidate_keys(task: Task, location: Location) -> tuple[str, ...]:
     for name in facts().delivery_keys:
         if name.key is not None and "{task_id}" in name.key:
             keys.append(name.key.format(prefix=location.prefix, task_id=task.id))
-    return tuple(dict.fromkeys(keys))
+    return tuple(key for key in dict.fromkeys(keys) if len(key.encode()) <= _LONGEST_KEY)

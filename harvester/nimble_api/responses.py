@@ -158,6 +158,14 @@ def error_for_response(answer: ApiResponse, subject: Subject, *, origin: str, se
                 subject=str(subject),
                 request_id=request_id,
             )
+        case status if 300 <= status < 400:
+            return ConnectionFailed(
+                f"{origin} redirects the request for {subject}",
+                cause=f"HTTP {status}; redirects are not followed, as they would send the API key elsewhere",
+                code=ErrorCode.API_ANSWER_UNUSABLE,
+                subject=str(subject),
+                request_id=request_id,
+            )
         case status if answer.is_retryable:
             throttled = status == 429
             # The delay exceeded the patience: show it to the person.

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from harvester.error_codes import ErrorCode
-from harvester.errors import ConfigurationError, ConnectionFailed, TimedOut
+from harvester.errors import ConfigurationError, ConnectionFailed, IntegrityError, TimedOut
+from harvester.nimble_api.bounded_http import DEFAULT_MAX_RESPONSE_BYTES, UnusableBody, bounded_client
 from harvester.nimble_api.rate_limiter import RateLimiter
 from harvester.nimble_api.responses import ApiResponse, Subject, error_for_response, one_line
 from harvester.retry import backoff_delay
@@ -42,6 +43,7 @@ class ApiTransport:
         patience: float,
         deadline: float | None,
         requests_per_second: float,
+        max_response_bytes: int = DEFAULT_MAX_RESPONSE_BYTES,
     ) -> None:
         """Open no connection yet; raise ConfigurationError for an invalid key or address. See NimbleClient."""
         self._api_key = _checked_key(api_key)
@@ -49,6 +51,7 @@ class ApiTransport:
         self._attempts = attempts
         self._patience = patience
         self._deadline = deadline
+        self._max_response_bytes = max_response_bytes
         self._rate_limiter = RateLimiter(requests_per_second)
         self._sdks: dict[_Version, Nimble] = {}
         self._versions: dict[str, _Version] = {}
@@ -107,6 +110,13 @@ class ApiTransport:
             except APIStatusError as error:
                 answer = ApiResponse(error.status_code, _headers(error.response.headers), error.response.content)
             except APIConnectionError as error:
+                if isinstance(error.__cause__, UnusableBody):
+                    raise IntegrityError(
+                        f"the response of {self.origin} to the request for {subject} cannot be used",
+                        cause=str(error.__cause__),
+                        code=ErrorCode.API_BODY_UNUSABLE,
+                        subject=str(subject),
+                    ) from error
                 failure = one_line(f"{error} {error.__cause__ or ''}", secret=self._api_key)
             if answer is not None and not answer.is_retryable:
                 return answer
@@ -141,7 +151,7 @@ class ApiTransport:
             return self._sdks[version]
 
     def _new_sdk(self, version: _Version) -> Nimble:
-        from nimble_python import DefaultHttpxClient, Nimble, Timeout
+        from nimble_python import Nimble, Timeout
 
         prefix = urlsplit(self._base_url).path.rstrip("/").encode()
 
@@ -153,7 +163,8 @@ class ApiTransport:
                 request.url = url.copy_with(raw_path=prefix + b"/v1/" + tail)
 
         try:
-            http = DefaultHttpxClient(event_hooks={"request": [rewrite_version] if version == "v1" else []})
+            hooks = [rewrite_version] if version == "v1" else []
+            http = bounded_client(self._max_response_bytes, request_hooks=hooks)
         except (ImportError, ValueError) as error:
             # An unusable proxy in the environment.
             raise ConfigurationError(

@@ -8,7 +8,7 @@ from itertools import islice
 import click
 
 from harvester import text
-from harvester.cli.shared.parameters import DURATION, format_option
+from harvester.cli.shared.parameters import DURATION, api_option, format_option
 from harvester.cli.shared.signals import stop_signals
 from harvester.cli.shared.tasks_output import (
     Output,
@@ -40,10 +40,11 @@ Examples:
 """,
 )
 @click.argument("batch_id")
+@api_option
 @format_option("table", "json", "jsonl")
-def get(batch_id: str, output: Output) -> None:
+def get(batch_id: str, *, max_api_bytes: int, output: Output) -> None:
     """Show a batch and all its tasks; as JSON Lines: the tasks alone."""
-    with NimbleClient.from_environment() as client:
+    with NimbleClient.from_environment(max_response_bytes=max_api_bytes) as client:
         batch = client.batch(batch_id)
     tasks = [task_record(task) for task in batch.tasks]
     if output == "json":
@@ -62,10 +63,11 @@ Examples:
 """,
 )
 @click.argument("batch_id")
+@api_option
 @format_option("table", "json", "jsonl")
-def progress(batch_id: str, output: Output) -> None:
+def progress(batch_id: str, *, max_api_bytes: int, output: Output) -> None:
     """Show the progress of a batch, without its tasks."""
-    with NimbleClient.from_environment() as client:
+    with NimbleClient.from_environment(max_response_bytes=max_api_bytes) as client:
         record = progress_record(client.progress(batch_id))
     if output == "table":
         print_table(tuple(record), [list(record.values())])
@@ -82,10 +84,11 @@ Examples:
 """,
 )
 @click.option("--limit", type=click.IntRange(min=1), help="Stop after so many batches; default: all of the account.")
+@api_option
 @format_option("table", "json", "jsonl")
-def list_(limit: int | None, output: Output) -> None:
+def list_(limit: int | None, *, max_api_bytes: int, output: Output) -> None:
     """List the batches of the account, all pages."""
-    with NimbleClient.from_environment() as client:
+    with NimbleClient.from_environment(max_response_bytes=max_api_bytes) as client:
         found = islice(client.batches(), limit)
         if output == "table":
             records = (summary_record(batch) for batch in found)
@@ -104,15 +107,19 @@ Examples:
 )
 @click.argument("batch_ids", metavar="BATCH_ID...", nargs=-1, required=True)
 @click.option("--timeout", type=DURATION, help="Give up after so long (90s, 15m, 2h): exit code 14; default: never.")
+@api_option
 @format_option("table", "json", "jsonl")
-def wait(batch_ids: tuple[str, ...], timeout: float | None, output: Output) -> None:
+def wait(batch_ids: tuple[str, ...], timeout: float | None, *, max_api_bytes: int, output: Output) -> None:
     """Wait until batches are completed, then print the number of tasks per state.
 
     Completed means that every task has ended, with success or failure.
     """
     deadline = None if timeout is None else time.monotonic() + timeout
     progress = ProgressLine()
-    with NimbleClient.from_environment(deadline=deadline) as client, stop_signals() as received:
+    with (
+        NimbleClient.from_environment(deadline=deadline, max_response_bytes=max_api_bytes) as client,
+        stop_signals() as received,
+    ):
         try:
             ended = wait_for_batches(
                 client, tuple(dict.fromkeys(batch_ids)), deadline=deadline, report=progress.show, stop=received

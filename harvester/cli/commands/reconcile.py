@@ -11,7 +11,15 @@ from typing import Any
 import click
 
 from harvester.api import reconcile
-from harvester.cli.shared.parameters import DESTINATION, DIRECTORY, DURATION, format_option, state_option, store_options
+from harvester.cli.shared.parameters import (
+    DESTINATION,
+    DIRECTORY,
+    DURATION,
+    api_option,
+    format_option,
+    state_option,
+    store_options,
+)
 from harvester.cli.shared.reconcile_output import reconciliation_document, render_reconciliation
 from harvester.cli.shared.signals import stop_signals
 from harvester.cli.shared.tasks_output import ProgressLine
@@ -55,6 +63,7 @@ Examples:
 )
 @click.option("--rescue", is_flag=True, help="Fetch missing and invalid results through the results API.")
 @state_option
+@api_option
 @format_option("table", "json", "jsonl")
 @store_options
 def reconcile_command(
@@ -66,6 +75,7 @@ def reconcile_command(
     output: str,
     settings: StoreSettings,
     state_dir: Path | None,
+    max_api_bytes: int,
     **chosen: Any,
 ) -> int:
     """Determine the outcome of every expected task.
@@ -83,7 +93,7 @@ def reconcile_command(
         sync=SyncOptions(state_dir=state_dir),
     )
     progress = ProgressLine()
-    with NimbleClient.from_environment() as client, stop_signals() as received:
+    with NimbleClient.from_environment(max_response_bytes=max_api_bytes) as client, stop_signals() as received:
         observer = WaitObserver(progress.show, progress.show_ended, progress.show_rescued, received)
         try:
             report = reconcile(

@@ -7,7 +7,7 @@ from itertools import islice
 
 import click
 
-from harvester.cli.shared.parameters import format_option
+from harvester.cli.shared.parameters import api_option, format_option
 from harvester.cli.shared.tasks_output import Output, Record, print_document, print_records, run_record
 from harvester.nimble_api import NimbleClient, Run
 
@@ -27,10 +27,11 @@ Examples:
 """,
 )
 @click.argument("run_id")
+@api_option
 @format_option("table", "json", "jsonl")
-def get(run_id: str, output: Output) -> None:
+def get(run_id: str, *, max_api_bytes: int, output: Output) -> None:
     """Show a run of a job."""
-    with NimbleClient.from_environment() as client:
+    with NimbleClient.from_environment(max_response_bytes=max_api_bytes) as client:
         record = run_record(client.run(run_id))
     if output == "json":
         print_document("job-run", record)
@@ -47,10 +48,11 @@ Examples:
 )
 @click.argument("job_ids", metavar="[JOB_ID]...", nargs=-1)
 @click.option("--limit", type=click.IntRange(min=1), help="Stop after so many runs; default: all.")
+@api_option
 @format_option("table", "json", "jsonl")
-def list_(job_ids: tuple[str, ...], limit: int | None, output: Output) -> None:
+def list_(job_ids: tuple[str, ...], limit: int | None, *, max_api_bytes: int, output: Output) -> None:
     """List the runs of jobs, all pages; without a job: of every job of the account."""
-    with NimbleClient.from_environment() as client:
+    with NimbleClient.from_environment(max_response_bytes=max_api_bytes) as client:
         records: Iterator[Record] = (run_record(run) for run in islice(_runs(client, job_ids), limit))
         print_records(output, records, one="job-run", many="job-runs", columns=_COLUMNS)
 

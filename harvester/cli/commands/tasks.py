@@ -9,7 +9,7 @@ from itertools import islice
 
 import click
 
-from harvester.cli.shared.parameters import format_option
+from harvester.cli.shared.parameters import api_option, format_option
 from harvester.cli.shared.tasks_output import (
     Output,
     Record,
@@ -40,10 +40,11 @@ Examples:
 """,
 )
 @click.argument("task_ids", metavar="TASK_ID...", nargs=-1, required=True)
+@api_option
 @format_option("table", "json", "jsonl")
-def get(task_ids: tuple[str, ...], output: Output) -> None:
+def get(task_ids: tuple[str, ...], *, max_api_bytes: int, output: Output) -> None:
     """Show the state of tasks."""
-    with NimbleClient.from_environment() as client:
+    with NimbleClient.from_environment(max_response_bytes=max_api_bytes) as client:
         _print_tasks(output, (client.task(task_id) for task_id in task_ids))
 
 
@@ -56,10 +57,11 @@ Examples:
 """,
 )
 @click.option("--limit", type=click.IntRange(min=1), help="Stop after so many tasks; default: all of the account.")
+@api_option
 @format_option("table", "json", "jsonl")
-def list_(limit: int | None, output: Output) -> None:
+def list_(limit: int | None, *, max_api_bytes: int, output: Output) -> None:
     """List the tasks of the account, all pages."""
-    with NimbleClient.from_environment() as client:
+    with NimbleClient.from_environment(max_response_bytes=max_api_bytes) as client:
         _print_tasks(output, islice(client.tasks(), limit))
 
 
@@ -73,12 +75,13 @@ Examples:
 )
 @click.argument("task_ids", metavar="TASK_ID...", nargs=-1, required=True)
 @click.option("--raw", is_flag=True, help="Write the body as the API sent it, to the byte; for one task.")
+@api_option
 @format_option("table", "json", "jsonl")
-def results(task_ids: tuple[str, ...], *, raw: bool, output: Output) -> None:
+def results(task_ids: tuple[str, ...], *, raw: bool, max_api_bytes: int, output: Output) -> None:
     """Fetch results from Nimble while it still holds them, without a bucket."""
     if raw and len(task_ids) > 1:
         raise click.UsageError("--raw takes one task only: several bodies would be concatenated")
-    with NimbleClient.from_environment() as client:
+    with NimbleClient.from_environment(max_response_bytes=max_api_bytes) as client:
         if raw:
             sys.stdout.buffer.write(client.results(task_ids[0]).content)
             sys.stdout.buffer.flush()

@@ -284,6 +284,7 @@ NEXT_STEPS: Mapping[ErrorCode, _Words] = MappingProxyType(
         _C.API_KEY_REJECTED: "check NIMBLE_API_KEY against the key in Nimble's console",
         _C.API_ADDRESS_INVALID: "leave it unset for {default}",
         _C.API_ANSWER_UNUSABLE: "check NIMBLE_BASE_URL, and the proxies between",
+        _C.API_BODY_UNUSABLE: "raise --max-api-bytes, or check NIMBLE_BASE_URL and the proxies between",
         _C.API_FORBIDDEN: "use a key of the account that submitted it (NIMBLE_API_KEY)",
         _C.API_NOT_FOUND: _api_object,
         _C.API_REQUEST_REFUSED: "check the ids, and NIMBLE_BASE_URL",

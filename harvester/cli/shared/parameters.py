@@ -117,6 +117,20 @@ LOCATION = LocationType()
 DURATION = DurationType()
 MOMENT = MomentType()
 SIZE = SizeType()
+
+
+def api_option(command: _Command) -> _Command:
+    """Add ``--max-api-bytes``; the command receives ``max_api_bytes``."""
+    return click.option(
+        "--max-api-bytes",
+        type=SIZE,
+        metavar="SIZE",
+        default="256MiB",
+        show_default=True,
+        help="Limit of one response of Nimble's API.",
+    )(command)
+
+
 DIRECTORY = click.Path(path_type=Path)
 DESTINATION = DestinationType()
 

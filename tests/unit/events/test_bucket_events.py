@@ -133,6 +133,74 @@ def test_events_that_are_known_to_announce_no_object(body: object, name: str) ->
     assert parse(body) == BucketNotification(others=(name,))
 
 
+# As the pages of AWS, Ceph and MinIO list them, see the sources in bucket_events.
+NO_ARRIVALS = [
+    "ObjectRemoved:Delete",
+    "ObjectRemoved:DeleteMarkerCreated",
+    "ObjectRestore:Post",
+    "ObjectRestore:Delete",
+    "ReducedRedundancyLostObject",
+    "Replication:OperationFailedReplication",
+    "Replication:OperationMissedThreshold",
+    "LifecycleExpiration:Delete",
+    "LifecycleExpiration:DeleteMarkerCreated",
+    "LifecycleTransition",
+    "IntelligentTiering",
+    "ObjectTagging:Put",
+    "ObjectTagging:Delete",
+    "ObjectAcl:Put",
+    "ObjectAccessed:Get",
+    "ObjectAccessed:Head",
+    "ObjectLifecycle:Expiration:Current",
+    "ObjectSynced:Delete",
+    "ObjectSynced:DeletionMarkerCreated",
+    "ObjectTransition:Complete",
+    "BucketCreated:*",
+    "BucketRemoved:*",
+]
+NO_ARRIVAL_CALLS = [
+    "GetObject",
+    "HeadObject",
+    "ListObjectVersions",
+    "DeleteObject",
+    "DeleteObjects",
+    "PutBucketPolicy",
+    "PutObjectAcl",
+    "PutObjectTagging",
+    "PutObjectRetention",
+    "PutObjectLegalHold",
+    "CreateBucket",
+    "CreateMultipartUpload",
+    "UploadPart",
+    "UploadPartCopy",
+    "AbortMultipartUpload",
+    "RestoreObject",
+    "SelectObjectContent",
+]
+
+
+@pytest.mark.parametrize("name", NO_ARRIVALS)
+def test_every_documented_event_without_an_arrival(name: str) -> None:
+    assert parse(record(name=name)) == BucketNotification(others=(name,))
+    assert parse(record(name=f"X{name}")).unreadable
+
+
+@pytest.mark.parametrize("name", NO_ARRIVAL_CALLS)
+def test_every_documented_call_without_an_arrival(name: str) -> None:
+    assert parse(cloudtrail(name)) == BucketNotification(others=(name,))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("Object Deleted", "Object Restore Initiated", "Object Restore Expired", "Object Storage Class Changed"),
+        *("Object Access Tier Changed", "Object ACL Updated", "Object Tags Added", "Object Tags Deleted"),
+    ],
+)
+def test_every_documented_eventbridge_event_without_an_arrival(kind: str) -> None:
+    assert parse(eventbridge(kind)) == BucketNotification(others=(kind,))
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -191,10 +259,10 @@ def test_a_reason_contains_nothing_of_the_message() -> None:
 
 
 def test_the_arrivals_of_every_kind() -> None:
-    for name in ("ObjectCreated:CompleteMultipartUpload", "s3:ObjectCreated:Put", "ObjectRestore:Completed"):
+    for name in ("ObjectCreated:Put", "s3:ObjectCreated:Put", "ObjectRestore:Completed", "ObjectSynced:Create"):
         assert keys(record(name=name)) == ["k"]
     assert keys(eventbridge("Object Restore Completed")) == ["k"]
-    for call in ("PutObject", "CopyObject", "CompleteMultipartUpload"):
+    for call in ("PutObject", "CopyObject", "CompleteMultipartUpload", "PostObject"):
         # CloudTrail neither encodes the key nor knows ETag and length.
         assert parse(cloudtrail(call)).announced == (AnnouncedObject("b", "a b+c", "", None, 1769258184.0),)
 

@@ -19,10 +19,15 @@ from harvester.nimble_api.decoding import (
 )
 from harvester.nimble_api.states import TaskState
 
+FIELDS = (
+    *("id", "task", "tasks", "state", "status", "completed", "completed_count", "progress", "created_at", "error"),
+    *("summary", "result_count", "match_rate", "job", "output_url", "message", "detail", "finished_at"),
+)
+HOSTILE = (10**400, -(2**63), 2**63, "\ud800", "t1", "success", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00+14:00")
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-    max_leaves=8,
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(HOSTILE),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(FIELDS), inner, max_size=8),
+    max_leaves=20,
 )
 
 
@@ -128,7 +133,7 @@ def test_a_run_is_read_from_its_own_page_and_from_the_list() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "words"),
+    ("body", "message"),
     [
         ({"status": "failed", "msg": "trial expired"}, "trial expired"),
         ({"status": "failed", "error": "Batch not found"}, "Batch not found"),
@@ -142,8 +147,44 @@ def test_a_run_is_read_from_its_own_page_and_from_the_list() -> None:
         (7, None),
     ],
 )
-def test_the_words_of_a_refusal_are_found_under_whatever_key(body: object, words: str | None) -> None:
-    assert error_text(body) == words
+def test_the_message_of_an_error_is_found_under_every_key(body: object, message: str | None) -> None:
+    assert error_text(body) == message
+
+
+def test_numbers_texts_and_times_are_bounded() -> None:
+    run = decode_run(
+        {
+            "id": "r1",
+            "input_count": 10**400,
+            "result_count": -(2**63),
+            "error": "x" * 100_000,
+            "created_at": "9999-12-31T23:59:59Z",
+            "started_at": "0001-01-01T00:00:00+14:00",
+            "finished_at": "1969-12-31T23:59:59Z",
+            "summary": {"match_rate": 10**400},
+        }
+    )
+    assert (run.input_count, run.result_count, run.match_rate) == (None, None, None)
+    assert (run.created_at, run.started_at, run.finished_at) == (None, None, None)
+    assert run.error is not None
+    assert len(run.error) == 8192
+    whole = decode_run({"id": "r1", "input_count": 2**63 - 1, "result_count": 5.0, "triggered_by": "\ud800"})
+    assert (whole.input_count, whole.result_count, whole.triggered_by) == (2**63 - 1, 5, "?")
+    assert decode_run({"id": "r1", "result_count": 1e300}).result_count is None
+    assert decode_run({"id": "r1", "result_count": True}).result_count is None
+
+
+@pytest.mark.parametrize("url", ["s3://b/\ud800", "s3://b/" + "x" * 9000, "http://[half/x", 7, None])
+def test_an_output_url_that_is_none_is_left_out(url: object) -> None:
+    assert decode_task({"id": "t1", "output_url": url}).output_url is None
+
+
+def test_an_error_nested_deeply_has_no_message() -> None:
+    value: object = "boom"
+    for _ in range(500):
+        value = {"error": value}
+    assert error_text(value) is None
+    assert error_text({"error": {"detail": [{"msg": "boom"}]}}) == "boom"
 
 
 def test_a_time_without_a_zone_is_utc() -> None:
