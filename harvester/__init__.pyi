@@ -11,11 +11,24 @@ from .api import listen as listen
 from .api import reconcile as reconcile
 from .api import sync as sync
 from .api import watch as watch
+from .destination import ConsumerStatus as ConsumerStatus
+from .destination import DestinationStatus as DestinationStatus
+from .destination import EvictReport as EvictReport
+from .destination import ReadAccount as ReadAccount
 from .destination import ResultRow as ResultRow
+from .destination import RowFilter as RowFilter
+from .destination import Selection as Selection
 from .destination import Verification as Verification
+from .destination import acknowledge as acknowledge
+from .destination import create_consumer as create_consumer
 from .destination import destination_status as destination_status
 from .destination import evict as evict
+from .destination import evict_quarantine as evict_quarantine
+from .destination import evict_versions as evict_versions
+from .destination import forget_consumer as forget_consumer
+from .destination import list_consumers as list_consumers
 from .destination import read as read
+from .destination import rewind_consumer as rewind_consumer
 from .error_codes import ErrorCode as ErrorCode
 from .errors import AccessDenied as AccessDenied
 from .errors import ConfigurationError as ConfigurationError
@@ -25,6 +38,7 @@ from .errors import DestinationLocked as DestinationLocked
 from .errors import DestinationUnusable as DestinationUnusable
 from .errors import DifferenceFound as DifferenceFound
 from .errors import ExitCode as ExitCode
+from .errors import ForeignPosition as ForeignPosition
 from .errors import HarvesterError as HarvesterError
 from .errors import IntegrityError as IntegrityError
 from .errors import Interrupted as Interrupted
@@ -50,7 +64,6 @@ from .sessions import StoreSettings as StoreSettings
 from .storage import list_objects as list_objects
 from .transfer import ObjectEvent as ObjectEvent
 from .transfer import Observer as Observer
-from .transfer import Selection as Selection
 from .transfer import SyncOptions as SyncOptions
 from .transfer import SyncReport as SyncReport
 

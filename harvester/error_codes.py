@@ -102,6 +102,16 @@ class ErrorCode(StrEnum):
     RESCUED_FOLDER_OCCUPIED = "rescued_folder_occupied"
     FILE_NOT_REMOVED = "file_not_removed"
     FILES_DAMAGED = "files_damaged"
+    MANIFEST_EMPTY = "manifest_empty"
+    MANIFEST_PATH_OUTSIDE = "manifest_path_outside"
+    STATE_FILE_REFUSED = "state_file_refused"
+    STATE_OF_ANOTHER_DESTINATION = "state_of_another_destination"
+    DESTINATION_ID_INVALID = "destination_id_invalid"
+    FOREIGN_POSITION = "foreign_position"
+    NOT_A_POSITION = "not_a_position"
+    NO_SUCH_CONSUMER = "no_such_consumer"
+    CONSUMER_EXISTS = "consumer_exists"
+    NOTHING_TO_EVICT = "nothing_to_evict"
     NO_SUCH_RUN = "no_such_run"
 
     # Schemas and files that are given.

@@ -12,6 +12,7 @@ HarvesterError
 ├── DestinationUnusable  12    full, out of inodes, read-only, not a directory
 ├── ConsentNeeded        13    a confirmation was needed and none was given
 ├── TimedOut             14    waited as long as asked
+├── ForeignPosition      17    a position that belongs to another history of the destination
 └── Interrupted     130, 143   SIGINT or SIGTERM, after the state was saved
 """
 
@@ -252,6 +253,27 @@ class TimedOut(HarvesterError):
 
     exit_code = ExitCode.TIMED_OUT
     code = ErrorCode.TIMED_OUT
+
+
+class ForeignPosition(HarvesterError):
+    """A position of another history of the destination, e.g. after a restore from a backup."""
+
+    exit_code = ExitCode.FOREIGN_POSITION
+    code = ErrorCode.FOREIGN_POSITION
+
+    def __init__(self, position: str, shared: str, destination: str) -> None:
+        """Take the position, and the newest one that both histories share."""
+        super().__init__(
+            f"{position} belongs to another history of {destination}",
+            subject=destination,
+            cause="the destination was restored, copied or begun anew since; the newest position that both histories"
+            f" share is {shared}",
+            parameters={"position": position, "shared": shared},
+        )
+        self.position = position
+        """The position that was given."""
+        self.shared = shared
+        """The newest position of this history that the other provably shares: go on after it."""
 
 
 class Interrupted(HarvesterError):

@@ -1,4 +1,14 @@
+from .consumers import CONSUMERS_SCHEMA as CONSUMERS_SCHEMA
+from .consumers import ConsumerStatus as ConsumerStatus
+from .consumers import acknowledge as acknowledge
+from .consumers import create_consumer as create_consumer
+from .consumers import forget_consumer as forget_consumer
+from .consumers import list_consumers as list_consumers
+from .consumers import rewind_consumer as rewind_consumer
+from .eviction import EvictReport as EvictReport
 from .eviction import evict as evict
+from .eviction import evict_quarantine as evict_quarantine
+from .eviction import evict_versions as evict_versions
 from .manifest import RESCUED_KEY as RESCUED_KEY
 from .manifest import KnownRow as KnownRow
 from .manifest import LandedRow as LandedRow
@@ -29,6 +39,7 @@ from .paths import is_text as is_text
 from .paths import own_path as own_path
 from .paths import probe_names as probe_names
 from .paths import safe_path as safe_path
+from .row_filter import RowFilter as RowFilter
 from .rows import ReadAccount as ReadAccount
 from .rows import ResultRow as ResultRow
 from .rows import landed_rows as landed_rows
@@ -36,6 +47,8 @@ from .rows import problem_rows as problem_rows
 from .rows import read as read
 from .rows import source_of as source_of
 from .rows import unreadable_error as unreadable_error
+from .selection import CompiledSelection as CompiledSelection
+from .selection import Selection as Selection
 from .summary import DestinationStatus as DestinationStatus
 from .summary import destination_status as destination_status
 from .tree import NoFollowTree as NoFollowTree

@@ -13,12 +13,19 @@ from typing import NamedTuple
 
 import xxhash
 
+from harvester.destination.identity import check_identity, check_state_files, read_identity, settle_identity
 from harvester.destination.manifest import DestinationLock, Manifest
 from harvester.destination.paths import STATE_FOLDER
 from harvester.destination.tree import NoFollowTree
 from harvester.destination.writer import QUARANTINE, TEMPORARY, VERSIONS, WRITERS
 from harvester.error_codes import ErrorCode
-from harvester.errors import ConfigurationError, DestinationLocked, DestinationUnusable, UsageError
+from harvester.errors import (
+    ConfigurationError,
+    DestinationLocked,
+    DestinationUnusable,
+    IntegrityError,
+    UsageError,
+)
 from harvester.location import Location
 
 MANIFEST_NAME = "manifest.sqlite"
@@ -37,6 +44,8 @@ class OpenDestination(NamedTuple):
     """Its absolute path, links resolved."""
     manifest: Manifest
     """Its manifest, open for writing."""
+    notices: tuple[str, ...] = ()
+    """What a person has to know about how it was opened."""
 
 
 def state_folder(destination: Path) -> Path:
@@ -58,28 +67,38 @@ def state_directory(destination: Path, state_dir: Path | None) -> Path:
 def open_destination(destination: Path, state_dir: Path | None = None) -> Iterator[OpenDestination]:
     """Hold a destination for writing: make its folders, lock it, open its manifest, recover from an unclean end.
 
-    Raises DestinationUnusable, DestinationLocked, ConfigurationError (a newer state) or IntegrityError.
+    Raises DestinationUnusable, DestinationLocked, ConfigurationError (a newer state), UsageError (the state of
+    another destination) or IntegrityError.
     """
-    try:
-        destination.mkdir(parents=True, exist_ok=True)
-        root = destination.resolve(strict=True)
-        for folder in (STATE_FOLDER, TEMPORARY, QUARANTINE, VERSIONS):
-            _make_folder(root / folder)
-        if state_dir is not None:
-            state_dir.mkdir(parents=True, exist_ok=True)
-        _refuse_link(manifest_path(root, state_dir))
-        lock = DestinationLock(state_folder(root) / LOCK_NAME)
-    except OSError as error:
-        raise destination_error(destination, error) from error
-    with lock, Manifest(manifest_path(root, state_dir)) as manifest:
+    notices: list[str] = []
+    with contextlib.ExitStack() as stack:
         try:
+            destination.mkdir(parents=True, exist_ok=True)
+            root = destination.resolve(strict=True)
+            for folder in (STATE_FOLDER, TEMPORARY, QUARANTINE, VERSIONS):
+                _make_folder(root / folder)
+            check_state_files(state_folder(root))
+            if state_dir is not None:
+                state_dir.mkdir(parents=True, exist_ok=True)
+                check_state_files(state_dir)
+            for folder_path in dict.fromkeys((state_folder(root), state_directory(root, state_dir).resolve())):
+                lock = stack.enter_context(DestinationLock(folder_path / LOCK_NAME, optional=state_dir is not None))
+                if not lock.is_held:
+                    notices.append(f"{folder_path} is on a file system without locks: only the state is locked")
+        except OSError as error:
+            raise destination_error(destination, error) from error
+        path = manifest_path(root, state_dir)
+        _check_manifest_file(root, path)
+        manifest = stack.enter_context(Manifest(path))
+        try:
+            notices += filter(None, [settle_identity(root, manifest)])
             _wait_for_abandoned_workers(root)
             _clear(root / TEMPORARY)
             _recover(root, manifest)
         except OSError as error:
             raise destination_error(destination, error) from error
         try:
-            yield OpenDestination(root, manifest)
+            yield OpenDestination(root, manifest, tuple(notices))
         finally:
             # Every process that wrote here has ended, maybe not in order.
             with contextlib.suppress(OSError):
@@ -88,17 +107,60 @@ def open_destination(destination: Path, state_dir: Path | None = None) -> Iterat
 
 @contextlib.contextmanager
 def read_destination(destination: Path, state_dir: Path | None = None) -> Iterator[OpenDestination]:
-    """Open a destination for reading, also while a run works on it. Raises ConfigurationError when it is none."""
+    """Open a destination for reading, also while a session works on it; takes no lock and writes nothing.
+
+    Raises ConfigurationError when it was never synced, IntegrityError for a damaged state, UsageError for the state of
+    another destination.
+    """
+    with _open_state(destination, state_dir, readonly=True) as opened:
+        yield opened
+
+
+@contextlib.contextmanager
+def share_destination(destination: Path, state_dir: Path | None = None) -> Iterator[OpenDestination]:
+    """Open a destination for short transactions, also while a session works on it. Raises like ``read_destination``.
+
+    Raises DestinationUnusable where its state cannot be written.
+    """
+    with _open_state(destination, state_dir, readonly=False) as opened:
+        yield opened
+
+
+@contextlib.contextmanager
+def _open_state(destination: Path, state_dir: Path | None, *, readonly: bool) -> Iterator[OpenDestination]:
     path = manifest_path(destination, state_dir)
+    root = destination.resolve()
+    check_state_files(state_folder(destination))
+    if state_dir is not None:
+        check_state_files(state_dir)
     if not path.is_file():
-        raise ConfigurationError(
-            f"{destination} has never been synced",
-            cause=f"there is no {path}",
-            code=ErrorCode.NEVER_SYNCED,
-            subject=str(destination),
+        raise _never_synced(destination, path)
+    _check_manifest_file(root, path)
+    with Manifest(path, readonly=readonly) as manifest:
+        if not manifest.has_tables():
+            raise _never_synced(destination, path)
+        check_identity(root, manifest)
+        yield OpenDestination(root, manifest)
+
+
+def _never_synced(destination: Path, path: Path) -> ConfigurationError:
+    return ConfigurationError(
+        f"{destination} has never been synced",
+        cause=f"nothing is recorded in {path}",
+        code=ErrorCode.NEVER_SYNCED,
+        subject=str(destination),
+    )
+
+
+def _check_manifest_file(root: Path, path: Path) -> None:
+    """Raise IntegrityError for a manifest that was emptied: a new one would begin another history unasked."""
+    if path.is_file() and not path.stat().st_size and read_identity(root) is not None:
+        raise IntegrityError(
+            f"{path} is empty",
+            cause="it was truncated; what has landed is not known any more",
+            code=ErrorCode.MANIFEST_EMPTY,
+            subject=str(path),
         )
-    with Manifest(path, readonly=True) as manifest:
-        yield OpenDestination(destination.resolve(), manifest)
 
 
 def _is_destination(folder: Path) -> bool:

@@ -12,6 +12,9 @@ import unicodedata
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from harvester.error_codes import ErrorCode
+from harvester.errors import IntegrityError
+
 STATE_FOLDER = ".nimble-harvester"
 """Holds the manifest, the lock, temporary files and the quarantine of a destination."""
 SAFE_NAME_FOLDER = "_keys"
@@ -41,6 +44,17 @@ def own_path(relative_key: str, *, keep_compressed: bool, room: int = _LONGEST_P
         if length <= _LONGEST_NAME and "/" not in path and path.isprintable() and path[:1] not in ("", ".", "_"):
             return path, ""
     return path, _refusal(path, room)
+
+
+def check_inside(path: str) -> None:
+    """Raise IntegrityError for a recorded path that leads outside the destination; nothing is opened."""
+    if path.startswith("/") or "\0" in path or any(part in ("", ".", "..") for part in path.split("/")):
+        raise IntegrityError(
+            "the manifest names a file outside the destination",
+            cause=f"the path {path[:200]!r} leads elsewhere: the manifest was damaged or changed by something else",
+            code=ErrorCode.MANIFEST_PATH_OUTSIDE,
+            subject=path,
+        )
 
 
 def is_text(key: str) -> bool:

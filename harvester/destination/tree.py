@@ -1,4 +1,4 @@
-"""What lies in a destination, looked at without leaving it: a symbolic link in a folder's place leads elsewhere."""
+"""Stat files of a destination without leaving it: a symbolic link in place of a folder leads elsewhere."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import contextlib
 import os
 import stat
 from pathlib import Path
+
+from harvester.destination.paths import check_inside
 
 
 class NoFollowTree:
@@ -39,9 +41,12 @@ class NoFollowTree:
         return self._root + path
 
     def _check_folder(self, path: str) -> None:
-        folder = path.rpartition("/")[0]
+        folder, _, name = path.rpartition("/")
+        if name == "..":
+            check_inside(path)
         # Paths come in order mostly, many of one folder together.
         if folder != self._folder:
+            check_inside(path)
             self._folder_is_plain = self._is_plain(folder)
             self._folder = folder
         if not self._folder_is_plain:

@@ -16,7 +16,7 @@ from typing import BinaryIO, NamedTuple
 
 import xxhash
 
-from harvester.destination.paths import SAFE_NAME_FOLDER, STATE_FOLDER, safe_path
+from harvester.destination.paths import SAFE_NAME_FOLDER, STATE_FOLDER, check_inside, safe_path
 
 TEMPORARY = f"{STATE_FOLDER}/tmp"  # noqa: S108  # below the destination, not the system's
 QUARANTINE = f"{STATE_FOLDER}/quarantine"
@@ -170,11 +170,31 @@ class DestinationWriter:
             raise OSError(errno.ELOOP, "the quarantine was replaced while the run worked", QUARANTINE) from error
         return path
 
-    def remove(self, path: str) -> None:
-        """Remove a landed file, if it is there. Raises OSError, also when a link has taken the place of a folder."""
+    def remove(self, path: str, expected: tuple[int, int] | None = None) -> bool:
+        """Remove a landed file; with ``expected`` only one of that size and modification time in nanoseconds.
+
+        Return False when another version lies there: a session may replace the file at any time, so it is first renamed
+        to a temporary name, and put back if it is another. Raises OSError, also when a link has taken the place of a
+        folder.
+        """
         folder, _, leaf = path.rpartition("/")
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(leaf, dir_fd=self._folder(folder, make=False))
+            parent = self._folder(folder, make=False)
+            if expected is None:
+                os.unlink(leaf, dir_fd=parent)
+                return True
+            if not _is_version(leaf, parent, expected):
+                return False
+            name = self._temporary_name()
+            os.rename(leaf, name, src_dir_fd=parent, dst_dir_fd=self._temporary)
+            removed = _is_version(name, self._temporary, expected)
+            if not removed:
+                # Replaced between the two steps; a still newer file stays.
+                with contextlib.suppress(FileExistsError):
+                    os.link(name, leaf, src_dir_fd=self._temporary, dst_dir_fd=parent, follow_symlinks=False)
+            self.discard(name)
+            return removed
+        return True
 
     def copy_of(self, path: str, digest: str) -> str | None:
         """Return the name of a temporary copy of a quarantined file, None when it has not that digest any more.
@@ -219,6 +239,7 @@ class DestinationWriter:
                 self._folders.move_to_end(folder)
                 return known.file
             self._forget(folder)
+        check_inside(folder)
         opened = self._open(folder, make=make)
         status = os.fstat(opened)
         ends = [position for position, character in enumerate(folder) if character == "/"]
@@ -252,6 +273,11 @@ class DestinationWriter:
                 os.close(current)
             raise
         return current
+
+
+def _is_version(leaf: str, folder: int, expected: tuple[int, int]) -> bool:
+    found = os.stat(leaf, dir_fd=folder, follow_symlinks=False)
+    return stat.S_ISREG(found.st_mode) and (found.st_size, found.st_mtime_ns) == expected
 
 
 def _open_or_make(part: str, parent: int) -> int:

@@ -5,10 +5,6 @@ from .record import ResultRecord as ResultRecord
 from .record import Shape as Shape
 from .record import Validation as Validation
 from .result_reader import ResultReader as ResultReader
-from .row_batches import BrokenRows as BrokenRows
-from .row_batches import RowCount as RowCount
-from .row_reader import NumberedRow as NumberedRow
-from .row_reader import numbered_rows as numbered_rows
 from .row_reader import rows as rows
 from .schema_validation import SHAPES_WITH_SCHEMA as SHAPES_WITH_SCHEMA
 from .schema_validation import UserSchemaError as UserSchemaError

@@ -1,6 +1,5 @@
 from .options import Observer as Observer
 from .options import SyncOptions as SyncOptions
-from .plan import Selection as Selection
 from .rescued_results import RescuedResult as RescuedResult
 from .session import SyncSession as SyncSession
 from .session import land_rescued as land_rescued

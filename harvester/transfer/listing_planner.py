@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Iterator
 
 from harvester.destination import (
+    CompiledSelection,
     FileSystemNames,
     FoldedClaims,
     Manifest,
@@ -16,7 +17,7 @@ from harvester.destination import (
     is_text,
 )
 from harvester.storage import LateKeys, ListedPage, ObjectRef, RangeEnd
-from harvester.transfer.plan import CompiledSelection, PlanOptions
+from harvester.transfer.plan import PlanOptions
 from harvester.transfer.range_planner import PathNaming, Planned, RangePlanner
 
 _AFTER_ALL_KEYS = "\U0010ffff" * 1025  # longer than any key: of S3 and GCS 1,024 bytes, a path 4,096

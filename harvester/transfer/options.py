@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from harvester.destination import Selection
 from harvester.results import ResultOptions
-from harvester.transfer.plan import Selection
 from harvester.transfer.sync_report import ObjectEvent, SyncProgress
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Generic, NamedTuple, TypeVar
 
 from harvester.destination import (
+    CompiledSelection,
     KnownRow,
     Manifest,
     NoFollowTree,
@@ -18,7 +19,7 @@ from harvester.destination import (
     same_version,
 )
 from harvester.storage import ObjectRef
-from harvester.transfer.plan import Action, ActionKind, CompiledSelection, LocalFile, PlanOptions, decide
+from harvester.transfer.plan import Action, ActionKind, LocalFile, PlanOptions, decide
 
 _Row = TypeVar("_Row", KnownRow, ProblemRow)
 _LONGEST_PATH = 4096
@@ -176,6 +177,9 @@ class RangePlanner:
         local = None
         if row is not None and not row.evicted and same_version(ref, row):
             local = self._local(row.path)
+            if local is None:
+                # Rows are read ahead: an eviction may have removed the file since.
+                row = self._manifest.known_row(ref.key) or row
         action = decide(ref, relative_key, row, problem, local, self._selection, self._options)
         kind = action.kind
         if kind is ActionKind.IGNORE or kind is ActionKind.UNCHANGED:

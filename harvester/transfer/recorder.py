@@ -18,6 +18,7 @@ from harvester.destination import (
     flush_file_system,
     remove_inside,
     same_version,
+    shown_key,
 )
 from harvester.storage import ObjectRef, RefusedObject
 from harvester.transfer.messages import Failed, Landed, Outcome, Quarantined, Refused
@@ -191,6 +192,9 @@ class Recorder:
         counters = self.counters
         seq = self._manifest.take_seq()
         old = planned.row
+        replaces = None if old is None else old.replaces
+        if self._rescued or self._rescue_problems:
+            replaces = self._replace_rescued(landed.task_id or task_of(landed.key)) or replaces
         self._landed.append(
             LandedRow(
                 landed.key,
@@ -212,6 +216,7 @@ class Recorder:
                 "delivered",
                 0,
                 0,
+                replaces,
             )
         )
         counters.landed += 1
@@ -229,8 +234,6 @@ class Recorder:
         if landed.status is not None:
             counters.upstream[landed.status] += 1
             self._upstream(landed.key, landed.status, known=False)
-        if self._rescued or self._rescue_problems:
-            self._replace_rescued(landed.task_id or task_of(landed.key))
         if landed.fault is not None:
             self._problem(landed, "landed", *landed.fault, planned.problem)
         elif planned.problem is not None:
@@ -238,8 +241,8 @@ class Recorder:
             self._discard_quarantined(planned.problem, "")
         return seq
 
-    def _replace_rescued(self, task_id: str) -> None:
-        """Drop what was rescued of a task whose delivered object has landed."""
+    def _replace_rescued(self, task_id: str) -> str | None:
+        """Drop what was rescued of a task whose delivered object has landed; return its key as consumers know it."""
         rescued = self._rescued.pop(task_id, None)
         if rescued is not None:
             self._removed.append(rescued.key)
@@ -248,6 +251,7 @@ class Recorder:
         if problem is not None:
             self._solved.append(problem.key)
             self._discard_quarantined(problem, "")
+        return None if rescued is None else shown_key(rescued.key)
 
     def _refused(self, refused: Refused, previous: ProblemRow | None) -> None:
         self.counters.refused += 1

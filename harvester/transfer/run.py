@@ -7,14 +7,21 @@ import json
 import time
 from pathlib import Path
 
-from harvester.destination import TEMPORARY, FileSystemNames, Manifest, destination_error, probe_names
+from harvester.destination import (
+    TEMPORARY,
+    CompiledSelection,
+    FileSystemNames,
+    Manifest,
+    destination_error,
+    probe_names,
+)
 from harvester.errors import ExitCode, HarvesterError
 from harvester.extras import PARQUET, is_installed
 from harvester.storage import Store
 from harvester.transfer.dispatcher import Dispatcher
 from harvester.transfer.listing_planner import ListingPlanner
 from harvester.transfer.options import Observer, SyncOptions
-from harvester.transfer.plan import CompiledSelection, PlanOptions
+from harvester.transfer.plan import PlanOptions
 from harvester.transfer.range_planner import PathNaming
 from harvester.transfer.recorder import Recorder
 from harvester.transfer.sync_report import SyncReport

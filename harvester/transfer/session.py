@@ -67,6 +67,8 @@ def open_session(
         return
     with open_destination(destination, options.state_dir) as opened:
         opened.manifest.bind(binding, destination)
+        for notice in opened.notices:
+            observer.warning(notice)
         session = SyncSession(store, opened.root, opened.manifest, options, observer)
         error: HarvesterError | None = None
         try:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import harvester
 from scripts.commands.output_schemas import validate
 
 COMMAND = str(Path(sys.executable).parent / "nimble-harvester")
@@ -90,6 +91,14 @@ def landed(report: dict[str, Any]) -> int:
     """Return how many objects a run has landed."""
     number: int = report["counts"]["landed"]
     return number
+
+
+def end_of_object(dest: Path, seq: int) -> str:
+    """Return the position after the object with that sequence number."""
+    for row in harvester.read(dest):
+        if row.seq == seq:
+            return row.position.rpartition("-")[0] + "-end"
+    raise AssertionError(f"no object has the sequence number {seq}")
 
 
 def tree(dest: Path) -> dict[str, bytes]:

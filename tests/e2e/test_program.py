@@ -192,7 +192,7 @@ def test_the_library_does_what_the_command_does(source: Directory, dest: Path, t
     }
     assert [row.text for row in harvester.read(dest)] == [result(1)]
     assert harvester.destination_status(dest).totals["landed"] == 1
-    assert harvester.evict(dest, through=1).objects == 1
+    assert harvester.evict(dest, older_than=0).objects == 1
     assert [ref.key for ref in harvester.list_objects(harvester.parse_location(source.location))] == [
         str(source.path / "a.json"),
         str(source.path / "bad.json"),

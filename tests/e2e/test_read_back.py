@@ -14,7 +14,7 @@ import pytest
 
 from scripts.commands.output_schemas import validate
 from scripts.inputs.deliveries import Author, jobs_csv, jobs_document, jobs_json_lines, jobs_parquet, jobs_rows
-from tests.e2e.program import COMMAND, Directory, environment, result, run, sync, tree
+from tests.e2e.program import COMMAND, Directory, end_of_object, environment, result, run, sync, tree
 
 EXACT = (
     b'{"url":"u","task_id":"t","status":"success",'
@@ -69,7 +69,7 @@ def test_cat_has_a_row_for_each_row_of_jobs(source: Directory, dest: Path) -> No
     assert not [line for line in lines if line["key"].endswith("png")]
 
 
-def test_cat_has_a_cursor(source: Directory, dest: Path) -> None:
+def test_cat_goes_on_after_a_position(source: Directory, dest: Path) -> None:
     source.put("a.json", result(1))
     source.put("b.json", result(2))
     sync(source.location, dest)
@@ -82,9 +82,11 @@ def test_cat_has_a_cursor(source: Directory, dest: Path) -> None:
         return [line["task_id"] for line in run("cat", dest, *options).lines]
 
     assert tasks() == ["task-1", "task-3", "task-4"]
-    assert tasks("--after", "2") == ["task-3", "task-4"]
-    assert tasks("--after", "3") == ["task-4"]
-    assert tasks("--after", "4") == []
+    first, second, third = (line["position"] for line in run("cat", dest, "--meta").lines)
+    assert tasks("--after", "0") == ["task-1", "task-3", "task-4"]
+    assert tasks("--after", first) == ["task-3", "task-4"]
+    assert tasks("--after", second) == ["task-4"]
+    assert tasks("--after", third) == []
     assert tasks("--run", "1") == ["task-1"]
     assert tasks("--run", "2") == ["task-3", "task-4"]
     assert tasks("--run", "last") == []
@@ -106,7 +108,7 @@ def test_cat_tells_of_what_it_cannot_read(source: Directory, dest: Path) -> None
     for number in range(3):
         source.put(f"{number}.json", result(number))
     sync(source.location, dest)
-    run("evict", dest, "--through", "1")
+    run("evict", dest, "--through", end_of_object(dest, 1))
     (dest / "1.json").unlink()
     ended = run("cat", dest)
     assert ended.code == 7
@@ -151,7 +153,7 @@ def test_every_mark_of_verify(source: Directory, dest: Path) -> None:
         source.put(f"{name}.json", result(1))
         sync(source.location, dest)
     assert run("verify", dest).out == f"{dest}: 6 same\n"
-    run("evict", dest, "--through", "1")
+    run("evict", dest, "--through", end_of_object(dest, 1))
     (dest / "missing.json").unlink()
     (dest / "size.json").write_bytes(b"")
     (dest / "bytes.json").write_bytes(b"x" * len(result(1)))
@@ -314,13 +316,14 @@ def test_evict(source: Directory, dest: Path) -> None:
     for number in range(4):
         source.put(f"{number}.json", result(number))
     sync(source.location, dest)
-    report = run("evict", dest, "--through", "2", "--dry-run", "--format", "json").document
+    second = end_of_object(dest, 2)
+    report = run("evict", dest, "--through", second, "--dry-run", "--format", "json").document
     validate("evict-report", report)
     assert (report["objects"], report["dry_run"], len(tree(dest))) == (2, True, 4)
-    told = run("evict", dest, "--through", "2")
+    told = run("evict", dest, "--through", second)
     assert (told.code, told.out) == (0, f"2 files, {len(result(0) + result(1))} B freed\n")
     assert set(tree(dest)) == {"2.json", "3.json"}
-    assert run("evict", dest, "--through", "2").out.startswith("0 files, ")
+    assert run("evict", dest, "--through", second).out.startswith("0 files, ")
     assert run("verify", dest).out == f"{dest}: 2 same, 2 evicted\n"
     assert run("evict", dest, "--older-than", "7d").out.startswith("0 files, ")
     time.sleep(0.01)
@@ -348,12 +351,12 @@ def test_what_lies_behind_a_link_is_not_in_the_destination(source: Directory, de
     assert "2 landed files are missing" in read.err
     planned = run("sync", source.location, dest, "--dry-run", "--format", "json").document
     assert planned["counts"]["unchanged"] == 1
-    report = run("evict", dest, "--through", "9", "--dry-run", "--format", "json").document
+    report = run("evict", dest, "--older-than", "0s", "--dry-run", "--format", "json").document
     assert (report["objects"], report["outside"]) == (1, 2)
-    told = run("evict", dest, "--through", "9")
+    told = run("evict", dest, "--older-than", "0s")
     assert (told.code, told.out) == (0, f"1 file, {len(result(1))} B freed\n")
     assert "2 files left alone" in told.err
-    assert run("evict", dest, "--through", "9").err == ""
+    assert run("evict", dest, "--older-than", "0s").err == ""
     assert tree(outside) == before
     assert run("status", dest, "--format", "json").document["evicted"] == 3
 

@@ -199,7 +199,7 @@ def test_a_destination_at_work_is_told_beside_the_account(world: World, nimble_a
 def test_a_file_lost_here_or_replaced_in_the_bucket_is_due_again(world: World, nimble_api: NimbleApi) -> None:
     evicted = world.task("landed", delivered=True)
     world.sync()
-    harvester.evict(world.destination, through=1)
+    harvester.evict(world.destination, older_than=0)
     lost, altered, replaced, gone, twice_gone = (world.task("landed", delivered=True) for _ in range(5))
     world.batch()
     world.sync()

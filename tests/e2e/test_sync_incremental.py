@@ -6,7 +6,7 @@ import gzip
 import json
 from pathlib import Path
 
-from tests.e2e.program import Directory, landed, result, run, sync, tree
+from tests.e2e.program import Directory, end_of_object, landed, result, run, sync, tree
 
 SCHEMA = {"type": "object", "required": ["price"], "properties": {"price": {"type": "number"}}}
 
@@ -83,7 +83,7 @@ def test_evicted_files_stay_away_until_the_source_changes(source: Directory, des
     source.put("a.json", result(1))
     source.put("b.json", result(2))
     sync(source.location, dest)
-    assert run("evict", dest, "--through", "2").code == 0
+    assert run("evict", dest, "--through", end_of_object(dest, 2)).code == 0
     report = sync(source.location, dest)
     assert (landed(report), report["counts"]["unchanged"]) == (0, 2)
     assert tree(dest) == {}

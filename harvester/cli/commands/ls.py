@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 import click
 
 from harvester import text
-from harvester.cli.shared.parameters import LOCATION, format_option, store_options
+from harvester.cli.shared.parameters import LOCATION, MOMENT, format_option, store_options
+from harvester.destination import CompiledSelection, Selection
 from harvester.location import Location
 from harvester.sessions import StoreSettings
-from harvester.storage import list_objects, similar_key
+from harvester.storage import ObjectRef, list_objects, similar_key
 
 
 @click.command(
@@ -24,19 +26,36 @@ Examples:
 )
 @click.argument("location", type=LOCATION)
 @click.option("--summary", is_flag=True, help="Only the number of objects, their size, the oldest and the newest.")
+@click.option(
+    "--include", multiple=True, metavar="GLOB", help="Only keys (below the prefix) that match; may be repeated."
+)
+@click.option("--exclude", multiple=True, metavar="GLOB", help="No keys that match; may be repeated.")
+@click.option("--since", type=MOMENT, help="Only objects modified since, e.g. 24h or 2026-01-31T00:00:00Z.")
+@click.option("--until", type=MOMENT, help="Only objects modified before.")
 @format_option("table", "json", "jsonl")
 @store_options
-def ls_command(*, location: Location, summary: bool, settings: StoreSettings, output: str) -> None:
+def ls_command(
+    *,
+    location: Location,
+    summary: bool,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    since: float | None,
+    until: float | None,
+    settings: StoreSettings,
+    output: str,
+) -> None:
     """List the objects under LOCATION.
 
     Size in bytes, time of modification, and the key below the prefix; keys that hold control characters are shown
     as JSON strings.
     """
+    wanted = Selection(include, exclude, since, until)
     if summary:
-        _print_summary(location, settings, output)
+        _print_summary(location, settings, wanted, output)
         return
     if output == "json":
-        documents = [_document(*ref[:4]) for ref in list_objects(location, settings)]
+        documents = [_document(*ref[:4]) for ref in _listed(location, settings, wanted)]
         print(
             json.dumps(
                 {"schema": "urn:nimble-harvester:ls:v1", "location": location.url, "objects": documents}, indent=2
@@ -46,7 +65,7 @@ def ls_command(*, location: Location, summary: bool, settings: StoreSettings, ou
             _say_empty(location, settings)
         return
     found = False
-    for ref in list_objects(location, settings):
+    for ref in _listed(location, settings, wanted):
         found = True
         if output == "jsonl":
             print(json.dumps(_document(*ref[:4])))
@@ -55,6 +74,13 @@ def ls_command(*, location: Location, summary: bool, settings: StoreSettings, ou
             print(f"{ref.size:>14,}  {text.moment(ref.last_modified)}  {text.printable(key)}")
     if not found:
         _say_empty(location, settings)
+
+
+def _listed(location: Location, settings: StoreSettings, wanted: Selection) -> Iterator[ObjectRef]:
+    chosen = CompiledSelection(wanted)
+    for ref in list_objects(location, settings):
+        if chosen.selects_all or not chosen.refusal(location.relative(ref.key), ref.last_modified):
+            yield ref
 
 
 def _say_empty(location: Location, settings: StoreSettings) -> None:
@@ -69,10 +95,10 @@ def _document(key: str, size: int, etag: str, last_modified: float) -> dict[str,
     return {"key": key, "size": size, "etag": etag, "last_modified": text.rfc3339(last_modified)}
 
 
-def _print_summary(location: Location, settings: StoreSettings, output: str) -> None:
+def _print_summary(location: Location, settings: StoreSettings, wanted: Selection, output: str) -> None:
     objects = size = 0
     oldest, newest = float("inf"), 0.0
-    for ref in list_objects(location, settings):
+    for ref in _listed(location, settings, wanted):
         objects += 1
         size += ref.size
         oldest = min(oldest, ref.last_modified)

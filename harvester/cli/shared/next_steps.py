@@ -272,6 +272,19 @@ NEXT_STEPS: Mapping[ErrorCode, _Words] = MappingProxyType(
         _C.RESCUED_FOLDER_OCCUPIED: f"move {{folder}} away, and {_RUN_AGAIN}",
         _C.FILE_NOT_REMOVED: f"look at {{subject}}, then {_RUN_AGAIN}",
         _C.FILES_DAMAGED: "nimble-harvester verify {dest}, then sync again",
+        _C.MANIFEST_EMPTY: (
+            "restore {subject} from a backup, or remove it and sync again: every object is fetched once more, and "
+            "consumers read every row again"
+        ),
+        _C.MANIFEST_PATH_OUTSIDE: "restore the manifest from a backup, or move it away and sync again",
+        _C.STATE_FILE_REFUSED: f"remove {{subject}}, then {_RUN_AGAIN}",
+        _C.STATE_OF_ANOTHER_DESTINATION: "give each destination a --state-dir of its own",
+        _C.DESTINATION_ID_INVALID: "restore it from a backup, or move it and the manifest away and sync again",
+        _C.FOREIGN_POSITION: "nimble-harvester cat {subject} --after {shared} --meta",
+        _C.NOT_A_POSITION: "nimble-harvester cat DEST --after 0 --meta   (each line has its position)",
+        _C.NO_SUCH_CONSUMER: "nimble-harvester consumers create {subject} NAME",
+        _C.CONSUMER_EXISTS: "nimble-harvester consumers rewind {subject} {name} 0   (or forget it, and create it anew)",
+        _C.NOTHING_TO_EVICT: ("nimble-harvester evict {subject} --older-than 7d, or --consumed, or --through POSITION"),
         _C.NO_SUCH_RUN: "nimble-harvester status DEST",
         # Schemas and files that are given.
         _C.SCHEMA_INVALID: "correct it; nimble-harvester schema extract shows one",

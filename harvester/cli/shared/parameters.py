@@ -218,6 +218,20 @@ def state_option(command: _Command) -> _Command:
     )(command)
 
 
+def row_filter_options(command: _Command) -> _Command:
+    """Add the options that choose rows, and that a consumer's filter may have."""
+    for option in (
+        click.option("--agent", "agents", multiple=True, metavar="NAME", help="Only envelopes of this agent."),
+        click.option("--status", "statuses", multiple=True, metavar="STATE", help="Only envelopes with this status."),
+        click.option("--shape", "shapes", multiple=True, metavar="SHAPE", help="Only results of this shape."),
+        click.option(
+            "--include", multiple=True, metavar="GLOB", help="Only keys (below the prefix) that match; may be repeated."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 def format_option(*formats: str) -> Callable[[_Command], _Command]:
     """Add ``--format``, the first of ``formats`` being the default."""
     return click.option(

@@ -12,9 +12,10 @@ from typing import Any, Literal, TypeVar
 import click
 
 from harvester.cli.shared.parameters import SIZE, state_option
+from harvester.destination import Selection
 from harvester.errors import UsageError
 from harvester.results import ResultOptions, Validation
-from harvester.transfer import Selection, SyncOptions
+from harvester.transfer import SyncOptions
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 

@@ -1,9 +1,14 @@
+from .epochs import epoch_of as epoch_of
+from .epochs import newest_position as newest_position
 from .lock import DestinationLock as DestinationLock
 from .lock import LockHolder as LockHolder
 from .lock import read_lock_holder as read_lock_holder
 from .manifest import Manifest as Manifest
 from .manifest import SourceBinding as SourceBinding
+from .manifest import StateIdentity as StateIdentity
 from .row_types import RESCUED_KEY as RESCUED_KEY
+from .row_types import ConsumerRow as ConsumerRow
+from .row_types import EpochRow as EpochRow
 from .row_types import KnownRow as KnownRow
 from .row_types import LandedRow as LandedRow
 from .row_types import ProblemRow as ProblemRow

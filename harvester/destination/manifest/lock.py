@@ -1,8 +1,9 @@
-"""One run at a time on a destination: a kernel lock, which a crash cannot leave behind."""
+"""One session at a time on a destination: a kernel lock, which a crash cannot leave behind."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -15,9 +16,11 @@ from typing import NamedTuple, Self
 from harvester.error_codes import ErrorCode
 from harvester.errors import DestinationLocked
 
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL})
+
 
 class LockHolder(NamedTuple):
-    """Who holds a destination."""
+    """The process that holds a destination."""
 
     process: int
     """Process id on that host."""
@@ -30,8 +33,12 @@ class LockHolder(NamedTuple):
 class DestinationLock:
     """Holds ``lock`` in a destination's state folder for as long as it is open."""
 
-    def __init__(self, path: Path) -> None:
-        """Take the lock at ``path``. Raises DestinationLocked, naming the holder, when a live run has it."""
+    def __init__(self, path: Path, *, optional: bool = False) -> None:
+        """Take the lock at ``path``; with ``optional`` go without where the file system has no locks.
+
+        Raises DestinationLocked, naming the holder, when a live session has it, or OSError.
+        """
+        self.is_held = True
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -44,6 +51,11 @@ class DestinationLock:
                 code=ErrorCode.DESTINATION_LOCKED,
                 subject=str(path.parent.parent),
             ) from None
+        except OSError as error:
+            if not optional or error.errno not in _NO_LOCKS:
+                os.close(self._file)
+                raise
+            self.is_held = False
         mine = json.dumps({"process": os.getpid(), "host": socket.gethostname(), "since": time.time()}).encode()
         # The kernel's lock is what counts; on a full disk it goes without a name.
         with contextlib.suppress(OSError):
@@ -51,7 +63,7 @@ class DestinationLock:
             os.pwrite(self._file, mine, 0)
 
     def release(self) -> None:
-        """Let the destination go."""
+        """Release the destination."""
         if self._file >= 0:
             os.ftruncate(self._file, 0)
             os.close(self._file)
@@ -64,12 +76,12 @@ class DestinationLock:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Let the destination go."""
+        """Release the destination."""
         self.release()
 
 
 def read_lock_holder(path: Path) -> LockHolder | None:
-    """Return who holds the lock at ``path`` now, or None when nobody does."""
+    """Return the holder of the lock at ``path``, None while it is free."""
     try:
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:

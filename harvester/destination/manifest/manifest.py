@@ -17,8 +17,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeVar
 
+from harvester.destination.manifest.consumer_table import ConsumerTable
+from harvester.destination.manifest.epochs import check_position, read_epochs, record_epoch
 from harvester.destination.manifest.opening_database import open_database, open_readonly
-from harvester.destination.manifest.row_types import RESCUED_KEY, KnownRow, LandedRow, ProblemRow, RunRow, VersionRow
+from harvester.destination.manifest.row_types import (
+    RESCUED_KEY,
+    EpochRow,
+    KnownRow,
+    LandedRow,
+    ProblemRow,
+    RunRow,
+    Tombstone,
+    VersionRow,
+)
+from harvester.destination.positions import Position
 from harvester.error_codes import ErrorCode
 from harvester.errors import ConfigurationError, DestinationUnusable, IntegrityError, UsageError
 
@@ -30,10 +42,16 @@ _UPSERT_OBJECT = f"INSERT OR REPLACE INTO objects({_OBJECT_COLUMNS}) VALUES ({',
 _UPSERT_PROBLEM = (
     f"INSERT OR REPLACE INTO problems({_PROBLEM_COLUMNS}) VALUES ({', '.join('?' * len(ProblemRow._fields))})"
 )
+_NOTE_SUPERSEDED = (
+    "INSERT OR IGNORE INTO superseded(seq, rows) SELECT seq, coalesce(rows, 1) FROM objects"
+    " WHERE key = ? AND (etag <> ? OR size <> ?)"
+)
+_MARK_GONE = "UPDATE objects SET gone = 1, gone_at = coalesce(gone_at, ?) WHERE key = ?"
 
 # Numbers reserved at a time: after an unclean end the rest of a block is skipped, never reused.
 _SEQUENCE_BLOCK = 1_000_000
 _CHUNK_ROWS = 2_000
+_ALL_SEQS = 10**12
 # Above every character a key can hold: an exclusive upper bound for "all keys".
 _AFTER_ALL_KEYS = "\U0010ffff" * 1025  # longer than any key: of S3 and GCS 1,024 bytes, a path 4,096
 _AFTER_RESCUED = RESCUED_KEY[:-1] + chr(ord(RESCUED_KEY[-1]) + 1)
@@ -48,6 +66,15 @@ class SourceBinding(NamedTuple):
     """The endpoint, empty for the cloud's own."""
     keep_compressed: bool
     """Whether gzip content is landed as delivered."""
+
+
+class StateIdentity(NamedTuple):
+    """The destination that a manifest belongs to."""
+
+    id: str
+    """Random id, also in the destination's own ``destination.json``."""
+    root: str
+    """Where the destination was when it was last opened."""
 
 
 class Manifest:
@@ -66,6 +93,7 @@ class Manifest:
             raise _translate(error, path) from error
         self._next_seq = 0
         self._reserved = 0
+        self._epoch = ""
 
     def close(self) -> None:
         """Close the database."""
@@ -79,6 +107,12 @@ class Manifest:
         """Close the database."""
         self.close()
 
+    def has_tables(self) -> bool:
+        """Return whether anything was ever set up here. Raises IntegrityError for a damaged manifest."""
+        with self._explained():
+            found = self._database.execute("SELECT 1 FROM sqlite_master WHERE name = 'objects'").fetchone()
+        return found is not None
+
     # Settings
 
     def _setting(self, name: str) -> str | None:
@@ -91,11 +125,22 @@ class Manifest:
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
-        """Turn what SQLite says of a write into this program's errors."""
+        """Raise this program's errors for those of SQLite."""
         try:
             yield
         except sqlite3.DatabaseError as error:
             raise _translate(error, self.path) from error
+
+    def identity(self) -> StateIdentity | None:
+        """Return the id of the destination this state belongs to and where it was last opened; None before that."""
+        known = self._setting("destination_id")
+        return None if known is None else StateIdentity(known, self._setting("destination_root") or "")
+
+    def set_identity(self, identity: StateIdentity) -> None:
+        """Record the destination that this state belongs to."""
+        with self.durable_transaction():
+            self._set("destination_id", identity.id)
+            self._set("destination_root", identity.root)
 
     def binding(self) -> SourceBinding | None:
         """Return what this destination is a copy of, None before the first run."""
@@ -176,8 +221,35 @@ class Manifest:
 
     def last_seq(self) -> int:
         """Return the highest sequence number in use, 0 when nothing has landed."""
-        (found,) = self._database.execute("SELECT coalesce(max(seq), 0) FROM objects").fetchone()
+        # Of an epoch, not of an object: the newest object may have been purged.
+        (found,) = self._database.execute("SELECT coalesce(max(last_seq), 0) FROM epochs").fetchone()
         return int(found)
+
+    def epochs(self) -> list[EpochRow]:
+        """Return all epochs, oldest first."""
+        return read_epochs(self._database)
+
+    def check_position(self, position: Position, destination: Path) -> None:
+        """Raise ForeignPosition unless this destination gave out ``position``."""
+        check_position(self.epochs(), position, str(destination))
+
+    def consumers(self, destination: Path) -> ConsumerTable:
+        """Return the consumers; ``destination`` is named in errors."""
+        return ConsumerTable(self._database, self.durable_transaction, str(destination))
+
+    @contextlib.contextmanager
+    def durable_transaction(self) -> Iterator[sqlite3.Connection]:
+        """Yield the database in a transaction that is on the disk when it ends. Raises DestinationUnusable."""
+        with self._synchronously(), self._transaction() as database:
+            yield database
+
+    @contextlib.contextmanager
+    def _synchronously(self) -> Iterator[None]:
+        self._database.execute("PRAGMA synchronous = FULL")
+        try:
+            yield
+        finally:
+            self._database.execute("PRAGMA synchronous = NORMAL")
 
     def reserve_seqs(self) -> None:
         """See to it that there are numbers for what lands next: once it has, the disk may be too full to reserve any.
@@ -198,11 +270,8 @@ class Manifest:
         return seq
 
     def _durably(self, name: str, value: str) -> None:
-        self._database.execute("PRAGMA synchronous = FULL")
-        try:
+        with self._synchronously():
             self._set(name, value)
-        finally:
-            self._database.execute("PRAGMA synchronous = NORMAL")
 
     # Durable barriers
 
@@ -262,24 +331,58 @@ class Manifest:
             database.execute("BEGIN IMMEDIATE")
             try:
                 database.executemany("DELETE FROM problems WHERE key = ?", ((key,) for key in solved))
-                database.executemany("DELETE FROM objects WHERE key = ?", ((key,) for key in removed))
+                gone_rescued = [(key, "", -1) for key in removed]
+                database.executemany(_NOTE_SUPERSEDED, gone_rescued)
+                database.executemany("DELETE FROM objects WHERE key = ?", (each[:1] for each in gone_rescued))
                 database.executemany(
                     "INSERT OR REPLACE INTO versions(key, seq, etag, path, digest) VALUES (?, ?, ?, ?, ?)", versions
                 )
+                database.executemany(_NOTE_SUPERSEDED, ((row.key, row.etag, row.size) for row in landed))
                 database.executemany(_UPSERT_OBJECT, landed)
                 database.executemany(_UPSERT_PROBLEM, problems)
-                database.executemany("UPDATE objects SET gone = 1 WHERE key = ?", ((key,) for key in gone))
-                database.executemany("UPDATE objects SET gone = 0 WHERE key = ?", ((key,) for key in returned))
+                now = time.time()
+                database.executemany(_MARK_GONE, ((now, key) for key in gone))
+                database.executemany(
+                    "UPDATE objects SET gone = 0, gone_at = NULL WHERE key = ?", ((key,) for key in returned)
+                )
+                epoch = self._epoch
+                if landed:
+                    seqs = [row.seq for row in landed]
+                    epoch = record_epoch(database, epoch, min(seqs), max(seqs))
             except BaseException:
                 database.execute("ROLLBACK")
                 raise
             database.execute("COMMIT")
+        self._epoch = epoch
 
-    def evict(self, keys: Iterable[str]) -> None:
-        """Mark keys as freed here on purpose. Raises DestinationUnusable when the disk is full."""
-        with self._explained(), self._database:
+    def evict(self, rows: Iterable[LandedRow]) -> None:
+        """Mark these versions as freed here on purpose. Raises DestinationUnusable when the disk is full."""
+        with self._transaction() as database:
+            database.executemany(
+                "UPDATE objects SET evicted = 1 WHERE key = ? AND seq = ?", ((row.key, row.seq) for row in rows)
+            )
+
+    def forget_quarantined(self, keys: Iterable[str]) -> None:
+        """Record that the quarantined bytes of these keys are gone. Raises DestinationUnusable."""
+        with self._transaction() as database:
+            database.executemany("UPDATE problems SET path = NULL, digest = NULL WHERE key = ?", ((k,) for k in keys))
+
+    def forget_versions(self, versions: Iterable[tuple[str, int]]) -> None:
+        """Record that these kept versions, by key and sequence number, are gone. Raises DestinationUnusable."""
+        with self._transaction() as database:
+            database.executemany("DELETE FROM versions WHERE key = ? AND seq = ?", versions)
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """Yield the database in a transaction; raises what ``_explained`` makes of its errors."""
+        with self._explained():
             self._database.execute("BEGIN IMMEDIATE")
-            self._database.executemany("UPDATE objects SET evicted = 1 WHERE key = ?", ((key,) for key in keys))
+            try:
+                yield self._database
+            except BaseException:
+                self._database.execute("ROLLBACK")
+                raise
+            self._database.execute("COMMIT")
 
     # Reading
 
@@ -327,6 +430,21 @@ class Manifest:
             if len(chunk) < _CHUNK_ROWS:
                 return
             after = LandedRow._make(chunk[-1]).seq
+
+    def superseded_between(self, after: int, through: int) -> int:
+        """Return how many versions with ``after`` < sequence number <= ``through`` were replaced by newer ones."""
+        (found,) = self._database.execute(
+            "SELECT count(*) FROM superseded WHERE seq > ? AND seq <= ?", (after, through)
+        ).fetchone()
+        return int(found)
+
+    def tombstones(self, after: int = 0, through: int = _ALL_SEQS) -> list[Tombstone]:
+        """Return the tombstones with ``after`` < sequence number <= ``through``, in order."""
+        found = self._database.execute(
+            "SELECT key, task_id, version, seq, purged_at FROM tombstones WHERE seq > ? AND seq <= ? ORDER BY seq",
+            (after, through),
+        )
+        return [Tombstone(*row) for row in found]
 
     def landed_row(self, key: str) -> LandedRow | None:
         """Return the row of ``key``, or None."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 
+from harvester.destination.positions import draw_epoch
 from harvester.error_codes import ErrorCode
 from harvester.errors import ConfigurationError
 
 # One script a version, each run once, all of a step in one transaction with the version it leads to.
 # Keys are TEXT under the BINARY collation, which is the byte order the clouds list in: a listing and
-# these tables can be merged as two sorted streams.
+# these tables can be merged as two sorted streams. A script may call ``draw_epoch()`` and ``now()``.
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         "CREATE TABLE settings(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
@@ -35,6 +37,28 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
              run INTEGER PRIMARY KEY, started_at REAL NOT NULL, ended_at REAL, exit_code INTEGER, report TEXT
            )""",
     ),
+    (
+        """CREATE TABLE epochs(
+             epoch TEXT PRIMARY KEY, first_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL, recorded_at REAL NOT NULL
+           ) WITHOUT ROWID""",
+        # What landed before there were epochs is one.
+        """INSERT INTO epochs SELECT draw_epoch(), 1, max(seq), now() FROM objects HAVING count(*) > 0""",
+        """CREATE TABLE consumers(
+             name TEXT PRIMARY KEY, filter TEXT NOT NULL, epoch TEXT NOT NULL, seq INTEGER NOT NULL,
+             row INTEGER NOT NULL, created_at REAL NOT NULL, acknowledged_at REAL
+           ) WITHOUT ROWID""",
+        "CREATE TABLE superseded(seq INTEGER PRIMARY KEY, rows INTEGER NOT NULL)",
+        """CREATE TABLE tombstones(
+             key TEXT PRIMARY KEY, task_id TEXT, version TEXT NOT NULL, seq INTEGER NOT NULL, purged_at REAL NOT NULL
+           ) WITHOUT ROWID""",
+        "CREATE INDEX tombstones_by_seq ON tombstones(seq)",
+        """CREATE TABLE compacted(
+             day TEXT PRIMARY KEY, objects INTEGER NOT NULL, rows INTEGER NOT NULL, bytes INTEGER NOT NULL
+           ) WITHOUT ROWID""",
+        "ALTER TABLE objects ADD COLUMN replaces TEXT",
+        "ALTER TABLE objects ADD COLUMN gone_at REAL",
+        "UPDATE objects SET gone_at = now() WHERE gone = 1",
+    ),
 )
 
 
@@ -44,6 +68,8 @@ def migrate(connection: sqlite3.Connection, described: str) -> None:
     Raises ConfigurationError when a newer program made them.
     """
     newest = len(MIGRATIONS)
+    connection.create_function("draw_epoch", 0, draw_epoch)
+    connection.create_function("now", 0, time.time)
     connection.execute("BEGIN IMMEDIATE")
     try:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -66,5 +92,5 @@ def too_new(described: str, version: int) -> ConfigurationError:
         f"{described} was written by a newer nimble-harvester",
         cause=f"its state has version {version}, this program knows up to {len(MIGRATIONS)}",
         code=ErrorCode.STATE_FROM_NEWER_VERSION,
-        subject=str(described),
+        subject=described,
     )

@@ -42,14 +42,32 @@ def open_readonly(path: Path) -> sqlite3.Connection:
         with _kept_open(database):
             version = _version(database)
     except sqlite3.OperationalError:
-        # Where nothing may be written, SQLite cannot share the log with a writer; nobody else writes there either.
+        # Where nothing may be written, SQLite cannot share the log with a writer; there is none either.
         database = _connect(path, "immutable=1")
         with _kept_open(database):
             version = _version(database)
     if version > len(MIGRATIONS):
         database.close()
         raise too_new(str(path), version)
+    if 0 < version < len(MIGRATIONS):
+        database.close()
+        return _migrated(path)
     return database
+
+
+def _migrated(path: Path) -> sqlite3.Connection:
+    """Migrate the manifest and open it for reading; where nothing may be written, return a migrated copy in memory."""
+    try:
+        open_database(path).close()
+    except sqlite3.OperationalError:
+        copy = sqlite3.connect(":memory:", isolation_level=None)
+        with _kept_open(copy):
+            source = _connect(path, "immutable=1")
+            source.backup(copy)
+            source.close()
+            migrate(copy, str(path))
+        return copy
+    return open_readonly(path)
 
 
 def _version(database: sqlite3.Connection) -> int:
@@ -59,4 +77,6 @@ def _version(database: sqlite3.Connection) -> int:
 
 def _quote(path: Path) -> str:
     # SQLite's URI form: only these three have a meaning in its path part.
-    return str(path.absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    # Two leading slashes would begin the name of a host.
+    name = "/" + str(path.absolute()).lstrip("/")
+    return name.replace("%", "%25").replace("?", "%3f").replace("#", "%23")

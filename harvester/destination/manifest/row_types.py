@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from harvester.destination.positions import Position
 from harvester.storage import ObjectRef
 
 # Longer than any key of a bucket, which has 1,024 bytes at most, and no path of a file, in which no part is empty.
@@ -13,7 +14,7 @@ RESCUED_KEY = f"{_IN_NO_SOURCE}nimble-task:"
 
 
 def shown_key(key: str) -> str:
-    """Return a row's key as it is told to others: ``nimble-task:ID`` for a rescued result, else the key itself."""
+    """Return a row's key as it is shown: ``nimble-task:ID`` for a rescued result, else the key itself."""
     return key.removeprefix(_IN_NO_SOURCE)
 
 
@@ -27,7 +28,7 @@ class LandedRow(NamedTuple):
     size: int
     """Bytes as delivered."""
     last_modified: float
-    """When the source says it was written, seconds since the epoch."""
+    """When the source states it was written, seconds since the epoch."""
     path: str
     """Where it lies, relative to the destination."""
     content_size: int
@@ -58,6 +59,15 @@ class LandedRow(NamedTuple):
     """1 when the file was freed here on purpose."""
     gone: int
     """1 when the last complete listing did not hold the key."""
+    replaces: str | None = None
+    """Key of the rescued result whose place this delivered object took."""
+    gone_at: float | None = None
+    """When a complete listing first lacked the key, seconds since the epoch."""
+
+    @property
+    def version(self) -> str:
+        """The version, never empty: ETag or generation, else size and content digest."""
+        return self.etag or f"{self.size}-{self.digest}"
 
 
 class KnownRow(NamedTuple):
@@ -75,6 +85,7 @@ class KnownRow(NamedTuple):
     origin: str
     evicted: int
     gone: int
+    replaces: str | None = None
 
 
 class ProblemRow(NamedTuple):
@@ -129,9 +140,52 @@ class RunRow(NamedTuple):
     ended_at: float | None
     """Seconds since the epoch; None when the run was killed or still works."""
     exit_code: int | None
-    """What the process said."""
+    """Exit code of the process."""
     report: str | None
     """The report as JSON, its problems left out."""
+
+
+class EpochRow(NamedTuple):
+    """One writing session that landed something."""
+
+    epoch: str
+    """Its name; sorts in time."""
+    first_seq: int
+    """Sequence number of its first object."""
+    last_seq: int
+    """Sequence number of its last object up to now."""
+    recorded_at: float
+    """When its last object was recorded, seconds since the epoch."""
+
+
+class ConsumerRow(NamedTuple):
+    """One consumer."""
+
+    name: str
+    """Its name."""
+    filter: str
+    """Its filter, as JSON."""
+    position: Position
+    """The acknowledged position."""
+    created_at: float
+    """Seconds since the epoch."""
+    acknowledged_at: float | None
+    """When it last acknowledged, seconds since the epoch."""
+
+
+class Tombstone(NamedTuple):
+    """What is left of a purged object."""
+
+    key: str
+    """The whole key."""
+    task_id: str | None
+    """The task whose result it was."""
+    version: str
+    """The version that was purged."""
+    seq: int
+    """Sequence number of the erasure."""
+    purged_at: float
+    """Seconds since the epoch."""
 
 
 def same_version(ref: ObjectRef, known: LandedRow | KnownRow | ProblemRow) -> bool:

@@ -22,7 +22,7 @@ from harvester.cli.shared.next_steps import (
 )
 from harvester.error_codes import ErrorCode
 from harvester.errors import HarvesterError, Interrupted, UsageError
-from harvester.reconciliation import Remedy
+from harvester.reconciliation.remedies import Remedy
 
 PACKAGE = Path(harvester.__file__).parent
 SPELLS_A_COMMAND = re.compile(r"nimble-harvester (?=[a-z-]+ )|(?:^|[\s`'\"])--(?![a-z]+-s3$)[a-z][a-z-]+")

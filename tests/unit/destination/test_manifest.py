@@ -68,7 +68,7 @@ def test_what_is_solved_gone_and_returned(path: Path) -> None:
         assert manifest.totals()["source_gone"] == 2
         manifest.record([], [], returned=["b"])
         assert manifest.totals()["source_gone"] == 1
-        manifest.evict(["a"])
+        manifest.evict([row("a")])
         assert manifest.totals() == {"landed": 2, "evicted": 1, "source_gone": 1, "bytes": 30}
 
 

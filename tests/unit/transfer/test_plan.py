@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harvester.destination.manifest.row_types import KnownRow, ProblemRow
+from harvester.destination.selection import CompiledSelection, Selection
 from harvester.storage.base import ObjectRef
-from harvester.transfer.plan import Action, ActionKind, CompiledSelection, LocalFile, PlanOptions, Selection, decide
+from harvester.transfer.plan import Action, ActionKind, LocalFile, PlanOptions, decide
 
 REF = ObjectRef("p/a.json", 10, "etag", 1000.0)
 ROW = KnownRow("p/a.json", "etag", 10, "a.json", 30, 5, "digest", 1, None, "delivered", 0, 0)

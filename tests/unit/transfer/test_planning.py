@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from harvester.destination.manifest.manifest import Manifest
 from harvester.destination.manifest.row_types import LandedRow, ProblemRow
 from harvester.destination.paths import FileSystemNames
+from harvester.destination.selection import CompiledSelection, Selection
 from harvester.storage.base import ObjectRef
 from harvester.storage.listing import ListedPage, RangeEnd
 from harvester.transfer.listing_planner import ListingPlanner
-from harvester.transfer.plan import CompiledSelection, PlanOptions, Selection
+from harvester.transfer.plan import PlanOptions
 from harvester.transfer.range_planner import PathNaming, Planned
 
 KEYS = ["a", "b", "d/e", "d/f", "é", ".nimble-connection-test", "z/"]

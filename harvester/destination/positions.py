@@ -1,0 +1,100 @@
+"""Positions: where a consumer is in the history of one destination.
+
+``EPOCH-SEQ-ROW`` is a row, ``EPOCH-SEQ-end`` everything through the object with that sequence number, ``0`` the
+beginning. All three parts have a fixed width, so positions sort as text in the order in which rows are read.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from typing import NamedTuple
+
+from harvester.error_codes import ErrorCode
+from harvester.errors import UsageError
+
+# RFC 4648 base32hex in lower case: its letters sort as the numbers do.
+_ALPHABET = "0123456789abcdefghijklmnopqrstuv"
+_EPOCH_LETTERS = 13
+_RANDOM_BITS = 16
+_END = "end"
+_NO_EPOCH = ""
+_FORM = re.compile(r"([0-9a-v]{13})-([0-9]{12})-([0-9]{9}|end)", re.ASCII)
+# Row numbers of real rows stay below it: nine digits.
+_AFTER_ALL_ROWS = 10**9
+
+
+class Position(NamedTuple):
+    """A place between two rows; compares in reading order."""
+
+    epoch: str
+    """13 characters that name one writing session; empty at the beginning."""
+    seq: int
+    """Sequence number of the object."""
+    row: int
+    """Number of the row in its object, from 0; 10**9 for the end of the object."""
+
+    def __str__(self) -> str:
+        """Return the text form."""
+        if not self.epoch:
+            return "0"
+        return f"{self.epoch}-{self.seq:012d}-{_END if self.row == _AFTER_ALL_ROWS else f'{self.row:09d}'}"
+
+    @property
+    def ends_object(self) -> bool:
+        """Whether it is the end of an object, or the beginning of everything."""
+        return self.row == _AFTER_ALL_ROWS
+
+
+BEGINNING = Position(_NO_EPOCH, 0, _AFTER_ALL_ROWS)
+"""Before the first row."""
+
+
+def end_of(epoch: str, seq: int) -> Position:
+    """Return the position after every row of an object."""
+    return Position(epoch, seq, _AFTER_ALL_ROWS)
+
+
+def parse_position(text: str) -> Position:
+    """Return the position that ``text`` is. Raises UsageError for anything else, a bare number among them."""
+    if text == "0":
+        return BEGINNING
+    found = _FORM.fullmatch(text)
+    if found is None:
+        raise UsageError(
+            f"not a position: {text[:60]!r}",
+            cause="a position is 0, or EPOCH-SEQ-ROW as in 0000dpc4vqg3r-000000000007-000000000, or EPOCH-SEQ-end;"
+            " a sequence number alone does not name the history it belongs to",
+            code=ErrorCode.NOT_A_POSITION,
+            subject=text[:60],
+        )
+    epoch, seq, row = found.groups()
+    return Position(epoch, int(seq), _AFTER_ALL_ROWS if row == _END else int(row))
+
+
+def draw_epoch(newest: str = "", now: float | None = None) -> str:
+    """Return a new epoch that sorts after ``newest``: 48 bits of milliseconds and 16 random bits.
+
+    Where the clock stands before ``newest``, the time of the epoch is one millisecond after it.
+    """
+    milliseconds = int((time.time() if now is None else now) * 1000)
+    if newest:
+        milliseconds = max(milliseconds, milliseconds_of(newest) + 1)
+    return _encode(milliseconds << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS))
+
+
+def _encode(number: int) -> str:
+    letters = []
+    for _ in range(_EPOCH_LETTERS):
+        letters.append(_ALPHABET[number & 31])
+        number >>= 5
+    return "".join(reversed(letters))
+
+
+def milliseconds_of(epoch: str) -> int:
+    """Return when an epoch was drawn, milliseconds since 1970."""
+    number = 0
+    for letter in epoch:
+        number = number << 5 | _ALPHABET.index(letter)
+    return number >> _RANDOM_BITS

@@ -1,0 +1,49 @@
+"""Which objects are wanted, by key and time."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which objects are wanted: a filter, never a position."""
+
+    include: tuple[str, ...] = ()
+    """Globs on the key below the prefix; ``*`` spans ``/``. Any of them, or none given."""
+    exclude: tuple[str, ...] = ()
+    """Globs on the key below the prefix; none of them."""
+    since: float | None = None
+    """Last modified at or after, seconds since the epoch."""
+    until: float | None = None
+    """Last modified before, seconds since the epoch."""
+
+
+class CompiledSelection:
+    """A Selection compiled for matching every key."""
+
+    def __init__(self, selection: Selection) -> None:
+        """Compile the globs."""
+        self._include = _compile(selection.include)
+        self._exclude = _compile(selection.exclude)
+        self._since = selection.since
+        self._until = selection.until
+        self.selects_all = selection == Selection()
+
+    def refusal(self, relative_key: str, last_modified: float) -> str:
+        """Return the filter that excludes the object, or an empty string."""
+        if self._include is not None and not self._include.match(relative_key):
+            return "not_included"
+        if self._exclude is not None and self._exclude.match(relative_key):
+            return "excluded"
+        if self._since is not None and last_modified < self._since:
+            return "before_since"
+        if self._until is not None and last_modified >= self._until:
+            return "after_until"
+        return ""
+
+
+def _compile(globs: tuple[str, ...]) -> re.Pattern[str] | None:
+    return re.compile("|".join(fnmatch.translate(glob) for glob in globs)) if globs else None

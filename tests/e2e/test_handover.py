@@ -1,0 +1,373 @@
+"""Rows are handed on: positions, consumers, restored and shared state, eviction beside a session."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import harvester
+from tests.e2e.program import COMMAND, Directory, environment, result, run, start, sync, wait_until
+
+POSITION = re.compile(r"[0-9a-v]{13}-[0-9]{12}-([0-9]{9}|end)")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Directory:
+    return Directory(tmp_path / "source")
+
+
+@pytest.fixture
+def dest(tmp_path: Path) -> Path:
+    return tmp_path / "dest"
+
+
+def jobs(rows: int, first: int = 0) -> bytes:
+    return b"\n".join(b'{"url": "https://x/%d", "price": %d}' % (i, i) for i in range(first, first + rows))
+
+
+def meta(dest: Path, *options: str) -> list[dict[str, object]]:
+    lines: list[dict[str, object]] = run("cat", dest, "--meta", *options).lines
+    return lines
+
+
+def keys(dest: Path, *options: str) -> list[str]:
+    return [str(line["key"]).rpartition("/")[2] for line in meta(dest, *options)]
+
+
+def test_a_reader_that_stops_inside_a_jobs_file_loses_nothing(source: Directory, dest: Path) -> None:
+    source.put("part-0.jsonl", jobs(500))
+    sync(source.location, dest)
+    position = "0"
+    for row in itertools.islice(harvester.read(dest, after=position), 10):
+        position = row.position
+    rest = list(harvester.read(dest, after=position))
+    assert len(rest) == 490
+    assert [row.row for row in rest] == list(range(10, 500))
+    assert len({(row.key, row.version, row.row) for row in rest}) == 490
+
+
+def test_positions_sort_as_rows_and_lead_on(source: Directory, dest: Path) -> None:
+    source.put("a.jsonl", jobs(3) + b"\n\n" + jobs(1, 9))
+    sync(source.location, dest)
+    source.put("b.json", result(1))
+    sync(source.location, dest)
+    lines = meta(dest)
+    positions = [str(line["position"]) for line in lines]
+    assert positions == sorted(positions)
+    assert all(POSITION.fullmatch(position) for position in positions)
+    for number, position in enumerate(positions, 1):
+        assert [line["position"] for line in meta(dest, "--after", position)] == positions[number:]
+    # A blank line has no number.
+    assert [line["row"] for line in lines] == [0, 1, 2, 3, 0]
+    assert all(line["version"] for line in lines)
+
+
+@pytest.mark.parametrize("text", ["7", "00000000000007", "x", "", "0000dpc4vqg3r-7-0", "-1"])
+def test_a_bare_number_is_no_position(source: Directory, dest: Path, text: str) -> None:
+    source.put("a.json", result(1))
+    sync(source.location, dest)
+    refused = run("cat", dest, f"--after={text}")
+    assert refused.code == 2
+    assert "EPOCH-SEQ-ROW" in refused.err
+
+
+def test_a_restored_destination_names_the_newest_shared_position(source: Directory, dest: Path, tmp_path: Path) -> None:
+    for number in range(51, 57):
+        source.put(f"{number}.json", result(number))
+    sync(source.location, dest)
+    shared = str(meta(dest)[-1]["position"])
+    shutil.copytree(dest, tmp_path / "backup", symlinks=True)
+    source.put("57.json", result(57))
+    source.put("58.json", result(58))
+    sync(source.location, dest)
+    position = str(meta(dest)[-1]["position"])
+    shutil.rmtree(dest)
+    (tmp_path / "backup").rename(dest)
+    refused = run("cat", dest, "--after", position)
+    assert refused.code == 17
+    source.put("11.json", result(11))
+    sync(source.location, dest)
+    refused = run("cat", dest, "--after", position)
+    assert (refused.code, refused.out) == (17, "")
+    again = re.search(r"--after (\S+)", refused.err)
+    assert again is not None
+    assert again[1] == shared.rpartition("-")[0] + "-end"
+    assert keys(dest, "--after", again[1]) == ["11.json", "57.json", "58.json"]
+    with pytest.raises(harvester.ForeignPosition) as raised:
+        list(harvester.read(dest, after=position))
+    assert raised.value.shared == again[1]
+
+
+def test_a_new_manifest_refuses_the_positions_of_the_old_one(source: Directory, dest: Path) -> None:
+    source.put("a.json", result(1))
+    sync(source.location, dest)
+    position = str(meta(dest)[0]["position"])
+    manifest = dest / ".nimble-harvester" / "manifest.sqlite"
+    manifest.write_bytes(b"junk" * 100)
+    damaged = run("status", dest)
+    assert damaged.code == 7
+    assert str(manifest) in damaged.err
+    manifest.unlink()
+    sync(source.location, dest)
+    assert run("cat", dest, "--after", position).code == 17
+
+
+def test_an_emptied_manifest_is_damage_and_one_never_made_is_not(source: Directory, dest: Path) -> None:
+    source.put("a.json", result(1))
+    sync(source.location, dest)
+    state = dest / ".nimble-harvester"
+    (state / "manifest.sqlite").write_bytes(b"")
+    for verb in (("status", dest), ("cat", dest), ("verify", dest), ("sync", source.location, dest)):
+        ended = run(*verb)
+        assert ended.code == 7
+        assert "is empty" in ended.err
+    (state / "destination.json").unlink()
+    for command in ("status", "cat", "verify"):
+        ended = run(command, dest)
+        assert ended.code == 8
+        assert "never been synced" in ended.err
+
+
+def test_a_moved_destination_keeps_its_positions(source: Directory, dest: Path, tmp_path: Path) -> None:
+    source.put("a.json", result(1))
+    source.put("b.json", result(2))
+    sync(source.location, dest)
+    position = str(meta(dest)[0]["position"])
+    moved = dest.rename(tmp_path / "moved")
+    assert keys(moved, "--after", position) == ["b.json"]
+    report = sync(source.location, moved)
+    assert report["counts"]["unchanged"] == 2
+
+
+def test_one_state_for_two_destinations_is_refused(source: Directory, tmp_path: Path) -> None:
+    state, first, second = tmp_path / "state", tmp_path / "first", tmp_path / "second"
+    source.put("1.json", result(1))
+    sync(source.location, first, "--state-dir", state)
+    for _ in range(2):
+        refused = run("sync", source.location, second, "--state-dir", state)
+        assert refused.code == 2
+        assert str(first) in refused.err
+    sync(source.location, second)
+    refused = run("sync", source.location, second, "--state-dir", state)
+    assert refused.code == 2
+    assert run("verify", second, "--state-dir", state).code == 2
+
+
+def test_an_empty_destination_at_its_place_is_fetched_again(source: Directory, tmp_path: Path) -> None:
+    state, dest = tmp_path / "state", tmp_path / "dest"
+    source.put("1.json", result(1))
+    source.put("2.json", result(2))
+    sync(source.location, dest, "--state-dir", state)
+    shutil.rmtree(dest)
+    dest.mkdir()
+    ended = run("sync", source.location, dest, "--state-dir", state)
+    assert ended.code == 0
+    assert "fetched again" in ended.err
+    assert sorted(path.name for path in dest.glob("*.json")) == ["1.json", "2.json"]
+
+
+def test_two_leading_slashes_are_one(source: Directory, tmp_path: Path) -> None:
+    source.put("1.json", result(1))
+    twice = f"/{tmp_path}/twice"
+    assert run("sync", source.location, twice, "--state-dir", f"/{tmp_path}/state").code == 0
+    for command in ("status", "cat", "verify"):
+        assert run(command, twice, "--state-dir", f"/{tmp_path}/state").code == 0
+
+
+@pytest.mark.parametrize("kind", ["fifo", "second name", "link"])
+def test_state_is_opened_in_plain_files_only(source: Directory, dest: Path, tmp_path: Path, kind: str) -> None:
+    source.put("1.json", result(1))
+    sync(source.location, dest)
+    victim = tmp_path / "victim"
+    victim.write_text("content")
+    path = dest / ".nimble-harvester" / "writers"
+    path.unlink()
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "second name":
+        path.hardlink_to(victim)
+    else:
+        path.symlink_to(victim)
+    for verb in (("sync", source.location, dest), ("status", dest), ("cat", dest)):
+        ended = run(*verb)
+        assert ended.code == 12
+        assert "writers" in ended.err
+    assert victim.read_text() == "content"
+
+
+def test_a_recorded_path_outside_is_an_integrity_error(source: Directory, dest: Path, tmp_path: Path) -> None:
+    source.put("1.json", result(1))
+    sync(source.location, dest)
+    outside = tmp_path / "outside.json"
+    shutil.copy(dest / "1.json", outside)
+    with sqlite3.connect(dest / ".nimble-harvester" / "manifest.sqlite") as database:
+        database.execute("UPDATE objects SET path = '../outside.json'")
+    for verb in (
+        ("cat", dest),
+        ("verify", dest),
+        ("evict", dest, "--older-than", "0s"),
+        ("sync", source.location, dest),
+    ):
+        assert run(*verb).code == 7
+    assert outside.exists()
+
+
+def test_a_consumer_reads_on_from_what_it_acknowledged(source: Directory, dest: Path, tmp_path: Path) -> None:
+    source.put("a.json", result(1))
+    source.put("b.jsonl", jobs(4))
+    sync(source.location, dest)
+    assert run("consumers", "create", dest, "warehouse").code == 0
+    assert run("consumers", "create", dest, "warehouse").code == 2
+    assert run("consumers", "create", dest, "tables", "--shape", "jsonl").code == 0
+    assert len(meta(dest, "--consumer", "warehouse")) == 5
+    assert len(meta(dest, "--consumer", "tables")) == 4
+    second = str(meta(dest, "--consumer", "warehouse")[1]["position"])
+    assert run("consumers", "ack", dest, "warehouse", second).code == 0
+    assert [line["row"] for line in meta(dest, "--consumer", "warehouse")] == [1, 2, 3]
+    # Never backwards.
+    first = str(meta(dest)[0]["position"])
+    assert run("consumers", "ack", dest, "warehouse", first).code == 0
+    assert [row.row for row in harvester.read(dest, consumer="warehouse")] == [1, 2, 3]
+    listed = json.loads(run("consumers", "list", dest, "--format", "json").out)["consumers"]
+    assert [(each["name"], each["rows_behind"], each["objects_behind"]) for each in listed] == [
+        ("tables", 4, 1),
+        ("warehouse", 3, 1),
+    ]
+    assert run("consumers", "rewind", dest, "warehouse", first).code == 0
+    assert len(meta(dest, "--consumer", "warehouse")) == 4
+    assert run("consumers", "rewind", dest, "warehouse").code == 0
+    assert len(meta(dest, "--consumer", "warehouse")) == 5
+    assert run("consumers", "forget", dest, "tables").code == 0
+    assert run("cat", dest, "--consumer", "tables").code == 2
+    assert run("consumers", "ack", dest, "warehouse", "0000000000000-000000000001-end").code == 17
+
+
+def test_acknowledging_needs_a_file_or_a_command(source: Directory, dest: Path, tmp_path: Path) -> None:
+    source.put("a.json", result(1))
+    source.put("b.png", b"\x89PNG\r\n\x1a\n" + b"0" * 100)
+    sync(source.location, dest)
+    harvester.create_consumer(dest, "one")
+    piped = run("cat", dest, "--consumer", "one", "--ack")
+    assert piped.code == 2
+    assert "-- CMD" in piped.err
+    assert run("cat", dest, "--ack").code == 2
+    assert run("cat", dest, "--", "cat").code == 2
+
+    failed = run("cat", dest, "--consumer", "one", "--ack", "--", sys.executable, "-c", "raise SystemExit(9)")
+    assert failed.code == 9
+    assert harvester.list_consumers(dest)[0].position == "0"
+
+    copy = "import pathlib, sys; pathlib.Path(sys.argv[1]).write_bytes(sys.stdin.buffer.read())"
+    taken = run("cat", dest, "--consumer", "one", "--ack", "--", sys.executable, "-c", copy, str(tmp_path / "taken"))
+    assert taken.code == 0
+    assert (tmp_path / "taken").read_bytes() == result(1) + b"\n"
+    # The media file has no rows, and is passed.
+    assert harvester.list_consumers(dest)[0].position.endswith("-000000000002-end")
+
+    harvester.rewind_consumer(dest, "one")
+    with (tmp_path / "file").open("wb") as file:
+        subprocess.run([COMMAND, "cat", dest, "--consumer", "one", "--ack"], stdout=file, env=environment(), check=True)
+    assert (tmp_path / "file").read_bytes() == result(1) + b"\n"
+    assert harvester.list_consumers(dest)[0].position.endswith("-000000000002-end")
+
+
+def test_eviction_leaves_what_a_consumer_needs(source: Directory, dest: Path) -> None:
+    source.put("a.json", result(1))
+    source.put("b.jsonl", jobs(3))
+    source.put("c.json", result(3))
+    sync(source.location, dest)
+    assert run("evict", dest, "--consumed").code == 2
+    harvester.create_consumer(dest, "one")
+    harvester.create_consumer(dest, "tables", harvester.RowFilter(shapes=("jsonl",)))
+    lines = meta(dest)
+    ended = run("evict", dest, "--older-than", "0s")
+    assert "3 objects left" in ended.err
+    assert keys(dest) == ["a.json", "b.jsonl", "b.jsonl", "b.jsonl", "c.json"]
+    # The last row is not the end of a jobs file; rows outside a filter are passed.
+    harvester.acknowledge(dest, "one", str(lines[3]["position"]))
+    assert harvester.evict(dest, consumed=True).objects == 1
+    harvester.acknowledge(dest, "one", str(lines[4]["position"]))
+    harvester.acknowledge(dest, "tables", str(lines[3]["position"]))
+    assert harvester.evict(dest, consumed=True).objects == 1
+    assert keys(dest) == ["b.jsonl", "b.jsonl", "b.jsonl"]
+    through = str(lines[3]["position"]).rpartition("-")[0] + "-end"
+    assert harvester.evict(dest, through=through).unacknowledged == 1
+    assert harvester.evict(dest, through=through, unacknowledged=True).objects == 1
+    assert sync(source.location, dest)["counts"]["unchanged"] == 3
+    assert keys(dest) == []
+
+
+def test_a_replaced_version_is_counted_and_not_handed_on(source: Directory, dest: Path) -> None:
+    source.put("a.json", result(1))
+    sync(source.location, dest)
+    harvester.create_consumer(dest, "one")
+    source.put("a.json", result(2))
+    sync(source.location, dest)
+    ended = run("cat", dest, "--consumer", "one")
+    assert [line["task_id"] for line in ended.lines] == ["task-2"]
+    assert "1 version replaced" in ended.err
+    assert harvester.list_consumers(dest)[0].superseded == 1
+
+
+def test_readers_acknowledge_and_evict_beside_a_watch(source: Directory, dest: Path) -> None:
+    source.put("a.json", result(1))
+    watching = start("watch", source.location, dest, "--every", "1s")
+    try:
+        wait_until(lambda: (dest / "a.json").exists() and run("cat", dest).code == 0 and len(meta(dest)) == 1)
+        harvester.create_consumer(dest, "one")
+        harvester.acknowledge(dest, "one", str(meta(dest)[0]["position"]))
+        assert run("status", dest).code == 0
+        assert run("verify", dest).code == 0
+        assert harvester.evict(dest, consumed=True).objects == 1
+        source.put("b.json", result(2))
+        wait_until(lambda: keys(dest) == ["b.json"])
+        assert not (dest / "a.json").exists()
+    finally:
+        watching.send_signal(signal.SIGTERM)
+        watching.communicate()
+    assert sync(source.location, dest)["counts"]["unchanged"] == 2
+
+
+def test_only_a_file_with_the_landed_content_is_read(source: Directory, dest: Path) -> None:
+    source.put("a.json", result(1))
+    source.put("b.json", result(2))
+    sync(source.location, dest)
+    os.utime(dest / "a.json")
+    text = (dest / "b.json").read_bytes()
+    (dest / "b.json").write_bytes(text.replace(b"task-2", b"task-9"))
+    ended = run("cat", dest)
+    assert ended.code == 7
+    assert [line["task_id"] for line in ended.lines] == ["task-1"]
+
+
+def test_rows_are_chosen_by_key_shape_status_task_and_agent(source: Directory, dest: Path) -> None:
+    source.put("a.json", result(1))
+    source.put("b.json", result(2, status="failed"))
+    source.put("c.jsonl", jobs(2))
+    source.put(
+        "d.json",
+        json.dumps(
+            {**json.loads(result(4)), "metadata": {"agent": "amazon_pdp"}, "data": {"parsing": {"x": 1}}}
+        ).encode(),
+    )
+    sync(source.location, dest)
+    assert keys(dest, "--include", "a*", "--include", "c*") == ["a.json", "c.jsonl", "c.jsonl"]
+    assert keys(dest, "--exclude", "*.json") == ["c.jsonl", "c.jsonl"]
+    assert keys(dest, "--shape", "jsonl") == ["c.jsonl", "c.jsonl"]
+    assert keys(dest, "--status", "FAILED") == ["b.json"]
+    assert keys(dest, "--task", "task-1") == ["a.json"]
+    assert keys(dest, "--agent", "amazon_pdp") == ["d.json"]
+    assert keys(dest, "--until", "1h") == []
+    assert run("cat", dest, "--shape", "nothing").code == 2
+    listed = run("ls", source.location, "--include", "a*", "--format", "jsonl").lines
+    assert [line["key"].rpartition("/")[2] for line in listed] == ["a.json"]
