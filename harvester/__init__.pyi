@@ -66,6 +66,7 @@ from .transfer import ObjectEvent as ObjectEvent
 from .transfer import Observer as Observer
 from .transfer import SyncOptions as SyncOptions
 from .transfer import SyncReport as SyncReport
+from .transfer import WorkerLimits as WorkerLimits
 
 __all__: list[str]
 __version__: str

@@ -128,6 +128,7 @@ class Dispatcher:
             str(self._root),
             self._options.result,
             refuse_unsafe=self._options.unsafe_names == "refuse",
+            limits=self._options.worker_limits,
             launched=launched,
         )
 

@@ -131,6 +131,10 @@ class CredentialsExpired(NamedTuple):
     """Which credentials: a worker may have been sent newer ones before it sent this."""
 
 
+class Alive(NamedTuple):
+    """The worker goes on; sent where it has had no outcome to report for a while."""
+
+
 class Renewed(NamedTuple):
     """New credentials for a worker."""
 
@@ -161,3 +165,5 @@ class WorkerSettings(NamedTuple):
     """Keeps this worker's temporary files apart from others'."""
     generation: int
     """Which credentials the connection holds: see Renewed."""
+    memory_bytes: int
+    """Memory the worker may use; it limits itself where the parent cannot see what it uses."""

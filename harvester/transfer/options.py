@@ -12,6 +12,7 @@ from typing import Literal
 from harvester.destination import Selection
 from harvester.results import ResultOptions
 from harvester.transfer.sync_report import ObjectEvent, SyncProgress
+from harvester.transfer.worker_limits import WorkerLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,8 @@ class SyncOptions:
     """Worker processes; 0 for one per core this process may use."""
     max_object_bytes: int | None = None
     """Objects delivered with more bytes are refused, content with more is quarantined."""
+    worker_limits: WorkerLimits = field(default_factory=WorkerLimits)
+    """What one object may cost a worker process."""
     max_objects: int | None = None
     """Stop after this many objects were fetched."""
     unsafe_names: Literal["hash", "refuse"] = "hash"

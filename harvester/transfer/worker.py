@@ -9,14 +9,18 @@ from __future__ import annotations
 import contextlib
 import errno
 import gc
+import io
 import os
 import signal
 import socket
 import sys
+import threading
 import time
 import traceback
 from collections import deque
+from collections.abc import Callable
 from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING
 
 import xxhash
 
@@ -25,6 +29,7 @@ from harvester.results import ContentReason, ContentTooLargeForMemory, ResultRea
 from harvester.storage import Cause, FetchRequest, FetchResult, load_fetcher, open_fetcher
 from harvester.transfer.messages import (
     INTERNAL_ERROR,
+    Alive,
     Assignment,
     CredentialsExpired,
     DestinationFault,
@@ -37,10 +42,15 @@ from harvester.transfer.messages import (
     Stop,
     WorkerSettings,
 )
+from harvester.transfer.worker_limits import limit_memory
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer as Buffer
 
 # Results go to the parent this often, or when this many have gathered.
 _REPORT_SECONDS = 0.05
 _REPORT_COUNT = 64
+_ALIVE_SECONDS = 0.25
 # How long a thread waits at most before it asks for the interpreter; Python's own is 5 ms.
 _SWITCH_SECONDS = 0.0003
 # A bigger file takes so long to decode that other transfers would time out meanwhile: they are waited for first.
@@ -63,6 +73,8 @@ class Worker:
         self._postponed: deque[FetchResult] = deque()
         self._outcomes: list[Outcome] = []
         self._reported_at = 0.0
+        self._sending = threading.Lock()
+        self._sent_at = time.monotonic()
         self._asked_for_credentials = False
         self._generation = settings.generation
 
@@ -76,8 +88,9 @@ class Worker:
                 self._settle(self._postponed.popleft())
             if self._fetcher.needs_credentials and not self._asked_for_credentials:
                 self._asked_for_credentials = True
-                self._parent.send(CredentialsExpired(self._generation))
+                self._send(CredentialsExpired(self._generation))
             self._report()
+            self._show_progress()
         self._report(everything=True)
         self._fetcher.close()
 
@@ -140,9 +153,19 @@ class Worker:
         now = time.monotonic()
         idle = not self._fetcher.in_flight
         if self._outcomes and (everything or idle or now - self._reported_at >= _REPORT_SECONDS):
-            self._parent.send(self._outcomes)
+            self._send(self._outcomes)
             self._outcomes = []
             self._reported_at = now
+
+    def _show_progress(self) -> None:
+        """Report that this worker goes on, where nothing else has for a while; from any thread."""
+        if time.monotonic() - self._sent_at >= _ALIVE_SECONDS and self._busy:
+            self._send(Alive())
+
+    def _send(self, message: list[Outcome] | Alive | CredentialsExpired) -> None:
+        with self._sending:
+            self._sent_at = time.monotonic()
+            self._parent.send(message)
 
     def _outcome(self, assignment: Assignment, fetched: FetchResult) -> Outcome:
         request = fetched.request
@@ -176,7 +199,8 @@ class Worker:
 
     def _land_spool(self, assignment: Assignment, fetched: FetchResult, spool: str) -> Outcome:
         """Land an object whose delivered bytes lie in the temporary file ``spool``."""
-        with open(self._destination.temporary_path(spool), "rb") as source:  # noqa: PTH123  # a plain string is at hand
+        raw = _ReportingFile(self._destination.temporary_path(spool), self._show_progress)
+        with io.BufferedReader(raw) as source:
             delivered = os.fstat(source.fileno())
             name, sink = self._destination.create()
             with sink:
@@ -271,6 +295,18 @@ class Worker:
         return True
 
 
+class _ReportingFile(io.FileIO):
+    """A file whose reader reports progress: decoding a big file takes longer than a worker may be silent."""
+
+    def __init__(self, path: str, show_progress: Callable[[], None]) -> None:
+        super().__init__(path, "rb")
+        self._show_progress = show_progress
+
+    def readinto(self, buffer: Buffer, /) -> int:
+        self._show_progress()
+        return super().readinto(buffer) or 0
+
+
 def _needs_parquet(record: ResultRecord) -> bool:
     return record.problem is not None and record.problem.reason is ContentReason.PARQUET_EXTRA_MISSING
 
@@ -321,6 +357,7 @@ def serve(parent: Connection) -> None:
     sys.setswitchinterval(_SWITCH_SECONDS)
     try:
         settings = parent.recv()
+        limit_memory(settings.memory_bytes)
         try:
             worker = Worker(settings, parent)
         except OSError as error:

@@ -24,6 +24,10 @@ _FIRST_BEHIND_STREAMS = 3
 class WorkerProcess(Protocol):
     """A child process."""
 
+    @property
+    def pid(self) -> int:
+        """Its number."""
+
     def kill(self) -> None:
         """End it at once."""
 
@@ -136,6 +140,10 @@ class _ForkedProcess:
     def __init__(self, number: int) -> None:
         self._number = number
         self._exit_code: int | None = None
+
+    @property
+    def pid(self) -> int:
+        return self._number
 
     def kill(self) -> None:
         self._poll(os.WNOHANG)

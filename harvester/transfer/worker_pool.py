@@ -14,6 +14,7 @@ from harvester.results import ResultOptions
 from harvester.storage import StoreConnection
 from harvester.transfer.messages import (
     INTERNAL_ERROR,
+    Alive,
     Assignment,
     CredentialsExpired,
     Failed,
@@ -23,6 +24,7 @@ from harvester.transfer.messages import (
     WorkerSettings,
 )
 from harvester.transfer.worker_launch import Launched, WorkerProcess, launch
+from harvester.transfer.worker_limits import WorkerLimits, WorkerWatch
 
 _CHUNK = 64
 # A worker is given about this many seconds of work ahead, by its own pace: enough to hide the round trip,
@@ -33,14 +35,18 @@ _MOST_AHEAD = 1024
 # Both directions of the socket are bounded by the kernel; staying below it, neither side can block the other for ever.
 _MOST_BYTES_AHEAD = 96 * 1024
 _BYTES_PER_ASSIGNMENT = 160
-# An object whose worker died this often is not tried again: it is the likely cause.
-_DEATHS_PER_OBJECT = 5
+# An object that was alone in a worker that died this often is not tried again: it is the cause. A worker may be killed
+# from outside; one that exceeded its limits was not.
+_DEATHS_ALONE = 3
+_WATCH_SECONDS = 0.25
 
 
 @dataclass(slots=True)
 class _Process:
     process: WorkerProcess
     connection: Connection
+    watch: WorkerWatch
+    alone: bool = False
     outstanding: dict[str, Assignment] = field(default_factory=dict)
     bytes_ahead: int = 0
     pace: float = 0.0
@@ -60,6 +66,7 @@ class WorkerPool:
         options: ResultOptions,
         *,
         refuse_unsafe: bool,
+        limits: WorkerLimits,
         launched: Sequence[Launched] = (),
     ) -> None:
         """Start nothing yet; ``launched`` are taken before any further process is started."""
@@ -70,22 +77,27 @@ class WorkerPool:
         self._destination = destination
         self._options = options
         self._refuse_unsafe = refuse_unsafe
+        self._limits = limits
         self._launched = list(launched)
         self._workers: dict[int, _Process] = {}
         self._started = 0
         self._deaths: dict[str, int] = {}
-        self._requeued: list[Assignment] = []
+        self._suspects: deque[Assignment] = deque()
+        self._watched_at = time.monotonic()
 
     @property
     def outstanding(self) -> int:
         """Objects handed out, or to be handed out again, and not settled."""
-        return sum(len(worker.outstanding) for worker in self._workers.values()) + len(self._requeued)
+        return sum(len(worker.outstanding) for worker in self._workers.values()) + len(self._suspects)
 
     def assign(self, assignments: deque[Assignment]) -> None:
         """Assign from the left as many of ``assignments`` as the workers have capacity for."""
-        if self._requeued:
-            assignments.extendleft(self._requeued)
-            self._requeued.clear()
+        while self._suspects:
+            worker = self._idle()
+            if worker is None:
+                return
+            worker.alone = True
+            self._send(worker, [self._suspects.popleft()])
         while assignments:
             worker = self._least_loaded()
             if worker is None:
@@ -93,7 +105,16 @@ class WorkerPool:
             count = min(self._capacity(worker), _CHUNK, len(assignments))
             self._send(worker, [assignments.popleft() for _ in range(count)])
 
+    def _idle(self) -> _Process | None:
+        """Return a worker without any work; start one while there are fewer than allowed."""
+        for worker in self._workers.values():
+            if not worker.outstanding:
+                return worker
+        return self._start() if len(self._workers) < self._size else None
+
     def _capacity(self, worker: _Process) -> int:
+        if worker.alone:
+            return 0
         wanted = min(_MOST_AHEAD, max(_FEWEST_AHEAD, int(worker.pace * _AHEAD_SECONDS)))
         if worker.bytes_ahead >= _MOST_BYTES_AHEAD:
             return 0
@@ -116,7 +137,7 @@ class WorkerPool:
     def _start(self) -> _Process:
         process, connection = self._launched.pop() if self._launched else launch(self._connection.scheme)
         self._started += 1
-        worker = _Process(process, connection)
+        worker = _Process(process, connection, WorkerWatch(process.pid, self._limits))
         self._workers[connection.fileno()] = worker
         settings = WorkerSettings(
             self._connection,
@@ -126,6 +147,7 @@ class WorkerPool:
             self._refuse_unsafe,
             f"{os.getpid()}-{self._started}",
             self._generation,
+            self._limits.memory_bytes,
         )
         # One that dies at once, or has died meanwhile, is noticed by ``collect``, which starts another.
         with contextlib.suppress(OSError):
@@ -133,6 +155,8 @@ class WorkerPool:
         return worker
 
     def _send(self, worker: _Process, chunk: list[Assignment]) -> None:
+        if not worker.outstanding:
+            worker.watch.progressed()
         for assignment in chunk:
             worker.outstanding[assignment.request.key] = assignment
             worker.bytes_ahead += _weight(assignment)
@@ -159,6 +183,9 @@ class WorkerPool:
             except (EOFError, OSError):
                 outcomes.extend(self._reap(worker))
                 continue
+            worker.watch.progressed()
+            if isinstance(message, Alive):
+                continue
             if isinstance(message, CredentialsExpired):
                 # An older generation's successor is on its way to the worker.
                 expired = expired or message.generation == self._generation
@@ -168,8 +195,22 @@ class WorkerPool:
                 if assignment is not None:
                     worker.bytes_ahead -= _weight(assignment)
                     outcomes.append(outcome)
+            worker.alone = worker.alone and bool(worker.outstanding)
             self._measure(worker, len(message))
+        outcomes.extend(self._end_exceeding())
         return outcomes, expired
+
+    def _end_exceeding(self) -> list[Outcome]:
+        """Kill the workers that exceed their limits; return failures for objects that made them."""
+        if time.monotonic() - self._watched_at < _WATCH_SECONDS:
+            return []
+        self._watched_at = time.monotonic()
+        failures: list[Outcome] = []
+        for worker in list(self._workers.values()):
+            if worker.outstanding and (cause := worker.watch.exceeded()):
+                worker.process.kill()
+                failures.extend(self._reap(worker, cause))
+        return failures
 
     def _measure(self, worker: _Process, settled: int) -> None:
         worker.counted += settled
@@ -191,20 +232,23 @@ class WorkerPool:
             with contextlib.suppress(OSError):
                 worker.connection.send(Renewed(connection, self._generation))
 
-    def _reap(self, worker: _Process) -> list[Outcome]:
-        """Requeue the work of a dead worker; return failures for objects that killed several."""
+    def _reap(self, worker: _Process, exceeded: str = "") -> list[Outcome]:
+        """Take back the work of a dead worker, to be tried object by object; return the failure of one that killed it.
+
+        ``exceeded`` is the cause for which the parent has ended it.
+        """
         del self._workers[worker.connection.fileno()]
         worker.connection.close()
         code = worker.process.wait()
-        failures: list[Outcome] = []
-        for key, assignment in worker.outstanding.items():
+        if worker.alone:
+            [(key, assignment)] = worker.outstanding.items()
             self._deaths[key] = self._deaths.get(key, 0) + 1
-            if self._deaths[key] > _DEATHS_PER_OBJECT:
+            if exceeded or self._deaths[key] >= _DEATHS_ALONE:
                 request = assignment.request
-                failures.append(Failed(key, request.etag, request.size, INTERNAL_ERROR, f"its worker died ({code})"))
-            else:
-                self._requeued.append(assignment)
-        return failures
+                cause, detail = (exceeded, "") if exceeded else (INTERNAL_ERROR, f"its worker died ({code})")
+                return [Failed(key, request.etag, request.size, cause, detail)]
+        self._suspects.extend(worker.outstanding.values())
+        return []
 
     def stop(self, timeout: float) -> list[Outcome]:
         """Stop the workers, killing them after ``timeout`` seconds; return their last outcomes."""

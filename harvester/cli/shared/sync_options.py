@@ -11,12 +11,13 @@ from typing import Any, Literal, TypeVar
 
 import click
 
-from harvester.cli.shared.parameters import SIZE, state_option
+from harvester.cli.shared.parameters import DURATION, SIZE, state_option
 from harvester.destination import Selection
 from harvester.errors import UsageError
 from harvester.results import ResultOptions, Validation
-from harvester.transfer import SyncOptions
+from harvester.transfer import SyncOptions, WorkerLimits
 
+_SHORTEST_DECODE_TIMEOUT = 1.0  # seconds; workers report several times in them
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 Landing = Callable[[], SyncOptions]
@@ -52,6 +53,14 @@ def landing_options(command: _Command) -> _Command:
             "--workers", type=click.IntRange(1, 256), metavar="N", help="Worker processes.  [default: one per core]"
         ),
         click.option(
+            "--decode-timeout",
+            type=DURATION,
+            help="End a worker that one object keeps busy for longer, e.g. 20s.  [default: 5s of processor time]",
+        ),
+        click.option(
+            "--max-worker-memory", type=SIZE, help="End a worker that uses more memory, e.g. 8GB.  [default: 4GiB]"
+        ),
+        click.option(
             "--validate",
             type=click.Choice([validation.value for validation in Validation]),
             default=Validation.SCHEMA.value,
@@ -84,6 +93,8 @@ def _options(
     validate: str,
     workers: int | None,
     max_object_bytes: int | None,
+    decode_timeout: float | None,
+    max_worker_memory: int | None,
     unsafe_names: Literal["hash", "refuse"],
     on_change: Literal["replace", "keep"],
     state_dir: Path | None,
@@ -93,7 +104,17 @@ def _options(
     )
     if max_object_bytes is not None:
         result = dataclasses.replace(result, max_content_bytes=max_object_bytes)
+    limits = WorkerLimits()
+    if decode_timeout is not None:
+        if decode_timeout < _SHORTEST_DECODE_TIMEOUT:
+            raise UsageError(f"--decode-timeout takes {_SHORTEST_DECODE_TIMEOUT:g}s or more")
+        limits = dataclasses.replace(
+            limits, cpu_seconds=decode_timeout, silent_seconds=max(limits.silent_seconds, decode_timeout)
+        )
+    if max_worker_memory is not None:
+        limits = dataclasses.replace(limits, memory_bytes=max_worker_memory)
     return SyncOptions(
+        worker_limits=limits,
         selection=Selection(include, exclude),
         result=result,
         workers=workers or 0,
