@@ -28,7 +28,7 @@ from harvester.error_codes import ErrorCode
 from harvester.errors import HarvesterError, IntegrityError, UsageError
 from harvester.extras import PARQUET, is_installed, require_extra
 from harvester.location import parse_location
-from harvester.results import Shape, rows, select
+from harvester.results import BrokenRows, Shape, numbered_rows, select
 from harvester.text import rfc3339
 
 
@@ -37,8 +37,8 @@ class ResultRow(NamedTuple):
 
     text: bytes
     """Its JSON text on one line, numbers unchanged to the digit; empty for a tombstone."""
-    position: str
-    """Where to go on after this row."""
+    epoch: str
+    """Epoch of the writing session that landed it."""
     seq: int
     """Sequence number of the object."""
     row: int
@@ -57,6 +57,11 @@ class ResultRow(NamedTuple):
     """Key of the rescued rows whose place this delivered row takes: remove them."""
     purged: bool = False
     """Whether this is a tombstone: remove all rows of the key."""
+
+    @property
+    def position(self) -> str:
+        """Where to go on after this row."""
+        return f"{self.epoch}-{self.seq:012d}-{'end' if self.purged else f'{self.row:09d}'}"
 
     def with_meta(self) -> bytes:
         """Return one line of JSON that holds where the row came from, and the row as ``result``."""
@@ -213,12 +218,12 @@ class _Reading:
 
     def _tombstones(self, after: int, through: int) -> Iterator[ResultRow]:
         for found in self._manifest.tombstones(after, through):
-            position = str(end_of(self._epoch(found.seq), found.seq))
+            epoch = self._epoch(found.seq)
             yield ResultRow(
-                b"", position, found.seq, 0, shown_key(found.key), found.version, 0, found.task_id, found.purged_at,
+                b"", epoch, found.seq, 0, shown_key(found.key), found.version, 0, found.task_id, found.purged_at,
                 purged=True,
             )  # fmt: skip
-            self._account.position = position
+            self._account.position = str(end_of(epoch, found.seq))
 
     def _object(self, row: LandedRow, epoch: str, after: int) -> Iterator[ResultRow]:
         account = self._account
@@ -237,19 +242,19 @@ class _Reading:
                 self._note_mismatch(row)
                 return
             wanted, selected = self._filter, self._selected
-            prefix = f"{epoch}-{row.seq:012d}-"
             key, version = shown_key(row.key), row.version
-            for number, text in enumerate(rows(path, Shape(row.shape))):
-                if number <= after or (wanted is not None and not wanted.selects_row(text)):
+            for number, text in numbered_rows(path, Shape(row.shape)):
+                if number <= after or isinstance(text, BrokenRows):
+                    continue
+                if wanted is not None and not wanted.selects_row(text):
                     continue
                 value = text if selected is None else select(text, selected)
                 if value is None:
                     account.without_value += 1
                 else:
                     yield ResultRow(
-                        value, f"{prefix}{number:09d}", row.seq, number, key, version, row.run, row.task_id,
-                        row.landed_at, row.replaces,
-                    )  # fmt: skip
+                        value, epoch, row.seq, number, key, version, row.run, row.task_id, row.landed_at, row.replaces
+                    )
         except (OSError, HarvesterError):
             self._note_mismatch(row)
 

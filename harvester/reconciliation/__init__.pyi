@@ -4,7 +4,6 @@ from .matching import TaskOutcome as TaskOutcome
 from .reconcile_report import ReconcileReport as ReconcileReport
 from .reconciler import ReconcileOptions as ReconcileOptions
 from .reconciler import reconcile as reconcile
-from .remedies import Remedy as Remedy
 from .remedies import run_remedy as run_remedy
 from .remedies import task_remedy as task_remedy
 from .task_file import read_tasks_file as read_tasks_file

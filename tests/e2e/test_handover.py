@@ -57,18 +57,18 @@ def test_a_reader_that_stops_inside_a_jobs_file_loses_nothing(source: Directory,
 
 
 def test_positions_sort_as_rows_and_lead_on(source: Directory, dest: Path) -> None:
-    source.put("a.jsonl", jobs(3) + b"\n\n" + jobs(1, 9))
-    sync(source.location, dest)
+    source.put("a.jsonl", jobs(3) + b"\n\nbroken\n" + jobs(1, 9))
+    sync(source.location, dest, expected=3)
     source.put("b.json", result(1))
-    sync(source.location, dest)
+    sync(source.location, dest, expected=3)
     lines = meta(dest)
     positions = [str(line["position"]) for line in lines]
     assert positions == sorted(positions)
     assert all(POSITION.fullmatch(position) for position in positions)
     for number, position in enumerate(positions, 1):
         assert [line["position"] for line in meta(dest, "--after", position)] == positions[number:]
-    # A blank line has no number.
-    assert [line["row"] for line in lines] == [0, 1, 2, 3, 0]
+    # The broken row keeps its number, the blank line has none.
+    assert [line["row"] for line in lines] == [0, 1, 2, 4, 0]
     assert all(line["version"] for line in lines)
 
 
