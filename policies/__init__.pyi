@@ -15,6 +15,7 @@ from .checks import SEVERITIES as SEVERITIES
 from .checks import ChipForecast as ChipForecast
 from .checks import Exemption as Exemption
 from .checks import Finding as Finding
+from .checks import GateResult as GateResult
 from .checks import Proof as Proof
 from .checks import Report as Report
 from .checks import Rule as Rule
@@ -25,6 +26,7 @@ from .checks import Verdict as Verdict
 from .checks import check as check
 from .checks import finding as finding
 from .checks import forecast as forecast
+from .checks import gate as gate
 from .checks import is_public as is_public
 from .checks import prove as prove
 from .contracts import AccessContract as AccessContract

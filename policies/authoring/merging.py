@@ -176,7 +176,8 @@ def _stale(ours: Sequence[Statement], wanted: Statement) -> Statement | None:
 
 def _patterns(statement: Statement) -> list[Pattern]:
     texts = (template(each, variables=statement.variables, wildcards=True) for each in statement.resources)
-    return [resource_pattern(each.resolve(NO_VALUES)) for each in texts]
+    # A variable, also one with a default, names no resource for certain.
+    return [resource_pattern(None if each.variables else each.resolve(NO_VALUES)) for each in texts]
 
 
 def _covers(covering: Sequence[Pattern], covered: Sequence[Pattern]) -> bool:

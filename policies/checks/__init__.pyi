@@ -10,6 +10,8 @@ from .findings import Finding as Finding
 from .findings import Rule as Rule
 from .findings import Severity as Severity
 from .findings import finding as finding
+from .gating import GateResult as GateResult
+from .gating import gate as gate
 from .overgrants import is_public as is_public
 from .proof import prove as prove
 from .proof import prove_alone as prove_alone

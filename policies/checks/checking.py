@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from policies.checks.findings import SEVERITIES, Finding, Severity, finding
 from policies.checks.overgrants import excess
@@ -56,21 +56,27 @@ def check(
     *,
     raw_size: int | None = None,
     today: date | None = None,
+    at: datetime | None = None,
+    inherited: Sequence[PolicyDocument] | None = None,
 ) -> Report:
     """Check a bucket's policy, and its key's when given, against a contract.
 
     ``policy`` may also be the key's policy alone: then only the key's requirements count. ``raw_size`` is
-    the size in bytes of the policy's text, ``today`` is compared with the date of the table of actions.
+    the size in bytes of the policy's text, ``today`` is compared with the date of the table of actions. For
+    ``at`` and ``inherited`` see `prove`.
     """
     key_alone = policy.kind == "kms"
-    proof = prove_alone(contract, target, policy) if key_alone else prove(contract, target, policy, key_policy)
+    if key_alone:
+        proof = prove_alone(contract, target, policy, at=at)
+    else:
+        proof = prove(contract, target, policy, key_policy, inherited=inherited, at=at)
     found = [*refusals(policy, raw_size), *(refusals(key_policy) if key_policy else ())]
     found += misplaced(policy, target)
     found += _verdict_findings(proof, policy, key_policy)
     found += excess(proof, policy, key=key_alone)
     found += excess(proof, key_policy, key=True) if key_policy else ()
     found += _notes(proof, policy, key_policy, today)
-    chips = () if key_alone or contract.cloud == "gs" else tuple(forecast(contract, target, policy, key_policy))
+    chips = () if key_alone or contract.cloud == "gs" else tuple(forecast(contract, target, policy, key_policy, at=at))
     found.sort(key=lambda each: -SEVERITIES.index(each.severity))
     return Report(proof, chips, tuple(dict.fromkeys(found)))
 
@@ -78,8 +84,14 @@ def check(
 def _verdict_findings(proof: Proof, policy: PolicyDocument, key_policy: PolicyDocument | None) -> Iterator[Finding]:
     for verdicts, about in ((proof.verdicts, policy), (proof.key_verdicts, key_policy or policy)):
         for each in verdicts:
-            if not each.granted:
+            if not each.granted and each.decisive:
                 yield from _verdict_finding(each, about)
+            elif not each.granted:
+                message = f"{each.action} on {each.example} is not granted"
+                yield finding("listed-action-missing", message)
+            elif each.holds_until is not None:
+                message = f"{each.action} on {each.example} is granted until {each.holds_until:%Y-%m-%dT%H:%M:%SZ}"
+                yield finding("grant-ends", message)
 
 
 def _verdict_finding(verdict: Verdict, about: PolicyDocument) -> Iterator[Finding]:
@@ -136,6 +148,8 @@ def forecast(
     target: Target,
     policy: PolicyDocument | None,
     key_policy: PolicyDocument | None = None,
+    *,
+    at: datetime | None = None,
 ) -> Iterator[ChipForecast]:
     """Yield the chip Nimble's Test Connection would show for reading, and for writing, where the mode
     does so."""
@@ -146,7 +160,7 @@ def forecast(
         scope = next((name for name in _SCOPES[access] if name in target.prefixes), None)
         if scope is None:
             continue
-        states = [_step(contract, target, prepared, key, step, scope) for step in steps]
+        states = [_step(contract, target, prepared, key, step, scope, at) for step in steps]
         state = worst(states)
         chip = {"holds": connection.chips["ok"], "fails": connection.chips["access_denied"]}.get(state)
         failing = next((step for step, each in zip(steps, states, strict=True) if each == state), "")
@@ -160,23 +174,37 @@ _SCOPES: dict[str, Sequence[str]] = {"read": ("input", "prefix"), "write": ("out
 
 
 def _step(
-    contract: AccessContract, target: Target, policy: Prepared, key: Prepared | None, step: str, scope: str
+    contract: AccessContract,
+    target: Target,
+    policy: Prepared,
+    key: Prepared | None,
+    step: str,
+    scope: str,
+    at: datetime | None,
 ) -> State:
     if step != _PUT_OBJECT:
-        return _asked(contract, target, policy, "s3:ListBucket", target.bucket_arn, step)
+        return _asked(contract, target, policy, "s3:ListBucket", target.bucket_arn, step, at)
     probe = f"{target.bucket_arn}/{target.prefixes[scope]}{facts().test_connection.probe_name}"
-    states = [_asked(contract, target, policy, "s3:PutObject", probe, step)]
+    states = [_asked(contract, target, policy, "s3:PutObject", probe, step, at)]
     if key is not None:
         arn = str(resource_arn(target, "key", key))
-        states.append(_asked(contract, target, key, "kms:GenerateDataKey", arn, step))
+        states.append(_asked(contract, target, key, "kms:GenerateDataKey", arn, step, at))
     return worst(states)
 
 
-def _asked(contract: AccessContract, target: Target, policy: Prepared, action: str, resource: str, step: str) -> State:
+def _asked(
+    contract: AccessContract,
+    target: Target,
+    policy: Prepared,
+    action: str,
+    resource: str,
+    step: str,
+    at: datetime | None,
+) -> State:
     operation = step if step in (HEAD_BUCKET, LIST_OBJECTS) else ""
     effects = {
         evaluate(policy, scenario.request(contract.principal, action, resource)).effect
-        for scenario in request_scenarios(contract, target, action, operation)
+        for scenario in request_scenarios(contract, target, action, operation, at=at)
     }
     if effects == {"allowed"}:
         return "holds"

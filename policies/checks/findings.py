@@ -84,6 +84,18 @@ _ALL = (
         "Free the statement of the condition for Nimble's principal, or ask Nimble for the value.",
     ),
     Rule(
+        "grant-ends",
+        "warning",
+        "A condition on the time ends a grant that the contract needs.",
+        "Remove the condition from the statement, or set a later date.",
+    ),
+    Rule(
+        "listed-action-missing",
+        "info",
+        "Nimble's page lists an action that no delivery uses, and the policy does not grant it.",
+        "Nothing; a delivery needs kms:GenerateDataKey and kms:Decrypt.",
+    ),
+    Rule(
         "prefix-condition-on-list",
         "warning",
         "s3:ListBucket is allowed only with s3:prefix, but head_bucket, with which Test Connection starts,"
@@ -187,7 +199,7 @@ _ALL = (
     Rule(
         "allow-not-principal",
         "error",
-        "An Allow with NotPrincipal admits everybody else in the scenario.",
+        "An Allow with NotPrincipal allows every principal that it does not name.",
         "Name who is allowed with Principal.",
         "Allow with NotPrincipal is not allowed.",
     ),

@@ -79,6 +79,11 @@ class Verdict:
         """True for ``holds`` and ``holds_assuming``."""
         return self.state in ("holds", "holds_assuming")
 
+    @property
+    def decisive(self) -> bool:
+        """False where Nimble's page lists the action but no delivery uses it."""
+        return not self.requirement.listed_only
+
 
 @dataclass(frozen=True, slots=True)
 class Proof:
@@ -97,8 +102,8 @@ class Proof:
 
     @property
     def state(self) -> State:
-        """The worst of the verdicts."""
-        return worst(each.state for each in (*self.verdicts, *self.key_verdicts))
+        """The worst of the verdicts on what a delivery uses."""
+        return worst(each.state for each in (*self.verdicts, *self.key_verdicts) if each.decisive)
 
     @property
     def complete(self) -> bool:

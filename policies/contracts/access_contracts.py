@@ -1,4 +1,4 @@
-"""Who needs what: Nimble's access contracts, read from ``nimble.json``."""
+"""Nimble's access contracts: which principal needs which action on what, read from ``nimble.json``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal
 
-from policies.contracts.nimble_data import vendor_data
+from policies.contracts.nimble_data import nimble_data
 from policies.policy_errors import ContractError
 
 DeliveryMode = Literal["async", "jobs"]
@@ -18,10 +18,10 @@ Cloud = Literal["s3", "gs"]
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """One action Nimble must be allowed, on one target."""
+    """One action Nimble must be allowed, on one resource."""
 
     action: str
-    """The action or permission; a trailing ``*`` stands for every known action it matches."""
+    """The action or permission; a trailing ``*`` is every known action it matches."""
     scope: str
     """``bucket``, ``key`` (the KMS key), or the name of a prefix of the contract: every key under it."""
     operations: tuple[str, ...]
@@ -30,6 +30,8 @@ class Requirement:
     """The name of the source."""
     inferred: bool
     """True where it follows from the cloud's rules but is stated nowhere by Nimble."""
+    listed_only: bool = False
+    """True where Nimble's page lists the action but no operation of a delivery uses it."""
 
     @property
     def id(self) -> str:
@@ -39,7 +41,7 @@ class Requirement:
 
 @dataclass(frozen=True, slots=True)
 class ContractStatement:
-    """Requirements that belong into one statement because they share principal and resources."""
+    """Requirements of one statement: they share principal and resources."""
 
     sid: str
     """The statement's Sid; for GCS the role."""
@@ -53,20 +55,24 @@ class ContractStatement:
     """The name of the source."""
     inferred: bool
     """True where Nimble states none of it."""
+    needed: tuple[str, ...] = ()
+    """The actions that a delivery uses, where the source lists more; empty where it uses all."""
 
     @property
     def requirements(self) -> tuple[Requirement, ...]:
-        """One requirement per action and target."""
+        """One requirement per action and scope, those that a delivery uses first."""
+        listed = [each for each in self.actions if each not in self.needed] if self.needed else []
+        needed = self.needed or self.actions
         return tuple(
-            Requirement(action, scope, self.operations, self.source, self.inferred)
+            Requirement(action, scope, self.operations, self.source, self.inferred, listed_only=action in listed)
             for scope in self.scopes
-            for action in self.actions
+            for action in (*needed, *listed)
         )
 
 
 @dataclass(frozen=True, slots=True)
 class PrefixRole:
-    """A prefix the contract speaks of."""
+    """A prefix of the contract."""
 
     name: str
     """``prefix``, ``input`` or ``output``."""
@@ -76,7 +82,7 @@ class PrefixRole:
 
 @dataclass(frozen=True, slots=True)
 class AccessContract:
-    """Who needs what, for one delivery mode on one cloud."""
+    """What one delivery mode needs on one cloud."""
 
     mode: DeliveryMode
     """The delivery mode."""
@@ -117,7 +123,7 @@ class AccessContract:
 def contract(mode: str, cloud: str = "s3", *, principal: str | None = None) -> AccessContract:
     """Return the contract of ``mode`` on ``cloud``, for Nimble's principal or another ``principal``.
 
-    Raises ContractError when there is no such contract, or the principal is none of that cloud.
+    Raises ContractError when there is no such contract, or the principal is not one of that cloud.
     """
     found = next((each for each in contracts() if (each.mode, each.cloud) == (mode, cloud)), None)
     if found is None:
@@ -163,7 +169,7 @@ def _check_principal(principal: str, cloud: Cloud) -> None:
 @cache
 def contracts() -> tuple[AccessContract, ...]:
     """Return every contract."""
-    return tuple(_contract(each) for each in vendor_data()["contracts"])
+    return tuple(_contract(each) for each in nimble_data()["contracts"])
 
 
 def _contract(data: Mapping[str, Any]) -> AccessContract:
@@ -191,6 +197,7 @@ def _statement(data: Mapping[str, Any]) -> ContractStatement:
         operations=tuple(data.get("operations", ())),
         source=data["source"],
         inferred=data["inferred"],
+        needed=tuple(data.get("needed", ())),
     )
 
 
@@ -200,4 +207,4 @@ def _documented(data: Mapping[str, Any], source: str) -> ContractStatement:
 
 @cache
 def _refusals() -> Mapping[tuple[str, str], str]:
-    return {(each["mode"], each["cloud"]): each["reason"] for each in vendor_data()["refusals"]}
+    return {(each["mode"], each["cloud"]): each["reason"] for each in nimble_data()["refusals"]}

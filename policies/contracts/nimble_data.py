@@ -1,6 +1,6 @@
 """The data file that holds every fact about Nimble, and the few facts that a sync needs.
 
-Whoever needs more takes `vendor`, the typed view of all of them, which takes longer to load.
+`nimble_facts` is the typed view of all of them and takes longer to load.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from typing import Any
 
 
 @cache
-def vendor_data() -> dict[str, Any]:
-    """Return the data file as it is; `vendor` and `contracts` give its typed views."""
+def nimble_data() -> dict[str, Any]:
+    """Return the data file as parsed; `nimble_facts` and `access_contracts` are its typed views."""
     data: dict[str, Any] = json.loads(get_data("policies.contracts", "nimble.json") or b"")
     return data
 
 
 def probe_name() -> str:
     """Return the name of the empty object that Nimble's write test leaves under the output prefix."""
-    name: str = vendor_data()["test_connection"]["probe_name"]
+    name: str = nimble_data()["test_connection"]["probe_name"]
     return name
 
 
 def failed_states() -> frozenset[str]:
     """Return the documented words, in lower case, of a task that ended without a result."""
-    return frozenset(vendor_data()["api"]["states"]["failed"])
+    return frozenset(nimble_data()["api"]["states"]["failed"])

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from policies.contracts.access_contracts import AccessContract, Cloud, contracts
-from policies.contracts.nimble_data import failed_states, probe_name, vendor_data
+from policies.contracts.nimble_data import failed_states, nimble_data, probe_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +192,7 @@ class NimbleFacts:
 @cache
 def facts() -> NimbleFacts:
     """Return everything known about Nimble; read once from the data file."""
-    data = vendor_data()
+    data = nimble_data()
     connection, delivery, api = data["test_connection"], data["delivery"], data["api"]
     sources = {name: Source(name, each["title"], each["date"]) for name, each in data["sources"].items()}
     return NimbleFacts(
