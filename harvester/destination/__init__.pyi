@@ -1,3 +1,5 @@
+from .compaction import CompactReport as CompactReport
+from .compaction import compact as compact
 from .consumers import CONSUMERS_SCHEMA as CONSUMERS_SCHEMA
 from .consumers import ConsumerStatus as ConsumerStatus
 from .consumers import acknowledge as acknowledge
@@ -39,6 +41,11 @@ from .paths import is_text as is_text
 from .paths import own_path as own_path
 from .paths import probe_names as probe_names
 from .paths import safe_path as safe_path
+from .purging import PurgeReport as PurgeReport
+from .purging import purge as purge
+from .purging import purged_tasks as purged_tasks
+from .rebinding import RebindReport as RebindReport
+from .rebinding import rebind as rebind
 from .row_filter import RowFilter as RowFilter
 from .rows import ReadAccount as ReadAccount
 from .rows import ResultRow as ResultRow

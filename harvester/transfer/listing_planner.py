@@ -51,6 +51,7 @@ class ListingPlanner:
         self._gone: list[str] = []
         self._plan_all = plan_all or not selection.selects_all
         self._unchanged_count = 0
+        self._purged = frozenset(each.key for each in manifest.tombstones())
         # Of paths that this run gives away, the claims know.
         self._owned = not manifest.is_empty()
 
@@ -176,4 +177,5 @@ class ListingPlanner:
             self._options,
             NoFollowTree(self._naming.root, root),
             owned=self._owned,
+            purged=self._purged,
         )

@@ -24,6 +24,7 @@ from harvester.transfer.plan import Action, ActionKind, LocalFile, PlanOptions, 
 _Row = TypeVar("_Row", KnownRow, ProblemRow)
 _LONGEST_PATH = 4096
 _KNOWN_FOLDERS = 10_000
+_PURGED = Action(ActionKind.IGNORE, "purged")
 
 
 class Planned(NamedTuple):
@@ -105,13 +106,18 @@ class RangePlanner:
         inside: NoFollowTree,
         *,
         owned: bool,
+        purged: frozenset[str] = frozenset(),
     ) -> None:
-        """Begin at the key ``start``; no key will be ``end`` or greater. ``owned``: earlier runs landed objects."""
+        """Begin at the key ``start``; no key will be ``end`` or greater. ``owned``: earlier runs landed objects.
+
+        Keys that are ``purged`` are ignored.
+        """
         self._manifest = manifest
         # What this run lands is never asked for again in order.
         self._rows = SortedRows(manifest.known(start, end) if owned else iter(()))
         self._problems = SortedRows(manifest.problems(start, end))
         self._owned = owned
+        self._purged = purged
         self._claims = claims
         self._naming = naming
         self._prefix_length = len(naming.prefix)
@@ -174,6 +180,8 @@ class RangePlanner:
 
     def _plan(self, ref: ObjectRef, row: KnownRow | None, problem: ProblemRow | None) -> Planned:
         relative_key = ref.key[self._prefix_length :]
+        if ref.key in self._purged:
+            return Planned(ref, _PURGED, "", None, None)
         local = None
         if row is not None and not row.evicted and same_version(ref, row):
             local = self._local(row.path)

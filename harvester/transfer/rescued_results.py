@@ -24,6 +24,7 @@ from harvester.destination import (
     destination_error,
     flush_file_system,
     own_path,
+    purged_tasks,
     safe_path,
 )
 from harvester.error_codes import ErrorCode
@@ -56,12 +57,18 @@ class RescueReport:
 def land_results(
     root: Path, manifest: Manifest, results: Iterable[RescuedResult], options: SyncOptions
 ) -> RescueReport:
-    """Validate and land rescued results as one run, which is recorded however it ends. Raises DestinationUnusable."""
+    """Validate and land rescued results as one run, which is recorded however it ends.
+
+    Results of purged tasks are left out. Raises DestinationUnusable.
+    """
     landing = _Landing(root, manifest, options)
     landing.remove_unrecorded()
+    purged = purged_tasks(manifest)
     code = ExitCode.BUG
     try:
         for result in results:
+            if result.task_id in purged:
+                continue
             try:
                 landing.land(result)
             except OSError as error:

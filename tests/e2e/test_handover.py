@@ -16,7 +16,19 @@ from pathlib import Path
 import pytest
 
 import harvester
-from tests.e2e.program import COMMAND, Directory, environment, result, run, start, sync, wait_until
+from scripts.commands.output_schemas import validate
+from tests.e2e.program import (
+    COMMAND,
+    Directory,
+    end_of_object,
+    environment,
+    result,
+    run,
+    start,
+    sync,
+    tree,
+    wait_until,
+)
 
 POSITION = re.compile(r"[0-9a-v]{13}-[0-9]{12}-([0-9]{9}|end)")
 
@@ -371,3 +383,77 @@ def test_rows_are_chosen_by_key_shape_status_task_and_agent(source: Directory, d
     assert run("cat", dest, "--shape", "nothing").code == 2
     listed = run("ls", source.location, "--include", "a*", "--format", "jsonl").lines
     assert [line["key"].rpartition("/")[2] for line in listed] == ["a.json"]
+
+
+def test_a_purged_object_stays_away_and_consumers_see_it(source: Directory, dest: Path) -> None:
+    source.put("a.json", result(1))
+    source.put("b.jsonl", jobs(3))
+    source.put("c.json", b"{")
+    sync(source.location, dest, expected=3)
+    source.put("a.json", result(1, extra=1))
+    sync(source.location, dest, "--on-change", "keep", expected=3)
+    last = str(meta(dest)[-1]["position"])
+    asked = run("purge", dest, "--task", "task-1")
+    assert asked.code == 13
+    assert run("purge", dest).code == 2
+    report = run("purge", dest, "--task", "task-1", "--yes", "--format", "json").document
+    validate("purge-report", report)
+    assert ([Path(key).name for key in report["keys"]], report["files"]) == (["a.json"], 2)
+    assert not (dest / "a.json").exists()
+    assert "rm " in run("purge", dest, "--url", "https://x/2", "--yes").out
+    assert run("purge", dest, "--key", str(source.path / "c.json"), "--yes").code == 0
+    again = sync(source.location, dest)
+    assert again["ignored_by_reason"] == {"purged": 3}
+    assert tree(dest) == {}
+    tombstones = meta(dest, "--after", last)
+    assert [(Path(str(line["key"])).name, line["purged"], line["result"]) for line in tombstones] == [
+        ("a.json", True, None),
+        ("b.jsonl", True, None),
+        ("c.json", True, None),
+    ]
+    assert meta(dest, "--after", str(tombstones[-1]["position"])) == []
+    assert [row.purged for row in harvester.read(dest, after=last)] == []
+
+
+def test_compaction_keeps_what_somebody_needs(source: Directory, dest: Path) -> None:
+    for number in range(4):
+        source.put(f"{number}.json", result(number))
+    sync(source.location, dest)
+    harvester.create_consumer(dest, "one")
+    harvester.acknowledge(dest, "one", end_of_object(dest, 3))
+    harvester.evict(dest, consumed=True)
+    for number in (0, 1, 3):
+        (source.path / f"{number}.json").unlink()
+    sync(source.location, dest)
+    assert harvester.compact(dest, gone_for=3600).objects == 0
+    assert harvester.compact(dest, gone_for=0, dry_run=True).objects == 2
+    document = run("compact", dest, "--gone-for", "0s", "--format", "json").document
+    validate("compact-report", document)
+    assert (document["objects"], document["kept"]) == (2, 1)
+    assert keys(dest) == ["3.json"]
+    assert harvester.destination_status(dest).totals["landed"] == 2
+    # Positions stay valid.
+    assert run("cat", dest, "--consumer", "one").lines[0]["task_id"] == "task-3"
+
+
+def test_a_moved_source_is_not_fetched_again(source: Directory, dest: Path, tmp_path: Path) -> None:
+    source.put("a.json", result(1))
+    source.put("sub/b.json", result(2))
+    source.put("c.json", result(3))
+    sync(source.location, dest)
+    moved = Directory(tmp_path / "elsewhere")
+    for path in list(source.path.iterdir()):
+        path.rename(moved.path / path.name)
+    moved.put("c.json", result(4))
+    moved.put("d.json", result(5))
+    assert run("rebind", dest, moved.location).code == 13
+    ended = run("rebind", dest, moved.location, "--yes", "--format", "json")
+    validate("rebind-report", ended.document)
+    assert (ended.document["same"], ended.document["differences"]) == (
+        2,
+        [{"key": "c.json", "difference": "version"}, {"key": "d.json", "difference": "new"}],
+    )
+    report = sync(moved.location, dest)
+    assert (report["counts"]["landed"], report["counts"]["unchanged"]) == (2, 2)
+    assert report["source_gone"] == 0
+    assert run("sync", source.location, dest).code in (2, 5)

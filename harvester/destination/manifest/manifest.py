@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 
 from harvester.destination.manifest.consumer_table import ConsumerTable
 from harvester.destination.manifest.epochs import check_position, read_epochs, record_epoch
+from harvester.destination.manifest.erasure import bury, drop_rows, tombstone_of
 from harvester.destination.manifest.opening_database import open_database, open_readonly
 from harvester.destination.manifest.row_types import (
     RESCUED_KEY,
@@ -153,6 +154,9 @@ class Manifest:
     def bind(self, binding: SourceBinding, destination: Path) -> None:
         """Bind the destination to its source. Raises UsageError when it is bound to another, see ``check_binding``."""
         self.check_binding(binding, destination)
+        self._write_binding(binding)
+
+    def _write_binding(self, binding: SourceBinding) -> None:
         fields = {"url": binding.url, "endpoint": binding.endpoint, "keep_compressed": binding.keep_compressed}
         self._set("source", json.dumps(fields))
 
@@ -190,10 +194,19 @@ class Manifest:
             self._database.execute("BEGIN IMMEDIATE")
             (run,) = self._database.execute("SELECT coalesce(max(run), 0) + 1 FROM runs").fetchone()
             self._database.execute("INSERT INTO runs(run, started_at) VALUES (?, ?)", (run, time.time()))
-            self._next_seq = max(self.last_seq(), int(self._setting("reserved") or 0)) + 1
-            self._reserved = self._next_seq - 1
+            self.begin_numbering()
             self._database.execute("COMMIT")
         return int(run)
+
+    def begin_numbering(self) -> None:
+        """Go on after the highest sequence number in use or reserved; for the holder of the destination."""
+        self._next_seq = max(self.last_seq(), int(self._setting("reserved") or 0)) + 1
+        self._reserved = self._next_seq - 1
+
+    def release_numbers(self) -> None:
+        """Give back the sequence numbers that were reserved and not used."""
+        if self._reserved >= self._next_seq:
+            self._set("reserved", str(self._next_seq - 1))
 
     def forget_run(self, run: int) -> None:
         """Drop the record of a run that landed nothing; the next run takes its number."""
@@ -208,8 +221,7 @@ class Manifest:
                 "UPDATE runs SET ended_at = ?, exit_code = ?, report = ? WHERE run = ?",
                 (time.time(), exit_code, report, run),
             )
-            if self._reserved >= self._next_seq:
-                self._set("reserved", str(self._next_seq - 1))
+            self.release_numbers()
             self._database.execute("COMMIT")
 
     def runs(self, limit: int = 10) -> list[RunRow]:
@@ -361,6 +373,50 @@ class Manifest:
             database.executemany(
                 "UPDATE objects SET evicted = 1 WHERE key = ? AND seq = ?", ((row.key, row.seq) for row in rows)
             )
+
+    def purge(self, chosen: Sequence[tuple[str, str | None]]) -> None:
+        """Replace everything known of these keys, each with its task, by tombstones. Raises DestinationUnusable.
+
+        What is deleted is overwritten, in the database and in its log.
+        """
+        self.begin_numbering()
+        self.reserve_seqs()
+        with self._explained():
+            self._database.execute("PRAGMA secure_delete = ON")
+        with self.durable_transaction() as database:
+            tombstones = []
+            for key, task_id in chosen:
+                row, problem = self.landed_row(key), self.problem(key)
+                version = "" if problem is None else problem.etag
+                tombstones.append(tombstone_of(key, row, version, task_id, self.take_seq()))
+            bury(database, tombstones)
+            epoch = record_epoch(database, self._epoch, tombstones[0].seq, tombstones[-1].seq)
+        self._epoch = epoch
+        self.release_numbers()
+        with self._explained():
+            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def compact(self, rows: Sequence[LandedRow], passed_by_all: int) -> int:
+        """Drop rows, keeping counts per day, and replaced versions up to ``passed_by_all``; return how many rows."""
+        with self._transaction() as database:
+            dropped = drop_rows(database, rows, passed_by_all)
+        with self._explained():
+            self._database.execute("VACUUM")
+        return dropped
+
+    def rebind(self, binding: SourceBinding, old_prefix: str, new_prefix: str) -> None:
+        """Bind to another location, whose keys have another prefix. Raises DestinationUnusable."""
+        with self.durable_transaction() as database:
+            if old_prefix != new_prefix:
+                for table in ("objects", "problems", "versions", "tombstones"):
+                    # In two steps: a new key may still be the old one of another row.
+                    database.execute(
+                        f"UPDATE {table} SET key = char(1) || ? || substr(key, ?)"
+                        " WHERE substr(key, 1, ?) = ? AND substr(key, 1, ?) <> ?",
+                        (new_prefix, len(old_prefix) + 1, len(old_prefix), old_prefix, len(RESCUED_KEY), RESCUED_KEY),
+                    )
+                    database.execute(f"UPDATE {table} SET key = substr(key, 2) WHERE substr(key, 1, 1) = char(1)")
+            self._write_binding(binding)
 
     def forget_quarantined(self, keys: Iterable[str]) -> None:
         """Record that the quarantined bytes of these keys are gone. Raises DestinationUnusable."""

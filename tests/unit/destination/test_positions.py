@@ -64,7 +64,8 @@ def test_an_epoch_holds_the_time_it_was_drawn() -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "7", "00", "-1", "0-0-0", "0000dpc4vqg3r-7-0", "0000DPC4VQG3R-000000000007-000000000",
-     "0000dpc4vqg3r-000000000007", "0000dpc4vqg3r-000000000007-End", "0000dpc4vqg3w-000000000007-end", "0000dpc4vqg3r-00000000000٧-end", " 0"],
+     "0000dpc4vqg3r-000000000007", "0000dpc4vqg3r-000000000007-End",
+     "0000dpc4vqg3w-000000000007-end", "0000dpc4vqg3r-00000000000٧-end", " 0"],
 )  # fmt: skip
 def test_what_is_no_position_is_a_usage_error_that_shows_the_form(text: str) -> None:
     with pytest.raises(UsageError, match="not a position") as raised:
