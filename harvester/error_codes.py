@@ -44,6 +44,7 @@ class ErrorCode(StrEnum):
     AWS_CONFIGURATION_INVALID = "aws_configuration_invalid"
     AWS_LOGIN_REFUSED = "aws_login_refused"
     NO_GOOGLE_CREDENTIALS = "no_google_credentials"
+    NO_QUOTA_PROJECT = "no_quota_project"
     GOOGLE_CREDENTIALS_INVALID = "google_credentials_invalid"
     ENDPOINT_INVALID = "endpoint_invalid"
     PROXY_INVALID = "proxy_invalid"
@@ -51,6 +52,7 @@ class ErrorCode(StrEnum):
 
     # Stores.
     STORE_DENIED = "store_denied"
+    STORE_REFUSED = "store_refused"
     STORE_UNAVAILABLE = "store_unavailable"
     STORE_UNREACHABLE = "store_unreachable"
     CERTIFICATE_REFUSED = "certificate_refused"

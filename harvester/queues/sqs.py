@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -13,10 +12,11 @@ import boto3
 from botocore.config import Config
 
 from harvester.error_codes import ErrorCode
-from harvester.errors import AccessDenied, ConfigurationError, ConnectionFailed, ExitCode, HarvesterError, UsageError
+from harvester.errors import HarvesterError
 from harvester.queues.message_queue import QueueMessage, QueueSettings
-from harvester.sessions import StoreSettings, resolve_credentials, translate_botocore_errors
-from harvester.storage import Cause, ServiceError, ask
+from harvester.queues.queue_region import region_of_host
+from harvester.sessions import Login, StoreSettings, resolve_credentials, translate_botocore_errors
+from harvester.storage import Cause, ServiceError, ask, harvester_error
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -29,8 +29,8 @@ _READ_SECONDS = _LONGEST_WAIT + 10
 _ATTEMPTS = 5
 _PARALLEL = 8
 _LONGEST_LEASE = 12 * 3600
-_HOST = re.compile(r"(?:sqs\.)?(?P<region>[a-z0-9-]+?)(?:\.queue)?\.(?:amazonaws\.com(?:\.cn)?|api\.aws)\Z")
-_MISSING = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist", "NonExistentQueue"})
+_COUNT_DIGITS = 9
+_ANY_REGION = "us-east-1"
 
 
 class SqsQueue:
@@ -39,9 +39,9 @@ class SqsQueue:
     def __init__(self, url: str, settings: StoreSettings) -> None:
         """Raises ConfigurationError for a profile that does not exist, or without credentials."""
         self.address = url
+        self._profile = settings.profile
         self._pool = ThreadPoolExecutor(_PARALLEL, thread_name_prefix="sqs")
         parts = urlsplit(url)
-        found = _HOST.match(parts.hostname or "")
         config = Config(
             connect_timeout=_CONNECT_SECONDS,
             read_timeout=_READ_SECONDS,
@@ -51,7 +51,7 @@ class SqsQueue:
         with translate_botocore_errors(settings.profile):
             session = boto3.session.Session(profile_name=settings.profile)
             resolve_credentials(session._session, settings.profile)  # noqa: SLF001  # boto3 offers no other way to its botocore session
-            region = found["region"] if found else settings.region or session.region_name or "us-east-1"
+            region = settings.region or region_of_host(parts.hostname or "") or session.region_name or _ANY_REGION
             # The URL says where the queue is: an endpoint set for the bucket may be another service's.
             self._client: SQSClient = session.client(
                 "sqs", region_name=region, endpoint_url=f"{parts.scheme}://{parts.netloc}", config=config
@@ -61,13 +61,13 @@ class SqsQueue:
         """See MessageQueue.settings."""
         answer = ask(self._client.get_queue_attributes, QueueUrl=self.address, AttributeNames=["RedrivePolicy"])
         if answer.error is not None:
-            if answer.error.cause is Cause.OBJECT_DENIED and answer.error.code not in _MISSING:
+            if answer.error.cause is Cause.OBJECT_DENIED:
                 return QueueSettings(None, None)
             raise self._error("cannot ask about", answer.error)
         policy = (answer.value or {}).get("Attributes", {}).get("RedrivePolicy")
         if not policy:
             return QueueSettings(dead_letters=False, max_deliveries=None)
-        return QueueSettings(dead_letters=True, max_deliveries=int(json.loads(policy)["maxReceiveCount"]))
+        return QueueSettings(dead_letters=True, max_deliveries=_max_deliveries(policy))
 
     def receive(self, limit: int, *, wait: float, lease: float) -> list[QueueMessage]:
         """See MessageQueue.receive."""
@@ -91,16 +91,8 @@ class SqsQueue:
         )
         if answer.value is None:
             raise self._error("cannot read", answer.error)
-        return [
-            QueueMessage(
-                found["MessageId"],
-                found["ReceiptHandle"],
-                found.get("Body", ""),
-                {},
-                int(found.get("Attributes", {}).get("ApproximateReceiveCount", 0)),
-            )
-            for found in answer.value.get("Messages", [])
-        ]
+        messages = (_message(found) for found in answer.value.get("Messages", []))
+        return [message for message in messages if message is not None]
 
     def extend(self, receipts: Sequence[str], lease: float) -> list[str]:
         """See MessageQueue.extend."""
@@ -119,43 +111,44 @@ class SqsQueue:
             answer = ask(call, QueueUrl=self.address, Entries=entries)
             if answer.value is None:
                 raise self._error(doing, answer.error)
-            return [chunk[int(failed["Id"])] for failed in answer.value.get("Failed", [])]
+            failed = {str(entry.get("Id")) for entry in answer.value.get("Failed", [])}
+            return [receipt for place, receipt in enumerate(chunk) if str(place) in failed]
 
         chunks = [receipts[start : start + _BATCH] for start in range(0, len(receipts), _BATCH)]
         return [receipt for lost in self._pool.map(ask_for, chunks) for receipt in lost]
 
     def _error(self, doing: str, error: ServiceError | None) -> HarvesterError:
-        assert error is not None  # noqa: S101  # an answer without a value has a error
+        assert error is not None  # noqa: S101  # a result without a value has an error
         what = f"{doing} the queue {self.address}"
-        cause, request_id = error.sentence(), error.request_id
-        if error.code in _MISSING:
-            return UsageError(
-                f"{what}: it does not exist",
-                cause=cause,
-                code=ErrorCode.NO_SUCH_QUEUE,
-                subject=self.address,
-                request_id=request_id,
-            )
-        if error.expired:
-            return ConfigurationError(
-                f"{what}: the login has expired",
-                cause=cause,
-                code=ErrorCode.LOGIN_EXPIRED,
-                subject=self.address,
-                request_id=request_id,
-            )
-        if error.cause.exit_code is ExitCode.ACCESS_DENIED or error.code.upper().startswith("KMS"):
-            return AccessDenied(
-                f"{what}: access denied",
-                cause=cause,
-                code=ErrorCode.QUEUE_DENIED,
-                subject=self.address,
-                request_id=request_id,
-            )
-        if error.cause.exit_code is ExitCode.CONFIGURATION:
-            return ConfigurationError(
-                f"{what}: this machine's clock is wrong", cause=cause, code=ErrorCode.CLOCK_SKEW, subject=self.address
-            )
-        return ConnectionFailed(
-            f"{what}: no usable answer", cause=cause, code=ErrorCode.QUEUE_UNREACHABLE, subject=self.address
-        )
+        return harvester_error(what, error, url=self.address, login=Login("check", self._profile), codes=_CODES)
+
+
+_CODES = {
+    Cause.NO_QUEUE: ErrorCode.NO_SUCH_QUEUE,
+    Cause.OBJECT_DENIED: ErrorCode.QUEUE_DENIED,
+    Cause.KMS_DENIED: ErrorCode.QUEUE_DENIED,
+    Cause.NETWORK: ErrorCode.QUEUE_UNREACHABLE,
+    Cause.TIMEOUT: ErrorCode.QUEUE_UNREACHABLE,
+    Cause.THROTTLED: ErrorCode.QUEUE_UNREACHABLE,
+    Cause.SERVER_ERROR: ErrorCode.QUEUE_UNREACHABLE,
+    Cause.REFUSED: ErrorCode.QUEUE_UNREACHABLE,
+}
+
+
+def _message(found: Mapping[str, Any]) -> QueueMessage | None:
+    """Return a received message, None for an entry that cannot be handled or deleted."""
+    match found:
+        case {"MessageId": str(number), "ReceiptHandle": str(receipt)} if number and receipt:
+            deliveries = str(found.get("Attributes", {}).get("ApproximateReceiveCount", ""))
+            counted = deliveries.isascii() and deliveries.isdigit() and len(deliveries) <= _COUNT_DIGITS
+            return QueueMessage(number, receipt, str(found.get("Body", "")), {}, int(deliveries) if counted else 0)
+        case _:
+            return None
+
+
+def _max_deliveries(redrive_policy: str) -> int | None:
+    """Return the number of deliveries after which SQS gives up, None where the policy cannot be read."""
+    try:
+        return int(json.loads(redrive_policy)["maxReceiveCount"])
+    except (ValueError, KeyError, TypeError):
+        return None

@@ -13,4 +13,5 @@ from .connections import StoreSettings as StoreSettings
 from .google_session import FULL_CONTROL_SCOPE as FULL_CONTROL_SCOPE
 from .google_session import GOOGLE_LOGIN as GOOGLE_LOGIN
 from .google_session import GoogleSession as GoogleSession
+from .google_session import translate_google_auth_errors as translate_google_auth_errors
 from .login import Login as Login

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from harvester.error_codes import ErrorCode
@@ -13,11 +15,13 @@ from harvester.sessions.login import Login
 from harvester.sessions.network import resolve_network
 
 if TYPE_CHECKING:
+    import requests
     from google.auth.credentials import Credentials
     from google.cloud.storage import Client
 
 GOOGLE_LOGIN = Login("google", None)
 """How Google credentials are renewed."""
+_QUOTA_PROJECT = "GOOGLE_CLOUD_QUOTA_PROJECT"
 _ENDPOINT = "https://storage.googleapis.com"
 _OBJECTS_SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 FULL_CONTROL_SCOPE = "https://www.googleapis.com/auth/devstorage.full_control"
@@ -53,7 +57,9 @@ class GoogleSession:
             with self._lock:
                 credentials = self._valid_credentials(renew=renew)
                 token = str(credentials.token)
-                user_project = getattr(credentials, "quota_project_id", None)
+                user_project = self._user_project(credentials)
+        else:
+            user_project = self._user_project(None)
         return GcsConnection(
             endpoint=self._endpoint,
             bucket=self._bucket,
@@ -65,9 +71,13 @@ class GoogleSession:
             exemptions=self._settings.exemptions,
         )
 
-    def client(self) -> Client:
-        """Return Google's own client for the same endpoint and credentials. Raises like ``connection``."""
+    def client(self, on_response: Callable[[requests.Response], None]) -> Client:
+        """Return Google's own client with the endpoint, credentials, proxy and certificates of ``connection``.
+
+        ``on_response`` is called with every answer. Raises like ``connection``.
+        """
         from google.auth.credentials import AnonymousCredentials
+        from google.auth.transport.requests import AuthorizedSession
         from google.cloud.storage import Client
 
         credentials: Credentials
@@ -76,46 +86,77 @@ class GoogleSession:
         else:
             with self._lock:
                 credentials = self._valid_credentials(renew=False)
+        session = AuthorizedSession(credentials)  # type: ignore[no-untyped-call]  # published without types
+        session.trust_env = False
+        session.verify = self._network.ca_bundle or True
+        proxy = self._network.proxy
+        session.proxies = {"http": proxy, "https": proxy} if proxy else {}
+        session.hooks["response"].append(lambda response, **_: on_response(response))
+        user_project = self._user_project(credentials)
+        if user_project is not None:
+            session.headers["x-goog-user-project"] = user_project
         # No request of ours is about a project; the client asks for the name of one all the same.
-        return Client(project="-", credentials=credentials, client_options={"api_endpoint": self._endpoint})
+        return Client(
+            project="-", credentials=credentials, client_options={"api_endpoint": self._endpoint}, _http=session
+        )
+
+    def _user_project(self, credentials: Credentials | None) -> str | None:
+        """Return the project that pays for requests, None for the bucket's own.
+
+        Raises ConfigurationError where the caller agreed to pay and names none.
+        """
+        project: str | None = getattr(credentials, "quota_project_id", None) or os.environ.get(_QUOTA_PROJECT) or None
+        if project is None and self._settings.request_payer:
+            raise ConfigurationError(
+                f"no project is named that pays for requests to gs://{self._bucket}",
+                cause=f"Google Cloud Storage bills the project in {_QUOTA_PROJECT}, and it is not set",
+                code=ErrorCode.NO_QUOTA_PROJECT,
+            )
+        return project
 
     def _valid_credentials(self, *, renew: bool) -> Credentials:
         import google.auth
-        from google.auth import exceptions as refusals
         from google.auth.transport.requests import Request
 
-        try:
+        with translate_google_auth_errors():
             if self._credentials is None:
                 self._credentials, _ = google.auth.default(scopes=[self._scope])
                 renew = False
             if renew or not self._credentials.valid:
                 self._credentials.refresh(Request())  # type: ignore[no-untyped-call]  # published without types
-        except refusals.DefaultCredentialsError as error:
-            raise ConfigurationError(
-                "no Google credentials found",
-                cause=_first_line(error)
-                if os.environ.get("GOOGLE_APPLICATION_CREDENTIALS")
-                else "neither GOOGLE_APPLICATION_CREDENTIALS nor a login nor a metadata server offers any",
-                code=ErrorCode.NO_GOOGLE_CREDENTIALS,
-            ) from error
-        except refusals.RefreshError as error:
-            raise ConfigurationError(
-                "the Google login has expired or was revoked",
-                cause=_first_line(error),
-                code=ErrorCode.LOGIN_EXPIRED,
-                parameters={"login": "google"},
-            ) from error
-        except refusals.TransportError as error:
-            raise ConnectionFailed(
-                "cannot reach the service that hands out Google tokens", cause=_first_line(error)
-            ) from error
-        except refusals.GoogleAuthError as error:
-            raise ConfigurationError(
-                "the Google credentials do not work",
-                cause=_first_line(error),
-                code=ErrorCode.GOOGLE_CREDENTIALS_INVALID,
-            ) from error
         return self._credentials
+
+
+@contextmanager
+def translate_google_auth_errors() -> Iterator[None]:
+    """Raise google-auth's errors as ConfigurationError and ConnectionFailed."""
+    from google.auth import exceptions as failures
+
+    try:
+        yield
+    except failures.DefaultCredentialsError as error:
+        raise ConfigurationError(
+            "no Google credentials found",
+            cause=_first_line(error)
+            if os.environ.get("GOOGLE_APPLICATION_CREDENTIALS")
+            else "neither GOOGLE_APPLICATION_CREDENTIALS nor a login nor a metadata server offers any",
+            code=ErrorCode.NO_GOOGLE_CREDENTIALS,
+        ) from error
+    except failures.RefreshError as error:
+        raise ConfigurationError(
+            "the Google login has expired or was revoked",
+            cause=_first_line(error),
+            code=ErrorCode.LOGIN_EXPIRED,
+            parameters=GOOGLE_LOGIN._asdict(),
+        ) from error
+    except failures.TransportError as error:
+        raise ConnectionFailed(
+            "cannot reach the service that hands out Google tokens", cause=_first_line(error)
+        ) from error
+    except failures.GoogleAuthError as error:
+        raise ConfigurationError(
+            "the Google credentials do not work", cause=_first_line(error), code=ErrorCode.GOOGLE_CREDENTIALS_INVALID
+        ) from error
 
 
 def _first_line(error: Exception) -> str:

@@ -1,4 +1,3 @@
-from .base import Cause as Cause
 from .base import FetchRequest as FetchRequest
 from .base import FetchResult as FetchResult
 from .base import ObjectRef as ObjectRef
@@ -13,6 +12,7 @@ from .bucket_settings import PublicAccessBlock as PublicAccessBlock
 from .bucket_settings import S3Settings as S3Settings
 from .bucket_settings import Unread as Unread
 from .bucket_settings import UnreadReason as UnreadReason
+from .causes import Cause as Cause
 from .gcs import GcsSettings as GcsSettings
 from .gcs import GcsSettingsReader as GcsSettingsReader
 from .gcs import permission_of as permission_of

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from enum import StrEnum
 from typing import NamedTuple, Protocol
 
-from harvester.errors import ExitCode
 from harvester.location import Location
+from harvester.storage.causes import Cause
 
 MEBIBYTE = 1024 * 1024
 PAGE_KEYS = 1000
@@ -58,91 +57,6 @@ class FetchRequest(NamedTuple):
     """Identity as listed."""
     last_modified: float
     """Seconds since the epoch, as listed."""
-
-
-class Cause(StrEnum):
-    """Why an object could not be fetched."""
-
-    OBJECT_DENIED = "object_denied"
-    """The store refuses this object to these credentials, and says no more."""
-    KMS_DENIED = "kms_denied"
-    """The object is readable, the KMS key it is encrypted with is not."""
-    OTHER_OWNER = "other_owner"
-    """The object belongs to another account than the bucket."""
-    ARCHIVED = "archived"
-    """The object must be restored from its archive class first."""
-    GONE = "gone"
-    """Deleted since it was listed."""
-    THROTTLED = "throttled"
-    """The store asked for fewer requests until the attempts ran out."""
-    NETWORK = "network"
-    """Connection refused, reset or broken until the attempts ran out."""
-    TIMEOUT = "timeout"
-    """Hardly a byte came for longer than the stall limit, in every attempt."""
-    SERVER_ERROR = "server_error"
-    """The store answered 5xx, or something no store answers, in every attempt."""
-    INTEGRITY = "integrity"
-    """The bytes received never matched the length or checksum the store states."""
-    ETAG_NOT_MD5 = "etag_not_md5"
-    """Objects arrive with the listed length and the same bytes each time, and none with the MD5 of its ETag."""
-    TRANSCODED = "transcoded"
-    """The store sends objects inflated that it keeps compressed, so that neither length nor checksum can be checked."""
-    CREDENTIALS = "credentials"
-    """The store rejects the credentials, also after they were renewed."""
-    EXPIRED = "expired"
-    """The login has expired, and the SDK's chain has no other."""
-    CLOCK_SKEW = "clock_skew"
-    """This machine's clock is too far from the store's for a signature to count."""
-    NO_BUCKET = "no_bucket"
-    """The bucket does not exist (any more)."""
-    TOO_LARGE = "too_large"
-    """The body is longer than StoreSettings.max_object_bytes; it has grown since it was listed."""
-    UNREADABLE = "unreadable"
-    """The source's disk could not read the file."""
-    SPOOL = "spool"
-    """The spool directory could not take the body: full, out of inodes, read-only."""
-
-    @property
-    def retryable(self) -> bool:
-        """Whether a later run may well succeed with nothing changed by a person."""
-        return self in _RETRYABLE
-
-    @property
-    def fatal(self) -> bool:
-        """Whether every other object must meet the same fate, so that going on is pointless."""
-        return self in _FATAL
-
-    @property
-    def exit_code(self) -> ExitCode:
-        """The code of a run which ends for this cause alone."""
-        return _EXIT_CODES[self]
-
-
-_RETRYABLE = frozenset({Cause.THROTTLED, Cause.NETWORK, Cause.TIMEOUT, Cause.SERVER_ERROR, Cause.INTEGRITY})
-_FATAL = frozenset(
-    {Cause.ETAG_NOT_MD5, Cause.CREDENTIALS, Cause.EXPIRED, Cause.CLOCK_SKEW, Cause.NO_BUCKET, Cause.SPOOL}
-)
-_EXIT_CODES = {
-    Cause.OBJECT_DENIED: ExitCode.ACCESS_DENIED,
-    Cause.KMS_DENIED: ExitCode.ACCESS_DENIED,
-    Cause.OTHER_OWNER: ExitCode.ACCESS_DENIED,
-    Cause.ARCHIVED: ExitCode.PARTIAL,
-    Cause.GONE: ExitCode.PARTIAL,
-    Cause.THROTTLED: ExitCode.CONNECTION_FAILED,
-    Cause.NETWORK: ExitCode.CONNECTION_FAILED,
-    Cause.TIMEOUT: ExitCode.CONNECTION_FAILED,
-    Cause.SERVER_ERROR: ExitCode.CONNECTION_FAILED,
-    Cause.INTEGRITY: ExitCode.INTEGRITY,
-    Cause.ETAG_NOT_MD5: ExitCode.INTEGRITY,
-    Cause.TRANSCODED: ExitCode.INTEGRITY,
-    Cause.CREDENTIALS: ExitCode.ACCESS_DENIED,
-    Cause.EXPIRED: ExitCode.CONFIGURATION,
-    Cause.CLOCK_SKEW: ExitCode.CONFIGURATION,
-    Cause.NO_BUCKET: ExitCode.NO_SUCH_BUCKET,
-    Cause.TOO_LARGE: ExitCode.PARTIAL,
-    Cause.UNREADABLE: ExitCode.PARTIAL,
-    Cause.SPOOL: ExitCode.DESTINATION,
-}
 
 
 class FetchFailure(NamedTuple):

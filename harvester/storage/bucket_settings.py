@@ -9,10 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from harvester.storage.base import Cause
+from harvester.storage.causes import Cause
 from harvester.storage.service_errors import ServiceError
 
-_DENIED = frozenset({Cause.OBJECT_DENIED, Cause.KMS_DENIED, Cause.CREDENTIALS, Cause.CLOCK_SKEW})
+_DENIED = frozenset(
+    {Cause.OBJECT_DENIED, Cause.KMS_DENIED, Cause.CREDENTIALS, Cause.EXPIRED, Cause.CLOCK_SKEW, Cause.REQUESTER_PAYS}
+)
 _UNREACHABLE = frozenset({Cause.NETWORK, Cause.TIMEOUT, Cause.THROTTLED})
 
 

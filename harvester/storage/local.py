@@ -26,7 +26,6 @@ from harvester.retry import RetryPolicy
 from harvester.sessions import StoreSettings
 from harvester.storage.base import (
     MEBIBYTE,
-    Cause,
     FetchFailure,
     FetchRequest,
     FetchResult,
@@ -34,6 +33,7 @@ from harvester.storage.base import (
     ObjectRef,
     StoreConnection,
 )
+from harvester.storage.causes import Cause
 
 _PAGE = 1000
 _COPY_BLOCK = MEBIBYTE

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from harvester.error_codes import ErrorCode
 from harvester.errors import UsageError
 from harvester.location import Location
-from harvester.sessions import StoreSettings
+from harvester.sessions import GoogleSession, StoreSettings
 from harvester.storage.service_errors import CallResult, ServiceError
 
 if TYPE_CHECKING:
-    from harvester.storage.http import Response
+    from google.cloud.storage import Bucket
+
+_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,39 +151,63 @@ class GcsProber:
 
     def __init__(self, bucket: str, settings: StoreSettings) -> None:
         """Ask for no credentials yet."""
-        from harvester.storage.gcs import GcsClient
+        from harvester.storage.gcs import GcsCalls, settings_calls
 
+        limited = settings_calls(settings)
         self._bucket = bucket
-        self._client = GcsClient(bucket, settings)
+        self._calls = GcsCalls(bucket, GoogleSession(bucket, limited), limited.retry)
 
     def head_bucket(self) -> ProbeResult:
         """See Prober.head_bucket; takes storage.buckets.get."""
-        return _probe_result("buckets.get", self._bucket, self._client.bucket_json("GET"))
+        from harvester.storage.gcs import bucket_resource
+
+        answer = self._calls.call("buckets.get", lambda bucket: bucket_resource(self._calls, bucket))
+        return _probe_result("buckets.get", self._bucket, answer)
 
     def test_permissions(self, permissions: tuple[str, ...]) -> tuple[ProbeResult, frozenset[str]]:
         """Ask which of these the caller has on the bucket; takes none."""
-        query = [("permissions", each) for each in permissions]
-        answer = self._client.bucket_json("GET", "/iam/testPermissions", query)
-        granted = frozenset(str(each) for each in (answer.value or {}).get("permissions", ()))
-        return _probe_result("buckets.testIamPermissions", self._bucket, answer), granted
+        calls = self._calls
+        answer = calls.call(
+            "buckets.testIamPermissions",
+            lambda bucket: bucket.test_iam_permissions(list(permissions), retry=calls.retry, timeout=calls.timeout),
+        )
+        return _probe_result("buckets.testIamPermissions", self._bucket, answer), frozenset(answer.value or ())
 
     def list_objects(self, prefix: str, limit: int) -> ProbeResult:
         """See Prober.list_objects."""
-        answer = self._client.bucket_json("GET", "/o", [("prefix", prefix), ("maxResults", str(limit))])
-        keys = tuple(str(each["name"]) for each in (answer.value or {}).get("items", ()))
-        return replace(_probe_result("objects.list", self._url(prefix), answer), keys=keys)
+        calls = self._calls
+
+        def list_names(bucket: Bucket) -> tuple[str, ...]:
+            found = bucket.list_blobs(prefix=prefix, max_results=limit, retry=calls.retry, timeout=calls.timeout)
+            return tuple(str(blob.name) for blob in found)
+
+        answer = calls.call("objects.list", list_names)
+        return replace(_probe_result("objects.list", self._url(prefix), answer), keys=answer.value or ())
 
     def put_empty(self, key: str) -> ProbeResult:
         """See Prober.put_empty; replacing takes storage.objects.delete too."""
-        answer = self._client.send("POST", lambda requests: requests.put(key), b"")
+        from harvester.storage.gcs import upload
+
+        answer = self._calls.call("objects.insert", lambda bucket: upload(self._calls, bucket, key, b""))
         return _probe_result("objects.insert", self._url(key), answer)
 
     def read(self, key: str, *, first_byte: bool) -> ProbeResult:
         """See Prober.read."""
-        headers = ("Range: bytes=0-0",) if first_byte else ()
-        answer = self._client.send("GET", lambda requests: requests.media(key), headers=headers)
-        size = len(answer.value.body) if answer.value is not None else 0
-        return replace(_probe_result("objects.get", self._url(key), answer), size=size)
+        calls = self._calls
+
+        def download(bucket: Bucket) -> int:
+            body = bucket.blob(key).download_as_bytes(
+                start=0 if first_byte else None,
+                end=0 if first_byte else None,
+                raw_download=True,
+                checksum=None,
+                retry=calls.retry,
+                timeout=calls.timeout,
+            )
+            return len(body)
+
+        answer = calls.call("objects.get", download)
+        return replace(_probe_result("objects.get", self._url(key), answer), size=answer.value or 0)
 
     def begin_and_abort_upload(self, key: str) -> tuple[ProbeResult, ...]:  # noqa: ARG002  # the interface's
         """Do nothing: Cloud Storage's uploads in one request need no other permission."""
@@ -207,9 +233,7 @@ def open_prober(location: Location, settings: StoreSettings) -> S3Prober | GcsPr
             )
 
 
-def _probe_result(
-    operation: str, target: str, answer: CallResult[dict[str, Any]] | CallResult[Response]
-) -> ProbeResult:
+def _probe_result(operation: str, target: str, answer: CallResult[_Value]) -> ProbeResult:
     value: Mapping[str, Any] = answer.value if isinstance(answer.value, dict) else {}
     return ProbeResult(
         operation,

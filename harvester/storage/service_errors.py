@@ -1,45 +1,75 @@
-"""What a store's refusal means: one value for both clouds, and the error a person sees for it."""
+"""Errors of services as values, alike for all clouds, and the HarvesterError that each becomes."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Generic, NamedTuple, TypeVar
 
 from harvester.error_codes import ErrorCode
-from harvester.errors import AccessDenied, ConfigurationError, ConnectionFailed, ExitCode, HarvesterError, NoSuchBucket
+from harvester.errors import (
+    AccessDenied,
+    ConfigurationError,
+    ConnectionFailed,
+    DifferenceFound,
+    ExitCode,
+    HarvesterError,
+    IntegrityError,
+    NoSuchBucket,
+    UsageError,
+)
 from harvester.sessions import Login
-from harvester.storage.base import Cause
+from harvester.storage.causes import Cause, find_cause
 
 _T = TypeVar("_T")
 
 
 class ServiceError(NamedTuple):
-    """An answer that is no success."""
+    """A request that was refused, or got no complete answer."""
 
     cause: Cause
-    """What it means by its code and status alone."""
+    """What it means, by the table of causes."""
     code: str
-    """The store's code, else the status."""
+    """The service's code, else the status, else the name of the transport's error."""
     message: str
-    """The store's sentence; shown to people, decides nothing."""
+    """The service's sentence, raw; for people."""
     request_id: str
-    """The store's id of the request."""
+    """The service's id of the request; empty where there was no answer."""
     status: int
-    """The HTTP status."""
+    """The HTTP status; 0 where there was no answer."""
     retryable: bool
     """Whether the same request may succeed a little later."""
     expired: bool
     """Whether fresh credentials may help."""
-    undiagnosed: bool
-    """Whether a refusal has several possible causes, which further questions tell apart."""
+
+    @property
+    def undiagnosed(self) -> bool:
+        """Whether it is a denial with several possible causes, which further requests tell apart."""
+        return self.status == 403 and self.cause is Cause.OBJECT_DENIED
 
     def with_cause(self, cause: Cause) -> ServiceError:
-        """Return the same refusal, where its place says more about its cause than the answer."""
+        """Return the same error, where the request says more about its cause than the answer."""
         return self._replace(cause=cause)
 
     def sentence(self) -> str:
-        """Code and message in one line."""
+        """Return code and message in one line."""
         return f"{self.code}: {self.message}" if self.message else self.code
+
+
+def answered(
+    operation: str, status: int, code: str, message: str, request_id: str, *, expired: bool = False
+) -> ServiceError:
+    """Return the error for an answer; ``operation`` is named as the service names it."""
+    cause = find_cause(operation=operation, status=status, code=code, detail=message)
+    return ServiceError(
+        cause, code or str(status), message, request_id, status, cause.retryable, expired or cause is Cause.EXPIRED
+    )
+
+
+def unanswered(cause: Cause, code: str, message: str, *, retryable: bool) -> ServiceError:
+    """Return the error for a request without a usable answer."""
+    return ServiceError(cause, code, message, "", 0, retryable, expired=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,69 +88,69 @@ class CallResult(Generic[_T]):
     """The bucket's region, where the answer names it."""
 
 
-def harvester_error(what: str, error: ServiceError, *, url: str, login: Login) -> HarvesterError:
-    """Return the error for a refused request on a bucket; ``login`` is how its credentials are renewed."""
-    cause, request_id = error.sentence(), error.request_id
-    if error.expired:
-        return ConfigurationError(
-            f"{what}: the login has expired",
-            cause=cause,
-            code=ErrorCode.LOGIN_EXPIRED,
-            subject=url,
-            parameters=login._asdict(),
-            request_id=request_id,
-        )
-    match error.cause.exit_code:
-        case ExitCode.NO_SUCH_BUCKET:
-            return NoSuchBucket(
-                f"{what}: the bucket does not exist",
-                cause=cause,
-                code=ErrorCode.NO_SUCH_BUCKET,
-                subject=url,
-                request_id=request_id,
-            )
-        case ExitCode.CONFIGURATION:
-            return ConfigurationError(
-                f"{what}: this machine's clock is wrong",
-                cause=cause,
-                code=ErrorCode.CLOCK_SKEW,
-                subject=url,
-                request_id=request_id,
-            )
-        case ExitCode.ACCESS_DENIED if error.cause is Cause.CREDENTIALS:
-            return AccessDenied(
-                f"{what}: the store rejects the credentials",
-                cause=cause,
-                code=ErrorCode.CREDENTIALS_REJECTED,
-                subject=url,
-                parameters=login._asdict(),
-                request_id=request_id,
-            )
-        case ExitCode.ACCESS_DENIED:
-            return AccessDenied(
-                f"{what}: access denied",
-                cause=cause,
-                code=ErrorCode.STORE_DENIED,
-                subject=url,
-                request_id=request_id,
-            )
-        case _:
-            return ConnectionFailed(
-                f"{what}: no usable answer",
-                cause=cause,
-                code=ErrorCode.STORE_UNAVAILABLE,
-                subject=url,
-                request_id=request_id,
-            )
+class TransportError(NamedTuple):
+    """A request of curl's that got no complete answer."""
+
+    cause: Cause
+    """``network``, ``timeout`` or ``server_error``."""
+    code: str
+    """curl's name of the error."""
+    detail: str
+    """curl's sentence; holds host and port at most."""
+    retryable: bool
+    """Whether another attempt may succeed; an untrusted certificate stays untrusted."""
+
+    def as_service_error(self) -> ServiceError:
+        """Return the same as the error of a service that gave no answer."""
+        return unanswered(self.cause, self.code, self.detail, retryable=self.retryable)
 
 
-def connection_error(what: str, broken: TransportError, *, url: str) -> ConnectionFailed:
-    """Return the error for a request that got no whole answer."""
-    certificate = not broken.retryable and broken.cause is Cause.NETWORK
+_CODES = {
+    Cause.EXPIRED: ErrorCode.LOGIN_EXPIRED,
+    Cause.NO_BUCKET: ErrorCode.NO_SUCH_BUCKET,
+    Cause.CLOCK_SKEW: ErrorCode.CLOCK_SKEW,
+    Cause.CREDENTIALS: ErrorCode.CREDENTIALS_REJECTED,
+    Cause.OBJECT_DENIED: ErrorCode.STORE_DENIED,
+}
+_CLASSES: dict[ExitCode, type[HarvesterError]] = {
+    ExitCode.USAGE: UsageError,
+    ExitCode.ACCESS_DENIED: AccessDenied,
+    ExitCode.NO_SUCH_BUCKET: NoSuchBucket,
+    ExitCode.CONFIGURATION: ConfigurationError,
+    ExitCode.INTEGRITY: IntegrityError,
+    ExitCode.DIFFERENCE: DifferenceFound,
+}
+
+
+def harvester_error(
+    what: str, error: ServiceError, *, url: str, login: Login, codes: Mapping[Cause, ErrorCode] = MappingProxyType({})
+) -> HarvesterError:
+    """Return the error for a refused request on ``url``; ``login`` is how its credentials are renewed.
+
+    ``codes`` names the kinds of failure for services other than a bucket's.
+    """
+    if not error.status and error.cause is not Cause.PROXY_LOGIN:
+        return _unreachable(what, error, url, codes.get(error.cause))
+    cause = Cause.EXPIRED if error.expired else error.cause
+    fallback = ErrorCode.STORE_UNAVAILABLE if cause.retryable else ErrorCode.STORE_REFUSED
+    code = codes.get(cause) or _CODES.get(cause, fallback)
+    return _CLASSES.get(cause.exit_code, ConnectionFailed)(
+        f"{what}: {cause.sentence}",
+        code=code,
+        subject=url,
+        cause=error.sentence(),
+        request_id=error.request_id,
+        parameters={"reason": cause.value} if code is ErrorCode.STORE_REFUSED else login._asdict(),
+    )
+
+
+def _unreachable(what: str, error: ServiceError, url: str, code: ErrorCode | None) -> HarvesterError:
+    """Return the error for a request that got no complete answer."""
+    certificate = not error.retryable and error.cause is Cause.NETWORK
     return ConnectionFailed(
         f"{what}: cannot reach the store",
-        cause=f"{broken.code}: {broken.detail}",
-        code=ErrorCode.CERTIFICATE_REFUSED if certificate else ErrorCode.STORE_UNREACHABLE,
+        cause=error.sentence(),
+        code=ErrorCode.CERTIFICATE_REFUSED if certificate else code or ErrorCode.STORE_UNREACHABLE,
         subject=url,
     )
 
@@ -134,16 +164,3 @@ def invalid_listing(what: str, error: Exception, *, scheme: str, request_id: str
         parameters={"speaks": scheme},
         request_id=request_id,
     )
-
-
-class TransportError(NamedTuple):
-    """A request that got no whole answer."""
-
-    cause: Cause
-    """``network``, ``timeout`` or ``server_error``."""
-    code: str
-    """curl's name of the error."""
-    detail: str
-    """curl's sentence; holds host and port at most."""
-    retryable: bool
-    """Whether another try may end otherwise; a certificate nobody trusts stays untrusted."""

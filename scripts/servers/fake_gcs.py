@@ -130,7 +130,7 @@ class FakeGcs(HttpServer):
         return _json(stored.resource(bucket))
 
     def _upload(self, bucket: str, request: Request) -> Answer:
-        name, body = _uploaded(request)
+        name, body = uploaded(request)
         wanted = request.query.get("ifGenerationMatch")
         with self._buckets_lock:
             present = self._buckets[bucket].get(name)
@@ -139,7 +139,7 @@ class FakeGcs(HttpServer):
         return _json(self.put(bucket, name, body).resource(bucket))
 
 
-def _uploaded(request: Request) -> tuple[str, bytes]:
+def uploaded(request: Request) -> tuple[str, bytes]:
     """Return name and body of an upload: the body alone, or behind its resource in a multipart/related one."""
     if request.query.get("uploadType") != "multipart":
         return request.query["name"], request.body

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any, Self
 from urllib.parse import parse_qsl, unquote
 
-from scripts.servers.fake_gcs import FakeGcs
+from scripts.servers.fake_gcs import FakeGcs, uploaded
 from scripts.servers.http_server import Answer, Request
 
 _IAM = re.compile(r"/storage/v1/b/([^/]+)/iam(/testPermissions)?\Z")
@@ -81,7 +81,7 @@ class FakeGcsIam(FakeGcs):
     def _refused(self, path: str, request: Request) -> Answer | None:
         if path.startswith("/upload/"):
             bucket = unquote(path.split("/b/")[1].split("/")[0])
-            exists = request.query.get("name", "") in self._buckets.get(bucket, {})
+            exists = uploaded(request)[0] in self._buckets.get(bucket, {})
             needed = {"storage.objects.create", *(("storage.objects.delete",) if exists else ())}
         elif path.endswith("/o"):
             needed = {"storage.objects.list"}

@@ -18,7 +18,8 @@ from harvester.errors import AccessDenied, ConfigurationError, ConnectionFailed,
 from harvester.location import parse_location
 from harvester.retry import RetryPolicy
 from harvester.sessions.connections import StoreSettings
-from harvester.storage.base import Cause, FetchFailure, FetchResult, ObjectRef, Store, StoreConnection
+from harvester.storage.base import FetchFailure, FetchResult, ObjectRef, Store, StoreConnection
+from harvester.storage.causes import Cause
 from harvester.storage.opening import open_fetcher, open_store
 from scripts.servers.fault_proxy import (
     Call,

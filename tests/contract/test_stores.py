@@ -16,7 +16,8 @@ from harvester.errors import NoSuchBucket
 from harvester.location import parse_location
 from harvester.retry import RetryPolicy
 from harvester.sessions.connections import StoreSettings
-from harvester.storage.base import Cause, ObjectRef, Store
+from harvester.storage.base import ObjectRef, Store
+from harvester.storage.causes import Cause
 from harvester.storage.listing import BackgroundListing, ListedPage, ListingEnd, ListingFailed
 from harvester.storage.opening import open_fetcher, open_store
 from scripts.servers.fake_gcs import FakeGcs

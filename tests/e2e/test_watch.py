@@ -161,7 +161,7 @@ def test_queues_that_cannot_be(announced: Make, tmp_path: Path, moto: ServerProc
     bucket = announced()
     missing = run("watch", bucket.location, tmp_path / "r", "--queue", bucket.queue + "-gone")
     assert (missing.code, missing.stdout) == (2, "")
-    assert "it does not exist" in missing.stderr
+    assert "the queue does not exist" in missing.stderr
     for address in ("results", "projects/p/subscriptions/s"):
         assert run("watch", bucket.location, tmp_path / "r", "--queue", address).code == 2
     nowhere = run("watch", "s3://no-such-bucket-of-anybody/", tmp_path / "r", "--queue", bucket.queue)

@@ -1,6 +1,9 @@
 from .iam_settings import GcsSettings as GcsSettings
 from .iam_settings import GcsSettingsReader as GcsSettingsReader
 from .iam_settings import permission_of as permission_of
-from .json_client import GcsClient as GcsClient
 from .json_store import GcsStore as GcsStore
 from .media_requests import GcsAdapter as GcsAdapter
+from .sdk_calls import GcsCalls as GcsCalls
+from .sdk_calls import bucket_resource as bucket_resource
+from .sdk_calls import settings_calls as settings_calls
+from .sdk_calls import upload as upload

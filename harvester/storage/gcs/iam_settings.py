@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harvester.sessions import StoreSettings
+from harvester.sessions import FULL_CONTROL_SCOPE, GoogleSession, StoreSettings
 from harvester.storage.bucket_settings import LifecycleRule, Unread, UnreadReason, unread
+from harvester.storage.gcs.sdk_calls import GcsCalls, bucket_resource, settings_calls
 from harvester.storage.service_errors import CallResult, ServiceError
 
 POLICY_VERSION = 3
@@ -55,17 +56,16 @@ class GcsSettingsReader:
 
     def __init__(self, bucket: str, settings: StoreSettings) -> None:
         """Ask for no credentials yet."""
-        from harvester.storage.gcs.json_client import GcsClient
-
+        limited = settings_calls(settings)
         self.bucket = bucket
-        self._client = GcsClient(bucket, settings)
+        self._calls = GcsCalls(bucket, GoogleSession(bucket, limited, FULL_CONTROL_SCOPE), limited.retry)
         self.errors: list[ServiceError] = []
         """The refusals met by `read`: what tells a missing bucket or bad credentials from a gap."""
 
     def read(self) -> GcsSettings:
         """Read everything. Raises ConfigurationError without credentials."""
         policy = self.read_policy()
-        answer = self._client.bucket_json("GET", parameters=[("projection", "noAcl")])
+        answer = self._calls.call("buckets.get", lambda bucket: bucket_resource(self._calls, bucket))
         if answer.value is None:
             gap = self._unread(answer, _GET_BUCKET)
             return GcsSettings(self.bucket, gap, policy, gap, gap, gap, gap, gap, gap, gap)
@@ -93,7 +93,13 @@ class GcsSettingsReader:
 
     def read_policy(self) -> Mapping[str, Any] | Unread:
         """Read the bucket's IAM policy, with its conditions and its etag."""
-        answer = self._client.bucket_json("GET", "/iam", [("optionsRequestedPolicyVersion", str(POLICY_VERSION))])
+        calls = self._calls
+        answer = calls.call(
+            "getIamPolicy",
+            lambda bucket: bucket.get_iam_policy(
+                requested_policy_version=POLICY_VERSION, retry=calls.retry, timeout=calls.timeout
+            ).to_api_repr(),
+        )
         return answer.value if answer.value is not None else self._unread(answer, _GET_POLICY)
 
     def put_policy(self, policy: Mapping[str, Any]) -> CallResult[dict[str, Any]]:
@@ -101,7 +107,17 @@ class GcsSettingsReader:
 
         The policy's etag is what it replaces: a ServiceError with status 412 means that somebody else wrote meanwhile.
         """
-        return self._client.bucket_json("PUT", "/iam", document=policy)
+        from google.api_core.iam import Policy
+
+        calls = self._calls
+        return calls.call(
+            "setIamPolicy",
+            lambda bucket: bucket.set_iam_policy(
+                Policy.from_api_repr(dict(policy)),  # type: ignore[no-untyped-call]  # published without types
+                retry=None,
+                timeout=calls.timeout,
+            ).to_api_repr(),
+        )
 
     def _unread(self, answer: CallResult[dict[str, Any]], permission: str) -> Unread:
         if answer.error is not None:

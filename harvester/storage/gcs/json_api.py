@@ -14,22 +14,13 @@ from urllib.parse import quote, urlencode
 import orjson
 
 from harvester.sessions import GcsConnection
-from harvester.storage.base import Cause, ObjectRef, RefusedObject
+from harvester.storage.base import ObjectRef, RefusedObject
+from harvester.storage.causes import Cause
 from harvester.storage.http import Response
 from harvester.storage.page_checks import INVALID_KEY, INVALID_SIZE, ParsedPage, checked_size, checked_time
-from harvester.storage.service_errors import ServiceError
+from harvester.storage.service_errors import ServiceError, answered
 
 _FIELDS = "name,size,generation,timeCreated,storageClass"
-_THROTTLING_REASONS = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded"})
-_BY_STATUS: Mapping[int, Cause] = {
-    401: Cause.CREDENTIALS,
-    403: Cause.OBJECT_DENIED,
-    404: Cause.GONE,
-    408: Cause.TIMEOUT,
-    429: Cause.THROTTLED,
-    503: Cause.THROTTLED,
-}
-_RETRIED_STATUS = frozenset({408, 429, 500, 502, 503, 504})
 
 
 class GcsRequests:
@@ -145,24 +136,13 @@ def _timestamp(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
-def service_error_from(response: Response, *, anonymous: bool) -> ServiceError:
-    """Return what an answer of 300 and above means."""
+def service_error_from(response: Response, operation: str, *, anonymous: bool) -> ServiceError:
+    """Return what an answer of 300 and above to ``operation`` means."""
     reason, message = _error(response.body)
     status = response.status
-    throttled = reason in _THROTTLING_REASONS
-    cause = Cause.THROTTLED if throttled else _BY_STATUS.get(status, Cause.SERVER_ERROR)
-    if status == 401 and anonymous:
-        cause = Cause.OBJECT_DENIED
-    return ServiceError(
-        cause=cause,
-        code=reason or str(status),
-        message=message,
-        request_id=response.headers.get("x-guploader-uploadid", ""),
-        status=status,
-        retryable=throttled or status in _RETRIED_STATUS,
-        expired=status == 401 and not anonymous,
-        undiagnosed=status == 403 and not throttled,
-    )
+    request_id = response.headers.get("x-guploader-uploadid", "")
+    error = answered(operation, status, reason, message, request_id, expired=status == 401 and not anonymous)
+    return error.with_cause(Cause.OBJECT_DENIED) if status == 401 and anonymous else error
 
 
 def _error(body: bytes) -> tuple[str, str]:

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
+from harvester.errors import HarvesterError
 from harvester.location import Location
 from harvester.sessions import GOOGLE_LOGIN, GcsConnection, GoogleSession, StoreSettings
-from harvester.storage.base import PAGE_KEYS, Cause, ListPage, ObjectRef
-from harvester.storage.gcs.json_api import GcsRequests, parse_gcs_folders, parse_gcs_page, service_error_from
-from harvester.storage.gcs.sdk_objects import GcsObjects, Refused
+from harvester.storage.base import PAGE_KEYS, ListPage, ObjectRef
+from harvester.storage.causes import Cause
+from harvester.storage.gcs.json_api import (
+    GcsRequests,
+    parse_gcs_folders,
+    parse_gcs_page,
+    parse_object,
+    service_error_from,
+)
+from harvester.storage.gcs.sdk_calls import GcsCalls, upload
 from harvester.storage.http import HttpClient, Response
 from harvester.storage.key_ranges import usable_folders
 from harvester.storage.page_checks import InvalidListingError, PageChecker
 from harvester.storage.service_errors import (
     ServiceError,
     TransportError,
-    connection_error,
     harvester_error,
     invalid_listing,
 )
-
-RequestMaker = Callable[[GcsRequests], tuple[str, list[str]]]
 
 
 class GcsStore:
@@ -30,7 +35,7 @@ class GcsStore:
         """Ask for no credentials yet."""
         self.location = location
         self._session = GoogleSession(location.bucket, settings)
-        self._objects = GcsObjects(location.bucket, self._session, settings.retry)
+        self._calls = GcsCalls(location.bucket, self._session, settings.retry)
 
     def list_pages(self, start: str = "", end: str | None = None, *, ordered: bool = False) -> Iterator[ListPage]:
         """See Store.list_pages."""
@@ -73,10 +78,10 @@ class GcsStore:
         client = self._new_client()
         try:
             parameters = {"prefix": parent, "delimiter": "/", "maxResults": str(PAGE_KEYS)}
-            response = self._answer(client, "GET", lambda requests: requests.listing(parameters))
+            response = self._list(client, parameters)
         finally:
             client.close()
-        if not isinstance(response, Response) or response.status >= 300:
+        if isinstance(response, ServiceError):
             return []
         return usable_folders(parse_gcs_folders(response.body), parent)
 
@@ -86,67 +91,65 @@ class GcsStore:
 
     def put(self, key: str, body: bytes) -> None:
         """See Store.put."""
-        what = f"cannot write {self._url(key)}"
-        try:
-            self._objects.put(key, body, what)
-        except Refused as refused:
-            # An upload names its object in the query: what is not there can only be the bucket.
-            self._checked(refused.response, what, missing=Cause.NO_BUCKET)
+        calls = self._calls
+        answer = calls.call("objects.insert", lambda bucket: upload(calls, bucket, key, body))
+        # An upload names its object in the query: what does not exist can only be the bucket.
+        if answer.error is not None:
+            raise self._harvester_error(answer.error, f"cannot write {self._url(key)}", missing=Cause.NO_BUCKET)
 
     def head(self, key: str) -> ObjectRef | None:
         """See Store.head."""
-        what = f"cannot look at {self._url(key)}"
-        try:
-            found = self._objects.head(key, what)
-        except Refused as refused:
-            self._checked(refused.response, what)
-            raise
-        if found is None:
+        what = f"cannot read the metadata of {self._url(key)}"
+        calls = self._calls
+        answer = calls.call(
+            "objects.get", lambda bucket: bucket.get_blob(key, retry=calls.retry, timeout=calls.timeout)
+        )
+        if answer.error is not None:
+            raise self._harvester_error(answer.error, what)
+        if answer.value is None:
             client = self._new_client()
             try:
                 self._listed(client, what, {"prefix": key, "maxResults": "1"})  # raises for a missing bucket
             finally:
                 client.close()
-        return found
+            return None
+        found = parse_object(answer.value._properties)  # noqa: SLF001  # the resource as sent, which is checked like a list page's
+        return found if isinstance(found, ObjectRef) else None
 
     def _url(self, key: str) -> str:
         return f"gs://{self.location.bucket}/{key}"
 
     def _listed(self, client: HttpClient, what: str, parameters: dict[str, str]) -> Response:
-        answer = self._answer(client, "GET", lambda requests: requests.listing(parameters))
-        return self._checked(answer, what, missing=Cause.NO_BUCKET)
-
-    def _checked(self, answer: Response | TransportError, what: str, *, missing: Cause = Cause.GONE) -> Response:
-        """Return the answer of success; raise the error of any other."""
-        if isinstance(answer, TransportError):
-            raise connection_error(what, answer, url=self.location.url)
-        if answer.status >= 300:
-            error = self._service_error(answer, missing)
-            raise harvester_error(what, error, url=self.location.url, login=GOOGLE_LOGIN)
+        """Return the answer of success to a list request; raise the error of any other."""
+        answer = self._list(client, parameters)
+        if isinstance(answer, ServiceError):
+            raise self._harvester_error(answer, what, missing=Cause.NO_BUCKET)
         return answer
 
-    def _service_error(self, answer: Response, missing: Cause = Cause.GONE) -> ServiceError:
-        error = service_error_from(answer, anonymous=self._session.anonymous)
-        return error.with_cause(missing) if error.cause is Cause.GONE else error
-
-    def _answer(
-        self, client: HttpClient, method: str, make: RequestMaker, body: bytes | None = None
-    ) -> Response | TransportError:
-        """Send patiently; with a fresh token once, when the store calls the present one expired."""
+    def _list(self, client: HttpClient, parameters: dict[str, str]) -> Response | ServiceError:
+        """Send a list request with retries, with a new token once where the present one has expired."""
         renewed = False
         while True:
 
             def attempt() -> tuple[str, str, list[str], bytes | None]:
-                url, headers = make(GcsRequests(self._session.connection()))
-                return method, url, headers, body
+                url, headers = GcsRequests(self._session.connection()).listing(parameters)
+                return "GET", url, headers, None
 
             answer = client.send_with_retries(attempt, self._is_retryable)
-            if isinstance(answer, TransportError) or answer.status < 300:
+            if isinstance(answer, Response) and answer.status < 300:
                 return answer
-            if renewed or not self._service_error(answer).expired:
-                return answer
+            error = answer.as_service_error() if isinstance(answer, TransportError) else self._error(answer)
+            if renewed or not error.expired:
+                return error
             renewed = True
             self._session.connection(renew=True)
 
+    def _error(self, response: Response) -> ServiceError:
+        return service_error_from(response, "objects.list", anonymous=self._session.anonymous)
+
     def _is_retryable(self, response: Response) -> bool:
-        return response.status >= 300 and self._service_error(response).retryable
+        return response.status >= 300 and self._error(response).retryable
+
+    def _harvester_error(self, error: ServiceError, what: str, *, missing: Cause = Cause.GONE) -> HarvesterError:
+        error = error.with_cause(missing) if error.cause is Cause.GONE else error
+        return harvester_error(what, error, url=self.location.url, login=GOOGLE_LOGIN)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from harvester.sessions import GcsConnection
-from harvester.storage.base import Cause, FetchFailure, FetchRequest
+from harvester.storage.base import FetchFailure, FetchRequest
+from harvester.storage.causes import Cause
 from harvester.storage.gcs.json_api import GcsRequests, parse_json_object, service_error_from
 from harvester.storage.http import Checksum, Diagnosis, FollowUpRequest, Response, stated_by_gcs
 from harvester.storage.service_errors import ServiceError
@@ -43,7 +44,7 @@ class GcsAdapter:
 
     def service_error(self, response: Response) -> ServiceError:
         """See ProviderAdapter.service_error."""
-        return service_error_from(response, anonymous=self._anonymous)
+        return service_error_from(response, "objects.get", anonymous=self._anonymous)
 
     def fetched(self, key: str) -> None:
         """Nothing to note: a bucket of GCS has one owner for all its objects that matters to reading."""

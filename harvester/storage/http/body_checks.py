@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from harvester.sessions import Exemption
-from harvester.storage.base import Cause, FetchFailure, FetchRequest
+from harvester.storage.base import FetchFailure, FetchRequest
+from harvester.storage.causes import Cause
 from harvester.storage.http.adapter import ProviderAdapter
 from harvester.storage.http.checksums import ETAG_MD5, Checksum
 

@@ -18,7 +18,8 @@ from itertools import count
 import pycurl
 
 from harvester.sessions import BucketConnection, GcsConnection, S3Connection
-from harvester.storage.base import MEBIBYTE, Cause, FetchFailure, FetchRequest, FetchResult, StoreConnection
+from harvester.storage.base import MEBIBYTE, FetchFailure, FetchRequest, FetchResult, StoreConnection
+from harvester.storage.causes import Cause
 from harvester.storage.http.adapter import ProviderAdapter
 from harvester.storage.http.body_checks import BodyChecker
 from harvester.storage.http.concurrency_limiter import ConcurrencyLimiter
@@ -327,6 +328,7 @@ class BucketFetcher:
         assert transfer is not None  # noqa: S101  # see _release
         spool = transfer.spool
         status, _ = parse_headers(slot.lines)
+        connect_status = slot.handle.getinfo(pycurl.HTTP_CONNECTCODE)
         self._recycle(slot)
         if transfer.follow_up is not None:
             self._ask_on(transfer, None)
@@ -339,7 +341,7 @@ class BucketFetcher:
         elif code == pycurl.E_FILESIZE_EXCEEDED:
             self._outgrown(transfer, status)
         else:
-            broken = explain_curl(code, message)
+            broken = explain_curl(code, message, connect_status)
             failure = FetchFailure(broken.cause, broken.code, broken.detail)
             self._again(transfer, failure, retryable=broken.retryable)
 

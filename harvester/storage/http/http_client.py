@@ -6,17 +6,18 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from io import BytesIO
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import pycurl
 
 from harvester import __version__
 from harvester.retry import parse_retry_after
 from harvester.sessions import AnswerLimits, Network
-from harvester.storage.base import Cause
+from harvester.storage.causes import Cause
 from harvester.storage.service_errors import TransportError
 
 _CRAWL = 16  # bytes a second; curl averages over some seconds, so that 1 would notice a stall late
+_PROXY_LOGIN = 407
 _LONGEST_SECONDS = 2_000_000.0
 USER_AGENT = f"nimble-harvester/{__version__}"
 
@@ -125,9 +126,11 @@ def parse_http_date(text: str | None) -> float | None:
         return None
 
 
-def explain_curl(code: int, message: str) -> TransportError:
-    """Return what curl's error ``code`` means."""
+def explain_curl(code: int, message: str, connect_status: int = 0) -> TransportError:
+    """Return what curl's error ``code`` means; ``connect_status`` is the proxy's answer to CONNECT."""
     name = _CURL_NAMES.get(code, str(code))
+    if connect_status == _PROXY_LOGIN:
+        return TransportError(Cause.PROXY_LOGIN, name, message, retryable=False)
     if code == pycurl.E_OPERATION_TIMEDOUT:
         return TransportError(Cause.TIMEOUT, name, message, retryable=True)
     if code in _BROKEN_CONNECTION:
@@ -204,7 +207,8 @@ class HttpClient:
                     f"the answer is longer than {received.limit:,} bytes",
                     retryable=False,
                 )
-            return explain_curl(*error.args)
+            code, message = cast("tuple[int, str]", error.args)
+            return explain_curl(code, message, handle.getinfo(pycurl.HTTP_CONNECTCODE))
         status, parsed = parse_headers(lines)
         return Response(status, parsed, received.content())
 

@@ -21,9 +21,8 @@ from botocore.parsers import ResponseParserError
 
 from harvester.errors import UsageError
 from harvester.sessions import StoreSettings, resolve_credentials, service_model_loader, translate_botocore_errors
-from harvester.storage.base import Cause
-from harvester.storage.s3.rest_api import cause_of
-from harvester.storage.service_errors import CallResult, ServiceError
+from harvester.storage.causes import Cause
+from harvester.storage.service_errors import CallResult, ServiceError, answered, unanswered
 
 if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
@@ -37,20 +36,6 @@ _READ_SECONDS = 6.0
 _ATTEMPTS = 3
 # Where nothing else names a region: S3 corrects it, and STS answers there.
 _ANY_REGION = "us-east-1"
-
-# KMS, STS and S3 Control say with a code what S3 says with a status. Source: the "Common errors" pages of each.
-_BY_CODE: Mapping[str, Cause] = {
-    "AccessDenied": Cause.OBJECT_DENIED,
-    "AccessDeniedException": Cause.OBJECT_DENIED,
-    "AccessDeniedByKmsKeyPolicy": Cause.KMS_DENIED,
-    "UnrecognizedClientException": Cause.CREDENTIALS,
-    "InvalidClientTokenId": Cause.CREDENTIALS,
-    "IncompleteSignature": Cause.CREDENTIALS,
-    "InvalidSignatureException": Cause.CREDENTIALS,
-    "NotFoundException": Cause.GONE,
-    "ThrottlingException": Cause.THROTTLED,
-}
-_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "InvalidToken"})
 
 
 def ask(call: Callable[..., Any], /, **parameters: Any) -> CallResult[dict[str, Any]]:
@@ -102,34 +87,19 @@ def _called(call: Callable[..., Any], parameters: Mapping[str, Any]) -> dict[str
 
 
 def _service_error_from(error: refusals.ClientError) -> ServiceError:
-    details = error.response.get("Error", {})
+    details: Mapping[str, Any] = error.response.get("Error", {})
     metadata = error.response.get("ResponseMetadata", {})
     code, status = str(details.get("Code", "")), int(metadata.get("HTTPStatusCode", 0))
-    expired = code in _EXPIRED
-    cause = _BY_CODE.get(code) or cause_of("" if code.isdigit() else code, status)
-    return ServiceError(
-        cause=Cause.CREDENTIALS if expired else cause,
-        code=code or str(status),
-        message="" if code.isdigit() else _first_line(details.get("Message", "")),
-        request_id=metadata.get("RequestId", "") or "",
-        status=status,
-        retryable=cause.retryable,
-        expired=expired,
-        undiagnosed=status == 403 and cause is Cause.OBJECT_DENIED,
-    )
+    if code.isdigit():  # what botocore makes of an answer without a document, as to a HEAD
+        code = ""
+    message = _first_line(details.get("Message", "")) if code else ""
+    if "Detail" in details:  # of a malformed policy: which part
+        message = f"{message} ({details['Detail']})"
+    return answered(error.operation_name, status, code, message, metadata.get("RequestId", "") or "")
 
 
 def _unreached(cause: Cause, error: Exception) -> ServiceError:
-    return ServiceError(
-        cause=cause,
-        code=type(error).__name__,
-        message=_first_line(error),
-        request_id="",
-        status=0,
-        retryable=True,
-        expired=False,
-        undiagnosed=False,
-    )
+    return unanswered(cause, type(error).__name__, _first_line(error), retryable=True)
 
 
 def _operation(call: Callable[..., Any]) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Generator, Mapping
 from typing import TypeVar
 
 from harvester.sessions import Exemption, S3Connection
-from harvester.storage.base import Cause, FetchFailure, FetchRequest
+from harvester.storage.base import FetchFailure, FetchRequest
+from harvester.storage.causes import Cause
 from harvester.storage.http import Checksum, Diagnosis, FollowUpRequest, Response, stated_by_s3
 from harvester.storage.s3.rest_api import S3Requests, identity_of, parse_bucket_owner, parse_owners, service_error_from
 from harvester.storage.service_errors import ServiceError
@@ -61,8 +62,7 @@ class S3Adapter:
 
     def service_error(self, response: Response) -> ServiceError:
         """See ProviderAdapter.service_error."""
-        error = service_error_from(response)
-        return error.with_cause(Cause.EXPIRED) if error.expired else error
+        return service_error_from(response, "GetObject")
 
     def fetched(self, key: str) -> None:
         """See ProviderAdapter.fetched."""

@@ -12,7 +12,7 @@ from harvester.storage.key_ranges import just_before, usable_folders
 from harvester.storage.page_checks import InvalidListingError, PageChecker, ParsedPage
 from harvester.storage.s3.list_page import parse_common_prefixes, parse_page
 from harvester.storage.s3.rest_api import S3Requests, bucket_region, object_of, service_error_from
-from harvester.storage.service_errors import TransportError, connection_error, harvester_error, invalid_listing
+from harvester.storage.service_errors import ServiceError, TransportError, harvester_error, invalid_listing
 
 _MOVES = 2  # from the default region to the bucket's, and once more for a bucket made anew elsewhere
 
@@ -56,7 +56,8 @@ class S3Store:
         self, client: HttpClient, parameters: dict[str, str], checker: PageChecker
     ) -> tuple[ParsedPage, ListPage]:
         what = f"cannot list {self.location.url}"
-        response = self._ask(client, what, "GET", lambda requests: requests.bucket("GET", parameters))
+        answer = self._request(client, "ListObjectsV2", lambda requests: requests.bucket("GET", parameters))
+        response = self._success(answer, what)
         try:
             parsed = parse_page(response.body)
             return parsed, checker.check(parsed)
@@ -97,10 +98,10 @@ class S3Store:
         }
         client = self._new_client()
         try:
-            response = self._answer(client, "GET", lambda requests: requests.bucket("GET", parameters))
+            response = self._request(client, "ListObjectsV2", lambda requests: requests.bucket("GET", parameters))
         finally:
             client.close()
-        if not isinstance(response, Response) or response.status >= 300:
+        if isinstance(response, ServiceError):
             return []
         return usable_folders(parse_common_prefixes(response.body), parent)
 
@@ -109,9 +110,8 @@ class S3Store:
         connection = self._session.connection(renew=renew)
         if not self._region_known:
             client = HttpClient(connection.network, connection.answer_limits)
-            parameters = {"list-type": "2", "max-keys": "1", "prefix": self.location.prefix}
             try:
-                self._answer(client, "GET", lambda requests: requests.bucket("GET", parameters))
+                self._list_one(client, self.location.prefix)
             finally:
                 client.close()
             connection = self._session.connection()
@@ -121,78 +121,70 @@ class S3Store:
         """See Store.put."""
         client = self._new_client()
         try:
-            self._ask(
-                client,
-                f"cannot write {self._url(key)}",
-                "PUT",
-                lambda requests: requests.put(key, body),
-                body,
-            )
+            answer = self._request(client, "PutObject", lambda requests: requests.put(key, body), body)
         finally:
             client.close()
+        self._success(answer, f"cannot write {self._url(key)}")
 
     def head(self, key: str) -> ObjectRef | None:
         """See Store.head."""
-        what = f"cannot look at {self._url(key)}"
+        what = f"cannot read the metadata of {self._url(key)}"
         client = self._new_client()
         try:
-            answer = self._answer(client, "HEAD", lambda requests: requests.head(key))
-            if isinstance(answer, Response) and answer.status == 404:
+            answer = self._request(client, "HeadObject", lambda requests: requests.head(key))
+            if isinstance(answer, ServiceError) and answer.status == 404:
                 # A HEAD has no body to tell a missing object from a missing bucket.
-                parameters = {"list-type": "2", "max-keys": "1", "prefix": key}
-                answer = self._answer(client, "GET", lambda requests: requests.bucket("GET", parameters))
-                if isinstance(answer, Response) and answer.status == 403:
+                answer = self._list_one(client, key)
+                if isinstance(answer, Response) or answer.status == 403:
                     return None
-                self._checked(answer, what)
-                return None
-            return object_of(key, self._checked(answer, what).headers)
+            return object_of(key, self._success(answer, what).headers)
         finally:
             client.close()
+
+    def _list_one(self, client: HttpClient, prefix: str) -> Response | ServiceError:
+        parameters = {"list-type": "2", "max-keys": "1", "prefix": prefix}
+        return self._request(client, "ListObjectsV2", lambda requests: requests.bucket("GET", parameters))
 
     def _url(self, key: str) -> str:
         return f"s3://{self.location.bucket}/{key}"
 
-    def _ask(
-        self, client: HttpClient, what: str, method: str, make: RequestMaker, body: bytes | None = None
-    ) -> Response:
+    def _success(self, answer: Response | ServiceError, what: str) -> Response:
         """Return the answer of success; raise the error of any other."""
-        return self._checked(self._answer(client, method, make, body), what)
-
-    def _checked(self, answer: Response | TransportError, what: str) -> Response:
-        if isinstance(answer, TransportError):
-            raise connection_error(what, answer, url=self.location.url)
-        if answer.status >= 300:
-            error = service_error_from(answer)
-            raise harvester_error(what, error, url=self.location.url, login=self._session.login())
+        if isinstance(answer, ServiceError):
+            raise harvester_error(what, answer, url=self.location.url, login=self._session.login())
         return answer
 
-    def _answer(
-        self, client: HttpClient, method: str, make: RequestMaker, body: bytes | None = None
-    ) -> Response | TransportError:
-        """Send patiently; follow the bucket to its region, and renew expired credentials, once each."""
+    def _request(
+        self, client: HttpClient, operation: str, make: RequestMaker, body: bytes | None = None
+    ) -> Response | ServiceError:
+        """Send with retries; follow the bucket to its region, and renew expired credentials once."""
         renewed = False
         moves = 0
         while True:
 
             def attempt() -> tuple[str, str, list[str], bytes | None]:
                 url, headers = make(S3Requests(self._session.connection()))
-                return method, url, headers, body
+                return _METHODS[operation], url, headers, body
 
-            answer = client.send_with_retries(attempt, _is_retryable)
+            answer = client.send_with_retries(attempt, lambda response: _is_retryable(response, operation))
             if isinstance(answer, TransportError):
-                return answer
+                return answer.as_service_error()
             if answer.status < 300:
                 self._region_known = True
                 return answer
+            error = service_error_from(answer, operation)
             region = bucket_region(answer)
             if region and moves < _MOVES and self._session.move(region):
                 moves += 1
-            elif service_error_from(answer).expired and not renewed:
+            elif error.expired and not renewed:
                 renewed = True
                 self._session.connection(renew=True)
             else:
-                return answer
+                return error
 
 
-def _is_retryable(response: Response) -> bool:
-    return response.status >= 300 and service_error_from(response).retryable
+_METHODS = {"ListObjectsV2": "GET", "HeadObject": "HEAD", "PutObject": "PUT"}
+
+
+def _is_retryable(response: Response, operation: str) -> bool:
+    return response.status >= 300 and service_error_from(response, operation).retryable

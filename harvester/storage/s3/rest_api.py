@@ -11,44 +11,11 @@ from urllib.parse import unquote_plus, urlsplit
 from xml.etree.ElementTree import Element
 
 from harvester.sessions import S3Connection
-from harvester.storage.base import Cause, ObjectRef
+from harvester.storage.base import ObjectRef
 from harvester.storage.http import Response, parse_http_date, parse_xml
+from harvester.storage.page_checks import checked_size
 from harvester.storage.s3.signing import RequestSigner, encode_key, encode_query
-from harvester.storage.service_errors import ServiceError
-
-_BY_CODE: Mapping[str, Cause] = {
-    "NoSuchKey": Cause.GONE,
-    "NoSuchVersion": Cause.GONE,
-    "NoSuchBucket": Cause.NO_BUCKET,
-    "InvalidObjectState": Cause.ARCHIVED,
-    "InvalidAccessKeyId": Cause.CREDENTIALS,
-    "SignatureDoesNotMatch": Cause.CREDENTIALS,
-    "InvalidSecurity": Cause.CREDENTIALS,
-    "AccountProblem": Cause.CREDENTIALS,
-    "NotSignedUp": Cause.CREDENTIALS,
-    "RequestTimeTooSkewed": Cause.CLOCK_SKEW,
-    "RequestTimeout": Cause.TIMEOUT,
-    "SlowDown": Cause.THROTTLED,
-    "ServiceUnavailable": Cause.THROTTLED,
-    "RequestLimitExceeded": Cause.THROTTLED,
-    "Throttling": Cause.THROTTLED,
-    "ThrottlingException": Cause.THROTTLED,
-    "KMS.DisabledException": Cause.KMS_DENIED,
-    "KMS.InvalidKeyUsageException": Cause.KMS_DENIED,
-    "KMS.KMSInvalidStateException": Cause.KMS_DENIED,
-    "KMS.NotFoundException": Cause.KMS_DENIED,
-}
-_EXPIRED = frozenset({"ExpiredToken", "TokenRefreshRequired", "InvalidToken"})
-_BY_STATUS: Mapping[int, Cause] = {
-    401: Cause.CREDENTIALS,
-    403: Cause.OBJECT_DENIED,
-    404: Cause.GONE,
-    408: Cause.TIMEOUT,
-    429: Cause.THROTTLED,
-    503: Cause.THROTTLED,
-}
-_RETRIED_STATUS = frozenset({408, 409, 429, 500, 502, 503, 504})
-_RETRIED_CODES = frozenset({"RequestTimeout", "SlowDown", "InternalError", "OperationAborted", "ServiceUnavailable"})
+from harvester.storage.service_errors import ServiceError, answered
 
 
 class ErrorDocument(NamedTuple):
@@ -60,6 +27,8 @@ class ErrorDocument(NamedTuple):
     """AWS's sentence."""
     region: str
     """The bucket's region where the request went to another."""
+    endpoint: str = ""
+    """The bucket's endpoint where the request went to another."""
 
 
 class S3Requests:
@@ -151,7 +120,7 @@ def parse_error(body: bytes) -> ErrorDocument:
         root = parse_xml(body)
     except ValueError:
         return ErrorDocument("", "", "")
-    return ErrorDocument(_text(root, "Code"), _text(root, "Message"), _text(root, "Region"))
+    return ErrorDocument(_text(root, "Code"), _text(root, "Message"), _text(root, "Region"), _text(root, "Endpoint"))
 
 
 def bucket_region(response: Response) -> str:
@@ -165,27 +134,12 @@ def bucket_region(response: Response) -> str:
     return region
 
 
-def cause_of(code: str, status: int) -> Cause:
-    """Return what an error code means; without a known one, what the status means."""
-    return _BY_CODE.get(code) or _BY_STATUS.get(status, Cause.SERVER_ERROR)
-
-
-def service_error_from(response: Response) -> ServiceError:
-    """Return what an answer of 300 and above means."""
+def service_error_from(response: Response, operation: str) -> ServiceError:
+    """Return what an answer of 300 and above to ``operation`` means."""
     document = parse_error(response.body)
-    status = response.status
-    cause = cause_of(document.code, status)
-    expired = document.code in _EXPIRED
-    return ServiceError(
-        cause=Cause.CREDENTIALS if expired else cause,
-        code=document.code or str(status),
-        message=document.message,
-        request_id=response.headers.get("x-amz-request-id", ""),
-        status=status,
-        retryable=status in _RETRIED_STATUS or document.code in _RETRIED_CODES,
-        expired=expired,
-        undiagnosed=status == 403 and cause is Cause.OBJECT_DENIED and not expired,
-    )
+    message = f"{document.message} ({document.endpoint})" if document.endpoint else document.message
+    request_id = response.headers.get("x-amz-request-id", "")
+    return answered(operation, response.status, document.code, message, request_id)
 
 
 def identity_of(headers: Mapping[str, str]) -> str:
@@ -197,7 +151,7 @@ def object_of(key: str, headers: Mapping[str, str]) -> ObjectRef:
     """Return the object a HEAD's headers describe."""
     return ObjectRef(
         key,
-        int(headers.get("content-length", "0")),
+        checked_size(headers.get("content-length", "0")) or 0,
         identity_of(headers),
         parse_http_date(headers.get("last-modified")) or 0.0,
         headers.get("x-amz-storage-class", "STANDARD"),

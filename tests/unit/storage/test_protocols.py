@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvester.storage.base import Cause, ObjectRef, RefusedObject
+from harvester.storage.base import ObjectRef, RefusedObject
+from harvester.storage.causes import Cause
 from harvester.storage.gcs import json_api
 from harvester.storage.http.checksums import stated_by_gcs, stated_by_s3
 from harvester.storage.http.http_client import Response, parse_headers
@@ -153,8 +154,8 @@ def test_a_key_of_bytes_that_are_not_utf_8_keeps_them_and_harms_no_other() -> No
 def test_any_refusal_means_something(body: bytes, status: int) -> None:
     response = Response(status, {}, body)
 
-    assert rest_api.service_error_from(response).cause in Cause
-    assert json_api.service_error_from(response, anonymous=False).cause in Cause
+    assert rest_api.service_error_from(response, "GetObject").cause in Cause
+    assert json_api.service_error_from(response, "objects.get", anonymous=False).cause in Cause
     rest_api.bucket_region(response)
     rest_api.parse_owners(body)
 

@@ -1,0 +1,159 @@
+"""A recorded answer for every kind of row of the table of causes, and what an answer without a row keeps."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harvester.error_codes import ErrorCode
+from harvester.errors import ExitCode
+from harvester.sessions.login import Login
+from harvester.storage.causes import CAUSE_ROWS, Cause, find_cause
+from harvester.storage.gcs import json_api
+from harvester.storage.http.http_client import Response
+from harvester.storage.s3 import rest_api
+from harvester.storage.service_errors import ServiceError, harvester_error, unanswered
+
+LOGIN = Login("sso", "work")
+SSE_C = (
+    "The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve"
+    " the object."
+)
+BLOCKED = (
+    "User: arn:aws:iam::111122223333:user/u is not authorized to perform: s3:PutBucketPolicy on resource:"
+    ' "arn:aws:s3:::b" because public policies are prevented by the BlockPublicPolicy setting in S3 Block Public'
+    " Access."
+)
+DOMAINS = (
+    "One or more users named in the policy do not belong to a permitted customer, perhaps due to an organization policy"
+    " (constraints/iam.allowedPolicyMemberDomains)."
+)
+PAYS = "Bucket is a requester pays bucket but no user project provided."
+
+
+def s3(status: int, code: str = "", message: str = "", operation: str = "GetObject") -> ServiceError:
+    body = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>".encode() if code else b""
+    return rest_api.service_error_from(Response(status, {"x-amz-request-id": "R"}, body), operation)
+
+
+def gcs(status: int, reason: str, message: str = "", operation: str = "objects.get") -> ServiceError:
+    body = (
+        f'{{"error":{{"code":{status},"message":"{message}","errors":[{{"reason":"{reason}","domain":"global"}}]}}}}'
+    ).encode()
+    return json_api.service_error_from(
+        Response(status, {"x-guploader-uploadid": "R"}, body), operation, anonymous=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "cause", "retryable", "exit_code"),
+    [
+        (s3(400, "InvalidRequest", SSE_C), Cause.SSE_C, False, 4),
+        (s3(400, "InvalidRequest", "Missing required header"), Cause.REFUSED, False, 6),
+        (s3(400, "ExpiredToken"), Cause.EXPIRED, False, 8),
+        (s3(400, operation="HeadBucket"), Cause.CREDENTIALS, False, 4),
+        (s3(400, operation="HeadObject"), Cause.CREDENTIALS, False, 4),
+        (s3(400, operation="GetObject"), Cause.REFUSED, False, 6),
+        (s3(403, "InvalidAccessKeyId"), Cause.CREDENTIALS, False, 4),
+        (s3(403, "RequestTimeTooSkewed"), Cause.CLOCK_SKEW, False, 8),
+        (s3(403, "AccessDenied"), Cause.OBJECT_DENIED, False, 4),
+        (s3(403, "AccessDenied", BLOCKED, "PutBucketPolicy"), Cause.PUBLIC_POLICY_BLOCKED, False, 4),
+        (s3(403, "AccessDenied", BLOCKED, "GetObject"), Cause.OBJECT_DENIED, False, 4),
+        (s3(403, "InvalidObjectState"), Cause.ARCHIVED, False, 3),
+        (s3(403, operation="HeadObject"), Cause.OBJECT_DENIED, False, 4),
+        (s3(301, "PermanentRedirect"), Cause.WRONG_ENDPOINT, False, 6),
+        (s3(307), Cause.WRONG_ENDPOINT, False, 6),
+        (s3(404, "NoSuchKey"), Cause.GONE, False, 3),
+        (s3(404, "NoSuchBucket"), Cause.NO_BUCKET, False, 5),
+        (s3(405, "MethodNotAllowed"), Cause.NOT_SUPPORTED, False, 6),
+        (s3(407), Cause.PROXY_LOGIN, False, 8),
+        (s3(408), Cause.TIMEOUT, True, 6),
+        (s3(409, "OperationAborted"), Cause.CONFLICT, True, 6),
+        (s3(409), Cause.CONFLICT, True, 6),
+        (s3(412, "PreconditionFailed"), Cause.PRECONDITION_FAILED, False, 10),
+        (s3(400, "AccessControlListNotSupported"), Cause.ACLS_OFF, False, 6),
+        (s3(400, "MalformedPolicy"), Cause.MALFORMED_POLICY, False, 6),
+        (s3(400, "InvalidRequest", "needs Object Lock parameters", "PutObject"), Cause.OBJECT_LOCK, False, 4),
+        (s3(429), Cause.THROTTLED, True, 6),
+        (s3(503, "SlowDown"), Cause.THROTTLED, True, 6),
+        (s3(503), Cause.THROTTLED, True, 6),
+        (s3(500, "InternalError"), Cause.SERVER_ERROR, True, 6),
+        (s3(502), Cause.SERVER_ERROR, True, 6),
+        (s3(501, "NotImplemented"), Cause.NOT_SUPPORTED, False, 6),
+        (s3(507, "XMinioStorageFull"), Cause.STORE_FULL, False, 6),
+        (s3(507), Cause.STORE_FULL, False, 6),
+        (s3(418, "Teapot"), Cause.REFUSED, False, 6),
+        (s3(400, "KMS.DisabledException"), Cause.KMS_DISABLED, False, 4),
+        (s3(400, "KMS.NotFoundException"), Cause.KMS_NOT_FOUND, False, 4),
+        (s3(400, "KMS.KMSInvalidStateException"), Cause.KMS_INVALID_STATE, False, 4),
+        (s3(400, "NotFoundException", operation="DescribeKey"), Cause.KMS_NOT_FOUND, False, 4),
+        (s3(400, "DisabledException", operation="Decrypt"), Cause.KMS_DISABLED, False, 4),
+        (s3(400, "KmsAccessDenied", operation="ReceiveMessage"), Cause.KMS_DENIED, False, 4),
+        (s3(400, "QueueDoesNotExist", operation="ReceiveMessage"), Cause.NO_QUEUE, False, 2),
+        (gcs(400, "required", PAYS), Cause.REQUESTER_PAYS, False, 4),
+        (gcs(400, "required", "Missing name"), Cause.REFUSED, False, 6),
+        (gcs(401, "authError"), Cause.CREDENTIALS, False, 4),
+        (gcs(403, "forbidden"), Cause.OBJECT_DENIED, False, 4),
+        (gcs(403, "rateLimitExceeded"), Cause.THROTTLED, True, 6),
+        (gcs(403, "retentionPolicyNotMet"), Cause.OBJECT_LOCK, False, 4),
+        (gcs(404, "notFound"), Cause.GONE, False, 3),
+        (gcs(412, "conditionNotMet", DOMAINS, "setIamPolicy"), Cause.ORGANISATION_POLICY, False, 4),
+        (gcs(400, "invalid", DOMAINS, "setIamPolicy"), Cause.ORGANISATION_POLICY, False, 4),
+        (gcs(412, "conditionNotMet", "etag", "setIamPolicy"), Cause.PRECONDITION_FAILED, False, 10),
+        (gcs(500, "backendError"), Cause.SERVER_ERROR, True, 6),
+    ],
+)
+def test_an_answer_has_its_cause(error: ServiceError, cause: Cause, *, retryable: bool, exit_code: int) -> None:
+    assert (error.cause, error.retryable, int(error.cause.exit_code)) == (cause, retryable, exit_code)
+    assert error.request_id == "R"
+
+
+def test_every_row_is_reached_by_an_answer_of_its_own() -> None:
+    for row in CAUSE_ROWS:
+        found = find_cause(
+            operation=row.operation or "GetObject", status=row.status or 400, code=row.code, detail=row.detail
+        )
+        assert found is row.cause, row
+
+
+def test_every_cause_has_a_meaning() -> None:
+    assert all(cause.sentence and isinstance(cause.exit_code, ExitCode) for cause in Cause)
+
+
+@given(st.integers(300, 599), st.text(max_size=20), st.text(max_size=20), st.text(max_size=20))
+def test_an_answer_without_a_row_keeps_status_code_and_sentence(
+    status: int, code: str, detail: str, operation: str
+) -> None:
+    cause = find_cause(operation=operation, status=status, code=f"x{code}", detail=detail)
+    assert cause in Cause
+    error = ServiceError(cause, f"x{code}", detail, "id", status, cause.retryable, expired=False)
+    raised = harvester_error("cannot list s3://b/", error, url="s3://b/", login=LOGIN)
+    assert raised.cause == error.sentence()
+    assert raised.request_id == "id"
+
+
+def test_advice_to_wait_is_given_only_where_waiting_can_help() -> None:
+    for cause in Cause:
+        error = ServiceError(cause, "c", "", "", 400, cause.retryable, expired=False)
+        raised = harvester_error("x", error, url="s3://b/", login=LOGIN)
+        assert (raised.code is ErrorCode.STORE_UNAVAILABLE) is cause.retryable
+        assert raised.exit_code in {cause.exit_code, ExitCode.CONNECTION_FAILED}
+
+
+def test_a_redirect_names_the_endpoint() -> None:
+    body = (
+        b"<Error><Code>PermanentRedirect</Code><Message>The bucket you are attempting to access must be addressed using"
+        b" the specified endpoint.</Message><Endpoint>b.s3.eu-central-1.amazonaws.com</Endpoint></Error>"
+    )
+    error = rest_api.service_error_from(Response(301, {}, body), "ListObjectsV2")
+    assert "b.s3.eu-central-1.amazonaws.com" in error.message
+
+
+def test_an_error_without_an_answer_is_no_connection() -> None:
+    raised = harvester_error("x", unanswered(Cause.NETWORK, "C", "", retryable=True), url="s3://b/", login=LOGIN)
+    assert raised.code is ErrorCode.STORE_UNREACHABLE
+    raised = harvester_error("x", unanswered(Cause.NETWORK, "C", "", retryable=False), url="s3://b/", login=LOGIN)
+    assert raised.code is ErrorCode.CERTIFICATE_REFUSED
+    raised = harvester_error("x", unanswered(Cause.PROXY_LOGIN, "C", "", retryable=False), url="s3://b/", login=LOGIN)
+    assert raised.exit_code is ExitCode.CONFIGURATION
