@@ -16,6 +16,8 @@ from .checks import ChipForecast as ChipForecast
 from .checks import Exemption as Exemption
 from .checks import Finding as Finding
 from .checks import GateResult as GateResult
+from .checks import GateResult as GateResult
+from .checks import NearMiss as NearMiss
 from .checks import Proof as Proof
 from .checks import Report as Report
 from .checks import Rule as Rule
@@ -28,6 +30,7 @@ from .checks import finding as finding
 from .checks import forecast as forecast
 from .checks import gate as gate
 from .checks import is_public as is_public
+from .checks import near_misses as near_misses
 from .checks import prove as prove
 from .contracts import AccessContract as AccessContract
 from .contracts import Assumption as Assumption

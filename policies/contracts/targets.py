@@ -18,6 +18,16 @@ _BUCKET = {
 _KEY_ARN = re.compile(
     r"arn:(?P<partition>[a-z-]+):kms:(?P<region>[a-z0-9-]+):(?P<account>[0-9]{12}):key/[A-Za-z0-9-]+\Z"
 )
+_ADDRESS = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}\Z")
+_RESERVED_ENDS: Mapping[str, str] = {
+    "--x-s3": "a directory bucket, which grants access by sessions and not to another account's user",
+    "--table-s3": "a table bucket, which holds tables and no objects",
+    "-s3alias": "the alias of an access point; name the bucket behind it",
+    "--ol-s3": "the alias of an Object Lambda access point; name the bucket behind it",
+    ".mrap": "the alias of a Multi-Region access point; name the bucket behind it",
+}
+"""What is no general purpose bucket, by the end of its name. Source: the S3 User Guide, "General purpose
+bucket naming rules", 2026-11."""
 _SCHEMES = {"s3": "s3://", "gs": "gs://"}
 MAX_KEY = 1024
 """How many bytes a key may have, on S3 and on GCS."""
@@ -132,19 +142,26 @@ def normalise_prefix(text: str, cloud: Cloud, bucket: str) -> str:
 
 
 def _check_bucket(cloud: Cloud, bucket: str) -> None:
-    if _BUCKET[cloud].match(bucket):
+    problem = _bucket_problem(cloud, bucket)
+    if not problem:
         return
     name = bucket.removeprefix(_SCHEMES[cloud]).removeprefix("arn:aws:s3:::").partition("/")[0]
-    hint = (
-        f"use --bucket {name}"
-        if name != bucket and _BUCKET[cloud].match(name)
-        else "take the name from the cloud console"
-    )
+    hint = f"use --bucket {name}" if name != bucket and not _bucket_problem(cloud, name) else ""
     raise ContractError(
-        f"no bucket can be named {bucket!r}",
-        cause="3 to 63 lower-case letters, digits, dots and hyphens, no other sign at its ends",
-        next_step=hint,
+        f"not the name of a bucket: {bucket!r}",
+        cause=problem,
+        next_step=hint or "take the name from the cloud console",
     )
+
+
+def _bucket_problem(cloud: Cloud, bucket: str) -> str:
+    """Return why a bucket cannot have a name or be a target; empty when it can."""
+    if not _BUCKET[cloud].match(bucket) or ".." in bucket:
+        return "3 to 63 lower-case letters, digits, dots and hyphens, with a letter or digit at both ends"
+    if _ADDRESS.match(bucket):
+        return "a bucket's name is not formatted as an IP address"
+    reserved = (reason for end, reason in _RESERVED_ENDS.items() if cloud == "s3" and bucket.endswith(end))
+    return next((f"it is {reason}" for reason in reserved), "")
 
 
 def _check_key(contract: AccessContract, key_arn: str) -> None:

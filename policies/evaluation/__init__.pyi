@@ -13,6 +13,7 @@ from .evaluator import prepare as prepare
 from .every_resource import decide_every as decide_every
 from .every_resource import region_examples as region_examples
 from .partial_requests import PartialRequest as PartialRequest
+from .prepared import CompiledStatement as CompiledStatement
 from .prepared import Prepared as Prepared
 from .prepared import resource_pattern as resource_pattern
 from .residuals import BoundReachedError as BoundReachedError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from importlib.resources import files
 from typing import Any
@@ -14,6 +15,7 @@ from policies import ContractError
 from policies.authoring.reader_policy import ABILITIES
 from policies.evaluation.actions import action_table, known_actions, never_carried
 from policies.evaluation.candidate_values import SEVERAL_VALUES
+from scripts.documents import assumption_table
 
 KEY = "arn:aws:kms:eu-west-1:111122223333:key/abc"
 ASYNC = policies.contract("async")
@@ -149,6 +151,25 @@ class TestPlace:
     def test_a_prefix_of_the_other_mode_is_refused(self) -> None:
         with pytest.raises(ContractError, match="the async contract has no 'input' prefix"):
             policies.target(ASYNC, "bkt", prefixes={"input": "in/"})
+
+    @pytest.mark.parametrize(
+        ("bucket", "reason"),
+        [
+            ("acme--euw1-az1--x-s3", "directory bucket"),
+            ("acme--table-s3", "table bucket"),
+            ("acme-metadata-s3alias", "alias of an access point"),
+            ("acme--ol-s3", "Object Lambda"),
+            ("mfzwi23gnjvgw.mrap", "Multi-Region"),
+            ("192.168.1.1", "IP address"),
+            ("acme..results", "letters, digits"),
+        ],
+    )
+    def test_what_is_no_general_purpose_bucket(self, bucket: str, reason: str) -> None:
+        with pytest.raises(ContractError) as caught:
+            policies.target(ASYNC, bucket)
+        assert reason in caught.value.cause
+        if bucket.endswith("s3"):
+            assert policies.target(GCS, bucket).bucket == bucket, "only on S3"
 
     @pytest.mark.parametrize(
         ("bucket", "hint"),
@@ -321,3 +342,13 @@ def test_the_public_names_are_there() -> None:
     assert sorted(dir(policies)) == sorted(policies.__all__)
     with pytest.raises(AttributeError, match="attribute nothing"):
         getattr(policies, "nothing")  # noqa: B009  # asked for on purpose
+
+
+def test_the_page_of_assumptions_is_what_the_data_file_gives() -> None:
+    text = "\n".join([*assumption_table.page(), ""])
+    assert assumption_table.PAGE.read_text(encoding="utf-8") == text
+    for each in policies.facts().profile.assumptions:
+        assert f"`{each.key}`" in text
+        assert each.statement in text
+        assert re.fullmatch(r"20[0-9]{2}-[0-9]{2}", each.source.date)
+        assert each.absent or each.within or each.at_least or each.at_most

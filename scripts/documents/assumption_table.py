@@ -1,0 +1,53 @@
+"""Write docs/reference/assumptions.md: every assumption of a verdict, from policies/contracts/nimble.json.
+
+python -m scripts.documents.assumption_table            # write
+python -m scripts.documents.assumption_table --check    # exit 1 if the page is not what the data file gives
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from policies import Assumption, facts
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "assumptions.md"
+
+
+def page() -> Iterator[str]:
+    yield "# What a verdict can assume"
+    yield ""
+    yield "Made by `scripts/documents/assumption_table.py` from `policies/contracts/nimble.json`."
+    yield ""
+    yield "A requirement `holds_assuming` when it would be `unknown` without some of these. The verdict lists which."
+    yield "Inferred marks what no document states of Nimble's requests."
+    yield ""
+    yield "| condition key | assumed | why | source | read | inferred |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for each in facts().profile.assumptions:
+        source = each.source
+        inferred = "yes" if each.inferred else "no"
+        cells = (f"`{each.key}`", _range(each), each.statement, source.title, source.date, inferred)
+        yield f"| {' | '.join(cells)} |"
+
+
+def _range(assumption: Assumption) -> str:
+    if assumption.absent:
+        return "absent"
+    parts = [f"at least {assumption.at_least}"] if assumption.at_least else []
+    parts += [f"at most {assumption.at_most}"] if assumption.at_most else []
+    parts += [f"`{each}`" for each in assumption.within]
+    return ", ".join(parts)
+
+
+def main() -> int:
+    text = "\n".join([*page(), ""])
+    if "--check" in sys.argv[1:]:
+        return int(not PAGE.exists() or text != PAGE.read_text(encoding="utf-8"))
+    PAGE.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
