@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harvester.destination.consumers import passed_by_all, progress_of_all
+from harvester.destination.consumer_store import passed_by_all, progress_of_all
 from harvester.destination.opened import open_destination, read_destination
 
 COMPACT_REPORT_SCHEMA = "urn:nimble-harvester:compact-report:v1"

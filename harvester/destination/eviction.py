@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harvester.destination.consumers import passed_by_all, progress_of_all
+from harvester.destination.consumer_store import passed_by_all, progress_of_all
 from harvester.destination.manifest import LandedRow, Manifest
 from harvester.destination.opened import OpenDestination, read_destination, share_destination
 from harvester.destination.paths import check_inside

@@ -6,8 +6,8 @@ from .record import Shape as Shape
 from .record import Validation as Validation
 from .result_reader import ResultReader as ResultReader
 from .row_batches import BrokenRows as BrokenRows
-from .row_reader import numbered_rows as numbered_rows
+from .row_files import numbered_rows as numbered_rows
+from .row_files import select as select
 from .schema_validation import SHAPES_WITH_SCHEMA as SHAPES_WITH_SCHEMA
 from .schema_validation import UserSchemaError as UserSchemaError
 from .schema_validation import shape_schema_text as shape_schema_text
-from .selection import select as select

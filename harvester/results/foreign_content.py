@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import msgspec
 
+from harvester.results.json_text import UTF8_MARK
 from harvester.results.record import Shape
-from harvester.results.utf8 import UTF8_MARK
 
 MAX_FRAME_BYTES: Final = 1024**2
 """The largest frame of aws-chunked content that is recognised; the SDKs' are smaller or equal."""

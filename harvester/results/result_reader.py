@@ -8,11 +8,11 @@ from typing import BinaryIO, Literal, NamedTuple
 from xxhash import xxh3_128, xxh3_128_hexdigest
 
 from harvester.extras import PARQUET, is_installed
-from harvester.results import fast_path, row_formats, sniff
+from harvester.results import sniff
 from harvester.results.content_stream import ContentStream
 from harvester.results.foreign_content import HEAD_BYTES, foreign_content, is_framed
 from harvester.results.gzip_reader import ByteSource, inflate, read_blocks
-from harvester.results.json_scanner import Scanner
+from harvester.results.json_text import UTF8_MARK, Scanner, fast_path, text_start
 from harvester.results.record import (
     MAX_BYTES_IN_MEMORY,
     ContentProblem,
@@ -25,9 +25,9 @@ from harvester.results.record import (
     Validation,
 )
 from harvester.results.row_batches import RowCount
+from harvester.results.row_files import row_formats
 from harvester.results.schema_validation import UserSchema, check_shape
 from harvester.results.shapes import shape_of
-from harvester.results.utf8 import UTF8_MARK, text_start
 
 # Faults of the delivery, not of the content: the delivered bytes are kept as they are.
 _DELIVERY_FAULTS = frozenset(

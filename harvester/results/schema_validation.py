@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from harvester.error_codes import ErrorCode
 from harvester.errors import UsageError
-from harvester.results.json_scanner import scan
+from harvester.results.json_text import UTF8_MARK, scan
 from harvester.results.record import ContentReason, ContentRefused, Shape
 from harvester.results.shapes import json_type
-from harvester.results.utf8 import UTF8_MARK
 from harvester.text import printable
 
 if TYPE_CHECKING:

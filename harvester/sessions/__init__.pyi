@@ -5,7 +5,7 @@ from .aws_session import translate_botocore_errors as translate_botocore_errors
 from .connections import AnswerLimits as AnswerLimits
 from .connections import AwsCredentials as AwsCredentials
 from .connections import BucketConnection as BucketConnection
-from .connections import Exemption as Exemption
+from .connections import CheckExemption as CheckExemption
 from .connections import GcsConnection as GcsConnection
 from .connections import Network as Network
 from .connections import S3Connection as S3Connection

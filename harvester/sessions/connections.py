@@ -29,7 +29,7 @@ class AnswerLimits(NamedTuple):
     """An error document; those of S3 and Google Cloud Storage have a few kilobytes."""
 
 
-class Exemption(StrEnum):
+class CheckExemption(StrEnum):
     """A check of delivered bytes that is left out because the store is known not to keep the rule behind it."""
 
     ETAG_NOT_MD5 = "etag-not-md5"
@@ -76,7 +76,7 @@ class S3Connection(NamedTuple):
     """Bodies longer than this are refused."""
     answer_limits: AnswerLimits = AnswerLimits()
     """How long list pages and error documents may be."""
-    exemptions: frozenset[Exemption] = frozenset()
+    exemptions: frozenset[CheckExemption] = frozenset()
     """Checks of delivered bytes that are left out."""
 
     @property
@@ -102,7 +102,7 @@ class GcsConnection(NamedTuple):
     """Bodies longer than this are refused."""
     answer_limits: AnswerLimits = AnswerLimits()
     """How long list pages and error documents may be."""
-    exemptions: frozenset[Exemption] = frozenset()
+    exemptions: frozenset[CheckExemption] = frozenset()
     """Checks of delivered bytes that are left out."""
 
     @property
@@ -136,7 +136,7 @@ class StoreSettings:
     """Bodies longer than this are refused as too_large; None for no limit."""
     answer_limits: AnswerLimits = field(default_factory=AnswerLimits)
     """How long list pages and error documents may be."""
-    exemptions: frozenset[Exemption] = frozenset()
+    exemptions: frozenset[CheckExemption] = frozenset()
     """Checks of delivered bytes that are left out."""
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     """When to give up."""

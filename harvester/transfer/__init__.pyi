@@ -10,4 +10,4 @@ from .sync_report import ObjectProblem as ObjectProblem
 from .sync_report import SyncCounts as SyncCounts
 from .sync_report import SyncProgress as SyncProgress
 from .sync_report import SyncReport as SyncReport
-from .worker_limits import WorkerLimits as WorkerLimits
+from .workers import WorkerLimits as WorkerLimits

@@ -13,7 +13,7 @@ from harvester.errors import (
     NoSuchBucket,
 )
 from harvester.storage import Cause
-from harvester.transfer.messages import Failed
+from harvester.transfer.workers import Failed
 
 _SAMPLE = 100
 _FATAL_SAMPLE = 10

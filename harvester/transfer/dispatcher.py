@@ -14,17 +14,16 @@ from harvester.destination import destination_error, release_space, reserve_spac
 from harvester.errors import HarvesterError, Interrupted
 from harvester.storage import FetchRequest, Store
 from harvester.transfer.circuit_breaker import CircuitBreaker
-from harvester.transfer.messages import Assignment, DestinationFault, Failed, Outcome
 from harvester.transfer.options import Observer, SyncOptions
 from harvester.transfer.plan import ActionKind
 from harvester.transfer.range_planner import Planned
 from harvester.transfer.recorder import Recorder, aside_path
 from harvester.transfer.sync_report import SyncProgress
+from harvester.transfer.workers import Assignment, DestinationFault, Failed, Outcome
 
 if TYPE_CHECKING:
     # Loaded when there is work for it: a run that has nothing to do ends sooner.
-    from harvester.transfer.worker_launch import Launched
-    from harvester.transfer.worker_pool import WorkerPool
+    from harvester.transfer.workers import Launched, WorkerPool
 
 _READY = 2_000
 _WAIT_SECONDS = 0.2
@@ -54,7 +53,7 @@ class Dispatcher:
 
     def expect_many(self) -> None:
         """Start the worker processes now, so that they are ready when the first objects are."""
-        from harvester.transfer.worker_launch import launch
+        from harvester.transfer.workers import launch
 
         for _ in range(self._options.worker_count):
             self._launched.append(launch(self._store.location.scheme))
@@ -118,7 +117,7 @@ class Dispatcher:
             self._report_progress()
 
     def _start_pool(self) -> WorkerPool:
-        from harvester.transfer.worker_pool import WorkerPool
+        from harvester.transfer.workers import WorkerPool
 
         launched, self._launched = self._launched, []
         return WorkerPool(

@@ -12,7 +12,7 @@ from typing import Literal
 from harvester.destination import Selection
 from harvester.results import ResultOptions
 from harvester.transfer.sync_report import ObjectEvent, SyncProgress
-from harvester.transfer.worker_limits import WorkerLimits
+from harvester.transfer.workers import WorkerLimits
 
 
 @dataclass(frozen=True, slots=True)

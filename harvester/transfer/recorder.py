@@ -21,11 +21,11 @@ from harvester.destination import (
     shown_key,
 )
 from harvester.storage import ObjectRef, RefusedObject
-from harvester.transfer.messages import Failed, Landed, Outcome, Quarantined, Refused
 from harvester.transfer.options import Observer, SyncOptions
 from harvester.transfer.plan import ActionKind
 from harvester.transfer.range_planner import Planned
 from harvester.transfer.sync_report import ObjectEvent, ObjectProblem, RunCounters
+from harvester.transfer.workers import Failed, Landed, Outcome, Quarantined, Refused
 
 _BATCH_ROWS = 1_000
 _BATCH_SECONDS = 0.5

@@ -45,7 +45,7 @@ class RescuedResult(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class RescueReport:
+class RescuedLandings:
     """What was landed from the API."""
 
     landed: tuple[str, ...]
@@ -56,7 +56,7 @@ class RescueReport:
 
 def land_results(
     root: Path, manifest: Manifest, results: Iterable[RescuedResult], options: SyncOptions
-) -> RescueReport:
+) -> RescuedLandings:
     """Validate and land rescued results as one run, which is recorded however it ends.
 
     Results of purged tasks are left out. Raises DestinationUnusable.
@@ -79,7 +79,7 @@ def land_results(
         raise
     finally:
         landing.finish(code)
-    return RescueReport(tuple(landing.landed), tuple(landing.quarantined))
+    return RescuedLandings(tuple(landing.landed), tuple(landing.quarantined))
 
 
 class _Landing:

@@ -26,7 +26,7 @@ from harvester.sessions import StoreSettings
 from harvester.storage import ObjectRef, Store, open_store
 from harvester.transfer.listing_run import ListingRun
 from harvester.transfer.options import Observer, SyncOptions
-from harvester.transfer.rescued_results import RescuedResult, RescueReport, land_results
+from harvester.transfer.rescued_results import RescuedLandings, RescuedResult, land_results
 from harvester.transfer.run import SyncRun
 from harvester.transfer.sync_report import SyncReport
 
@@ -102,7 +102,7 @@ def land_rescued(
     options: SyncOptions | None = None,
     *,
     settings: StoreSettings | None = None,
-) -> RescueReport:
+) -> RescuedLandings:
     """Validate results like delivered ones and land them below ``_rescued/``, marked as rescued in the manifest.
 
     The destination is held while ``results`` is iterated; what has landed when that raises is kept. When the delivered
@@ -176,7 +176,7 @@ class SyncSession:
             self._manifest.forget_run(report.run)
         return report
 
-    def land_results(self, results: Iterable[RescuedResult]) -> RescueReport:
+    def land_results(self, results: Iterable[RescuedResult]) -> RescuedLandings:
         """Land results that were fetched through the API, as one run. Raises DestinationUnusable."""
         return land_results(self._root, self._manifest, results, self._options)
 

@@ -10,7 +10,7 @@ from policies.checks.gcs_bindings import PUBLIC_MEMBERS, role_permissions
 from policies.checks.store_limits import path_of
 from policies.checks.verdicts import Proof
 from policies.contracts import AccessContract, Target, contracts, facts
-from policies.evaluation import Action, known_actions, resource_pattern
+from policies.evaluation import KnownAction, known_actions, resource_pattern
 from policies.language import (
     NO_VALUES,
     Binding,
@@ -129,7 +129,7 @@ def _too_much(proof: Proof, statement: Statement, path: str, *, key: bool) -> It
         yield from _beyond_prefix(proof.target, statement, path)
 
 
-def _granted(statement: Statement, service: str) -> Sequence[Action]:
+def _granted(statement: Statement, service: str) -> Sequence[KnownAction]:
     named = {known.name: known for each in statement.actions for known in known_actions(each)}
     if not statement.not_action:
         return [each for each in named.values() if each.name.startswith(f"{service}:")]

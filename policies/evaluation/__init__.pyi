@@ -1,5 +1,5 @@
 from .actions import OLD_AFTER_DAYS as OLD_AFTER_DAYS
-from .actions import Action as Action
+from .actions import KnownAction as KnownAction
 from .actions import action_table as action_table
 from .actions import known_actions as known_actions
 from .actions import never_carried as never_carried

@@ -20,7 +20,7 @@ OLD_AFTER_DAYS = 400
 
 
 @dataclass(frozen=True, slots=True)
-class Action:
+class KnownAction:
     """One action."""
 
     name: str
@@ -41,7 +41,7 @@ class ActionTable:
     """The package and its version."""
     date: str
     """When the package was made, ISO 8601."""
-    actions: Mapping[str, Action]
+    actions: Mapping[str, KnownAction]
     """The actions by name in lower case."""
     keys: frozenset[str]
     """Every condition key of the services, in lower case."""
@@ -52,19 +52,19 @@ def action_table() -> ActionTable:
     """Return the table; read once."""
     text = files("policies.evaluation").joinpath("actions.json").read_text(encoding="utf-8")
     data: dict[str, Any] = json.loads(text)
-    actions: dict[str, Action] = {}
+    actions: dict[str, KnownAction] = {}
     keys: set[str] = set()
     for service, each in data["services"].items():
         keys.update(key.lower() for key in each["keys"])
         for name, facts in each["actions"].items():
             full = f"{service}:{name}"
             carried = frozenset(key.lower() for key in facts["keys"])
-            actions[full.lower()] = Action(full, facts["access"], frozenset(facts["resources"]), carried)
+            actions[full.lower()] = KnownAction(full, facts["access"], frozenset(facts["resources"]), carried)
     return ActionTable(data["source"], data["date"], MappingProxyType(actions), frozenset(keys))
 
 
 @lru_cache(maxsize=2048)
-def known_actions(wanted: str) -> tuple[Action, ...]:
+def known_actions(wanted: str) -> tuple[KnownAction, ...]:
     """Return the known actions a pattern of Action matches, in the table's order."""
     return tuple(each for each in action_table().actions.values() if matches_action(wanted, each.name))
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from harvester.location import parse_location
 from harvester.retry import RetryPolicy
-from harvester.sessions.connections import AnswerLimits, Exemption, StoreSettings
+from harvester.sessions.connections import AnswerLimits, CheckExemption, StoreSettings
 from harvester.storage.base import FetchResult, ObjectRef
 from harvester.storage.causes import Cause
 from harvester.storage.opening import open_fetcher, open_store
@@ -39,7 +39,11 @@ def fetch(store: HostileS3, refs: list[ObjectRef], spool: Path, settings: StoreS
 
 
 def settings_for(
-    store: HostileS3, *, exemptions: frozenset[Exemption] = frozenset(), attempts: int = 3, error_bytes: int = 1 << 18
+    store: HostileS3,
+    *,
+    exemptions: frozenset[CheckExemption] = frozenset(),
+    attempts: int = 3,
+    error_bytes: int = 1 << 18,
 ) -> StoreSettings:
     return StoreSettings(
         endpoint_url=store.url,
@@ -182,7 +186,7 @@ def test_etags_that_are_no_md5_are_diagnosed_for_the_store_and_can_be_exempted(s
         done = fetch(store, refs, spool_directory, settings_for(store))
         assert {fetched.failure.cause for fetched in done.values() if fetched.failure} == {Cause.ETAG_NOT_MD5}
         assert sum(fetched.attempts for fetched in done.values()) < 3 * len(refs)
-        exempt = settings_for(store, exemptions=frozenset({Exemption.ETAG_NOT_MD5}))
+        exempt = settings_for(store, exemptions=frozenset({CheckExemption.ETAG_NOT_MD5}))
         done = fetch(store, refs, spool_directory, exempt)
     assert {key: content(fetched) for key, fetched in done.items()} == objects
 

@@ -279,7 +279,7 @@ NEXT_STEPS: Mapping[ErrorCode, _Words] = MappingProxyType(
         _C.DESTINATION_READ_ONLY: _OTHER_DESTINATION,
         _C.DESTINATION_NOT_A_DIRECTORY: _OTHER_DESTINATION,
         _C.DESTINATION_DENIED: "check its owner and mode",
-        _C.DESTINATION_STILL_WRITTEN: (f"end the processes named harvester.transfer.worker, then {_RUN_AGAIN}"),
+        _C.DESTINATION_STILL_WRITTEN: (f"end the processes named harvester.transfer.workers.worker, then {_RUN_AGAIN}"),
         _C.COMPRESSION_DIFFERS: _compression,
         _C.DISK_FULL: "free some space and run again",
         _C.MANIFEST_NOT_WRITTEN: _CHECK_DISK,

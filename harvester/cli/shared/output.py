@@ -12,14 +12,14 @@ from harvester.cli.shared.standard_streams import detach_stdout
 from harvester.transfer import ObjectEvent
 
 
-class Report(Protocol):
+class PublishedReport(Protocol):
     """A report that is published as a JSON document."""
 
     def as_document(self) -> dict[str, Any]:
         """Return the document."""
 
 
-_Report = TypeVar("_Report", bound=Report)
+_Report = TypeVar("_Report", bound=PublishedReport)
 
 
 def print_event(event: ObjectEvent, *, at_once: bool = False) -> None:

@@ -17,7 +17,7 @@ import click
 from harvester.errors import UsageError
 from harvester.location import Location, parse_location
 from harvester.retry import RetryPolicy
-from harvester.sessions import AnswerLimits, Exemption, StoreSettings
+from harvester.sessions import AnswerLimits, CheckExemption, StoreSettings
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -147,7 +147,7 @@ def store_options(command: _Command) -> _Command:
             request_payer=values.pop("request_payer"),
             expected_bucket_owner=values.pop("expected_bucket_owner"),
             answer_limits=_answer_limits(values.pop("max_list_bytes"), values.pop("max_error_bytes")),
-            exemptions=frozenset(map(Exemption, values.pop("accept"))),
+            exemptions=frozenset(map(CheckExemption, values.pop("accept"))),
             retry=_retry_policy(values.pop("retries"), values.pop("stall_timeout")),
         )
         return command(settings=settings, **values)
@@ -156,7 +156,7 @@ def store_options(command: _Command) -> _Command:
         click.option(
             "--accept",
             multiple=True,
-            type=click.Choice([each.value for each in Exemption]),
+            type=click.Choice([each.value for each in CheckExemption]),
             help="Leave out a check that the store is known to fail: its ETags look like MD5 digests and are none, or"
             " it sends inflated what it stores with Content-Encoding gzip.",
         ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from harvester.sessions import Exemption
+from harvester.sessions import CheckExemption
 from harvester.storage.base import FetchFailure, FetchRequest
 from harvester.storage.causes import Cause
 from harvester.storage.http.adapter import ProviderAdapter
@@ -31,7 +31,7 @@ class BodyChecker:
     the store as a whole. The same holds for objects that are sent inflated.
     """
 
-    def __init__(self, exemptions: frozenset[Exemption], *, single_attempt: bool) -> None:
+    def __init__(self, exemptions: frozenset[CheckExemption], *, single_attempt: bool) -> None:
         """Leave out what ``exemptions`` name; ``single_attempt``: no object is fetched twice."""
         self._exemptions = exemptions
         self._single_attempt = single_attempt
@@ -52,7 +52,7 @@ class BodyChecker:
         request_id = request_id_of(headers)
         identity = adapter.identity(headers)
         transcoded = adapter.altered(headers)
-        if transcoded and Exemption.TRANSCODED not in self._exemptions:
+        if transcoded and CheckExemption.TRANSCODED not in self._exemptions:
             return self._transcoding(request, request_id)
         mismatch = checksum.mismatch() if checksum is not None else ""
         if mismatch:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Generator, Mapping
 from typing import TypeVar
 
-from harvester.sessions import Exemption, S3Connection
+from harvester.sessions import CheckExemption, S3Connection
 from harvester.storage.base import FetchFailure, FetchRequest
 from harvester.storage.causes import Cause
 from harvester.storage.http import Checksum, Diagnosis, FollowUpRequest, Response, stated_by_s3
@@ -32,7 +32,7 @@ class S3Adapter:
     def __init__(self, connection: S3Connection) -> None:
         """Sign with the connection's credentials."""
         self._requests = S3Requests(connection)
-        self._etag_is_md5 = Exemption.ETAG_NOT_MD5 not in connection.exemptions
+        self._etag_is_md5 = CheckExemption.ETAG_NOT_MD5 not in connection.exemptions
         self._bucket_owner: str | None = None
         self._readable_key: str | None = None
 

@@ -9,7 +9,7 @@ import pytest
 
 from harvester.results.record import ContentReason, ContentTooLargeForMemory, ResultOptions, ResultRecord, Validation
 from harvester.results.result_reader import ResultReader
-from harvester.results.row_reader import rows
+from harvester.results.row_files.row_reader import rows
 from tests.hostile.payload_cases import HOSTILE_PAYLOADS, HostilePayload
 
 READER = ResultReader(ResultOptions())

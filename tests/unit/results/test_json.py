@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from harvester.results import fast_path
-from harvester.results.json_scanner import MAX_DEPTH, MAX_NUMBER_DIGITS, Scanner, scan
+from harvester.results.json_text import fast_path
+from harvester.results.json_text.json_scanner import MAX_DEPTH, MAX_NUMBER_DIGITS, Scanner, scan
 from harvester.results.record import ContentReason, ContentRefused
 from harvester.results.row_batches import BrokenRows, RowBatch
 

@@ -10,7 +10,7 @@ import pytest
 
 from harvester.results.record import ResultOptions, Shape
 from harvester.results.result_reader import ResultReader
-from harvester.results.row_reader import rows
+from harvester.results.row_files.row_reader import rows
 from scripts.inputs.deliveries import large_json_lines
 
 SIZE = 48 * 1024**2

@@ -20,7 +20,7 @@ from harvester.errors import IntegrityError
 from harvester.results.record import ResultOptions, Shape, Validation
 from harvester.results.result_reader import ResultReader
 from harvester.results.row_batches import BrokenRows, RowCount
-from harvester.results.row_reader import NumberedRow, numbered_rows
+from harvester.results.row_files.row_reader import NumberedRow, numbered_rows
 
 READERS = [ResultReader(ResultOptions(validation=validation)) for validation in (Validation.SCHEMA, Validation.SHAPE)]
 TABLES = (Shape.ROWS, Shape.JOBS_DOCUMENT, Shape.JSONL, Shape.CSV, Shape.PARQUET)

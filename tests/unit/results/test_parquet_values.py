@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harvester.results.arrow_values import ArrowConverter, date_text
 from harvester.results.record import ContentReason, ResultOptions, ResultRecord, Shape
 from harvester.results.result_reader import ResultReader
 from harvester.results.row_batches import BrokenRows, RowCount
-from harvester.results.row_reader import numbered_rows
+from harvester.results.row_files.arrow_values import ArrowConverter, date_text
+from harvester.results.row_files.row_reader import numbered_rows
 
 READER = ResultReader(ResultOptions())
 NESTED = pa.struct([("d", pa.date32()), ("n", pa.struct([("f", pa.float32())]))])

@@ -10,10 +10,10 @@ from typing import NoReturn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harvester.results.csv_rows import csv_batches
-from harvester.results.json_lines import json_line_batches
 from harvester.results.record import ContentRefused
 from harvester.results.row_batches import BrokenRows, RowBatch
+from harvester.results.row_files.csv_rows import csv_batches
+from harvester.results.row_files.json_lines import json_line_batches
 
 WHOLE = (b'{"a":1}', b"{}", b'{"b":"\xc3\xa9"}', b'{"c":[{},null]}', b'{"d":"\\ud800"}', b'{"e":1e999}', b'{"f":007}')
 BYTES = (b"[1]", b"7", b"NaN", b"{", b"}", b'"', b",", b" ", b"\t", b"\x00", b"\xff", b"\xc3", b"\\", b"\r", b"\x0b")

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from harvester.results.json_scanner import MAX_DEPTH, MAX_NUMBER_DIGITS
+from harvester.results.json_text.json_scanner import MAX_DEPTH, MAX_NUMBER_DIGITS
 from harvester.results.record import Shape
 from harvester.results.row_batches import RowCount
 

@@ -27,7 +27,7 @@ import xxhash
 from harvester.destination import DestinationWriter, PathObstructedError, register_writer, safe_path
 from harvester.results import ContentReason, ContentTooLargeForMemory, ResultReader, ResultRecord
 from harvester.storage import Cause, FetchRequest, FetchResult, load_fetcher, open_fetcher
-from harvester.transfer.messages import (
+from harvester.transfer.workers.messages import (
     INTERNAL_ERROR,
     Alive,
     Assignment,
@@ -42,7 +42,7 @@ from harvester.transfer.messages import (
     Stop,
     WorkerSettings,
 )
-from harvester.transfer.worker_limits import limit_memory
+from harvester.transfer.workers.worker_limits import limit_memory
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer as Buffer

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, Final
 
-from harvester.results import fast_path
 from harvester.results.gzip_reader import CHUNK_BYTES, ByteSource
-from harvester.results.json_scanner import Scanner, scan
+from harvester.results.json_text import Scanner, fast_path, scan
 from harvester.results.record import ContentRefused
 from harvester.results.row_batches import MAX_ROW_BYTES, BrokenRows, RowBatch
 from harvester.results.shapes import json_type

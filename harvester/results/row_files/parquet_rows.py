@@ -16,7 +16,7 @@ from harvester.results.record import ContentReason, ContentRefused
 from harvester.results.row_batches import MAX_ROWS, BrokenRows, RowBatch, RowCount
 
 if TYPE_CHECKING:
-    from harvester.results.arrow_values import ArrowConverter
+    from harvester.results.row_files.arrow_values import ArrowConverter
 
 _BATCH_ROWS: Final = 1024
 # Decimals as numbers to the digit, bytes as base64.
@@ -34,7 +34,7 @@ def parquet_batches(source: BinaryIO, max_content_bytes: int, count: RowCount | 
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from harvester.results.arrow_values import ArrowConverter
+    from harvester.results.row_files.arrow_values import ArrowConverter
 
     try:
         parquet = pq.ParquetFile(source, page_checksum_verification=True)

@@ -17,7 +17,7 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
-from harvester.results.json_tokens import (
+from harvester.results.json_text.json_tokens import (
     FLAT_LEVELS,
     match_number,
     match_number_bytes,
@@ -25,9 +25,9 @@ from harvester.results.json_tokens import (
     match_white_space,
     runs,
 )
+from harvester.results.json_text.utf8 import Utf8Check
 from harvester.results.record import ContentReason, ContentRefused
 from harvester.results.row_batches import BrokenRows, RowBatch, RowCount
-from harvester.results.utf8 import Utf8Check
 
 MAX_DEPTH: Final = 1000
 """Levels of nesting; the outermost array or object is the first."""

@@ -6,14 +6,14 @@ import io
 from collections.abc import Iterator
 from typing import BinaryIO, Final, cast
 
-from harvester.results.csv_rows import csv_batches, csv_records
 from harvester.results.gzip_reader import ByteSource
-from harvester.results.json_lines import json_line_batches, line_batch
-from harvester.results.parquet_rows import parquet_batches
+from harvester.results.json_text import text_start
 from harvester.results.record import ContentRefused, Shape
 from harvester.results.row_batches import BrokenRows, RowBatch, RowCount
+from harvester.results.row_files.csv_rows import csv_batches, csv_records
+from harvester.results.row_files.json_lines import json_line_batches, line_batch
+from harvester.results.row_files.parquet_rows import parquet_batches
 from harvester.results.sniff import extension
-from harvester.results.utf8 import text_start
 
 _WHITE_SPACE: Final = b" \t\r\n"
 

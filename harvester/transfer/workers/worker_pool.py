@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection, wait
 
 from harvester.results import ResultOptions
 from harvester.storage import StoreConnection
-from harvester.transfer.messages import (
+from harvester.transfer.workers.messages import (
     INTERNAL_ERROR,
     Alive,
     Assignment,
@@ -23,8 +23,8 @@ from harvester.transfer.messages import (
     Stop,
     WorkerSettings,
 )
-from harvester.transfer.worker_launch import Launched, WorkerProcess, launch
-from harvester.transfer.worker_limits import WorkerLimits, WorkerWatch
+from harvester.transfer.workers.worker_launch import Launched, WorkerProcess, launch
+from harvester.transfer.workers.worker_limits import WorkerLimits, WorkerWatch
 
 _CHUNK = 64
 # A worker is given about this many seconds of work ahead, by its own pace: enough to hide the round trip,

@@ -9,15 +9,14 @@ from typing import BinaryIO, Final, NamedTuple
 
 from harvester.error_codes import ErrorCode
 from harvester.errors import IntegrityError
-from harvester.results import fast_path, sniff
+from harvester.results import sniff
 from harvester.results.content_stream import ContentStream
 from harvester.results.gzip_reader import read_blocks
-from harvester.results.json_scanner import Scanner
+from harvester.results.json_text import Scanner, fast_path, text_start
 from harvester.results.record import ContentRefused, Shape
 from harvester.results.row_batches import BrokenRows, RowBatch, RowCount
-from harvester.results.row_formats import shape_by_content, table_batches
+from harvester.results.row_files.row_formats import shape_by_content, table_batches
 from harvester.results.shapes import shape_of
-from harvester.results.utf8 import text_start
 
 _HEAD_BYTES: Final = 64
 _PEEK_BYTES: Final = 1024**2

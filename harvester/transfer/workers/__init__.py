@@ -1,0 +1,5 @@
+"""Worker processes: start, limits, messages, and the work itself."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,11 @@
+from .messages import Assignment as Assignment
+from .messages import DestinationFault as DestinationFault
+from .messages import Failed as Failed
+from .messages import Landed as Landed
+from .messages import Outcome as Outcome
+from .messages import Quarantined as Quarantined
+from .messages import Refused as Refused
+from .worker_launch import Launched as Launched
+from .worker_launch import launch as launch
+from .worker_limits import WorkerLimits as WorkerLimits
+from .worker_pool import WorkerPool as WorkerPool
