@@ -68,6 +68,9 @@ from .results import Validation as Validation
 from .retry import RetryPolicy as RetryPolicy
 from .sessions import StoreSettings as StoreSettings
 from .storage import list_objects as list_objects
+from .tables import ExportOptions as ExportOptions
+from .tables import ExportReport as ExportReport
+from .tables import export as export
 from .transfer import ObjectEvent as ObjectEvent
 from .transfer import Observer as Observer
 from .transfer import SyncOptions as SyncOptions

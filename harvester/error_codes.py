@@ -179,6 +179,16 @@ class ErrorCode(StrEnum):
     SNAPSHOT_MISSING = "snapshot_missing"
     SNAPSHOT_NOT_WRITTEN = "snapshot_not_written"
 
+    # Exports.
+    COLUMNS_INVALID = "columns_invalid"
+    EXPORT_DAMAGED = "export_damaged"
+    EXPORT_BEHIND_EVICTED = "export_behind_evicted"
+    EXPORT_NOT_EMPTY = "export_not_empty"
+    EXPORT_OF_ANOTHER_DESTINATION = "export_of_another_destination"
+    EXPORT_OF_ANOTHER_LAYOUT = "export_of_another_layout"
+    EXPORT_OUTPUT_UNSUPPORTED = "export_output_unsupported"
+    EXPORT_COLUMN_REQUIRED = "export_column_required"
+
     # Output.
     OUTPUT_NOT_WRITTEN = "output_not_written"
     REPORT_NOT_WRITTEN = "report_not_written"

@@ -12,13 +12,17 @@ from .eviction import evict as evict
 from .eviction import evict_quarantine as evict_quarantine
 from .eviction import evict_versions as evict_versions
 from .manifest import RESCUED_KEY as RESCUED_KEY
+from .manifest import EpochRow as EpochRow
 from .manifest import KnownRow as KnownRow
 from .manifest import LandedRow as LandedRow
 from .manifest import Manifest as Manifest
 from .manifest import ProblemRow as ProblemRow
 from .manifest import RunRow as RunRow
 from .manifest import SourceBinding as SourceBinding
+from .manifest import Tombstone as Tombstone
 from .manifest import VersionRow as VersionRow
+from .manifest import epoch_of as epoch_of
+from .manifest import newest_position as newest_position
 from .manifest import same_version as same_version
 from .manifest import shown_key as shown_key
 from .opened import check_apart as check_apart
@@ -29,6 +33,7 @@ from .opened import open_destination as open_destination
 from .opened import read_destination as read_destination
 from .opened import release_space as release_space
 from .opened import reserve_space as reserve_space
+from .opened import share_destination as share_destination
 from .opened import state_directory as state_directory
 from .paths import RESCUED_FOLDER as RESCUED_FOLDER
 from .paths import SAFE_NAME_FOLDER as SAFE_NAME_FOLDER
@@ -37,10 +42,13 @@ from .paths import FileSystemNames as FileSystemNames
 from .paths import FoldedClaims as FoldedClaims
 from .paths import PathClaims as PathClaims
 from .paths import SortedClaims as SortedClaims
+from .paths import check_inside as check_inside
 from .paths import is_text as is_text
 from .paths import own_path as own_path
 from .paths import probe_names as probe_names
 from .paths import safe_path as safe_path
+from .positions import end_of as end_of
+from .positions import parse_position as parse_position
 from .purging import PurgeReport as PurgeReport
 from .purging import purge as purge
 from .purging import purged_tasks as purged_tasks
@@ -49,6 +57,7 @@ from .rebinding import rebind as rebind
 from .row_filter import RowFilter as RowFilter
 from .rows import ReadAccount as ReadAccount
 from .rows import ResultRow as ResultRow
+from .rows import is_as_landed as is_as_landed
 from .rows import landed_rows as landed_rows
 from .rows import problem_rows as problem_rows
 from .rows import read as read

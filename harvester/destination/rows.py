@@ -238,7 +238,7 @@ class _Reading:
         check_inside(row.path)
         try:
             path = Path(self._tree.whole_path(row.path))
-            if not _is_as_landed(path, row):
+            if not is_as_landed(path, row):
                 self._note_mismatch(row)
                 return
             wanted, selected = self._filter, self._selected
@@ -269,7 +269,7 @@ class _Reading:
             self._account.unreadable.append(row.path)
 
 
-def _is_as_landed(path: Path, row: LandedRow) -> bool:
+def is_as_landed(path: Path, row: LandedRow) -> bool:
     """Return whether a file is what was landed; where only its time differs, by its content."""
     found = path.lstat()
     if not stat.S_ISREG(found.st_mode) or found.st_size != row.content_size:

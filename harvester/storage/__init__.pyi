@@ -13,6 +13,7 @@ from .bucket_settings import S3Settings as S3Settings
 from .bucket_settings import Unread as Unread
 from .bucket_settings import UnreadReason as UnreadReason
 from .causes import Cause as Cause
+from .gcs import GcsCalls as GcsCalls
 from .gcs import GcsSettings as GcsSettings
 from .gcs import GcsSettingsReader as GcsSettingsReader
 from .gcs import permission_of as permission_of
@@ -33,6 +34,7 @@ from .probe import ProbeResult as ProbeResult
 from .probe import S3Prober as S3Prober
 from .probe import open_prober as open_prober
 from .s3 import PERMISSIONS as PERMISSIONS
+from .s3 import AwsClients as AwsClients
 from .s3 import KmsKeys as KmsKeys
 from .s3 import S3SettingsReader as S3SettingsReader
 from .s3 import ask as ask

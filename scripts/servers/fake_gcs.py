@@ -68,6 +68,8 @@ class FakeGcs(HttpServer):
         super().__init__(self.respond)
         self._buckets: dict[str, dict[str, StoredObject]] = {}
         self._buckets_lock = threading.Lock()
+        # Held from a precondition to the write that it allows.
+        self._uploads_lock = threading.Lock()
         self._generations = itertools.count(1_700_000_000_000_000)
         self.tokens: set[str] | None = None
         """Bearer tokens that are good; None to ask for none."""
@@ -132,11 +134,13 @@ class FakeGcs(HttpServer):
     def _upload(self, bucket: str, request: Request) -> Answer:
         name, body = uploaded(request)
         wanted = request.query.get("ifGenerationMatch")
-        with self._buckets_lock:
-            present = self._buckets[bucket].get(name)
-        if wanted is not None and wanted != str(present.generation if present else 0):
-            return _error(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold.")
-        return _json(self.put(bucket, name, body).resource(bucket))
+        with self._uploads_lock:
+            with self._buckets_lock:
+                present = self._buckets[bucket].get(name)
+            if wanted is not None and wanted != str(present.generation if present else 0):
+                return _error(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold.")
+            stored = self.put(bucket, name, body)
+        return _json(stored.resource(bucket))
 
 
 def uploaded(request: Request) -> tuple[str, bytes]:

@@ -305,6 +305,17 @@ NEXT_STEPS: Mapping[ErrorCode, _Words] = MappingProxyType(
         _C.CONSUMER_EXISTS: "nimble-harvester consumers rewind {subject} {name} 0   (or forget it, and create it anew)",
         _C.NOTHING_TO_EVICT: ("nimble-harvester evict {subject} --older-than 7d, or --consumed, or --through POSITION"),
         _C.NO_SUCH_RUN: "nimble-harvester status DEST",
+        # Exports.
+        _C.COLUMNS_INVALID: 'for example [{{"name": "price", "pointer": "/data/parsing/price", "type": "float64"}}]',
+        _C.EXPORT_DAMAGED: "restore the files of the output from a backup, or export to another --to",
+        _C.EXPORT_BEHIND_EVICTED: (
+            "export with --after-restore to go on without the evicted rows, or sync them into another destination"
+        ),
+        _C.EXPORT_NOT_EMPTY: "leave --from out, or name another --to",
+        _C.EXPORT_OF_ANOTHER_DESTINATION: "give every destination an output of its own",
+        _C.EXPORT_OF_ANOTHER_LAYOUT: "name another --to",
+        _C.EXPORT_OUTPUT_UNSUPPORTED: "name a directory, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX",
+        _C.EXPORT_COLUMN_REQUIRED: "nimble-harvester export DEST --to OUT --drop html,markdown",
         # Schemas and files that are given.
         _C.SCHEMA_INVALID: "correct it; nimble-harvester schema extract shows one",
         _C.SCHEMA_NOT_JSON: "correct the file",

@@ -13,6 +13,7 @@ from .row_types import KnownRow as KnownRow
 from .row_types import LandedRow as LandedRow
 from .row_types import ProblemRow as ProblemRow
 from .row_types import RunRow as RunRow
+from .row_types import Tombstone as Tombstone
 from .row_types import VersionRow as VersionRow
 from .row_types import same_version as same_version
 from .row_types import shown_key as shown_key

@@ -117,10 +117,16 @@ def _since(started: float) -> float:
 class AwsClients:
     """The clients for one set of settings, made when first asked for; safe to use from several threads."""
 
-    def __init__(self, settings: StoreSettings, *, profile: str | None = None) -> None:
-        """Take ``profile`` instead of the settings' own. Raises ConfigurationError for one that does not exist."""
+    def __init__(
+        self, settings: StoreSettings, *, profile: str | None = None, read_seconds: float = _READ_SECONDS
+    ) -> None:
+        """Take ``profile`` instead of the settings' own; ``read_seconds`` is how long an answer may take.
+
+        Raises ConfigurationError for a profile that does not exist.
+        """
         self._settings = settings
         self._profile = profile or settings.profile
+        self._read_seconds = read_seconds
         self._lock = threading.Lock()
         self._clients: dict[tuple[str, str], Any] = {}
         with translate_botocore_errors(self._profile):
@@ -170,7 +176,7 @@ class AwsClients:
         patience = self._settings.retry
         config = Config(
             connect_timeout=min(_CONNECT_SECONDS, patience.connect_seconds),
-            read_timeout=min(_READ_SECONDS, patience.stall_seconds),
+            read_timeout=min(self._read_seconds, patience.stall_seconds),
             retries={"mode": "standard", "total_max_attempts": min(_ATTEMPTS, patience.attempts)},
         )
         client = self._session.client(  # type: ignore[call-overload]  # the service is a variable here

@@ -1,0 +1,118 @@
+"""``export``: rows as tables for a warehouse."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from harvester import text
+from harvester.cli.shared.output import print_report
+from harvester.cli.shared.parameters import DESTINATION, SIZE, format_option, state_option, store_options
+from harvester.sessions import StoreSettings
+from harvester.tables import DROPPABLE, ExportOptions, ExportReport, export, print_views, read_columns
+
+
+@click.command(
+    "export",
+    epilog="""\b
+Examples:
+  nimble-harvester export ./results --to ./tables
+  nimble-harvester export ./results --to s3://warehouse/nimble --columns prices.json --drop html,markdown
+  nimble-harvester export ./results --to ./tables --as jsonl --compression gzip
+  nimble-harvester export ./results --to ./tables --print-view | duckdb tables.duckdb
+""",
+)
+@click.argument("dest", type=DESTINATION)
+@click.option(
+    "--to", "out", required=True, metavar="OUT", help="A directory, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX."
+)
+@click.option(
+    "--as",
+    "format_",
+    type=click.Choice(["parquet", "jsonl"]),
+    default="parquet",
+    show_default=True,
+    help="File format.",
+)
+@click.option(
+    "--compression",
+    type=click.Choice(["zstd", "gzip"]),
+    default="zstd",
+    show_default=True,
+    help="Of JSON Lines; Parquet has zstd.",
+)
+@click.option(
+    "--columns",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Typed columns: a JSON array of name, pointer (JSON pointer into the row) and type.",
+)
+@click.option("--drop", metavar="COLUMNS", help=f"Columns to leave out, with commas: {', '.join(DROPPABLE)}.")
+@click.option("--part-size", type=SIZE, default="128MB", show_default=True, help="Complete a file at this size.")
+@click.option("--max-value", type=SIZE, default="16MB", show_default=True, help="Leave out and count longer rows.")
+@click.option("--from", "start", metavar="POSITION", help="Begin an empty OUT here; moves no consumer.")
+@click.option(
+    "--after-restore",
+    is_flag=True,
+    help="Go on although DEST was restored from a backup, or rows that OUT lacks were evicted.",
+)
+@click.option("--print-view", is_flag=True, help="Export nothing; print the SQL of the views of current rows.")
+@state_option
+@store_options
+@format_option("table", "json")
+def export_command(
+    *,
+    dest: Path,
+    out: str,
+    format_: str,
+    compression: str,
+    columns: Path | None,
+    drop: str | None,
+    part_size: int,
+    max_value: int,
+    start: str | None,
+    after_restore: bool,
+    print_view: bool,
+    state_dir: Path | None,
+    settings: StoreSettings,
+    output: str,
+) -> None:
+    """Write the rows of DEST that OUT does not hold yet as tables, each row once.
+
+    Files appear whole under OUT/data/TABLE/landed_day=DAY/ and are never changed. OUT itself decides how far it is; the
+    consumer export:OUT follows it. A killed export is completed by the next one.
+    """
+    if print_view:
+        print(print_views([out], settings=settings), end="")
+        return
+    options = ExportOptions(
+        format="jsonl" if format_ == "jsonl" else "parquet",
+        compression="gzip" if compression == "gzip" else "zstd",
+        columns=() if columns is None else read_columns(columns),
+        drop=tuple(name.strip() for name in drop.split(",")) if drop else (),
+        part_bytes=part_size,
+        value_bytes=max_value,
+        start=start,
+        after_restore=after_restore,
+    )
+    report = export(dest, out, options, settings=settings, state_dir=state_dir)
+    print_report(report, output, _render)
+    if report.exit_code:
+        sys.exit(report.exit_code)
+
+
+def _render(report: ExportReport) -> str:
+    rows = [(name, table.parts, table.rows, table.objects, table.position) for name, table in report.tables.items()]
+    lines = text.table(("table", "new files", "rows", "objects", "position"), rows)
+    if report.oversized:
+        lines.append(f"{text.count(report.oversized, 'row')} too long, e.g. {text.printable(report.oversized_rows[0])}")
+    lines += [
+        f"{text.count(count, 'value')} of column {name} did not fit and are NULL"
+        for name, count in report.misfits.items()
+    ]
+    if report.unreadable:
+        count = text.count(len(report.unreadable), "landed file")
+        lines.append(f"{count} missing or altered, e.g. {text.printable(report.unreadable[0])}")
+    return "\n".join(lines)

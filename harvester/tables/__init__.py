@@ -1,0 +1,5 @@
+"""Rows as files for a warehouse: export, the view of current rows, and profiles."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

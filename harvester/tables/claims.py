@@ -1,0 +1,57 @@
+"""Claims: what follows a position is claimed once, before its part appears.
+
+Two exports that start at one position with other part sizes would write overlapping parts. Before a part is published,
+the position it begins at is claimed by create-if-absent, with the position of its end. An export that finds a claim
+writes exactly the claimed rows under exactly the claimed name; publishing is create-if-absent too.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+from harvester.error_codes import ErrorCode
+from harvester.errors import IntegrityError
+from harvester.tables.output_store import OutputStore
+from harvester.tables.part_names import PartName, parse_part
+from harvester.tables.table_columns import TableName
+
+
+class Claim(NamedTuple):
+    """The part that follows a position."""
+
+    part: PartName
+    """Its name."""
+    start: str
+    """The position after which its rows begin; that of the name, except after a restore of the destination."""
+
+
+def read_claim(store: OutputStore, table: TableName, after: str) -> Claim | None:
+    """Return the claim on what follows a position; None if there is none. Raises IntegrityError for a damaged one."""
+    name = _name(table, after)
+    content = store.read(name)
+    if content is None:
+        return None
+    try:
+        document = json.loads(content)
+        part, start = parse_part(document["part"]), document["start"]
+    except (ValueError, LookupError, TypeError) as error:
+        raise _damaged(store, name) from error
+    if part is None or not isinstance(start, str) or (part.table, part.after) != (table, after):
+        raise _damaged(store, name)
+    return Claim(part, start)
+
+
+def make_claim(store: OutputStore, table: TableName, claim: Claim) -> bool:
+    """Claim what follows a position; return False if it has been claimed."""
+    document = {"part": str(claim.part), "start": claim.start}
+    return store.create(_name(table, claim.part.after), json.dumps(document).encode() + b"\n")
+
+
+def _name(table: TableName, after: str) -> str:
+    return f"claims/{table}/{after}.json"
+
+
+def _damaged(store: OutputStore, name: str) -> IntegrityError:
+    path = f"{store.url}/{name}"
+    return IntegrityError(f"{path} is no claim", code=ErrorCode.EXPORT_DAMAGED, subject=path)

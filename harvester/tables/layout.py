@@ -1,0 +1,104 @@
+"""What an output holds: format, columns, and the destination its rows are of. Recorded in the output itself."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final, NamedTuple
+
+from harvester.error_codes import ErrorCode
+from harvester.errors import IntegrityError, UsageError
+from harvester.tables.output_store import OutputStore
+from harvester.tables.typed_columns import TypedColumn, parse_columns
+
+LAYOUT_SCHEMA: Final = "urn:nimble-harvester:export-layout:v1"
+_FOLDER: Final = "layout/"
+
+
+class Layout(NamedTuple):
+    """The layout of an output."""
+
+    dest_id: str
+    """Id of the destination."""
+    format: str
+    """``parquet``, ``jsonl.zst``, ``jsonl.gz`` or ``delta``."""
+    dropped: tuple[str, ...]
+    """Columns that are left out."""
+    typed: tuple[TypedColumn, ...]
+    """Typed columns."""
+
+    def to_json(self) -> bytes:
+        """Return the recorded form."""
+        document = {
+            "schema": LAYOUT_SCHEMA,
+            "dest_id": self.dest_id,
+            "format": self.format,
+            "dropped": self.dropped,
+            "columns": [column._asdict() for column in self.typed],
+        }
+        return json.dumps(document, indent=1).encode() + b"\n"
+
+
+def settle_layout(store: OutputStore, wanted: Layout) -> Layout:
+    """Record the layout of a new output, or columns that are added to a known one; return it.
+
+    Raises UsageError for an output of another destination, format or other columns, IntegrityError for a layout that
+    cannot be read.
+    """
+    while True:
+        names = sorted(store.names(_FOLDER))
+        if names:
+            known = _parsed(store.read(names[-1]), f"{store.url}/{names[-1]}")
+            _check(store, known, wanted)
+            if wanted.typed[: len(known.typed)] == known.typed and len(wanted.typed) == len(known.typed):
+                return known
+        if store.create(f"{_FOLDER}{len(names) + 1:06d}.json", wanted.to_json()):
+            return wanted
+
+
+def read_layout(store: OutputStore) -> Layout:
+    """Return the newest layout of an output. Raises UsageError where nothing was exported, IntegrityError."""
+    names = sorted(store.names(_FOLDER))
+    if not names:
+        raise UsageError(f"{store.url} holds no export", code=ErrorCode.EXPORT_OF_ANOTHER_LAYOUT, subject=store.url)
+    return _parsed(store.read(names[-1]), f"{store.url}/{names[-1]}")
+
+
+def _check(store: OutputStore, known: Layout, wanted: Layout) -> None:
+    if known.dest_id != wanted.dest_id:
+        raise UsageError(
+            f"{store.url} holds the export of another destination",
+            cause=f"it holds rows of {known.dest_id}, this destination is {wanted.dest_id}",
+            code=ErrorCode.EXPORT_OF_ANOTHER_DESTINATION,
+            subject=store.url,
+        )
+    differs = (
+        f"its format is {known.format}" if known.format != wanted.format
+        else "it leaves out other columns" if set(known.dropped) != set(wanted.dropped)
+        else "typed columns may be added at the end, not changed or removed"
+        if wanted.typed[: len(known.typed)] != known.typed
+        else ""
+    )  # fmt: skip
+    if differs:
+        raise UsageError(
+            f"{store.url} has another layout",
+            cause=f"{differs}; another layout needs another output",
+            code=ErrorCode.EXPORT_OF_ANOTHER_LAYOUT,
+            subject=store.url,
+        )
+
+
+def _parsed(content: bytes | None, path: str) -> Layout:
+    try:
+        document: Any = json.loads(content or b"")
+        if document["schema"] != LAYOUT_SCHEMA:
+            raise ValueError
+        return Layout(
+            str(document["dest_id"]),
+            str(document["format"]),
+            tuple(map(str, document["dropped"])),
+            parse_columns(document["columns"]),
+        )
+    except (ValueError, LookupError, TypeError, AttributeError, UsageError) as error:
+        raise IntegrityError(
+            f"{path} is no layout of an export", code=ErrorCode.EXPORT_DAMAGED, subject=path
+        ) from error

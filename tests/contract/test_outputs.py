@@ -1,0 +1,118 @@
+"""What every output of an export does alike: a directory, S3 on moto, GCS on our fake."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from harvester.errors import HarvesterError, NoSuchBucket, UsageError
+from harvester.tables.exporting import ExportOptions, export_rows
+from harvester.tables.output_store import DirectoryOutput, OutputStore, open_output
+from harvester.tables.s3_output import PIECE_BYTES
+from scripts.servers.fake_gcs import FakeGcs
+from tests.unit.tables.memory_rows import MemorySource
+
+
+@pytest.fixture(params=["directory", "s3", "gcs"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "directory":
+        return str(tmp_path / "out")
+    if request.param == "s3":
+        return f"s3://{request.getfixturevalue('s3_bucket')}/tables/out"
+    fake: FakeGcs = request.getfixturevalue("fake_gcs")
+    name = f"b-{uuid.uuid4().hex}"
+    fake.create_bucket(name)
+    return f"gs://{name}/tables/out"
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[OutputStore]:
+    with open_output(url) as opened:
+        yield opened
+
+
+def written(store: OutputStore, content: bytes) -> Path:
+    path = store.scratch()
+    path.write_bytes(content)
+    return path
+
+
+def test_a_file_is_created_once(store: OutputStore) -> None:
+    assert store.read("claims/a/0.json") is None
+    assert store.create("claims/a/0.json", b"first")
+    assert not store.create("claims/a/0.json", b"second")
+    assert store.read("claims/a/0.json") == b"first"
+
+
+def test_a_file_is_published_once_and_removed_here(store: OutputStore) -> None:
+    first, second = written(store, b"first"), written(store, b"second")
+    assert store.publish(first, "data/t/landed_day=2026-11-30/a.parquet")
+    assert not store.publish(second, "data/t/landed_day=2026-11-30/a.parquet")
+    assert not first.exists()
+    assert not second.exists()
+    assert store.read("data/t/landed_day=2026-11-30/a.parquet") == b"first"
+
+
+def test_names_are_those_below_a_folder(store: OutputStore) -> None:
+    assert list(store.names("data/t/")) == []
+    for name in ("data/t/b/1", "data/t/a/2", "data/other/3", "claims/t/4"):
+        store.create(name, b"x")
+    assert sorted(store.names("data/t/")) == ["data/t/a/2", "data/t/b/1"]
+    assert sorted(store.names("data/none/")) == []
+
+
+def test_of_many_writers_at_once_one_creates_the_file(store: OutputStore) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        created = list(threads.map(lambda number: store.create("claims/t/0.json", b"%d" % number), range(16)))
+    assert created.count(True) == 1
+    assert store.read("claims/t/0.json") == b"%d" % created.index(True)
+
+
+def test_an_export_is_complete_in_every_output(store: OutputStore, url: str) -> None:
+    source = MemorySource()
+    for number in range(5):
+        source.add({"n": number})
+    report = export_rows(source, store, ExportOptions(part_bytes=1))
+    assert report.output == url
+    assert len(list(store.names("data/job_rows/"))) == 5
+    source.add({"n": 5})
+    with open_output(url) as again:
+        assert export_rows(source, again, ExportOptions(part_bytes=1)).tables["job_rows"].rows == 1
+
+
+def test_a_large_file_is_uploaded_in_pieces_to_s3(s3_bucket: str) -> None:
+    content = b"0123456789abcdef" * (PIECE_BYTES // 16) + b"rest"
+    with open_output(f"s3://{s3_bucket}/out") as store:
+        assert store.publish(written(store, content), "data/large")
+        assert not store.publish(written(store, content[::-1]), "data/large")
+        assert store.read("data/large") == content
+
+
+@pytest.mark.parametrize("scheme", ["s3", "gs"])
+def test_a_bucket_that_does_not_exist_is_an_error(scheme: str, s3_bucket: str, fake_gcs: FakeGcs) -> None:
+    with pytest.raises(NoSuchBucket), open_output(f"{scheme}://no-bucket-of-this-name/out") as store:
+        list(store.names("data/"))
+    with pytest.raises(HarvesterError), open_output(f"{scheme}://no-bucket-of-this-name/out") as store:
+        store.create("data/a", b"")
+
+
+@pytest.mark.parametrize("url", ["abfs://container/out", "http://example.com/out", "dbfs://x"])
+def test_other_outputs_are_refused_with_the_reason(url: str) -> None:
+    with pytest.raises(UsageError, match="cannot be written"), open_output(url):
+        pass
+
+
+def test_what_a_killed_export_left_is_removed_a_day_later(tmp_path: Path) -> None:
+    import os
+    import time
+
+    store = DirectoryOutput(tmp_path)
+    old, new = written(store, b"old"), written(store, b"new")
+    os.utime(old, (time.time() - 100_000,) * 2)
+    DirectoryOutput(tmp_path)
+    assert not old.exists()
+    assert new.exists()
