@@ -100,5 +100,5 @@ class GcsOutput:
         assert error is not None  # noqa: S101  # a call without a value has an error
         if error.status == _NOT_FOUND:
             # No call about an object that may be absent comes here.
-            error = error.with_cause(Cause.NO_SUCH_BUCKET)
+            error = error.with_cause(Cause.NO_BUCKET)
         return harvester_error("the export", error, url=self.url, login=GOOGLE_LOGIN)
