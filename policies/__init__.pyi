@@ -16,7 +16,6 @@ from .checks import ChipForecast as ChipForecast
 from .checks import Exemption as Exemption
 from .checks import Finding as Finding
 from .checks import GateResult as GateResult
-from .checks import GateResult as GateResult
 from .checks import NearMiss as NearMiss
 from .checks import Proof as Proof
 from .checks import Report as Report

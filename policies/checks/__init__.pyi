@@ -11,7 +11,6 @@ from .findings import Rule as Rule
 from .findings import Severity as Severity
 from .findings import finding as finding
 from .gating import GateResult as GateResult
-from .gating import GateResult as GateResult
 from .gating import gate as gate
 from .nearly_granting import NearMiss as NearMiss
 from .nearly_granting import near_misses as near_misses

@@ -1,4 +1,4 @@
-"""Policy documents: read strictly, kept as they were written, and measured as the cloud measures them."""
+"""Policy documents: parsed strictly, kept as written, and measured as the cloud measures them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from policies.language.conditions import Condition, parse_conditions
+from policies.language.policy_wrappers import unwrap
 from policies.language.principals import Principals, parse_principals
 from policies.language.strict_json import compact_json, dump_json, parse_json
 from policies.policy_errors import GrammarError
@@ -14,18 +15,14 @@ from policies.policy_errors import GrammarError
 Kind = Literal["s3", "kms", "gcs"]
 """``s3``: a bucket policy; ``kms``: a key policy; ``gcs``: an IAM policy of a Cloud Storage bucket."""
 LIMITS: Mapping[str, int] = {"s3": 20 * 1024, "kms": 32 * 1024}
-"""How many bytes a document may have, white space that means nothing aside. Source: the S3 and KMS quotas
+"""How many bytes a document may have, without insignificant white space. Source: the S3 and KMS quotas
 pages."""
 VERSIONS = ("2008-10-17", "2012-10-17")
-"""The versions of the policy language; without one, the first is meant."""
+"""The versions of the policy language; the first is the default."""
 _WITH_VARIABLES = "2012-10-17"
 _GCS_FIELDS = frozenset({"bindings", "etag", "version", "kind", "resourceId", "auditConfigs"})
 _FRAGMENT_FIELD = "Effect"
 _CONTAINERS = {
-    "Policy": (
-        "the answer of get-bucket-policy or get-key-policy, which holds the policy as a string",
-        "save the policy alone: add --query Policy --output text",
-    ),
     "BucketPolicy": (
         "the bucket's policy and the key's statement in one object",
         "print each alone: nimble-harvester policy show --document bucket, and --document key",
@@ -35,7 +32,7 @@ _CONTAINERS = {
         "give what stands under PolicyDocument, or the policy the bucket has",
     ),
 }
-"""What is given in place of a policy, by the field it has: what it is, and what to do."""
+"""Documents that are no policy, by a field they have: what they are, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,29 +44,29 @@ class Statement:
     sid: str | None
     """Its Sid, if it has one."""
     effect: Literal["Allow", "Deny"]
-    """What it does."""
+    """``Allow`` or ``Deny``."""
     principals: Principals
-    """Whom the Principal or NotPrincipal element names."""
+    """The principals of the Principal or NotPrincipal element."""
     not_principal: bool
-    """True when those are exempted instead."""
+    """True when it is a Not element: every other value matches."""
     actions: tuple[str, ...]
     """The patterns of Action or NotAction."""
     not_action: bool
-    """True when those are exempted instead."""
+    """True when it is a Not element: every other value matches."""
     resources: tuple[str, ...]
     """The patterns of Resource or NotResource."""
     not_resource: bool
-    """True when those are exempted instead."""
+    """True when it is a Not element: every other value matches."""
     conditions: tuple[Condition, ...]
     """The conditions, all of which must hold."""
     variables: bool
-    """True when the document's Version knows policy variables."""
+    """True when the document's Version has policy variables."""
     value: Mapping[str, Any]
     """The statement as it was written."""
 
     @property
     def label(self) -> str:
-        """The statement as a person finds it: its number from 1, and its Sid."""
+        """The statement's number from 1, and its Sid."""
         return f"statement {self.index + 1}" + (f" ({self.sid})" if self.sid else "")
 
 
@@ -82,7 +79,7 @@ class Binding:
     role: str
     """The role granted."""
     members: tuple[str, ...]
-    """To whom."""
+    """The members it is granted to."""
     condition: Mapping[str, Any] | None
     """The condition, if it has one: a mapping with ``expression`` in CEL."""
     value: Mapping[str, Any]
@@ -90,16 +87,16 @@ class Binding:
 
     @property
     def label(self) -> str:
-        """The binding as a person finds it."""
+        """The binding's number from 1, and its role."""
         return f"binding {self.index + 1} ({self.role})"
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class PolicyDocument:
-    """A policy document: what it says, and how it was written."""
+    """A policy document: its statements or bindings, and the JSON value as it was written."""
 
     kind: Kind
-    """Which cloud's document it is."""
+    """The kind of document."""
     value: Mapping[str, Any]
     """The whole document as it was written, unknown fields included."""
     statements: tuple[Statement, ...]
@@ -113,7 +110,7 @@ class PolicyDocument:
 
     @property
     def size(self) -> int:
-        """The document's size in bytes as the cloud counts it: without white space that means nothing."""
+        """The document's size in bytes as the cloud counts it: without insignificant white space."""
         return len(compact_json(self.value).encode())
 
     def dump(self) -> str:
@@ -122,18 +119,21 @@ class PolicyDocument:
 
 
 def parse(text: str | bytes, *, kind: Kind | None = None, source: str = "", fragment: bool = False) -> PolicyDocument:
-    """Read a policy document; with ``fragment``, a bare statement is taken too.
+    """Parse a policy document; with ``fragment``, a bare statement is accepted too.
 
-    ``kind`` is detected when it is not given. Raises ParseError for what is not JSON, GrammarError for
-    what is no policy.
+    The policy may also be inside what a tool prints around it; see `unwrap`.
+
+    ``kind`` is detected when it is not given. Raises ParseError for text that is not JSON, GrammarError for
+    JSON that is no policy.
     """
-    return document(parse_json(text, source=source), kind=kind, source=source, fragment=fragment)
+    value = unwrap(parse_json(text, source=source), source=source)
+    return document(value, kind=kind, source=source, fragment=fragment)
 
 
 def document(value: Any, *, kind: Kind | None = None, source: str = "", fragment: bool = False) -> PolicyDocument:
-    """Read a policy document that has been parsed as JSON already; see `parse`.
+    """Build a policy document from parsed JSON; see `parse`.
 
-    Raises GrammarError for what is no policy.
+    Raises GrammarError for JSON that is no policy.
     """
     try:
         return _document(value, kind, source, fragment=fragment)
@@ -149,7 +149,7 @@ def _document(value: Any, kind: Kind | None, source: str, *, fragment: bool) -> 
     if kind == "gcs":
         return PolicyDocument(kind, value, (), tuple(_bindings(value)), source, fragment=False)
     if bare:
-        # A bare statement is meant for a document of today.
+        # A bare statement is part of a document of the current version.
         statement = _statement(value, 0, "$", variables=True)
         return PolicyDocument(kind, value, (statement,), (), source, fragment=True)
     version = value.get("Version", VERSIONS[0])
@@ -243,7 +243,7 @@ def _either(value: Mapping[str, Any], name: str, path: str) -> str:
     if len(present) == 1:
         return present[0]
     problem = f"both {name} and Not{name}" if present else f"neither {name} nor Not{name}"
-    next_step = "a resource policy says whom it speaks of" if name == "Principal" else ""
+    next_step = "a resource policy names its principals; an identity policy has none" if name == "Principal" else ""
     raise GrammarError(problem, path=path, next_step=next_step)
 
 

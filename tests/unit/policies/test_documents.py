@@ -147,7 +147,6 @@ def _without(name: str) -> dict[str, Any]:
 BROKEN = [
     ([], "$", "a policy is a JSON object"),
     ({}, "$", "no Statement"),
-    ({"Policy": "{}"}, "$", "the answer of get-bucket-policy or get-key-policy, which holds the policy as a string"),
     ({"BucketPolicy": {}, "KeyPolicyStatement": {}}, "$", "the bucket's policy and the key's statement in one object"),
     ({"Resources": {}}, "$", "a CloudFormation template, not a policy"),
     (
@@ -339,3 +338,55 @@ def test_unknown_fields_order_and_sids_come_through() -> None:
 def test_size_is_counted_in_bytes_without_white_space() -> None:
     found = policies.parse('{ "Id": "é",\n "Statement": [] }')
     assert found.size == len('{"Id":"é","Statement":[]}'.encode())
+
+
+POLICY = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*"}],
+}
+TEXT = json.dumps(POLICY)
+
+
+def _planned(*policies_in_it: object) -> dict[str, Any]:
+    changes = [
+        {"type": "aws_s3_bucket_policy", "change": {"actions": ["create"], "after": {"bucket": "b", "policy": each}}}
+        for each in policies_in_it
+    ]
+    other = {"type": "aws_iam_role_policy", "change": {"after": {"policy": "{}"}}}
+    return {"format_version": "1.2", "resource_changes": [other, *changes], "values": {"root_module": {}}}
+
+
+RESOURCE = {"type": "aws_s3_bucket_policy", "values": {"policy": TEXT}}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        POLICY,
+        TEXT,
+        {"Policy": TEXT},
+        {"Policy": TEXT, "PolicyName": "default"},
+        _planned(TEXT),
+        _planned(TEXT, TEXT, "", None),
+        {"values": {"root_module": {"resources": [RESOURCE]}}},
+        {"values": {"root_module": {"child_modules": [{"child_modules": [{"resources": [RESOURCE]}]}]}}},
+        {
+            "version": 4,
+            "resources": [{"type": "aws_s3_bucket_policy", "instances": [{"attributes": {"policy": TEXT}}]}],
+        },
+    ],
+)
+def test_a_policy_is_taken_out_of_what_a_tool_prints_around_it(value: Any) -> None:
+    assert policies.parse(json.dumps(value), source="file").value == POLICY
+
+
+def test_a_wrapper_without_one_policy_is_no_policy() -> None:
+    other = TEXT.replace("Deny", "Allow")
+    with pytest.raises(policies.GrammarError, match="a Terraform document with 2 policies"):
+        policies.parse(json.dumps(_planned(TEXT, other)))
+    with pytest.raises(policies.ParseError, match="the policy inside file, line 1, column 2"):
+        policies.parse(json.dumps({"Policy": "{x"}), source="file")
+    broken: list[Any] = [json.dumps(TEXT), {"Policy": 1}, _planned(), _planned(None), {"resources": 1}, {"values": []}]
+    for value in broken:
+        with pytest.raises(policies.GrammarError):
+            policies.parse(json.dumps(value))
