@@ -101,7 +101,7 @@ class ReadAccount:
 def read(
     destination: Path | str,
     *,
-    after: str = "0",
+    after: str | int = "0",
     consumer: str | None = None,
     run: int | Literal["last"] | None = None,
     selected: str | None = None,
@@ -126,11 +126,11 @@ def read(
             code=ErrorCode.FIELD_PATH_INVALID,
             subject=selected,
         )
-    if consumer is not None and (after != "0" or wanted is not None):
+    if consumer is not None and (str(after) != "0" or wanted is not None):
         raise UsageError(
             f"consumer {consumer!r} has a position and a filter of its own", cause="after and filters belong to it"
         )
-    start = parse_position(after)
+    start = parse_position(str(after))
     noted = account or ReadAccount()
     with read_destination(Path(destination), state_dir) as opened:
         manifest = opened.manifest
