@@ -110,6 +110,13 @@ def _bucket_location(scheme: Literal["s3", "gs"], text: str, rest: str) -> Locat
         raise UsageError(
             f"no bucket in {text!r}", code=ErrorCode.NO_BUCKET_NAMED, subject=text, parameters={"scheme": scheme}
         )
+    if bucket.startswith("arn:"):
+        raise UsageError(
+            f"an ARN is no bucket's name: {text!r}",
+            cause="an access point is named by its alias, which ends in -s3alias",
+            code=ErrorCode.ACCESS_POINT_ARN,
+            subject=text,
+        )
     if scheme == "s3":
         possible = bool(_S3_BUCKET.match(bucket) or _S3_LEGACY_BUCKET.match(bucket)) and not _IPV4.match(bucket)
     else:

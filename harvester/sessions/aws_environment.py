@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harvester.sessions.aws_variables import check_variables
 from harvester.sessions.connections import AwsCredentials, S3Connection, StoreSettings
 from harvester.sessions.login import Login
 from harvester.sessions.network import resolve_network
@@ -46,7 +47,8 @@ _FIRST_REGION = "us-east-1"
 def connection_from_environment(
     bucket: str, settings: StoreSettings, environment: Mapping[str, str]
 ) -> S3Connection | None:
-    """Return what botocore would come to, None where only botocore can tell."""
+    """Return what botocore would resolve, None where only botocore can decide. Raises like `check_variables`."""
+    check_variables(environment)
     if settings.profile is not None or not _BUCKET(bucket) or bucket.endswith("-s3alias"):
         return None
     if any(name.startswith("AWS_") and not (name in _UNDERSTOOD and environment[name]) for name in environment):

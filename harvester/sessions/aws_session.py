@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from harvester.error_codes import ErrorCode
 from harvester.errors import AccessDenied, ConfigurationError, ConnectionFailed, UsageError
 from harvester.sessions.aws_loader import service_model_loader
+from harvester.sessions.aws_variables import check_variables
 from harvester.sessions.connections import AwsCredentials, Network, S3Connection, StoreSettings
 from harvester.sessions.login import Login
 from harvester.sessions.network import resolve_network
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from botocore.credentials import Credentials
 
 _PROBE_KEY = "k"
+_ASSUMED = "assume-role"
 _DIRECTORY_BUCKET = "--x-s3"
 
 
@@ -159,14 +161,7 @@ def resolve_credentials(session: botocore.session.Session, profile: str | None) 
 
     Raises ConfigurationError without any, and where only a person at a terminal could go on.
     """
-    scoped = session.get_scoped_config()
-    # Or botocore would ask for a second factor where nobody can answer.
-    if "mfa_serial" in scoped and "role_arn" in scoped and not sys.stdin.isatty():
-        raise ConfigurationError(
-            f"profile {profile or 'default'} needs a second factor, and there is no terminal to ask at",
-            code=ErrorCode.SECOND_FACTOR_NEEDED,
-            subject=profile or "default",
-        )
+    check_variables(os.environ)
     credentials = session.get_credentials()
     if credentials is None:
         raise ConfigurationError(
@@ -174,13 +169,45 @@ def resolve_credentials(session: botocore.session.Session, profile: str | None) 
             cause="neither environment, profile, web identity, SSO, container nor instance offers any",
             code=ErrorCode.NO_AWS_CREDENTIALS,
         )
+    if credentials.method == _ASSUMED and not _has_terminal() and _asks_for_second_factor(session):
+        raise ConfigurationError(
+            f"profile {profile or 'default'} needs a second factor, and there is no terminal to ask at",
+            code=ErrorCode.SECOND_FACTOR_NEEDED,
+        )
     return credentials
+
+
+def _has_terminal() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def _asks_for_second_factor(session: botocore.session.Session) -> bool:
+    """Return whether the role that was chosen, or one it is assumed from, has a second factor."""
+    profiles: Mapping[str, Mapping[str, str]] = session.full_config.get("profiles", {})
+    name = session.get_config_variable("profile") or "default"
+    visited: set[str] = set()
+    while name and name not in visited:
+        visited.add(name)
+        profile = profiles.get(name, {})
+        if "role_arn" not in profile:
+            return False
+        if "mfa_serial" in profile:
+            return True
+        name = profile.get("source_profile", "")
+    return False
 
 
 def _frozen(credentials: Credentials) -> AwsCredentials:
     frozen = credentials.get_frozen_credentials()
     if not frozen.access_key or not frozen.secret_key:
         raise ConfigurationError("the AWS credentials are incomplete", code=ErrorCode.AWS_CREDENTIALS_INCOMPLETE)
+    if not all(
+        part.isascii() and part.isprintable() for part in (frozen.access_key, frozen.secret_key, frozen.token or "")
+    ):
+        raise ConfigurationError(
+            "the AWS credentials have control characters or letters beyond ASCII in them",
+            code=ErrorCode.AWS_CREDENTIALS_INCOMPLETE,
+        )
     return AwsCredentials(frozen.access_key, frozen.secret_key, frozen.token)
 
 

@@ -1,9 +1,11 @@
-"""Proxies and trusted certificates, from the environment as both SDKs take them."""
+"""Proxies and trusted certificates, from the environment as curl and requests take them."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
+from ipaddress import ip_address, ip_network
 from urllib.parse import urlsplit
 
 from harvester.retry import RetryPolicy
@@ -13,24 +15,66 @@ from harvester.sessions.connections import Network
 def resolve_network(base_url: str, retry: RetryPolicy, ca_bundle: str | None) -> Network:
     """Return how to reach ``base_url``: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY honoured.
 
-    ``ca_bundle`` is the SDK's own setting; without it REQUESTS_CA_BUNDLE, then the certificates of certifi.
+    ``ca_bundle`` is the SDK's own setting, a file or a directory; without it REQUESTS_CA_BUNDLE, then the certificates
+    of certifi.
     """
     parts = urlsplit(base_url)
-    proxy = _proxy(parts.scheme, parts.netloc)
+    proxy = _proxy(parts.scheme, parts.hostname or "", parts.port)
     if parts.scheme != "https" and not proxy.startswith("https:"):
         return Network(None, proxy, retry)
     return Network(ca_bundle or os.environ.get("REQUESTS_CA_BUNDLE") or _default_bundle(), proxy, retry)
 
 
-def _proxy(scheme: str, host: str) -> str:
+def _proxy(scheme: str, host: str, port: int | None) -> str:
     """Return the proxy for a host, empty for none."""
-    # Where nothing but the environment could name one, what reads it need not be loaded when it does not.
-    if sys.platform not in ("darwin", "win32") and not any(name.lower().endswith("_proxy") for name in os.environ):
-        return ""
-    from urllib.request import getproxies, proxy_bypass
+    if sys.platform in ("darwin", "win32"):
+        # The system's settings may name one, too.
+        from urllib.request import getproxies
 
-    proxies = {} if proxy_bypass(host) else getproxies()
-    return proxies.get(scheme) or proxies.get("all", "")
+        proxies: Mapping[str, str] = getproxies()
+        if not bypasses_proxy(host, port, proxies.get("no", "")):
+            return proxies.get(scheme) or proxies.get("all", "")
+        return ""
+    environment = {name.lower(): value for name, value in sorted(os.environ.items()) if name.lower().endswith("_proxy")}
+    if not environment or bypasses_proxy(host, port, environment.get("no_proxy", "")):
+        return ""
+    return environment.get(f"{scheme}_proxy") or environment.get("all_proxy", "")
+
+
+def bypasses_proxy(host: str, port: int | None, no_proxy: str) -> bool:
+    """Return whether NO_PROXY exempts a host, by the forms that curl and requests know together.
+
+    Entries are separated by commas or spaces: ``*``; a name, which covers its subdomains, with or without a leading
+    dot; a name or address with a port; an IP address, in brackets or not; a network in CIDR notation.
+    """
+    host = host.lower().rstrip(".").strip("[]")
+    return any(_covers(entry.lower(), host, port) for entry in no_proxy.replace(",", " ").split())
+
+
+def _covers(entry: str, host: str, port: int | None) -> bool:
+    if entry == "*":
+        return True
+    name, entry_port = _split_port(entry)
+    if entry_port is not None and entry_port != port:
+        return False
+    name = name.strip("[]")
+    try:
+        address = ip_address(host)
+    except ValueError:
+        name = name.removeprefix("*").lstrip(".").rstrip(".")
+        return bool(name) and (host == name or host.endswith(f".{name}"))
+    try:
+        return address in ip_network(name, strict=False)
+    except ValueError:
+        return False
+
+
+def _split_port(entry: str) -> tuple[str, int | None]:
+    """Return name and port of an entry; an IPv6 address without brackets has none."""
+    name, colon, port = entry.rpartition(":")
+    if colon and port.isascii() and port.isdigit() and (":" not in name or name.endswith("]")):
+        return name, int(port)
+    return entry, None
 
 
 def _default_bundle() -> str:

@@ -57,6 +57,11 @@ environments = st.fixed_dictionaries(
         "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": st.just("true"),
         "AWS_EC2_METADATA_DISABLED": st.just("true"),
         "AWS_PROFILE": st.sampled_from(["other", ""]),
+        "AWS_CONFIG_FILE": st.sampled_from(["/nowhere/config", ""]),
+        "AWS_SHARED_CREDENTIALS_FILE": st.just("/nowhere/credentials"),
+        "AWS_WEB_IDENTITY_TOKEN_FILE": st.just("/nowhere/token"),
+        "AWS_ROLE_ARN": st.just("arn:aws:iam::111122223333:role/r"),
+        "AWS_SECURITY_TOKEN": st.just("old"),
     },
 )
 
@@ -70,6 +75,36 @@ def in_environment(environment: dict[str, str], home: Path) -> Iterator[None]:
         for name, value in {"HOME": str(home), **environment}.items():
             patch.setenv(name, value)
         yield
+
+
+files = st.sampled_from(
+    [
+        "[default]\nregion = eu-west-3\n",
+        "[default]\naws_access_key_id = OTHER\naws_secret_access_key = other\n",
+        "[default]\nendpoint_url = http://127.0.0.1:9\n",
+        "[default]\ns3 =\n    addressing_style = path\n",
+        "[default]\nrole_arn = arn:aws:iam::111122223333:role/r\nsource_profile = base\n",
+        "[profile other]\nregion = eu-west-3\n",
+        "",
+    ]
+)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(name=st.sampled_from(["config", "credentials"]), content=files, environment=environments)
+def test_with_a_file_it_equals_botocore_or_declines(
+    tmp_path: Path, name: str, content: str, environment: dict[str, str]
+) -> None:
+    folder = tmp_path / ".aws"
+    folder.mkdir(exist_ok=True)
+    for other in folder.iterdir():
+        other.unlink()
+    (folder / name).write_text(content)
+    with in_environment(KEYS | environment, tmp_path):
+        wanted = StoreSettings(retry=RETRY)
+        plain = connection_from_environment("buck", wanted, os.environ)
+        if plain is not None:
+            assert plain == AwsSession("buck", wanted).connection()
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])

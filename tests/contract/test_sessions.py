@@ -182,6 +182,59 @@ def test_a_second_factor_is_not_asked_for_without_a_terminal(monkeypatch: pytest
     assert "needs a second factor, and there is no terminal" in ended.stderr
 
 
+def test_keys_in_the_environment_need_no_second_factor_of_the_profile(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    config = tmp_path / "config"
+    config.write_text(
+        "[default]\nrole_arn = arn:aws:iam::111122223333:role/r\nsource_profile = base\n"
+        "mfa_serial = arn:aws:iam::111122223333:mfa/me\n"
+        "[profile base]\naws_access_key_id = A\naws_secret_access_key = s\n"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+
+    assert AwsSession("buck", StoreSettings(retry=QUICK)).connection().credentials.access_key == "AKIDEXAMPLE"
+
+
+def test_a_second_factor_of_the_role_behind_the_role_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    config = tmp_path / "config"
+    config.write_text(
+        "[profile top]\nrole_arn = arn:aws:iam::111122223333:role/t\nsource_profile = middle\nregion = us-east-1\n"
+        "[profile middle]\nrole_arn = arn:aws:iam::111122223333:role/m\nsource_profile = base\n"
+        "mfa_serial = arn:aws:iam::111122223333:mfa/me\n"
+        "[profile base]\naws_access_key_id = A\naws_secret_access_key = s\n"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY", raising=False)
+    monkeypatch.setattr("sys.stdin", None)
+
+    with pytest.raises(ConfigurationError) as caught:
+        AwsSession("buck", StoreSettings(profile="top", retry=QUICK)).connection()
+    assert caught.value.code is ErrorCode.SECOND_FACTOR_NEEDED
+
+
+@pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_ENDPOINT_URL"])
+@pytest.mark.parametrize("value", ["k\n", "a\rb", "\x1b[2J", "a\x85"])
+def test_a_control_character_in_a_variable_is_refused_by_its_name(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError) as caught:
+        open_store(parse_location("s3://buck/"), StoreSettings(retry=QUICK)).connection()
+    assert (caught.value.code, caught.value.subject) == (ErrorCode.VARIABLE_INVALID, name)
+
+
+def test_an_access_points_arn_names_the_alias() -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_location("s3://arn:aws:s3:us-west-2:111122223333:accesspoint/my-ap/res/")
+    assert caught.value.code is ErrorCode.ACCESS_POINT_ARN
+
+
 def test_a_directory_bucket_is_refused() -> None:
     with pytest.raises(UsageError, match="directory bucket"):
         open_store(parse_location("s3://buck--use1-az4--x-s3/"))
