@@ -16,12 +16,14 @@ from policies.language.wildcards import (
     Wildcard,
     arn_pattern,
     covers,
+    group_regions,
     intersects,
     left_over,
     literal,
     matcher,
     pattern,
     regions,
+    shared_text,
     wildcard_tokens,
 )
 
@@ -58,11 +60,63 @@ def test_covering_agrees_with_greenery(covered: str, covering: list[str]) -> Non
 
 
 @given(_texts, st.lists(_texts, max_size=3))
+@settings(max_examples=60)
 def test_what_is_left_over_is_matched_by_the_one_and_none_of_the_others(covered: str, covering: list[str]) -> None:
     example = left_over(pattern(covered), [pattern(each) for each in covering])
+    machine = _greenery(covered)
+    for each in covering:
+        machine = machine.difference(_greenery(each))
+    assert (example is None) is machine.empty()
     if example is not None:
         assert pattern(covered).matches(example)
         assert not any(pattern(each).matches(example) for each in covering)
+
+
+@given(st.lists(_texts, max_size=3), _texts)
+@settings(max_examples=60)
+def test_a_shared_text_is_matched_by_both(patterns: list[str], within: str) -> None:
+    found = shared_text([pattern(each) for each in patterns], pattern(within))
+    machines = [_greenery(each) & _greenery(within) for each in patterns]
+    assert (found is None) is all(each.empty() for each in machines)
+    if found is not None:
+        assert pattern(within).matches(found)
+        assert any(pattern(each).matches(found) for each in patterns)
+
+
+@given(st.lists(st.lists(_texts, max_size=3), max_size=3), _texts, _words)
+def test_every_text_is_in_one_of_the_regions_of_groups(groups: list[list[str]], within: str, word: str) -> None:
+    compiled = [[pattern(each) for each in group] for group in groups]
+    found = {each.matched: each.example for each in group_regions(compiled, [pattern(within)])}
+
+    def matched(text: str) -> frozenset[int]:
+        return frozenset(at for at, group in enumerate(compiled) if any(each.matches(text) for each in group))
+
+    for region, example in found.items():
+        assert pattern(within).matches(example)
+        assert matched(example) == region
+    if pattern(within).matches(word):
+        assert matched(word) in found
+
+
+def test_examples_are_shortest_and_come_in_order() -> None:
+    found = [each.example for each in regions([pattern("ab*"), pattern("a?c")])]
+    assert found == sorted(found, key=len)
+    assert {len(each) for each in found} == {0, 2, 3}
+    assert left_over(pattern("a*"), [pattern("a"), pattern("a?")]) == "axx"
+
+
+def test_where_a_group_matches_whatever_follows_it_is_followed_once() -> None:
+    everything = pattern("arn:aws:s3:::bkt/*")
+    overlapping = [pattern(f"*{first}{second}*") for first in string.ascii_lowercase for second in "xyz"]
+    found = list(group_regions([[everything, *overlapping]], [pattern("arn:aws:s3:::bkt/?*")], limit=60))
+    assert [(each.matched, each.example) for each in found] == [(frozenset({0}), "arn:aws:s3:::bkt/0")]
+    with pytest.raises(StateLimitError):
+        list(regions([everything, *overlapping], [pattern("arn:aws:s3:::bkt/?*")], limit=60))
+
+
+def test_texts_after_which_a_group_matches_whatever_follows_can_be_left_out() -> None:
+    every = {each.example: each.matched for each in regions([pattern("a*")], absorbed=False)}
+    assert every == {"": frozenset()}
 
 
 @given(_texts, _texts)
@@ -81,17 +135,49 @@ def test_every_text_is_in_one_of_the_regions(texts: list[str], word: str) -> Non
 
 
 _segment = st.text("a*?", min_size=1, max_size=3)
+_part = st.text("ab", max_size=2)
 
 
-@given(st.lists(_segment, min_size=6, max_size=8), st.lists(st.text("ab", max_size=3), min_size=6, max_size=8))
-def test_an_arn_is_compared_segment_by_segment(wanted: list[str], given_segments: list[str]) -> None:
-    found = arn_pattern(wildcard_tokens(":".join(wanted)))
+@st.composite
+def _arn_and_text(draw: st.DrawFn) -> tuple[str, str]:
+    """Draw an ARN pattern, and a text that replaces its wildcards, changed in one segment half of the time."""
+    wanted = draw(st.lists(_segment, min_size=6, max_size=8))
+    texts = [
+        "".join(draw(_part) if each == "*" else draw(st.sampled_from("ab")) if each == "?" else each for each in one)
+        for one in wanted
+    ]
+    if draw(st.booleans()):
+        at = draw(st.integers(0, len(texts) - 1))
+        texts[at] = draw(st.sampled_from([texts[at] + "b", texts[at][1:], f"{texts[at]}:", "b"]))
+    return ":".join(wanted), ":".join(texts)
+
+
+def _segments_match(wanted: str, text: str) -> bool:
+    parts, values = wanted.split(":", 5), text.split(":", 5)
+    return all(re.fullmatch(_reference(part), value, re.DOTALL) for part, value in zip(parts, values, strict=True))
+
+
+@given(_arn_and_text())
+@settings(max_examples=300)
+def test_an_arn_is_compared_segment_by_segment(drawn: tuple[str, str]) -> None:
+    wanted, text = drawn
+    found = arn_pattern(wildcard_tokens(wanted))
     assert found is not None
-    text = ":".join(given_segments)
-    parts, values = ":".join(wanted).split(":", 5), text.split(":", 5)
-    expected = all(re.fullmatch(_reference(part), value, re.DOTALL) for part, value in zip(parts, values, strict=True))
-    assert found.matches(text) is expected
-    assert any(region.matched for region in regions([found], [literal(text)])) is expected
+    assert found.matches(text) is _segments_match(wanted, text)
+    assert any(region.matched for region in regions([found], [literal(text)])) is _segments_match(wanted, text)
+
+
+def test_the_arns_drawn_match_often() -> None:
+    matches = list[bool]()
+
+    @given(_arn_and_text())
+    @settings(max_examples=300)
+    def draw(drawn: tuple[str, str]) -> None:
+        matches.append(_segments_match(*drawn))
+
+    draw()
+    share = sum(matches) / len(matches)
+    assert 0.2 < share < 0.95, f"{share:.0%} of {len(matches)} pairs match"
 
 
 def test_an_arn_of_fewer_segments_is_none() -> None:
