@@ -15,6 +15,7 @@ from pathlib import Path
 from scripts.commands import installed_command
 from scripts.servers.memory_s3 import landed, results, spoiled
 from scripts.servers.server_process import ServerProcess
+from scripts.soak_test.handover_soak import handover_soak
 from scripts.soak_test.kill_trials import ENDINGS, Broken, Trial
 
 LOCATION = "s3://bucket/r/"
@@ -27,10 +28,22 @@ def main() -> None:
     parser.add_argument("--objects", type=int, help="how many objects to sync (default: 2000; with --quick: 300)")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="repeat a soak's random choices")
     parser.add_argument("--quick", action="store_true", help="a soak of under a minute")
+    parser.add_argument("--handover", action="store_true", help="kill producer and consumer, and compare their rows")
     options = parser.parse_args()
     kills = options.kills or (6 if options.quick else 200)
     objects = options.objects or (300 if options.quick else 2000)
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
+        if options.handover:
+            sys.exit(
+                handover_soak(
+                    Path(folder),
+                    kills=kills,
+                    files=3,
+                    rows=200 if options.quick else 1_000,
+                    seed=options.seed,
+                    environment={},
+                )
+            )
         sys.exit(soak(Path(folder), kills=kills, objects=objects, seed=options.seed))
 
 

@@ -17,6 +17,7 @@ import pytest
 
 import harvester
 from scripts.commands.output_schemas import validate
+from scripts.soak_test.handover_soak import HandoverSoak
 from tests.e2e.program import (
     COMMAND,
     Directory,
@@ -457,3 +458,9 @@ def test_a_moved_source_is_not_fetched_again(source: Directory, dest: Path, tmp_
     assert (report["counts"]["landed"], report["counts"]["unchanged"]) == (2, 2)
     assert report["source_gone"] == 0
     assert run("sync", source.location, dest).code in (2, 5)
+
+
+def test_a_short_soak_hands_every_row_on(tmp_path: Path) -> None:
+    counts = HandoverSoak(tmp_path, files=2, rows=100, seed=11, environment={})
+    counts.run(8)
+    assert counts.counts["kills"] >= 8
