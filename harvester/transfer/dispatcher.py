@@ -6,7 +6,7 @@ import os
 import select
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,11 +30,27 @@ _WAIT_SECONDS = 0.2
 _STOP_SECONDS = 10.0
 
 
+def launch_process(scheme: str) -> Launched:
+    """Start a worker process; see ``launch``."""
+    from harvester.transfer.workers import launch
+
+    return launch(scheme)
+
+
 class Dispatcher:
     """Objects queued, assigned to a worker, or settled and recorded."""
 
-    def __init__(self, store: Store, root: Path, recorder: Recorder, options: SyncOptions, observer: Observer) -> None:
-        """Begin with none; workers start with the first."""
+    def __init__(
+        self,
+        store: Store,
+        root: Path,
+        recorder: Recorder,
+        options: SyncOptions,
+        observer: Observer,
+        launch: Callable[[str], Launched] = launch_process,
+    ) -> None:
+        """Begin with none; workers start with the first, by ``launch``."""
+        self._launch = launch
         self._store = store
         self._root = root
         self._recorder = recorder
@@ -53,10 +69,8 @@ class Dispatcher:
 
     def expect_many(self) -> None:
         """Start the worker processes now, so that they are ready when the first objects are."""
-        from harvester.transfer.workers import launch
-
         for _ in range(self._options.worker_count):
-            self._launched.append(launch(self._store.location.scheme))
+            self._launched.append(self._launch(self._store.location.scheme))
 
     @property
     def has_room(self) -> bool:
@@ -129,6 +143,7 @@ class Dispatcher:
             refuse_unsafe=self._options.unsafe_names == "refuse",
             limits=self._options.worker_limits,
             launched=launched,
+            launch=self._launch,
         )
 
     def _settle(self, outcomes: Iterable[Outcome]) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import os
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 
@@ -68,8 +68,9 @@ class WorkerPool:
         refuse_unsafe: bool,
         limits: WorkerLimits,
         launched: Sequence[Launched] = (),
+        launch: Callable[[str], Launched] = launch,
     ) -> None:
-        """Start nothing yet; ``launched`` are taken before any further process is started."""
+        """Start nothing yet; ``launched`` are taken before any further process is started by ``launch``."""
         self._size = size
         self._connection = connection
         self._generation = 0
@@ -79,6 +80,7 @@ class WorkerPool:
         self._refuse_unsafe = refuse_unsafe
         self._limits = limits
         self._launched = list(launched)
+        self._launch = launch
         self._workers: dict[int, _Process] = {}
         self._started = 0
         self._deaths: dict[str, int] = {}
@@ -135,7 +137,7 @@ class WorkerPool:
         return best
 
     def _start(self) -> _Process:
-        process, connection = self._launched.pop() if self._launched else launch(self._connection.scheme)
+        process, connection = self._launched.pop() if self._launched else self._launch(self._connection.scheme)
         self._started += 1
         worker = _Process(process, connection, WorkerWatch(process.pid, self._limits))
         self._workers[connection.fileno()] = worker
