@@ -48,7 +48,7 @@ SUMMARIES: Mapping[str, str] = {
     "ls": "List the objects under LOCATION.",
     "watch": "Land results as they arrive, until stopped.",
     "listen": "Receive Nimble's webhooks and land the results of their tasks.",
-    "verify": "Hold every landed file of DEST against its manifest.",
+    "verify": "Compare every landed file of DEST with its manifest.",
     "status": "Show what is known of each DEST.",
     "cat": "Stream the landed rows of DEST as JSON Lines.",
     "consumers": "Create, list, acknowledge, rewind and forget the consumers of DEST.",
@@ -69,17 +69,29 @@ SUMMARIES: Mapping[str, str] = {
     "completion": "Print the completion script of a shell.",
 }
 
+# The headings of --help; a verb without one stands under the last.
+SECTIONS: Mapping[str, tuple[str, ...]] = {
+    "Set up": ("policy", "explain", "test", "delivery-params"),
+    "Harvest": ("sync", "watch", "listen", "reconcile", "backfill", "run"),
+    "Hand on": ("cat", "consumers", "export", "profile", "evict"),
+    "Check": ("ls", "status", "problems", "verify", "report"),
+    "Maintain": ("purge", "compact", "rebind", "config"),
+    "Nimble's API": ("tasks", "batches", "runs"),
+    "Other": ("schema", "completion"),
+}
+
 
 @click.group(
     cls=LazyGroup,
     lazy=COMMANDS,
     summaries=SUMMARIES,
+    sections=SECTIONS,
     context_settings={
         "help_option_names": ["-h", "--help"],
         "max_content_width": 100,
     },
 )
-@click.version_option(__version__, prog_name="nimble-harvester")
+@click.version_option(__version__, "-V", "--version", prog_name="nimble-harvester")
 def program() -> None:
     """Download what Nimble delivers into your bucket, and grant Nimble exactly the access it needs."""
 

@@ -35,7 +35,7 @@ class SyncOptions:
     """What happens to a key that cannot have a path of its own."""
     on_change: Literal["replace", "keep"] = "replace"
     """Whether an older version is replaced, or moved aside into the state folder."""
-    fail_on: Literal["any", "new"] = "any"
+    fail_on: Literal["any", "new"] = "new"
     """Whether problems that earlier runs have reported fail this run too."""
     fail_on_empty: bool = False
     """Whether a source without any result fails the run."""

@@ -81,7 +81,7 @@ def test_no_other_name_is_there() -> None:
 def test_the_program_without_a_verb() -> None:
     ended = run()
     assert ended.code == 2
-    assert "Commands:" in ended.err
+    assert "Harvest:" in ended.err
     assert run("--version").out == f"nimble-harvester, version {harvester.__version__}\n"
     unknown = run("snyc")
     assert unknown.code == 2
@@ -165,7 +165,7 @@ def test_a_terminal_sees_progress_and_no_rest_of_it(source: Directory, dest: Pat
     os.close(parent)
     assert process.wait() == 0
     assert b" of 50" in seen
-    assert seen.endswith(b"\r\x1b[K")
+    assert seen.endswith(b"\r\x1b[J")
 
 
 def test_equal_problems_are_told_once(source: Directory, dest: Path) -> None:

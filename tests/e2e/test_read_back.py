@@ -249,7 +249,7 @@ def test_status(source: Directory, dest: Path, tmp_path: Path) -> None:
 def test_status_knows_where_quarantined_bytes_lie(source: Directory, dest: Path) -> None:
     bad, good = source.put("bad.json", b"{"), source.put("rows.jsonl", b'{"a": 1}\n{\n')
     sync(source.location, dest, expected=3)
-    sync(source.location, dest, expected=3)
+    sync(source.location, dest, "--fail-on", "any", expected=3)
     document = run("status", dest, "--problems", "--format", "json").document
     validate("status", document)
     first, second = document["known_problems"]

@@ -10,13 +10,13 @@ import click
 
 from harvester import text
 from harvester.api import listen
+from harvester.cli.shared.messages import Messages, message_options
 from harvester.cli.shared.output import print_event, print_report
 from harvester.cli.shared.parameters import DESTINATION, DURATION, LOCATION, SIZE, format_option, store_options
-from harvester.cli.shared.progress import Progress, log_option
 from harvester.cli.shared.signals import stop_signals
 from harvester.cli.shared.sync_options import Landing, landing_options
-from harvester.cli.shared.sync_output import render_landing
-from harvester.errors import UsageError
+from harvester.cli.shared.sync_output import problem_lines, render_landing
+from harvester.errors import ExitCode, UsageError
 from harvester.events import ListenOptions, ListenReport, WebhookOptions
 from harvester.location import Location
 from harvester.sessions import StoreSettings
@@ -66,7 +66,7 @@ Examples:
     help="How long to retry a task that still runs or whose object is missing.",
 )
 @landing_options
-@log_option
+@message_options
 @format_option("table", "json", "jsonl")
 @store_options
 def listen_command(
@@ -84,7 +84,7 @@ def listen_command(
     landing: Landing,
     settings: StoreSettings,
     output: Literal["table", "json", "jsonl"],
-    progress: Progress,
+    messages: Messages,
 ) -> int:
     """Receive Nimble's webhooks and land the results of their tasks.
 
@@ -94,8 +94,8 @@ def listen_command(
     chosen = WebhookOptions(_secret(secret, secret_file), max_body, body_timeout)
     with stop_signals() as received:
         observer = Observer(
-            event=functools.partial(print_event, at_once=True) if output == "jsonl" else None,
-            warning=lambda message: progress.say("warning", message),
+            event=functools.partial(print_event, at_once=True) if output == "jsonl" and not messages.quiet else None,
+            warning=lambda message: messages.log("warning", message),
             stop_signal=received,
         )
         report = listen(
@@ -105,10 +105,16 @@ def listen_command(
             listening=ListenOptions(host, port, chosen, max_waiting, give_up),
             settings=settings,
             observer=observer,
-            started=lambda address, place: progress.say("info", f"listening on {address} for results in {place.url}"),
+            started=lambda address, place: messages.log("info", f"listening on {address} for results in {place.url}"),
         )
-    print_report(report, output, _render)
-    progress.tell_end(report.landing.error)
+    if not (messages.quiet and report.landing.exit_code is ExitCode.OK):
+        print_report(report, output, _render)
+    messages.end(
+        report.landing.exit_code,
+        error=report.landing.error,
+        reasons=problem_lines(report.landing.problems),
+        counts=report.landing.as_document()["counts"],
+    )
     return int(report.landing.exit_code)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from harvester.api import reconcile
+from harvester.cli.shared.messages import write_reasons
 from harvester.cli.shared.parameters import (
     DESTINATION,
     DIRECTORY,
@@ -111,6 +112,7 @@ def reconcile_command(
     _print(report, output)
     if report.error is not None:
         raise report.error
+    write_reasons(report.exit_code, [f"  {line}" for line in render_reconciliation(report)])
     return int(report.exit_code)
 
 

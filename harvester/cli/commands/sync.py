@@ -5,22 +5,24 @@ from __future__ import annotations
 import dataclasses
 import shlex
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
 import click
 
 from harvester.api import sync
+from harvester.cli.shared.messages import Messages, message_options
 from harvester.cli.shared.output import print_event, print_report
 from harvester.cli.shared.parameters import DESTINATION, LOCATION, MOMENT, format_option, store_options
-from harvester.cli.shared.progress import Progress, log_option
 from harvester.cli.shared.signals import stop_signals
 from harvester.cli.shared.sync_options import Landing, landing_options
-from harvester.cli.shared.sync_output import render_report, unstarted_report, write_report
-from harvester.errors import DestinationUnusable, HarvesterError, UsageError
+from harvester.cli.shared.sync_output import exit_reasons, render_report, unstarted_report, write_report
+from harvester.errors import DestinationUnusable, ExitCode, HarvesterError, UsageError
 from harvester.location import Location
 from harvester.sessions import StoreSettings
 from harvester.storage import similar_key
+from harvester.text import printable
 from harvester.transfer import ObjectEvent, Observer, SyncOptions, SyncReport
 
 
@@ -44,10 +46,10 @@ Examples:
 @landing_options
 @click.option(
     "--fail-on",
-    type=click.Choice(["any", "new"]),
-    default="any",
+    type=click.Choice(["new", "any"]),
+    default="new",
     show_default=True,
-    help="Which problems make the run exit 3.",
+    help="Which problems make the run exit 3: those no earlier run has reported, or any.",
 )
 @click.option("--fail-on-empty", is_flag=True, help="Exit 9 when there is no result.")
 @click.option("--fail-on-upstream-error", is_flag=True, help="Exit 3 when an envelope has the status of a failed task.")
@@ -57,7 +59,7 @@ Examples:
     metavar="FILE",
     help="Write the JSON report here, however the run ends.",
 )
-@log_option
+@message_options
 @format_option("table", "json", "jsonl")
 @store_options
 def sync_command(
@@ -71,7 +73,7 @@ def sync_command(
     settings: StoreSettings,
     output: Literal["table", "json", "jsonl"],
     report: Path | None,
-    progress: Progress,
+    messages: Messages,
     **more: Any,
 ) -> int:
     """Land every result under LOCATION in DEST.
@@ -94,26 +96,32 @@ def sync_command(
         options = landing()
         selection = dataclasses.replace(options.selection, since=since, until=until)
         options = dataclasses.replace(options, selection=selection, dry_run=dry_run, **more)
-        result = _run(location, dest, options, settings, output, progress)
+        result = _run(location, dest, options, settings, output, messages)
     except HarvesterError as error:
         result = unstarted_report(location, dest, error, started_at, dry_run=dry_run)
     finally:
-        progress.clear()
+        messages.clear()
     unwritten = None if report is None else _write(report, result)
-    if output != "table" or result.run or result.error is None:
+    quiet = messages.quiet and result.exit_code is ExitCode.OK
+    if not quiet and (output != "table" or result.run or result.error is None):
         print_report(result, output, render_report)
     if result.error is None and not result.counts.listed:
-        _tell_similar(location, dest, settings, progress)
+        _warn_of_similar(location, dest, settings, messages)
     if unwritten is not None and result.error is not None:
-        progress.say("warning", unwritten.one_line())
+        messages.log("warning", unwritten.one_line())
     elif unwritten is not None:
         result = dataclasses.replace(result, error=unwritten, exit_code=unwritten.exit_code)
-    progress.tell_end(result.error)
+    messages.end(
+        result.exit_code,
+        error=result.error,
+        reasons=exit_reasons(result),
+        counts=result.as_document()["counts"],
+    )
     return int(result.exit_code)
 
 
 def _write(path: Path, report: SyncReport) -> DestinationUnusable | None:
-    """Write the report; return why it could not be, which shall not hide how the run itself went."""
+    """Write the report; return the error if it cannot be written, so that the outcome of the run is reported too."""
     try:
         write_report(path, report)
     except DestinationUnusable as error:
@@ -121,12 +129,12 @@ def _write(path: Path, report: SyncReport) -> DestinationUnusable | None:
     return None
 
 
-def _tell_similar(location: Location, dest: Path, settings: StoreSettings, progress: Progress) -> None:
+def _warn_of_similar(location: Location, dest: Path, settings: StoreSettings, messages: Messages) -> None:
     """Warn when keys begin with the name of an empty location: the slash may be misplaced."""
     similar = similar_key(location, settings)
     if similar is not None:
         wider, name = location.above(), location.prefix.rstrip("/").rpartition("/")[2]
-        progress.say(
+        messages.log(
             "warning",
             f"there are keys such as {similar}, which {location} does not hold; to have them:",
             f"  nimble-harvester sync {wider} {dest} --include {shlex.quote(name + '*')}",
@@ -134,18 +142,24 @@ def _tell_similar(location: Location, dest: Path, settings: StoreSettings, progr
 
 
 def _run(
-    location: Location, dest: Path, options: SyncOptions, settings: StoreSettings, output: str, progress: Progress
+    location: Location, dest: Path, options: SyncOptions, settings: StoreSettings, output: str, messages: Messages
 ) -> SyncReport:
     with stop_signals() as received:
         observer = Observer(
-            progress=progress.show,
-            event=print_event if output == "jsonl" else _print_plan if options.dry_run and output == "table" else None,
-            warning=lambda message: progress.say("warning", message),
+            progress=messages.show,
+            event=None if messages.quiet else _event_printer(output, dry_run=options.dry_run),
+            warning=lambda message: messages.log("warning", message),
             stop_signal=received,
         )
         return sync(location, dest, options, settings=settings, observer=observer)
 
 
+def _event_printer(output: str, *, dry_run: bool) -> Callable[[ObjectEvent], None] | None:
+    if output == "jsonl":
+        return print_event
+    return _print_plan if dry_run and output == "table" else None
+
+
 def _print_plan(event: ObjectEvent) -> None:
     if event.outcome == "not_attempted":
-        print(f"would fetch {event.key} -> {event.path} ({event.reason})")
+        print(f"would fetch {printable(event.key)} -> {printable(event.path)} ({event.reason})")

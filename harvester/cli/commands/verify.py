@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from harvester import text
+from harvester.cli.shared.messages import write_reasons
 from harvester.cli.shared.parameters import DESTINATION, format_option, state_option, store_options
 from harvester.destination import Mark, Verification
 from harvester.sessions import StoreSettings
@@ -26,7 +27,7 @@ Examples:
 """,
 )
 @click.argument("dest", type=DESTINATION)
-@click.option("--remote", is_flag=True, help="Hold it against the source's listing too.")
+@click.option("--remote", is_flag=True, help="Compare it with the source's listing too.")
 @click.option("--combined", is_flag=True, help="Print every path with its mark, also those that are the same.")
 @state_option
 @format_option("table", "json")
@@ -34,7 +35,7 @@ Examples:
 def verify_command(
     *, dest: Path, remote: bool, combined: bool, state_dir: Path | None, output: str, settings: StoreSettings
 ) -> int:
-    """Hold every landed file of DEST against its manifest.
+    """Compare every landed file of DEST with its manifest.
 
     Reads every file. Any difference exits 7; sync fetches again what is missing or differs.
     """
@@ -47,17 +48,20 @@ def verify_command(
         elif combined:
             print(f"{mark.value} {text.printable(path)}")
         elif mark not in (Mark.SAME, Mark.EVICTED):
-            print(f"{mark.value} {text.printable(path)}  ({detail})")
+            print(f"{mark.value} {text.printable(path)}  ({text.printable(detail)})")
     report = verification.report()
+    counts = [f"{number:,} {mark.name.lower()}" for mark in Mark if (number := report.counts.get(mark, 0))]
+    summary = f"{dest}: {', '.join(counts) or 'nothing has landed'}"
     if output == "json":
         print(json.dumps({**report.as_document(), "entries": entries}, indent=2))
     else:
-        told = [f"{number:,} {mark.name.lower()}" for mark in Mark if (number := report.counts.get(mark, 0))]
-        click.echo(f"{dest}: {', '.join(told) or 'nothing has landed'}", err=combined)
+        click.echo(summary, err=combined)
     if verification.holder is not None and report.exit_code:
         click.echo(
             f"warning: process {verification.holder.process} works on {dest}: what it lands meanwhile can show as a "
             "difference; verify again when it has ended",
             err=True,
         )
+    if output == "json" or not combined:
+        write_reasons(report.exit_code, [f"  {summary}"])
     return int(report.exit_code)

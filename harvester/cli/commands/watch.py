@@ -11,13 +11,13 @@ import click
 
 from harvester import text
 from harvester.api import watch
+from harvester.cli.shared.messages import Messages, message_options
 from harvester.cli.shared.output import print_event, print_report
 from harvester.cli.shared.parameters import DESTINATION, DIRECTORY, DURATION, LOCATION, format_option, store_options
-from harvester.cli.shared.progress import Progress, log_option
 from harvester.cli.shared.signals import stop_signals
 from harvester.cli.shared.sync_options import Landing, landing_options
-from harvester.cli.shared.sync_output import render_landing
-from harvester.errors import UsageError
+from harvester.cli.shared.sync_output import problem_lines, render_landing
+from harvester.errors import ExitCode, UsageError
 from harvester.events import ListingWatchOptions, QueueWatchOptions, WatchReport
 from harvester.location import Location
 from harvester.sessions import StoreSettings
@@ -73,7 +73,7 @@ Examples:
     help="With --queue: the bucket's own name, as events carry it, if LOCATION names an access-point alias.",
 )
 @landing_options
-@log_option
+@message_options
 @format_option("table", "json", "jsonl")
 @store_options
 def watch_command(
@@ -91,7 +91,7 @@ def watch_command(
     landing: Landing,
     settings: StoreSettings,
     output: Literal["table", "json", "jsonl"],
-    progress: Progress,
+    messages: Messages,
 ) -> int:
     """Land results as they arrive, until stopped.
 
@@ -112,9 +112,9 @@ def watch_command(
         )
     with stop_signals() as received:
         observer = Observer(
-            progress=progress.show,
-            event=functools.partial(print_event, at_once=True) if output == "jsonl" else None,
-            warning=lambda message: progress.say("warning", message),
+            progress=messages.show,
+            event=functools.partial(print_event, at_once=True) if output == "jsonl" and not messages.quiet else None,
+            warning=lambda message: messages.log("warning", message),
             stop_signal=received,
         )
         report = watch(
@@ -124,12 +124,18 @@ def watch_command(
             watching=watching,
             settings=settings,
             observer=observer,
-            looked=lambda report: _log_run(report, progress),
+            looked=lambda report: _log_run(report, messages),
         )
-    progress.clear()
-    if report.landing.runs or output != "table":
+    messages.clear()
+    quiet = messages.quiet and report.landing.exit_code is ExitCode.OK
+    if not quiet and (report.landing.runs or output != "table"):
         print_report(report, output, _render)
-    progress.tell_end(report.landing.error)
+    messages.end(
+        report.landing.exit_code,
+        error=report.landing.error,
+        reasons=problem_lines(report.landing.problems),
+        counts=report.landing.as_document()["counts"],
+    )
     return int(report.landing.exit_code)
 
 
@@ -146,12 +152,12 @@ def _check_only_with_queue(queue: str | None) -> None:
             )
 
 
-def _log_run(report: SyncReport, progress: Progress) -> None:
+def _log_run(report: SyncReport, messages: Messages) -> None:
     if report.idle or report.error is not None:
         return
     counts = report.counts
     moment = time.strftime("%H:%M:%S")
-    progress.say(
+    messages.log(
         "info", f"{moment} {counts.landed:,} landed, {counts.quarantined:,} quarantined, {counts.failed:,} failed"
     )
 

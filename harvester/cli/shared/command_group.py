@@ -1,29 +1,37 @@
-"""A command group that imports its commands on use, and names the environment variables of their options."""
+"""A command group that imports its commands on use, and lists them by purpose."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 
 from harvester.cli.shared.standard_streams import stdout_errors
-
-CONFIRMATIONS = frozenset({"--yes"})
-"""Options by which a person agrees: no variable, set once and forgotten, may agree in their place."""
+from harvester.cli.shared.variables import name_variables, unknown_variables, upper
+from harvester.text import printable
 
 
 class LazyGroup(click.Group):
     """A group that imports a command's module when the command is asked for."""
 
     def __init__(
-        self, *args: object, lazy: Mapping[str, str], summaries: Mapping[str, str] | None = None, **kwargs: object
+        self,
+        *args: object,
+        lazy: Mapping[str, str],
+        summaries: Mapping[str, str],
+        sections: Mapping[str, Sequence[str]] | None = None,
+        **kwargs: object,
     ) -> None:
-        """Take ``lazy``: the command's name to ``module:attribute``; ``summaries``: the line of --help for each."""
+        """Take ``lazy``: the command's name to ``module:attribute``; ``summaries``: the line of --help for each.
+
+        ``sections`` are the headings of --help with the names under each; one heading for all by default.
+        """
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # click's own signature is wide; passed through
         self._lazy = lazy
-        self._summaries = summaries or {}
+        self._summaries = summaries
+        self._sections = sections or {"Commands": list(lazy)}
 
     def make_context(self, *args: Any, **more: Any) -> click.Context:
         """Parse, which may print the help."""
@@ -41,8 +49,11 @@ class LazyGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click's signature
         """Write the list of verbs from the table, importing none of them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, self._summaries.get(name, "")) for name in self._lazy])
+        placed = {name for names in self._sections.values() for name in names}
+        for heading, names in self._sections.items():
+            rest = [name for name in self._lazy if name not in placed] if heading == [*self._sections][-1] else []
+            with formatter.section(heading):
+                formatter.write_dl([(name, self._summaries[name]) for name in (*names, *rest) if name in self._lazy])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -54,7 +65,12 @@ class LazyGroup(click.Group):
             similar = difflib.get_close_matches(args[0], self._lazy, n=1)
             if similar:
                 ctx.fail(f"No such command {args[0]!r}. Did you mean {similar[0]!r}?")
-        return super().resolve_command(ctx, args)
+        name, command, rest = super().resolve_command(ctx, args)
+        if ctx.parent is None and command is not None and not ctx.resilient_parsing:
+            for variable, nearest in unknown_variables(command, str(name), self._lazy):
+                meant = f"; the nearest is {nearest}" if nearest else ""
+                click.echo(f"warning: {printable(variable)} is no variable of this program{meant}", err=True)
+        return name, command, rest
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return the command, or None for an unknown name."""
@@ -64,26 +80,10 @@ class LazyGroup(click.Group):
         module, _, attribute = target.partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         path = [*_groups(ctx), cmd_name]
-        name_variables(command, "_".join(("nimble-harvester", *path)).replace("-", "_").upper())
+        name_variables(command, upper("_".join(("nimble-harvester", *path))))
         return command
 
 
 def _groups(ctx: click.Context) -> list[str]:
     """Return the names of the groups a command is in, the program itself aside."""
     return [] if ctx.parent is None else [*_groups(ctx.parent), str(ctx.info_name)]
-
-
-def name_variables(command: click.Command, prefix: str) -> None:
-    """Give every option of ``command``, and of its subcommands, the variable that its flag is named after."""
-    for parameter in command.params:
-        if isinstance(parameter, click.Option) and parameter.envvar is None:
-            flag = max(parameter.opts, key=len)
-            if not CONFIRMATIONS.intersection(parameter.opts):
-                parameter.envvar = f"{prefix}_{_upper(flag.lstrip('-'))}"
-    if isinstance(command, click.Group):
-        for name, subcommand in command.commands.items():
-            name_variables(subcommand, f"{prefix}_{_upper(name)}")
-
-
-def _upper(name: str) -> str:
-    return name.replace("-", "_").upper()

@@ -88,7 +88,7 @@ def problem_lines(problems: tuple[ObjectProblem, ...]) -> list[str]:
         lines.append(f"  {len(members):,} × {outcome}: {reason.replace('_', ' ')}{note}")
         lines.append(f"      e.g. {text.printable(first.key)}")
         if first.detail:
-            lines.append(f"      {first.detail}")
+            lines.append(f"      {text.printable(first.detail)}")
         step = fetch_step(reason) if outcome == "failed" else ""
         if step:
             lines.append(f"      to have {'it' if len(members) == 1 else 'them'}: {step}")
@@ -114,6 +114,13 @@ def render_landing(account: LandingReport) -> str:
         f" {text.duration(account.finished_at - account.started_at)}"
     )
     return "\n".join(lines)
+
+
+def exit_reasons(report: SyncReport) -> list[str]:
+    """Return why a run without an error ends with another code than 0."""
+    if report.exit_code is ExitCode.EMPTY:
+        return [f"  there is no result under {report.location}"]
+    return problem_lines(report.problems)
 
 
 def unstarted_report(

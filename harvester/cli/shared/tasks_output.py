@@ -13,6 +13,7 @@ from typing import Any, Literal
 import click
 
 from harvester import text
+from harvester.cli.shared.status_line import StatusLine
 from harvester.nimble_api import Batch, BatchProgress, BatchSummary, Run, Task, TaskState, unknown_states
 
 Output = Literal["table", "json", "jsonl"]
@@ -158,9 +159,8 @@ class ProgressLine:
 
     def __init__(self) -> None:
         """Print the first line at once."""
-        self._terminal = sys.stderr.isatty()
+        self._line = StatusLine()
         self._last = float("-inf")
-        self._drawn = False
 
     def show(self, known: Mapping[str, BatchProgress]) -> None:
         """Show the progress of all batches waited for; the last one is always printed."""
@@ -180,18 +180,17 @@ class ProgressLine:
         self._print(f"{done:,} of {text.count(total, 'result')} requested", done=done == total)
 
     def end(self) -> None:
-        """End the redrawn line."""
-        if self._drawn:
-            click.echo(err=True)
-            self._drawn = False
+        """Remove the redrawn line."""
+        self._line.clear()
 
     def _print(self, line: str, *, done: bool) -> None:
         now = time.monotonic()
-        if not (self._terminal or done or now - self._last >= 30):
-            return
-        self._last = now
-        self._drawn = self._terminal and not done
-        click.echo(f"\r{line}\x1b[K" if self._terminal else line, err=True, nl=not self._drawn)
+        if self._line.active and not done:
+            self._line.draw(line)
+        elif done or now - self._last >= 30:
+            self._last = now
+            self._line.clear()
+            click.echo(line, err=True)
 
 
 def _moment(moment: datetime | None) -> str | None:
