@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+# SQS limits a receipt to 1,024 characters; Pub/Sub documents no limit.
+_LONGEST_NAME = 8192
+_COUNT = re.compile(r"[0-9]{1,18}", re.ASCII).fullmatch
 _SUBSCRIPTION = re.compile(r"projects/[^/\s]+/subscriptions/[^/\s]+\Z")
 
 
@@ -18,11 +21,42 @@ class QueueMessage(NamedTuple):
     receipt: str
     """What this delivery is extended, released and deleted by."""
     body: str
-    """Its text; bytes that are no UTF-8 are replaced."""
+    """Its text; empty if it is no Unicode text."""
     attributes: Mapping[str, str]
     """Attributes its sender has set (Pub/Sub); empty for SQS."""
     deliveries: int
     """How often it has been delivered so far, this time included; 0 when the queue does not say."""
+
+
+def received_message(
+    message_id: object, receipt: object, body: object, attributes: Mapping[str, str], deliveries: object
+) -> QueueMessage | None:
+    """Return a delivery as a queue sent it, None if it cannot even be deleted.
+
+    A body that is no Unicode text becomes empty, a number of deliveries that is none becomes 0.
+    """
+    if not _is_name(message_id) or not _is_name(receipt):
+        return None
+    count = str(deliveries)
+    return QueueMessage(
+        str(message_id),
+        str(receipt),
+        body if isinstance(body, str) and _is_unicode(body) else "",
+        {name: value for name, value in attributes.items() if _is_unicode(name) and _is_unicode(value)},
+        int(count) if _COUNT(count) else 0,
+    )
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= _LONGEST_NAME and _is_unicode(value)
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)

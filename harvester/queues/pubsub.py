@@ -14,7 +14,7 @@ from google.cloud import pubsub_v1
 
 from harvester.error_codes import ErrorCode
 from harvester.errors import AccessDenied, ConfigurationError, ConnectionFailed, UsageError
-from harvester.queues.message_queue import QueueMessage, QueueSettings
+from harvester.queues.message_queue import QueueMessage, QueueSettings, received_message
 
 _BATCH = 500
 _LONGEST_LEASE = 600
@@ -57,16 +57,17 @@ class PubsubQueue:
             except refusals.DeadlineExceeded:
                 # Nothing came while it waited.
                 return []
-        messages = [
-            QueueMessage(
+        deliveries = (
+            received_message(
                 received.message.message_id,
                 received.ack_id,
                 received.message.data.decode("utf-8", "replace"),
                 dict(received.message.attributes),
-                int(received.delivery_attempt),
+                received.delivery_attempt,
             )
             for received in answer.received_messages
-        ]
+        )
+        messages = [message for message in deliveries if message is not None]
         if messages:
             # A pull cannot say for how long: the subscription's own deadline holds until here.
             self.extend([message.receipt for message in messages], lease)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -13,7 +13,7 @@ from botocore.config import Config
 
 from harvester.error_codes import ErrorCode
 from harvester.errors import HarvesterError
-from harvester.queues.message_queue import QueueMessage, QueueSettings
+from harvester.queues.message_queue import QueueMessage, QueueSettings, received_message
 from harvester.queues.queue_region import region_of_host
 from harvester.sessions import Login, StoreSettings, resolve_credentials, translate_botocore_errors
 from harvester.storage import Cause, ServiceError, ask, harvester_error
@@ -29,7 +29,6 @@ _READ_SECONDS = _LONGEST_WAIT + 10
 _ATTEMPTS = 5
 _PARALLEL = 8
 _LONGEST_LEASE = 12 * 3600
-_COUNT_DIGITS = 9
 _ANY_REGION = "us-east-1"
 
 
@@ -91,7 +90,16 @@ class SqsQueue:
         )
         if answer.value is None:
             raise self._error("cannot read", answer.error)
-        messages = (_message(found) for found in answer.value.get("Messages", []))
+        messages = (
+            received_message(
+                found.get("MessageId"),
+                found.get("ReceiptHandle"),
+                found.get("Body"),
+                {},
+                found.get("Attributes", {}).get("ApproximateReceiveCount"),
+            )
+            for found in answer.value.get("Messages", [])
+        )
         return [message for message in messages if message is not None]
 
     def extend(self, receipts: Sequence[str], lease: float) -> list[str]:
@@ -133,17 +141,6 @@ _CODES = {
     Cause.SERVER_ERROR: ErrorCode.QUEUE_UNREACHABLE,
     Cause.REFUSED: ErrorCode.QUEUE_UNREACHABLE,
 }
-
-
-def _message(found: Mapping[str, Any]) -> QueueMessage | None:
-    """Return a received message, None for an entry that cannot be handled or deleted."""
-    match found:
-        case {"MessageId": str(number), "ReceiptHandle": str(receipt)} if number and receipt:
-            deliveries = str(found.get("Attributes", {}).get("ApproximateReceiveCount", ""))
-            counted = deliveries.isascii() and deliveries.isdigit() and len(deliveries) <= _COUNT_DIGITS
-            return QueueMessage(number, receipt, str(found.get("Body", "")), {}, int(deliveries) if counted else 0)
-        case _:
-            return None
 
 
 def _max_deliveries(redrive_policy: str) -> int | None:
