@@ -55,6 +55,7 @@ from .events import ListenOptions as ListenOptions
 from .events import ListenReport as ListenReport
 from .events import ListingWatchOptions as ListingWatchOptions
 from .events import QueueWatchOptions as QueueWatchOptions
+from .events import ServerCertificate as ServerCertificate
 from .events import WatchReport as WatchReport
 from .events import WebhookOptions as WebhookOptions
 from .location import Location as Location

@@ -81,6 +81,7 @@ class ErrorCode(StrEnum):
     INTERVAL_TOO_SHORT = "interval_too_short"
     PEER_OF_ANOTHER_LOCATION = "peer_of_another_location"
     PORT_UNAVAILABLE = "port_unavailable"
+    SERVER_CERTIFICATE_INVALID = "server_certificate_invalid"
     SECRET_UNUSABLE = "secret_unusable"  # noqa: S105  # the name of a failure
     WEBHOOKS_NEED_A_BUCKET = "webhooks_need_a_bucket"
     NO_LOCATION_TO_LISTEN = "no_location_to_listen"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import threading
 import time
@@ -10,36 +9,25 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Self
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from harvester.error_codes import ErrorCode
 from harvester.errors import ConfigurationError
+from harvester.events.connection_limits import ConnectionLimits, limited_protocol
+from harvester.events.server_address import ServerCertificate
 
-_HEAD_SECONDS = 10.0
-_CONNECTIONS = 1_000
 _BACKLOG = 2_048
 _PATIENCE_SECONDS = 5
 _POLL_SECONDS = 0.01
 
 
-class _TimedProtocol(H11Protocol):
-    """Closes a connection whose request head does not arrive; uvicorn has no such timeout."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's own signature
-        super().connection_made(transport)
-        self.loop.call_later(_HEAD_SECONDS, self._close_if_silent)
-
-    def _close_if_silent(self) -> None:
-        cycle: object = self.cycle  # None until a request has begun, whatever uvicorn declares
-        if cycle is None:
-            self.transport.close()
-
-
 class HttpServer:
     """HTTP server in a background thread."""
 
-    def __init__(self, host: str, port: int) -> None:
-        """Bind the address without serving yet. Raises ConfigurationError if that fails."""
+    def __init__(self, host: str, port: int, certificate: ServerCertificate | None = None) -> None:
+        """Bind the address without serving yet. Raises ConfigurationError if that fails, or for the certificate."""
+        self._certificate = certificate
+        if certificate is not None:
+            certificate.check()
         try:
             family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
             self._socket = socket.socket(family, socket.SOCK_STREAM)
@@ -59,14 +47,15 @@ class HttpServer:
     def address(self) -> str:
         """The address as a URL."""
         host, port = self._socket.getsockname()[:2]
-        return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        scheme = "http" if self._certificate is None else "https"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
     def start(self, application: Callable[[Any, Any, Any], Awaitable[None]]) -> None:
         """Serve ``application``; return when connections are accepted."""
         self._socket.listen(_BACKLOG)
         config = uvicorn.Config(
             application,
-            http=_TimedProtocol,
+            http=limited_protocol(ConnectionLimits()),
             ws="none",
             loop="asyncio",
             lifespan="off",
@@ -74,8 +63,9 @@ class HttpServer:
             # A path may contain the secret.
             access_log=False,
             server_header=False,
-            limit_concurrency=_CONNECTIONS,
             timeout_graceful_shutdown=_PATIENCE_SECONDS,
+            ssl_certfile=None if self._certificate is None else self._certificate.certificate,
+            ssl_keyfile=None if self._certificate is None else self._certificate.key,
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(

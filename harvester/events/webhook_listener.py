@@ -17,6 +17,8 @@ from harvester.error_codes import ErrorCode
 from harvester.errors import ConfigurationError, HarvesterError, UsageError
 from harvester.events.event_state import EnqueueOutcome, EventState, PendingTask
 from harvester.events.exposition import Metric, exposition
+from harvester.events.lookup_budget import LookupBudget
+from harvester.events.server_address import ServerCertificate, is_loopback
 from harvester.events.task_lookup import LookupResult, NoResult, ResultFound, RetryLater, find_result
 from harvester.events.watch_report import LISTEN_REPORT_SCHEMA, LandingCounters, LandingReport
 from harvester.events.webhook_app import WebhookApp, WebhookOptions
@@ -55,6 +57,8 @@ class ListenOptions:
     """Maximum number of pending tasks; webhooks beyond it are answered with 503."""
     give_up: float = 24 * 3600.0
     """Seconds to retry a task that runs or whose object is missing; default: Nimble's retention."""
+    certificate: ServerCertificate | None = None
+    """Serve HTTPS with it; None for HTTP, behind a proxy that ends TLS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +150,13 @@ class _Listener:
         app: WebhookApp | None = None
         backoff = Backoff(_FIRST_DELAY, _LONGEST_DELAY)
         with contextlib.ExitStack() as stack:
-            server = stack.enter_context(HttpServer(self._listening.host, self._listening.port))
+            options = self._listening
+            server = stack.enter_context(HttpServer(options.host, options.port, options.certificate))
+            if options.webhook.secret is None and not is_loopback(options.host):
+                self._observer.warning(
+                    f"{server.address} can be reached from other machines, and webhooks need no secret: anybody may"
+                    " send task ids; set a secret (--secret-file)"
+                )
             while True:
                 try:
                     with self._open_session() as session:
@@ -224,17 +234,19 @@ class _Listener:
     # Processing tasks
 
     def _work(self, session: SyncSession, backoff: Backoff) -> None:
+        budget = LookupBudget()
         with EventState(self._folder(), durable=True) as state, ThreadPoolExecutor(_LOOKUPS) as pool:
             while True:
                 interruptible_sleep(0, self._observer.stop_signal)
                 self._arrived.clear()
                 self._waiting = state.waiting()
-                due = state.due(_BATCH)
+                due = state.due(budget.available(_BATCH))
                 if not due:
                     self._arrived.wait(_POLL_SECONDS)
                     continue
                 lookups = list(pool.map(lambda task: find_result(task.task_id, self._client, session.store), due))
                 self._all_failed = all(isinstance(each, RetryLater) and each.reason in _UNANSWERED for each in lookups)
+                budget.spend(sum(isinstance(each, NoResult) and each.reason == "unknown_task" for each in lookups))
                 self._settle(due, lookups, session, state)
                 backoff.reset()
 

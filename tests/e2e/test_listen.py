@@ -68,7 +68,7 @@ def world(tmp_path: Path, s3: S3Client, s3_bucket: str) -> Iterator[World]:
 
 
 def url_of(receiver: Running) -> str:
-    return receiver.said(r"listening on (http://\S+)")[1]
+    return receiver.said(r"listening on (https?://\S+)")[1]
 
 
 def metric(url: str, name: str) -> int:

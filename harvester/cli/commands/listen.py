@@ -12,12 +12,20 @@ from harvester import text
 from harvester.api import listen
 from harvester.cli.shared.messages import Messages, message_options
 from harvester.cli.shared.output import print_event, print_report
-from harvester.cli.shared.parameters import DESTINATION, DURATION, LOCATION, SIZE, format_option, store_options
+from harvester.cli.shared.parameters import (
+    DESTINATION,
+    DIRECTORY,
+    DURATION,
+    LOCATION,
+    SIZE,
+    format_option,
+    store_options,
+)
 from harvester.cli.shared.signals import stop_signals
 from harvester.cli.shared.sync_options import Landing, landing_options
 from harvester.cli.shared.sync_output import problem_lines, render_landing
 from harvester.errors import ExitCode, UsageError
-from harvester.events import ListenOptions, ListenReport, WebhookOptions
+from harvester.events import ListenOptions, ListenReport, ServerCertificate, WebhookOptions
 from harvester.location import Location
 from harvester.sessions import StoreSettings
 from harvester.transfer import Observer
@@ -65,6 +73,8 @@ Examples:
     show_default=True,
     help="How long to retry a task that still runs or whose object is missing.",
 )
+@click.option("--tls-cert", type=DIRECTORY, metavar="FILE", help="Serve HTTPS with this certificate chain (PEM).")
+@click.option("--tls-key", type=DIRECTORY, metavar="FILE", help="Its private key (PEM), if not in the same file.")
 @landing_options
 @message_options
 @format_option("table", "json", "jsonl")
@@ -81,6 +91,8 @@ def listen_command(
     body_timeout: float,
     max_waiting: int,
     give_up: float,
+    tls_cert: Path | None,
+    tls_key: Path | None,
     landing: Landing,
     settings: StoreSettings,
     output: Literal["table", "json", "jsonl"],
@@ -91,6 +103,9 @@ def listen_command(
     Answers at once, keeps the task's id across restarts, queries Nimble's API for the task and lands its object into
     DEST, which is locked meanwhile. Needs NIMBLE_API_KEY. Also serves /healthz and /metrics.
     """
+    if tls_key is not None and tls_cert is None:
+        raise click.UsageError("--tls-key needs --tls-cert")
+    certificate = None if tls_cert is None else ServerCertificate(tls_cert, tls_key)
     chosen = WebhookOptions(_secret(secret, secret_file), max_body, body_timeout)
     with stop_signals() as received:
         observer = Observer(
@@ -102,7 +117,7 @@ def listen_command(
             dest,
             landing(),
             location=location,
-            listening=ListenOptions(host, port, chosen, max_waiting, give_up),
+            listening=ListenOptions(host, port, chosen, max_waiting, give_up, certificate),
             settings=settings,
             observer=observer,
             started=lambda address, place: messages.log("info", f"listening on {address} for results in {place.url}"),
