@@ -159,8 +159,8 @@ class Run:
             self._goals.append(Goal(f"{name}: faster than {peer.tool}", _FASTER[name], ratio, ratio_spread))
         if name == "A" and self._native is not None:
             ratio, ratio_spread = ours.all_cpu / self._native.all_cpu, spread(ours.cpus)
-            what = "A: CPU per object of the native floor's, server included"
-            self._goals.append(Goal(what, 1.5, ratio, ratio_spread, at_most=True))
+            native = "A: CPU per object of the native floor's, server included"
+            self._goals.append(Goal(native, 1.5, ratio, ratio_spread, at_most=True))
         return benchmark_page.copies(what, measured, len(bucket.entries), memory if name == "A" and memory else None)
 
     def _memory(self) -> dict[tuple[str, int], int]:
