@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +29,24 @@ ACCESS_KEY, SECRET_KEY = (
     "AKIAIOSFODNN7EXAMPLE",
     "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
 )  # AWS's documentation's
+LIVE_LOCATION = os.environ.get("NIMBLE_HARVESTER_LIVE_LOCATION", "")
+"""A folder of a real bucket; only scripts/test_live sets it."""
+LIVE_ENVIRONMENT = {
+    name: value
+    for name, value in os.environ.items()
+    if LIVE_LOCATION and name.startswith(("AWS_", "GOOGLE_", "CLOUDSDK_", "STORAGE_", "NO_GCE_", "HTTP", "http"))
+}
+REPLACED_VARIABLES = (
+    "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "CLOUDSDK_CONFIG",
+    "AWS_EC2_METADATA_DISABLED",
+    "NO_GCE_CHECK",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_DEFAULT_REGION",
+)
+"""The variables that clean_environment sets."""
 _INHERITED = (
     "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",

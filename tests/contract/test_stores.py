@@ -24,6 +24,7 @@ from scripts.servers.fake_gcs import FakeGcs
 from scripts.servers.fault_proxy import Call, FaultProxy, Rule, Upstream
 from scripts.servers.http_server import Answer, Request
 from scripts.servers.server_process import ServerProcess
+from tests.conftest import LIVE_ENVIRONMENT, LIVE_LOCATION, REPLACED_VARIABLES
 from tests.contract.fetching import fetch_all
 
 QUICK = StoreSettings(retry=RetryPolicy(attempts=3, seconds=5, base_delay=0.01, max_delay=0.05, stall_seconds=2))
@@ -113,7 +114,12 @@ def _emulator_holds(name: str) -> bool:
     return _directory_holds(name) and "\n" not in name and "\r" not in name
 
 
-@pytest.fixture(params=["s3", "gs-fake", "gs-emulator", "file"])
+STORES = ["s3", "gs-fake", "gs-emulator", "file"]
+if LIVE_LOCATION:
+    STORES.append("live")
+
+
+@pytest.fixture(params=STORES)
 def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     name = f"b-{uuid.uuid4().hex[:20]}"
     match request.param:
@@ -152,6 +158,8 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
                 takes_empty_uploads=False,
                 states_identity=False,
             )
+        case "live":
+            yield _live_place(name, monkeypatch)
         case _:
             (tmp_path / "source").mkdir()
             store = _opened(f"file://{tmp_path}/source")
@@ -162,6 +170,17 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
                 return 2_050
 
             yield Place(store, _opened(f"file://{tmp_path}/none"), _directory_holds, fill)
+
+
+def _live_place(name: str, monkeypatch: pytest.MonkeyPatch) -> Place:
+    """Return a new folder in that of scripts/test_live, with the credentials of its caller."""
+    for variable, value in LIVE_ENVIRONMENT.items():
+        monkeypatch.setenv(variable, value)
+    for variable in REPLACED_VARIABLES:
+        if variable not in LIVE_ENVIRONMENT:
+            monkeypatch.delenv(variable)
+    scheme = LIVE_LOCATION.partition("://")[0]
+    return Place(_opened(f"{LIVE_LOCATION}{name}/prefix/"), _opened(f"{scheme}://{name}/"), lambda _: True)
 
 
 def _pages_of_twenty(request: Request, upstream: Upstream) -> Answer:
@@ -230,8 +249,9 @@ def test_nothing_beside_the_prefix_is_listed(place: Place) -> None:
     if place.store.location.scheme == "file":
         Path(place.store.location.prefix.rstrip("/") + "-beside").write_bytes(b"x")
     else:
-        place.store.put("some/prefix-beside", b"x")
-        place.store.put("some", b"x")
+        folder = place.store.location.prefix.rstrip("/")
+        place.store.put(f"{folder}-beside", b"x")
+        place.store.put(folder.rpartition("/")[0], b"x")
     place.put("within", b"x")
 
     assert place.names() == ["within"]

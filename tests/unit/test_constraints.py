@@ -19,7 +19,7 @@ REQUIREMENTS = [
 ]
 REASONED = [
     *PROJECT["dependencies"],
-    *(each for name in EXTRAS if name not in ("all", "demo", "dev") for each in EXTRAS[name]),
+    *(each for name in EXTRAS if name not in ("all", "demo", "dev", "release") for each in EXTRAS[name]),
 ]
 LINES = [
     line for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines() if not line.startswith("#")

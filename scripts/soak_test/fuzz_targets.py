@@ -1,0 +1,250 @@
+"""The parsers that are fuzzed: what each must hold for every input, and inputs to start from."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from harvester.events.bucket_events import BucketNotification, parse_gcs_message, parse_s3_message
+from harvester.events.webhook_app import task_of
+from harvester.nimble_api.decoding import is_id
+from harvester.results.csv_rows import csv_batches
+from harvester.results.json_lines import json_line_batches
+from harvester.results.json_scanner import scan
+from harvester.results.record import ContentReason, ContentRefused
+from harvester.results.row_batches import BrokenRows, RowBatch
+from harvester.storage.gcs.json_api import parse_gcs_page
+from harvester.storage.page_checks import MAX_SIZE, ParsedPage
+from harvester.storage.s3.list_page import parse_common_prefixes, parse_page
+from harvester.storage.s3.rest_api import parse_error
+from scripts.inputs.announcements import s3_event
+
+
+class Violation(Exception):
+    """A parser that does not hold what it must."""
+
+
+class Target(NamedTuple):
+    """A parser under fuzzing."""
+
+    name: str
+    """Its name on the command line."""
+    check: Callable[[bytes], None]
+    """Raises Violation, or whatever the parser must not raise."""
+    seeds: tuple[bytes, ...]
+    """Valid inputs."""
+    words: tuple[bytes, ...]
+    """Pieces that mean something to the parser."""
+
+
+def _require(condition: object, message: str) -> None:
+    if not condition:
+        raise Violation(message)
+
+
+def _page(parse: Callable[[bytes], ParsedPage], body: bytes) -> ParsedPage | None:
+    try:
+        page = parse(body)
+    except ValueError:
+        return None
+    for ref in page.objects:
+        _require(0 <= ref.size <= MAX_SIZE, f"size {ref.size}")
+        _require(isinstance(ref.etag, str), "no ETag")
+    return page
+
+
+def _s3_page(body: bytes) -> None:
+    page = _page(parse_page, body)
+    # The same document to an XML parser, but in no form that the fast path takes.
+    slow = _page(parse_page, body.replace(b"<Contents>", b"<Contents >"))
+    _require(page == slow, f"the fast path differs: {page} and {slow}")
+    parse_common_prefixes(body)
+
+
+def _gcs_page(body: bytes) -> None:
+    _page(parse_gcs_page, body)
+
+
+def _s3_error(body: bytes) -> None:
+    parse_error(body)
+
+
+def _notification(found: BucketNotification) -> None:
+    for each in found.announced:
+        each.key.encode()
+        _require(each.bucket and each.key, "an object without bucket or key")
+        _require(each.size is None or 0 <= each.size <= MAX_SIZE, f"size {each.size}")
+    _require(found.announced or found.others or found.unreadable, "a message that means nothing")
+
+
+def _s3_message(body: bytes) -> None:
+    _notification(parse_s3_message(body.decode("utf-8", "surrogateescape")))
+
+
+def _gcs_message(body: bytes) -> None:
+    parts = body.decode("utf-8", "surrogateescape").split("\n")
+    names = ("eventType", "bucketId", "objectId", "objectGeneration", "payloadFormat", "eventTime")
+    _notification(parse_gcs_message(dict(zip(names, parts, strict=False)), "\n".join(parts[len(names) :])))
+
+
+def _webhook(body: bytes) -> None:
+    try:
+        task = task_of(body)
+    except ValueError:
+        return
+    _require(task is None or is_id(task), f"not an id: {task!r}")
+
+
+# What the scanner refuses and json.loads accepts.
+_STRICTER = {
+    ContentReason.TOO_DEEP,
+    ContentReason.NUMBER_TOO_LONG,
+    ContentReason.BYTE_ORDER_MARK,
+    ContentReason.NOT_UTF8,
+    ContentReason.EMPTY,
+}
+
+
+def _refuse_constant(text: str) -> Any:
+    raise ValueError(text)
+
+
+def _json_document(body: bytes) -> None:
+    try:
+        json.loads(body.decode("utf-8", "strict"), parse_constant=_refuse_constant)
+        valid = True
+    except (ValueError, RecursionError):
+        valid = False
+    try:
+        scan(body)
+    except ContentRefused as refused:
+        reason = refused.problem.reason
+        _require(not valid or reason in _STRICTER, f"refuses valid JSON: {refused.problem}")
+        return
+    _require(valid, "accepts what is no JSON")
+
+
+class _Pieces(io.BytesIO):
+    """A source that answers a read with few bytes."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return super().read(min(size, 7) if size is not None and size > 0 else size)
+
+
+def _count(batches: Callable[[], Any]) -> tuple[int, int] | ContentReason:
+    good = broken = 0
+    try:
+        batch: RowBatch
+        for batch in batches():
+            if isinstance(batch, BrokenRows):
+                broken += batch.rows
+            else:
+                good += len(batch)
+    except ContentRefused as refused:
+        return refused.problem.reason
+    return good, broken
+
+
+def _json_lines(body: bytes) -> None:
+    whole = _count(lambda: json_line_batches(io.BytesIO(body), keep_text=False))
+    read = _count(lambda: json_line_batches(io.BytesIO(body), keep_text=True))
+    pieces = _count(lambda: json_line_batches(_Pieces(body), keep_text=True))
+    _require(whole == read == pieces, f"counted {whole}, read {read}, in pieces {pieces}")
+
+
+def _csv(body: bytes) -> None:
+    counted = _count(lambda: csv_batches(io.BytesIO(body), keep_text=False))
+    read = _count(lambda: csv_batches(io.BytesIO(body), keep_text=True))
+    _require(counted == read, f"counted {counted}, read {read}")
+
+
+_S3_PAGE = (
+    b'<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
+    b"<Name>b</Name><EncodingType>url</EncodingType><IsTruncated>true</IsTruncated>"
+    b"<NextContinuationToken>t</NextContinuationToken>"
+    b"<Contents><Key>r/a%20b.json</Key><LastModified>2026-01-24T12:36:24.000Z</LastModified>"
+    b"<ETag>&quot;d41d8cd98f00b204e9800998ecf8427e&quot;</ETag><Size>10</Size><StorageClass>STANDARD</StorageClass>"
+    b"</Contents><Contents><Key>r/b.json</Key><LastModified>2026-01-24T12:36:24.000Z</LastModified>"
+    b"<ETag>&quot;d41d8cd98f00b204e9800998ecf8427e-2&quot;</ETag><Size>11</Size><StorageClass>STANDARD</StorageClass>"
+    b"</Contents><CommonPrefixes><Prefix>r/c/</Prefix></CommonPrefixes></ListBucketResult>"
+)
+_GCS_PAGE = json.dumps(
+    {
+        "nextPageToken": "t",
+        "items": [{"name": "r/a", "size": "10", "generation": "7", "updated": "2026-01-24T12:36:24.685Z"}],
+        "prefixes": ["r/c/"],
+    }
+).encode()
+_ERROR = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message><RequestId>R</RequestId></Error>"
+_EVENT = json.dumps(s3_event("bucket", "in/a+b%20c", "d41d8cd98f00b204e9800998ecf8427e", 10)).encode()
+_SNS = json.dumps(
+    {"Type": "Notification", "TopicArn": "arn:aws:sns:us-east-1:1:t", "Message": _EVENT.decode()}
+).encode()
+_EVENTBRIDGE = json.dumps(
+    {
+        "source": "aws.s3",
+        "detail-type": "Object Created",
+        "time": "2026-01-24T12:36:24Z",
+        "detail": {"bucket": {"name": "bucket"}, "object": {"key": "in/a", "size": 10, "etag": "e"}},
+    }
+).encode()
+_GCS_MESSAGE = b'OBJECT_FINALIZE\nbucket\nin/a\n7\nJSON_API_V1\n2026-01-24T12:36:24Z\n{"size": "10"}'
+_DOCUMENT = '{"a": [1, -2.5e3, true, null, "\\u00e9\\ud83d\\ude00 é\\n"], "b": {"c": {}}, "d": [[]]}'.encode()
+_JSON_WORDS = (
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b'"',
+    b",",
+    b":",
+    b"\\u",
+    b"\\ud800",
+    b"null",
+    b"NaN",
+    b"-0",
+    b"1e999",
+    b"\xff",
+    b"0" * 40,
+)
+_XML_WORDS = (
+    b"<",
+    b">",
+    b"&amp;",
+    b"&#0;",
+    b"&lt;",
+    b"<![CDATA[",
+    b"]]>",
+    b"<!--",
+    b"%00",
+    b"%ff",
+    b"<Size>",
+    b"-1",
+    b"9" * 20,
+)
+
+TARGETS = (
+    Target("s3-page", _s3_page, (_S3_PAGE,), (*_XML_WORDS, b"<Contents>", b"</Contents>", b"<Key>")),
+    Target("gcs-page", _gcs_page, (_GCS_PAGE,), _JSON_WORDS),
+    Target("s3-error", _s3_error, (_ERROR,), _XML_WORDS),
+    Target("s3-message", _s3_message, (_EVENT, _SNS, _EVENTBRIDGE), (*_JSON_WORDS, b"%ff", b"+", b"%25")),
+    Target("gcs-message", _gcs_message, (_GCS_MESSAGE,), (*_JSON_WORDS, b"\n", b"OBJECT_DELETE")),
+    Target(
+        "webhook",
+        _webhook,
+        (b'{"task": {"id": "0b9d6a1e-1b1a-4b1e-8b1a-0b9d6a1e1b1a", "state": "success"}}',),
+        _JSON_WORDS,
+    ),
+    Target("json", _json_document, (_DOCUMENT,), _JSON_WORDS),
+    Target(
+        "json-lines",
+        _json_lines,
+        (b'{"a": 1}\n{"b": "c"}\n\n[1]\n', _DOCUMENT + b"\n" + _DOCUMENT),
+        (*_JSON_WORDS, b"\n", b"\r\n"),
+    ),
+    Target(
+        "csv", _csv, (b'a,b\n1,2\n"x\ny",""""\n',), (b",", b'"', b"\n", b"\r", b"\r\n", b"\0", b"\xff", b"\xef\xbb\xbf")
+    ),
+)
