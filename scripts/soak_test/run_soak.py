@@ -15,8 +15,8 @@ from pathlib import Path
 from scripts.commands import installed_command
 from scripts.servers.memory_s3 import landed, results, spoiled
 from scripts.servers.server_process import ServerProcess
-from scripts.soak_test.handover_soak import handover_soak
 from scripts.soak_test.fuzz import run_for
+from scripts.soak_test.handover_soak import handover_soak
 from scripts.soak_test.kill_trials import ENDINGS, Broken, Trial
 
 LOCATION = "s3://bucket/r/"
