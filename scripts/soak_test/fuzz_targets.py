@@ -7,15 +7,14 @@ import json
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from harvester.results.csv_rows import csv_batches
-from harvester.results.json_lines import json_line_batches
-from harvester.results.json_scanner import scan
-
 from harvester.events.bucket_events import BucketNotification, parse_gcs_message, parse_s3_message
 from harvester.events.webhook_app import task_of
 from harvester.nimble_api.decoding import is_id
+from harvester.results.json_text.json_scanner import scan
 from harvester.results.record import ContentReason, ContentRefused
 from harvester.results.row_batches import BrokenRows, RowBatch
+from harvester.results.row_files.csv_rows import csv_batches
+from harvester.results.row_files.json_lines import json_line_batches
 from harvester.storage.gcs.json_api import parse_gcs_page
 from harvester.storage.page_checks import MAX_SIZE, ParsedPage
 from harvester.storage.s3.list_page import parse_common_prefixes, parse_page
