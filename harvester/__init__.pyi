@@ -71,7 +71,10 @@ from .sessions import StoreSettings as StoreSettings
 from .storage import list_objects as list_objects
 from .tables import ExportOptions as ExportOptions
 from .tables import ExportReport as ExportReport
+from .tables import ProfileFinding as ProfileFinding
+from .tables import ProfileReport as ProfileReport
 from .tables import export as export
+from .tables import profile as profile
 from .transfer import ObjectEvent as ObjectEvent
 from .transfer import Observer as Observer
 from .transfer import SyncOptions as SyncOptions

@@ -182,7 +182,8 @@ class ErrorCode(StrEnum):
     SNAPSHOT_MISSING = "snapshot_missing"
     SNAPSHOT_NOT_WRITTEN = "snapshot_not_written"
 
-    # Exports.
+    # Exports and profiles.
+    PROFILE_INVALID = "profile_invalid"
     COLUMNS_INVALID = "columns_invalid"
     EXPORT_DAMAGED = "export_damaged"
     EXPORT_BEHIND_EVICTED = "export_behind_evicted"

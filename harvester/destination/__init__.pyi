@@ -54,6 +54,7 @@ from .purging import purge as purge
 from .purging import purged_tasks as purged_tasks
 from .rebinding import RebindReport as RebindReport
 from .rebinding import rebind as rebind
+from .row_filter import CompiledFilter as CompiledFilter
 from .row_filter import RowFilter as RowFilter
 from .rows import ReadAccount as ReadAccount
 from .rows import ResultRow as ResultRow

@@ -2,5 +2,11 @@ from .exporting import ExportOptions as ExportOptions
 from .exporting import ExportReport as ExportReport
 from .exporting import export as export
 from .exporting import print_views as print_views
+from .profile_comparison import DEFAULT_TOLERANCE as DEFAULT_TOLERANCE
+from .profile_comparison import ProfileFinding as ProfileFinding
+from .profiling import ALL_GROUPS as ALL_GROUPS
+from .profiling import DEFAULT_WINDOW as DEFAULT_WINDOW
+from .profiling import ProfileReport as ProfileReport
+from .profiling import profile as profile
 from .table_columns import DROPPABLE as DROPPABLE
 from .typed_columns import read_columns as read_columns

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from harvester.destination import (
+    CompiledFilter,
     EpochRow,
     LandedRow,
     Manifest,
@@ -26,6 +28,7 @@ from harvester.destination import (
 )
 from harvester.error_codes import ErrorCode
 from harvester.errors import ConfigurationError, IntegrityError
+from harvester.location import parse_location
 from harvester.results import BrokenRows, Shape, numbered_rows
 from harvester.tables.row_source import SourceObject
 from harvester.tables.table_columns import PURGED, SHAPES, ObjectFacts, TableName
@@ -96,6 +99,22 @@ class DestinationRows:
         if epochs:
             yield from self._tombstones(passed, epochs[-1].last_seq)
 
+    def objects_of(self, consumer: str) -> Iterator[SourceObject]:
+        """Yield the objects that a consumer has not acknowledged to their end, within its filter.
+
+        Raises UsageError when there is no such consumer.
+        """
+        known = self._manifest.consumers(self._destination).get(consumer)
+        bound = self._manifest.binding()
+        prefix = "" if bound is None else parse_location(bound.url).prefix
+        wanted = CompiledFilter(RowFilter.from_json(known.filter), prefix)
+        position = known.position
+        for row in self._manifest.landed_by_seq(position.seq if position.ends_object else position.seq - 1):
+            if row.shape in TABLE_OF and wanted.selects(row):
+                passed = position.row if row.seq == position.seq else -1
+                found = self._object(row)
+                yield found._replace(rows=partial(_selected, found, passed, wanted))
+
     def _object(self, row: LandedRow) -> SourceObject:
         facts = ObjectFacts(
             seq=row.seq,
@@ -156,3 +175,7 @@ class DestinationRows:
             # Landed since: its epoch is recorded in the transaction of its row.
             self._epochs = self._manifest.epochs()
         return str(end_of(epoch_of(self._epochs, seq), seq))
+
+
+def _selected(found: SourceObject, passed: int, wanted: CompiledFilter) -> Iterator[tuple[int, bytes]]:
+    return ((number, text) for number, text in found.rows() if number > passed and wanted.selects_row(text))

@@ -308,7 +308,8 @@ NEXT_STEPS: Mapping[ErrorCode, _Words] = MappingProxyType(
         _C.CONSUMER_EXISTS: "nimble-harvester consumers rewind {subject} {name} 0   (or forget it, and create it anew)",
         _C.NOTHING_TO_EVICT: ("nimble-harvester evict {subject} --older-than 7d, or --consumed, or --through POSITION"),
         _C.NO_SUCH_RUN: "nimble-harvester status DEST",
-        # Exports.
+        # Exports and profiles.
+        _C.PROFILE_INVALID: "remove {subject}, and accept a profile again",
         _C.COLUMNS_INVALID: 'for example [{{"name": "price", "pointer": "/data/parsing/price", "type": "float64"}}]',
         _C.EXPORT_DAMAGED: "restore the files of the output from a backup, or export to another --to",
         _C.EXPORT_BEHIND_EVICTED: (

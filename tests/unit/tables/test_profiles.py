@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from harvester.results.record import Shape
 from harvester.tables.field_statistics import MAX_NAMES, MAX_PATHS, DistinctSketch, FieldCollector
-from harvester.tables.profile import MAX_GROUPS, OTHER, ProfileCollector
+from harvester.tables.profile_collector import MAX_GROUPS, OTHER, ProfileCollector
 from harvester.tables.profile_comparison import compare_profiles
 from harvester.tables.table_columns import DELIVERED, ObjectFacts, TableName
 

@@ -1,0 +1,102 @@
+"""``profile``: field statistics of rows, and what has changed in them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from harvester import text
+from harvester.cli.shared.output import print_report
+from harvester.cli.shared.parameters import DESTINATION, DURATION, format_option, state_option
+from harvester.errors import UsageError
+from harvester.tables import ALL_GROUPS, DEFAULT_TOLERANCE, DEFAULT_WINDOW, ProfileReport, profile
+
+
+@click.command(
+    "profile",
+    epilog="""\b
+Examples:
+  nimble-harvester profile ./results --accept
+  nimble-harvester profile ./results --window 1h
+  nimble-harvester profile ./results --against 7d --tolerance 0.2
+  nimble-harvester profile ./results --consumer warehouse --format json
+  nimble-harvester profile ./results --accept amazon_pdp
+""",
+)
+@click.argument("dest", type=DESTINATION)
+@click.option("--window", type=DURATION, help="Profile what landed in this time.  [default: 24h]")
+@click.option("--consumer", metavar="NAME", help="Profile what this consumer has not acknowledged instead.")
+@click.option("--against", type=DURATION, help="Compare with the window that long ago, not with the accepted profile.")
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(0, 1),
+    default=DEFAULT_TOLERANCE,
+    show_default=True,
+    help="By how much a fill rate, or the share of a type or status, may change.",
+)
+@click.option(
+    "--accept",
+    is_flag=False,
+    flag_value=ALL_GROUPS,
+    metavar="[AGENT]",
+    help="Accept this profile, or that of one agent: what follows is compared with it.",
+)
+@state_option
+@format_option("table", "json")
+def profile_command(
+    *,
+    dest: Path,
+    window: float | None,
+    consumer: str | None,
+    against: float | None,
+    tolerance: float,
+    accept: str | None,
+    state_dir: Path | None,
+    output: str,
+) -> None:
+    """Show field statistics of the rows of DEST, and what has changed in them.
+
+    For each agent: which fields are filled, their types, lengths and ranges; never values. Compared with the profile
+    accepted last; findings stay, exit 16, until --accept.
+    """
+    if consumer is not None and window is not None:
+        raise UsageError("--consumer and --window exclude each other", parameters={"advice": "leave one of them out"})
+    report = profile(
+        dest,
+        consumer=consumer,
+        window=DEFAULT_WINDOW if window is None else window,
+        against=against,
+        tolerance=tolerance,
+        accept=accept,
+        state_dir=state_dir,
+    )
+    print_report(report, output, _render)
+    if report.exit_code:
+        sys.exit(report.exit_code)
+
+
+def _render(report: ProfileReport) -> str:
+    groups = [
+        (name, group["rows"], group["objects"], len(group["fields"]), _states(group["statuses"]))
+        for name, group in report.groups.items()
+    ]
+    lines = text.table(("agent or shape", "rows", "objects", "fields", "statuses"), groups) if groups else ["no rows"]
+    if report.accepted:
+        lines.append(f"accepted: {', '.join(map(text.printable, report.accepted))}")
+    elif report.baseline is None:
+        lines.append("nothing to compare with yet: accept a profile with --accept")
+    for finding in report.findings:
+        place = f"{finding.group} {finding.path}".strip()
+        lines.append(f"! {finding.kind.replace('_', ' ')}: {text.printable(place)}: {text.printable(finding.detail)}")
+    if report.evicted:
+        lines.append(f"note: {text.count(report.evicted, 'object')} evicted, and not profiled")
+    if report.unreadable:
+        count = text.count(len(report.unreadable), "landed file")
+        lines.append(f"{count} missing or altered, e.g. {text.printable(report.unreadable[0])}")
+    return "\n".join(lines)
+
+
+def _states(statuses: dict[str, int]) -> str:
+    return ", ".join(f"{count} {status}" for status, count in sorted(statuses.items(), key=lambda each: -each[1])[:4])
