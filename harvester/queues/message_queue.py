@@ -1,4 +1,4 @@
-"""Message queues: what a bucket's events wait in. Amazon SQS and Google Cloud Pub/Sub alike."""
+"""The interface of message queues, Amazon SQS and Google Cloud Pub/Sub alike."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class QueueMessage(NamedTuple):
     id: str
     """The queue's id of the message; the same in every delivery."""
     receipt: str
-    """What this delivery is extended, released and deleted by."""
+    """The handle by which this delivery is extended, released and deleted."""
     body: str
     """Its text; empty if it is no Unicode text."""
     attributes: Mapping[str, str]
     """Attributes its sender has set (Pub/Sub); empty for SQS."""
     deliveries: int
-    """How often it has been delivered so far, this time included; 0 when the queue does not say."""
+    """How often it has been delivered so far, this time included; 0 where the queue does not state it."""
 
 
 def received_message(
@@ -61,12 +61,12 @@ def _is_unicode(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class QueueSettings:
-    """How a queue is set up, as far as these credentials may ask."""
+    """The settings of a queue, as far as these credentials may read them."""
 
     dead_letters: bool | None
-    """Whether what is delivered too often goes to a dead-letter queue or topic; None when it may not be asked."""
+    """Whether what is delivered too often goes to a dead-letter queue or topic; None where they may not be read."""
     max_deliveries: int | None
-    """After how many deliveries; None when there is no limit, or it may not be asked."""
+    """After how many deliveries; None when there is no limit, or it may not be read."""
 
 
 class MessageQueue(Protocol):
@@ -80,22 +80,22 @@ class MessageQueue(Protocol):
         """The queue's URL, or the subscription's name."""
 
     def settings(self) -> QueueSettings:
-        """Return how the queue is set up; unknown where these credentials may not ask."""
+        """Return the queue's settings; unknown where these credentials may not read them."""
 
     def receive(self, limit: int, *, wait: float, lease: float) -> list[QueueMessage]:
         """Return up to ``limit`` messages, waiting at most ``wait`` seconds for the first.
 
-        Nobody else is given them for ``lease`` seconds.
+        They are invisible to other consumers for ``lease`` seconds.
         """
 
     def extend(self, receipts: Sequence[str], lease: float) -> list[str]:
-        """Keep deliveries for ``lease`` seconds from now; return the receipts that no longer count.
+        """Keep deliveries for ``lease`` seconds from now; return the receipts that are no longer valid.
 
         0 releases them: they are delivered again at once.
         """
 
     def delete(self, receipts: Sequence[str]) -> list[str]:
-        """Forget messages for good; return the receipts that no longer count."""
+        """Delete messages; return the receipts that are no longer valid."""
 
 
 def is_subscription(address: str) -> bool:

@@ -55,7 +55,7 @@ class PubsubQueue:
                     retry=None,
                 )
             except refusals.DeadlineExceeded:
-                # Nothing came while it waited.
+                # No message arrived in time.
                 return []
         deliveries = (
             received_message(
@@ -69,7 +69,7 @@ class PubsubQueue:
         )
         messages = [message for message in deliveries if message is not None]
         if messages:
-            # A pull cannot say for how long: the subscription's own deadline holds until here.
+            # A pull takes no deadline: until here the subscription's own applies.
             self.extend([message.receipt for message in messages], lease)
         return messages
 
@@ -103,7 +103,7 @@ class PubsubQueue:
                 try:
                     call(chunk)
                 except (refusals.FailedPrecondition, refusals.InvalidArgument):
-                    # With exactly-once delivery, and by some ids that are no longer any: told for the chunk as a whole.
+                    # With exactly-once delivery, and for ids that have expired: reported for the chunk as a whole.
                     lost.extend(chunk)
         return lost
 

@@ -51,7 +51,7 @@ class SqsQueue:
             session = boto3.session.Session(profile_name=settings.profile)
             resolve_credentials(session._session, settings.profile)  # noqa: SLF001  # boto3 offers no other way to its botocore session
             region = settings.region or region_of_host(parts.hostname or "") or session.region_name or _ANY_REGION
-            # The URL says where the queue is: an endpoint set for the bucket may be another service's.
+            # The URL names the endpoint: one set for the bucket may be another service's.
             self._client: SQSClient = session.client(
                 "sqs", region_name=region, endpoint_url=f"{parts.scheme}://{parts.netloc}", config=config
             )

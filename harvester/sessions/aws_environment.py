@@ -1,7 +1,7 @@
-"""A bucket as a plain environment describes it, without botocore, which takes longer to load than a small sync to run.
+"""Resolve a bucket from environment variables alone, without botocore, whose import takes longer than a small sync.
 
 Plain means: keys in the environment, no configuration file, no profile, no setting of AWS but those named here, and a
-bucket and endpoint without peculiarities. Then what botocore would come to is certain; tests hold the two against each
+bucket and endpoint without special forms. The result then equals botocore's; tests compare the two with each
 other. Everything else, also renewing credentials and following a bucket to its region, is left to botocore.
 """
 
@@ -79,9 +79,9 @@ def connection_from_environment(
 
 
 def _has_configuration(environment: Mapping[str, str]) -> bool:
-    """Return whether there is a configuration file, or no telling where it would be."""
-    home = environment.get("HOME")
-    return not home or any((Path(home) / ".aws" / name).exists() for name in ("config", "credentials"))
+    """Return whether there is a configuration file, or its place is unknown."""
+    user_folder = environment.get("HOME")
+    return not user_folder or any((Path(user_folder) / ".aws" / name).exists() for name in ("config", "credentials"))
 
 
 def _base_url(bucket: str, region: str, endpoint: str) -> str | None:
@@ -95,13 +95,13 @@ def _base_url(bucket: str, region: str, endpoint: str) -> str | None:
 
 
 class S3Session:
-    """A bucket's addresses and credentials: from a plain environment at once, else and for all that follows botocore's.
+    """Resolves a bucket's endpoint and credentials: from plain variables at once, else through botocore.
 
     Safe to use from several threads, as a listing does. Raises as AwsSession does.
     """
 
     def __init__(self, bucket: str, settings: StoreSettings) -> None:
-        """Look at the environment, and at botocore's configuration unless the environment says it all."""
+        """Read the environment, and botocore's configuration unless the environment is sufficient."""
         self._bucket = bucket
         self._settings = settings
         self._lock = threading.Lock()

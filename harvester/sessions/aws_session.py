@@ -1,4 +1,4 @@
-"""What botocore alone can know of S3: profiles, credentials, regions, endpoints, addressing styles.
+"""Resolve profiles, credentials, regions, endpoints and addressing styles through botocore.
 
 Nothing is sent through it: it prepares one request for the bucket, which is read and thrown away. So dual-stack, FIPS,
 accelerate, access point aliases, path or virtual addressing, AWS_ENDPOINT_URL and profiles are all as boto3 has them.
@@ -42,7 +42,7 @@ class _Endpoint:
 
 
 class AwsSession:
-    """A bucket as botocore sees it; credentials are looked for when first asked for."""
+    """A bucket as botocore resolves it; credentials are resolved on first use."""
 
     def __init__(self, bucket: str, settings: StoreSettings) -> None:
         """Raises ConfigurationError for a profile or configuration that cannot be read."""
@@ -95,7 +95,7 @@ class AwsSession:
         )
 
     def move(self, region: str) -> bool:
-        """Go on in another region; False when it is the present one already."""
+        """Continue in another region; return False when it is the present one."""
         with self._lock:
             if self._endpoint is not None and self._endpoint.region == region:
                 return False
@@ -110,7 +110,7 @@ class AwsSession:
     def _new_session(self) -> botocore.session.Session:
         session = botocore.session.Session(profile=self._settings.profile)
         session.register_component("data_loader", service_model_loader(session.get_config_variable("data_path")))
-        session.get_scoped_config()  # reads the files, so that a broken one or a missing profile is told now
+        session.get_scoped_config()  # reads the files, so that a broken one or a missing profile is reported now
         return session
 
     def _profile(self) -> str | None:
@@ -134,7 +134,7 @@ class AwsSession:
         return credentials
 
     def _resolve_endpoint(self) -> _Endpoint:
-        """Let botocore prepare a request for the bucket, catch it before it is sent, and read it."""
+        """Read endpoint and region from a request that botocore prepares, stopped before it is sent."""
         client: Any = self._session.create_client(
             "s3", region_name=self._region, endpoint_url=self._settings.endpoint_url
         )
@@ -157,7 +157,7 @@ class AwsSession:
 
 
 def resolve_credentials(session: botocore.session.Session, profile: str | None) -> Credentials:
-    """Return the credentials of a session, looked for as botocore does.
+    """Return the credentials that botocore's chain finds.
 
     Raises ConfigurationError without any, and where only a person at a terminal could go on.
     """
@@ -220,7 +220,7 @@ class _NoBody:
 
 @contextmanager
 def translate_botocore_errors(profile: str | None) -> Iterator[None]:
-    """Turn botocore's refusals into this program's errors."""
+    """Raise botocore's errors as HarvesterErrors."""
     try:
         yield
     except (
@@ -250,7 +250,7 @@ def translate_botocore_errors(profile: str | None) -> Iterator[None]:
             "the AWS configuration does not work", cause=str(error), code=ErrorCode.AWS_CONFIGURATION_INVALID
         ) from error
     except ValueError as error:
-        # botocore has no class of its own for this one.
+        # botocore raises a plain ValueError for this one.
         raise ConfigurationError(
             "the AWS endpoint is no URL",
             cause="AWS_ENDPOINT_URL, or endpoint_url in the AWS configuration, starts with http:// or https://",

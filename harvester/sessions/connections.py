@@ -1,4 +1,4 @@
-"""What a process needs to speak to a bucket: values without any SDK behind them, so that a worker stays small."""
+"""What a process needs to reach a bucket: values without an SDK, so that a worker stays small."""
 
 from __future__ import annotations
 

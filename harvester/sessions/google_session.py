@@ -1,4 +1,4 @@
-"""What google-auth alone can know: application default credentials and their tokens."""
+"""Resolve Google's application default credentials, endpoint and network."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FULL_CONTROL_SCOPE = "https://www.googleapis.com/auth/devstorage.full_control"
 
 
 class GoogleSession:
-    """A bucket as Google's client library would reach it; credentials are looked for when first asked for."""
+    """A bucket as Google's client library would reach it; credentials are resolved on first use."""
 
     def __init__(self, bucket: str, settings: StoreSettings, scope: str = _OBJECTS_SCOPE) -> None:
         """Read STORAGE_EMULATOR_HOST, which means no credentials, as Google's own clients do."""
@@ -95,7 +95,7 @@ class GoogleSession:
         user_project = self._user_project(credentials)
         if user_project is not None:
             session.headers["x-goog-user-project"] = user_project
-        # No request of ours is about a project; the client asks for the name of one all the same.
+        # No request here is about a project; the client requires a name all the same.
         return Client(
             project="-", credentials=credentials, client_options={"api_endpoint": self._endpoint}, _http=session
         )

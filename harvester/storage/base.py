@@ -1,4 +1,4 @@
-"""What every store offers: the values that pass through this room's door, and its two protocols."""
+"""The interface of every store: its values, and the protocols Store and Fetcher."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class ObjectRef(NamedTuple):
     last_modified: float
     """Seconds since the epoch; for people, never an identity."""
     storage_class: str = ""
-    """The store's own word (``STANDARD``, ``GLACIER`` …); empty where it has none."""
+    """As the store names it (``STANDARD``, ``GLACIER`` …); empty where it does not."""
 
 
 class RefusedObject(NamedTuple):
-    """An entry of a listing that is no object which could be fetched or kept."""
+    """An entry of a listing that cannot be fetched or recorded."""
 
     key: str
     """The key as listed; may be empty, and may hold surrogates for bytes that are not UTF-8."""
@@ -84,7 +84,7 @@ class FetchResult(NamedTuple):
     etag: str
     """Identity of the version actually received, as ObjectRef.etag has it; empty when failed."""
     last_modified: float | None
-    """Seconds since the epoch of the version received; None when the store did not say."""
+    """Seconds since the epoch of the version received; None where the store does not state it."""
     failure: FetchFailure | None
     """None when the body is whole."""
     attempts: int
@@ -94,7 +94,7 @@ class FetchResult(NamedTuple):
 
 
 class StoreConnection(Protocol):
-    """All a worker process needs to fetch: a small picklable value. Its repr shows no secret."""
+    """What a worker process needs to fetch: a small picklable value whose repr contains no secret."""
 
     @property
     def scheme(self) -> str:
@@ -102,11 +102,11 @@ class StoreConnection(Protocol):
 
 
 class Store(Protocol):
-    """A bucket or directory: list it, and hand out what a worker needs to fetch from it."""
+    """A bucket or directory: lists it, and gives workers what they need to fetch from it."""
 
     @property
     def location(self) -> Location:
-        """The place this store was opened for."""
+        """The location this store was opened for."""
 
     def list_pages(self, start: str = "", end: str | None = None, *, ordered: bool = False) -> Iterator[ListPage]:
         """Yield pages of the objects below the prefix whose key k has ``start <= k < end``, in the store's order.
@@ -136,7 +136,7 @@ class Store(Protocol):
         """Store ``body`` under ``key``, replacing what is there. Raises like ``list_pages``."""
 
     def head(self, key: str) -> ObjectRef | None:
-        """Return what the store says of ``key``, None when there is no such object. Raises like ``list_pages``."""
+        """Return the object of ``key``, None where there is none. Raises like ``list_pages``."""
 
 
 class Fetcher(Protocol):
@@ -151,10 +151,10 @@ class Fetcher(Protocol):
         """Whether the store called the credentials expired; the requests concerned wait for ``renew``."""
 
     def capacity(self) -> int:
-        """Return how many more requests it likes to be given now; more than that may be submitted, and wait."""
+        """Return how many more requests can start now; more may be submitted, and wait."""
 
     def submit(self, request: FetchRequest) -> None:
-        """Take a request. It ends in exactly one FetchResult of a later ``poll``."""
+        """Queue a request. It ends in exactly one FetchResult of a later ``poll``."""
 
     def poll(self, timeout: float, wake: Sequence[int] = ()) -> list[FetchResult]:
         """Drive the transfers and return what has ended.
@@ -164,7 +164,7 @@ class Fetcher(Protocol):
         """
 
     def renew(self, connection: StoreConnection) -> None:
-        """Go on with the connection's credentials, first with the requests that waited for them."""
+        """Continue with the connection's credentials, first with the requests that waited for them."""
 
     def close(self) -> None:
-        """Break off what is in flight and remove its spool files."""
+        """Abort what is in flight and remove its spool files."""

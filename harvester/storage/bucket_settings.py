@@ -1,6 +1,6 @@
-"""The settings of a bucket and its key that decide what somebody else may do there, as values.
+"""The settings of a bucket and its key that decide about access, as values.
 
-A setting that nobody made is None; one that these credentials may not see, or this endpoint does not offer, is an
+A setting that was never made is None; one that these credentials may not read, or this endpoint does not offer, is an
 `Unread` with the permission it takes.
 """
 
@@ -24,16 +24,16 @@ class UnreadReason(StrEnum):
     DENIED = "denied"
     """These credentials may not read it."""
     NOT_OFFERED = "not offered"
-    """The endpoint does not know the follow_up, or answers something else."""
+    """The endpoint does not know the call, or answers something else."""
     UNREACHABLE = "unreachable"
     """There was no answer in time."""
     NOT_ASKED = "not asked"
-    """Nothing was asked: the follow_up depends on another that has no answer, or the setting is not in a saved file."""
+    """No request was made: it depends on another that failed, or the setting is not in a saved file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A setting that is not known, never guessed."""
+    """A setting that is not known."""
 
     reason: UnreadReason
     """Why."""
@@ -61,7 +61,7 @@ class PublicAccessBlock:
 
 @dataclass(frozen=True, slots=True)
 class Encryption:
-    """What new objects are encrypted with when the request does not say."""
+    """What new objects are encrypted with by default."""
 
     algorithm: str
     """``AES256``, ``aws:kms`` or ``aws:kms:dsse``."""

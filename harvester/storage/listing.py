@@ -99,11 +99,11 @@ Listed: TypeAlias = ListedPage | RangeEnd | OrderLost | ListingEnd | ListingFail
 
 
 class _Stopped(Exception):
-    """The reader has left."""
+    """The reader has stopped reading."""
 
 
 class BackgroundListing:
-    """Lists in threads of its own, a bounded number of pages ahead of the reader."""
+    """Lists in background threads, a bounded number of pages ahead of the reader."""
 
     def __init__(self, store: Store) -> None:
         """Start listing."""
@@ -226,7 +226,7 @@ def _precedence(error: Exception) -> int:
 
 
 class LateKeys:
-    """Objects that came after a greater key: kept on disk, given back in byte order.
+    """Objects of a listing without order: stored on disk, read back in byte order.
 
     Clouds list in byte order; some S3-compatible servers walk a directory tree instead.
     """
@@ -245,9 +245,9 @@ class LateKeys:
         return self._added - int(distinct)
 
     def add(self, ref: ObjectRef) -> None:
-        """Keep an object; the same key twice is one object."""
+        """Store an object; a key that is added twice is one object."""
         if self._database is None:
-            # An empty name is a temporary database that SQLite removes by itself.
+            # An empty name is a temporary database, which SQLite removes on close.
             self._database = sqlite3.connect("", isolation_level=None)
             self._database.execute("PRAGMA synchronous = OFF")
             self._database.execute(
@@ -257,13 +257,13 @@ class LateKeys:
         self._database.execute("INSERT OR REPLACE INTO refs VALUES (?, ?, ?, ?, ?)", tuple(ref))
 
     def in_order(self) -> Iterator[ObjectRef]:
-        """Yield what was kept, in byte order of the key."""
+        """Yield the objects in byte order of the key."""
         if self._database is not None:
             for row in self._database.execute("SELECT * FROM refs ORDER BY key"):
                 yield ObjectRef._make(row)
 
     def close(self) -> None:
-        """Forget what was kept."""
+        """Delete what was stored."""
         if self._database is not None:
             self._database.close()
             self._database = None

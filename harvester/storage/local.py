@@ -1,4 +1,4 @@
-"""``file://``: a directory somebody already copied, listed and fetched as a bucket would be.
+"""``file://``: a local directory, listed and fetched like a bucket.
 
 Keys are absolute paths; names that are not UTF-8 keep their bytes as surrogates. The order is that of a bucket: by the
 bytes of the path, a directory sorting as its name with ``/``. A symbolic link to a regular file inside the directory
@@ -47,7 +47,7 @@ def identity(status: os.stat_result) -> str:
 
 @dataclass(frozen=True, slots=True)
 class DirectoryConnection:
-    """All a fetcher of files needs to know."""
+    """What a fetcher of files needs."""
 
     root: str
     """The directory, ending in ``/``; nothing outside it is read."""
@@ -62,7 +62,7 @@ class DirectoryStore:
     """A directory as a store."""
 
     def __init__(self, location: Location, settings: StoreSettings) -> None:
-        """Take a ``file`` location; settings of buckets mean nothing here."""
+        """Take a ``file`` location; settings of buckets do not apply."""
         self.location = location
         self._settings = settings
 
@@ -167,7 +167,7 @@ def _object_at(path: str, real_root: str) -> ObjectRef | None:
 
 
 class DirectoryFetcher:
-    """Reads files one after the other; a disk is no network, so nothing is gained by many at once."""
+    """Reads files one after the other; a disk is no network, so that concurrency gains nothing."""
 
     needs_credentials = False
 
@@ -185,7 +185,7 @@ class DirectoryFetcher:
         return len(self._waiting)
 
     def capacity(self) -> int:
-        """See Fetcher.room."""
+        """See Fetcher.capacity."""
         return max(0, 32 - len(self._waiting))
 
     def submit(self, request: FetchRequest) -> None:
@@ -277,7 +277,7 @@ class DirectoryFetcher:
 
 
 class _SpoolFailed(Exception):
-    """The spool, not the source, failed: told apart because both are files."""
+    """The spool failed, not the source; both are files."""
 
     def __init__(self, error: OSError) -> None:
         super().__init__(str(error))

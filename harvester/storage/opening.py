@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def open_store(location: Location, settings: StoreSettings | None = None) -> Store:
     """Return the store of ``location``; touches neither network nor credentials yet.
 
-    Raises ConfigurationError for settings that cannot be, e.g. a profile that does not exist.
+    Raises ConfigurationError for invalid settings, e.g. a profile that does not exist.
     """
     settings = settings or StoreSettings()
     match location.scheme:
@@ -35,7 +35,7 @@ def open_store(location: Location, settings: StoreSettings | None = None) -> Sto
 
 
 def load_fetcher(scheme: str) -> None:
-    """Load the code behind ``open_fetcher``, for a process that has time before it is told what to fetch."""
+    """Load the code behind ``open_fetcher``, for a process that has time before its first request."""
     importlib.import_module("harvester.storage.local" if scheme == "file" else "harvester.storage.http.fetcher")
 
 
@@ -44,7 +44,7 @@ def open_fetcher(connection: StoreConnection, spool_directory: str, spool_from: 
     if connection.scheme == "file":
         from harvester.storage.local import DirectoryConnection, DirectoryFetcher
 
-        assert isinstance(connection, DirectoryConnection)  # noqa: S101  # the scheme says so; narrows the type
+        assert isinstance(connection, DirectoryConnection)  # noqa: S101  # follows from the scheme; narrows the type
         return DirectoryFetcher(connection, spool_directory, spool_from)
     from harvester.sessions import GcsConnection, S3Connection
     from harvester.storage.http import BucketFetcher

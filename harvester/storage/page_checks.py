@@ -1,7 +1,7 @@
 """Check the pages of a listing as they come: prefix, order, progress; nothing a store lists is used unchecked.
 
 Amazon S3 and Google Cloud Storage list in byte order of the UTF-8 key, which is the order of Python's strings. A page
-that breaks it is an `UnorderedListingError`, so that a caller who relies on the order can list again without it.
+that breaks it is an `UnorderedListingError`, so that a caller that relies on the order can list again without it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class ParsedPage(NamedTuple):
 
 
 class InvalidListingError(Exception):
-    """An answer that no store gives which keeps its interface: the listing cannot go on."""
+    """An answer that violates the store's interface, so that the listing cannot continue."""
 
 
 class UnorderedListingError(Exception):

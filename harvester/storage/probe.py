@@ -1,6 +1,6 @@
-"""The single requests a connection test is made of, each with how it ended; S3 and Google Cloud Storage.
+"""The single requests of a connection test, each with its result, for S3 and Google Cloud Storage.
 
-Nothing is judged here: the probes ask, and hand back what came.
+The probes send requests and return results; they decide nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _Value = TypeVar("_Value")
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """One request of a connection test, and how it ended."""
+    """One request of a connection test and its result."""
 
     operation: str
     """The operation's name as the cloud has it: ``HeadBucket``, ``PutObject`` …"""
@@ -42,13 +42,13 @@ class ProbeResult:
     size: int = 0
     """How many bytes were read."""
     encryption: str = ""
-    """What a written or read object is encrypted with: ``AES256``, ``aws:kms``; empty when not said."""
+    """What a written or read object is encrypted with: ``AES256``, ``aws:kms``; empty where it is not stated."""
     key: str = ""
     """The KMS key it is encrypted with."""
 
 
 class Prober(Protocol):
-    """Asks one bucket; what is refused or broken is in `ProbeResult.error`.
+    """Sends probes to one bucket; errors are in `ProbeResult.error`.
 
     Every method raises ConfigurationError without credentials, or with an expired login.
     """
@@ -96,7 +96,7 @@ class S3Prober:
         return _probe_result("HeadBucket", self._bucket, answer)
 
     def head_bucket_of_anyone(self) -> ProbeResult:
-        """Ask like `head_bucket`, whoever owns it: tells a wrong owner from a denial."""
+        """Ask like `head_bucket` for any owner: distinguishes a wrong owner from a denial."""
         clients = type(self._clients)(replace(self._settings, expected_bucket_owner=None))
         return _probe_result("HeadBucket", self._bucket, self._ask(clients.s3.head_bucket, Bucket=self._bucket))
 

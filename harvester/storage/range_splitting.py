@@ -172,7 +172,7 @@ def parent_folders(keys: Sequence[str], after: int) -> list[str]:
 
 
 def separates_paths(cut: str, listed: str, after: int) -> bool:
-    """Return whether no path on one side of ``cut`` can collide with one on the other, as far as keys tell.
+    """Return whether no path on one side of ``cut`` can collide with one on the other, as far as keys show.
 
     Paths collide where one equals the other or is its parent; a path is its key, or the key without ``.gz``. A key
     below the cut collides with one above only if its path Q begins the cut and is followed there by a character up to

@@ -45,11 +45,11 @@ class ServiceError(NamedTuple):
 
     @property
     def undiagnosed(self) -> bool:
-        """Whether it is a denial with several possible causes, which further requests tell apart."""
+        """Whether it is a denial with several possible causes, which further requests distinguish."""
         return self.status == 403 and self.cause is Cause.OBJECT_DENIED
 
     def with_cause(self, cause: Cause) -> ServiceError:
-        """Return the same error, where the request says more about its cause than the answer."""
+        """Return the same error with the cause that follows from the request."""
         return self._replace(cause=cause)
 
     def sentence(self) -> str:

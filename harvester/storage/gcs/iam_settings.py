@@ -1,4 +1,4 @@
-"""The settings of a Google Cloud Storage bucket that decide what somebody else may do there: read and written.
+"""Read and write the settings of a Google Cloud Storage bucket that decide about access.
 
 Source: Cloud Storage JSON API reference, "Buckets" resource, "Buckets: getIamPolicy" and "setIamPolicy".
 """
@@ -48,7 +48,7 @@ class GcsSettings:
     retention_seconds: int | Unread | None
     """How long objects must be kept."""
     requester_pays: bool | Unread
-    """Whether who asks must name a project that pays."""
+    """Whether requests must name a project that pays."""
 
 
 class GcsSettingsReader:
@@ -60,15 +60,15 @@ class GcsSettingsReader:
         self.bucket = bucket
         self._calls = GcsCalls(bucket, GoogleSession(bucket, limited, FULL_CONTROL_SCOPE), limited.retry)
         self.errors: list[ServiceError] = []
-        """The refusals met by `read`: what tells a missing bucket or bad credentials from a gap."""
+        """The errors met by `read`: they show a missing bucket or bad credentials."""
 
     def read(self) -> GcsSettings:
         """Read everything. Raises ConfigurationError without credentials."""
         policy = self.read_policy()
         answer = self._calls.call("buckets.get", lambda bucket: bucket_resource(self._calls, bucket))
         if answer.value is None:
-            gap = self._unread(answer, _GET_BUCKET)
-            return GcsSettings(self.bucket, gap, policy, gap, gap, gap, gap, gap, gap, gap)
+            unread_setting = self._unread(answer, _GET_BUCKET)
+            return GcsSettings(self.bucket, unread_setting, policy, *[unread_setting] * 7)
         resource = answer.value
         access: Mapping[str, Any] = resource.get("iamConfiguration") or {}
         uniform: Mapping[str, Any] = access.get("uniformBucketLevelAccess") or {}
@@ -77,7 +77,7 @@ class GcsSettingsReader:
             bucket=self.bucket,
             location=str(resource.get("location", "")) or Unread(UnreadReason.NOT_OFFERED, _GET_BUCKET),
             policy=policy,
-            # An emulator that says nothing of it has no such setting, which is not the same as "off".
+            # An emulator that does not send it has no such setting, which is not the same as "off".
             uniform_access=bool(uniform.get("enabled"))
             if "iamConfiguration" in resource
             else Unread(UnreadReason.NOT_OFFERED, _GET_BUCKET),
@@ -105,7 +105,7 @@ class GcsSettingsReader:
     def put_policy(self, policy: Mapping[str, Any]) -> CallResult[dict[str, Any]]:
         """Replace the IAM policy; takes storage.buckets.setIamPolicy.
 
-        The policy's etag is what it replaces: a ServiceError with status 412 means that somebody else wrote meanwhile.
+        The policy's etag is what it replaces: status 412 means that another client has written since.
         """
         from google.api_core.iam import Policy
 

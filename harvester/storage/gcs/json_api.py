@@ -1,4 +1,4 @@
-"""Google Cloud Storage on the wire: requests of the JSON API, list pages, errors and what each means.
+"""Requests, list pages and errors of the JSON API of Google Cloud Storage.
 
 Source: Cloud Storage JSON API reference, "Objects: list", "Objects: get", "HTTP status and error codes".
 """

@@ -1,4 +1,4 @@
-"""Fetching from Google Cloud Storage, and finding out why it refuses an object."""
+"""Requests that fetch from Google Cloud Storage, and those that diagnose a refusal."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class GcsAdapter:
         """Nothing to note: a bucket of GCS has one owner for all its objects that matters to reading."""
 
     def diagnose(self, request: FetchRequest, error: ServiceError) -> Diagnosis:
-        """Tell an object that is denied from one whose key is: metadata needs the same permission, but no key."""
+        """Distinguish a denied object from a denied key: metadata needs the same permission, but no key."""
         answer = yield FollowUpRequest("GET", *self._requests.describe(request.key))
         if answer is not None and answer.status == 200:
             key = parse_json_object(answer.body).get("kmsKeyName", "")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from google.cloud.storage import Bucket
 
 _Value = TypeVar("_Value")
-# The answer to a call about a setting is small: what has not come by then will not come.
+# Answers about settings are small, so that short limits suffice.
 _SETTINGS_RETRY = RetryPolicy(attempts=3, seconds=10.0, max_delay=2.0, connect_seconds=5.0, stall_seconds=10)
 
 
@@ -105,7 +105,7 @@ class GcsCalls:
 
 
 def bucket_resource(calls: GcsCalls, bucket: Bucket) -> dict[str, Any]:
-    """Return the bucket's resource as sent: the library's properties cannot tell an absent setting from its default."""
+    """Return the bucket's resource as sent: the library's properties give an absent setting its default."""
     bucket.reload(retry=calls.retry, timeout=calls.timeout)
     return dict(bucket._properties)  # noqa: SLF001  # see above
 

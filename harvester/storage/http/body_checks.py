@@ -20,7 +20,7 @@ class BodyFault(NamedTuple):
     failure: FetchFailure
     """What to report."""
     retryable: bool
-    """Whether another request may bring other bytes."""
+    """Whether another request may return other bytes."""
 
 
 class BodyChecker:
@@ -91,7 +91,7 @@ def _integrity(detail: str, request_id: str) -> BodyFault:
 
 
 def _states_length(headers: Mapping[str, str]) -> bool:
-    """Return whether curl could tell a complete body from one that was cut off."""
+    """Return whether curl can detect a body that was cut off."""
     return "content-length" in headers or "chunked" in headers.get("transfer-encoding", "")
 
 

@@ -1,19 +1,15 @@
 """Fetches from a bucket: one curl multi handle, many transfers, retries by cause; see Fetcher.
 
-A request lives in one of these places until it ends: ``_pending`` (not started), on a ``Slot`` (in transfer),
-``_waiting`` (for its next attempt), ``_held`` (for fresh credentials).
+Until it ends a request is in the `TransferQueue` (not started, or waiting) or on a `Slot` (in transfer).
 """
 
 from __future__ import annotations
 
 import errno
-import heapq
 import select
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from itertools import count
 
 import pycurl
 
@@ -33,10 +29,11 @@ from harvester.storage.http.http_client import (
 )
 from harvester.storage.http.spool import Spool
 from harvester.storage.http.transfer import Slot, Transfer
+from harvester.storage.http.transfer_queue import TransferQueue
 
 _BYTES_IN_FLIGHT = 16 * MEBIBYTE
 _SPOOL_WEIGHT = MEBIBYTE // 4  # what a spooled transfer holds in memory
-_MOST_HELD = 1024  # so that a store which refuses everything does not swallow the whole plan
+_MOST_HELD = 1024  # bounds what a store that refuses everything can queue up
 _RENEWALS = 2
 
 
@@ -63,24 +60,21 @@ class BucketFetcher:
         self._limiter = ConcurrencyLimiter()
         self._free: list[Slot] = []
         self._slots: dict[pycurl.Curl, Slot] = {}
-        self._pending: deque[Transfer] = deque()
-        self._waiting: list[tuple[float, int, Transfer]] = []
-        self._held: list[Transfer] = []
+        self._queue = TransferQueue()
         self._done: list[FetchResult] = []
-        self._tickets = count()
         self._bytes = 0
         self._credentials_epoch = 0
         self.in_flight = 0
         self.needs_credentials = False
 
     def capacity(self) -> int:
-        """See Fetcher.room."""
-        return max(0, min(self._limiter.limit - len(self._slots) - len(self._pending), _MOST_HELD - self.in_flight))
+        """See Fetcher.capacity."""
+        return max(0, min(self._limiter.limit - len(self._slots) - self._queue.new, _MOST_HELD - self.in_flight))
 
     def submit(self, request: FetchRequest) -> None:
         """See Fetcher.submit."""
         weight = _SPOOL_WEIGHT if request.size >= self._spool_from else request.size
-        self._pending.append(Transfer(request, weight))
+        self._queue.append(Transfer(request, weight))
         self.in_flight += 1
 
     def poll(self, timeout: float, wake: Sequence[int] = ()) -> list[FetchResult]:
@@ -96,7 +90,7 @@ class BucketFetcher:
                 done, self._done = self._done, []
                 self.in_flight -= len(done)
                 return done
-            if self._startable() and not (self._waiting and not self._pending and self._waiting[0][0] > now):
+            if self._has_room() and self._queue.can_start(now):
                 continue
             if now >= deadline or self._wait(now, deadline, wake):
                 return []
@@ -108,8 +102,7 @@ class BucketFetcher:
         self._adapter = self._adapter_for(connection)
         self._credentials_epoch += 1
         self.needs_credentials = False
-        self._pending.extendleft(reversed(self._held))
-        self._held.clear()
+        self._queue.release_held()
 
     def close(self) -> None:
         """See Fetcher.close."""
@@ -121,30 +114,19 @@ class BucketFetcher:
         self._multi.close()
         self._slots.clear()
         self._free.clear()
-        for transfer in [*transfers, *self._pending, *self._held, *(waiting[2] for waiting in self._waiting)]:
+        for transfer in [*transfers, *self._queue.clear()]:
             if transfer is not None and transfer.spool is not None:
                 transfer.spool.discard()
-        self._pending.clear()
-        self._waiting.clear()
-        self._held.clear()
         self.in_flight = 0
 
     # -- starting -----------------------------------------------------------------------------------------------------
 
-    def _startable(self) -> bool:
-        """Whether a handle may be started now, if there is a request for it."""
-        if len(self._slots) >= self._limiter.limit or not (self._pending or self._waiting):
-            return False
-        return self._bytes < _BYTES_IN_FLIGHT
+    def _has_room(self) -> bool:
+        """Whether a further request may be in transfer."""
+        return len(self._slots) < self._limiter.limit and self._bytes < _BYTES_IN_FLIGHT
 
     def _start(self, now: float) -> None:
-        while self._startable():
-            if self._waiting and self._waiting[0][0] <= now:
-                transfer = heapq.heappop(self._waiting)[2]
-            elif self._pending:
-                transfer = self._pending.popleft()
-            else:
-                return
+        while self._has_room() and (transfer := self._queue.take(now)) is not None:
             self._begin(transfer, now)
 
     def _begin(self, transfer: Transfer, now: float) -> None:
@@ -173,7 +155,7 @@ class BucketFetcher:
         self._multi.add_handle(handle)
 
     def _prepare(self, slot: Slot, transfer: Transfer) -> None:
-        """Set a handle up for the next GET of an object."""
+        """Set up a handle for the next GET of an object."""
         request, handle = transfer.request, slot.handle
         if transfer.spool is None and request.size < self._spool_from:
             url, headers = self._adapter.request(request.key)
@@ -206,10 +188,10 @@ class BucketFetcher:
     # -- waiting ------------------------------------------------------------------------------------------------------
 
     def _wait(self, now: float, deadline: float, wake: Sequence[int]) -> bool:
-        """Sleep until a socket, the next attempt, or the deadline; True when a descriptor of ``wake`` is readable."""
+        """Wait for a socket, the next attempt or the deadline; return whether a descriptor of ``wake`` is readable."""
         until = deadline
-        if self._waiting:
-            until = min(until, self._waiting[0][0])
+        if (retry := self._queue.next_retry()) is not None:
+            until = min(until, retry)
         curl_timer = self._multi.timeout()
         if curl_timer >= 0:
             until = min(until, now + curl_timer / 1000)
@@ -261,7 +243,7 @@ class BucketFetcher:
         self._free.append(slot)
 
     def _completed(self, slot: Slot) -> None:
-        """Take a whole answer."""
+        """Take a complete answer."""
         transfer = slot.transfer
         assert transfer is not None  # noqa: S101  # see _release
         status, headers = parse_headers(slot.lines)
@@ -271,7 +253,7 @@ class BucketFetcher:
             received = bytes(spool.error_body)
         self._recycle(slot)
         if transfer.follow_up is not None:
-            self._ask_on(transfer, Response(status, headers, received))
+            self._diagnose_further(transfer, Response(status, headers, received))
         elif status == 200 or (status == 206 and spool is not None and spool.written):
             self._arrived(transfer, headers, received)
         elif status in {206, 412, 416} and spool is not None:
@@ -323,7 +305,7 @@ class BucketFetcher:
         )
 
     def _broken(self, slot: Slot, code: int, message: str) -> None:
-        """Take a transfer that curl broke off."""
+        """Take a transfer that curl ended with an error."""
         transfer = slot.transfer
         assert transfer is not None  # noqa: S101  # see _release
         spool = transfer.spool
@@ -331,7 +313,7 @@ class BucketFetcher:
         connect_status = slot.handle.getinfo(pycurl.HTTP_CONNECTCODE)
         self._recycle(slot)
         if transfer.follow_up is not None:
-            self._ask_on(transfer, None)
+            self._diagnose_further(transfer, None)
         elif spool is not None and spool.failure is not None:
             self._spool_failed(transfer, spool.failure)
         elif spool is not None and spool.exceeded:
@@ -346,20 +328,20 @@ class BucketFetcher:
             self._again(transfer, failure, retryable=broken.retryable)
 
     def _outgrown(self, transfer: Transfer, status: int) -> None:
-        """Take an answer longer than it may be in memory, or at all."""
+        """Take an answer longer than its limit in memory, or than any limit."""
         allowed = self._limit is None or self._memory_bound(transfer.request) < self._limit
         if status == 200 and transfer.spool is None and allowed:
             self._new_spool(transfer)
             transfer.weight = _SPOOL_WEIGHT
             transfer.attempts -= 1
-            self._pending.appendleft(transfer)
+            self._queue.prepend(transfer)
         elif status == 200:
             self._fail(transfer, FetchFailure(Cause.TOO_LARGE, "", f"longer than {self._limit} bytes"))
         else:
             self._again(transfer, FetchFailure(Cause.SERVER_ERROR, str(status), "an endless error answer"))
 
     def _refused(self, transfer: Transfer, response: Response) -> None:
-        """Take an answer that is no success: wait, ask for credentials, find out more, or give up."""
+        """Take an error answer: retry, ask for credentials, diagnose, or fail."""
         error = self._adapter.service_error(response)
         if error.cause is Cause.THROTTLED:
             self._limiter.throttled(time.monotonic())
@@ -368,31 +350,31 @@ class BucketFetcher:
             self._hold(transfer, failure)
         elif error.undiagnosed:
             transfer.diagnosis = self._adapter.diagnose(transfer.request, error)
-            self._ask_on(transfer, None)
+            self._diagnose_further(transfer, None)
         else:
             self._again(transfer, failure, retryable=error.retryable, retry_after=response.retry_after())
 
     def _hold(self, transfer: Transfer, failure: FetchFailure) -> None:
-        """Keep a request for fresh credentials, a limited number of times."""
+        """Queue a request until credentials are renewed, a limited number of times."""
         transfer.attempts -= 1
         if transfer.epoch < self._credentials_epoch:
-            self._pending.append(transfer)  # it was signed before the last renewal
+            self._queue.append(transfer)  # it was signed before the last renewal
         elif transfer.renewals >= _RENEWALS:
             self._fail(transfer, failure)
         else:
             transfer.renewals += 1
-            self._held.append(transfer)
+            self._queue.hold(transfer)
             self.needs_credentials = True
 
-    def _ask_on(self, transfer: Transfer, answer: Response | None) -> None:
-        """Give a diagnosis the answer to its last follow_up; ask the next, or end with its finding."""
+    def _diagnose_further(self, transfer: Transfer, answer: Response | None) -> None:
+        """Continue a diagnosis with the answer to its last request; send the next one, or fail with its result."""
         assert transfer.diagnosis is not None  # noqa: S101  # only transfers under diagnosis come here
         try:
             transfer.follow_up = transfer.diagnosis.send(answer)
         except StopIteration as finding:
             self._fail(transfer, finding.value)
         else:
-            self._pending.appendleft(transfer)
+            self._queue.prepend(transfer)
 
     def _again(
         self,
@@ -402,17 +384,17 @@ class BucketFetcher:
         retryable: bool = True,
         retry_after: float | None = None,
     ) -> None:
-        """Plan the next attempt, or give up with ``failure``."""
+        """Schedule the next attempt, or fail with ``failure``."""
         now = time.monotonic()
         if transfer.spool is not None and transfer.spool.received > transfer.received:
-            # How long a big body was on its way does not count against it.
+            # The time in which bytes arrived does not count.
             transfer.received, transfer.began = transfer.spool.received, now
         delay = self._retry.delay(transfer.attempts, retry_after)
         too_late = now + delay > min(transfer.began + self._retry.seconds, transfer.ends)
         if not retryable or transfer.attempts >= self._retry.attempts or too_late:
             self._fail(transfer, failure)
         else:
-            heapq.heappush(self._waiting, (now + delay, next(self._tickets), transfer))
+            self._queue.retry_at(now + delay, transfer)
 
     def _spool_failed(self, transfer: Transfer, error: OSError) -> None:
         code = errno.errorcode.get(error.errno or 0, "")

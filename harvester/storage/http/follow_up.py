@@ -1,4 +1,4 @@
-"""Finding out why an object was refused: questions for whoever holds the connections, and what comes of them."""
+"""Follow-up requests that diagnose why an object was refused."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from harvester.storage.http.http_client import Response
 
 @dataclass(frozen=True, slots=True)
 class FollowUpRequest:
-    """A further request that tells the causes of a refusal apart."""
+    """A further request that distinguishes the causes of a refusal."""
 
     method: str
     """``GET`` or ``HEAD``."""
     url: str
-    """Where to ask."""
+    """The URL."""
     headers: list[str]
     """Header lines."""
 
 
 Diagnosis = Generator[FollowUpRequest, Response | None, FetchFailure]
-"""Yields questions, is sent their answers (None when none came), returns the cause."""
+"""Yields requests, is sent their answers (None without one), returns the failure."""

@@ -1,4 +1,4 @@
-"""One HTTP request and its answer, through curl; and how every curl handle of this room is set up."""
+"""One HTTP request and its answer through curl, and how every curl handle is set up."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PROXY_LOGIN = 407
 _LONGEST_SECONDS = 2_000_000.0
 USER_AGENT = f"nimble-harvester/{__version__}"
 
-# What curl says when a connection did not come about or broke: worth another try.
+# curl's errors of connections that could not be made or broke: retryable.
 _BROKEN_CONNECTION = frozenset(
     {
         pycurl.E_COULDNT_RESOLVE_PROXY,
@@ -49,7 +49,7 @@ _CURL_NAMES = {
 
 
 class Response(NamedTuple):
-    """A whole answer."""
+    """A complete answer."""
 
     status: int
     """The HTTP status."""
@@ -65,7 +65,7 @@ class Response(NamedTuple):
 
 
 def new_handle(network: Network) -> pycurl.Curl:
-    """Return a curl handle for ``network``: keys untouched, no redirects, nothing but HTTP, no environment read."""
+    """Return a curl handle for ``network``: keys as given, no redirects, only HTTP, no environment variables."""
     handle = pycurl.Curl()
     handle.setopt(pycurl.PATH_AS_IS, 1)  # or curl would fold "../x" and ask for another key
     handle.setopt(pycurl.NOSIGNAL, 1)
@@ -101,7 +101,7 @@ def milliseconds(seconds: float) -> int:
     return max(1, int(min(seconds, _LONGEST_SECONDS) * 1000))
 
 
-# Answers of one store repeat the same few header names; bounded, as a store may say what it likes.
+# Answers of one store repeat the same few header names; bounded, as a store may send any.
 _names: dict[bytes, str] = {}
 _NAMES_KEPT = 512
 
@@ -184,10 +184,10 @@ class _BoundedBody:
 
 
 class HttpClient:
-    """Sends requests one after the other over a kept connection; for one thread."""
+    """Sends requests one after the other over a persistent connection; for one thread."""
 
     def __init__(self, network: Network, limits: AnswerLimits) -> None:
-        """Connect as ``network`` says, at the first request; longer answers than ``limits`` are errors."""
+        """Connect through ``network`` at the first request; answers longer than ``limits`` are errors."""
         self._network = network
         self._limits = limits
         self._handle = new_handle(network)
@@ -229,7 +229,7 @@ class HttpClient:
         attempt: Callable[[], tuple[str, str, list[str], bytes | None]],
         retryable: Callable[[Response], bool],
     ) -> Response | TransportError:
-        """Send what ``attempt`` makes (anew each time, as signatures age) until the answer is worth no other try."""
+        """Send what ``attempt`` makes, anew each time as signatures age, until the answer is not retryable."""
         policy = self._network.retry
         started = time.monotonic()
         attempts = 0

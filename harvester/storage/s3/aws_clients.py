@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from mypy_boto3_s3control import S3ControlClient
     from mypy_boto3_sts import STSClient
 
-# A follow_up about a setting is small: who has not answered by then will not.
+# Answers about settings are small, so that short limits suffice.
 _CONNECT_SECONDS = 5.0
 _READ_SECONDS = 6.0
 _ATTEMPTS = 3
-# Where nothing else names a region: S3 corrects it, and STS answers there.
+# Used where nothing names a region: S3 corrects it, and STS answers there.
 _ANY_REGION = "us-east-1"
 
 
@@ -73,7 +73,7 @@ def _called(call: Callable[..., Any], parameters: Mapping[str, Any]) -> dict[str
         region = metadata.get("HTTPHeaders", {}).get("x-amz-bucket-region", "")
         raise _RefusedError(_service_error_from(error), region) from error
     except refusals.ParamValidationError as error:
-        raise UsageError(f"{_operation(call)} cannot be asked so", cause=_first_line(error)) from error
+        raise UsageError(f"{_operation(call)} has invalid parameters", cause=_first_line(error)) from error
     except (refusals.ConnectTimeoutError, refusals.ReadTimeoutError) as error:
         raise _RefusedError(_unreached(Cause.TIMEOUT, error)) from error
     except refusals.HTTPClientError as error:
@@ -115,7 +115,7 @@ def _since(started: float) -> float:
 
 
 class AwsClients:
-    """The clients for one set of settings, made when first asked for; safe to use from several threads."""
+    """The clients for one set of settings, made on first use; safe to use from several threads."""
 
     def __init__(
         self, settings: StoreSettings, *, profile: str | None = None, read_seconds: float = _READ_SECONDS
@@ -190,14 +190,14 @@ class AwsClients:
 
     def _add_headers(self, params: dict[str, Any], **_: object) -> None:
         if self._settings.expected_bucket_owner:
-            # Not where a call asks for an owner of its own.
+            # Not where a call names another owner.
             params["headers"].setdefault("x-amz-expected-bucket-owner", self._settings.expected_bucket_owner)
         if self._settings.request_payer:
             params["headers"]["x-amz-request-payer"] = "requester"
 
 
 def _without_account_in_host(request: Any, **_: object) -> None:
-    """Take the account id out of a custom endpoint's host name, as no address and hardly a host has such a child.
+    """Take the account id out of a custom endpoint's host name, which hardly has such a subdomain.
 
     The request names the account in a header too.
     """

@@ -1,4 +1,4 @@
-"""Fetching from S3, and finding out why S3 refuses an object."""
+"""Requests that fetch from S3, and those that diagnose a refusal."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class S3Adapter:
         return identity_of(headers)
 
     def validator(self, headers: Mapping[str, str]) -> str:
-        """See ProviderAdapter.validator. A weak ETag does not promise equal bytes (RFC 9110, section 8.8.1)."""
+        """See ProviderAdapter.validator. A weak ETag does not imply equal bytes (RFC 9110, section 8.8.1)."""
         etag = headers.get("etag", "")
         return etag[1:-1] if len(etag) > 2 and etag[0] == etag[-1] == '"' and '"' not in etag[1:-1] else ""
 
@@ -57,7 +57,7 @@ class S3Adapter:
         return stated_by_s3(headers, etag_is_md5=self._etag_is_md5)
 
     def altered(self, headers: Mapping[str, str]) -> bool:  # noqa: ARG002  # the interface's
-        """S3 hands out what it stores."""
+        """S3 sends what it stores."""
         return False
 
     def service_error(self, response: Response) -> ServiceError:
@@ -69,7 +69,7 @@ class S3Adapter:
         self._readable_key = key
 
     def diagnose(self, request: FetchRequest, error: ServiceError) -> Diagnosis:
-        """Tell an object that is denied from one whose KMS key is, and from one that belongs to somebody else.
+        """Distinguish a denied object from a denied KMS key and from an object of another account.
 
         A HEAD needs the same permission as a GET, but does not decrypt.
         """

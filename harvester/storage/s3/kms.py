@@ -1,4 +1,4 @@
-"""KMS keys: what can be seen of them, and their policies, read and written.
+"""Read KMS keys and their policies, and write the policies.
 
 Source: AWS KMS API reference; the permission of each call is the Service Authorization Reference's.
 """
@@ -19,7 +19,7 @@ class KmsKeys:
     """The keys that one set of credentials can reach."""
 
     def __init__(self, clients: AwsClients) -> None:
-        """Ask with ``clients``."""
+        """Use ``clients``."""
         self._clients = clients
 
     def read(self, key: str, region: str) -> KmsKey:

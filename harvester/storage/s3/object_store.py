@@ -133,7 +133,7 @@ class S3Store:
         try:
             answer = self._request(client, "HeadObject", lambda requests: requests.head(key))
             if isinstance(answer, ServiceError) and answer.status == 404:
-                # A HEAD has no body to tell a missing object from a missing bucket.
+                # The answer to a HEAD has no body that distinguishes a missing object from a missing bucket.
                 answer = self._list_one(client, key)
                 if isinstance(answer, Response) or answer.status == 403:
                     return None

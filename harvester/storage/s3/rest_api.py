@@ -1,4 +1,4 @@
-"""S3 on the wire: requests, error documents, and what each error means.
+"""Requests to the S3 REST API, and its error documents.
 
 Source: Amazon S3 API Reference, "Error responses".
 """
@@ -19,12 +19,12 @@ from harvester.storage.service_errors import ServiceError, answered
 
 
 class ErrorDocument(NamedTuple):
-    """What an error answer says."""
+    """The content of an error document."""
 
     code: str
     """``AccessDenied`` …; empty for an answer without a readable document, as every HEAD's."""
     message: str
-    """AWS's sentence."""
+    """The service's sentence."""
     region: str
     """The bucket's region where the request went to another."""
     endpoint: str = ""
@@ -124,7 +124,7 @@ def parse_error(body: bytes) -> ErrorDocument:
 
 
 def bucket_region(response: Response) -> str:
-    """Return the bucket's region where the answer says that the request went to another one, else nothing."""
+    """Return the bucket's region where the request went to another one, else an empty string."""
     if response.status not in {301, 307, 400, 403}:
         return ""
     region = response.headers.get("x-amz-bucket-region", "")

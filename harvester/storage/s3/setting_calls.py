@@ -1,4 +1,4 @@
-"""The calls that tell one setting of an S3 bucket each, the permission each takes, and what its answer means.
+"""The calls that read one setting of an S3 bucket each: permission, and how the answer is read.
 
 Source: Amazon S3 API reference; the permission of each call is the Service Authorization Reference's.
 """
@@ -16,14 +16,14 @@ _ARCHIVES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 
 
 class SettingCall(NamedTuple):
-    """How one setting is asked for."""
+    """How one setting is read."""
 
     operation: str
     """The method of boto3's client."""
     permission: str
     """The IAM action it takes."""
     never_set: str
-    """The error code that means that nobody made the setting; empty where there is none."""
+    """The error code for a setting that was never made; empty where there is none."""
     parse: Callable[[Mapping[str, Any]], Any]
     """Takes the setting out; raises KeyError, TypeError, ValueError or IndexError for the answer to another call."""
 

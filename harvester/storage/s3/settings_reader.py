@@ -1,7 +1,7 @@
 """An S3 bucket's settings, read from the bucket itself.
 
-All are read side by side, so an endpoint that does not answer costs one timeout. Source: Amazon S3, S3 Control and STS
-API references.
+All are read concurrently, so that an endpoint that does not answer costs one timeout. Source: Amazon S3,
+S3 Control and STS API references.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class S3SettingsReader:
         self.keys = KmsKeys(AwsClients(settings, profile=kms_profile) if kms_profile else self._clients)
         """The keys objects there are encrypted with."""
         self.errors: list[ServiceError] = []
-        """The refusals met by `read`, in no order: what tells a missing bucket or bad credentials from a gap."""
+        """The errors met by `read`, in no order: they show a missing bucket or bad credentials."""
 
     def read(self) -> S3Settings:
         """Read everything; takes as long as the slowest answer."""
@@ -98,16 +98,16 @@ class S3SettingsReader:
         try:
             return setting.parse(answer.value)
         except (KeyError, TypeError, ValueError, IndexError):
-            # A server that does not know the follow_up answers another one, such as a listing.
+            # A server that does not know the call answers another one, such as a listing.
             return Unread(UnreadReason.NOT_OFFERED, setting.permission, request_id=answer.request_id)
 
     def _identify(self, client: S3Client) -> _Identity:
-        """Find out whose credentials these are, whose bucket it is, and that account's Block Public Access."""
+        """Read the account of the credentials, of the bucket, and that account's Block Public Access."""
         asked = self._ask(self._clients.sts.get_caller_identity)
         if asked.value is None:
             region = self._ask(client.head_bucket, Bucket=self.bucket).region
-            nobody = self._refused(asked.error, "sts:GetCallerIdentity")
-            return _Identity(nobody, region, _unasked("sts:GetCallerIdentity"), _unasked(ACCOUNT_BLOCK_PERMISSION))
+            unknown = self._refused(asked.error, "sts:GetCallerIdentity")
+            return _Identity(unknown, region, _unasked("sts:GetCallerIdentity"), _unasked(ACCOUNT_BLOCK_PERMISSION))
         caller = str(asked.value.get("Account", ""))
         owned = self._ask(client.head_bucket, Bucket=self.bucket, ExpectedBucketOwner=caller)
         expected = self._settings.expected_bucket_owner
