@@ -1,4 +1,4 @@
-"""What is read from a plain environment is what botocore would have come to, or is left to botocore."""
+"""What is read from a plain environment is what botocore resolves, or is left to botocore."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The installed command in a process of its own, and sources for it to bring home."""
+"""The installed command in a process of its own, and sources for it to sync."""
 
 from __future__ import annotations
 

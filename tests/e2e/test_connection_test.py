@@ -1,6 +1,6 @@
-"""``test``: the documented steps and chips, a bare 403 told apart, and what is not proven.
+"""``test``: the documented steps and chips, the causes of a bare 403, and what is not proven.
 
-moto and the fake authorise nothing by policy: these tests say what the requests and their answers mean, not who may do
+moto and the fake authorise nothing by policy: these tests check what requests and answers mean, not who may do
 what.
 """
 

@@ -1,6 +1,6 @@
 """``explain``: what Nimble may do, each documented way of breaking it named, and a fix that turns it green.
 
-moto authorises nothing by policy; what these tests hold is what the program says of settings it has read.
+moto authorises nothing by policy; these tests check what the program reports about settings it has read.
 """
 
 from __future__ import annotations

@@ -161,10 +161,10 @@ def test_a_reader_of_another_account_is_told_what_no_grant_can_give(can: str, no
         ([], "Missing option '--mode'"),
     ],
 )
-def test_show_refuses_what_cannot_be(arguments: list[str], said: str) -> None:
+def test_show_refuses_what_cannot_be(arguments: list[str], printed: str) -> None:
     done = run("show", "--bucket", "bkt", *arguments)
     assert (done.returncode, done.stdout) == (2, "")
-    assert said in done.stderr
+    assert printed in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -253,26 +253,26 @@ class TestCheck:
             ("", "not-json", "line 1, column 1\n  the document is empty\n"),
         ],
     )
-    def test_a_document_that_does_not_parse(self, tmp_path: Path, text: str, code: str, said: str) -> None:
+    def test_a_document_that_does_not_parse(self, tmp_path: Path, text: str, code: str, printed: str) -> None:
         path = tmp_path / "broken.json"
         path.write_text(text, encoding="utf-8")
         done = run("check", path, *ASYNC)
         assert (done.returncode, done.stdout) == (7, "")
-        assert done.stderr.startswith(f"error: {path}, {said}")
+        assert done.stderr.startswith(f"error: {path}, {printed}")
         done = run("check", path, *ASYNC, "--format", "json")
         assert done.returncode == 7
         assert [each["code"] for each in json.loads(done.stdout)["findings"]] == [code]
         assert path.read_text(encoding="utf-8") == text
 
     def test_files_that_cannot_be_read(self, tmp_path: Path) -> None:
-        for name, said in (
+        for name, printed in (
             (tmp_path / "none.json", "No such file"),
             (tmp_path, "Is a directory"),
             ("s3://bkt", "not a file"),
         ):
             done = run("check", name, *ASYNC)
             assert done.returncode == 2
-            assert said in done.stderr
+            assert printed in done.stderr
 
 
 class TestSimulate:
@@ -410,10 +410,10 @@ class TestSimulate:
             ),
         ],
     )
-    def test_usage(self, current: Path, arguments: list[str], said: str) -> None:
+    def test_usage(self, current: Path, arguments: list[str], printed: str) -> None:
         done = run("simulate", *(str(current) if each == "FILE" else each for each in arguments))
         assert done.returncode == 2
-        assert said in done.stderr
+        assert printed in done.stderr
 
 
 class TestMerge:
@@ -470,12 +470,12 @@ class TestMerge:
             ),
         ],
     )
-    def test_what_is_refused(self, tmp_path: Path, text: str, said: str) -> None:
+    def test_what_is_refused(self, tmp_path: Path, text: str, printed: str) -> None:
         path = tmp_path / "policy.json"
         path.write_text(text, encoding="utf-8")
         done = run("merge", path, *ASYNC)
         assert (done.returncode, done.stdout) == (7, "")
-        assert said in done.stderr
+        assert printed in done.stderr
 
 
 def test_the_program_is_the_installed_one() -> None:

@@ -172,11 +172,11 @@ def test_equal_problems_are_told_once(source: Directory, dest: Path) -> None:
     for number in range(5):
         source.put(f"{number}.json", b"{")
     source.put("other.json", b"")
-    told = run("sync", source.location, dest).out
-    assert f"  5 × quarantined: invalid json\n      e.g. {source.path}/0.json\n" in told
-    assert "  1 × quarantined: empty\n" in told
-    assert f"  each of them: nimble-harvester status {dest} --problems\n" in told
-    assert told.splitlines()[-1].startswith("6 listed: 0 landed, 0 unchanged, 6 quarantined;")
+    printed = run("sync", source.location, dest).out
+    assert f"  5 × quarantined: invalid json\n      e.g. {source.path}/0.json\n" in printed
+    assert "  1 × quarantined: empty\n" in printed
+    assert f"  each of them: nimble-harvester status {dest} --problems\n" in printed
+    assert printed.splitlines()[-1].startswith("6 listed: 0 landed, 0 unchanged, 6 quarantined;")
     again = run("sync", source.location, dest).out
     assert "  5 × quarantined: invalid json (reported before)\n" in again
 

@@ -1,4 +1,4 @@
-"""``cat``, ``verify``, ``status`` and ``evict``: what lies in a destination, told by the installed command."""
+"""``cat``, ``verify``, ``status`` and ``evict``: what lies in a destination, by the installed command."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_cat_tells_of_what_it_cannot_read(source: Directory, dest: Path) -> None
 
 
 def left_after_a_line(*arguments: str) -> tuple[int, bytes]:
-    """Run a command whose reader leaves after one line; return its exit code and what it says of it."""
+    """Run a command whose reader closes the pipe after one line; return its exit code and error output."""
     with subprocess.Popen(
         [COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
     ) as process:
@@ -127,8 +127,8 @@ def left_after_a_line(*arguments: str) -> tuple[int, bytes]:
         assert process.stderr is not None
         process.stdout.readline()
         process.stdout.close()
-        told = process.stderr.read()
-    return process.returncode, told
+        printed = process.stderr.read()
+    return process.returncode, printed
 
 
 @pytest.mark.parametrize("verb", ["cat", "ls"])
@@ -161,9 +161,9 @@ def test_every_mark_of_verify(source: Directory, dest: Path) -> None:
     (dest / "link.json").symlink_to("same.json")
     (dest / "foreign").mkdir()
     (dest / "foreign" / "file.txt").write_text("mine")
-    told = run("verify", dest, "--combined")
-    assert told.code == 7
-    assert sorted(told.out.splitlines()) == sorted(
+    printed = run("verify", dest, "--combined")
+    assert printed.code == 7
+    assert sorted(printed.out.splitlines()) == sorted(
         (
             ". evicted.json",
             "= same.json",
@@ -174,9 +174,9 @@ def test_every_mark_of_verify(source: Directory, dest: Path) -> None:
             "+ foreign/file.txt",
         )
     )
-    told = run("verify", dest)
-    assert told.code == 7
-    assert told.out.splitlines()[-1] == f"{dest}: 1 same, 1 missing, 1 extra, 3 differs, 1 evicted"
+    printed = run("verify", dest)
+    assert printed.code == 7
+    assert printed.out.splitlines()[-1] == f"{dest}: 1 same, 1 missing, 1 extra, 3 differs, 1 evicted"
     document = run("verify", dest, "--format", "json", "--combined")
     validate("verify-report", document.document)
     assert document.document["counts"] == {
@@ -208,9 +208,9 @@ def test_verify_against_the_source(source: Directory, dest: Path) -> None:
     source.put("new.json", result(3))
     source.remove("gone.json")
     assert run("verify", dest).code == 0
-    told = run("verify", dest, "--remote")
-    assert told.code == 7
-    assert told.out.splitlines() == [
+    printed = run("verify", dest, "--remote")
+    assert printed.code == 7
+    assert printed.out.splitlines() == [
         "* changed.json  (the source has another version)",
         "- new.json  (in the source, not here)",
         f"{dest}: 2 same, 1 missing, 1 differs",
@@ -223,9 +223,9 @@ def test_status(source: Directory, dest: Path, tmp_path: Path) -> None:
     source.put("bad.json", b"{")
     sync(source.location, dest, expected=3)
     sync(source.location, dest, "--fail-on", "new")
-    told = run("status", dest)
-    lines = told.out.splitlines()
-    assert told.code == 0
+    printed = run("status", dest)
+    lines = printed.out.splitlines()
+    assert printed.code == 0
     assert lines[0] == f"{dest} is the copy of {source.location}"
     assert lines[1] == f"  landed    1 object (0 evicted), {len(result(1))} B here, up to sequence number 1"
     assert lines[2].startswith("  newest    a.json, 20")
@@ -298,10 +298,10 @@ def test_verify_says_that_a_run_is_at_work(source: Directory, dest: Path) -> Non
         lock.flush()
         quiet = run("verify", dest)
         (dest / "landing.json").write_bytes(result(2))
-        told = run("verify", dest)
+        printed = run("verify", dest)
     assert (quiet.code, quiet.err) == (0, "")
-    assert told.code == 7
-    assert told.err.startswith(f"warning: process 4711 works on {dest}: ")
+    assert printed.code == 7
+    assert printed.err.startswith(f"warning: process 4711 works on {dest}: ")
 
 
 @pytest.mark.parametrize("verb", ["status", "verify", "cat"])
@@ -320,8 +320,8 @@ def test_evict(source: Directory, dest: Path) -> None:
     report = run("evict", dest, "--through", second, "--dry-run", "--format", "json").document
     validate("evict-report", report)
     assert (report["objects"], report["dry_run"], len(tree(dest))) == (2, True, 4)
-    told = run("evict", dest, "--through", second)
-    assert (told.code, told.out) == (0, f"2 files, {len(result(0) + result(1))} B freed\n")
+    printed = run("evict", dest, "--through", second)
+    assert (printed.code, printed.out) == (0, f"2 files, {len(result(0) + result(1))} B freed\n")
     assert set(tree(dest)) == {"2.json", "3.json"}
     assert run("evict", dest, "--through", second).out.startswith("0 files, ")
     assert run("verify", dest).out == f"{dest}: 2 same, 2 evicted\n"
@@ -353,9 +353,9 @@ def test_what_lies_behind_a_link_is_not_in_the_destination(source: Directory, de
     assert planned["counts"]["unchanged"] == 1
     report = run("evict", dest, "--older-than", "0s", "--dry-run", "--format", "json").document
     assert (report["objects"], report["outside"]) == (1, 2)
-    told = run("evict", dest, "--older-than", "0s")
-    assert (told.code, told.out) == (0, f"1 file, {len(result(1))} B freed\n")
-    assert "2 files left alone" in told.err
+    printed = run("evict", dest, "--older-than", "0s")
+    assert (printed.code, printed.out) == (0, f"1 file, {len(result(1))} B freed\n")
+    assert "2 files left alone" in printed.err
     assert run("evict", dest, "--older-than", "0s").err == ""
     assert tree(outside) == before
     assert run("status", dest, "--format", "json").document["evicted"] == 3

@@ -187,9 +187,9 @@ def test_a_signal_ends_the_work_at_once_and_loses_nothing(world: World, number: 
         asked = ("/progress",) if option == "--wait" else missing[40:]
         wait_until(lambda: any(name in each for name in asked for each in api.requests))
         process.send_signal(number)
-        _, told = process.communicate()
+        _, printed = process.communicate()
     assert process.returncode == code
-    assert told.endswith("error: interrupted\n  run the same command again to continue\n")
+    assert printed.endswith("error: interrupted\n  run the same command again to continue\n")
     landed = {Path(path).stem for path in tree(world.destination)}
     assert landed <= set(missing) - {running}
     assert bool(landed) == (option == "--rescue")
@@ -207,7 +207,7 @@ def test_a_signal_ends_the_work_at_once_and_loses_nothing(world: World, number: 
     ],
 )
 def test_bad_input_is_told_in_three_lines(
-    world: World, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], key: str, code: int, said: str
+    world: World, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], key: str, code: int, printed: str
 ) -> None:
     world.task("missing")
     world.batch()
@@ -219,7 +219,7 @@ def test_bad_input_is_told_in_three_lines(
     with NimbleApi(world.scenario) as api:
         ended = run("reconcile", world.destination, *arguments, "--rescue", NIMBLE_BASE_URL=api.url, NIMBLE_API_KEY=key)
     assert (ended.code, ended.out) == (code, "")
-    assert said in ended.err
+    assert printed in ended.err
     assert ended.err.startswith("error: ")
     assert len(ended.err.splitlines()) <= 3
     assert "wrong-key" not in ended.err
@@ -253,8 +253,8 @@ def test_an_invalid_rescue_says_where_to_look(world: World) -> None:
         ended = reconcile(world, api, "--rescue")
     assert ended.code == 10
     assert f"  next: look at the rescued result (nimble-harvester status {world.destination} --problems)" in ended.out
-    told = run("status", world.destination, "--problems", "--format", "json").document["known_problems"]
-    assert (world.destination / told[0]["path"]).read_text() == "<html>"
+    printed = run("status", world.destination, "--problems", "--format", "json").document["known_problems"]
+    assert (world.destination / printed[0]["path"]).read_text() == "<html>"
 
 
 def test_no_key_and_no_copy_are_configuration_errors(tmp_path: Path) -> None:

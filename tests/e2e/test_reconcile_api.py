@@ -33,7 +33,7 @@ def world(tmp_path: Path) -> World:
     return World(tmp_path)
 
 
-def told(report: ReconcileReport) -> dict[str, tuple[TaskOutcome, TaskReason]]:
+def printed(report: ReconcileReport) -> dict[str, tuple[TaskOutcome, TaskReason]]:
     assert sum(report.reconciliation.counts.values()) == report.reconciliation.expected
     return {account.task.id: (account.outcome, account.reason) for account in report.reconciliation.tasks}
 
@@ -58,10 +58,12 @@ def test_a_rescued_result_gives_way_to_the_delivered_object_even_without_an_id_i
     world.deliver(named)
     world.deliver(nameless, body=json.dumps(body))
     # Delivered and not fetched yet: the copy here is the rescued one, and a sync is due.
-    assert told(world.reconcile(nimble_api))[named] == (TaskOutcome.DELIVERED, TaskReason.NOT_FETCHED)
+    assert printed(world.reconcile(nimble_api))[named] == (TaskOutcome.DELIVERED, TaskReason.NOT_FETCHED)
     world.sync()
     assert not any(path.exists() for path in rescued)
-    assert told(world.reconcile(nimble_api)) == dict.fromkeys((named, nameless), (TaskOutcome.LANDED, TaskReason.NONE))
+    assert printed(world.reconcile(nimble_api)) == dict.fromkeys(
+        (named, nameless), (TaskOutcome.LANDED, TaskReason.NONE)
+    )
     assert len(list(harvester.read(world.destination))) == 2
 
 
@@ -111,12 +113,12 @@ def test_a_quarantined_delivery_is_rescued_and_the_repaired_object_takes_its_pla
     world.held(broken)
     world.sync()
     nimble_api.load(world.scenario)
-    assert told(world.reconcile(nimble_api))[broken] == (TaskOutcome.DELIVERED, TaskReason.QUARANTINED)
+    assert printed(world.reconcile(nimble_api))[broken] == (TaskOutcome.DELIVERED, TaskReason.QUARANTINED)
     report = world.reconcile(nimble_api, rescue=True)
-    assert told(report)[broken] == (TaskOutcome.LANDED, TaskReason.NONE)
+    assert printed(report)[broken] == (TaskOutcome.LANDED, TaskReason.NONE)
     assert report.reconciliation.tasks[0].objects[0].local == "rescued"
     assert world.sync().counts.quarantined == 1
-    assert told(world.reconcile(nimble_api))[broken] == (TaskOutcome.LANDED, TaskReason.NONE)
+    assert printed(world.reconcile(nimble_api))[broken] == (TaskOutcome.LANDED, TaskReason.NONE)
     world.deliver(broken)
     world.sync()
     assert [row.key for row in harvester.read(world.destination)] == [f"{world.source}/{broken}.json"]
@@ -144,7 +146,7 @@ def test_what_a_killed_rescue_left_unrecorded_is_no_result(world: World, nimble_
     left.write_text("{}")
     nimble_api.load(world.scenario)
     report = world.reconcile(nimble_api, rescue=True)
-    assert told(report)[task_id] == (TaskOutcome.MISSING, TaskReason.NOT_HELD)
+    assert printed(report)[task_id] == (TaskOutcome.MISSING, TaskReason.NOT_HELD)
     assert not left.exists()
     assert task_remedy(report.reconciliation.tasks[0]) is Remedy.SUBMIT_AGAIN
 
@@ -159,7 +161,7 @@ def test_one_result_that_cannot_be_had_does_not_keep_the_others(world: World, ni
     report = world.reconcile(nimble_api, rescue=True)
     assert report.rescue is not None
     assert sorted(report.rescue.landed) == sorted({*missing} - {missing[3]})
-    assert told(report)[missing[3]] == (TaskOutcome.MISSING, TaskReason.RESCUE_FAILED)
+    assert printed(report)[missing[3]] == (TaskOutcome.MISSING, TaskReason.RESCUE_FAILED)
     assert "internal error" in report.rescue.failed[0].detail
     assert (report.error, report.exit_code) == (None, ExitCode.DIFFERENCE)
     del world.scenario.results[missing[3]]
@@ -190,7 +192,7 @@ def test_a_destination_at_work_is_told_beside_the_account(world: World, nimble_a
     with open_session(location, world.destination, harvester.SyncOptions(workers=1)):
         report = world.reconcile(nimble_api, rescue=True)
     assert isinstance(report.error, DestinationLocked)
-    assert (report.exit_code, told(report)[missing]) == (ExitCode.LOCKED, (TaskOutcome.MISSING, TaskReason.NONE))
+    assert (report.exit_code, printed(report)[missing]) == (ExitCode.LOCKED, (TaskOutcome.MISSING, TaskReason.NONE))
 
 
 # ---- what lies here
@@ -210,7 +212,7 @@ def test_a_file_lost_here_or_replaced_in_the_bucket_is_due_again(world: World, n
     (world.source / f"{twice_gone}.json").unlink()
     (world.destination / f"{twice_gone}.json").unlink()
     nimble_api.load(world.scenario)
-    assert told(world.reconcile(nimble_api)) == {
+    assert printed(world.reconcile(nimble_api)) == {
         evicted: (TaskOutcome.LANDED, TaskReason.NONE),
         lost: (TaskOutcome.DELIVERED, TaskReason.FILE_LOST),
         altered: (TaskOutcome.DELIVERED, TaskReason.FILE_LOST),
@@ -230,7 +232,7 @@ def test_copies_of_one_result_are_a_gap_until_one_is_left(world: World, nimble_a
     world.deliver("nothing")
     assert world.sync().exit_code == 0
     report = world.reconcile(nimble_api)
-    assert told(report) == {
+    assert printed(report) == {
         same: (TaskOutcome.DUPLICATE, TaskReason.IDENTICAL_COPIES),
         other: (TaskOutcome.DUPLICATE, TaskReason.DELIVERED_TWICE),
     }
@@ -256,7 +258,7 @@ def test_what_a_batch_leaves_out_is_asked_of_the_tasks(world: World, nimble_api:
     world.sync()
     nimble_api.load(world.scenario)
     report = world.reconcile(nimble_api)
-    assert told(report)[young] == (TaskOutcome.ARRIVING, TaskReason.NONE)
+    assert printed(report)[young] == (TaskOutcome.ARRIVING, TaskReason.NONE)
     assert report.reconciliation.tasks[0].task.error == tasks[told_by_task]["error"]
 
 
@@ -270,7 +272,7 @@ def test_a_task_that_nimble_has_forgotten_is_accounted_for_all_the_same(world: W
     nimble_api.load(world.scenario)
     with harvester.NimbleClient("demo-key", base_url=nimble_api.url) as client:
         report = harvester.reconcile(world.destination, tasks_file=expected, client=client)
-        assert told(report) == {
+        assert printed(report) == {
             home: (TaskOutcome.LANDED, TaskReason.NONE),
             away: (TaskOutcome.MISSING, TaskReason.NOT_KNOWN),
         }
@@ -321,8 +323,8 @@ def test_waiting_ends_when_everything_has(world: World, nimble_api: NimbleApi) -
             client=client,
             observer=WaitObserver(lambda known: seen.append(known[BATCH].completed), lambda *done: seen.append(done)),
         )
-    assert told(report)[task_id][0] is TaskOutcome.LANDED
-    assert told(report)["single"][0] is TaskOutcome.FAILED_UPSTREAM
+    assert printed(report)[task_id][0] is TaskOutcome.LANDED
+    assert printed(report)["single"][0] is TaskOutcome.FAILED_UPSTREAM
     assert seen == [False, True, ("task", 0, 1), ("task", 1, 1), ("run", 1, 1)]
 
 

@@ -74,17 +74,17 @@ def test_a_report_into_a_pipe_leaves_the_pipe(synced: Directory, dest: Path, tmp
 
 
 def test_a_report_to_standard_output_comes_with_what_is_printed(synced: Directory, dest: Path, tmp_path: Path) -> None:
-    told = tmp_path / "told"
-    with told.open("w") as output:
+    printed = tmp_path / "told"
+    with printed.open("w") as output:
         subprocess.run(
             [COMMAND, "sync", synced.location, dest, "--report", "/dev/stdout"],
             stdout=output,
             env=environment(),
             check=True,
         )
-    document, end = json.JSONDecoder().raw_decode(told.read_text())
+    document, end = json.JSONDecoder().raw_decode(printed.read_text())
     checked_report(document, 0)
-    assert told.read_text()[end:].lstrip().startswith("1 listed: 0 landed, 1 unchanged")
+    assert printed.read_text()[end:].lstrip().startswith("1 listed: 0 landed, 1 unchanged")
 
 
 def test_a_report_through_a_link_keeps_the_link(synced: Directory, dest: Path, tmp_path: Path) -> None:

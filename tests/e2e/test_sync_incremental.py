@@ -35,10 +35,10 @@ def test_nothing_to_do(source: Directory, dest: Path) -> None:
     assert landed(report) == report["bytes_fetched"] == 0
     assert report["run"] == 2
     assert report["first_seq"] is report["last_seq"] is None
-    told = run("sync", source.location, dest)
-    assert told.code == 0
-    assert told.out.startswith("1 listed: 0 landed, 1 unchanged;")
-    assert told.err == ""
+    printed = run("sync", source.location, dest)
+    assert printed.code == 0
+    assert printed.out.startswith("1 listed: 0 landed, 1 unchanged;")
+    assert printed.err == ""
 
 
 def test_only_the_new_and_the_changed(source: Directory, dest: Path) -> None:
@@ -98,8 +98,8 @@ def test_what_vanished_at_the_source_is_told_and_kept(source: Directory, dest: P
     sync(source.location, dest)
     source.remove("a.json")
     assert sync(source.location, dest)["source_gone"] == 1
-    told = run("sync", source.location, dest)
-    assert "Landed before, no longer in the source, kept here: 1 object.\n" in told.out
+    printed = run("sync", source.location, dest)
+    assert "Landed before, no longer in the source, kept here: 1 object.\n" in printed.out
     assert "a.json" in tree(dest)
     source.put("a.json", result(1))
     report = sync(source.location, dest)

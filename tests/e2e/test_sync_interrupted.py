@@ -61,9 +61,9 @@ def test_a_signal_ends_the_run_with_its_state_saved(
     process = start("sync", delivered, dest, "--report", report_path, "--workers", "1")
     wait_until(lambda: len(tree(dest)) > 10)
     process.send_signal(number)
-    _, told = process.communicate()
+    _, printed = process.communicate()
     assert process.returncode == code
-    assert told == "error: interrupted\n  run the same command again to continue\n"
+    assert printed == "error: interrupted\n  run the same command again to continue\n"
     report = checked_report(json.loads(report_path.read_text()), code)
     assert landed(report) == len(tree(dest)) > 10
     assert report["counts"]["not_attempted"] > 0

@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 
 
 def refused(code: int, location: str, dest: Path, *options: str | Path, report: Path | None = None) -> str:
-    """Run a sync that must end with ``code``; hold its report against its schema, return what people are told."""
+    """Run a sync that must end with ``code``; hold its report against its schema, return what is printed."""
     report = report or dest.parent / "report.json"
     report.unlink(missing_ok=True)
     ended = run("sync", location, dest, "--report", report, *options)
     assert ended.code == code, ended.err
-    told = [line for line in ended.err.splitlines() if not line.startswith("warning: ")]
-    assert told[0].startswith("error: ")
-    assert 1 < len(told) <= 3
-    assert all(line.startswith("  ") for line in told[1:])
+    printed = [line for line in ended.err.splitlines() if not line.startswith("warning: ")]
+    assert printed[0].startswith("error: ")
+    assert 1 < len(printed) <= 3
+    assert all(line.startswith("  ") for line in printed[1:])
     document = checked_report(json.loads(report.read_text()), code)
-    assert document["error"]["what"] == told[0].removeprefix("error: ")
+    assert document["error"]["what"] == printed[0].removeprefix("error: ")
     return ended.err
 
 
@@ -58,8 +58,8 @@ def test_an_endpoint_that_is_down(dest: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    told = refused(6, "s3://some-bucket/p/", dest, "--endpoint-url", f"http://127.0.0.1:{port}")
-    assert "cannot reach the store" in told
+    printed = refused(6, "s3://some-bucket/p/", dest, "--endpoint-url", f"http://127.0.0.1:{port}")
+    assert "cannot reach the store" in printed
 
 
 def test_no_credentials(dest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,9 +70,9 @@ def test_no_credentials(dest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_expired_login(s3_bucket: str, fault_proxy: FaultProxy, dest: Path) -> None:
     fault_proxy.add(Rule(Status(400, "ExpiredToken")))
-    told = refused(8, f"s3://{s3_bucket}/", dest)
-    assert "expired" in told
-    assert "set AWS_ACCESS_KEY_ID" in told
+    printed = refused(8, f"s3://{s3_bucket}/", dest)
+    assert "expired" in printed
+    assert "set AWS_ACCESS_KEY_ID" in printed
 
 
 def test_a_profile_that_is_none(s3_bucket: str, dest: Path) -> None:
@@ -166,17 +166,17 @@ def test_another_source(source: Directory, dest: Path, tmp_path: Path) -> None:
     source.put("a.json", result(1))
     sync(source.location, dest)
     other = Directory(tmp_path / "other")
-    told = refused(2, other.location, dest)
-    assert f"already is the copy of {source.location}" in told
-    assert "would be mixed" in told
+    printed = refused(2, other.location, dest)
+    assert f"already is the copy of {source.location}" in printed
+    assert "would be mixed" in printed
 
 
 def test_a_destination_in_another(source: Directory, dest: Path, tmp_path: Path) -> None:
     source.put("a.json", result(1))
     sync(source.location, dest)
     other = Directory(tmp_path / "other")
-    told = refused(2, other.location, dest / "below" / "deep", report=tmp_path / "report.json")
-    assert f"lies in {dest}, which is a destination of its own" in told
+    printed = refused(2, other.location, dest / "below" / "deep", report=tmp_path / "report.json")
+    assert f"lies in {dest}, which is a destination of its own" in printed
     assert not (dest / "below").exists()
     # One that was there before the other goes on.
     inner = tmp_path / "first" / "inner"
@@ -212,8 +212,8 @@ def test_a_second_run_names_the_first(source: Directory, dest: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         lock.write(json.dumps({"process": 4711, "host": "farm", "since": 1.8e9}))
         lock.flush()
-        told = refused(11, source.location, dest)
-        assert "held by process 4711 on farm since 2027-01-15" in told
+        printed = refused(11, source.location, dest)
+        assert "held by process 4711 on farm since 2027-01-15" in printed
         assert run("evict", dest, "--older-than", "0s", "--dry-run").code == 0
         assert run("status", dest).out.count("held by   process 4711 on farm") == 1
         assert run("cat", dest).code == run("verify", dest).code == 0
@@ -242,9 +242,9 @@ def test_a_disk_that_fills_up(source: Directory, tmp_path: Path) -> None:
         source.put(name, body)
     with small_disk(tmp_path / "small", "size=10m") as disk:
         dest = disk / "dest"
-        told = refused(12, source.location, dest, report=tmp_path / "report.json")
-        assert "is full" in told
-        assert "inodes are free" in told
+        printed = refused(12, source.location, dest, report=tmp_path / "report.json")
+        assert "is full" in printed
+        assert "inodes are free" in printed
         assert "bytes free; what is to be fetched has at least" in run("sync", source.location, dest).err
         landed_here = tree(dest)
         assert landed_here
@@ -276,8 +276,8 @@ def test_no_inodes_left(source: Directory, tmp_path: Path) -> None:
     for number in range(100):
         source.put(f"{number}.json", result(number))
     with small_disk(tmp_path / "small", "size=16m,nr_inodes=50") as disk:
-        told = refused(12, source.location, disk / "dest", report=tmp_path / "report.json")
-        assert " 0 inodes are free" in told
+        printed = refused(12, source.location, disk / "dest", report=tmp_path / "report.json")
+        assert " 0 inodes are free" in printed
         assert run("verify", disk / "dest").code == 0
 
 
@@ -286,8 +286,8 @@ def test_a_read_only_disk(source: Directory, tmp_path: Path) -> None:
     with small_disk(tmp_path / "small", "size=16m") as disk:
         sync(source.location, disk / "dest")
         subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
-        told = refused(12, source.location, disk / "dest", report=tmp_path / "report.json")
-        assert "read-only" in told
+        printed = refused(12, source.location, disk / "dest", report=tmp_path / "report.json")
+        assert "read-only" in printed
         assert "read-only" in refused(12, source.location, disk / "other", report=tmp_path / "report.json")
         assert run("verify", disk / "dest").code == 0
         assert run("cat", disk / "dest").out.encode() == result(1) + b"\n"
@@ -307,8 +307,8 @@ def test_a_hundred_refusals_end_the_run(s3: S3Client, s3_bucket: str, fault_prox
     for number in range(260):
         s3.put_object(Bucket=s3_bucket, Key=f"p/{number:03}.json", Body=result(number))
     fault_proxy.add(Rule(Status(403, "AccessDenied"), path=r"/p/\d+"))
-    told = refused(4, f"s3://{s3_bucket}/p/", dest)
-    assert "every fetch fails: object denied" in told
+    printed = refused(4, f"s3://{s3_bucket}/p/", dest)
+    assert "every fetch fails: object denied" in printed
     report = json.loads((dest.parent / "report.json").read_text())
     assert report["counts"]["failed"] >= 100
     assert report["counts"]["not_attempted"] > 0
@@ -325,10 +325,10 @@ def test_one_refused_object_costs_only_itself(
     report = sync(f"s3://{s3_bucket}/p/", dest, expected=3)
     assert (landed(report), report["counts"]["failed"]) == (4, 1)
     assert report["problems"][0]["reason"] == "object_denied"
-    told = run("sync", f"s3://{s3_bucket}/p/", dest)
-    assert "  1 × failed: object denied (reported before)\n      e.g. p/3.json\n" in told.out
-    assert "\n      to have it: grant s3:GetObject " in told.out
+    printed = run("sync", f"s3://{s3_bucket}/p/", dest)
+    assert "  1 × failed: object denied (reported before)\n      e.g. p/3.json\n" in printed.out
+    assert "\n      to have it: grant s3:GetObject " in printed.out
     fault_proxy.clear()
     fault_proxy.add(Rule(Status(403, "InvalidObjectState"), path="/p/3.json"))
-    told = run("sync", f"s3://{s3_bucket}/p/", dest)
-    assert "\n      to have it: restore the objects from their archive class, then run again\n" in told.out
+    printed = run("sync", f"s3://{s3_bucket}/p/", dest)
+    assert "\n      to have it: restore the objects from their archive class, then run again\n" in printed.out

@@ -79,10 +79,10 @@ def test_ls(s3: S3Client, s3_bucket: str, source: Directory) -> None:
     for number in range(3):
         s3.put_object(Bucket=s3_bucket, Key=f"p/{number}.json", Body=b"x" * 1500)
     s3.put_object(Bucket=s3_bucket, Key="p/new\nline", Body=b"")
-    told = run("ls", f"s3://{s3_bucket}/p/")
-    assert told.code == 0
-    assert [line.split("  ")[-1] for line in told.out.splitlines()] == ["0.json", "1.json", "2.json", "new\\nline"]
-    assert told.out.splitlines()[0].startswith("         1,500  20")
+    printed = run("ls", f"s3://{s3_bucket}/p/")
+    assert printed.code == 0
+    assert [line.split("  ")[-1] for line in printed.out.splitlines()] == ["0.json", "1.json", "2.json", "new\\nline"]
+    assert printed.out.splitlines()[0].startswith("         1,500  20")
     assert run("ls", f"s3://{s3_bucket}/p/", "--summary").out.startswith("4 objects, 4.5 kB\noldest 20")
     # The last segment of a prefix is a folder, never the begin of a name.
     for options in ((), ("--summary",), ("--format", "json")):

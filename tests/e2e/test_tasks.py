@@ -105,10 +105,10 @@ def test_lists_are_one_document_or_one_a_line(
     )
     assert whole.returncode == lines.returncode == 0
     document = checked(many, whole.stdout)
-    told = [checked(one, line) for line in lines.stdout.splitlines()]
-    assert len(told) == records
+    printed = [checked(one, line) for line in lines.stdout.splitlines()]
+    assert len(printed) == records
     assert document[many.replace("-", "_")] == [
-        {name: value for name, value in line.items() if name != "schema"} for line in told
+        {name: value for name, value in line.items() if name != "schema"} for line in printed
     ]
 
 
@@ -236,13 +236,13 @@ def test_a_wrong_key_is_exit_4_and_never_shown(api: NimbleApi) -> None:
     ],
 )
 def test_a_refusal_is_three_lines_with_its_exit_code(
-    api: NimbleApi, fault: dict[str, Any], arguments: list[str], exit_code: int, said: str
+    api: NimbleApi, fault: dict[str, Any], arguments: list[str], exit_code: int, printed: str
 ) -> None:
     api.load(scenario(forbidden=["b-other"], faults=[{"path": ".*", "times": 99, **fault}] if fault else []))
     result = run_nimble(*arguments, api=api)
     assert result.returncode == exit_code
     assert result.stdout == ""
-    assert said in result.stderr
+    assert printed in result.stderr
     assert len(result.stderr.splitlines()) == 3
     assert KEY not in result.stderr
 

@@ -1,4 +1,4 @@
-"""Commands whose exit code is the answer keep it when nobody reads what they print, and name a full disk."""
+"""Commands whose exit code is the answer keep it when their output is not read, and name a full disk."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def unread(*arguments: str | Path) -> subprocess.CompletedProcess[bytes]:
-    """Run the command into a pipe that nobody reads any more."""
+    """Run the command into a pipe whose reader has closed it."""
     reading, writing = os.pipe()
     os.close(reading)
     try:

@@ -1,4 +1,4 @@
-"""Workers are copies of the program that syncs where it has one thread, else interpreters of their own; nobody sees a
+"""Workers are copies of the program that syncs where it has one thread, else new interpreters; callers do not see a
 difference."""
 
 from __future__ import annotations

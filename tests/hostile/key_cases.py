@@ -27,11 +27,11 @@ class HostileObject:
     detail: str = ""
     """The path of ``own`` where it is not the key; the suffix of ``safe``; the reason of ``ignored``."""
     reason: str = ""
-    """Why it cannot have its own path: what ``--unsafe-names refuse`` says."""
+    """Why it has no path of its own: the reason of ``--unsafe-names refuse``."""
     empty: bool = False
     """Whether it holds nothing."""
     fold: Literal["", "case", "normalization"] = ""
-    """What a file system must tell apart for this fate; on one that does not, it lands under its safe name."""
+    """What a file system must distinguish for this outcome; elsewhere it lands under its safe name."""
 
     @property
     def content(self) -> bytes:

@@ -29,7 +29,7 @@ class HostilePayload(NamedTuple):
     shape: Shape | None = None
     """As what it lands."""
     detail: str = ""
-    """A part of what the report says about it."""
+    """A part of its line in the report."""
 
 
 _ENVELOPE = b'{"url":"https://e.com","task_id":"7d3c","status":"success","data":{"html":"<p>hi</p>"},"status_code":200}'

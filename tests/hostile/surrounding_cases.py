@@ -13,7 +13,7 @@ class Surrounding(NamedTuple):
     outcome: str
     """What becomes of the run."""
     test: str
-    """The test that shows it, as pytest is told."""
+    """The test that shows it, as a pytest node id."""
 
 
 _FAULTS = "tests/e2e/test_faults.py::test_"

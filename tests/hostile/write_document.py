@@ -85,8 +85,8 @@ def _key_outcome(found: HostileObject) -> str:
         case "safe":
             return f"`_keys/…{found.detail}`"
         case _:
-            told = "own path" if found.path == found.key else f"own path {_code(found.path)}"
-            return f"{told}, where {found.fold} is told apart" if found.fold else told
+            printed = "own path" if found.path == found.key else f"own path {_code(found.path)}"
+            return f"{printed}, where {found.fold} is told apart" if found.fold else printed
 
 
 def _refusal(found: HostileObject) -> str:

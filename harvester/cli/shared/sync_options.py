@@ -55,7 +55,7 @@ def landing_options(command: _Command) -> _Command:
         click.option(
             "--decode-timeout",
             type=DURATION,
-            help="End a worker that one object keeps busy for longer, e.g. 20s.  [default: 5s of processor time]",
+            help="End a worker that one object keeps busy for longer, e.g. 20s.  [default: 4s of processor time]",
         ),
         click.option(
             "--max-worker-memory", type=SIZE, help="End a worker that uses more memory, e.g. 8GB.  [default: 4GiB]"

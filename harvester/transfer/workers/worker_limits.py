@@ -25,7 +25,7 @@ _LONGEST_STEP = 2.0  # of silence counted between two looks: a parent that was s
 class WorkerLimits:
     """What a worker may use between two signs of progress."""
 
-    cpu_seconds: float = 5.0
+    cpu_seconds: float = 4.0
     """Processor time without progress; known on Linux only. 4 MiB of honest content take a tenth of it."""
     silent_seconds: float = 120.0
     """Time without progress, whether it computes or waits for a disk."""

@@ -1,4 +1,4 @@
-"""The manifest keeps what it is told, and is told apart by version."""
+"""The manifest keeps what is recorded, and refuses newer versions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a policy says of a request: every line of IAM's rules, and an independent evaluator for the rest."""
+"""Decisions of requests: every line of IAM's rules, and an independent evaluator for the rest."""
 
 from __future__ import annotations
 

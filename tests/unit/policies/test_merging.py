@@ -1,4 +1,4 @@
-"""Our statements in somebody else's document."""
+"""Merge our statements into a foreign document."""
 
 from __future__ import annotations
 

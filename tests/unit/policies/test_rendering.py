@@ -1,4 +1,4 @@
-"""The same documents in other clothes, parsed back by the tools that read them."""
+"""Rendered documents, parsed back by the tools that read them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gzip: complete content, bounded, and a reason of its own for every fault."""
+"""Gzip: complete content, bounded, and one reason per kind of fault."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A listing is planned the same whether every object is told of or the unchanged ones are passed."""
+"""A listing is planned the same whether every object is reported or the unchanged ones are counted only."""
 
 from __future__ import annotations
 

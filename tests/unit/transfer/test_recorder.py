@@ -1,4 +1,4 @@
-"""Every outcome is counted once, and the manifest says what the counts say."""
+"""Every outcome is counted once, and the manifest agrees with the counts."""
 
 from __future__ import annotations
 
