@@ -107,6 +107,7 @@ class ErrorCode(StrEnum):
     RESCUED_FOLDER_OCCUPIED = "rescued_folder_occupied"
     FILE_NOT_REMOVED = "file_not_removed"
     FILES_DAMAGED = "files_damaged"
+    RUN_NOT_PROVED = "run_not_proved"
     MANIFEST_EMPTY = "manifest_empty"
     MANIFEST_PATH_OUTSIDE = "manifest_path_outside"
     STATE_FILE_REFUSED = "state_file_refused"

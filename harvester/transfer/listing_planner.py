@@ -44,6 +44,8 @@ class ListingPlanner:
         self._options = options
         self._ranges: dict[int, RangePlanner] = {}
         self._late = LateKeys()
+        self._late_added = 0
+        self._in_order = 0
         self.is_unordered = False
         """Whether the listing is planned at its end, sorted, because the store gives it in no order."""
         self._names = names
@@ -61,18 +63,22 @@ class ListingPlanner:
         Objects that came after a greater key are kept for ``late``.
         """
         planner = self._planner(page.range, page.start, page.end)
+        late_before = self._late_added
         for ref in page.refs:
             key = ref.key
             if self.is_unordered and is_text(key):
                 self._late.add(ref)
+                self._late_added += 1
             elif not (key.isascii() or is_text(key)):
                 yield planner.plan_nameless(ref)
             elif key <= planner.last_key:
                 self._late.add(ref)
+                self._late_added += 1
             elif not self._plan_all and planner.is_unchanged(ref):
                 self._unchanged_count += 1
             else:
                 yield planner.plan(ref)
+        self._in_order += len(page.refs) - (self._late_added - late_before)
         self._gone.extend(row.key for row in planner.take_gone())
 
     def end_range(self, end: RangeEnd) -> None:
@@ -91,6 +97,7 @@ class ListingPlanner:
         """
         self.is_unordered = self._owned = self._plan_all = True
         self._ranges.clear()
+        self._in_order = 0
         self._gone.clear()
         self._folded = self._claim_landed()
 
@@ -107,6 +114,11 @@ class ListingPlanner:
         planner = self._unordered_planner()
         for ref in self._late.in_order():
             yield planner.plan_late(ref)
+
+    @property
+    def distinct_keys(self) -> int:
+        """How many different keys were listed: those in rising order, and the distinct ones among all others."""
+        return self._in_order + self._late_added - self._late.duplicates
 
     @property
     def duplicates(self) -> int:

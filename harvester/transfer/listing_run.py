@@ -10,6 +10,7 @@ from harvester.errors import ExitCode, HarvesterError
 from harvester.storage import BackgroundListing, ListedPage, ListingEnd, ListingFailed, OrderLost, RangeEnd
 from harvester.text import printable
 from harvester.transfer.options import Observer
+from harvester.transfer.proof import prove_listing
 from harvester.transfer.range_planner import Planned
 from harvester.transfer.run import SyncRun
 from harvester.transfer.sync_report import ObjectEvent, SyncReport
@@ -28,6 +29,8 @@ class ListingRun:
         self._planner = run.planner
         self._dispatcher = run.dispatcher
         self._expect_many = expect_many
+        self._refused_entries = 0
+        self._complete = False
         self._wanted_bytes = 0
         self._free_bytes: int | None = None
 
@@ -49,11 +52,21 @@ class ListingRun:
                 f"the store states neither ETag nor checksum of {self._counters.unidentified:,} landed objects:"
                 " they were compared with their listed length alone"
             )
-        error = error or unrecorded
+        error = error or unrecorded or self._proof()
         report = self._run.report(error, self._exit_code(error))
         if not self._options.dry_run:
             self._run.record_end(report)
         return report
+
+    def _proof(self) -> HarvesterError | None:
+        """Return the error of a complete run that does not add up."""
+        if not self._complete or self._options.dry_run:
+            return None
+        if self._limit_reached() and self._counters.settled < self._counters.listed:
+            # Objects that the caller's limit left have no outcome.
+            return None
+        distinct = self._planner.distinct_keys + self._refused_entries
+        return prove_listing(self._counters, distinct, self._recorder.row_counts(), self._run.store.location.url)
 
     def _land_all(self) -> None:
         if self._expect_many:
@@ -68,6 +81,7 @@ class ListingRun:
             self._recorder.flush()
             self._plan_late()
             self._dispatcher.drain()
+            self._complete = True
 
     def _work_through(self, listing: BackgroundListing) -> bool:
         """Plan and dispatch until everything is listed; return False when the caller's limit ended it before."""
@@ -78,6 +92,7 @@ class ListingRun:
                     case ListedPage():
                         self._counters.listed += len(listed.refs)
                         self._recorder.settle_refused(listed.refused)
+                        self._refused_entries += len(listed.refused)
                         self._take(self._planner.page(listed))
                         self._recorder.count_unchanged(self._planner.take_unchanged_count())
                         self._warn_of_space()
@@ -104,6 +119,7 @@ class ListingRun:
         )
         self._dispatcher.drain()
         self._recorder.restart()
+        self._refused_entries = 0
         self._planner.restart_unordered()
 
     def _plan_late(self) -> None:

@@ -23,6 +23,7 @@ from harvester.destination import (
 from harvester.storage import ObjectRef, RefusedObject
 from harvester.transfer.options import Observer, SyncOptions
 from harvester.transfer.plan import ActionKind
+from harvester.transfer.proof import RowCounts
 from harvester.transfer.range_planner import Planned
 from harvester.transfer.sync_report import ObjectEvent, ObjectProblem, RunCounters
 from harvester.transfer.workers import Failed, Landed, Outcome, Quarantined, Refused
@@ -73,6 +74,8 @@ class Recorder:
         self._barrier_seq = 0
         self._barrier_failed = False
         self._unsynced = False
+        self._expected_rows: int | None = None
+        self._new_rows = 0
 
     # Settled by the plan, without a worker
 
@@ -193,6 +196,7 @@ class Recorder:
         seq = self._manifest.take_seq()
         old = planned.row
         replaces = None if old is None else old.replaces
+        self._new_rows += old is None
         if self._rescued or self._rescue_problems:
             replaces = self._replace_rescued(landed.task_id or task_of(landed.key)) or replaces
         self._landed.append(
@@ -246,6 +250,7 @@ class Recorder:
         rescued = self._rescued.pop(task_id, None)
         if rescued is not None:
             self._removed.append(rescued.key)
+            self._new_rows -= 1
             self._obsolete.append(rescued.path)
         problem = self._rescue_problems.pop(task_id, None)
         if problem is not None:
@@ -328,6 +333,11 @@ class Recorder:
         """Write everything noted so far; nothing in a dry run. Raises DestinationUnusable when the disk is full."""
         if self._options.dry_run:
             return
+        if self._landed and self._expected_rows is None:
+            self._expected_rows = self._manifest.count_rows() + self._new_rows
+        elif self._expected_rows is not None:
+            self._expected_rows += self._new_rows
+        self._new_rows = 0
         self._manifest.record(
             self._landed,
             self._problems,
@@ -354,6 +364,12 @@ class Recorder:
         ):
             batch.clear()
         self._flushed_at = time.monotonic()
+
+    def row_counts(self) -> RowCounts | None:
+        """Return how many landed objects should be recorded and how many are; None when this run landed nothing."""
+        if self._expected_rows is None:
+            return None
+        return RowCounts(self._expected_rows, self._manifest.count_rows())
 
     def reserve_seqs(self) -> None:
         """Reserve sequence numbers for what lands next. Raises DestinationUnusable when the disk is full."""

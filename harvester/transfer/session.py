@@ -20,12 +20,20 @@ from harvester.destination import (
     read_destination,
     same_version,
 )
-from harvester.errors import AccessDenied, ConfigurationError, ConnectionFailed, ExitCode, HarvesterError
+from harvester.errors import (
+    AccessDenied,
+    ConfigurationError,
+    ConnectionFailed,
+    ExitCode,
+    HarvesterError,
+    IntegrityError,
+)
 from harvester.location import Location, parse_location
 from harvester.sessions import StoreSettings
 from harvester.storage import ObjectRef, Store, open_store
 from harvester.transfer.listing_run import ListingRun
 from harvester.transfer.options import Observer, SyncOptions
+from harvester.transfer.proof import prove_outcomes
 from harvester.transfer.rescued_results import RescuedLandings, RescuedResult, land_results
 from harvester.transfer.run import SyncRun
 from harvester.transfer.sync_report import SyncReport
@@ -244,10 +252,15 @@ class SyncSession:
         """End the run of the given objects, if there was one."""
         if self._given is None:
             return
-        self._given.stop_work()
-        self._given.finish()
-        self._given.record_end(self.report(error))
+        run = self._given
+        run.stop_work()
+        unrecorded = run.finish()
+        if error is None and unrecorded is None:
+            error = prove_outcomes(run.recorder.counters, run.recorder.row_counts(), self.store.location.url)
+        run.record_end(self.report(error))
         self._given = None
+        if isinstance(error, IntegrityError):
+            raise error
 
     def _given_run(self) -> SyncRun:
         if self._given is None:

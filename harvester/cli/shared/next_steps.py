@@ -294,6 +294,7 @@ NEXT_STEPS: Mapping[ErrorCode, _Words] = MappingProxyType(
         _C.RESCUED_FOLDER_OCCUPIED: f"move {{folder}} away, and {_RUN_AGAIN}",
         _C.FILE_NOT_REMOVED: f"look at {{subject}}, then {_RUN_AGAIN}",
         _C.FILES_DAMAGED: "nimble-harvester verify {dest}, then sync again",
+        _C.RUN_NOT_PROVED: f"{_RUN_AGAIN}; where it repeats, report it with the output of nimble-harvester verify",
         _C.MANIFEST_EMPTY: (
             "restore {subject} from a backup, or remove it and sync again: every object is fetched once more, and "
             "consumers read every row again"

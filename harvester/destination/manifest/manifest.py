@@ -446,6 +446,11 @@ class Manifest:
         """Return whether nothing has ever landed here."""
         return self._database.execute("SELECT 1 FROM objects LIMIT 1").fetchone() is None
 
+    def count_rows(self) -> int:
+        """Return how many objects have a row."""
+        (found,) = self._database.execute("SELECT count(*) FROM objects").fetchone()
+        return int(found)
+
     def landed(self, start: str = "", end: str | None = None) -> Iterator[LandedRow]:
         """Yield landed rows with ``start`` <= key < ``end`` in byte order of the key, reading a chunk at a time.
 

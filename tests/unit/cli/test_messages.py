@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from harvester.cli.shared.messages import Messages, write_reasons
-from harvester.errors import ConnectionFailed, ErrorCode, ExitCode
-from harvester.transfer import SyncProgress
+from harvester.error_codes import ErrorCode
+from harvester.errors import ConnectionFailed, ExitCode
+from harvester.transfer.sync_report import SyncProgress
 
 REASONS = ["  2 × failed: throttled", "      e.g. a\x1b.json"]
 
