@@ -26,7 +26,7 @@ Examples:
   nimble-harvester cat ./results | jq -r .url
   nimble-harvester cat ./results --select data.markdown
   nimble-harvester cat ./results --run last --meta
-  nimble-harvester cat ./results --after 0000dpc4vqg3r-000000000007-000000000 --meta > new.jsonl
+  nimble-harvester cat ./results --after POSITION --meta > new.jsonl
   nimble-harvester cat ./results --consumer warehouse --ack -- ./load-rows
 """,
 )

@@ -20,7 +20,7 @@ from harvester.errors import UsageError
 Examples:
   nimble-harvester evict ./results --consumed
   nimble-harvester evict ./results --older-than 7d
-  nimble-harvester evict ./results --through 0000dpc4vqg3r-000000001200-end --dry-run
+  nimble-harvester evict ./results --through POSITION --dry-run
   nimble-harvester evict ./results --quarantine --older-than 30d
 """,
 )
