@@ -67,7 +67,9 @@ def watch(
 
     place, options = _place(location), with_facts(options or SyncOptions())
     if watching is not None and not isinstance(watching, ListingWatchOptions):
-        return watch_queue(place, Path(destination), options, watching, settings=settings, observer=observer)
+        return watch_queue(
+            place, Path(destination), options, watching, settings=settings, observer=observer, looked=looked
+        )
     return watch_listing(
         place,
         Path(destination),

@@ -78,6 +78,7 @@ class ErrorCode(StrEnum):
     QUEUE_OF_ANOTHER_CLOUD = "queue_of_another_cloud"
     EVENTS_OF_AN_ALIAS = "events_of_an_alias"
     LEASE_OUT_OF_RANGE = "lease_out_of_range"
+    FULL_LISTING_TOO_OFTEN = "full_listing_too_often"
     INTERVAL_TOO_SHORT = "interval_too_short"
     PEER_OF_ANOTHER_LOCATION = "peer_of_another_location"
     PORT_UNAVAILABLE = "port_unavailable"

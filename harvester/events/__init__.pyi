@@ -1,9 +1,10 @@
 from .listing_watcher import ListingWatchOptions as ListingWatchOptions
 from .listing_watcher import watch_listing as watch_listing
-from .queue_watcher import QueueWatchOptions as QueueWatchOptions
+from .queue_options import QueueWatchOptions as QueueWatchOptions
 from .queue_watcher import watch_queue as watch_queue
 from .server_address import ServerCertificate as ServerCertificate
 from .watch_report import LandingReport as LandingReport
+from .watch_report import MessageCounts as MessageCounts
 from .watch_report import WatchReport as WatchReport
 from .webhook_app import WebhookOptions as WebhookOptions
 from .webhook_listener import ListenOptions as ListenOptions

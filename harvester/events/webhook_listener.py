@@ -17,14 +17,19 @@ from harvester.error_codes import ErrorCode
 from harvester.errors import ConfigurationError, HarvesterError, UsageError
 from harvester.events.event_state import EnqueueOutcome, EventState, PendingTask
 from harvester.events.exposition import Metric, exposition
+from harvester.events.full_listing import FullListing, check_interval
 from harvester.events.lookup_budget import LookupBudget
+from harvester.events.peer_destinations import PeerDestinations
+from harvester.events.queue_options import QueueWatchOptions, check_queue
+from harvester.events.queue_worker import QueueWorker
 from harvester.events.server_address import ServerCertificate, is_loopback
 from harvester.events.task_lookup import LookupResult, NoResult, ResultFound, RetryLater, find_result
-from harvester.events.watch_report import LISTEN_REPORT_SCHEMA, LandingCounters, LandingReport
+from harvester.events.watch_report import LISTEN_REPORT_SCHEMA, LandingCounters, LandingReport, MessageCounts
 from harvester.events.webhook_app import WebhookApp, WebhookOptions
 from harvester.extras import LISTEN, require_extra
 from harvester.location import Location, parse_location
 from harvester.nimble_api import NimbleClient
+from harvester.queues import open_queue
 from harvester.retry import Backoff, RateLimitedLog, interruptible_sleep, is_retryable
 from harvester.sessions import StoreSettings
 from harvester.transfer import ObjectEvent, Observer, SyncOptions, SyncSession, open_session
@@ -59,6 +64,14 @@ class ListenOptions:
     """Seconds to retry a task that runs or whose object is missing; default: Nimble's retention."""
     certificate: ServerCertificate | None = None
     """Serve HTTPS with it; None for HTTP, behind a proxy that ends TLS."""
+    queue: QueueWatchOptions | None = None
+    """A queue of bucket events to settle as well, in the same session; ``once`` and ``idle_exit`` are unused."""
+    full_listing_every: float | None = None
+    """List the whole location at the start and then after this many seconds, 60 or more; None for never."""
+
+    def __post_init__(self) -> None:
+        """Validate the interval."""
+        check_interval(self.full_listing_every)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +86,10 @@ class ListenReport:
     """Number of tasks by outcome."""
     waiting: int
     """Number of pending tasks, for the next start."""
+    queue: str | None = None
+    """The queue's address; None without one."""
+    messages: MessageCounts = field(default_factory=MessageCounts)
+    """The messages of the queue; all zero without one."""
 
     def as_document(self) -> dict[str, Any]:
         """Return the report as the JSON document that is published."""
@@ -82,6 +99,8 @@ class ListenReport:
             "webhooks": dict(sorted(self.webhooks.items())),
             "tasks": dict(sorted(self.tasks.items())),
             "waiting": self.waiting,
+            "queue": self.queue,
+            "messages": self.messages.as_document(),
         }
 
 
@@ -109,6 +128,8 @@ def listen(
             code=ErrorCode.WEBHOOKS_NEED_A_BUCKET,
             subject=location.url,
         )
+    if listening.queue is not None:
+        check_queue(location, listening.queue)
     require_extra(LISTEN)
     listener = _Listener(location, destination, client, options, listening, settings, observer or Observer())
     return listener.run(started)
@@ -142,6 +163,11 @@ class _Listener:
         self._outage = ""
         self._all_failed = False
         self._waiting = 0
+        self._full_listing = FullListing(listening.full_listing_every)
+        self._peers = PeerDestinations(listening.queue.beside if listening.queue else (), location)
+        self._worker: QueueWorker | None = None
+        if listening.queue is not None:
+            self._worker = QueueWorker(location, listening.queue, self._peers, self._log, lambda: None)
 
     def run(self, started: Callable[[str], None]) -> ListenReport:
         from harvester.events.http_server import HttpServer
@@ -150,6 +176,7 @@ class _Listener:
         app: WebhookApp | None = None
         backoff = Backoff(_FIRST_DELAY, _LONGEST_DELAY)
         with contextlib.ExitStack() as stack:
+            stack.enter_context(self._peers)
             options = self._listening
             server = stack.enter_context(HttpServer(options.host, options.port, options.certificate))
             if options.webhook.secret is None and not is_loopback(options.host):
@@ -165,7 +192,8 @@ class _Listener:
                             app = self._serve(server, stack)
                             started(server.address)
                         self._outage = ""
-                        self._work(session, backoff)
+                        with self._queue(session):
+                            self._work(session, backoff)
                 except HarvesterError as ended:
                     if app is None:
                         raise
@@ -183,9 +211,16 @@ class _Listener:
         with EventState(self._folder(), durable=True) as state:
             waiting = state.waiting()
         totals = self._landing.report(
-            self._location.url, str(self._destination), error, other_problems=bool(self._tasks["gave_up"])
+            self._location.url,
+            str(self._destination),
+            error,
+            other_problems=bool(self._tasks["gave_up"]) or (self._worker is not None and self._worker.has_problems),
         )
-        return ListenReport(totals, dict(app.answers), dict(self._tasks), waiting)
+        report = ListenReport(totals, dict(app.answers), dict(self._tasks), waiting)
+        queue = self._listening.queue
+        if self._worker is None or queue is None:
+            return report
+        return replace(report, queue=queue.address, messages=self._worker.counts())
 
     @contextlib.contextmanager
     def _open_session(self) -> Iterator[SyncSession]:
@@ -204,6 +239,17 @@ class _Listener:
                     session.stop()
                 self._landing.keep_problems(session.has_problem)
                 self._landing.add(session.report())
+
+    @contextlib.contextmanager
+    def _queue(self, session: SyncSession) -> Iterator[None]:
+        """Receive the messages of the queue within the context, if there is one."""
+        if self._worker is None or self._listening.queue is None:
+            yield
+            return
+        source = open_queue(self._listening.queue.address, self._settings)
+        self._worker.check(source)
+        with self._worker.running(session, source, self._folder()):
+            yield
 
     def _folder(self) -> Path:
         return state_directory(self._destination, self._options.state_dir)
@@ -240,6 +286,9 @@ class _Listener:
                 interruptible_sleep(0, self._observer.stop_signal)
                 self._arrived.clear()
                 self._waiting = state.waiting()
+                self._full_listing.run_if_due(session, self._landing)
+                if self._worker is not None:
+                    self._worker.step(0)
                 due = state.due(budget.available(_BATCH))
                 if not due:
                     self._arrived.wait(_POLL_SECONDS)
@@ -293,6 +342,8 @@ class _Listener:
 
     def _note(self, event: ObjectEvent) -> None:
         self._outcomes[event.key] = event.outcome
+        if self._worker is not None:
+            self._worker.record(event)
         self._landed[event.outcome] += 1
         if self._forward is not None:
             self._forward(event)

@@ -248,6 +248,11 @@ class SyncSession:
         partial = ExitCode.PARTIAL if run.recorder.counters.new_problems else ExitCode.OK
         return run.report(error, ExitCode(error.exit_code) if error else partial)
 
+    @property
+    def is_landing(self) -> bool:
+        """Whether a run of given objects is open."""
+        return self._given is not None
+
     def close(self, error: HarvesterError | None = None) -> None:
         """End the run of the given objects, if there was one."""
         if self._given is None:

@@ -21,11 +21,12 @@ from harvester.cli.shared.parameters import (
     format_option,
     store_options,
 )
+from harvester.cli.shared.queue_output import message_lines
 from harvester.cli.shared.signals import stop_signals
 from harvester.cli.shared.sync_options import Landing, landing_options
 from harvester.cli.shared.sync_output import problem_lines, render_landing
 from harvester.errors import ExitCode, UsageError
-from harvester.events import ListenOptions, ListenReport, ServerCertificate, WebhookOptions
+from harvester.events import ListenOptions, ListenReport, QueueWatchOptions, ServerCertificate, WebhookOptions
 from harvester.location import Location
 from harvester.sessions import StoreSettings
 from harvester.transfer import Observer
@@ -73,6 +74,12 @@ Examples:
     show_default=True,
     help="How long to retry a task that still runs or whose object is missing.",
 )
+@click.option("--queue", metavar="QUEUE", help="Take the bucket's events from this queue as well, as `watch` does.")
+@click.option(
+    "--full-listing-every",
+    type=DURATION,
+    help="List the location at the start and then this often, e.g. 24h, for results that nothing announced.",
+)
 @click.option("--tls-cert", type=DIRECTORY, metavar="FILE", help="Serve HTTPS with this certificate chain (PEM).")
 @click.option("--tls-key", type=DIRECTORY, metavar="FILE", help="Its private key (PEM), if not in the same file.")
 @landing_options
@@ -91,6 +98,8 @@ def listen_command(
     body_timeout: float,
     max_waiting: int,
     give_up: float,
+    queue: str | None,
+    full_listing_every: float | None,
     tls_cert: Path | None,
     tls_key: Path | None,
     landing: Landing,
@@ -117,7 +126,16 @@ def listen_command(
             dest,
             landing(),
             location=location,
-            listening=ListenOptions(host, port, chosen, max_waiting, give_up, certificate),
+            listening=ListenOptions(
+                host,
+                port,
+                chosen,
+                max_waiting,
+                give_up,
+                certificate,
+                None if queue is None else QueueWatchOptions(queue),
+                full_listing_every,
+            ),
             settings=settings,
             observer=observer,
             started=lambda address, place: messages.log("info", f"listening on {address} for results in {place.url}"),
@@ -152,4 +170,6 @@ def _render(report: ListenReport) -> str:
         lines.append(f"{text.count(sum(numbers.values()), noun)}{': ' if listed else ''}{listed}")
     if report.waiting:
         lines.append(f"{text.count(report.waiting, 'task')} pending for the next start")
+    if report.queue is not None:
+        lines += message_lines(report.messages)
     return "\n".join([*lines, render_landing(report.landing)])

@@ -9,11 +9,11 @@ from typing import Literal
 
 import click
 
-from harvester import text
 from harvester.api import watch
 from harvester.cli.shared.messages import Messages, message_options
 from harvester.cli.shared.output import print_event, print_report
 from harvester.cli.shared.parameters import DESTINATION, DIRECTORY, DURATION, LOCATION, format_option, store_options
+from harvester.cli.shared.queue_output import message_lines
 from harvester.cli.shared.signals import stop_signals
 from harvester.cli.shared.sync_options import Landing, landing_options
 from harvester.cli.shared.sync_output import problem_lines, render_landing
@@ -72,6 +72,11 @@ Examples:
     metavar="NAME",
     help="With --queue: the bucket's own name, as events carry it, if LOCATION names an access-point alias.",
 )
+@click.option(
+    "--full-listing-every",
+    type=DURATION,
+    help="With --queue: list LOCATION at the start and then this often, e.g. 24h, for objects of lost events.",
+)
 @landing_options
 @message_options
 @format_option("table", "json", "jsonl")
@@ -88,6 +93,7 @@ def watch_command(
     beside: tuple[Path, ...],
     foreign: Literal["leave", "delete"],
     event_bucket: str | None,
+    full_listing_every: float | None,
     landing: Landing,
     settings: StoreSettings,
     output: Literal["table", "json", "jsonl"],
@@ -103,12 +109,14 @@ def watch_command(
     if queue is None:
         watching = ListingWatchOptions(_DEFAULT_INTERVAL if every is None else every, once, idle_exit)
     elif every is None:
-        watching = QueueWatchOptions(queue, lease, foreign, beside, once, idle_exit, event_bucket or "")
+        watching = QueueWatchOptions(
+            queue, lease, foreign, beside, once, idle_exit, event_bucket or "", full_listing_every
+        )
     else:
         raise UsageError(
             "--every and --queue exclude each other",
             cause="with a queue nothing is listed; objects of lost events are found by sync",
-            parameters={"advice": "run nimble-harvester sync LOCATION DEST now and then, while the watch is stopped"},
+            parameters={"advice": "use --queue with --full-listing-every 24h"},
         )
     with stop_signals() as received:
         observer = Observer(
@@ -141,7 +149,7 @@ def watch_command(
 
 def _check_only_with_queue(queue: str | None) -> None:
     context = click.get_current_context()
-    for name in ("lease", "beside", "foreign", "event_bucket"):
+    for name in ("lease", "beside", "foreign", "event_bucket", "full_listing_every"):
         option = name.replace("_", "-")
         # Environment variables may apply to every watch of a machine; a typed option applies to this one.
         if queue is None and context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
@@ -163,25 +171,5 @@ def _log_run(report: SyncReport, messages: Messages) -> None:
 
 
 def _render(report: WatchReport) -> str:
-    lines = []
-    messages = report.messages
-    if report.queue is not None:
-        parts = [
-            f"{number:,} {name}"
-            for name, number in (
-                ("deleted", messages.deleted),
-                ("left", messages.left),
-                ("released", messages.released),
-                ("not finished", messages.lost),
-            )
-            if number or name == "deleted"
-        ]
-        lines.append(f"{messages.received:,} messages received: {', '.join(parts)}")
-        lines.extend(f"  left: {number:,} × {reason}" for reason, number in messages.left_by_reason)
-        for name, number in messages.other_events:
-            lines.append(f"  announce no object: {number:,} × {text.printable(name)}")
-        if messages.beside:
-            lines.append(f"  landed by another worker: {messages.beside:,}")
-        if messages.gone:
-            lines.append(f"  announced and gone: {messages.gone:,}")
+    lines = [] if report.queue is None else message_lines(report.messages)
     return "\n".join([*lines, render_landing(report.landing)])

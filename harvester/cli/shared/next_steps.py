@@ -262,6 +262,7 @@ NEXT_STEPS: Mapping[ErrorCode, _Words] = MappingProxyType(
         _C.QUEUE_OF_ANOTHER_CLOUD: _queue,
         _C.EVENTS_OF_AN_ALIAS: "add --event-bucket NAME: the bucket's own name, as its events carry it",
         _C.LEASE_OUT_OF_RANGE: "--lease 2m",
+        _C.FULL_LISTING_TOO_OFTEN: "--full-listing-every 24h",
         _C.INTERVAL_TOO_SHORT: "--every 30s",
         _C.PEER_OF_ANOTHER_LOCATION: "name only destinations of the same source",
         _C.PORT_UNAVAILABLE: "choose another --port, or stop what uses it",
