@@ -116,7 +116,7 @@ def _not_its_state(root: Path, manifest: Manifest, known: StateIdentity) -> Usag
 
 
 def _is_empty(root: Path) -> bool:
-    return all(entry.name == STATE_FOLDER for entry in os.scandir(root))
+    return set(os.listdir(root)) <= {STATE_FOLDER, "lost+found"}  # noqa: PTH208  # names, not paths
 
 
 def _write(root: Path, identity: str) -> None:

@@ -136,6 +136,8 @@ def _open_state(destination: Path, state_dir: Path | None, *, readonly: bool) ->
     if not path.is_file():
         raise _never_synced(destination, path)
     _check_manifest_file(root, path)
+    if not path.stat().st_size:
+        raise _never_synced(destination, path)
     with Manifest(path, readonly=readonly) as manifest:
         if not manifest.has_tables():
             raise _never_synced(destination, path)
