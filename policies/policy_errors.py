@@ -4,10 +4,15 @@ PolicyError
 ├── ContractError   a contract, principal, bucket, prefix or key that cannot be
 ├── ParseError      a text that is not JSON as the clouds read it; knows line and column
 ├── GrammarError    JSON that is no policy; knows the JSON path
-└── MergeError      a merge whose outcome the cloud would refuse, or that could not be done truthfully
+└── MergeError      a change whose outcome the cloud would refuse, or that the document cannot hold
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from policies.checks import Finding
 
 
 class PolicyError(Exception):
@@ -67,4 +72,10 @@ class GrammarError(PolicyError):
 
 
 class MergeError(PolicyError):
-    """A merge whose outcome the cloud would refuse, or that could not be done truthfully."""
+    """A change whose outcome the cloud would refuse, or that cannot be made in the document."""
+
+    def __init__(self, what: str, *, cause: str = "", next_step: str = "", finding: Finding | None = None) -> None:
+        """Keep the finding that the cloud would refuse the document for, where there is one."""
+        super().__init__(what, cause=cause, next_step=next_step)
+        self.finding = finding
+        """What the cloud would refuse, with the fix that resolves it."""

@@ -1,9 +1,13 @@
+from .change import ManualStep as ManualStep
 from .change import PolicyOutcome as PolicyOutcome
 from .change import PolicyPlan as PolicyPlan
 from .change import apply_policy as apply_policy
+from .change import change_exit_code as change_exit_code
 from .change import plan_policy as plan_policy
 from .change import plan_revert as plan_revert
+from .delivery_targets import DeliveryTarget as DeliveryTarget
 from .delivery_targets import find_targets as find_targets
+from .delivery_targets import policy_errors_converted as policy_errors_converted
 from .explain import SETTING_NAMES as SETTING_NAMES
 from .explain import AccessReport as AccessReport
 from .explain import Comparison as Comparison
@@ -12,6 +16,7 @@ from .explain import RequirementView as RequirementView
 from .explain import explain_access as explain_access
 from .explain import explain_snapshots as explain_snapshots
 from .explain import words as words
+from .gate_exit_code import exit_code_of as exit_code_of
 from .probe import ProbeReport as ProbeReport
 from .probe import probe_connection as probe_connection
 from .probe import worst_exit_code as worst_exit_code

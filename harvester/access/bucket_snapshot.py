@@ -1,12 +1,29 @@
-"""What is known of one bucket's door at one moment: its settings, its key, and both policies as documents."""
+"""The snapshot of a bucket: its settings, its key, and both policies as documents, read from the cloud."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from harvester.access.delivery_targets import policy_errors_converted
-from harvester.storage import GcsSettings, KmsKey, S3Settings, Unread
-from policies import Kind, PolicyDocument, PolicyError, document, parse
+from harvester.error_codes import ErrorCode
+from harvester.errors import AccessDenied
+from harvester.location import Location
+from harvester.sessions import GOOGLE_LOGIN, Login, StoreSettings
+from harvester.storage import (
+    Cause,
+    Encryption,
+    GcsSettings,
+    GcsSettingsReader,
+    KmsKey,
+    S3Settings,
+    S3SettingsReader,
+    ServiceError,
+    Unread,
+    harvester_error,
+)
+from policies import Kind, PolicyDocument, PolicyError, UnknownReason, document, parse
+
+MANAGED_KEY = "alias/aws/s3"
+"""The alias of the key that AWS creates and manages for S3 in every account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,27 +34,31 @@ class UnreadablePolicy:
     """What is wrong with it, and where."""
 
 
-Document = PolicyDocument | Unread | UnreadablePolicy | None
-"""A policy: read, not known, not readable, or not there."""
+PolicyReading = PolicyDocument | Unread | UnreadablePolicy | None
+"""A policy: a document, not read, not a policy, or none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One bucket's door at one moment."""
+    """The settings of one bucket as read, with its key and both policies."""
 
     settings: S3Settings | GcsSettings
     """The bucket's settings."""
-    policy: Document
+    policy: PolicyReading
     """The bucket's policy."""
     key: KmsKey | None
     """The key of the bucket's default encryption, or the one named; None where no key is in question."""
-    key_policy: Document
+    key_policy: PolicyReading
     """The key's policy."""
 
     @property
     def bucket(self) -> str:
         """The bucket's name."""
         return self.settings.bucket
+
+    def with_policy(self, kind: Kind, policy: PolicyReading) -> Snapshot:
+        """Return the snapshot with another policy of the bucket, or with ``kms`` of its key."""
+        return replace(self, key_policy=policy) if kind == "kms" else replace(self, policy=policy)
 
     @property
     def s3(self) -> S3Settings | None:
@@ -53,7 +74,7 @@ class Snapshot:
 def snapshot_of(settings: S3Settings | GcsSettings, key: KmsKey | None) -> Snapshot:
     """Return the snapshot of settings as they were read."""
     if isinstance(settings, GcsSettings):
-        policy: Document = settings.policy if isinstance(settings.policy, Unread) else _gcs_document(settings)
+        policy: PolicyReading = settings.policy if isinstance(settings.policy, Unread) else _gcs_document(settings)
         return Snapshot(settings, policy, None, None)
     return Snapshot(
         settings,
@@ -63,7 +84,7 @@ def snapshot_of(settings: S3Settings | GcsSettings, key: KmsKey | None) -> Snaps
     )
 
 
-def read_document(text: str | Unread | None, kind: Kind, source: str) -> Document:
+def read_document(text: str | Unread | None, kind: Kind, source: str) -> PolicyReading:
     """Return a policy as a document; what is not one is a value too."""
     if text is None or isinstance(text, Unread):
         return text
@@ -78,16 +99,6 @@ def _gcs_document(settings: GcsSettings) -> PolicyDocument | UnreadablePolicy:
         return document(settings.policy, kind="gcs", source=f"the IAM policy of {settings.bucket}")
     except PolicyError as error:
         return UnreadablePolicy(error)
-
-
-def required_document(found: Document, what: str) -> PolicyDocument | None:
-    """Return the document, or None where there is none. Raises IntegrityError for what cannot be read as one."""
-    if isinstance(found, UnreadablePolicy):
-        with policy_errors_converted(what):
-            raise found.error
-    if isinstance(found, Unread):
-        raise TypeError(f"{what} is not known: the caller deals with that")
-    return found
 
 
 def customer_key(snapshot: Snapshot) -> KmsKey | None:
@@ -107,3 +118,99 @@ def key_document(snapshot: Snapshot) -> PolicyDocument | None:
     """Return the policy of the customer's key; None without such a key, and where it is not known."""
     found = snapshot.key_policy
     return found if isinstance(found, PolicyDocument) and customer_key(snapshot) is not None else None
+
+
+def read_snapshot(
+    location: Location,
+    settings: StoreSettings | None = None,
+    *,
+    key_arn: str | None = None,
+    kms_profile: str | None = None,
+) -> Snapshot:
+    """Read everything that decides what Nimble may do in a bucket.
+
+    ``key_arn`` is looked at instead of the key of the bucket's default encryption; ``kms_profile`` is the AWS profile
+    that may look at it. What may not be seen is a value; raises NoSuchBucket, AccessDenied for rejected credentials,
+    ConnectionFailed when nothing answers, ConfigurationError without credentials.
+    """
+    settings = settings or StoreSettings()
+    if location.scheme == "gs":
+        return read_gcs_snapshot(GcsSettingsReader(location.bucket, settings), location)
+    return read_s3_snapshot(S3SettingsReader(location.bucket, settings, kms_profile=kms_profile), location, key_arn)
+
+
+def read_s3_snapshot(reader: S3SettingsReader, location: Location, key_arn: str | None = None) -> Snapshot:
+    """Read the bucket of ``reader``; see `read_snapshot`."""
+    found = reader.read()
+    _raise_for(reader.errors, location, nothing_known=_knows_nothing(found))
+    if reader.expected_owner and isinstance(found.owner, str) and found.owner != reader.expected_owner:
+        raise AccessDenied(
+            f"{location.url} belongs to account {found.owner}",
+            cause=f"--expected-bucket-owner names {reader.expected_owner}",
+            code=ErrorCode.BUCKET_OF_ANOTHER_ACCOUNT,
+            subject=location.url,
+        )
+    return snapshot_of(found, read_key(reader, found, key_arn))
+
+
+def read_gcs_snapshot(reader: GcsSettingsReader, location: Location) -> Snapshot:
+    """Read the bucket of ``reader``; see `read_snapshot`."""
+    found = reader.read()
+    nothing_known = isinstance(found.policy, Unread) and isinstance(found.location, Unread)
+    _raise_for(reader.errors, location, nothing_known=nothing_known)
+    return snapshot_of(found, None)
+
+
+def read_key(reader: S3SettingsReader, found: S3Settings, key_arn: str | None) -> KmsKey | None:
+    """Read the key that is named, else the one new objects are encrypted with; None where there is none."""
+    region = found.region if isinstance(found.region, str) else ""
+    if key_arn is not None:
+        return reader.keys.read(key_arn, region)
+    encryption = found.encryption
+    if not isinstance(encryption, Encryption) or not encryption.algorithm.startswith("aws:kms"):
+        return None
+    if names_managed_key(encryption.key):
+        # By its name alone: an endpoint may offer the alias without knowing who manages what.
+        return replace(reader.keys.read(encryption.key or MANAGED_KEY, region), managed_by_aws=True)
+    return reader.keys.read(encryption.key, region)
+
+
+def names_managed_key(key: str) -> bool:
+    """Tell whether a default encryption's key is the one AWS manages: none named, or that alias."""
+    return not key or key == MANAGED_KEY or key.endswith(f":{MANAGED_KEY}")
+
+
+def _knows_nothing(found: S3Settings) -> bool:
+    return all(
+        isinstance(getattr(found, name), Unread)
+        for name in ("policy", "region", "ownership", "encryption", "lifecycle")
+    )
+
+
+def _raise_for(problems: list[ServiceError], location: Location, *, nothing_known: bool) -> None:
+    """Raise for what makes every other answer pointless."""
+    for problem in problems:
+        if problem.cause in (Cause.NO_BUCKET, Cause.CREDENTIALS, Cause.CLOCK_SKEW) or (
+            location.scheme == "gs" and problem.cause is Cause.GONE
+        ):
+            raise _error(problem, location)
+    if nothing_known:
+        for problem in problems:
+            if problem.cause in (Cause.NETWORK, Cause.TIMEOUT, Cause.THROTTLED, Cause.SERVER_ERROR):
+                raise _error(problem, location)
+
+
+def _error(problem: ServiceError, location: Location) -> Exception:
+    if location.scheme == "gs" and problem.cause is Cause.GONE:
+        problem = problem.with_cause(Cause.NO_BUCKET)
+    login = Login("check", None) if location.scheme == "s3" else GOOGLE_LOGIN
+    return harvester_error(f"cannot read the settings of {location.url}", problem, url=location.url, login=login)
+
+
+def known_or_reason(reading: PolicyReading, name: str, permission: str) -> PolicyDocument | UnknownReason | None:
+    """Return a policy as `policies.check` takes it: the document, the reason why it is not known, or None."""
+    if isinstance(reading, Unread):
+        return UnknownReason("unread", name, permission=reading.permission, detail=reading.code or reading.reason)
+    if isinstance(reading, UnreadablePolicy):
+        return UnknownReason("unread", name, permission=permission, detail=str(reading.error))
+    return reading

@@ -1,8 +1,7 @@
-"""Which buckets and prefixes a question is about: locations, a delivery mode, and the contract that joins them."""
+"""Find the targets of a delivery: locations, a delivery mode, and the contract that joins them."""
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -36,28 +35,21 @@ class DeliveryTarget:
         """One location per prefix, in the contract's order."""
         return tuple(Location(self.contract.cloud, self.bucket, prefix) for prefix in self.prefixes.values())
 
-    def flags(self) -> str:
-        """Return how a command names this target: the location, the mode, the prefixes."""
-        words = [self.location.url, f"--mode {self.contract.mode}"]
-        documented = {role.name: role.documented for role in self.contract.prefixes}
-        if len(self.prefixes) > 1:
-            words += [
-                f"--{name} {shown(prefix)}" for name, prefix in self.prefixes.items() if prefix != documented[name]
-            ]
-        elif _role_of(self.contract, self.location) not in self.prefixes:
-            ((name, prefix),) = self.prefixes.items()
-            words = [f"{self.location.scheme}://{self.bucket}", words[1], f"--{name} {shown(prefix)}"]
-        else:
-            words[0] = shown(words[0])
-        if self.contract.principal_inferred:
-            words.append(f"--principal {self.contract.principal}")
-        return " ".join(words)
+    def parameters(self) -> dict[str, object]:
+        """Return what an error says of the target: the bucket's URL, the mode, and ``NAME=PREFIX`` per prefix."""
+        return {
+            "bucket": f"{self.contract.cloud}://{self.bucket}",
+            "mode": self.contract.mode,
+            "prefixes": [f"{name}={prefix}" for name, prefix in self.prefixes.items()],
+        }
 
-    def apply_command(self, flags: Sequence[str] = ()) -> str:
-        """Return the command that opens this target to Nimble."""
-        return " ".join(("nimble-harvester policy apply", self.flags(), *flags))
+    def role_of_location(self) -> str | None:
+        """Return the prefix of the contract that the location implies; None where it does not say which."""
+        return _role_of(self.contract, self.location)
 
-    def resolve(self, *, key_arn: str | None = None, region: str = "", account: str = "") -> Target:
+    def resolve(
+        self, *, key_arn: str | None = None, region: str = "", account: str = "", bucket_key: bool | None = None
+    ) -> Target:
         """Return the target the contract is proved for. Raises UsageError for a key that cannot be."""
         with policy_errors_converted():
             return target(
@@ -67,12 +59,8 @@ class DeliveryTarget:
                 key_arn=key_arn,
                 region=region,
                 account=account,
+                bucket_key=bucket_key,
             )
-
-
-def shown(text: str) -> str:
-    """Return a word as a shell takes it."""
-    return shlex.quote(text)
 
 
 def find_targets(

@@ -20,6 +20,8 @@ from harvester.storage import PERMISSIONS, GcsSettings, KmsKey, S3Settings, Unre
 from policies import Kind, ParseError, dump_json, parse, parse_json
 
 SCHEMA = "urn:nimble-harvester:settings:v1"
+_SCHEMAS = (SCHEMA, "nimble-harvester/settings/v1")
+"""The names of the schema in files, also as earlier versions wrote it."""
 SETTINGS_FILE, POLICY_FILE, KEY_POLICY_FILE = "settings.json", "bucket-policy.json", "key-policy.json"
 _UNREAD = "unread"
 
@@ -135,7 +137,7 @@ def load_saved(target: DeliveryTarget, directory: Path) -> Snapshot:
             cause=f"there is no {SETTINGS_FILE}",
             code=ErrorCode.SNAPSHOT_MISSING,
             subject=str(folder),
-            parameters={"target": target.flags(), "directory": str(directory)},
+            parameters={**target.parameters(), "directory": str(directory)},
         )
     named = {name: folder / name for name in (POLICY_FILE, KEY_POLICY_FILE) if (folder / name).is_file()}
     return load_snapshot(
@@ -171,15 +173,19 @@ def _read_settings(path: Path, target: DeliveryTarget) -> dict[str, Any]:
             cause=error.cause,
             code=ErrorCode.SNAPSHOT_INVALID,
             subject=str(path),
-            parameters={"target": target.flags()},
+            parameters=target.parameters(),
         ) from error
-    if not isinstance(found, dict) or found.get("schema") != SCHEMA or not isinstance(found.get("settings"), dict):
+    if (
+        not isinstance(found, dict)
+        or found.get("schema") not in _SCHEMAS
+        or not isinstance(found.get("settings"), dict)
+    ):
         raise IntegrityError(
             f"{path} holds no saved settings",
             cause=f'it does not say "schema": "{SCHEMA}"',
             code=ErrorCode.SNAPSHOT_INVALID,
             subject=str(path),
-            parameters={"target": target.flags()},
+            parameters=target.parameters(),
         )
     if (found.get("cloud"), found.get("bucket")) != (target.contract.cloud, target.bucket):
         raise UsageError(
@@ -187,13 +193,9 @@ def _read_settings(path: Path, target: DeliveryTarget) -> dict[str, Any]:
             cause=f"the question is about {target.contract.cloud}://{target.bucket}",
             code=ErrorCode.SNAPSHOT_INVALID,
             subject=str(path),
-            parameters={"target": target.flags()},
+            parameters=target.parameters(),
         )
     return {"settings": found["settings"], "key": found.get("key")}
-
-
-def _save_again(target: DeliveryTarget) -> str:
-    return f"nimble-harvester explain {target.flags()} --save DIR"
 
 
 def _s3_settings(target: DeliveryTarget, saved: Mapping[str, Any], policy: str | None) -> S3Settings:

@@ -1,211 +1,164 @@
-"""One answer about a policy: a verdict per requirement, the chips Nimble would show, and everything found."""
+"""Check documents against a contract: a verdict per requirement, the chips, and every finding."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
-from policies.checks.findings import SEVERITIES, Finding, Severity, finding
-from policies.checks.overgrants import excess
-from policies.checks.proof import prove, prove_alone, resource_arn
-from policies.checks.request_scenarios import HEAD_BUCKET, LIST_OBJECTS, request_scenarios
-from policies.checks.store_limits import misplaced, path_of, refusals
-from policies.checks.verdicts import Proof, State, Verdict, worst
-from policies.contracts import AccessContract, Chip, Target, facts
-from policies.evaluation import OLD_AFTER_DAYS, Prepared, action_table, evaluate, prepare
+from policies.checks.chip_forecast import ChipForecast, forecast_chips
+from policies.checks.findings import Finding, Fix, FixAction, finding
+from policies.checks.overgrants import overgrant_findings
+from policies.checks.proof import NOT_PROVEN, prove, prove_alone
+from policies.checks.requirement_findings import requirement_findings
+from policies.checks.rules import SEVERITIES, Severity
+from policies.checks.store_limits import region_findings, store_findings
+from policies.checks.verdicts import Proof, UnknownReason, Verdict
+from policies.contracts import AccessContract, Requirement, Target, facts
+from policies.evaluation import OLD_AFTER_DAYS, action_table
 from policies.language import PolicyDocument
 
-_PUT_OBJECT = "put_object"
-_MAY_BE_EMPTY = "or, as long as nothing is under the prefix: "
+KEY_POLICY_NOT_GIVEN = UnknownReason("unread", "key policy", permission="kms:GetKeyPolicy")
+"""The reason while the bucket's key is known, but not its policy."""
+_NEAR_MISSES = frozenset({"principal-typo", "prefix-typo", "resource-without-wildcard", "other-mode-principal"})
+_PREFER_REQUIREMENTS = frozenset({"requirement-missing", "requirement-denied", "grant-expired"})
 
 
 @dataclass(frozen=True, slots=True)
-class ChipForecast:
-    """What Nimble's Test Connection would show, as far as the documents tell."""
-
-    access: str
-    """``read`` or ``write``."""
-    chip: Chip | None
-    """The chip; None when it is not decided."""
-    note: str
-    """What else there is to say."""
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """Everything `check` has to say."""
+class CheckReport:
+    """The result of a check."""
 
     proof: Proof
     """The verdict per requirement."""
     chips: tuple[ChipForecast, ...]
     """What Test Connection would show for reading and for writing; empty for GCS."""
     findings: tuple[Finding, ...]
-    """What was found, worst first, then in the document's order."""
+    """Every finding, gravest first, then in the document's order."""
 
     def fails(self, on: Severity = "error") -> bool:
-        """Tell whether something was found that is at least as severe as ``on``."""
+        """Tell whether there is a finding at least as grave as ``on``."""
         return any(SEVERITIES.index(each.severity) >= SEVERITIES.index(on) for each in self.findings)
 
 
 def check(
     contract: AccessContract,
     target: Target,
-    policy: PolicyDocument,
-    key_policy: PolicyDocument | None = None,
+    policy: PolicyDocument | UnknownReason | None,
+    key_policy: PolicyDocument | UnknownReason | None = None,
     *,
     raw_size: int | None = None,
-    today: date | None = None,
     at: datetime | None = None,
     inherited: Sequence[PolicyDocument] | None = None,
-) -> Report:
-    """Check a bucket's policy, and its key's when given, against a contract.
+) -> CheckReport:
+    """Check a bucket's policy, and its key's when the bucket has one, against a contract.
 
-    ``policy`` may also be the key's policy alone: then only the key's requirements count. ``raw_size`` is
-    the size in bytes of the policy's text, ``today`` is compared with the date of the table of actions. For
-    ``at`` and ``inherited`` see `prove`.
+    A policy is a document, None where there is none, or the reason why it is not known. ``policy`` may also be the
+    key's policy alone: then only the key's requirements count. ``raw_size`` is the size in bytes of the policy's
+    text; ``at`` is the time conditions on the time are decided for (default: now). For ``inherited`` see `prove`.
     """
-    key_alone = policy.kind == "kms"
-    if key_alone:
-        proof = prove_alone(contract, target, policy, at=at)
+    moment = at or datetime.now(UTC)
+    key_alone = isinstance(policy, PolicyDocument) and policy.kind == "kms"
+    if key_policy is None and target.key_arn and not key_alone:
+        key_policy = KEY_POLICY_NOT_GIVEN
+    proof = _proof(contract, target, policy, key_policy, moment, inherited)
+    documents = [each for each in (policy, key_policy) if isinstance(each, PolicyDocument)]
+    bucket_policy = policy if isinstance(policy, PolicyDocument) and not key_alone else None
+    key_document = policy if key_alone else key_policy
+    found = [*region_findings(contract, target)]
+    for document in documents:
+        found += store_findings(document, target, raw_size if document is policy else None)
+    found += requirement_findings(
+        proof, bucket_policy, key_document if isinstance(key_document, PolicyDocument) else None
+    )
+    for document in documents:
+        found += overgrant_findings(proof, document, key=document.kind == "kms")
+    without_wildcard = {each.statement for each in found if each.code == "resource-without-wildcard"}
+    found = [each for each in found if each.code != "beyond-prefix" or each.statement not in without_wildcard]
+    invalid = {(each.document, each.statement) for each in found if each.severity == "error" and each.provider_message}
+    found = [_graded(_without_exemption(each, invalid), proof) for each in found]
+    found += _notes(proof, documents, moment)
+    found.sort(key=lambda each: (-SEVERITIES.index(each.severity), each.code not in _PREFER_REQUIREMENTS))
+    chips: tuple[ChipForecast, ...] = ()
+    if not key_alone and contract.cloud == "s3" and not isinstance(policy, UnknownReason):
+        known_key = key_policy if isinstance(key_policy, PolicyDocument) else None
+        chips = tuple(forecast_chips(contract, target, bucket_policy, known_key, at=moment))
+    return CheckReport(proof, chips, tuple(dict.fromkeys(found)))
+
+
+def _without_exemption(found: Finding, invalid: Collection[tuple[str, int | None]]) -> Finding:
+    """Return a finding without the fix to exempt Nimble from a statement that has to be corrected first."""
+    if found.fix.action is FixAction.EXEMPT and (found.document, found.statement) in invalid:
+        return replace(found, fix=Fix(FixAction.EDIT))
+    return found
+
+
+def _graded(found: Finding, proof: Proof) -> Finding:
+    """Return a finding about a near miss as a warning where every requirement is granted all the same."""
+    return found.at("warning") if proof.complete and found.code in _NEAR_MISSES else found
+
+
+def _proof(
+    contract: AccessContract,
+    target: Target,
+    policy: PolicyDocument | UnknownReason | None,
+    key_policy: PolicyDocument | UnknownReason | None,
+    at: datetime,
+    inherited: Sequence[PolicyDocument] | None,
+) -> Proof:
+    if isinstance(policy, PolicyDocument) and policy.kind == "kms":
+        return prove_alone(contract, target, policy, at=at)
+    key_document = key_policy if isinstance(key_policy, PolicyDocument) else None
+    if isinstance(policy, UnknownReason):
+        known = prove(contract, target, None, key_document, at=at)
+        verdicts = tuple(_unread(each.requirement, each, policy) for each in known.verdicts)
+        proof = Proof(contract, target, verdicts, known.key_verdicts, NOT_PROVEN[contract.cloud])
     else:
-        proof = prove(contract, target, policy, key_policy, inherited=inherited, at=at)
-    found = [*refusals(policy, raw_size), *(refusals(key_policy) if key_policy else ())]
-    found += misplaced(policy, target)
-    found += _verdict_findings(proof, policy, key_policy)
-    found += excess(proof, policy, key=key_alone)
-    found += excess(proof, key_policy, key=True) if key_policy else ()
-    found += _notes(proof, policy, key_policy, today)
-    chips = () if key_alone or contract.cloud == "gs" else tuple(forecast(contract, target, policy, key_policy, at=at))
-    found.sort(key=lambda each: -SEVERITIES.index(each.severity))
-    return Report(proof, chips, tuple(dict.fromkeys(found)))
+        proof = prove(contract, target, policy, key_document, inherited=inherited, at=at)
+    if isinstance(key_policy, UnknownReason):
+        example = proof.verdicts[0] if proof.verdicts else None
+        if example is not None:
+            key_verdicts = tuple(_unread(each, example, key_policy) for each in contract.key_requirements)
+            proof = replace(proof, key_verdicts=key_verdicts)
+    return proof
 
 
-def _verdict_findings(proof: Proof, policy: PolicyDocument, key_policy: PolicyDocument | None) -> Iterator[Finding]:
-    for verdicts, about in ((proof.verdicts, policy), (proof.key_verdicts, key_policy or policy)):
-        for each in verdicts:
-            if not each.granted and each.decisive:
-                yield from _verdict_finding(each, about)
-            elif not each.granted:
-                message = f"{each.action} on {each.example} is not granted"
-                yield finding("listed-action-missing", message)
-            elif each.holds_until is not None:
-                message = f"{each.action} on {each.example} is granted until {each.holds_until:%Y-%m-%dT%H:%M:%SZ}"
-                yield finding("grant-ends", message)
+def _unread(requirement: Requirement, like: Verdict, reason: UnknownReason) -> Verdict:
+    """Return the verdict on a requirement whose document was not read."""
+    return replace(
+        like,
+        requirement=requirement,
+        state="unknown",
+        effect="unknown",
+        action=requirement.action,
+        operation="",
+        statements=(),
+        assumptions=(),
+        reasons=(reason,),
+        needs=(),
+        holds_until=None,
+    )
 
 
-def _verdict_finding(verdict: Verdict, about: PolicyDocument) -> Iterator[Finding]:
-    statements = [each for each in about.statements if each.index in {one.index for one in verdict.statements}]
-    where = statements[0].label if statements else ""
-    path = path_of(about, statements[0]) if statements else "$"
-    name = f"{verdict.action} on {verdict.example}"
-    if verdict.operation:
-        name = f"{verdict.operation} ({name})"
-    if verdict.state == "unknown":
-        message = f"{name} is not decided: {', '.join(map(str, verdict.reasons))}"
-        message += "".join(f"; {need}" for need in verdict.needs)
-        yield finding("requirement-undecided", message, where=where, path=path)
-    elif verdict.effect == "explicitly_denied":
-        yield finding("requirement-denied", f"{name} is denied" + _because(verdict), where=where, path=path)
-    else:
-        yield finding(
-            "requirement-missing",
-            f"{name} is allowed by no statement" + _because(verdict),
-            where=where,
-            path=path,
-        )
-    if verdict.operation == HEAD_BUCKET and verdict.effect == "implicitly_denied":
-        for statement in about.statements:
-            if statement.effect == "Allow" and any(each.key == "s3:prefix" for each in statement.conditions):
-                message = "head_bucket carries no s3:prefix, so the statement does not allow it"
-                yield finding(
-                    "prefix-condition-on-list", message, where=statement.label, path=path_of(about, statement)
-                )
-
-
-def _because(verdict: Verdict) -> str:
-    return "".join(f"; {need}" for need in verdict.needs)
-
-
-def _notes(
-    proof: Proof, policy: PolicyDocument, key_policy: PolicyDocument | None, today: date | None
-) -> Iterator[Finding]:
+def _notes(proof: Proof, documents: list[PolicyDocument], at: datetime) -> Iterator[Finding]:
+    kinds = {each.kind for each in documents}
     inferred = [each.requirement.id for each in (*proof.verdicts, *proof.key_verdicts) if each.requirement.inferred]
     if inferred:
         yield finding("inferred", f"not documented by Nimble: {', '.join(inferred)}")
-    if proof.target.key_arn and key_policy is None and policy.kind != "kms":
+    if proof.target.key_arn and "kms" not in kinds:
         yield finding("key-not-checked", f"the policy of {proof.target.key_arn} was not given")
-    if proof.contract.cloud == "s3" and proof.contract.mode != facts().test_connection.mode and policy.kind == "s3":
+    if proof.contract.cloud == "s3" and proof.contract.mode != facts().test_connection.mode and "s3" in kinds:
         yield finding("no-test-connection", "the chips shown are what it would answer all the same")
+    yield from _listed_actions(proof)
     table = action_table()
-    age = ((today or date.today()) - date.fromisoformat(table.date)).days  # noqa: DTZ011  # a day either way is the same
+    age = (at.date() - datetime.fromisoformat(table.date).date()).days
     if age > OLD_AFTER_DAYS:
-        yield finding("old-action-table", f"{table.source} is {age} days old")
+        yield finding("old-action-table", f"{table.source} is {age} days old", fix=Fix(FixAction.EDIT))
 
 
-def forecast(
-    contract: AccessContract,
-    target: Target,
-    policy: PolicyDocument | None,
-    key_policy: PolicyDocument | None = None,
-    *,
-    at: datetime | None = None,
-) -> Iterator[ChipForecast]:
-    """Yield the chip Nimble's Test Connection would show for reading, and for writing, where the mode
-    does so."""
-    connection = facts().test_connection
-    prepared = Prepared(()) if policy is None else prepare(policy)
-    key = prepare(key_policy) if key_policy else None
-    for access, steps in connection.steps.items():
-        scope = next((name for name in _SCOPES[access] if name in target.prefixes), None)
-        if scope is None:
-            continue
-        states = [_step(contract, target, prepared, key, step, scope, at) for step in steps]
-        state = worst(states)
-        chip = {"holds": connection.chips["ok"], "fails": connection.chips["access_denied"]}.get(state)
-        failing = next((step for step, each in zip(steps, states, strict=True) if each == state), "")
-        note = f"{failing} {'is denied' if state == 'fails' else 'is not decided'}"
-        if state == "holds":
-            note = _MAY_BE_EMPTY + connection.chips["ok_empty"].text if access == "read" else ""
-        yield ChipForecast(access, chip, note)
-
-
-_SCOPES: dict[str, Sequence[str]] = {"read": ("input", "prefix"), "write": ("output", "prefix")}
-
-
-def _step(
-    contract: AccessContract,
-    target: Target,
-    policy: Prepared,
-    key: Prepared | None,
-    step: str,
-    scope: str,
-    at: datetime | None,
-) -> State:
-    if step != _PUT_OBJECT:
-        return _asked(contract, target, policy, "s3:ListBucket", target.bucket_arn, step, at)
-    probe = f"{target.bucket_arn}/{target.prefixes[scope]}{facts().test_connection.probe_name}"
-    states = [_asked(contract, target, policy, "s3:PutObject", probe, step, at)]
-    if key is not None:
-        arn = str(resource_arn(target, "key", key))
-        states.append(_asked(contract, target, key, "kms:GenerateDataKey", arn, step, at))
-    return worst(states)
-
-
-def _asked(
-    contract: AccessContract,
-    target: Target,
-    policy: Prepared,
-    action: str,
-    resource: str,
-    step: str,
-    at: datetime | None,
-) -> State:
-    operation = step if step in (HEAD_BUCKET, LIST_OBJECTS) else ""
-    effects = {
-        evaluate(policy, scenario.request(contract.principal, action, resource)).effect
-        for scenario in request_scenarios(contract, target, action, operation, at=at)
-    }
-    if effects == {"allowed"}:
-        return "holds"
-    return "unknown" if "unknown" in effects or "allowed" in effects else "fails"
+def _listed_actions(proof: Proof) -> Iterator[Finding]:
+    """Yield the actions of Nimble's page that no delivery uses and that are not granted."""
+    listed = [each for each in proof.key_verdicts if not each.decisive and each.state == "fails"]
+    if listed:
+        names = ", ".join(dict.fromkeys(each.requirement.action for each in listed))
+        message = f"listed by Nimble's page, not needed for delivery and not granted: {names}"
+        yield replace(finding("listed-action-missing", message, fix=Fix(FixAction.MERGE)), document="kms")

@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from policies.checks.findings import SEVERITIES, Finding, Severity
+from policies.checks.findings import Finding
+from policies.checks.rules import SEVERITIES, Severity
 from policies.checks.verdicts import UnknownReason, Verdict
 
 Outcome = Literal["ok", "invalid", "not_granted", "findings"]

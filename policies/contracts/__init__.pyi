@@ -10,5 +10,7 @@ from .nimble_facts import Chip as Chip
 from .nimble_facts import NetworkPath as NetworkPath
 from .nimble_facts import NimbleFacts as NimbleFacts
 from .nimble_facts import facts as facts
+from .partitions import is_opt_in as is_opt_in
+from .partitions import partition_of as partition_of
 from .targets import Target as Target
 from .targets import target as target

@@ -243,8 +243,13 @@ def _either(value: Mapping[str, Any], name: str, path: str) -> str:
     if len(present) == 1:
         return present[0]
     problem = f"both {name} and Not{name}" if present else f"neither {name} nor Not{name}"
-    next_step = "a resource policy names its principals; an identity policy has none" if name == "Principal" else ""
-    raise GrammarError(problem, path=path, next_step=next_step)
+    if name == "Principal" and not present:
+        raise GrammarError(
+            "this is an identity policy: a bucket or key policy names a Principal in each statement",
+            path=path,
+            next_step='add "Principal": {"AWS": "ARN"} to the statement',
+        )
+    raise GrammarError(problem, path=path)
 
 
 def _texts(value: Any, path: str) -> tuple[str, ...]:

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from harvester import explain_access
-from harvester.access.change.applying import apply_policy, plan_revert, revert_policy
-from harvester.access.change.planned_change import plan_policy
+from harvester.access.change.applying import apply_policy
+from harvester.access.change.planning import plan_policy
+from harvester.access.change.reverting import plan_revert
 from harvester.error_codes import ErrorCode
 from harvester.errors import AccessDenied, ConnectionFailed, DifferenceFound, ExitCode, NoSuchBucket, UsageError
 from policies import contract
@@ -35,7 +36,7 @@ def gcs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeGcsIam]
 
 
 def codes(url: str = URL) -> set[str]:
-    return {gap.code for explanation in explain_access(url, "async").explanations for gap in explanation.gaps}
+    return {each.code for one in explain_access(url, "async").explanations for each in one.findings}
 
 
 def test_from_nothing_to_go(gcs: FakeGcsIam) -> None:
@@ -109,7 +110,7 @@ def test_an_editor_who_never_stops_is_given_way_to(gcs: FakeGcsIam) -> None:
 def test_revert_takes_the_binding_back_alone(gcs: FakeGcsIam) -> None:
     before = gcs.policy("results")["bindings"]
     apply_policy(plan_policy(URL, "async"))
-    revert_policy(plan_revert("gs://results"))
+    apply_policy(plan_revert("gs://results"))
     assert gcs.policy("results")["bindings"] == before
     assert not plan_revert("gs://results").changed
 

@@ -15,15 +15,18 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from harvester.access.change.applying import apply_policy, plan_revert, revert_policy
-from harvester.access.change.planned_change import PolicyPlan, plan_policy
+from harvester.access.change.applying import apply_policy
+from harvester.access.change.planning import PolicyPlan, plan_policy
+from harvester.access.change.reverting import plan_revert
 from harvester.access.explain.explaining import explain_access
+from harvester.cli.shared.fix_commands import advised_commands
 from harvester.errors import (
     AccessDenied,
     ConnectionFailed,
     DestinationUnusable,
     DifferenceFound,
     ExitCode,
+    HarvesterError,
     IntegrityError,
     UsageError,
 )
@@ -110,7 +113,7 @@ def test_the_stored_policy_proves_complete(s3_bucket: str, s3: S3Client, mode: s
     agreed = contract(mode)
     assert prove(agreed, target(agreed, s3_bucket), parse(json.dumps(stored(s3, s3_bucket)))).complete
     assert outcome.complete
-    assert outcome.exit_code is ExitCode.OK
+    assert outcome.exit_code() is ExitCode.OK
 
 
 def test_foreign_statements_keep_meaning_order_and_unknown_fields(s3_bucket: str, s3: S3Client) -> None:
@@ -278,13 +281,13 @@ def test_nothing_is_merged_into_what_is_no_policy(s3_bucket: str, fault_proxy: F
     ],
 )
 def test_a_refused_write_says_why_and_where_the_backup_is(
-    s3_bucket: str, fault_proxy: FaultProxy, status: int, code: str, error: type[Exception]
+    s3_bucket: str, fault_proxy: FaultProxy, status: int, code: str, error: type[HarvesterError]
 ) -> None:
     fault_proxy.add(Rule(Status(status, code, "Invalid principal in policy"), method="PUT", query="^policy$"))
     with pytest.raises(error) as caught:
         apply_policy(plan_policy(f"s3://{s3_bucket}", "jobs", settings=StoreSettings(retry=RetryPolicy(attempts=1))))
     assert "Invalid principal in policy" in str(caught.value)
-    assert "-apply.json" in str(caught.value)
+    assert "-apply.json" in str(caught.value.parameters["backup"])
     assert "FAULT" in str(caught.value)
 
 
@@ -379,7 +382,7 @@ class TestKey:
         after = json.loads(kms.get_key_policy(KeyId=arn, PolicyName="default")["Policy"])
         assert after["Statement"][0] == before["Statement"][0]
         assert after["Statement"][1]["Sid"] == "NimbleKMSAccess"
-        revert_policy(plan_revert(f"s3://{s3_bucket}"))
+        apply_policy(plan_revert(f"s3://{s3_bucket}"))
         assert json.loads(kms.get_key_policy(KeyId=arn, PolicyName="default")["Policy"]) == before
         assert stored(s3, s3_bucket) is None
 
@@ -387,15 +390,18 @@ class TestKey:
         arn = self.encrypted(s3, kms, s3_bucket)
         outcome = apply_policy(plan_policy(f"s3://{s3_bucket}", "jobs"))
         assert not outcome.complete
-        assert outcome.exit_code is ExitCode.DIFFERENCE
-        assert f"--kms-key {arn}" in outcome.gaps[0]
+        assert outcome.exit_code() is ExitCode.DIFFERENCE
+        assert outcome.explanation is not None
+        command = advised_commands(outcome.explanation, StoreSettings())[-1]
+        assert command.endswith(f"--kms-key {arn}")
 
     def test_the_key_of_aws_remains_a_gap(self, s3_bucket: str, s3: S3Client) -> None:
         rules: Any = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}]}
         s3.put_bucket_encryption(Bucket=s3_bucket, ServerSideEncryptionConfiguration=rules)
         outcome = apply_policy(plan_policy(f"s3://{s3_bucket}", "jobs"))
-        assert outcome.exit_code is ExitCode.DIFFERENCE
-        assert "the AWS-managed key aws/s3, which cannot be used from another account" in outcome.gaps[0]
+        assert outcome.exit_code() is ExitCode.DIFFERENCE
+        assert outcome.explanation is not None
+        assert "managed-key" in {each.code for each in outcome.explanation.findings}
 
     @pytest.mark.parametrize("action", ["GetKeyPolicy", "PutKeyPolicy"])
     def test_what_may_not_be_changed_is_handed_over(
@@ -472,17 +478,17 @@ class TestRevert:
         one = apply_policy(plan_policy(f"s3://{s3_bucket}/a/", "async"))
         second = stored(s3, s3_bucket)
         apply_policy(plan_policy(f"s3://{s3_bucket}", "jobs"))
-        revert_policy(plan_revert(f"s3://{s3_bucket}"))
+        apply_policy(plan_revert(f"s3://{s3_bucket}"))
         assert stored(s3, s3_bucket) == second
         assert one.backup is not None
-        revert_policy(plan_revert(f"s3://{s3_bucket}", backup=one.backup.name))
+        apply_policy(plan_revert(f"s3://{s3_bucket}", backup=one.backup.name))
         assert stored(s3, s3_bucket) == first
 
     def test_it_can_be_undone_itself(self, s3_bucket: str, s3: S3Client) -> None:
         apply_policy(plan_policy(f"s3://{s3_bucket}", "jobs"))
         opened = stored(s3, s3_bucket)
-        undone = revert_policy(plan_revert(f"s3://{s3_bucket}"))
-        revert_policy(plan_revert(f"s3://{s3_bucket}", backup=str(undone.backup)))
+        undone = apply_policy(plan_revert(f"s3://{s3_bucket}"))
+        apply_policy(plan_revert(f"s3://{s3_bucket}", backup=str(undone.backup)))
         assert stored(s3, s3_bucket) == opened
 
     def test_consent_is_needed(self, s3_bucket: str, s3: S3Client) -> None:
@@ -491,18 +497,18 @@ class TestRevert:
         assert ended.code == 13
         assert stored(s3, s3_bucket) is not None
 
-    def test_what_somebody_did_since_is_told(self, s3_bucket: str, s3: S3Client) -> None:
+    def test_a_later_change_is_noted(self, s3_bucket: str, s3: S3Client) -> None:
         apply_policy(plan_policy(f"s3://{s3_bucket}", "jobs"))
         put(s3, s3_bucket, FOREIGN)
         plan = plan_revert(f"s3://{s3_bucket}")
-        assert any("somebody else" in note for note in plan.notes)
+        assert any("another writer" in note for note in plan.notes)
 
     def test_an_edit_after_planning_is_left_alone(self, s3_bucket: str, s3: S3Client) -> None:
         apply_policy(plan_policy(f"s3://{s3_bucket}", "jobs"))
         plan = plan_revert(f"s3://{s3_bucket}")
         edited = put(s3, s3_bucket, FOREIGN)
         with pytest.raises(DifferenceFound):
-            revert_policy(plan)
+            apply_policy(plan)
         assert stored(s3, s3_bucket) == edited
 
     def test_backups_that_are_none(self, s3_bucket: str, tmp_path: Path) -> None:

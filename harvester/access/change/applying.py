@@ -1,24 +1,18 @@
-"""Change policies as planned: back up, look again, write, read back, prove; and put them back as they were."""
+"""Change policies as planned: read again, back up, write, read back, explain."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from harvester.access.change.backups import Backup, SavedPolicy, find_backup, write_backup
-from harvester.access.change.equivalence import grants_at_least, same_meaning
-from harvester.access.change.planned_change import (
-    ManualStep,
-    PlannedChange,
-    PolicyPlan,
-    manual_step,
-    parsed_policy,
-    planned_change,
-)
-from harvester.access.change.policy_store import BucketPolicyStore, GcsPolicyStore, KeyPolicyStore, PolicyStore
+from harvester.access.change.backups import Backup, SavedPolicy, write_backup
+from harvester.access.change.planning import ManualStep, PolicyEdit, PolicyPlan, manual_step, parsed_policy, plan_edit
+from harvester.access.change.policy_store import PolicyStore
+from harvester.access.explain import Explanation, explain
+from harvester.access.gate_exit_code import exit_code_of
 from harvester.error_codes import ErrorCode
 from harvester.errors import (
     AccessDenied,
@@ -27,15 +21,12 @@ from harvester.errors import (
     ExitCode,
     HarvesterError,
     IntegrityError,
-    UsageError,
 )
-from harvester.location import Location, parse_location
-from harvester.sessions import StoreSettings
-from harvester.storage import Cause, GcsSettingsReader, S3SettingsReader, ServiceError, Unread
-from policies import PolicyDocument, Proof, document, prove
+from harvester.storage import Cause, ServiceError, Unread
+from policies import PolicyDocument, Severity, grants_at_least, same_meaning
 
-# Settings of a bucket are eventually consistent: how long a write is waited for, in seconds between two looks.
-_LOOKS = (0.0, 0.2, 0.5, 1.0, 2.0, 4.0)
+# Settings of a bucket are eventually consistent: the seconds to wait before each attempt to read a write back.
+_WAITS = (0.0, 0.2, 0.5, 1.0, 2.0, 4.0)
 # How often a Google policy is planned anew when somebody else keeps writing.
 _ROUNDS = 5
 _CHANGED_SINCE = 412
@@ -44,130 +35,159 @@ State = Literal["unchanged", "written", "not read back"]
 
 
 @dataclass(frozen=True, slots=True)
-class ChangeOutcome:
-    """What became of one policy."""
+class EditOutcome:
+    """The outcome of one edit."""
 
     store: str
     """The policy, in words."""
+    kind: Literal["s3", "kms", "gcs"]
+    """The kind of policy."""
     state: State
     """``not read back``: written, but these credentials may not read it."""
-    proof: Proof | None
-    """What the contract finds in what is stored now; None where no contract is asked about."""
+    stored: PolicyDocument | None
+    """What is stored now; None for no policy."""
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyOutcome:
-    """What became of a plan."""
+    """The outcome of a plan."""
 
-    outcomes: tuple[ChangeOutcome, ...]
+    edits: tuple[EditOutcome, ...]
     """One per policy."""
-    handovers: tuple[ManualStep, ...]
-    """What somebody else has to do."""
-    gaps: tuple[str, ...]
-    """What keeps Nimble out all the same."""
+    manual_steps: tuple[ManualStep, ...]
+    """What the owner of the key has to do."""
+    explanation: Explanation | None
+    """What Nimble may do with the policies that are stored now; None where no contract is asked about."""
     backup: Path | None
     """Where the policies as they were are kept; None when nothing was written."""
 
     @property
     def complete(self) -> bool:
-        """Whether the contract holds in every policy that is asked about, and nothing is left to somebody else."""
-        left = self.handovers or self.gaps
-        return not left and all(each.proof is None or each.proof.complete for each in self.outcomes)
+        """Whether the contract is granted, and nothing is left to do by hand."""
+        return not self.manual_steps and (self.explanation is None or self.explanation.report.proof.complete)
 
-    @property
-    def exit_code(self) -> ExitCode:
-        """0, or 10 where a gap remains."""
-        return ExitCode.OK if self.complete else ExitCode.DIFFERENCE
+    def exit_code(self, *, accept_unknown: Collection[str] = (), fail_on: Severity = "error") -> ExitCode:
+        """Return 0, or the code of `change_exit_code` where something is still to be done."""
+        return change_exit_code(self.explanation, self.manual_steps, accept_unknown=accept_unknown, fail_on=fail_on)
+
+
+def change_exit_code(
+    explanation: Explanation | None,
+    manual_steps: Sequence[ManualStep],
+    *,
+    accept_unknown: Collection[str] = (),
+    fail_on: Severity = "error",
+) -> ExitCode:
+    """Return the exit code of a change, made or planned: that of its explanation, or 10 where steps are left to do."""
+    code = ExitCode.OK
+    if explanation is not None:
+        code = exit_code_of(explanation.gate(accept_unknown=accept_unknown, fail_on=fail_on))
+    return ExitCode.DIFFERENCE if code is ExitCode.OK and manual_steps else code
 
 
 def apply_policy(plan: PolicyPlan, *, backup_dir: Path | None = None) -> PolicyOutcome:
     """Carry out a plan: of `plan_policy`, or of `plan_revert`.
 
-    Raises DifferenceFound where what is there is not what was planned from, or another document is read back;
+    Raises DifferenceFound where what is stored is not what was planned from, or another document is read back;
     AccessDenied, IntegrityError and ConnectionFailed where a write is refused; DestinationUnusable where no backup can
     be written. Nothing is written before the backup is.
     """
-    outcomes: list[ChangeOutcome] = []
-    handovers = list(plan.handovers)
+    outcomes: list[EditOutcome] = []
+    manual_steps = list(plan.manual_steps)
     backup: Backup | None = None
-    pending = [change for change in plan.changes if change.changed]
-    for change in pending:
-        _look_again(change)
+    pending = [edit for edit in plan.changes if edit.changed]
+    for edit in pending:
+        _read_again(edit)
     if pending:
         backup = _back_up(plan, pending, backup_dir)
-    for change in plan.changes:
-        if not change.changed:
-            outcomes.append(ChangeOutcome(change.store.name, "unchanged", change.proof))
+    for edit in plan.changes:
+        if not edit.changed:
+            outcomes.append(_outcome(edit, "unchanged"))
             continue
         try:
-            outcomes.append(_carry_out(change))
+            outcomes.append(_carry_out(edit))
         except AccessDenied as error:
-            if change.store.kind != "kms" or change.desired is None:
+            if edit.store.kind != "kms" or edit.desired is None:
                 raise _with_backup(error, backup) from error
-            handovers.append(manual_step(change.store, change.desired, error.cause))
+            manual_steps.append(manual_step(edit.store, edit.desired, error.cause))
+            outcomes.append(EditOutcome(edit.store.name, edit.store.kind, "unchanged", edit.before))
         except HarvesterError as error:
             raise _with_backup(error, backup) from error
-    return PolicyOutcome(tuple(outcomes), tuple(handovers), plan.gaps, backup.path if backup is not None else None)
+    explanation = _explained(plan, outcomes)
+    return PolicyOutcome(tuple(outcomes), tuple(manual_steps), explanation, backup.path if backup is not None else None)
 
 
-def _back_up(plan: PolicyPlan, pending: Sequence[PlannedChange], directory: Path | None) -> Backup:
+def _explained(plan: PolicyPlan, outcomes: Sequence[EditOutcome]) -> Explanation | None:
+    """Explain the bucket with the policies that are stored now."""
+    if plan.outcome is None:
+        return None
+    snapshot = plan.outcome.snapshot
+    for each in outcomes:
+        snapshot = snapshot.with_policy(each.kind, each.stored)
+    return explain(plan.outcome.target, snapshot)
+
+
+def _outcome(edit: PolicyEdit, state: State) -> EditOutcome:
+    return EditOutcome(edit.store.name, edit.store.kind, state, edit.after if edit.after_text is not None else None)
+
+
+def _back_up(plan: PolicyPlan, pending: Sequence[PolicyEdit], directory: Path | None) -> Backup:
     saved = [SavedPolicy(each.store.kind, each.store.resource, each.before_text, each.after_text) for each in pending]
-    made_by: Literal["apply", "revert"] = "apply" if plan.made_by == "apply" else "revert"
-    return write_backup(directory, plan.location.scheme, plan.location.bucket, made_by, saved)
+    return write_backup(directory, plan.location.scheme, plan.location.bucket, plan.made_by, saved)
 
 
 def _with_backup(error: HarvesterError, backup: Backup | None) -> HarvesterError:
     return error if backup is None else error.with_parameters(backup=str(backup.path))
 
 
-def _look_again(change: PlannedChange) -> None:
-    """Raise when the policy is not any more what was planned from; Google's etag does that by itself."""
-    if change.store.kind == "gcs":
+def _read_again(edit: PolicyEdit) -> None:
+    """Raise where the policy is no longer what was planned from; on Google, the etag of the write does that."""
+    if edit.store.kind == "gcs":
         return
-    found = change.store.read()
+    found = edit.store.read()
     if isinstance(found, Unread):
-        raise _unreadable(f"{change.store.name} again", found)
-    if found == change.before_text:
+        raise unreadable_policy(f"{edit.store.name} again", found)
+    if found == edit.before_text:
         return
-    if not same_meaning(parsed_policy(change.store, found), change.before):
+    if not same_meaning(parsed_policy(edit.store, found), edit.before):
         raise DifferenceFound(
-            f"{change.store.name} has changed since it was read, and nothing was written",
-            cause="somebody else has edited it in the meantime",
+            f"{edit.store.name} has changed since it was read, and nothing was written",
+            cause="another writer has changed it in the meantime",
             code=ErrorCode.POLICY_CHANGED,
-            subject=change.store.name,
+            subject=edit.store.name,
         )
 
 
-def _carry_out(change: PlannedChange) -> ChangeOutcome:
+def _carry_out(edit: PolicyEdit) -> EditOutcome:
     for _ in range(_ROUNDS):
-        problem = change.store.write(change.after_text)
-        if problem is None:
-            return _read_back(change)
-        if problem.status != _CHANGED_SINCE or change.store.kind != "gcs":
-            raise _refused(change.store, problem)
-        change = _planned_anew(change)
-        if not change.changed:
-            return ChangeOutcome(change.store.name, "unchanged", change.proof)
+        error = edit.store.write(edit.after_text)
+        if error is None:
+            return _read_back(edit)
+        if error.status != _CHANGED_SINCE or edit.store.kind != "gcs":
+            raise _refused(edit.store, error)
+        edit = _planned_again(edit)
+        if not edit.changed:
+            return _outcome(edit, "unchanged")
     raise ConnectionFailed(
-        f"cannot write {change.store.name}",
-        cause=f"somebody else wrote to it {_ROUNDS} times in a row; nothing of theirs was overwritten",
+        f"cannot write {edit.store.name}",
+        cause=f"others wrote to it {_ROUNDS} times in a row; none of their changes was overwritten",
         code=ErrorCode.POLICY_WRITE_CONTENDED,
-        subject=change.store.name,
+        subject=edit.store.name,
     )
 
 
-def _planned_anew(change: PlannedChange) -> PlannedChange:
-    """Plan from what somebody else has written; refuse when that asks for other steps than were agreed to."""
-    text = change.store.read()
-    if isinstance(text, str) and change.desired is not None:
-        again = planned_change(change.store, text, change.desired)
-        if not again.changed or again.steps == change.steps:
+def _planned_again(edit: PolicyEdit) -> PolicyEdit:
+    """Plan from what another writer has stored; refuse where that needs other steps than were agreed to."""
+    text = edit.store.read()
+    if isinstance(text, str) and edit.desired is not None:
+        again = plan_edit(edit.store, text, edit.desired)
+        if not again.changed or again.steps == edit.steps:
             return again
     raise DifferenceFound(
-        f"{change.store.name} has changed since it was read, and nothing was written",
-        cause="somebody else has edited it in the meantime, and other steps are needed now",
+        f"{edit.store.name} has changed since it was read, and nothing was written",
+        cause="another writer has changed it in the meantime, and other steps are needed now",
         code=ErrorCode.POLICY_CHANGED,
-        subject=change.store.name,
+        subject=edit.store.name,
     )
 
 
@@ -200,116 +220,33 @@ def _refused(store: PolicyStore, problem: ServiceError) -> HarvesterError:
             )
 
 
-def _read_back(change: PlannedChange) -> ChangeOutcome:
-    """Look until the policy says what was written; services take a moment, and rewrite what they store."""
-    for seconds in _LOOKS:
+def _read_back(edit: PolicyEdit) -> EditOutcome:
+    """Read until the policy is what was written; services take a moment, and rewrite what they store."""
+    for seconds in _WAITS:
         time.sleep(seconds)
-        found = change.store.read()
+        found = edit.store.read()
         if isinstance(found, Unread):
-            return ChangeOutcome(change.store.name, "not read back", change.proof)
-        stored = parsed_policy(change.store, found)
-        if _is_written(change, stored):
-            return ChangeOutcome(change.store.name, "written", _proved(change, stored))
+            return _outcome(edit, "not read back")
+        stored = parsed_policy(edit.store, found)
+        if _is_written(edit, stored):
+            return EditOutcome(edit.store.name, edit.store.kind, "written", stored if found is not None else None)
     raise DifferenceFound(
-        f"{change.store.name} was written, but another document is read back",
-        cause="somebody else wrote in the same moment, and one of the two writes is lost",
+        f"{edit.store.name} was written, but another document is read back",
+        cause="another writer wrote at the same moment, and one of the two writes is lost",
         code=ErrorCode.POLICY_OVERWRITTEN,
-        subject=change.store.name,
+        subject=edit.store.name,
     )
 
 
-def _is_written(change: PlannedChange, stored: PolicyDocument) -> bool:
-    if change.store.kind == "gcs" and change.desired is not None and change.after is not None:
-        return grants_at_least(stored, change.after)
-    return same_meaning(stored, change.after or change.store.empty)
+def _is_written(edit: PolicyEdit, stored: PolicyDocument) -> bool:
+    if edit.store.kind == "gcs" and edit.desired is not None:
+        return grants_at_least(stored, edit.after)
+    return same_meaning(stored, edit.after)
 
 
-def _proved(change: PlannedChange, stored: PolicyDocument) -> Proof | None:
-    if change.desired is None:
-        return None
-    agreed, resolved = change.desired.target.contract, change.desired.resolved
-    if change.store.kind == "kms":
-        proof = prove(agreed, resolved, None, stored)
-        return Proof(agreed, resolved, (), proof.key_verdicts, proof.not_proven)
-    return prove(agreed, resolved, stored)
-
-
-def plan_revert(
-    location: Location | str,
-    *,
-    backup: str | None = None,
-    backup_dir: Path | None = None,
-    kms_profile: str | None = None,
-    settings: StoreSettings | None = None,
-) -> PolicyPlan:
-    """Plan to put the policies of a bucket, and of its key, back as a backup holds them; reads, writes nothing.
-
-    Without ``backup`` the newest that an apply made. Raises UsageError where there is none.
-    """
-    place = location if isinstance(location, Location) else parse_location(location)
-    if place.scheme == "file":
-        raise UsageError(
-            f"{place.url} is a directory",
-            cause="only a bucket has a policy",
-            code=ErrorCode.BUCKET_REQUIRED,
-            subject=place.url,
-        )
-    chosen = find_backup(backup_dir, place.scheme, place.bucket, backup)
-    settings = settings or StoreSettings()
-    store_of = _stores(place, settings, kms_profile)
-    changes = []
-    notes = [f"puts back what {chosen.path} holds, of {chosen.at}"]
-    for saved in chosen.policies:
-        if saved.kind != "kms" and saved.resource != place.bucket:
-            raise UsageError(
-                f"{chosen.path} is about {saved.resource}",
-                cause=f"the location is {place.url}",
-                code=ErrorCode.BACKUP_OF_ANOTHER_BUCKET,
-                subject=str(chosen.path),
-                parameters={"resource": f"{place.scheme}://{saved.resource}"},
-            )
-        change = _reverted(store_of(saved), saved)
-        changes.append(change)
-        replaced_by = parsed_policy(change.store, saved.replaced_by)
-        if change.changed and not same_meaning(change.before, replaced_by):
-            notes.append(f"{change.store.name} was changed by somebody else after that: their change is undone too")
-    return PolicyPlan(Location(place.scheme, place.bucket, ""), tuple(changes), (), tuple(notes), (), "revert")
-
-
-def revert_policy(plan: PolicyPlan, *, backup_dir: Path | None = None) -> PolicyOutcome:
-    """Carry out the plan of `plan_revert`; raises like `apply_policy`."""
-    return apply_policy(plan, backup_dir=backup_dir)
-
-
-def _stores(place: Location, settings: StoreSettings, kms_profile: str | None) -> Callable[[SavedPolicy], PolicyStore]:
-    def store_of(saved: SavedPolicy) -> PolicyStore:
-        if saved.kind == "gcs":
-            return GcsPolicyStore(GcsSettingsReader(place.bucket, settings))
-        reader = S3SettingsReader(place.bucket, settings, kms_profile=kms_profile)
-        return KeyPolicyStore(reader.keys, saved.resource) if saved.kind == "kms" else BucketPolicyStore(reader)
-
-    return store_of
-
-
-def _unreadable(what: str, found: Unread) -> AccessDenied:
+def unreadable_policy(what: str, found: Unread) -> AccessDenied:
+    """Return the error for a policy that these credentials may not read."""
     cause = f"{found.permission}: {found.code or found.reason}"
     return AccessDenied(
         f"cannot read {what}", cause=cause, code=ErrorCode.POLICY_UNREADABLE, subject=what, request_id=found.request_id
     )
-
-
-def _reverted(store: PolicyStore, saved: SavedPolicy) -> PlannedChange:
-    text = store.read()
-    if isinstance(text, Unread):
-        raise _unreadable(store.name, text)
-    before = parsed_policy(store, text)
-    after: PolicyDocument | None = None
-    if saved.policy is not None:
-        after = parsed_policy(store, saved.policy)
-        if store.kind == "gcs":
-            # The etag is that of the policy it replaces now, not of the one it comes from.
-            value = {**after.value, "etag": before.value.get("etag", "")}
-            after = document(value, kind="gcs", source=store.resource)
-    same = same_meaning(before, after or store.empty)
-    step = "remove it: there was none before" if after is None else "put it back as it was"
-    return PlannedChange(store, text, before, after, () if same else (step,), (), None, None)

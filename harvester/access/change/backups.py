@@ -14,6 +14,8 @@ from harvester.error_codes import ErrorCode
 from harvester.errors import DestinationUnusable, IntegrityError, UsageError
 
 SCHEMA = "urn:nimble-harvester:policy-backup:v1"
+_SCHEMAS = (SCHEMA, "nimble-harvester/policy-backup/v1")
+"""The names of the schema in files, also as earlier versions wrote it."""
 MadeBy = Literal["apply", "revert"]
 
 
@@ -46,7 +48,7 @@ class Backup:
 
 
 def default_directory() -> Path:
-    """Return where backups lie without ``--backup-dir``: under XDG_STATE_HOME, else ``~/.local/state``."""
+    """Return where backups are kept without ``--backup-dir``: under XDG_STATE_HOME, else ``~/.local/state``."""
     state = os.environ.get("XDG_STATE_HOME", "")
     # The specification says to ignore a relative path.
     base = Path(state) if state.startswith("/") else Path.home() / ".local" / "state"
@@ -102,7 +104,7 @@ def find_backup(directory: Path | None, scheme: str, bucket: str, named: str | N
         if path is None:
             raise UsageError(
                 f"there is no backup {named}",
-                cause=_told(folder),
+                cause=_known_backups(folder),
                 code=ErrorCode.NO_SUCH_BACKUP,
                 subject=named,
                 parameters={"folder": str(folder)},
@@ -119,7 +121,7 @@ def find_backup(directory: Path | None, scheme: str, bucket: str, named: str | N
     return read_backup(made[-1])
 
 
-def _told(folder: Path) -> str:
+def _known_backups(folder: Path) -> str:
     names = sorted(path.name for path in folder.glob("*.json")) if folder.is_dir() else []
     return f"there are {', '.join(names[-3:])}" if names else f"{folder} holds none"
 
@@ -128,7 +130,7 @@ def read_backup(path: Path) -> Backup:
     """Return the backup in a file. Raises IntegrityError for a file that is none."""
     try:
         document: Any = json.loads(path.read_text(encoding="utf-8"))
-        if document["schema"] != SCHEMA:
+        if document["schema"] not in _SCHEMAS:
             raise ValueError(f"schema {document['schema']!r}")
         policies = tuple(
             SavedPolicy(each["kind"], each["resource"], each["policy"], each["replaced_by"])

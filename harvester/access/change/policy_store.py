@@ -1,4 +1,4 @@
-"""Where a live policy is kept: a bucket, a KMS key, a Google bucket; read and written as text."""
+"""The stores of live policies: an S3 bucket, a KMS key, a Google bucket; read and written as text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from harvester.storage import GcsSettingsReader, S3SettingsReader, ServiceError, Unread
-from policies import PolicyDocument, compact_json, document, dump_json, parse_json
+from policies import dump_json, parse_json
 
 if TYPE_CHECKING:
     from harvester.storage import KmsKeys
@@ -15,7 +15,7 @@ PolicyKind = Literal["s3", "kms", "gcs"]
 
 
 class PolicyStore(Protocol):
-    """One place that holds one policy."""
+    """What holds one policy."""
 
     @property
     def kind(self) -> PolicyKind:
@@ -29,15 +29,11 @@ class PolicyStore(Protocol):
     def name(self) -> str:
         """The policy in words."""
 
-    @property
-    def empty(self) -> PolicyDocument:
-        """The policy that means that there is none."""
-
     def read(self) -> str | Unread | None:
         """Return the policy's text; None where there is none."""
 
     def write(self, text: str | None) -> ServiceError | None:
-        """Replace the policy, or remove it; return why that was refused."""
+        """Replace the policy by exactly this text, or remove it; return why that was refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +55,13 @@ class BucketPolicyStore:
         """See PolicyStore.name."""
         return f"the policy of s3://{self.resource}"
 
-    @property
-    def empty(self) -> PolicyDocument:
-        """See PolicyStore.empty."""
-        return document({"Version": "2012-10-17", "Statement": []}, kind="s3", source=f"{self.resource}.json")
-
     def read(self) -> str | Unread | None:
         """See PolicyStore.read."""
         return self.reader.read_policy()
 
     def write(self, text: str | None) -> ServiceError | None:
         """See PolicyStore.write."""
-        return (self.reader.delete_policy() if text is None else self.reader.put_policy(_compact(text))).error
+        return (self.reader.delete_policy() if text is None else self.reader.put_policy(text)).error
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +80,6 @@ class KeyPolicyStore:
         """See PolicyStore.name."""
         return f"the policy of {self.resource}"
 
-    @property
-    def empty(self) -> PolicyDocument:
-        """See PolicyStore.empty; a key always has a policy."""
-        return document({"Version": "2012-10-17", "Statement": []}, kind="kms", source="key-policy.json")
-
     def read(self) -> str | Unread | None:
         """See PolicyStore.read."""
         return self.keys.read_policy(self.resource)
@@ -102,7 +88,7 @@ class KeyPolicyStore:
         """See PolicyStore.write."""
         if text is None:
             raise ValueError("a key cannot be without a policy")
-        return self.keys.put_policy(self.resource, _compact(text)).error
+        return self.keys.put_policy(self.resource, text).error
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +110,6 @@ class GcsPolicyStore:
         """See PolicyStore.name."""
         return f"the IAM policy of gs://{self.resource}"
 
-    @property
-    def empty(self) -> PolicyDocument:
-        """See PolicyStore.empty."""
-        return document({"bindings": []}, kind="gcs", source=f"{self.resource}.json")
-
     def read(self) -> str | Unread | None:
         """See PolicyStore.read."""
         found = self.reader.read_policy()
@@ -137,8 +118,3 @@ class GcsPolicyStore:
     def write(self, text: str | None) -> ServiceError | None:
         """See PolicyStore.write. A ServiceError with status 412 means that somebody else wrote since it was read."""
         return self.reader.put_policy(parse_json(text or "{}")).error
-
-
-def _compact(text: str) -> str:
-    """Return the document without white space that means nothing: the limits count less of it."""
-    return compact_json(parse_json(text))

@@ -1,5 +1,6 @@
 from .access_report import Explanation as Explanation
 from .access_report import RequirementView as RequirementView
+from .access_report import explain as explain
 from .explaining import AccessReport as AccessReport
 from .explaining import Comparison as Comparison
 from .explaining import explain_access as explain_access

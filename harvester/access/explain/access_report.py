@@ -1,35 +1,43 @@
-"""What Nimble may do in a bucket: each requirement with the statement that decides it, the settings, what mends it."""
+"""Explain what Nimble may do in one bucket, from a snapshot: verdicts, settings, findings and their fixes."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from harvester.access.bucket_snapshot import Snapshot, UnreadablePolicy, customer_key, is_key_arn, key_document
+from harvester.access.bucket_snapshot import (
+    PolicyReading,
+    Snapshot,
+    UnreadablePolicy,
+    customer_key,
+    is_key_arn,
+    known_or_reason,
+)
 from harvester.access.delivery_targets import DeliveryTarget
-from harvester.access.explain.policy_problems import deciding_labels, document_gaps, requirement_gaps
-from harvester.access.explain.problem import Gap
+from harvester.access.explain.setting_findings import HARVEST_DAYS, SettingsContext, check_settings
 from harvester.access.explain.setting_labels import SETTING_NAMES
-from harvester.access.explain.settings_problems import HARVEST_DAYS, SettingsContext, check_settings
-from harvester.errors import ExitCode
-from harvester.storage import Unread
+from harvester.storage import Encryption, Unread
 from policies import (
+    POLICY_FIXES,
     SEVERITIES,
+    CheckReport,
     ChipForecast,
+    Finding,
+    Fix,
+    FixAction,
+    GateResult,
     PolicyDocument,
-    Proof,
-    Report,
+    Severity,
     State,
     Target,
     UnknownReason,
     Verdict,
     check,
     facts,
-    forecast,
-    prove,
+    gate,
 )
 
 NOT_PROVEN = {
@@ -46,7 +54,9 @@ NOT_PROVEN = {
         "that a request of Nimble's arrives: only its first delivery shows that",
     ),
 }
-"""What no setting shown here says."""
+"""What no setting that is read here proves."""
+# Shown otherwise: in the requirements, and in the chips.
+_SHOWN_OTHERWISE = frozenset({"key-not-checked", "inferred", "no-test-connection"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +72,17 @@ class RequirementView:
     decided_by: tuple[str, ...]
     """The statements that decide it, as a person finds them."""
     example: str
-    """For ``fails`` and ``unknown``: a resource for which it comes out so."""
+    """For ``fails`` and ``unknown``: a resource with that verdict."""
     needs: tuple[str, ...]
     """For ``fails`` and ``unknown``: what the deciding conditions require."""
     reasons: tuple[UnknownReason, ...]
     """For ``unknown``: why."""
+    assumptions: tuple[str, ...]
+    """For ``holds_assuming``: the assumptions, each with its source."""
     inferred: bool
     """True where Nimble does not document it."""
+    decisive: bool = True
+    """False where Nimble's page lists the action but no delivery uses it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,35 +108,45 @@ class Explanation:
     target: DeliveryTarget
     """The bucket, the contract, the prefixes."""
     snapshot: Snapshot
-    """What is known of the bucket."""
+    """The settings and policies it is about."""
+    report: CheckReport
+    """The check of the policies."""
     requirements: tuple[RequirementView, ...]
     """Every requirement."""
     chips: tuple[ChipForecast, ...]
     """What Nimble's Test Connection would show; empty for Google Cloud Storage."""
-    gaps: tuple[Gap, ...]
-    """What was found, worst first."""
+    findings: tuple[Finding, ...]
+    """What was found in policies and settings, gravest first."""
     unknowns: tuple[UnreadSetting, ...]
     """What could not be read."""
-    fixes: tuple[str, ...]
-    """The fewest commands that mend what is mended by commands, in the order to run them."""
     not_proven: tuple[str, ...]
     """What this does not prove."""
 
     @property
-    def verdict(self) -> Literal["go", "no-go", "unknown"]:
-        """``go``: every requirement holds and nothing keeps Nimble out; ``unknown``: not all could be looked at."""
-        if any(gap.severity == "error" for gap in self.gaps):
-            return "no-go"
-        states = {each.state for each in self.requirements}
-        undecided = any(reason.kind != "unread" for each in self.requirements for reason in each.reasons)
-        if "fails" in states or undecided:
-            return "no-go"
-        return "unknown" if self.unknowns or "unknown" in states else "go"
+    def fixes(self) -> tuple[Fix, ...]:
+        """The fixes of what is found, those of settings first, in the order to carry them out."""
+        return tuple(dict.fromkeys(each.fix for each in (*self._of_settings(), *self._of_policies())))
 
-    def exit_code(self, *, strict: bool = False) -> ExitCode:
-        """Return 10 for a gap; with ``strict`` also for what is not known."""
-        gap = self.verdict == "no-go" or (strict and self.verdict == "unknown")
-        return ExitCode.DIFFERENCE if gap else ExitCode.OK
+    def _of_settings(self) -> Iterator[Finding]:
+        return (each for each in self.findings if not each.document and each.fix.action not in POLICY_FIXES)
+
+    def _of_policies(self) -> Iterator[Finding]:
+        return (each for each in self.findings if each.document or each.fix.action in POLICY_FIXES)
+
+    def gate(self, *, accept_unknown: Collection[str] = (), fail_on: Severity = "error") -> GateResult:
+        """Decide whether the bucket passes; see `policies.gate`."""
+        found = dict.fromkeys((*self.report.findings, *self.findings))
+        proof = self.report.proof
+        verdicts = (*proof.verdicts, *proof.key_verdicts)
+        return gate(found, verdicts, accept_unknown=accept_unknown, fail_on=fail_on)
+
+    @property
+    def verdict(self) -> Literal["go", "no-go", "unknown"]:
+        """``go``: every requirement is granted and nothing keeps Nimble out; ``unknown``: one is not decided."""
+        states = {each.state for each in self.requirements if each.decisive}
+        if "fails" in states or any(each.severity == "error" for each in self.findings):
+            return "no-go"
+        return "unknown" if "unknown" in states else "go"
 
 
 def explain(
@@ -134,136 +158,133 @@ def explain(
 ) -> Explanation:
     """Explain a snapshot for a target; touches neither network nor disk.
 
-    ``harvest_days`` is how many days a result may wait to be brought home. Raises UsageError for a target that cannot
-    be.
+    ``harvest_days`` is how many days a result may wait to be downloaded. Raises UsageError for an invalid target.
     """
-    resolved = _resolved(target, snapshot)
-    report, proof = _proved(target, resolved, snapshot)
-    traps = tuple(check_settings(SettingsContext(target, snapshot, harvest_days, now or datetime.now(UTC))))
-    found = [*requirement_gaps(target, proof, snapshot), *document_gaps(target, snapshot, report), *traps]
-    # What a public statement does is told by the setting that makes it matter, where there is one.
-    told = any(gap.code.startswith("public-") for gap in traps)
-    gaps = [gap for gap in found if not (told and gap.code == "public")]
-    gaps.sort(key=lambda gap: -SEVERITIES.index(gap.severity))
+    moment = now or datetime.now(UTC)
+    key_policy = snapshot.key_policy if customer_key(snapshot) is not None else None
+    report = check(
+        target.contract,
+        _resolved(target, snapshot),
+        known_or_reason(snapshot.policy, "bucket policy", "s3:GetBucketPolicy"),
+        known_or_reason(key_policy, "key policy", "kms:GetKeyPolicy"),
+        at=moment,
+    )
+    of_settings = tuple(check_settings(SettingsContext(target, snapshot, harvest_days, moment)))
+    found = [*_unreadable(snapshot), *report.findings, *of_settings]
+    # Where a setting makes a public statement matter, its finding says so.
+    restated = any(each.code.startswith("public-") for each in of_settings)
+    found = [each for each in found if each.code not in _SHOWN_OTHERWISE and not (restated and each.code == "public")]
+    found.sort(key=lambda each: -SEVERITIES.index(each.severity))
     return Explanation(
         target=target,
         snapshot=snapshot,
-        requirements=tuple(_requirement_views(target, proof, snapshot)),
-        chips=tuple(_chips(target, resolved, snapshot, traps)),
-        gaps=tuple(dict.fromkeys(gaps)),
-        unknowns=tuple(_unknowns(snapshot)),
-        fixes=tuple(_fixes(target, gaps)),
+        report=report,
+        requirements=tuple(_requirement_views(report, snapshot)),
+        chips=tuple(_chips(report, snapshot, found)),
+        findings=tuple(dict.fromkeys(found)),
+        unknowns=tuple(_unread_settings(snapshot)),
         not_proven=NOT_PROVEN[target.contract.cloud],
     )
 
 
 def _resolved(target: DeliveryTarget, snapshot: Snapshot) -> Target:
     key = customer_key(snapshot)
+    settings = snapshot.s3
     region = owner = ""
-    if snapshot.s3 is not None:
-        region = snapshot.s3.region if isinstance(snapshot.s3.region, str) else ""
-        owner = snapshot.s3.owner if isinstance(snapshot.s3.owner, str) else ""
-    return target.resolve(
-        key_arn=key.arn if key is not None and is_key_arn(key.arn) else None, region=region, account=owner
+    bucket_key = None
+    if settings is not None:
+        bucket_key = settings.encryption.bucket_key if isinstance(settings.encryption, Encryption) else None
+        region = settings.region if isinstance(settings.region, str) else ""
+        owner = settings.owner if isinstance(settings.owner, str) else ""
+    key_arn = key.arn if key is not None and is_key_arn(key.arn) else None
+    return target.resolve(key_arn=key_arn, region=region, account=owner, bucket_key=bucket_key)
+
+
+def _unreadable(snapshot: Snapshot) -> Iterator[Finding]:
+    readings: tuple[tuple[PolicyReading, str, Literal["s3", "kms"]], ...] = (
+        (snapshot.policy, "bucket policy", "s3"),
+        (snapshot.key_policy, "key policy", "kms"),
     )
+    for reading, name, kind in readings:
+        if isinstance(reading, UnreadablePolicy):
+            message = f"{reading.error.what}: {reading.error.cause}"
+            yield Finding(
+                "policy-not-readable", "error", name, "$", message, Fix(FixAction.EDIT), "invalid", document=kind
+            )
 
 
-def _proved(target: DeliveryTarget, resolved: Target, snapshot: Snapshot) -> tuple[Report | None, Proof | None]:
-    """Return the report on the documents that are there, and the proof; None for what cannot be proved."""
-    policy = snapshot.policy
-    key_policy = key_document(snapshot)
-    if isinstance(policy, PolicyDocument):
-        report = check(target.contract, resolved, policy, key_policy)
-        return report, report.proof
-    key_report = check(target.contract, resolved, key_policy) if key_policy is not None else None
-    if policy is None:
-        return key_report, prove(target.contract, resolved, None, key_policy)
-    return key_report, key_report.proof if key_report is not None else None
+def _requirement_views(report: CheckReport, snapshot: Snapshot) -> Iterator[RequirementView]:
+    for verdict in report.proof.verdicts:
+        yield _view(verdict, "bucket policy", snapshot.policy)
+    for verdict in report.proof.key_verdicts:
+        yield _view(verdict, "key policy", snapshot.key_policy)
 
 
-def _requirement_views(target: DeliveryTarget, proof: Proof | None, snapshot: Snapshot) -> Iterator[RequirementView]:
-    needed = [each for each in target.contract.requirements if each.scope in ("bucket", *target.prefixes)]
-    verdicts = proof.verdicts if proof is not None else ()
-    if verdicts:
-        for verdict in verdicts:
-            yield _view(verdict, "bucket policy", snapshot.policy)
-    else:
-        for each in needed:
-            unread = (UnknownReason("unread", "bucket policy", permission="s3:GetBucketPolicy"),)
-            yield RequirementView(each.id, "bucket policy", "unknown", (), "", (), unread, each.inferred)
-    if customer_key(snapshot) is None:
-        return
-    key_verdicts = proof.key_verdicts if proof is not None else ()
-    if key_verdicts:
-        for verdict in key_verdicts:
-            yield _view(verdict, "key policy", snapshot.key_policy)
-    else:
-        for each in target.contract.key_requirements:
-            unread = (UnknownReason("unread", "key policy", permission="kms:GetKeyPolicy"),)
-            yield RequirementView(each.id, "key policy", "unknown", (), "", (), unread, each.inferred)
-
-
-def _view(verdict: Verdict, document: Literal["bucket policy", "key policy"], policy: object) -> RequirementView:
+def _view(verdict: Verdict, document: Literal["bucket policy", "key policy"], policy: PolicyReading) -> RequirementView:
     return RequirementView(
         id=verdict.requirement.id,
         document=document,
         state=verdict.state,
-        decided_by=tuple(deciding_labels(verdict, policy)),
+        decided_by=tuple(_deciding_labels(verdict, policy)),
         example="" if verdict.granted else verdict.example,
         needs=() if verdict.granted else verdict.needs,
         reasons=verdict.reasons,
+        assumptions=tuple(
+            f"{each.statement} ({each.source.title}, {each.source.date})" for each in verdict.assumptions
+        ),
         inferred=verdict.requirement.inferred,
+        decisive=verdict.decisive,
     )
 
 
-def _chips(
-    target: DeliveryTarget, resolved: Target, snapshot: Snapshot, traps: Sequence[Gap]
-) -> Iterator[ChipForecast]:
-    """Yield Nimble's chips: what the policies say, unless a setting says worse or something is not known."""
-    if target.contract.cloud == "gs":
+def _deciding_labels(verdict: Verdict, policy: PolicyReading) -> Iterator[str]:
+    if not isinstance(policy, PolicyDocument):
         return
+    labels = {each.index: each.label for each in policy.statements}
+    labels |= {each.index: each.label for each in policy.bindings}
+    for reference in verdict.statements:
+        if reference.index in labels:
+            yield labels[reference.index]
+
+
+def _chips(report: CheckReport, snapshot: Snapshot, findings: Sequence[Finding]) -> Iterator[ChipForecast]:
+    """Yield the chips of the policies, unless a setting turns one red or something is not known."""
     connection = facts().test_connection
-    policy = snapshot.policy
-    document = policy if isinstance(policy, PolicyDocument) else None
-    for each in forecast(target.contract, resolved, document, key_document(snapshot)):
-        out = next((trap for trap in traps if each.access in trap.keeps_out), None)
+    for each in report.chips or _unknown_chips(report):
+        blocking = next((found for found in findings if each.access in found.blocks), None)
         green = each.chip is not None and each.chip.name == "ok"
-        if out is not None and each.chip is not None:
-            yield dataclasses.replace(each, chip=connection.chips["access_denied"], note=f"{out.where}: {out.code}")
-        elif isinstance(policy, (Unread, UnreadablePolicy)):
-            yield dataclasses.replace(each, chip=None, note="the bucket's policy is not known")
+        if blocking is not None and each.chip is not None:
+            note = f"{blocking.where}: {blocking.code}"
+            yield dataclasses.replace(each, chip=connection.chips["access_denied"], note=note)
         elif green and each.access == "write" and _key_is_unknown(snapshot):
             yield dataclasses.replace(each, chip=None, note="the policy of the bucket's key is not known")
         else:
             yield each
 
 
+def _unknown_chips(report: CheckReport) -> Iterator[ChipForecast]:
+    if report.proof.contract.cloud == "s3":
+        for access in facts().test_connection.steps:
+            yield ChipForecast(access, None, "the bucket's policy is not known")
+
+
 def _key_is_unknown(snapshot: Snapshot) -> bool:
-    return snapshot.key is not None and snapshot.key_policy is not None and key_document(snapshot) is None
+    known = isinstance(snapshot.key_policy, PolicyDocument) and customer_key(snapshot) is not None
+    return snapshot.key is not None and snapshot.key_policy is not None and not known
 
 
-def _unknowns(snapshot: Snapshot) -> Iterator[UnreadSetting]:
-    for name, words in SETTING_NAMES.items():
+def _unread_settings(snapshot: Snapshot) -> Iterator[UnreadSetting]:
+    for name, label in SETTING_NAMES.items():
         value = getattr(snapshot.settings, name, None)
         if isinstance(value, Unread):
-            yield _unknown(words, value)
+            yield _unread(label, value)
     key = snapshot.key
     if key is not None:
         if key.description is not None:
-            yield _unknown("state of the key", key.description)
+            yield _unread("state of the key", key.description)
         if isinstance(key.policy, Unread):
-            yield _unknown("key policy", key.policy)
+            yield _unread("key policy", key.policy)
 
 
-def _unknown(words: str, unread: Unread) -> UnreadSetting:
-    return UnreadSetting(words, unread.permission, unread.reason.value, unread.code, unread.request_id)
-
-
-def _fixes(target: DeliveryTarget, gaps: Sequence[Gap]) -> Iterator[str]:
-    """Yield settings' commands first, then one ``policy apply`` that does all of its part."""
-    commands = dict.fromkeys(each for gap in gaps if gap.apply_flags is None for each in gap.commands)
-    yield from commands
-    wanted = [gap for gap in gaps if gap.apply_flags is not None]
-    if wanted:
-        flags = dict.fromkeys(flag for gap in wanted for flag in gap.apply_flags or ())
-        yield target.apply_command(tuple(flags))
+def _unread(label: str, unread: Unread) -> UnreadSetting:
+    return UnreadSetting(label, unread.permission, unread.reason.value, unread.code, unread.request_id)

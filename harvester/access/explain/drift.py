@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harvester.access.bucket_snapshot import Document, Snapshot
+from harvester.access.bucket_snapshot import PolicyReading, Snapshot
 from harvester.access.explain.setting_labels import SETTING_NAMES, words
 from harvester.storage import Unread
 from policies import PolicyDocument, compact_json
@@ -55,7 +55,7 @@ def _setting(said: str, before: Any, after: Any) -> Iterator[Drift]:
     yield Drift(said, words(before), words(after))
 
 
-def _documents(said: str, before: Document, after: Document) -> Iterator[Drift]:
+def _documents(said: str, before: PolicyReading, after: PolicyReading) -> Iterator[Drift]:
     if before is None and isinstance(after, PolicyDocument):
         yield Drift(said, "", f"{len(_parts(after))} statements")
     if isinstance(before, PolicyDocument) and after is None:

@@ -1,23 +1,23 @@
-"""Explain what Nimble may do, from the cloud or from files, for every bucket of one delivery at once."""
+"""Explain what Nimble may do, from the cloud or from files, for every bucket of one delivery."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from harvester.access.bucket_snapshot import Snapshot
-from harvester.access.commands import with_connection
+from harvester.access.bucket_snapshot import Snapshot, read_snapshot
 from harvester.access.delivery_targets import DeliveryTarget, find_targets
 from harvester.access.explain.access_report import Explanation, explain
 from harvester.access.explain.drift import Drift, find_drift
-from harvester.access.explain.settings_problems import HARVEST_DAYS
-from harvester.access.inspection import inspect_bucket
+from harvester.access.explain.setting_findings import HARVEST_DAYS
+from harvester.access.gate_exit_code import exit_code_of
 from harvester.access.snapshot_files import load_saved
 from harvester.errors import ExitCode
 from harvester.location import Location
 from harvester.sessions import StoreSettings
+from policies import Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +47,22 @@ class AccessReport:
         verdicts = {each.verdict for each in self.explanations}
         return "no-go" if "no-go" in verdicts else "unknown" if "unknown" in verdicts else "go"
 
-    def exit_code(self, *, strict: bool = False) -> ExitCode:
-        """Return 10 for a gap or a change since the baseline, with ``strict`` also for what is not known; else 0."""
+    def exit_code(
+        self, *, strict: bool = False, accept_unknown: Collection[str] = (), fail_on: Severity = "error"
+    ) -> ExitCode:
+        """Return the exit code of the worst bucket.
+
+        7: a document is invalid or would be refused; 10: a requirement fails or is unknown, a setting keeps Nimble
+        out, or something changed since the baseline; with ``strict`` also where a setting could not be read. A
+        requirement that is unknown for none but the reasons in ``accept_unknown`` passes; findings as grave as
+        ``fail_on`` do not.
+        """
+        codes = [exit_code_of(each.gate(accept_unknown=accept_unknown, fail_on=fail_on)) for each in self.explanations]
+        if ExitCode.INTEGRITY in codes:
+            return ExitCode.INTEGRITY
         changed = any(each is not None and each.drifts for each in self.comparisons)
-        worst = max((each.exit_code(strict=strict) for each in self.explanations), default=ExitCode.OK)
-        return ExitCode.DIFFERENCE if changed else worst
+        unread = strict and any(each.unknowns for each in self.explanations)
+        return ExitCode.DIFFERENCE if changed or unread or ExitCode.DIFFERENCE in codes else ExitCode.OK
 
 
 def explain_access(
@@ -71,7 +82,7 @@ def explain_access(
     """Explain what Nimble's principal may do at locations, from what the cloud says of them now.
 
     ``inputs``, ``outputs`` and ``prefix`` are prefixes of the one location, or locations of their own; ``harvest_days``
-    is how many days a result may wait to be brought home; ``baseline`` is a directory that `save_snapshot` wrote.
+    is how many days a result may wait to be downloaded; ``baseline`` is a directory that `save_snapshot` wrote.
     Raises UsageError for what cannot be asked, NoSuchBucket, AccessDenied for rejected credentials, ConnectionFailed
     when nothing answers, ConfigurationError without credentials. What may not be seen is in the report as unknown.
     """
@@ -80,21 +91,10 @@ def explain_access(
     snapshots: dict[str, Snapshot] = {}
     for target in targets:
         if target.bucket not in snapshots:
-            snapshots[target.bucket] = inspect_bucket(
+            snapshots[target.bucket] = read_snapshot(
                 target.location, settings, key_arn=key_arn, kms_profile=kms_profile
             )
-    report = explain_snapshots(targets, snapshots, harvest_days=harvest_days, baseline=baseline)
-    run_as = settings or StoreSettings()
-    connected = tuple(_connected(each, run_as, kms_profile) for each in report.explanations)
-    return replace(report, explanations=connected)
-
-
-def _connected(explanation: Explanation, settings: StoreSettings, kms_profile: str | None) -> Explanation:
-    def run(command: str) -> str:
-        return with_connection(command, settings, kms_profile)
-
-    gaps = tuple(replace(gap, commands=tuple(map(run, gap.commands))) for gap in explanation.gaps)
-    return replace(explanation, gaps=gaps, fixes=tuple(map(run, explanation.fixes)))
+    return explain_snapshots(targets, snapshots, harvest_days=harvest_days, baseline=baseline)
 
 
 def explain_snapshots(
@@ -121,7 +121,8 @@ def explain_snapshots(
 
 def _compare(before: Explanation, after: Explanation) -> Comparison:
     held, holds = (
-        [each.id for each in explanation.requirements if each.state == "holds"] for explanation in (before, after)
+        [each.id for each in explanation.requirements if each.state in ("holds", "holds_assuming")]
+        for explanation in (before, after)
     )
     return Comparison(
         tuple(find_drift(before.snapshot, after.snapshot)),

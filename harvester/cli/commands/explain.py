@@ -1,4 +1,4 @@
-"""``explain``: what Nimble's own principal may do, statement by statement."""
+"""``explain``: what Nimble's principal may do, statement by statement."""
 
 from __future__ import annotations
 
@@ -23,14 +23,17 @@ from harvester.access import (
     words,
 )
 from harvester.cli.shared.delivery_options import delivery_options
+from harvester.cli.shared.fix_commands import advised_commands, finding_command
+from harvester.cli.shared.fix_texts import fix_text
 from harvester.cli.shared.output import print_text
 from harvester.cli.shared.parameters import DIRECTORY, DURATION, LOCATION, format_option, store_options
+from harvester.cli.shared.policy_options import accept_unknown_option, fail_on_option
 from harvester.errors import UsageError
 from harvester.location import Location
 from harvester.sessions import StoreSettings
 from harvester.storage import Unread
-from harvester.text import wrap
-from policies import facts
+from harvester.text import printable, wrap
+from policies import ChipForecast, Finding, facts
 
 _MARKS = {"holds": "ok", "holds_assuming": "ok*", "unknown": "unknown", "fails": "FAILS"}
 _DAY = 86400.0
@@ -46,21 +49,24 @@ Examples:
   nimble-harvester explain s3://my-bucket --mode jobs --baseline before
   nimble-harvester explain s3://my-bucket/results/ --mode async --policy policy.json
 \b
-Exit codes: 0 go, or not known; 10 a gap, or a change since the baseline;
-with --strict also for what is not known.
+Exit codes: 0 go; 7 a document is invalid or would be refused; 10 a requirement fails or is
+unknown, a setting keeps Nimble out, or something changed since the baseline; with --strict also
+where a setting could not be read.
 """,
 )
 @click.argument("location", type=LOCATION, nargs=-1)
 @delivery_options
-@click.option("--kms-key", metavar="ARN", help="Look at this key, not at that of the default encryption.")
-@click.option("--kms-profile", metavar="NAME", help="AWS profile that may look at the key.")
+@click.option("--kms-key", metavar="ARN", help="Check this key, not that of the default encryption.")
+@click.option("--kms-profile", metavar="NAME", help="AWS profile that may read the key's policy.")
 @click.option("--policy", type=DIRECTORY, metavar="FILE", help="Offline: the bucket's policy.")
 @click.option("--key-policy", type=DIRECTORY, metavar="FILE", help="Offline: the policy of its key.")
 @click.option("--settings", "settings_file", type=DIRECTORY, metavar="FILE", help="Offline: saved settings.")
 @click.option("--save", type=DIRECTORY, metavar="DIR", help="Write what was read to DIR/BUCKET.")
-@click.option("--baseline", type=DIRECTORY, metavar="DIR", help="Say what changed since --save DIR.")
+@click.option("--baseline", type=DIRECTORY, metavar="DIR", help="Show what changed since --save DIR.")
 @click.option("--harvest-within", type=DURATION, default="7d", show_default=True, help="How long results may wait.")
-@click.option("--strict", is_flag=True, help="Exit 10 for what is not known, too.")
+@click.option("--strict", is_flag=True, help="Exit 10 where a setting could not be read, too.")
+@fail_on_option
+@accept_unknown_option
 @format_option("table", "json")
 @store_options
 def explain_command(
@@ -73,10 +79,10 @@ def explain_command(
     save: Path | None,
     **chosen: Any,
 ) -> int:
-    """Say what Nimble may do at LOCATION, and what to mend.
+    """Show what Nimble may do at LOCATION, and how to correct what is wrong.
 
-    What Nimble's principal may do, by the bucket's policy, its key's policy and its settings: each requirement with the
-    statement that decides it, the chip Nimble would show, and the fewest commands that mend what is wrong.
+    By the bucket's policy, its key's policy and its settings: each requirement with its verdict and the statement that
+    decides it, every finding, and the fewest commands that resolve them.
     """
     if any(chosen[name] is not None for name in ("policy", "key_policy", "settings_file")):
         report = _offline(location, delivery, chosen)
@@ -90,12 +96,16 @@ def explain_command(
             harvest_days=chosen["harvest_within"] / _DAY,
             baseline=chosen["baseline"],
         )
-    code = report.exit_code(strict=strict)
+    code = report.exit_code(strict=strict, accept_unknown=chosen["accept_unknown"], fail_on=chosen["fail_on"])
+    connection = (settings, chosen["kms_profile"])
     if output == "json":
-        print_text(json.dumps({**as_document(report), "exit_code": int(code)}, indent=2))
+        print_text(json.dumps({**as_document(report, *connection), "exit_code": int(code)}, indent=2))
     else:
         print_text(
-            "\n\n".join("\n".join(_render(*each)) for each in zip(report.explanations, report.comparisons, strict=True))
+            "\n\n".join(
+                "\n".join(_render(*each, *connection))
+                for each in zip(report.explanations, report.comparisons, strict=True)
+            )
         )
         if len(report.explanations) > 1:
             print_text(f"\ntogether: {report.verdict}")
@@ -125,19 +135,21 @@ def _offline(location: tuple[Location, ...], delivery: dict[str, Any], chosen: d
     return explain_snapshots(targets, snapshots, harvest_days=days, baseline=chosen["baseline"])
 
 
-def as_document(report: AccessReport) -> dict[str, Any]:
+def as_document(report: AccessReport, settings: StoreSettings, kms_profile: str | None) -> dict[str, Any]:
     """Return a report as JSON has it."""
     return {
         "schema": "urn:nimble-harvester:explain:v1",
         "verdict": report.verdict,
         "explanations": [
-            _document(each, comparison)
+            _document(each, comparison, settings, kms_profile)
             for each, comparison in zip(report.explanations, report.comparisons, strict=True)
         ],
     }
 
 
-def _document(explanation: Explanation, comparison: Comparison | None) -> dict[str, Any]:
+def _document(
+    explanation: Explanation, comparison: Comparison | None, settings: StoreSettings, kms_profile: str | None
+) -> dict[str, Any]:
     target = explanation.target
     document: dict[str, Any] = {
         "bucket": target.bucket,
@@ -154,6 +166,8 @@ def _document(explanation: Explanation, comparison: Comparison | None) -> dict[s
                 "decided_by": list(each.decided_by),
                 "example": each.example,
                 "needs": list(each.needs),
+                "reasons": [reason.code for reason in each.reasons],
+                "assumptions": list(each.assumptions),
                 "inferred": each.inferred,
             }
             for each in explanation.requirements
@@ -162,7 +176,18 @@ def _document(explanation: Explanation, comparison: Comparison | None) -> dict[s
             each.access: {"chip": each.chip.text if each.chip is not None else None, "note": each.note}
             for each in explanation.chips
         },
-        "gaps": [gap.as_document() for gap in explanation.gaps],
+        "gaps": [
+            {
+                "code": each.code,
+                "severity": each.severity,
+                "where": _where(each),
+                "message": each.message,
+                "fix": fix_text(each),
+                "command": finding_command(explanation, each, settings, kms_profile),
+                "inferred": each.inferred,
+            }
+            for each in explanation.findings
+        ],
         "unknown": [
             {
                 "setting": each.setting,
@@ -173,7 +198,7 @@ def _document(explanation: Explanation, comparison: Comparison | None) -> dict[s
             }
             for each in explanation.unknowns
         ],
-        "fixes": list(explanation.fixes),
+        "fixes": list(advised_commands(explanation, settings, kms_profile)),
         "not_proven": list(explanation.not_proven),
         "since": None,
     }
@@ -188,74 +213,100 @@ def _document(explanation: Explanation, comparison: Comparison | None) -> dict[s
     return document
 
 
-def _render(explanation: Explanation, comparison: Comparison | None) -> Iterator[str]:
+def _where(finding: Finding) -> str:
+    document = {"s3": "bucket policy", "kms": "key policy", "gcs": "IAM policy", "": ""}[finding.document]
+    return ", ".join(filter(None, (document, finding.where)))
+
+
+def _render(
+    explanation: Explanation, comparison: Comparison | None, settings: StoreSettings, kms_profile: str | None
+) -> Iterator[str]:
     target = explanation.target
     yield f"{target.contract.cloud}://{target.bucket}: {explanation.verdict}"
     yield wrap(f"{target.contract.mode}, as {target.contract.principal}", first="  ")
     for name, prefix in target.prefixes.items():
-        yield f"  {name:<8}{prefix or 'the whole bucket'}"
-    if explanation.chips:
-        belongs = facts().test_connection.mode
-        of_no_matter = "" if target.contract.mode == belongs else f", which is of no matter: it belongs to {belongs}"
-        yield wrap(f"Nimble's Test Connection would show{of_no_matter}", first="\n  ", rest="  ")
-        for chip in explanation.chips:
-            text = chip.chip.text if chip.chip is not None else "not known"
-            yield wrap(f"{text}{f' ({chip.note})' if chip.note else ''}", first=f"    {chip.access:<7}", rest=" " * 11)
+        yield f"  {name:<8}{printable(prefix) or 'the whole bucket'}"
+    yield from _chips(explanation)
     yield "\n  requirements"
     for each in explanation.requirements:
         yield from _requirement(each)
     yield "\n  settings"
     yield from _settings(explanation)
-    if explanation.gaps:
-        yield "\n  found"
-        for gap in explanation.gaps:
-            yield wrap(f"{gap.severity}: {gap.code} ({gap.where})", first="    ", rest=" " * 6)
-            yield wrap(gap.message, first=" " * 6)
-            if not gap.command:
-                yield wrap(gap.fix, first=" " * 6 + "-> ")
+    if explanation.findings:
+        yield "\n  findings"
+        for found in explanation.findings:
+            where = _where(found)
+            yield wrap(printable(f"{found.severity}: {found.code}{f' ({where})' if where else ''}"), first="    ")
+            yield wrap(printable(found.message), first=" " * 6)
+            yield wrap(printable(fix_text(found)), first=" " * 6 + "-> ")
     if comparison is not None:
         yield "\n  since the baseline"
         yield from _since(comparison)
-    if explanation.fixes:
-        yield "\n  to mend it"
-        for number, command in enumerate(explanation.fixes, start=1):
+    commands = advised_commands(explanation, settings, kms_profile)
+    if commands:
+        yield "\n  to resolve it"
+        for number, command in enumerate(commands, start=1):
             # Not wrapped: a command is copied as it stands.
-            yield f"    {number}. {command}"
+            yield f"    {number}. {printable(command)}"
     yield "\n  not proven"
     for text in explanation.not_proven:
         yield wrap(text, first="    - ")
 
 
+def _chips(explanation: Explanation) -> Iterator[str]:
+    """Yield the chips; on one line for a mode without a Test Connection."""
+    if not explanation.chips:
+        return
+    texts = {each.access: _chip_text(each) for each in explanation.chips}
+    belongs = facts().test_connection.mode
+    if explanation.target.contract.mode != belongs:
+        shown = "; ".join(f"{access} {text}" for access, text in texts.items())
+        yield wrap(f"Test Connection belongs to {belongs}; here it would show: {shown}", first="\n  ", rest="  ")
+        return
+    yield "\n  Nimble's Test Connection would show"
+    for access, text in texts.items():
+        yield wrap(text, first=f"    {access:<7}", rest=" " * 11)
+
+
+def _chip_text(forecast: ChipForecast) -> str:
+    text = forecast.chip.text if forecast.chip is not None else "not known"
+    return f"{text}{f' ({forecast.note})' if forecast.note else ''}"
+
+
 def _requirement(each: RequirementView) -> Iterator[str]:
     by = ", ".join(each.decided_by)
     inferred = " (not documented)" if each.inferred else ""
-    yield wrap(f"{each.id}{inferred}{f': {by}' if by else ''}", first=f"    {_MARKS[each.state]:<8}")
-    if each.example and not by:
-        yield wrap(f"allowed by no statement, e.g. {each.example}", first=" " * 12)
+    yield wrap(printable(f"{each.id}{inferred}{f': {by}' if by else ''}"), first=f"    {_MARKS[each.state]:<8}")
+    for reason in each.reasons:
+        yield wrap(printable(str(reason)), first=" " * 12)
+    for assumption in each.assumptions:
+        yield wrap(f"assuming that {assumption}", first=" " * 12)
+    if each.example and not by and not each.reasons:
+        yield wrap(printable(f"allowed by no statement, e.g. {each.example}"), first=" " * 12)
 
 
 def _settings(explanation: Explanation) -> Iterator[str]:
     known = explanation.snapshot.settings
-    for name, said in SETTING_NAMES.items():
+    for name, label in SETTING_NAMES.items():
         if name == "policy" or not hasattr(known, name):
             continue
         value = getattr(known, name)
         if not isinstance(value, Unread):
-            yield wrap(words(value), first=f"    {said:<36}")
+            yield wrap(printable(words(value)), first=f"    {label:<36}")
     if explanation.snapshot.key is not None:
-        yield wrap(words(explanation.snapshot.key), first=f"    {'key':<36}")
+        yield wrap(printable(words(explanation.snapshot.key)), first=f"    {'key':<36}")
     for unknown in explanation.unknowns:
         code = f", {unknown.code}" if unknown.code else ""
         request = f", request id {unknown.request_id}" if unknown.request_id else ""
         text = f"unknown ({unknown.reason}{code}{request}): takes {unknown.permission}"
-        yield wrap(text, first=f"    {unknown.setting:<36}")
+        yield wrap(printable(text), first=f"    {unknown.setting:<36}")
 
 
 def _since(comparison: Comparison) -> Iterator[str]:
     if not comparison.drifts:
         yield "    nothing changed"
     for drift in comparison.drifts:
-        yield wrap(str(drift), first="    - ")
+        yield wrap(printable(str(drift)), first="    - ")
     if comparison.lost:
         yield wrap(f"takes away {', '.join(comparison.lost)}", first="    ")
     if comparison.gained:

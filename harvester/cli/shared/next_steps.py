@@ -138,6 +138,13 @@ def _each_fetch(values: _Values) -> str:
     return fetch_step(str(values.get("reason", ""))) or f"{_RUN_AGAIN} to continue"
 
 
+def _target(values: _Values) -> str:
+    """Return the arguments that name a bucket, a mode and prefixes."""
+    named = (str(each).partition("=") for each in values.get("prefixes", ()))
+    prefixes = (f"--{name} {shlex.quote(prefix)}" for name, _, prefix in named if prefix)
+    return " ".join((str(values["bucket"]), f"--mode {values['mode']}", *prefixes))
+
+
 def _flags(values: _Values, name: str, joined: str) -> str:
     return joined.join(f"--{each}" for each in values.get(name, ()))
 
@@ -360,7 +367,10 @@ NEXT_STEPS: Mapping[ErrorCode, _Words] = MappingProxyType(
         _C.PREFIX_ROLE_UNKNOWN: lambda values: (
             "write " + ", or ".join(f"--{each} {values['subject']}" for each in values.get("roles", ()))
         ),
-        _C.SEVERAL_BUCKETS: lambda values: "; then ".join(values.get("commands", ())),
+        _C.SEVERAL_BUCKETS: lambda values: "; then ".join(
+            f"nimble-harvester policy apply {shlex.quote(each)} --mode {values['mode']}"
+            for each in values.get("locations", ())
+        ),
         _C.KEY_IN_ANOTHER_REGION: "name a key of {region}",
         _C.KEY_MANAGED_BY_AWS: "aws kms create-key --region {region}   (and make it the bucket's default)",
         _C.POLICY_OF_ANOTHER_ACCOUNT: "run the same command with a profile of that account: --profile NAME",
@@ -377,7 +387,7 @@ NEXT_STEPS: Mapping[ErrorCode, _Words] = MappingProxyType(
         _C.POLICY_REJECTED: "nimble-harvester policy check   (with the policy that is there)",
         _C.POLICY_CHANGED: f"{_RUN_AGAIN}: it plans anew",
         _C.POLICY_OVERWRITTEN: f"look at what is there, then {_RUN_AGAIN}",
-        _C.NO_DENY_STATEMENTS: lambda values: str(values.get("apply", "")),
+        _C.NO_DENY_STATEMENTS: "leave --without-statement out",
         _C.NO_SUCH_STATEMENT: "name one by its Sid, or by its number from 1",
         _C.UNIFORM_ACCESS_REQUIRED: "gcloud storage buckets update {subject} --uniform-bucket-level-access",
         _C.BACKUP_NOT_WRITTEN: "give --backup-dir a directory that can be written",
@@ -386,9 +396,7 @@ NEXT_STEPS: Mapping[ErrorCode, _Words] = MappingProxyType(
         _C.NO_BACKUP: "name the file with --backup FILE, or its folder with --backup-dir DIR",
         _C.NO_SUCH_BACKUP: "ls {folder}",
         _C.SNAPSHOT_INVALID: "save the settings again with nimble-harvester explain --save DIR",
-        _C.SNAPSHOT_MISSING: lambda values: (
-            f"nimble-harvester explain {values.get('target', 'LOCATION')} --save {values['directory']}"
-        ),
+        _C.SNAPSHOT_MISSING: lambda values: f"nimble-harvester explain {_target(values)} --save {values['directory']}",
         _C.SNAPSHOT_NOT_WRITTEN: "give --save another directory",
         # Output.
         _C.OUTPUT_NOT_WRITTEN: f"free some space, or send it elsewhere, then {_RUN_AGAIN}",

@@ -1,5 +1,4 @@
-"""What the policy commands share: the contract's options, reading documents, errors in the program's
-words."""
+"""Options and documents of the policy commands: the target's options, reading documents, converting errors."""
 
 from __future__ import annotations
 
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from harvester.errors import IntegrityError, UsageError
+from harvester.errors import UsageError
 
 if TYPE_CHECKING:
     from policies import AccessContract, PolicyDocument, Target
@@ -24,7 +23,7 @@ _KINDS = {"s3": "s3", "kms": "s3", "gcs": "gs"}
 
 @dataclass(frozen=True, slots=True)
 class TargetOptions:
-    """What the contract's options say."""
+    """The options that name a contract and its target."""
 
     mode: str
     """The delivery mode."""
@@ -70,12 +69,14 @@ def target_options(command: Command) -> Command:
             metavar="PREFIX",
             help="async: where results are delivered. Default: the whole bucket.",
         ),
-        click.option("--input", "input_prefix", metavar="PREFIX", help="jobs: where the input lies. Default: input/."),
+        click.option(
+            "--input", "input_prefix", metavar="PREFIX", help="jobs: the prefix of the input. Default: input/."
+        ),
         click.option(
             "--output",
             "output_prefix",
             metavar="PREFIX",
-            help="jobs: where results go. Default: output/. With one of the two given, the other stays shut.",
+            help="jobs: the prefix of the results. Default: output/. With one of the two, the other is not granted.",
         ),
         click.option("--kms-key", metavar="ARN", help="The customer-managed key that encrypts the bucket."),
         click.option("--principal", metavar="ARN", help="Another principal than the one Nimble documents."),
@@ -106,15 +107,11 @@ def target_of(options: dict[str, Any]) -> TargetOptions:
 
 @contextmanager
 def policy_errors() -> Iterator[None]:
-    """Turn the errors of the policies package into the program's own, each with its exit code."""
-    from policies import ContractError, PolicyError
+    """Convert the errors of the policies package; loads what that takes only when it is used."""
+    from harvester.access import policy_errors_converted
 
-    try:
+    with policy_errors_converted():
         yield
-    except ContractError as error:
-        raise UsageError(error.what, cause=error.cause, parameters={"advice": error.next_step}) from error
-    except PolicyError as error:
-        raise IntegrityError(error.what, cause=error.cause, parameters={"advice": error.next_step}) from error
 
 
 def read_text(source: str) -> bytes:
@@ -154,16 +151,59 @@ def parse_raw(text: bytes, source: str, kind: str | None) -> PolicyDocument:
 kind_option = click.option(
     "--kind", type=click.Choice(["s3", "kms", "gcs"]), help="What the document is. Default: as it looks."
 )
+fail_on_option = click.option(
+    "--fail-on",
+    type=click.Choice(["error", "warning", "info"]),
+    default="error",
+    show_default=True,
+    help="The least severity of findings that exits 10.",
+)
+accept_unknown_option = click.option(
+    "--accept-unknown",
+    multiple=True,
+    metavar="REASON",
+    help="Pass a requirement that is unknown for this reason, such as condition:aws:SourceIp; may be repeated.",
+)
+
+
+def change_options(command: Command) -> Command:
+    """Add the options of what a change does besides adding the contract's statements."""
+    for option in (
+        click.option(
+            "--without-principal",
+            "without_principals",
+            multiple=True,
+            metavar="PRINCIPAL",
+            help="Also remove this principal or member wherever it is allowed; may be repeated.",
+        ),
+        click.option(
+            "--without-statement",
+            "without",
+            multiple=True,
+            metavar="SID",
+            help="Also remove this statement of the bucket's policy, by Sid or number; may be repeated.",
+        ),
+        click.option(
+            "--narrow", is_flag=True, help="Also replace statements for Nimble alone that go beyond the prefix."
+        ),
+        click.option(
+            "--exempt", is_flag=True, help="Also exempt Nimble, within the contract, from statements that deny it."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 cloud_option = click.option("--cloud", type=click.Choice(["s3", "gs"]), help="The cloud. Default: the document's.")
 
 
 def say(text: str = "") -> None:
-    """Tell the person something; data goes to standard output, this does not."""
+    """Print a line for people to standard error."""
     click.echo(text, err=True)
 
 
-def say_target(contract: AccessContract, resolved: Target) -> None:
-    """Tell whom the contract admits, and where, prefixes as they were understood."""
+def describe_target(contract: AccessContract, resolved: Target) -> None:
+    """Print the principal and the target, with the prefixes as they were understood, to standard error."""
     say(f"{contract.mode} on {contract.cloud}: {contract.principal}")
     if contract.principal_inferred:
         say("  not the principal Nimble documents")
@@ -171,6 +211,6 @@ def say_target(contract: AccessContract, resolved: Target) -> None:
         say(f"  {name}: {resolved.url(name)}{'' if resolved.prefixes[name] else ' (the whole bucket)'}")
     for role in contract.prefixes:
         if role.name not in resolved.prefixes:
-            say(f"  {role.name}: none given, none opened")
+            say(f"  {role.name}: none given, none granted")
     if resolved.key_arn:
         say(f"  key: {resolved.key_arn}")

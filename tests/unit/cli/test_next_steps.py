@@ -92,7 +92,12 @@ def test_advice_goes_before_the_step_of_the_code(code: ErrorCode) -> None:
             "write --input s3://b/p/, or --output s3://b/p/",
         ),
         (ErrorCode.PREFIX_WITHOUT_BUCKET, "/in/", {"role": "input"}, "write --input s3://BUCKET/in/"),
-        (ErrorCode.SEVERAL_BUCKETS, "", {"commands": ["a b", "c"]}, "a b; then c"),
+        (
+            ErrorCode.SEVERAL_BUCKETS,
+            "",
+            {"locations": ["s3://a/", "s3://b/"], "mode": "jobs"},
+            "apply s3://a/ --mode jobs; then",
+        ),
         (ErrorCode.POLICY_REJECTED, "", {"backup": "f.json"}, "(the policies as they were: f.json)"),
         (ErrorCode.FILES_DAMAGED, "", {}, "nimble-harvester verify DEST, then sync again"),
         (ErrorCode.DIRECTORY_NOT_ABSOLUTE, "", {"meant": ["file:///a", "file:///b"]}, "use file:///a, or file:///b"),

@@ -167,7 +167,7 @@ BROKEN = [
     (
         {"Statement": [STATEMENT, _without("Principal")]},
         "$.Statement[1]",
-        "neither Principal nor NotPrincipal",
+        "this is an identity policy: a bucket or key policy names a Principal in each statement",
     ),
     (
         {"Statement": [{**STATEMENT, "NotPrincipal": "*"}]},

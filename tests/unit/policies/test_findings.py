@@ -5,21 +5,21 @@ from __future__ import annotations
 import copy
 import subprocess
 import sys
-from datetime import date
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import policies
-from policies.checks.findings import RULES
 from policies.checks.gcs_bindings import role_permissions
 from policies.checks.overgrants import is_public
+from policies.checks.rules import RULES
 
 ASYNC = policies.contract("async")
 JOBS = policies.contract("jobs")
 GCS = policies.contract("async", "gs")
-TODAY = date(2026, 10, 1)
+NOW = datetime(2026, 10, 1, tzinfo=UTC)
 CATALOGUE = Path(__file__).resolve().parents[3] / "scripts" / "policy_catalogue"
 
 
@@ -28,10 +28,12 @@ def target(contract: policies.AccessContract = ASYNC, **options: Any) -> policie
     return policies.target(contract, "bkt", prefixes=prefixes, **options)
 
 
-def report(value: Any, contract: policies.AccessContract = ASYNC, kind: Any = None, **options: Any) -> policies.Report:
+def report(
+    value: Any, contract: policies.AccessContract = ASYNC, kind: Any = None, **options: Any
+) -> policies.CheckReport:
     where = options.pop("target", target(contract))
     document = policies.document(value, kind=kind, fragment=True)
-    return policies.check(contract, where, document, today=TODAY, **options)
+    return policies.check(contract, where, document, at=NOW, **options)
 
 
 def codes(value: Any, contract: policies.AccessContract = ASYNC, **options: Any) -> list[str]:
@@ -174,8 +176,9 @@ def test_a_requirement_that_does_not_hold() -> None:
     value = generated()
     del value["Statement"][1]
     found = report(value)
-    assert [each.code for each in found.findings][:2] == ["requirement-missing"] * 2
-    assert "s3:PutObject on arn:aws:s3:::bkt/out/x is allowed by no statement" in found.findings[0].message
+    missing = [each for each in found.findings if each.code == "requirement-missing"]
+    assert [each.consequences for each in missing] == [("s3:PutObject on prefix", "s3:PutObjectAcl on prefix")]
+    assert "s3:PutObject on arn:aws:s3:::bkt/out/x is allowed by no statement" in missing[0].message
     assert found.fails()
     deny = with_statement(Effect="Deny", Principal="*", Action="s3:PutObject")
     (first, *_) = report(deny).findings
@@ -381,7 +384,7 @@ def test_what_s3_calls_public(condition: dict[str, Any], *, public: bool) -> Non
 
 
 def test_an_old_table_of_actions_is_said() -> None:
-    old = policies.check(ASYNC, target(), policies.document(generated()), today=date(2029, 1, 1))
+    old = policies.check(ASYNC, target(), policies.document(generated()), at=datetime(2029, 1, 1, tzinfo=UTC))
     found = next(each for each in old.findings if each.code == "old-action-table")
     assert found.severity == "warning"
     assert not old.fails()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harvester.errors import AccessDenied, ConnectionFailed, HarvesterError
-from harvester.storage import Cause
+from harvester.storage.causes import Cause
 from harvester.transfer.circuit_breaker import CircuitBreaker
 from harvester.transfer.workers.messages import INTERNAL_ERROR
 from tests.unit.transfer.memory_workers import assignment, failed

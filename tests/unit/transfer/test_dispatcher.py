@@ -12,7 +12,7 @@ import pytest
 from harvester.destination.manifest.manifest import Manifest
 from harvester.destination.opened import open_destination
 from harvester.errors import DestinationUnusable, HarvesterError, Interrupted
-from harvester.storage import Cause
+from harvester.storage.causes import Cause
 from harvester.transfer.dispatcher import Dispatcher
 from harvester.transfer.options import Observer, SyncOptions
 from harvester.transfer.plan import Action, ActionKind

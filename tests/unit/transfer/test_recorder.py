@@ -12,7 +12,7 @@ import pytest
 from harvester.destination.manifest.manifest import Manifest
 from harvester.destination.manifest.row_types import KnownRow, ProblemRow
 from harvester.destination.opened import open_destination
-from harvester.storage import RefusedObject
+from harvester.storage.base import RefusedObject
 from harvester.transfer.options import Observer, SyncOptions
 from harvester.transfer.plan import Action, ActionKind
 from harvester.transfer.range_planner import Planned

@@ -1,92 +1,117 @@
-"""``policy check``: does a document give Nimble what it needs, and nothing more, and would the cloud
-store it."""
+"""``policy check``: a verdict per requirement, and every finding, for saved documents."""
 
 from __future__ import annotations
 
 import json
-import shutil
-import sys
-import textwrap
-from collections.abc import Iterator, Sequence
+import shlex
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from harvester.access import exit_code_of
+from harvester.cli.shared.fix_commands import change_flags, is_advised, merge_command
+from harvester.cli.shared.fix_texts import fix_text
 from harvester.cli.shared.output import print_text
 from harvester.cli.shared.policy_options import (
     TargetOptions,
+    accept_unknown_option,
     cloud_option,
+    describe_target,
+    fail_on_option,
     kind_option,
     parse_document,
     parse_raw,
     policy_errors,
     read_text,
-    say_target,
     target_of,
     target_options,
 )
-from harvester.errors import ExitCode, UsageError
+from harvester.errors import UsageError
+from harvester.text import printable, wrap
 
 if TYPE_CHECKING:
-    from policies import Assumption, ChipForecast, Finding, Report, UnknownReason, Verdict
+    from policies import Assumption, CheckReport, ChipForecast, Finding, PolicyDocument, UnknownReason, Verdict
 
 SCHEMA = "urn:nimble-harvester:policy-check:v1"
-_MARKS = {"holds": "✓", "holds_assuming": "✓", "unknown": "?", "fails": "✗"}
+_MARKS = {"holds": "ok", "holds_assuming": "ok*", "unknown": "unknown", "fails": "FAILS"}
 
 
-@click.command(short_help="Check a policy against what Nimble needs.")
+@click.command(
+    short_help="Check a policy against what Nimble needs.",
+    epilog="""\b
+Examples:
+  nimble-harvester policy check policy.json --mode async --bucket my-bucket --prefix nimble/
+  aws s3api get-bucket-policy --bucket my-bucket --query Policy --output text |
+    nimble-harvester policy check - --mode jobs --bucket my-bucket --format json
+\b
+Exit codes: 0 every requirement is granted; 7 a document is invalid or would be refused;
+10 a requirement fails or is unknown, or a finding is as grave as --fail-on.
+""",
+)
 @click.argument("file", metavar="FILE|-")
 @target_options
 @cloud_option
 @kind_option
 @click.option("--key-policy", metavar="FILE", help="The policy of the bucket's KMS key, or the statement for it.")
-@click.option("--region", metavar="REGION", help="The bucket's region, where a condition turns on it.")
-@click.option("--account", metavar="ID", help="The account that owns the bucket, where a condition turns on it.")
-@click.option(
-    "--fail-on",
-    type=click.Choice(["error", "warning", "info"]),
-    default="error",
-    show_default=True,
-    help="From which severity of findings on to exit 7.",
-)
+@click.option("--region", metavar="REGION", help="The bucket's Region, where it decides a condition.")
+@click.option("--account", metavar="ID", help="The account that owns the bucket, where it decides a condition.")
+@fail_on_option
+@accept_unknown_option
 @click.option("--format", "form", type=click.Choice(["table", "json", "jsonl"]), default="table", show_default=True)
 def check(file: str, **options: Any) -> int:
-    """Check a policy: a verdict per requirement, for every key; the chips Nimble would show; and findings.
-
-    Exits 7 when something is wrong, also with a document that does not parse.
-
-    \b
-    Examples:
-      nimble-harvester policy check policy.json --mode async --bucket my-bucket --prefix nimble/
-      aws s3api get-bucket-policy --bucket my-bucket --query Policy --output text |
-        nimble-harvester policy check - --mode jobs --bucket my-bucket --format json
-    """  # \b is click's
-    target = target_of(options)
+    """Check a policy: a verdict per requirement, for every key, and every finding with its fix."""
     form = options["form"]
+    arguments = _arguments(options)
+    target = target_of(options)
     if file == "-" and options["key_policy"] == "-":
         raise UsageError("both documents from standard input", parameters={"advice": "save one of them to a file"})
     text = read_text(file)
     if form != "table":
-        broken = _broken(text, file, options["kind"])
-        if broken is not None:
-            _print_json(form, {"schema": SCHEMA, "complete": False, "verdicts": []}, [broken])
+        invalid = _invalid(text, file, options["kind"])
+        if invalid is not None:
+            _print_json(form, {"schema": SCHEMA, "complete": False, "verdicts": []}, [invalid])
     policy = parse_document(text, file, options["kind"])
     key_policy = None
     if options["key_policy"]:
         key_policy = parse_document(read_text(options["key_policy"]), options["key_policy"], "kms")
     report = _report(target, policy, key_policy, len(text))
+    command = merge_command(file, arguments, report.findings) if file != "-" else ""
     if form == "table":
-        say_target(report.proof.contract, report.proof.target)
-        print_text("\n".join(map(_fitted, _table(report))))
+        describe_target(report.proof.contract, report.proof.target)
+        print_text("\n".join(_table(report, command)))
     else:
-        _print_json(form, _summary(report, policy.kind), [_finding(each) for each in report.findings])
-    return ExitCode.INTEGRITY if report.fails(options["fail_on"]) else ExitCode.OK
+        findings = [_finding(each) for each in report.findings]
+        _print_json(form, {**_summary(report, policy.kind), "command": command or None}, findings)
+    from policies import gate
+
+    verdicts = (*report.proof.verdicts, *report.proof.key_verdicts)
+    result = gate(report.findings, verdicts, accept_unknown=options["accept_unknown"], fail_on=options["fail_on"])
+    return exit_code_of(result)
 
 
-def _report(target: TargetOptions, policy: Any, key_policy: Any, size: int) -> Report:
+def _arguments(options: dict[str, Any]) -> list[str]:
+    """Return the arguments that name the same target for another command."""
+    names = {
+        "mode": "--mode",
+        "bucket": "--bucket",
+        "prefix": "--prefix",
+        "input_prefix": "--input",
+        "output_prefix": "--output",
+        "kms_key": "--kms-key",
+        "principal": "--principal",
+        "cloud": "--cloud",
+        "kind": "--kind",
+    }
+    return [f"{flag} {shlex.quote(options[name])}" for name, flag in names.items() if options.get(name)]
+
+
+def _report(
+    options: TargetOptions, policy: PolicyDocument, key_policy: PolicyDocument | None, size: int
+) -> CheckReport:
     from policies import check as check_policy
 
-    contract, resolved = target.resolve(policy.kind)
+    contract, resolved = options.resolve(policy.kind)
     if (policy.kind == "gcs") is not (contract.cloud == "gs"):
         raise UsageError(
             f"the document is a {policy.kind.upper()} policy, --cloud is {contract.cloud}",
@@ -96,17 +121,17 @@ def _report(target: TargetOptions, policy: Any, key_policy: Any, size: int) -> R
         return check_policy(contract, resolved, policy, key_policy, raw_size=size)
 
 
-def _broken(text: bytes, source: str, kind: str | None) -> dict[str, Any] | None:
+def _invalid(text: bytes, source: str, kind: str | None) -> dict[str, Any] | None:
     """Return the finding of a document that does not parse; None when it does."""
     from policies import GrammarError, ParseError, finding
 
     try:
         parse_raw(text, source, kind)
     except ParseError as error:
-        found = _finding(finding("not-json", error.problem, fix=error.next_step))
+        found = {**_finding(finding("not-json", error.problem)), "fix": error.next_step}
         return {**found, "line": error.line, "column": error.column}
     except GrammarError as error:
-        return _finding(finding("not-a-policy", error.problem, path=error.path, fix=error.next_step))
+        return {**_finding(finding("not-a-policy", error.problem, path=error.path)), "fix": error.next_step}
     return None
 
 
@@ -122,7 +147,7 @@ def _print_json(form: str, summary: dict[str, Any], findings: list[dict[str, Any
     print_text("\n".join(json.dumps(each, ensure_ascii=False) for each in lines))
 
 
-def _summary(report: Report, kind: str) -> dict[str, Any]:
+def _summary(report: CheckReport, kind: str) -> dict[str, Any]:
     proof = report.proof
     return {
         "schema": SCHEMA,
@@ -193,46 +218,57 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "statement": finding.where or None,
         "path": finding.path,
         "message": finding.message,
-        "fix": finding.fix,
+        "consequences": list(finding.consequences),
+        "fix": fix_text(finding),
         "provider_message": finding.provider_message or None,
     }
 
 
-def _table(report: Report) -> Iterator[str]:
+def _table(report: CheckReport, command: str) -> Iterator[str]:
     proof = report.proof
-    rows = [
-        (f"{_MARKS[each.state]} {each.state}", each.requirement.id, _detail(each))
-        for each in (*proof.verdicts, *proof.key_verdicts)
-    ]
-    yield from _columns(rows)
-    if report.chips:
-        yield ""
-        yield "Test Connection would show:"
-        yield from _columns([(f"  {each.access}", _chip_text(each), "") for each in report.chips])
+    for each in (*proof.verdicts, *proof.key_verdicts):
+        detail = _detail(each)
+        text = f"{each.requirement.id}{f': {detail}' if detail else ''}"
+        yield wrap(printable(text), first=f"{_MARKS[each.state]:<9}")
+    if proof.assumptions:
+        yield "\nassuming"
+        for assumption in proof.assumptions:
+            source = f"{assumption.source.title}, {assumption.source.date}"
+            yield wrap(f"{assumption.statement} ({source})", first="  - ")
+    yield from _chips(report)
     if report.findings:
         yield ""
-    for each in report.findings:
-        where = f"{each.where}, " if each.where else ""
-        yield f"{each.severity}: {each.code}"
-        yield f"  {where}{each.path}: {each.message}"
-        if each.provider_message:
-            yield f"  the cloud says: {each.provider_message}"
-        yield f"  fix: {each.fix}"
-    yield ""
-    yield "Not proven by documents:"
-    for text in proof.not_proven:
-        yield f"  - {text}"
+    for found in report.findings:
+        yield from _finding_lines(found)
+    if command:
+        yield "\nto resolve it"
+        yield f"  {printable(command)} >merged.json"
+    yield "\nnot proven by documents"
+    for unproven in proof.not_proven:
+        yield wrap(unproven, first="  - ")
 
 
-def _fitted(line: str) -> str:
-    """Break a line at the width of the terminal, if there is one, its continuations indented."""
-    if not sys.stdout.isatty():
-        return line
-    indent = " " * (len(line) - len(line.lstrip()) + 2)
-    width = shutil.get_terminal_size().columns
-    # Bucket names and ARNs hold hyphens: to be copied, they stay whole.
-    wrapped = textwrap.wrap(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
-    return "\n".join(wrapped)
+def _chips(report: CheckReport) -> Iterator[str]:
+    if not report.chips:
+        return
+    chips = "; ".join(f"{each.access} {_chip_text(each)}" for each in report.chips)
+    if report.proof.contract.mode == "async":
+        yield wrap(f"Test Connection belongs to jobs; of this policy it would show: {chips}", first="\n", rest="  ")
+        return
+    yield "\nTest Connection would show"
+    for each in report.chips:
+        yield wrap(_chip_text(each), first=f"  {each.access:<7}")
+
+
+def _finding_lines(found: Finding) -> Iterator[str]:
+    yield f"{found.severity}: {found.code}"
+    where = f"{found.where}, " if found.where else ""
+    yield wrap(printable(f"{where}{found.path}: {found.message}"), first="  ")
+    if found.provider_message:
+        yield wrap(f"the cloud answers: {found.provider_message}", first="  ")
+    offered = change_flags(found) if not is_advised(found) else None
+    text = fix_text(found) + (" (policy merge and policy apply)" if offered else "")
+    yield wrap(printable(text), first="  fix: ", rest="  ")
 
 
 def _detail(verdict: Verdict) -> str:
@@ -240,18 +276,12 @@ def _detail(verdict: Verdict) -> str:
         return f"not for {verdict.example}"
     if verdict.state == "unknown":
         return ", ".join(map(str, verdict.reasons))
-    notes = [f"assuming that {each.statement}" for each in verdict.assumptions]
-    if verdict.requirement.inferred:
-        notes.insert(0, "inferred, not documented")
+    notes = ["inferred, not documented"] if verdict.requirement.inferred else []
+    if verdict.holds_until:
+        notes.append(f"until {verdict.holds_until:%Y-%m-%dT%H:%M:%SZ}")
     return "; ".join(notes)
 
 
 def _chip_text(forecast: ChipForecast) -> str:
     text = forecast.chip.text if forecast.chip else "not known"
     return f"{text} ({forecast.note})" if forecast.note else text
-
-
-def _columns(rows: Sequence[tuple[str, str, str]]) -> Iterator[str]:
-    widths = [max((len(row[at]) for row in rows), default=0) for at in range(2)]
-    for first, second, third in rows:
-        yield f"{first:<{widths[0]}}  {second:<{widths[1]}}  {third}".rstrip()

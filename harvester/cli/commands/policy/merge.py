@@ -1,115 +1,116 @@
-"""``policy diff`` and ``policy merge``: our statements in somebody else's document."""
+"""``policy merge``: add the contract's statements to a saved document."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from harvester.cli.shared.output import print_text
+from harvester.cli.shared.fix_commands import change_flags, refusals_advised
 from harvester.cli.shared.policy_options import (
     TargetOptions,
+    change_options,
     cloud_option,
+    describe_target,
     kind_option,
     parse_document,
     policy_errors,
     read_text,
     say,
-    say_target,
     target_of,
     target_options,
 )
 from harvester.errors import ExitCode
+from harvester.text import printable
 
 if TYPE_CHECKING:
-    from policies import Change, PolicyDocument
+    from policies import PlannedChange, PolicyDocument
 
 
 _OUTCOMES = {
     "holds": "the contract holds",
     "holds_assuming": "the contract holds under assumptions",
     "unknown": "whether the contract holds is unknown",
-    "fails": "the contract still does not hold",
+    "fails": "the contract still fails",
 }
 
 
-@click.command(short_help="Show what merge would change.")
-@click.argument("file", metavar="FILE|-")
-@target_options
-@cloud_option
-@kind_option
-@click.option("--exempt", is_flag=True, help="Also show the exemptions from statements that deny Nimble.")
-def diff(file: str, **options: Any) -> int:
-    """Show what merge would change in a document, as a unified diff; exits 10 if anything.
-
-    Statements of others are no difference.
-
-    \b
-    Example:
-      nimble-harvester policy diff policy.json --mode async --bucket my-bucket --prefix nimble/
-    """
-    target = target_of(options)
-    policy = parse_document(read_text(file), file, options["kind"])
-    change = plan(target, policy, exempt=options["exempt"])
-    if change.diff:
-        print_text(change.diff.removesuffix("\n"))
-    explain(change, exempted=options["exempt"])
-    return ExitCode.DIFFERENCE if change.changed else ExitCode.OK
-
-
-@click.command(short_help="Add our statements to a policy.")
-@click.argument("file", metavar="FILE|-")
-@target_options
-@cloud_option
-@kind_option
-@click.option(
-    "--exempt",
-    is_flag=True,
-    help="Exempt Nimble from statements that deny it, as proposed without this flag.",
+@click.command(
+    short_help="Add the contract's statements to a policy.",
+    epilog="""\b
+Examples:
+  nimble-harvester policy merge policy.json --mode jobs --bucket my-bucket >merged.json
+  nimble-harvester policy merge policy.json --mode async --bucket my-bucket --prefix nimble/ --exempt
+""",
 )
+@click.argument("file", metavar="FILE|-")
+@target_options
+@cloud_option
+@kind_option
+@change_options
 def merge(file: str, **options: Any) -> int:
-    """Print a document with our statements added or brought up to date; nothing else in it is touched.
+    """Print a document with the contract's statements added or brought up to date; nothing else in it changes.
 
-    FILE itself is never written. Exits 10 when the contract does not hold in the outcome, because a
-    statement of somebody else denies Nimble: the exemption is then proposed on standard error.
-
-    \b
-    Example:
-      nimble-harvester policy merge policy.json --mode jobs --bucket my-bucket >merged.json
+    FILE itself is never written. Exits 10 when the contract does not hold in the outcome, for example because a
+    statement denies Nimble: the exemption is then proposed on standard error.
     """
+    from policies import parse_json
+
     target = target_of(options)
     text = read_text(file)
     policy = parse_document(text, file, options["kind"])
-    change = plan(target, policy, exempt=options["exempt"])
-    click.echo(change.after.dump() if change.changed else text.decode(), nl=False)
-    explain(change, exempted=options["exempt"])
+    change = planned(target, policy, options)
+    # Unchanged, a document is printed as it was written; one inside a wrapper is taken out of it.
+    as_given = not change.changed and parse_json(text) == policy.value
+    click.echo(text.decode() if as_given else change.after.dump(), nl=False)
+    for line in describe_change(change, exempted=options["exempt"]):
+        say(line)
     return ExitCode.OK if change.proof.complete else ExitCode.DIFFERENCE
 
 
-def plan(target: TargetOptions, policy: PolicyDocument, *, exempt: bool) -> Change:
-    """Return what a merge does to a document, wherever the document came from."""
-    from policies import merge as merge_policy
+def planned(target: TargetOptions, policy: PolicyDocument, options: dict[str, Any]) -> PlannedChange:
+    """Return the change of a document. Raises IntegrityError where the cloud would refuse the outcome."""
+    from policies import DesiredState, plan_change
 
     contract, resolved = target.resolve(policy.kind)
-    say_target(contract, resolved)
-    with policy_errors():
-        return merge_policy(policy, contract, resolved, exempt=exempt)
+    describe_target(contract, resolved)
+    desired = DesiredState(
+        contract,
+        resolved,
+        exempt=options["exempt"],
+        narrow=options["narrow"],
+        without_statements=tuple(options["without"]),
+        without_principals=tuple(options["without_principals"]),
+        at=datetime.now(UTC),
+    )
+    with refusals_advised(), policy_errors():
+        return plan_change(policy, desired)
 
 
-def explain(change: Change, *, exempted: bool) -> None:
-    """Tell the person the steps, what keeps Nimble out, and whether the contract holds in the outcome."""
-    from policies import describe, unified_diff
+def describe_change(change: PlannedChange, *, exempted: bool) -> Iterator[str]:
+    """Yield the steps of a change, what is proposed besides, and whether the contract holds in the outcome."""
+    from policies import unified_diff
 
     if not change.changed:
-        say("nothing to change: our statements are current")
-    for line in describe(change):
-        say(line)
+        yield "nothing to change: the contract's statements are current"
+    for number, step in enumerate(change.steps, start=1):
+        yield printable(f"{number}. {step}")
     for each in change.exemptions if not exempted else ():
-        say(f"{each.where} denies Nimble, or may do so; not being ours, it stays. With --exempt:")
-        say(unified_diff(each.before, each.after, each.where, "exempting Nimble"))
-        say(f"  then {_OUTCOMES[each.proof.state]}; for everybody else the statement")
-        say("  says what it said: the added condition is true of every other principal")
+        yield printable(f"{each.where} denies Nimble, or may do so, and stays as it is. With --exempt:")
+        after = each.after[0] if not each.split else {"Statement": list(each.after)}
+        yield unified_diff(each.before, after, each.where, "exempting Nimble")
+        limit = "; Nimble stays denied everything but the contract" if each.split else ""
+        yield f"  then {_OUTCOMES[each.proof.state]}{limit}; for every other principal nothing changes"
+    for found in change.findings:
+        offered = change_flags(found)
+        if found.severity != "info":
+            flags = f" ({' '.join(offered)})" if offered else ""
+            where = f"{found.where}: " if found.where else ""
+            yield printable(f"{found.severity}: {found.code}: {where}{found.message}{flags}")
     for verdict in (*change.proof.verdicts, *change.proof.key_verdicts):
-        if verdict.state != "holds":
-            word = "does not hold" if verdict.state == "fails" else "is not certain"
-            say(f"{verdict.requirement.id} {word}: {'; '.join(verdict.needs) or verdict.example}")
+        if not verdict.granted:
+            word = "fails" if verdict.state == "fails" else "is unknown"
+            because = "; ".join((*map(str, verdict.reasons), *verdict.needs)) or verdict.example
+            yield printable(f"{verdict.requirement.id} {word}: {because}")

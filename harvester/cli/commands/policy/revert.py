@@ -42,10 +42,18 @@ def revert_command(
     output: str,
     settings: StoreSettings,
 ) -> int:
-    """Put the policies of LOCATION back as they were before policy apply.
+    """Put the policies of LOCATION back exactly as they were before policy apply.
 
-    Under the same guards: shows the diff, asks, backs up, looks again, writes, reads back. Where there was no policy
+    Under the same guards: shows the diff, asks, backs up, reads again, writes, reads back. Where there was no policy
     before, there is none after.
     """
     plan = plan_revert(location, backup=backup, backup_dir=backup_dir, kms_profile=kms_profile, settings=settings)
-    return carry_out(plan, backup_dir=backup_dir, output=output, dry_run=dry_run, yes=yes)
+    return carry_out(
+        plan,
+        settings=settings,
+        kms_profile=kms_profile,
+        backup_dir=backup_dir,
+        output=output,
+        dry_run=dry_run,
+        yes=yes,
+    )

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harvester.cli.commands.policy.show_events import events_text, refuse_foreign_options
-from harvester.cli.shared.policy_options import TargetOptions, policy_errors, say, say_target, target_of, target_options
+from harvester.cli.shared.policy_options import (
+    TargetOptions,
+    describe_target,
+    policy_errors,
+    say,
+    target_of,
+    target_options,
+)
 from harvester.errors import UsageError
 
 if TYPE_CHECKING:
@@ -89,7 +96,7 @@ def _nimble(contract: AccessContract, resolved: Target, target: TargetOptions, o
             )
     policy, key_policy = _documents(contract, resolved, target, options)
     text = render(options["form"], resolved, policy, key_policy, whole=options["whole"])
-    say_target(contract, resolved)
+    describe_target(contract, resolved)
     if key_policy is not None and any(each.inferred for each in contract.key_statements):
         say("  the key's statement is inferred: Nimble documents none for this mode")
     if options["form"] == "cloudformation" or (options["form"] == "terraform" and options["whole"]):

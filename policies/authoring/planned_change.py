@@ -1,25 +1,39 @@
-"""Our statements in somebody else's document: added or brought up to date, and nothing else touched.
+"""Plan a change of a policy: the document as it is, what is to hold in it -> the document it is to become, proved.
 
-A statement is ours when its Sid is one of the contract's (or that with a number after it), it admits
-Nimble's principal alone, and it has no condition. A Deny that keeps Nimble out belongs to somebody else:
-how it could exempt Nimble is proposed, with what that would change, and done only on demand.
+The contract's statements are added or brought up to date, and nothing else is touched unless the desired state names
+it. A statement is the contract's when its Sid is one of the contract's (or that with a number after it), it admits
+Nimble's principal alone, and it has no condition. A Deny that keeps Nimble out is not changed: how it could exempt
+Nimble is proposed, with what that would change, and done only on demand.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from policies.authoring.generation import generate, generate_key_statement
-from policies.checks import Exemption, Proof, exemptions, misplaced, prove, prove_alone, refusals
+from policies.authoring.removals import without_principals, without_statements
+from policies.checks import (
+    Exemption,
+    Finding,
+    Proof,
+    can_be_narrowed,
+    find_exemptions,
+    prove,
+    prove_alone,
+    refusals_of_change,
+)
 from policies.contracts import AccessContract, Target
 from policies.evaluation import known_actions, resource_pattern
 from policies.language import (
     CONDITION_VERSION,
     NO_VALUES,
+    VERSION,
+    Kind,
     Pattern,
     PolicyDocument,
     StateLimitError,
@@ -33,8 +47,28 @@ from policies.policy_errors import MergeError
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """What a merge does to a document."""
+class DesiredState:
+    """What is to hold in a policy."""
+
+    contract: AccessContract
+    """The contract to grant."""
+    target: Target
+    """The bucket, the prefixes, and the key when its policy is in question."""
+    exempt: bool = False
+    """Whether statements that deny Nimble are to exempt it."""
+    narrow: bool = False
+    """Whether statements for Nimble alone that go beyond the prefix are to be replaced by the contract's."""
+    without_statements: tuple[str, ...] = ()
+    """Statements to be removed: Sids, or numbers from 1."""
+    without_principals: tuple[str, ...] = ()
+    """Principals to be removed wherever an Allow or a binding names them."""
+    at: datetime | None = None
+    """The time the change is proved for; without it, what depends on the time is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedChange:
+    """What a change does to a document."""
 
     before: PolicyDocument
     """The document as it was given."""
@@ -43,13 +77,15 @@ class Change:
     steps: tuple[str, ...]
     """What is done, in words; empty when nothing changes."""
     exemptions: tuple[Exemption, ...]
-    """How each Deny that keeps Nimble out could exempt it; done already when that was asked for."""
+    """How each Deny that keeps Nimble out could exempt it; done already when that was desired."""
     proof: Proof
-    """What the contract finds in ``after``."""
+    """The proof of ``after``."""
+    findings: tuple[Finding, ...]
+    """What is found in ``after``; statements that stay as they were cause warnings at most."""
 
     @property
     def changed(self) -> bool:
-        """Tell whether the document changes."""
+        """Whether the document changes."""
         return self.after is not self.before
 
     @property
@@ -65,26 +101,51 @@ def unified_diff(before: Mapping[str, Any], after: Mapping[str, Any], name: str,
     return "".join(difflib.unified_diff(old, new, f"{name} (now)", f"{name} ({outcome})"))
 
 
-def merge(policy: PolicyDocument, contract: AccessContract, target: Target, *, exempt: bool = False) -> Change:
-    """Return what makes ``policy`` grant the contract at the target.
+def empty_policy(kind: Kind, source: str = "") -> PolicyDocument:
+    """Return the policy that grants nothing: what a bucket without a policy is planned from."""
+    value: dict[str, Any] = {"bindings": []} if kind == "gcs" else {"Version": VERSION, "Statement": []}
+    return document(value, kind=kind, source=source)
 
-    With ``exempt``, statements that deny Nimble are given the exemption otherwise only proposed. Raises
-    MergeError where the cloud would refuse the outcome, or the document is not one this can be merged
-    into.
+
+def plan_change(policy: PolicyDocument, desired: DesiredState) -> PlannedChange:
+    """Return what makes ``policy`` grant what is desired.
+
+    Raises MergeError where the cloud would refuse the changed document, or ``policy`` is of another kind;
+    ContractError for a statement or principal to be removed that the document does not have.
     """
+    contract, target = desired.contract, desired.target
     _check_kind(policy, contract)
     steps: list[str] = []
+    value = without_statements(policy, desired.without_statements, steps) if policy.kind == "s3" else policy.value
+    value = without_principals(value, desired.without_principals, steps, kind=policy.kind)
+    current = document(value, kind=policy.kind, source=policy.source) if steps else policy
     if contract.cloud == "gs":
-        value = _merge_bindings(policy, contract, target, steps)
+        value = _with_binding(current, contract, target, steps)
     else:
-        value = _merge_statements(policy, contract, target, steps)
+        narrowed = _narrowed(current, contract, target, steps) if desired.narrow else current
+        value = _with_statements(narrowed, contract, target, steps)
     merged = document(value, kind=policy.kind, source=policy.source) if steps else policy
-    found = tuple(exemptions(merged, contract, target)) if contract.cloud == "s3" else ()
-    if exempt and found:
-        steps += [f"exempt {contract.principal} from {each.where}" for each in found]
+    found = tuple(find_exemptions(merged, contract, target, at=desired.at)) if contract.cloud == "s3" else ()
+    if desired.exempt and found:
+        steps += [
+            f"exempt {contract.principal} from {each.where}{', within the contract only' if each.split else ''}"
+            for each in found
+        ]
         merged = document(found[-1].document, kind=policy.kind, source=policy.source)
-    _check_outcome(merged, target)
-    return Change(policy, merged, tuple(steps), found, prove_alone(contract, target, merged))
+    refusals = refusals_of_change(merged, target, _changed_statements(policy, merged))
+    _check_outcome(merged, refusals)
+    proof = prove_alone(contract, target, merged, at=desired.at)
+    return PlannedChange(policy, merged, tuple(steps), found, proof, refusals)
+
+
+def _changed_statements(before: PolicyDocument, after: PolicyDocument) -> frozenset[int]:
+    """Return the statements or bindings of ``after`` that ``before`` does not have."""
+    if after is before:
+        return frozenset()
+    kept = [each.value for each in before.statements] + [each.value for each in before.bindings]
+    added = [each.index for each in after.statements if each.value not in kept]
+    added += [each.index for each in after.bindings if each.value not in kept]
+    return frozenset(added)
 
 
 def _check_kind(policy: PolicyDocument, contract: AccessContract) -> None:
@@ -101,19 +162,46 @@ def _check_kind(policy: PolicyDocument, contract: AccessContract) -> None:
         )
 
 
-def _check_outcome(policy: PolicyDocument, target: Target) -> None:
-    for each in (*misplaced(policy, target), *refusals(policy)):
+def _check_outcome(policy: PolicyDocument, findings: Sequence[Finding]) -> None:
+    """Raise for the first finding that the cloud refuses the document for."""
+    for each in findings:
         if each.severity == "error":
             where = f"{each.where}: " if each.where else ""
-            said = f" (the cloud says: {each.provider_message})" if each.provider_message else ""
+            answer = f" (the cloud answers: {each.provider_message})" if each.provider_message else ""
             raise MergeError(
                 f"the merged {policy.source or 'document'} would be refused",
-                cause=f"{where}{each.message}{said}",
-                next_step=each.fix,
+                cause=f"{where}{each.message}{answer}",
+                finding=each,
             )
 
 
-def _merge_statements(
+def _narrowed(policy: PolicyDocument, contract: AccessContract, target: Target, steps: list[str]) -> PolicyDocument:
+    """Return the document without statements for Nimble alone that are wider than the contract's."""
+    if policy.kind == "kms":
+        return policy
+    wanted = _wanted(policy, contract, target)
+    wide = [
+        each
+        for each in policy.statements
+        if can_be_narrowed(each, contract) and not any(_is_within(each, own) for own in wanted)
+    ]
+    if not wide:
+        return policy
+    steps += [f"replace {each.label}, which goes beyond the contract" for each in wide]
+    gone = {each.index for each in wide}
+    kept = [each.value for each in policy.statements if each.index not in gone]
+    return document({**policy.value, "Statement": kept}, kind=policy.kind, source=policy.source)
+
+
+def _is_within(statement: Statement, wanted: Statement) -> bool:
+    return (
+        not (statement.not_action or statement.not_resource)
+        and _names(statement) <= _names(wanted)
+        and _covers(_patterns(wanted), _patterns(statement))
+    )
+
+
+def _with_statements(
     policy: PolicyDocument, contract: AccessContract, target: Target, steps: list[str]
 ) -> dict[str, Any]:
     given = policy.value["Statement"]
@@ -167,7 +255,7 @@ def _names(statement: Statement) -> set[str]:
 
 
 def _stale(ours: Sequence[Statement], wanted: Statement) -> Statement | None:
-    """Return the statement of ours that is about the same target, and says something else about it."""
+    """Return the statement of the contract's that is about the same resources, and grants something else."""
     for each in ours:
         if not _same_meaning(each, wanted) and _covers(_patterns(wanted), _patterns(each)):
             return each
@@ -188,19 +276,24 @@ def _covers(covering: Sequence[Pattern], covered: Sequence[Pattern]) -> bool:
 
 
 def _is_granted(policy: PolicyDocument, wanted: Statement, contract: AccessContract) -> bool:
-    """Tell whether statements, whoever's they are, already grant all of it to Nimble by name and without
-    condition."""
+    """Tell whether statements already grant all of it to Nimble by name and without condition."""
     for name in _names(wanted):
         granting: list[Pattern] = []
         for each in policy.statements:
             plain = each.effect == "Allow" and not (
-                each.not_principal or each.not_action or each.not_resource or each.conditions
+                each.not_principal or each.not_action or each.not_resource or each.conditions or _has_variables(each)
             )
             if plain and contract.principal in each.principals.aws and name in _names(each):
                 granting += _patterns(each)
         if not _covers(granting, _patterns(wanted)):
             return False
     return True
+
+
+def _has_variables(statement: Statement) -> bool:
+    """Tell whether a resource holds a policy variable: its value is not known, also where it has a default."""
+    texts = (template(each, variables=statement.variables, wildcards=True) for each in statement.resources)
+    return any(each.variables for each in texts)
 
 
 def _free_sid(sid: str, values: Sequence[Any]) -> str:
@@ -218,9 +311,7 @@ def _check_escapes(policy: PolicyDocument, wanted: Statement) -> None:
         )
 
 
-def _merge_bindings(
-    policy: PolicyDocument, contract: AccessContract, target: Target, steps: list[str]
-) -> dict[str, Any]:
+def _with_binding(policy: PolicyDocument, contract: AccessContract, target: Target, steps: list[str]) -> dict[str, Any]:
     wanted = generate(contract, target)
     if prove(contract, target, policy).complete:
         return dict(policy.value)
@@ -232,9 +323,3 @@ def _merge_bindings(
         value["version"] = CONDITION_VERSION
         steps.append(f"set version {CONDITION_VERSION}, which a binding with a condition needs")
     return value
-
-
-def describe(change: Change) -> Iterator[str]:
-    """Yield the numbered steps of a change, for people."""
-    for number, step in enumerate(change.steps, start=1):
-        yield f"{number}. {step}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from policies import Binding, PolicyDocument, Statement, compact_json
+from policies.language import Binding, PolicyDocument, Statement, compact_json
 
 _ROOT = re.compile(r"arn:[^:]+:iam::([0-9]{12}):root\Z")
 

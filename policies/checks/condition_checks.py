@@ -1,0 +1,91 @@
+"""What one condition may not hold: keys that do not exist, and values that its operator cannot compare."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from policies.checks.findings import Finding, FixAction, finding, fix
+from policies.checks.global_keys import can_compare, closest, global_key_type, similar_global_key
+from policies.checks.rules import Severity
+from policies.evaluation import action_table, known_actions
+from policies.language import ARN_COLONS, Condition, PolicyDocument, Statement, network, number, seconds
+
+_READERS = {"numeric": number, "date": seconds, "ip": network}
+
+
+def condition_findings(
+    document: PolicyDocument, statement: Statement, condition: Condition, path: str
+) -> Iterator[Finding]:
+    """Yield what is wrong with a condition of a statement, at its JSON path."""
+    where = statement.label
+    if any("${" in value for value in condition.values) and not statement.variables:
+        yield finding("old-version", f"{condition.name} is compared with ${{…}} literally", where=where, path=path)
+    for value in condition.values:
+        if problem := _unreadable(condition, value):
+            message = f"{condition.operator} cannot compare {value!r}{problem}"
+            yield finding("unreadable-value", message, where=where, path=path)
+    if condition.key.startswith("aws:"):
+        yield from _global_key(condition, where, path)
+    elif condition.key.startswith(f"{document.kind}:"):
+        yield from _service_key(document, statement, condition, path)
+
+
+def _unreadable(condition: Condition, value: str) -> str:
+    """Return, after a colon, why an operator cannot compare a value; empty where it can."""
+    if "${" in value and condition.dynamic:
+        return ""
+    read = _READERS.get(condition.family)
+    if read is not None and read(value) is None:
+        return f": it is no {condition.family} value"
+    if condition.family == "arn" and value.count(":") < ARN_COLONS:
+        return ": no ARN of six segments"
+    if condition.family in ("bool", "null") and value.lower() not in ("true", "false"):
+        return ": neither true nor false"
+    return ""
+
+
+def _global_key(condition: Condition, where: str, path: str) -> Iterator[Finding]:
+    kind = global_key_type(condition.key)
+    if kind is None:
+        meant = similar_global_key(condition.key)
+        message = f"IAM has no condition key {condition.name}" + (f"; {meant} is meant" if meant else "")
+        correction = fix(FixAction.EDIT, to=meant or "")
+        # A key without a similar one may be newer than the table.
+        severity: Severity = "error" if meant else "warning"
+        yield finding("unknown-condition-key", message, where=where, path=path, fix=correction, severity=severity)
+    elif not can_compare(condition.family, kind):
+        message = f"{condition.operator} compares values of another type than {condition.name}, which is of type {kind}"
+        yield finding("operator-of-other-type", message, where=where, path=path)
+
+
+def _service_key(document: PolicyDocument, statement: Statement, condition: Condition, path: str) -> Iterator[Finding]:
+    table = action_table()
+    where = statement.label
+    if not carries(table.keys, condition.key):
+        meant = closest(condition.key, (each for each in table.keys if not _has_open_part(each)))
+        message = f"{document.kind.upper()} has no condition key {condition.name}"
+        message += f"; {meant} is similar" if meant else f"; the table of keys is of {table.date}"
+        correction = fix(FixAction.EDIT, to=meant or "")
+        severity: Severity = "error" if meant else "warning"
+        yield finding("unknown-condition-key", message, where=where, path=path, fix=correction, severity=severity)
+        return
+    if carries(frozenset(filter(_has_open_part, table.keys)), condition.key):
+        # Which requests carry a tag of the bucket or the access point is decided by what is tagged.
+        return
+    acted = [each for wanted in statement.actions for each in known_actions(wanted)]
+    if acted and not statement.not_action and not any(carries(each.keys, condition.key) for each in acted):
+        message = f"{condition.name} is carried by requests of none of the statement's actions"
+        yield finding("condition-without-action", message, where=where, path=path)
+
+
+def carries(keys: frozenset[str], key: str) -> bool:
+    """Tell whether ``key`` is one of ``keys``, of which some end in a part that the customer names."""
+    return key in keys or any(key.startswith(each[: _open_part(each)]) for each in keys if _has_open_part(each))
+
+
+def _has_open_part(key: str) -> bool:
+    return _open_part(key) >= 0
+
+
+def _open_part(key: str) -> int:
+    return max(key.find("<"), key.find("${"))
