@@ -235,14 +235,15 @@ class LateKeys:
         """Start empty."""
         self._database: sqlite3.Connection | None = None
         self._added = 0
+        self._duplicates = 0
 
     @property
     def duplicates(self) -> int:
-        """How many additions were of a key that had been added before."""
-        if self._database is None:
-            return 0
-        (distinct,) = self._database.execute("SELECT count(*) FROM refs").fetchone()
-        return self._added - int(distinct)
+        """How many additions were of a key that had been added before; known also when it is closed."""
+        if self._database is not None:
+            (distinct,) = self._database.execute("SELECT count(*) FROM refs").fetchone()
+            self._duplicates = self._added - int(distinct)
+        return self._duplicates
 
     def add(self, ref: ObjectRef) -> None:
         """Store an object; a key that is added twice is one object."""
@@ -265,5 +266,6 @@ class LateKeys:
     def close(self) -> None:
         """Delete what was stored."""
         if self._database is not None:
+            self._duplicates = self.duplicates
             self._database.close()
             self._database = None

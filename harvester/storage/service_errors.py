@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Generic, NamedTuple, TypeVar
@@ -23,6 +23,7 @@ from harvester.sessions import Login
 from harvester.storage.causes import Cause, find_cause
 
 _T = TypeVar("_T")
+_SHORTEST_SECRET = 4  # shorter texts occur by chance
 
 
 class ServiceError(NamedTuple):
@@ -51,6 +52,14 @@ class ServiceError(NamedTuple):
     def with_cause(self, cause: Cause) -> ServiceError:
         """Return the same error with the cause that follows from the request."""
         return self._replace(cause=cause)
+
+    def masked(self, secrets: Iterable[str | None]) -> ServiceError:
+        """Return the same error without the secrets that a service has echoed."""
+        parts = [self.code, self.message, self.request_id]
+        for secret in secrets:
+            if secret and len(secret) >= _SHORTEST_SECRET:
+                parts = [part.replace(secret, "***") for part in parts]
+        return self._replace(code=parts[0], message=parts[1], request_id=parts[2])
 
     def sentence(self) -> str:
         """Return code and message in one line."""

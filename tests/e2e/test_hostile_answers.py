@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 
 from scripts.servers.hostile_s3 import HostileS3, error_document, is_listing, key_of, results
 from scripts.servers.http_server import Answer, Request
-from tests.e2e.program import Ended, run
+from tests.e2e.program import COMMAND, Ended, environment, run
 
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
 
@@ -65,3 +67,61 @@ def test_a_store_without_etags_lands_by_length_and_says_so_once(dest: Path) -> N
         ended = sync(store, dest)
     assert (ended.code, ended.document["counts"]["landed"]) == (0, 5)
     assert ended.err.count("neither ETag nor checksum of 5 landed objects") == 1
+
+
+def test_secrets_that_a_store_echoes_are_masked(dest: Path) -> None:
+    def echo(request: Request) -> Answer | None:
+        token = request.headers.get("x-amz-security-token", "")
+        if is_listing(request) and "0" in request.query.get("max-keys", ""):
+            return Answer(403, error_document("AccessDenied", f"token {token}"))
+        return None
+
+    with HostileS3({}, echo) as store:
+        ended = run("ls", "s3://bkt/r/", "--endpoint-url", store.url, **KEYS, AWS_SESSION_TOKEN="ZQTOKEN")
+    assert ended.code == 4
+    assert "token ***" in ended.err
+    assert "ZQTOKEN" not in ended.err + ended.out
+
+
+def test_an_object_with_a_customers_key_has_a_cause_of_its_own(dest: Path) -> None:
+    objects = results(3)
+    first = sorted(objects)[0]
+    sentence = "The object was stored using a form of Server Side Encryption. The correct parameters must be provided."
+
+    def refuse(request: Request) -> Answer | None:
+        return Answer(400, error_document("InvalidRequest", sentence)) if key_of(request) == first else None
+
+    with HostileS3(objects, refuse) as store:
+        ended = sync(store, dest)
+    assert ended.code == 3
+    assert [(each["key"], each["reason"]) for each in ended.document["problems"]] == [(first, "sse_c")]
+    assert ended.document["counts"]["landed"] == 2
+
+
+def test_a_proxy_that_asks_for_a_login_is_named(dest: Path) -> None:
+    asked = Answer(407, b"<html>Proxy Authentication Required</html>", {"proxy-authenticate": "Basic realm=corp"})
+    with HostileS3({}, lambda _: asked) as proxy:
+        for scheme in ("http", "https"):
+            ended = run(
+                *("ls", "s3://bkt/r/", "--endpoint-url", f"{scheme}://store.invalid", "--retries", "0"),
+                **KEYS,
+                HTTP_PROXY=proxy.url,
+                HTTPS_PROXY=proxy.url,
+                NO_PROXY="",
+            )
+            assert ended.code == 8
+            assert "the proxy asks for a login" in ended.err
+
+
+def test_few_open_files_bound_the_connections(dest: Path) -> None:
+    objects = results(300)
+    with HostileS3(objects) as store:
+        ended = subprocess.run(
+            f"ulimit -n 256; exec {COMMAND} sync s3://bkt/r/ {dest} --endpoint-url {store.url} --format json",
+            shell=True,
+            capture_output=True,
+            text=True,
+            env=environment(**KEYS),
+            check=False,
+        )
+    assert (ended.returncode, json.loads(ended.stdout)["counts"]["landed"]) == (0, 300)

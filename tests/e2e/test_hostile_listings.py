@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from scripts.servers.hostile_s3 import HostileS3, entry, is_listing, list_page, result, results
-from scripts.servers.http_server import Answer, Request
+from scripts.servers.http_server import Answer, HttpServer, Request
 from tests.e2e.program import Ended, run
 
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
@@ -188,3 +189,19 @@ def test_the_longest_honest_list_page_is_accepted(dest: Path) -> None:
         ended = run("ls", "s3://bkt/r/", "--endpoint-url", store.url, **KEYS)
     assert ended.code == 0
     assert ended.out.count(os.linesep) >= 1000
+
+
+def test_a_listing_of_google_with_the_same_token_ends(dest: Path) -> None:
+    objects = results(3)
+    asked: list[Request] = []
+
+    def for_ever(request: Request) -> Answer:
+        asked.append(request)
+        items = [{"name": key, "size": str(len(body)), "generation": "1"} for key, body in objects.items()]
+        return Answer(200, json.dumps({"items": items, "nextPageToken": "T"}).encode())
+
+    with HttpServer(for_ever) as store:
+        ended = run("sync", "gs://bkt/r/", dest, "--format", "json", STORAGE_EMULATOR_HOST=store.url)
+    assert ended.code == 6
+    assert "same continuation token twice" in ended.err
+    assert len(asked) < 20

@@ -145,7 +145,8 @@ class GcsStore:
             self._session.connection(renew=True)
 
     def _error(self, response: Response) -> ServiceError:
-        return service_error_from(response, "objects.list", anonymous=self._session.anonymous)
+        error = service_error_from(response, "objects.list", anonymous=self._session.anonymous)
+        return error.masked((self._session.connection().token,))
 
     def _is_retryable(self, response: Response) -> bool:
         return response.status >= 300 and self._error(response).retryable

@@ -18,6 +18,7 @@ class GcsAdapter:
     def __init__(self, connection: GcsConnection) -> None:
         """Carry the connection's token."""
         self._requests = GcsRequests(connection)
+        self._token = connection.token
         self._anonymous = connection.token is None
         self.states_identity = not self._anonymous
 
@@ -44,7 +45,7 @@ class GcsAdapter:
 
     def service_error(self, response: Response) -> ServiceError:
         """See ProviderAdapter.service_error."""
-        return service_error_from(response, "objects.get", anonymous=self._anonymous)
+        return service_error_from(response, "objects.get", anonymous=self._anonymous).masked((self._token,))
 
     def fetched(self, key: str) -> None:
         """Nothing to note: a bucket of GCS has one owner for all its objects that matters to reading."""

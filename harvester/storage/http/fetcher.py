@@ -18,7 +18,7 @@ from harvester.storage.base import MEBIBYTE, FetchFailure, FetchRequest, FetchRe
 from harvester.storage.causes import Cause
 from harvester.storage.http.adapter import ProviderAdapter
 from harvester.storage.http.body_checks import BodyChecker
-from harvester.storage.http.concurrency_limiter import ConcurrencyLimiter
+from harvester.storage.http.concurrency_limiter import MOST_IN_FLIGHT, ConcurrencyLimiter
 from harvester.storage.http.http_client import (
     Response,
     explain_curl,
@@ -27,6 +27,7 @@ from harvester.storage.http.http_client import (
     parse_headers,
     parse_http_date,
 )
+from harvester.storage.http.open_files import connections_allowed
 from harvester.storage.http.spool import Spool
 from harvester.storage.http.transfer import Slot, Transfer
 from harvester.storage.http.transfer_queue import TransferQueue
@@ -57,7 +58,7 @@ class BucketFetcher:
         self._spool_from = spool_from
         self._checker = BodyChecker(connection.exemptions, single_attempt=self._retry.attempts == 1)
         self._multi = pycurl.CurlMulti()
-        self._limiter = ConcurrencyLimiter()
+        self._limiter = ConcurrencyLimiter(maximum=min(MOST_IN_FLIGHT, connections_allowed()))
         self._free: list[Slot] = []
         self._slots: dict[pycurl.Curl, Slot] = {}
         self._queue = TransferQueue()

@@ -33,6 +33,7 @@ class S3Adapter:
         """Sign with the connection's credentials."""
         self._requests = S3Requests(connection)
         self._etag_is_md5 = CheckExemption.ETAG_NOT_MD5 not in connection.exemptions
+        self._secrets = (connection.credentials.secret_key, connection.credentials.token)
         self._bucket_owner: str | None = None
         self._readable_key: str | None = None
 
@@ -62,7 +63,7 @@ class S3Adapter:
 
     def service_error(self, response: Response) -> ServiceError:
         """See ProviderAdapter.service_error."""
-        return service_error_from(response, "GetObject")
+        return service_error_from(response, "GetObject").masked(self._secrets)
 
     def fetched(self, key: str) -> None:
         """See ProviderAdapter.fetched."""

@@ -172,7 +172,8 @@ class S3Store:
             if answer.status < 300:
                 self._region_known = True
                 return answer
-            error = service_error_from(answer, operation)
+            credentials = self._session.connection().credentials
+            error = service_error_from(answer, operation).masked((credentials.secret_key, credentials.token))
             region = bucket_region(answer)
             if region and moves < _MOVES and self._session.move(region):
                 moves += 1
