@@ -110,7 +110,7 @@ def customer_key(snapshot: Snapshot) -> KmsKey | None:
 
 
 def is_key_arn(arn: str) -> bool:
-    """Tell whether it is the ARN of a key, not of an alias, nor nothing."""
+    """Return whether it is the ARN of a key; that of an alias is none."""
     return ":key/" in arn
 
 
@@ -170,13 +170,13 @@ def read_key(reader: S3SettingsReader, found: S3Settings, key_arn: str | None) -
     if not isinstance(encryption, Encryption) or not encryption.algorithm.startswith("aws:kms"):
         return None
     if names_managed_key(encryption.key):
-        # By its name alone: an endpoint may offer the alias without knowing who manages what.
+        # By its name alone: an endpoint may offer the alias without stating which account manages it.
         return replace(reader.keys.read(encryption.key or MANAGED_KEY, region), managed_by_aws=True)
     return reader.keys.read(encryption.key, region)
 
 
 def names_managed_key(key: str) -> bool:
-    """Tell whether a default encryption's key is the one AWS manages: none named, or that alias."""
+    """Return whether a default encryption uses the key that AWS manages: it names none, or that alias."""
     return not key or key == MANAGED_KEY or key.endswith(f":{MANAGED_KEY}")
 
 

@@ -36,7 +36,7 @@ class DeliveryTarget:
         return tuple(Location(self.contract.cloud, self.bucket, prefix) for prefix in self.prefixes.values())
 
     def parameters(self) -> dict[str, object]:
-        """Return what an error says of the target: the bucket's URL, the mode, and ``NAME=PREFIX`` per prefix."""
+        """Return the target as parameters of an error: the bucket's URL, the mode, and ``NAME=PREFIX`` per prefix."""
         return {
             "bucket": f"{self.contract.cloud}://{self.bucket}",
             "mode": self.contract.mode,
@@ -44,7 +44,7 @@ class DeliveryTarget:
         }
 
     def role_of_location(self) -> str | None:
-        """Return the prefix of the contract that the location implies; None where it does not say which."""
+        """Return the prefix of the contract that the location implies; None where it implies none."""
         return _role_of(self.contract, self.location)
 
     def resolve(
@@ -75,7 +75,7 @@ def find_targets(
     """Return the targets that locations and prefixes name, those of one job in one bucket as one.
 
     ``inputs``, ``outputs`` and ``prefix`` are prefixes of the one location, or locations of their own. Raises
-    UsageError for a mode that has no contract on that cloud, for a prefix that plays no part in it, and without any
+    UsageError for a mode that has no contract on that cloud, for a prefix that the mode does not have, and without any
     location.
     """
     parsed = [each if isinstance(each, Location) else parse_location(each) for each in locations]
@@ -150,7 +150,7 @@ def _target(agreed: AccessContract, location: Location, given: Mapping[str, str]
             documented = " nor ".join(each.documented for each in agreed.prefixes)
             raise UsageError(
                 f"{location.url} is under neither {documented}",
-                cause=f"a location of {agreed.mode} is read or written, and its prefix does not say which",
+                cause=f"a location of {agreed.mode} is read or written, and its prefix does not show which",
                 code=ErrorCode.PREFIX_ROLE_UNKNOWN,
                 subject=location.url,
                 parameters={"roles": [names[0], names[-1]]},
@@ -161,7 +161,7 @@ def _target(agreed: AccessContract, location: Location, given: Mapping[str, str]
 
 
 def _role_of(agreed: AccessContract, location: Location) -> str | None:
-    """Return the one prefix of the contract that a location plays the part of; None when it does not say."""
+    """Return the prefix of the contract that a location implies; None where it implies none."""
     if len(agreed.prefixes) == 1:
         return agreed.prefixes[0].name
     return next((each.name for each in agreed.prefixes if location.prefix.startswith(each.documented)), None)

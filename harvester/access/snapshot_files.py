@@ -110,7 +110,7 @@ def load_snapshot(
     key_arn: str | None = None,
     strict: bool = True,
 ) -> Snapshot:
-    """Return a snapshot from files; what no file says is not known.
+    """Return a snapshot from files; what no file contains is not known.
 
     Without ``strict`` a policy that cannot be read as one is part of the snapshot, as it is when the bucket has it.
     Raises UsageError for a file that cannot be read, IntegrityError for one that is not what it claims to be.
@@ -182,7 +182,7 @@ def _read_settings(path: Path, target: DeliveryTarget) -> dict[str, Any]:
     ):
         raise IntegrityError(
             f"{path} holds no saved settings",
-            cause=f'it does not say "schema": "{SCHEMA}"',
+            cause=f'its "schema" is not "{SCHEMA}"',
             code=ErrorCode.SNAPSHOT_INVALID,
             subject=str(path),
             parameters=target.parameters(),

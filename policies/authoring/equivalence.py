@@ -1,4 +1,4 @@
-"""Whether two policies say the same, however they are written: services rewrite what they store."""
+"""Compare policies by meaning: services rewrite what they store."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ROOT = re.compile(r"arn:[^:]+:iam::([0-9]{12}):root\Z")
 
 
 def same_meaning(one: PolicyDocument | None, other: PolicyDocument | None) -> bool:
-    """Tell whether two documents say the same, statement by statement, in the same order.
+    """Return whether two documents mean the same, statement by statement, in the same order.
 
     Lists of one and single values, the order in lists, an account and its root ARN, the case of actions, and what
     changes with each write (a version, an etag) are no difference.
@@ -20,7 +20,7 @@ def same_meaning(one: PolicyDocument | None, other: PolicyDocument | None) -> bo
 
 
 def grants_at_least(found: PolicyDocument, wanted: PolicyDocument) -> bool:
-    """Tell whether every member of the wanted bindings holds its role in ``found``, whoever else was added."""
+    """Return whether every member of the wanted bindings has its role in ``found``, beside any others."""
     return _members(wanted) <= _members(found)
 
 

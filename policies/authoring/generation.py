@@ -12,7 +12,7 @@ from policies.policy_errors import ContractError
 """The policy language's version: the one that knows variables and their escapes."""
 """The version a GCS policy must have as soon as one binding has a condition."""
 ADMIN_SID = "Enable IAM User Permissions"
-"""The Sid AWS gives the statement that keeps the key in its own account's hands."""
+"""The Sid AWS gives the statement that leaves the key under the control of its own account."""
 
 
 def generate(
@@ -67,7 +67,7 @@ def generate_key_policy(contract: AccessContract, target: Target, account: str) 
         raise ContractError(
             f"the key is not in account {account}",
             cause=f"its ARN names account {target.key_arn.split(':')[4]}",
-            next_step=f"use --account {target.key_arn.split(':')[4]}, else nobody could change the key",
+            next_step=f"use --account {target.key_arn.split(':')[4]}, else the key could not be changed any more",
         )
     admin = {
         "Sid": ADMIN_SID,

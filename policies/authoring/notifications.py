@@ -1,4 +1,4 @@
-"""What makes a bucket announce its results: the queue's policy, the bucket's notifications, the reader's rights.
+"""The documents for event notifications: the queue's policy, the bucket's configuration, the reader's policy.
 
 A put of a bucket's notification configuration replaces the whole of it. So ours is merged into what is there, and
 where S3 would refuse the outcome, the merge is refused with the way around it.
@@ -82,7 +82,7 @@ def queue_policy(target: Target, queue: str, account: str) -> dict[str, Any]:
                 "Action": "sqs:SendMessage",
                 "Resource": queue,
                 "Condition": {
-                    # Without these two, any bucket of anybody could send to the queue.
+                    # Without these two, any bucket of any account could send to the queue.
                     "ArnEquals": {"aws:SourceArn": target.bucket_arn},
                     "StringEquals": {"aws:SourceAccount": account},
                 },

@@ -276,7 +276,7 @@ def _covers(covering: Sequence[Pattern], covered: Sequence[Pattern]) -> bool:
 
 
 def _is_granted(policy: PolicyDocument, wanted: Statement, contract: AccessContract) -> bool:
-    """Tell whether statements already grant all of it to Nimble by name and without condition."""
+    """Return whether statements already grant all of it to Nimble by name and without condition."""
     for name in _names(wanted):
         granting: list[Pattern] = []
         for each in policy.statements:
@@ -291,7 +291,7 @@ def _is_granted(policy: PolicyDocument, wanted: Statement, contract: AccessContr
 
 
 def _has_variables(statement: Statement) -> bool:
-    """Tell whether a resource holds a policy variable: its value is not known, also where it has a default."""
+    """Return whether a resource holds a policy variable: its value is not known, also where it has a default."""
     texts = (template(each, variables=statement.variables, wildcards=True) for each in statement.resources)
     return any(each.variables for each in texts)
 

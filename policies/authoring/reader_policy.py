@@ -1,4 +1,4 @@
-"""What the customer's own role needs to run this program: no more than each verb asks the cloud for."""
+"""The policy of the customer's own reader: the permissions that each verb uses."""
 
 from __future__ import annotations
 

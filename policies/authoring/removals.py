@@ -39,8 +39,8 @@ def without_principals(
 ) -> Mapping[str, Any]:
     """Return a document's value without principals, wherever an Allow or a binding names them.
 
-    A statement or binding that names nobody else is removed. Adds what is done to ``steps``. Raises ContractError for
-    a principal that is nowhere named so, or that only a Deny or a NotPrincipal names: there it guards something.
+    A statement or binding that names no other principal is removed. Adds what is done to ``steps``. Raises
+    ContractError for a principal that is nowhere named so, or that only a Deny or a NotPrincipal names as a guard.
     """
     for name in named:
         value = (_from_bindings if kind == "gcs" else _from_statements)(value, name, steps)
@@ -70,7 +70,7 @@ def _from_statements(value: Mapping[str, Any], name: str, steps: list[str]) -> M
             after.append({**statement, "Principal": others})
             steps.append(f"remove {name} from {label}")
         else:
-            steps.append(f"remove {label}, which names nobody but {name}")
+            steps.append(f"remove {label}, which names no other principal than {name}")
     if not found:
         raise _not_named(name)
     return {**value, "Statement": after if isinstance(given, list) or not after else after[0]}

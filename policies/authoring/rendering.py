@@ -1,4 +1,4 @@
-"""The same documents in other clothes: Terraform, CloudFormation, and commands for a shell."""
+"""Render policies as Terraform, CloudFormation or shell commands."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class CheckReport:
     """Every finding, gravest first, then in the document's order."""
 
     def fails(self, on: Severity = "error") -> bool:
-        """Tell whether there is a finding at least as grave as ``on``."""
+        """Return whether there is a finding at least as grave as ``on``."""
         return any(SEVERITIES.index(each.severity) >= SEVERITIES.index(on) for each in self.findings)
 
 

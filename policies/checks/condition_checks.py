@@ -79,7 +79,7 @@ def _service_key(document: PolicyDocument, statement: Statement, condition: Cond
 
 
 def carries(keys: frozenset[str], key: str) -> bool:
-    """Tell whether ``key`` is one of ``keys``, of which some end in a part that the customer names."""
+    """Return whether ``key`` is one of ``keys``, of which some end in a part that the customer names."""
     return key in keys or any(key.startswith(each[: _open_part(each)]) for each in keys if _has_open_part(each))
 
 

@@ -118,14 +118,14 @@ def _blocking(proof: Proof, policy: PolicyDocument, exempted: set[str]) -> State
 
 
 def _is_blocked(verdict: Verdict) -> bool:
-    """Tell whether a Deny takes a requirement away, or a condition of unknown value may."""
+    """Return whether a Deny takes a requirement away, or a condition of unknown value may."""
     if verdict.granted:
         return False
     return verdict.state == "fails" or all(each.kind == "condition" for each in verdict.reasons)
 
 
 def _grants_more(policy: PolicyDocument, blocking: Statement, contract: AccessContract, target: Target) -> bool:
-    """Tell whether another statement may allow Nimble what the contract does not need and the Deny denies."""
+    """Return whether another statement may allow Nimble what the contract does not need and the Deny denies."""
     scopes = _scopes(contract, target, key=policy.kind == "kms")
     return any(
         each.effect == "Allow" and _applies(each, contract) and not _is_within(each, scopes, blocking)
@@ -139,7 +139,7 @@ def _applies(statement: Statement, contract: AccessContract) -> bool:
 
 
 def _is_within(statement: Statement, scopes: Sequence[tuple[frozenset[str], str]], blocking: Statement) -> bool:
-    """Tell whether a statement allows nothing but the contract, of what ``blocking`` denies."""
+    """Return whether a statement allows nothing but the contract, of what ``blocking`` denies."""
     if statement.not_action or statement.not_resource:
         return False
     denied = _names(blocking.actions)
@@ -152,7 +152,7 @@ def _is_within(statement: Statement, scopes: Sequence[tuple[frozenset[str], str]
 
 
 def _inside(statement: Statement, resource: str, scope: str, action: str) -> bool:
-    """Tell whether an action has an effect on a resource only inside a scope."""
+    """Return whether an action has an effect on a resource only inside a scope."""
     works_on = {kind for known in known_actions(action) for kind in known.resources}
     name = resource.split(":", 5)[-1]
     if "bucket" in works_on and "object" not in works_on and "/" in name:

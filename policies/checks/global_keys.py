@@ -37,7 +37,7 @@ def global_key_type(key: str) -> str | None:
 
 
 def can_compare(family: str, kind: str) -> bool:
-    """Tell whether operators of a family compare keys of a type."""
+    """Return whether operators of a family compare keys of a type."""
     return family not in _COMPARABLE or kind in _COMPARABLE[family]
 
 

@@ -88,7 +88,7 @@ def _of_statement(proof: Proof, policy: PolicyDocument, statement: Statement, *,
 
 
 def _admits(contract: AccessContract, statement: Statement) -> bool:
-    """Tell whether a statement names Nimble's user or account, not everyone."""
+    """Return whether a statement names Nimble's user or account, not everyone."""
     if statement.not_principal or statement.principals.everyone:
         return False
     return match_principals(statement.principals, caller(contract.principal)).matches
@@ -117,7 +117,7 @@ def removal_of(statement: Statement) -> Fix:
 
 
 def is_public(statement: Statement) -> bool:
-    """Tell whether S3 calls an Allow statement public: it admits everybody, and no condition binds it to
+    """Return whether S3 calls an Allow statement public: it admits everybody, and no condition binds it to
     a fixed few."""
     if statement.effect != "Allow" or not (statement.principals.everyone or statement.not_principal):
         return False
@@ -125,7 +125,7 @@ def is_public(statement: Statement) -> bool:
 
 
 def _limits(condition: Condition) -> bool:
-    """Tell whether a condition binds a statement for everyone to a fixed few."""
+    """Return whether a condition binds a statement for everyone to a fixed few."""
     if condition.key not in _LIMITING or condition.negated or condition.if_exists or condition.quantifier == "all":
         return False
     if condition.family == "ip":
@@ -168,7 +168,7 @@ def _narrowing(statement: Statement, contract: AccessContract) -> Fix | None:
 
 
 def can_be_narrowed(statement: Statement, contract: AccessContract) -> bool:
-    """Tell whether a statement is for the contract's principal alone, and without a condition that would be lost."""
+    """Return whether a statement is for the contract's principal alone, and without a condition that would be lost."""
     return (
         statement.effect == "Allow"
         and not (statement.principals.everyone or statement.not_principal or statement.conditions)

@@ -67,7 +67,7 @@ def path_of(document: PolicyDocument, statement: Statement) -> str:
 
 
 def names_nimble(statement: Statement) -> bool:
-    """Tell whether a statement names a principal of Nimble's account."""
+    """Return whether a statement names a principal of Nimble's account."""
     return any(facts().account in named for named in statement.principals.aws)
 
 
@@ -157,7 +157,7 @@ def _without_resource(document: PolicyDocument, statement: Statement, wanted: st
 
 
 def _may_be(kinds: frozenset[str], resource: str) -> bool:
-    """Tell whether a pattern of Resource can be a bucket or an object, as ``kinds`` has it."""
+    """Return whether a pattern of Resource can be a bucket or an object, as ``kinds`` has it."""
     name = resource.split(":", 5)[-1]
     if resource == "*" or ":accesspoint/" in resource or not resource.startswith("arn:"):
         return True

@@ -27,7 +27,7 @@ from policies import PolicyDocument, Severity, grants_at_least, same_meaning
 
 # Settings of a bucket are eventually consistent: the seconds to wait before each attempt to read a write back.
 _WAITS = (0.0, 0.2, 0.5, 1.0, 2.0, 4.0)
-# How often a Google policy is planned anew when somebody else keeps writing.
+# How often a Google policy is planned again while others keep writing.
 _ROUNDS = 5
 _CHANGED_SINCE = 412
 

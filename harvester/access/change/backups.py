@@ -50,7 +50,7 @@ class Backup:
 def default_directory() -> Path:
     """Return where backups are kept without ``--backup-dir``: under XDG_STATE_HOME, else ``~/.local/state``."""
     state = os.environ.get("XDG_STATE_HOME", "")
-    # The specification says to ignore a relative path.
+    # The specification has a relative path ignored.
     base = Path(state) if state.startswith("/") else Path.home() / ".local" / "state"
     return base / "nimble-harvester" / "backups"
 

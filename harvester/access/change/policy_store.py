@@ -116,5 +116,5 @@ class GcsPolicyStore:
         return found if isinstance(found, Unread) else dump_json(found)
 
     def write(self, text: str | None) -> ServiceError | None:
-        """See PolicyStore.write. A ServiceError with status 412 means that somebody else wrote since it was read."""
+        """See PolicyStore.write. A status of 412 means that another writer has written since."""
         return self.reader.put_policy(parse_json(text or "{}")).error

@@ -171,7 +171,7 @@ def explain(
     )
     of_settings = tuple(check_settings(SettingsContext(target, snapshot, harvest_days, moment)))
     found = [*_unreadable(snapshot), *report.findings, *of_settings]
-    # Where a setting makes a public statement matter, its finding says so.
+    # A public statement that a setting reacts to is a finding about that setting.
     restated = any(each.code.startswith("public-") for each in of_settings)
     found = [each for each in found if each.code not in _SHOWN_OTHERWISE and not (restated and each.code == "public")]
     found.sort(key=lambda each: -SEVERITIES.index(each.severity))

@@ -1,4 +1,4 @@
-"""What changed at a bucket's door between two snapshots: which statement, which setting, and what that takes away."""
+"""The differences between two snapshots of a bucket: settings, policies and their statements."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ class Drift:
 
 def find_drift(before: Snapshot, after: Snapshot) -> Iterator[Drift]:
     """Yield what is different; what is not known now or was not known then yields nothing."""
-    for name, said in SETTING_NAMES.items():
+    for name, label in SETTING_NAMES.items():
         if name in ("policy", "caller"):
             continue
-        yield from _setting(said, getattr(before.settings, name, None), getattr(after.settings, name, None))
+        yield from _setting(label, getattr(before.settings, name, None), getattr(after.settings, name, None))
     yield from _documents("bucket policy", before.policy, after.policy)
     if before.key is not None or after.key is not None:
         old, new = (each.key.arn if each.key is not None else "" for each in (before, after))
@@ -49,17 +49,17 @@ def find_drift(before: Snapshot, after: Snapshot) -> Iterator[Drift]:
             yield from _documents("key policy", before.key_policy, after.key_policy)
 
 
-def _setting(said: str, before: Any, after: Any) -> Iterator[Drift]:
+def _setting(label: str, before: Any, after: Any) -> Iterator[Drift]:
     if isinstance(before, Unread) or isinstance(after, Unread) or before == after:
         return
-    yield Drift(said, words(before), words(after))
+    yield Drift(label, words(before), words(after))
 
 
-def _documents(said: str, before: PolicyReading, after: PolicyReading) -> Iterator[Drift]:
+def _documents(label: str, before: PolicyReading, after: PolicyReading) -> Iterator[Drift]:
     if before is None and isinstance(after, PolicyDocument):
-        yield Drift(said, "", f"{len(_parts(after))} statements")
+        yield Drift(label, "", f"{len(_parts(after))} statements")
     if isinstance(before, PolicyDocument) and after is None:
-        yield Drift(said, f"{len(_parts(before))} statements", "")
+        yield Drift(label, f"{len(_parts(before))} statements", "")
     if not (isinstance(before, PolicyDocument) and isinstance(after, PolicyDocument)):
         return
     old, new = _parts(before), _parts(after)
@@ -69,12 +69,12 @@ def _documents(said: str, before: PolicyReading, after: PolicyReading) -> Iterat
         name = _name(part)
         other = next((each for each in come if _name(each) == name and name), None)
         if other is None:
-            yield Drift(f"{said}, {name or 'a statement'}", compact_json(part), "")
+            yield Drift(f"{label}, {name or 'a statement'}", compact_json(part), "")
         else:
             come.remove(other)
-            yield from _fields(f"{said}, {name}", part, other)
+            yield from _fields(f"{label}, {name}", part, other)
     for part in come:
-        yield Drift(f"{said}, {_name(part) or 'a statement'}", "", compact_json(part))
+        yield Drift(f"{label}, {_name(part) or 'a statement'}", "", compact_json(part))
 
 
 def _fields(where: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Drift]:
@@ -93,7 +93,7 @@ def _parts(document: PolicyDocument) -> list[Mapping[str, Any]]:
 
 
 def _name(part: Mapping[str, Any]) -> str:
-    """Return what tells one statement or binding from another: its Sid, or role and condition."""
+    """Return what identifies a statement or binding: its Sid, or its role and condition."""
     if "role" in part:
         condition = part.get("condition") or {}
         return " ".join(filter(None, (str(part["role"]), str(condition.get("title", "")))))

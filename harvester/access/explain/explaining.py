@@ -79,7 +79,7 @@ def explain_access(
     harvest_days: float = HARVEST_DAYS,
     baseline: Path | None = None,
 ) -> AccessReport:
-    """Explain what Nimble's principal may do at locations, from what the cloud says of them now.
+    """Explain what Nimble's principal may do at locations, from their present settings and policies.
 
     ``inputs``, ``outputs`` and ``prefix`` are prefixes of the one location, or locations of their own; ``harvest_days``
     is how many days a result may wait to be downloaded; ``baseline`` is a directory that `save_snapshot` wrote.

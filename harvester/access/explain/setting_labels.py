@@ -20,7 +20,7 @@ SETTING_NAMES: Mapping[str, str] = {
     "versioning": "versioning",
     "lifecycle": "lifecycle rules",
     "object_lock": "Object Lock",
-    "payer": "who pays for requests",
+    "payer": "payer of requests",
     "uniform_access": "uniform bucket-level access",
     "public_access_prevention": "public access prevention",
     "default_key": "default encryption key",

@@ -1,4 +1,4 @@
-"""One test of one location, step by step: the documented requests, what a refusal means, what more can be asked."""
+"""Test the connection to a location, step by step, and find the cause of a refusal."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def probe_connection(
     deep: bool = False,
     settings: StoreSettings | None = None,
 ) -> ProbeReport:
-    """Test a location as Nimble's form does, with the caller's credentials, and say what that leaves unproven.
+    """Test a location as Nimble's form does, with the caller's credentials.
 
     ``write`` leaves one empty object under the prefix, as Nimble's test does; it is never deleted. ``deep`` adds steps
     of this program: read one byte, begin and abort an upload in parts, read the written object back. What the store
@@ -82,7 +82,7 @@ class ConnectionTest:
 
     @property
     def is_red(self) -> bool:
-        """Whether the chip says that it does not work."""
+        """Whether the chip is a red one."""
         return self.chip_name in _RED
 
     @property
@@ -138,7 +138,7 @@ class ConnectionTest:
         if probed.region and probed.region != self._prober.region and not self._region_noted:
             self._region_noted = True
             notes.append(
-                f"the bucket is in {probed.region}, your configuration says {self._prober.region}: followed there"
+                f"the bucket is in {probed.region}, not in the configured region {self._prober.region}; asked there"
             )
         if name == _PUT_OBJECT:
             notes.append("empty, never deleted, overwritten by the next test")
@@ -184,7 +184,7 @@ class ConnectionTest:
                 self.code = ErrorCode.CLOCK_SKEW
             case Cause.OBJECT_DENIED | Cause.KMS_DENIED:
                 self._red("access_denied", ExitCode.ACCESS_DENIED)
-                self.cause = problem.message or "the store refuses these credentials, and says no more"
+                self.cause = problem.message or "the store refuses these credentials without a reason"
                 self.code = ErrorCode.TEST_DENIED if self._on_s3 else ErrorCode.TEST_DENIED_BY_GCS
             case _:
                 self._red("connection_failed", ExitCode.CONNECTION_FAILED)
@@ -196,7 +196,7 @@ class ConnectionTest:
         self.exit_code = code
 
     def _diagnose(self, prober: S3Prober, name: str, refusal: ServiceError) -> None:
-        """Find out what a bare 403 means: a HEAD has no body, a list has one."""
+        """Find the cause of a 403 without a body: a list has one."""
         listed = prober.list_objects(self.location.prefix, 1) if name == _HEAD_BUCKET else None
         if listed is not None:
             self._step(listed, "ok" if listed.error is None else "failed", documented=False)
@@ -229,7 +229,7 @@ class ConnectionTest:
         owned, found = prober.find_among_own()
         if owned.error is not None:
             self._step(owned, "failed", documented=False)
-            self.cause = "s3:ListBucket is denied, or the bucket is somebody else's: bucket names are global"
+            self.cause = "s3:ListBucket is denied, or the bucket is another account's: bucket names are global"
             return
         note = "the bucket is this account's" if found else "the bucket is not this account's"
         self._step(owned, "ok", documented=False, note=note)
@@ -251,7 +251,7 @@ class ConnectionTest:
         return False
 
     def _look_behind_residue(self) -> None:
-        """Say whether the prefix has content: neither the test's own file nor a folder's marker is any."""
+        """Decide whether the prefix has content; the test's own file and a folder's marker are none."""
         if not self._keys:
             self.chip_name = "ok_empty"
             return

@@ -1,4 +1,4 @@
-"""What a connection test found."""
+"""The report of a connection test."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class ProbeReport:
 
 
 def badness(code: ExitCode) -> int:
-    """Return how bad a test's exit code is: what a person must mend is worse than what may pass by itself."""
+    """Return how grave a test's exit code is: what has to be corrected is graver than what may pass."""
     return _WORSE.index(code)
 
 

@@ -121,7 +121,7 @@ def _offline(location: tuple[Location, ...], delivery: dict[str, Any], chosen: d
     if len({target.bucket for target in targets}) > 1:
         raise UsageError(
             "saved files hold one bucket, and the locations name several",
-            parameters={"advice": "explain each bucket by itself"},
+            parameters={"advice": "explain each bucket in a run of its own"},
         )
     snapshot = load_snapshot(
         targets[0],

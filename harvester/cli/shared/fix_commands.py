@@ -95,7 +95,7 @@ def refusals_advised() -> Iterator[None]:
 
 
 def is_advised(finding: Finding) -> bool:
-    """Tell whether the fix of a finding belongs to the commands that are advised."""
+    """Return whether the fix of a finding belongs to the commands that are advised."""
     return finding.severity == "error" or finding.code in _LISTED_WARNINGS
 
 

@@ -197,20 +197,20 @@ def change_options(command: Command) -> Command:
 cloud_option = click.option("--cloud", type=click.Choice(["s3", "gs"]), help="The cloud. Default: the document's.")
 
 
-def say(text: str = "") -> None:
+def print_note(text: str = "") -> None:
     """Print a line for people to standard error."""
     click.echo(text, err=True)
 
 
 def describe_target(contract: AccessContract, resolved: Target) -> None:
     """Print the principal and the target, with the prefixes as they were understood, to standard error."""
-    say(f"{contract.mode} on {contract.cloud}: {contract.principal}")
+    print_note(f"{contract.mode} on {contract.cloud}: {contract.principal}")
     if contract.principal_inferred:
-        say("  not the principal Nimble documents")
+        print_note("  not the principal Nimble documents")
     for name in resolved.prefixes:
-        say(f"  {name}: {resolved.url(name)}{'' if resolved.prefixes[name] else ' (the whole bucket)'}")
+        print_note(f"  {name}: {resolved.url(name)}{'' if resolved.prefixes[name] else ' (the whole bucket)'}")
     for role in contract.prefixes:
         if role.name not in resolved.prefixes:
-            say(f"  {role.name}: none given, none granted")
+            print_note(f"  {role.name}: none given, none granted")
     if resolved.key_arn:
-        say(f"  key: {resolved.key_arn}")
+        print_note(f"  key: {resolved.key_arn}")

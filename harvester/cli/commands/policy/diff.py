@@ -17,8 +17,8 @@ from harvester.cli.shared.policy_options import (
     cloud_option,
     kind_option,
     parse_document,
+    print_note,
     read_text,
-    say,
     target_of,
 )
 from harvester.errors import ExitCode, UsageError
@@ -95,5 +95,5 @@ def _of_file(file: str, options: dict[str, Any]) -> int:
     if change.diff:
         print_text(change.diff.removesuffix("\n"))
     for line in describe_change(change, exempted=options["exempt"]):
-        say(line)
+        print_note(line)
     return ExitCode.DIFFERENCE if change.changed else ExitCode.OK

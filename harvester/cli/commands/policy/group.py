@@ -1,4 +1,4 @@
-"""``policy``: the documents that open a bucket to Nimble."""
+"""``policy``: the documents that grant Nimble access to a bucket."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ COMMANDS: Mapping[str, str] = {
     "revert": "harvester.cli.commands.policy.revert:revert_command",
 }
 
-# What --help says of each without importing it.
+# The summaries of --help, without importing the commands.
 SUMMARIES: Mapping[str, str] = {
-    "show": "Print the policy that opens a bucket to Nimble.",
+    "show": "Print the policy that grants Nimble access to a bucket.",
     "check": "Check a policy against what Nimble needs.",
     "simulate": "Decide requests by resource policies.",
     "diff": "Show what merge or apply would change.",
-    "merge": "Add our statements to a policy.",
-    "apply": "Open the bucket of LOCATION to Nimble.",
+    "merge": "Add the contract's statements to a policy.",
+    "apply": "Grant Nimble access to the bucket of LOCATION.",
     "revert": "Put the policies of LOCATION back as they were.",
 }
 
 
 @click.group(cls=LazyGroup, lazy=COMMANDS, summaries=SUMMARIES)
 def policy() -> None:
-    """Print, check, compare, merge and apply the policies that open a bucket.
+    """Print, check, compare, merge and apply the policies of a bucket.
 
-    Documents in, documents out: nothing asks a cloud for anything, except apply, revert, and diff of a LOCATION.
+    Only apply, revert, and diff of a LOCATION use the network.
 
     \b
     Examples:

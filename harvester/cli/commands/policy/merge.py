@@ -17,8 +17,8 @@ from harvester.cli.shared.policy_options import (
     kind_option,
     parse_document,
     policy_errors,
+    print_note,
     read_text,
-    say,
     target_of,
     target_options,
 )
@@ -66,7 +66,7 @@ def merge(file: str, **options: Any) -> int:
     as_given = not change.changed and parse_json(text) == policy.value
     click.echo(text.decode() if as_given else change.after.dump(), nl=False)
     for line in describe_change(change, exempted=options["exempt"]):
-        say(line)
+        print_note(line)
     return ExitCode.OK if change.proof.complete else ExitCode.DIFFERENCE
 
 

@@ -1,4 +1,4 @@
-"""``policy show``: print the documents that open a bucket to Nimble, or to the customer's own reader."""
+"""``policy show``: print the documents that grant access to Nimble, or to the customer's own reader."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harvester.cli.shared.policy_options import (
     TargetOptions,
     describe_target,
     policy_errors,
-    say,
+    print_note,
     target_of,
     target_options,
 )
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from policies import AccessContract, PolicyDocument, Target
 
 
-@click.command(short_help="Print the policy that opens a bucket to Nimble.")
+@click.command(short_help="Print the policy that grants Nimble access to a bucket.")
 @target_options
 @click.option("--cloud", type=click.Choice(["s3", "gs"]), default="s3", show_default=True, help="The cloud.")
 @click.option(
@@ -48,16 +48,16 @@ if TYPE_CHECKING:
     type=click.Choice(["nimble", "reader", "events"]),
     default="nimble",
     show_default=True,
-    help="For whom: Nimble, whoever runs this program, or the events `watch --queue` hears.",
+    help="The documents for Nimble, for the reader that runs this program, or for the events of `watch --queue`.",
 )
 @click.option("--can", metavar="LIST", help="reader: any of sync,test,explain,apply.")
 @click.option("--reader", metavar="ARN", help="reader: its role or user; in another account more documents follow.")
 @click.option("--queue", metavar="ARN", help="events: the SQS queue, or the Pub/Sub subscription.")
 @click.option("--current", metavar="FILE|-", help="events: the bucket's notification configuration, to merge into.")
 def show(**options: Any) -> None:
-    """Print the policy that opens a bucket to Nimble: least privilege, no network, no credentials.
+    """Print the policy that grants Nimble access to a bucket: least privilege, no network, no credentials.
 
-    Standard output carries the document alone; what was understood is said on standard error.
+    Standard output carries the document alone; standard error shows what was understood.
 
     \b
     Examples:
@@ -98,11 +98,11 @@ def _nimble(contract: AccessContract, resolved: Target, target: TargetOptions, o
     text = render(options["form"], resolved, policy, key_policy, whole=options["whole"])
     describe_target(contract, resolved)
     if key_policy is not None and any(each.inferred for each in contract.key_statements):
-        say("  the key's statement is inferred: Nimble documents none for this mode")
+        print_note("  the key's statement is inferred: Nimble documents none for this mode")
     if options["form"] == "cloudformation" or (options["form"] == "terraform" and options["whole"]):
-        say("  note: this sets the bucket's whole policy; statements it does not hold are removed")
+        print_note("  note: this sets the bucket's whole policy; statements it does not hold are removed")
     if policy is not None and policy.kind == "gcs" and "version" in policy.value:
-        say("  note: the condition needs uniform bucket-level access; --no-condition leaves it out")
+        print_note("  note: the condition needs uniform bucket-level access; --no-condition leaves it out")
     return text
 
 
@@ -142,11 +142,11 @@ def _reader(contract: AccessContract, resolved: Target, target: TargetOptions, o
     can = [each.strip() for each in (options["can"] or "").split(",") if each.strip()]
     documents = reader_documents(contract, resolved, can, reader=options["reader"], account=target.account or None)
     for name in resolved.prefixes:
-        say(f"reader of {resolved.url(name)}")
+        print_note(f"reader of {resolved.url(name)}")
     if "bucket" in documents and {"explain", "apply"} & set(can):
-        say("  note: S3 lets only identities of the bucket's own account read or change its policy,")
-        say("  so explain and apply need a role of that account; sync and test do not")
+        print_note("  note: S3 lets only identities of the bucket's own account read or change its policy,")
+        print_note("  so explain and apply need a role of that account; sync and test do not")
     if len(documents) == 1:
         return dump_json(next(iter(documents.values())))
-    say(f"documents: {', '.join(documents)}")
+    print_note(f"documents: {', '.join(documents)}")
     return dump_json(documents)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harvester.cli.shared.policy_options import read_text, say
+from harvester.cli.shared.policy_options import print_note, read_text
 from harvester.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,13 +28,13 @@ _FOREIGN = (
 
 
 def refuse_foreign_options() -> None:
-    """Raise UsageError for an option of ``policy show`` that says nothing about events."""
+    """Raise UsageError for an option of ``policy show`` that has no meaning for events."""
     context = click.get_current_context()
     for parameter in context.command.params:
         given = context.get_parameter_source(parameter.name or "") is click.core.ParameterSource.COMMANDLINE
         if given and parameter.name in _FOREIGN:
             flag = parameter.opts[0]
-            raise UsageError(f"{flag} says nothing about events", parameters={"advice": f"leave out {flag}"})
+            raise UsageError(f"{flag} has no meaning for events", parameters={"advice": f"leave out {flag}"})
 
 
 def events_text(resolved: Target, queue: str | None, current: str | None, account: str | None, form: str) -> str:
@@ -62,21 +62,21 @@ def events_text(resolved: Target, queue: str | None, current: str | None, accoun
     known: Any = None
     if current is not None:
         text = read_text(current)
-        # The AWS command line prints nothing at all where there is no configuration.
+        # The AWS command line prints nothing where there is no configuration.
         known = parse_json(text, source=current) if text.strip() else {}
     documents = events_documents(resolved, queue, current=known, account=account)
     where = f"{resolved.bucket}/{results_prefix(resolved)}"
-    say(f"what arrives under {where} is announced to {queue}")
+    print_note(f"what arrives under {where} is announced to {queue}")
     if resolved.cloud == "gs":
-        say("  notifications of a bucket add up: none that is there is touched")
-        say("  to fill in: PROJECT_NUMBER (gcloud projects describe), TOPIC, READER")
+        print_note("  notifications of a bucket add up: none that is there is touched")
+        print_note("  to fill in: PROJECT_NUMBER (gcloud projects describe), TOPIC, READER")
     elif current is None and form == "json":
-        say("  note: a put replaces the bucket's whole notification configuration; merge with what is there:")
-        say(f"  aws s3api get-bucket-notification-configuration --bucket {resolved.bucket} > current.json")
-        say("  and add --current current.json")
+        print_note("  note: a put replaces the bucket's whole notification configuration; merge with what is there:")
+        print_note(f"  aws s3api get-bucket-notification-configuration --bucket {resolved.bucket} > current.json")
+        print_note("  and add --current current.json")
     elif documents["NotificationConfiguration"] == known:
-        say("  the bucket announces it already: nothing to put")
+        print_note("  the bucket announces it already: nothing to put")
     if form == "cli":
-        say("  the reader's own policy is not part of the commands: without --as cli it is printed too")
+        print_note("  the reader's own policy is not part of the commands: without --as cli it is printed too")
         return events_script(resolved, queue, documents, merged=known is not None)
     return dump_json(documents)

@@ -1,4 +1,4 @@
-"""``policy simulate``: what a resource policy says of one request, or of many."""
+"""``policy simulate``: decide one request, or many, by resource policies."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from harvester.cli.shared.policy_options import STANDARD_INPUT, parse_document, policy_errors, read_text, say
+from harvester.cli.shared.policy_options import STANDARD_INPUT, parse_document, policy_errors, print_note, read_text
 from harvester.errors import ExitCode, UsageError
 
 _SINGLE = ("principal", "action", "resource")
@@ -19,7 +19,9 @@ _SINGLE = ("principal", "action", "resource")
 @click.command(short_help="Decide requests by resource policies.")
 @click.argument("files", metavar="[FILE|-]...", nargs=-1)
 @click.option("--requests", metavar="FILE|-", help="Many requests, one JSON object a line, each with its policy.")
-@click.option("--principal", metavar="ARN", help="Who asks: an ARN, an account, * for anonymous, NAME.amazonaws.com.")
+@click.option(
+    "--principal", metavar="ARN", help="The requester: an ARN, account, * (anonymous) or NAME.amazonaws.com."
+)
 @click.option("--action", metavar="ACTION", help="What is asked for, such as s3:PutObject.")
 @click.option("--resource", metavar="ARN", help="On what.")
 @click.option(
@@ -139,7 +141,7 @@ def _many(source: str) -> int:
             output.write(answer + b"\n")
     output.flush()
     if broken:
-        say(f'{broken} line{"s" if broken > 1 else ""} could not be answered; see "error" in the output')
+        print_note(f'{broken} line{"s" if broken > 1 else ""} could not be answered; see "error" in the output')
     return ExitCode.PARTIAL if broken else ExitCode.OK
 
 
