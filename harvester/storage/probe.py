@@ -63,6 +63,9 @@ class Prober(Protocol):
     def list_objects(self, prefix: str, limit: int) -> ProbeResult:
         """List at most ``limit`` keys under the prefix."""
 
+    def list_prefixes(self, parent: str) -> ProbeResult:
+        """List the prefixes directly under ``parent``, in `ProbeResult.keys`: at most a page of them."""
+
     def put_empty(self, key: str) -> ProbeResult:
         """Write an empty object, replacing one that is there."""
 
@@ -111,6 +114,12 @@ class S3Prober:
         answer = self._ask(self._clients.s3.list_objects_v2, Bucket=self._bucket, Prefix=prefix, MaxKeys=limit)
         keys = tuple(str(each["Key"]) for each in (answer.value or {}).get("Contents", ()))
         return replace(_probe_result("ListObjectsV2", self._url(prefix), answer), keys=keys)
+
+    def list_prefixes(self, parent: str) -> ProbeResult:
+        """See Prober.list_prefixes."""
+        answer = self._ask(self._clients.s3.list_objects_v2, Bucket=self._bucket, Prefix=parent, Delimiter="/")
+        found = tuple(str(each["Prefix"]) for each in (answer.value or {}).get("CommonPrefixes", ()))
+        return replace(_probe_result("ListObjectsV2", self._url(parent), answer), keys=found)
 
     def put_empty(self, key: str) -> ProbeResult:
         """See Prober.put_empty."""
@@ -183,6 +192,18 @@ class GcsProber:
 
         answer = calls.call("objects.list", list_names)
         return replace(_probe_result("objects.list", self._url(prefix), answer), keys=answer.value or ())
+
+    def list_prefixes(self, parent: str) -> ProbeResult:
+        """See Prober.list_prefixes."""
+        calls = self._calls
+
+        def list_names(bucket: Bucket) -> tuple[str, ...]:
+            found = bucket.list_blobs(prefix=parent, delimiter="/", retry=calls.retry, timeout=calls.timeout)
+            next(iter(found.pages), None)
+            return tuple(sorted(str(each) for each in found.prefixes))
+
+        answer = calls.call("objects.list", list_names)
+        return replace(_probe_result("objects.list", self._url(parent), answer), keys=answer.value or ())
 
     def put_empty(self, key: str) -> ProbeResult:
         """See Prober.put_empty; replacing takes storage.objects.delete too."""

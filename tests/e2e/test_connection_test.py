@@ -47,6 +47,26 @@ def test_reading_a_filled_prefix_is_ok(s3_bucket: str, s3: S3Client) -> None:
     assert probe_connection(f"s3://{s3_bucket}/input/", "read").chip.text == "✓ Connection OK"
 
 
+@pytest.mark.parametrize(
+    ("existing", "asked"),
+    [("input/a.csv", "Input/"), ("in/puts/a.csv", "in/put/"), ("inputs/a.csv", "input/")],
+)
+def test_an_empty_prefix_that_resembles_another_names_it(
+    s3_bucket: str, s3: S3Client, existing: str, asked: str
+) -> None:
+    s3.put_object(Bucket=s3_bucket, Key=existing, Body=b"x")
+    report = probe_connection(f"s3://{s3_bucket}/{asked}", "read")
+    assert report.chip.text == "✓ Connection OK - prefix is empty"
+    (note,) = [each.note for each in report.steps if "nothing is under" in each.note]
+    assert repr(existing.rpartition("/")[0] + "/") in note
+
+
+def test_an_empty_prefix_that_resembles_none_names_none(s3_bucket: str, s3: S3Client) -> None:
+    s3.put_object(Bucket=s3_bucket, Key="elsewhere/a.csv", Body=b"x")
+    report = probe_connection(f"s3://{s3_bucket}/input/", "read")
+    assert not any("nothing is under" in each.note for each in report.steps)
+
+
 @pytest.mark.parametrize("keys", [[RESIDUE], ["", RESIDUE], [""]])
 def test_residue_and_folder_markers_are_no_content(s3_bucket: str, s3: S3Client, keys: list[str]) -> None:
     for key in keys:

@@ -473,6 +473,15 @@ class TestRevert:
         assert again.code == 0
         assert "nothing to do" in again.out
 
+    def test_the_exact_bytes_are_put_back(self, s3_bucket: str, s3: S3Client) -> None:
+        resources = [f"arn:aws:s3:::{s3_bucket}/*"]
+        text = json.dumps({"Statement": [{**FOREIGN, "Resource": resources}], "Version": "2012-10-17"}, indent=3) + "\n"
+        s3.put_bucket_policy(Bucket=s3_bucket, Policy=text)
+        apply_policy(plan_policy(f"s3://{s3_bucket}", "jobs"))
+        assert s3.get_bucket_policy(Bucket=s3_bucket)["Policy"] != text
+        apply_policy(plan_revert(f"s3://{s3_bucket}"))
+        assert s3.get_bucket_policy(Bucket=s3_bucket)["Policy"] == text
+
     def test_the_newest_and_a_named_one(self, s3_bucket: str, s3: S3Client) -> None:
         first = put(s3, s3_bucket, FOREIGN)
         one = apply_policy(plan_policy(f"s3://{s3_bucket}/a/", "async"))

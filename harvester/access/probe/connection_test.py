@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from difflib import get_close_matches
 from typing import Literal
 
 from harvester.access.probe.probe_report import Access, Outcome, ProbeReport, ProbeStep, badness
@@ -16,6 +17,8 @@ from policies import Chip, facts
 _HEAD_BUCKET, _PUT_OBJECT = "head_bucket", "put_object"
 _RANGE_OF_NOTHING = 416
 """The HTTP status for the first byte of an empty object."""
+_SIMILAR = 0.8
+"""The similarity from which a prefix counts as another one misspelt."""
 _CREATE, _REPLACE = "storage.objects.create", "storage.objects.delete"
 _RED = frozenset({"access_denied", "no_such_bucket", "connection_failed"})
 _CREDENTIAL_CAUSES = {
@@ -107,6 +110,8 @@ class ConnectionTest:
                 return
         if self.access == "read":
             self._look_behind_residue()
+            if self.chip_name == "ok_empty":
+                self._find_similar_prefix()
         if deep:
             self._go_deeper()
 
@@ -266,6 +271,19 @@ class ConnectionTest:
         self._keys = tuple(key for key in listed.keys if self._is_content(key))
         if not self._keys:
             self.chip_name = "ok_empty"
+
+    def _find_similar_prefix(self) -> None:
+        """Name a prefix that exists and is written almost like this one, under which nothing is."""
+        wanted = self.location.prefix.rstrip("/")
+        if not wanted:
+            return
+        parent = wanted[: wanted.rfind("/") + 1]
+        listed = self._prober.list_prefixes(parent)
+        others = {each.rstrip("/").lower(): each for each in listed.keys if each.rstrip("/") != wanted}
+        similar = get_close_matches(wanted.lower(), others, n=1, cutoff=_SIMILAR)
+        if similar:
+            note = f"nothing is under {self.location.prefix!r}; {others[similar[0]]!r} exists"
+            self._step(listed, "ok", documented=False, note=note)
 
     def _is_content(self, key: str) -> bool:
         return key not in (self.location.prefix, self._probe_key)

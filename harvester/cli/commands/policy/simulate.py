@@ -19,9 +19,7 @@ _SINGLE = ("principal", "action", "resource")
 @click.command(short_help="Decide requests by resource policies.")
 @click.argument("files", metavar="[FILE|-]...", nargs=-1)
 @click.option("--requests", metavar="FILE|-", help="Many requests, one JSON object a line, each with its policy.")
-@click.option(
-    "--principal", metavar="ARN", help="The requester: an ARN, account, * (anonymous) or NAME.amazonaws.com."
-)
+@click.option("--principal", metavar="ARN", help="The requester: an ARN, account, * (anonymous) or NAME.amazonaws.com.")
 @click.option("--action", metavar="ACTION", help="What is asked for, such as s3:PutObject.")
 @click.option("--resource", metavar="ARN", help="On what.")
 @click.option(
