@@ -12,6 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from harvester.destination.conformance import ConformanceCheck
 from harvester.destination.manifest import LandedRow, LockHolder, Manifest, read_lock_holder, same_version
 from harvester.destination.opened import LOCK_NAME, file_digest, read_destination, state_folder
 from harvester.destination.paths import STATE_FOLDER
@@ -22,7 +23,7 @@ from harvester.location import parse_location
 from harvester.sessions import StoreSettings
 from harvester.storage import ObjectRef, open_store
 
-VERIFY_REPORT_SCHEMA = "urn:nimble-harvester:verify-report:v1"
+VERIFY_REPORT_SCHEMA = "urn:nimble-harvester:verify-report:v2"
 
 
 class Mark(StrEnum):
@@ -34,6 +35,8 @@ class Mark(StrEnum):
     DIFFERS = "*"
     UNREADABLE = "!"
     EVICTED = "."
+    NONCONFORMING = "x"
+    """As landed, and not what the given schema requires."""
 
 
 _DIFFERENCES = frozenset({Mark.MISSING, Mark.EXTRA, Mark.DIFFERS, Mark.UNREADABLE})
@@ -63,9 +66,10 @@ class VerifyReport:
 
     @property
     def exit_code(self) -> ExitCode:
-        """INTEGRITY when anything differs."""
-        different = any(self.counts.get(mark, 0) for mark in _DIFFERENCES)
-        return ExitCode.INTEGRITY if different else ExitCode.OK
+        """INTEGRITY when anything differs, PARTIAL when an object does not conform to the given schema."""
+        if any(self.counts.get(mark, 0) for mark in _DIFFERENCES):
+            return ExitCode.INTEGRITY
+        return ExitCode.PARTIAL if self.counts.get(Mark.NONCONFORMING, 0) else ExitCode.OK
 
     def as_document(self) -> dict[str, Any]:
         """Return the report as the JSON document that is published."""
@@ -88,8 +92,14 @@ class Verification:
         remote: bool = False,
         state_dir: Path | None = None,
         settings: StoreSettings | None = None,
+        schema: str | None = None,
     ) -> None:
-        """Prepare; nothing is read yet. ``settings`` are for the source, whose URL the manifest knows."""
+        """Prepare; nothing is read yet.
+
+        ``settings`` are for the source, whose URL the manifest knows. ``schema`` is a JSON Schema for ``data.parsing``
+        and rows that each landed object is checked against.
+        """
+        self._schema = schema
         self._destination = destination
         self._remote = remote
         self._state_dir = state_dir
@@ -110,7 +120,10 @@ class Verification:
                 found = _against_source(opened.root, opened.manifest, self._settings)
             else:
                 found = _against_manifest(opened.root, opened.manifest)
+            check = None if self._schema is None else ConformanceCheck(opened.root, self._schema)
             for verified in found:
+                if check is not None and verified.mark is Mark.SAME:
+                    verified = _conforming(verified, check, opened.manifest)
                 self._counts[verified.mark] += 1
                 yield verified
             for path in _unknown_files(opened.root, opened.manifest):
@@ -121,6 +134,13 @@ class Verification:
     def report(self) -> VerifyReport:
         """Return the counts of what was iterated."""
         return VerifyReport(str(self._destination), self._remote, dict(self._counts))
+
+
+def _conforming(verified: Verified, check: ConformanceCheck, manifest: Manifest) -> Verified:
+    key = manifest.owner_of(verified.path)
+    row = None if key is None else manifest.landed_row(key)
+    fault = "" if row is None else check.fault(row)
+    return Verified(Mark.NONCONFORMING, verified.path, fault) if fault else verified
 
 
 def _against_manifest(root: Path, manifest: Manifest) -> Iterator[Verified]:

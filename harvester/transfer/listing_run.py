@@ -13,6 +13,7 @@ from harvester.transfer.options import Observer
 from harvester.transfer.proof import prove_listing
 from harvester.transfer.range_planner import Planned
 from harvester.transfer.run import SyncRun
+from harvester.transfer.schema_change import check_landed_before
 from harvester.transfer.sync_report import ObjectEvent, SyncReport
 
 
@@ -82,6 +83,9 @@ class ListingRun:
             self._plan_late()
             self._dispatcher.drain()
             self._complete = True
+            if not self._options.dry_run:
+                self._recorder.flush()
+                check_landed_before(self._run)
 
     def _work_through(self, listing: BackgroundListing) -> bool:
         """Plan and dispatch until everything is listed; return False when the caller's limit ended it before."""

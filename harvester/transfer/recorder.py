@@ -307,6 +307,14 @@ class Recorder:
         else:
             self.counters.new_problems += 1
 
+    def settle_schema_change(self, problems: list[ProblemRow], *, solved: list[str]) -> None:
+        """Record landed objects that do not conform to another schema than before, and those that do again."""
+        self._problems.extend(problems)
+        self._solved.extend(solved)
+        for problem in problems:
+            if problem.first_run == self._run:
+                self.counters.new_problems += 1
+
     def _discard_quarantined(self, problem: ProblemRow, replaced_by: str | None) -> None:
         if problem.path is not None and problem.path != replaced_by:
             self._obsolete.append(problem.path)

@@ -10,6 +10,7 @@ import click
 from harvester import text
 from harvester.cli.shared.messages import write_reasons
 from harvester.cli.shared.parameters import DESTINATION, format_option, state_option, store_options
+from harvester.cli.shared.sync_options import read_schema
 from harvester.destination import Mark, Verification
 from harvester.sessions import StoreSettings
 
@@ -20,26 +21,45 @@ from harvester.sessions import StoreSettings
 Marks:
   = same       - missing here   + not in the manifest
   * differs    ! unreadable     . evicted
+  x does not conform to --schema
 \b
 Examples:
   nimble-harvester verify ./results
   nimble-harvester verify ./results --remote --combined
+  nimble-harvester verify ./results --schema price.json
 """,
 )
 @click.argument("dest", type=DESTINATION)
 @click.option("--remote", is_flag=True, help="Compare it with the source's listing too.")
+@click.option(
+    "--schema",
+    "schema_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Check each result against this JSON Schema too, as sync does.",
+)
 @click.option("--combined", is_flag=True, help="Print every path with its mark, also those that are the same.")
 @state_option
 @format_option("table", "json")
 @store_options
 def verify_command(
-    *, dest: Path, remote: bool, combined: bool, state_dir: Path | None, output: str, settings: StoreSettings
+    *,
+    dest: Path,
+    remote: bool,
+    schema_file: Path | None,
+    combined: bool,
+    state_dir: Path | None,
+    output: str,
+    settings: StoreSettings,
 ) -> int:
     """Compare every landed file of DEST with its manifest.
 
-    Reads every file. Any difference exits 7; sync fetches again what is missing or differs.
+    Reads every file. Any difference exits 7; sync fetches again what is missing or differs. A result that does not
+    conform to --schema exits 3.
     """
-    verification = Verification(dest, remote=remote, state_dir=state_dir, settings=settings)
+    verification = Verification(
+        dest, remote=remote, state_dir=state_dir, settings=settings, schema=read_schema(schema_file)
+    )
     entries = []
     for mark, path, detail in verification:
         if output == "json":

@@ -100,7 +100,7 @@ def _options(
     state_dir: Path | None,
 ) -> SyncOptions:
     result = ResultOptions(
-        keep_compressed=keep_compressed, validation=Validation(validate), user_schema=_read_schema(schema_file)
+        keep_compressed=keep_compressed, validation=Validation(validate), user_schema=read_schema(schema_file)
     )
     if max_object_bytes is not None:
         result = dataclasses.replace(result, max_content_bytes=max_object_bytes)
@@ -128,7 +128,8 @@ def _options(
 _CHOICES = frozenset(inspect.signature(_options).parameters)
 
 
-def _read_schema(path: Path | None) -> str | None:
+def read_schema(path: Path | None) -> str | None:
+    """Return the text of a JSON Schema file, None without one. Raises UsageError for a file that is none."""
     if path is None:
         return None
     # Loaded only here: a run without a schema of the user's needs no parser in this process.

@@ -132,6 +132,14 @@ class Manifest:
         except sqlite3.DatabaseError as error:
             raise _translate(error, self.path) from error
 
+    def checked_schema(self) -> str:
+        """Return the fingerprint under which everything here was last checked; empty before the first run."""
+        return self._setting("checked_schema") or ""
+
+    def set_checked_schema(self, fingerprint: str) -> None:
+        """Record the fingerprint under which everything here was checked."""
+        self._set("checked_schema", fingerprint)
+
     def identity(self) -> StateIdentity | None:
         """Return the id of the destination this state belongs to and where it was last opened; None before that."""
         known = self._setting("destination_id")
