@@ -57,7 +57,7 @@ from .evaluation import evaluate as evaluate
 from .evaluation import prepare as prepare
 from .evaluation import simulate_lines as simulate_lines
 from .language import Binding as Binding
-from .language import Kind as Kind
+from .language import DocumentKind as DocumentKind
 from .language import PolicyDocument as PolicyDocument
 from .language import Statement as Statement
 from .language import compact_json as compact_json

@@ -20,7 +20,7 @@ from harvester.storage import (
     Unread,
     harvester_error,
 )
-from policies import Kind, PolicyDocument, PolicyError, UnknownReason, document, parse
+from policies import DocumentKind, PolicyDocument, PolicyError, UnknownReason, document, parse
 
 MANAGED_KEY = "alias/aws/s3"
 """The alias of the key that AWS creates and manages for S3 in every account."""
@@ -56,7 +56,7 @@ class Snapshot:
         """The bucket's name."""
         return self.settings.bucket
 
-    def with_policy(self, kind: Kind, policy: PolicyReading) -> Snapshot:
+    def with_policy(self, kind: DocumentKind, policy: PolicyReading) -> Snapshot:
         """Return the snapshot with another policy of the bucket, or with ``kms`` of its key."""
         return replace(self, key_policy=policy) if kind == "kms" else replace(self, policy=policy)
 
@@ -84,7 +84,7 @@ def snapshot_of(settings: S3Settings | GcsSettings, key: KmsKey | None) -> Snaps
     )
 
 
-def read_document(text: str | Unread | None, kind: Kind, source: str) -> PolicyReading:
+def read_document(text: str | Unread | None, kind: DocumentKind, source: str) -> PolicyReading:
     """Return a policy as a document; what is not one is a value too."""
     if text is None or isinstance(text, Unread):
         return text

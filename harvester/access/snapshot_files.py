@@ -17,7 +17,7 @@ from harvester.access.delivery_targets import DeliveryTarget, policy_errors_conv
 from harvester.error_codes import ErrorCode
 from harvester.errors import IntegrityError, UsageError
 from harvester.storage import PERMISSIONS, GcsSettings, KmsKey, S3Settings, Unread, UnreadReason, permission_of
-from policies import Kind, ParseError, dump_json, parse, parse_json
+from policies import DocumentKind, ParseError, dump_json, parse, parse_json
 
 SCHEMA = "urn:nimble-harvester:settings:v1"
 _SCHEMAS = (SCHEMA, "nimble-harvester/settings/v1")
@@ -149,7 +149,7 @@ def load_saved(target: DeliveryTarget, directory: Path) -> Snapshot:
     )
 
 
-def _check_policy(text: str, kind: Kind, path: Path | None) -> None:
+def _check_policy(text: str, kind: DocumentKind, path: Path | None) -> None:
     with policy_errors_converted():
         parse(text, kind=kind, source=str(path))
 

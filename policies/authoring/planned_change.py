@@ -33,7 +33,7 @@ from policies.language import (
     CONDITION_VERSION,
     NO_VALUES,
     VERSION,
-    Kind,
+    DocumentKind,
     Pattern,
     PolicyDocument,
     StateLimitError,
@@ -101,7 +101,7 @@ def unified_diff(before: Mapping[str, Any], after: Mapping[str, Any], name: str,
     return "".join(difflib.unified_diff(old, new, f"{name} (now)", f"{name} ({outcome})"))
 
 
-def empty_policy(kind: Kind, source: str = "") -> PolicyDocument:
+def empty_policy(kind: DocumentKind, source: str = "") -> PolicyDocument:
     """Return the policy that grants nothing: what a bucket without a policy is planned from."""
     value: dict[str, Any] = {"bindings": []} if kind == "gcs" else {"Version": VERSION, "Statement": []}
     return document(value, kind=kind, source=source)

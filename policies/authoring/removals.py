@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from policies.language import Kind, PolicyDocument, is_unique_id
+from policies.language import DocumentKind, PolicyDocument, is_unique_id
 from policies.policy_errors import ContractError
 
 
@@ -35,7 +35,7 @@ def without_statements(policy: PolicyDocument, named: Sequence[str], steps: list
 
 
 def without_principals(
-    value: Mapping[str, Any], named: Sequence[str], steps: list[str], *, kind: Kind
+    value: Mapping[str, Any], named: Sequence[str], steps: list[str], *, kind: DocumentKind
 ) -> Mapping[str, Any]:
     """Return a document's value without principals, wherever an Allow or a binding names them.
 

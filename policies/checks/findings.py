@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Literal
 
 from policies.checks.rules import RULES, Severity
-from policies.language import Kind
+from policies.language import DocumentKind
 
 
 class FixAction(StrEnum):
@@ -117,7 +117,7 @@ class Finding:
     """What resolves it."""
     provider_message: str = ""
     """What the cloud answers when it refuses the document; else empty."""
-    document: Kind | Literal[""] = ""
+    document: DocumentKind | Literal[""] = ""
     """The kind of document it was found in; empty for a setting."""
     statement: int | None = None
     """The statement or binding, from 0; None for the whole document or a setting."""
@@ -142,7 +142,7 @@ def finding(
     fix: Fix | None = None,
     severity: Severity | None = None,
     statement: int | None = None,
-    document: Kind | Literal[""] = "",
+    document: DocumentKind | Literal[""] = "",
     consequences: tuple[str, ...] = (),
 ) -> Finding:
     """Return a finding of a rule; ``severity`` replaces the rule's own."""

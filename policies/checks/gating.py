@@ -10,7 +10,7 @@ from policies.checks.findings import Finding
 from policies.checks.rules import SEVERITIES, Severity
 from policies.checks.verdicts import UnknownReason, Verdict
 
-Outcome = Literal["ok", "invalid", "not_granted", "findings"]
+GateOutcome = Literal["ok", "invalid", "not_granted", "findings"]
 """``invalid``: the document is no policy, or the cloud would refuse it; ``not_granted``: a requirement fails
 or is unknown; ``findings``: another finding is as severe as the limit."""
 _BY_VERDICT = frozenset({"requirement-missing", "requirement-denied", "requirement-undecided"})
@@ -20,7 +20,7 @@ _BY_VERDICT = frozenset({"requirement-missing", "requirement-denied", "requireme
 class GateResult:
     """Whether a policy passes, and why not."""
 
-    outcome: Outcome
+    outcome: GateOutcome
     """The outcome; the first that applies of ``invalid``, ``not_granted``, ``findings``, ``ok``."""
     causes: tuple[str, ...]
     """The codes of the findings, or the requirements, that decide it; empty for ``ok``."""

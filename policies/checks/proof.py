@@ -220,7 +220,7 @@ def _in_scenario(question: _Question, scenario: RequestScenario) -> _Outcome:
 
 
 def _failing(question: _Question, scenarios: Sequence[RequestScenario], outcomes: Sequence[_Outcome]) -> _Outcome:
-    """Return a key that fails on every network path, or say that none was found."""
+    """Return a key that fails on every network path, or name that none was found."""
     relevant = question.policy.relevant(question.contract.principal, question.action)
 
     def examples() -> Iterator[str]:

@@ -11,7 +11,7 @@ from policies.checks.principal_matching import is_like_principal, match_statemen
 from policies.checks.request_scenarios import HEAD_BUCKET, TIME_KEYS
 from policies.checks.statement_checks import path_of
 from policies.checks.verdicts import Proof, Verdict
-from policies.language import Binding, Kind, PolicyDocument, Statement, compact_json
+from policies.language import Binding, DocumentKind, PolicyDocument, Statement, compact_json
 
 _TIME_KEYS = frozenset(each.lower() for each in TIME_KEYS)
 _QUOTED = 400
@@ -22,8 +22,8 @@ def requirement_findings(
     proof: Proof, policy: PolicyDocument | None, key_policy: PolicyDocument | None
 ) -> Iterator[Finding]:
     """Yield one finding per cause that keeps requirements from being granted, and the ends of grants."""
-    bucket_kind: Kind = "gcs" if proof.contract.cloud == "gs" else "s3"
-    described: tuple[tuple[tuple[Verdict, ...], PolicyDocument | None, Kind], ...] = (
+    bucket_kind: DocumentKind = "gcs" if proof.contract.cloud == "gs" else "s3"
+    described: tuple[tuple[tuple[Verdict, ...], PolicyDocument | None, DocumentKind], ...] = (
         (proof.verdicts, policy, bucket_kind),
         (proof.key_verdicts, key_policy, "kms"),
     )

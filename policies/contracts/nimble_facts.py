@@ -154,7 +154,7 @@ class ApiFacts:
     requests_per_second: int
     """The rate limit per API key, in requests a second."""
     retention_hours: Mapping[str, int]
-    """Hours the API keeps ``pending``, ``completed`` and ``failed`` tasks: the shortest documented."""
+    """Hours for which the API keeps ``pending``, ``completed`` and ``failed`` tasks: the shortest documented."""
     states: TaskStates
     """The words of task states."""
 

@@ -2,7 +2,7 @@
 
 Resource patterns are regular languages, so the resources that match the same statements form a region and
 have one decision. Regions are enumerated only where statements disagree: a Deny without open conditions
-decides by itself, and an Allow that covers the pattern replaces every other Allow.
+decides alone, and an Allow that covers the pattern replaces every other Allow.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A request whose context is not wholly known: what remains open of each statement, and the decision."""
+"""A request whose context is only partly known: what remains open of each statement, and the decision."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class PartialRequest:
         if reached.effects == {"allowed"}:
             return self._decided("allowed", [each for each in statements if each.allow], reached)
         conditions = [each for one in statements for each in one.conditions]
-        # A key whose values could not be enumerated is replaced by tests of its own; it may decide too.
+        # A key whose values could not be enumerated is replaced by opaque tests; it may decide too.
         deciding = [each for each in conditions if each.key in reached.keys or reached.bounds]
         keys = {each.key for each in deciding}
         remaining = (one for one in statements if any(each.key in keys for each in one.conditions))

@@ -51,7 +51,7 @@ class ResidualCondition(NamedTuple):
     """A test of one unknown key."""
 
     key: str
-    """The condition key in lower case, or a name of its own for an opaque test."""
+    """The condition key in lower case, or a unique name for an opaque test."""
     names: tuple[str, ...]
     """The condition keys as the policy spells them."""
     test: Callable[[Value], bool]

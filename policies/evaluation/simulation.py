@@ -1,4 +1,4 @@
-"""Many requests, one a line, each with the policy it is about: what `evaluate` says of each, one a line.
+"""Decide many requests, one a line, each with its policy; the decisions, one a line.
 
 A line is ``{"id", "policy": {…} or […], "principal", "action", "resource", "context": {…}, "unknown":
 […]}``; the answer ``{"id", "effect", "statements": [{"index", "sid"}], "depends_on": […]}``, or ``{"id",
@@ -19,7 +19,7 @@ from policies.language import PolicyDocument, document, parse_json
 from policies.policy_errors import ContractError, PolicyError
 
 _PREPARED = 4096
-"""How many policies are kept ready."""
+"""How many compiled policies are cached."""
 
 
 class _Line(msgspec.Struct):
@@ -88,7 +88,7 @@ def _request(line: _Line) -> Request:
 
 
 def _identity(line: bytes) -> Any:
-    """Return the id of a line that is not as it should be, where it can be told."""
+    """Return the id of an invalid line, where it has one."""
     try:
         value = _ANY.decode(line)
     except msgspec.MsgspecError:

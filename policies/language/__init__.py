@@ -1,4 +1,4 @@
-"""What an IAM or Cloud Storage policy document says: JSON, statements, principals, conditions, wildcards."""
+"""Parse IAM and Cloud Storage policies: strict JSON, statements, principals, conditions, variables, wildcards."""
 
 import lazy_loader
 

@@ -10,7 +10,7 @@ from .documents import CONDITION_VERSION as CONDITION_VERSION
 from .documents import LIMITS as LIMITS
 from .documents import VERSION as VERSION
 from .documents import Binding as Binding
-from .documents import Kind as Kind
+from .documents import DocumentKind as DocumentKind
 from .documents import PolicyDocument as PolicyDocument
 from .documents import Statement as Statement
 from .documents import document as document

@@ -80,7 +80,7 @@ class Condition:
     key: str
     """The condition key in lower case."""
     values: tuple[str, ...]
-    """The policy's values; the condition wants one of them, or none of them for a negated operator."""
+    """The policy's values; one of them must match, or none of them for a negated operator."""
     family: str
     """``string``, ``fold`` (without case), ``like``, ``arn``, ``bool``, ``binary``, ``ip``, ``numeric``,
     ``date``, ``null``."""
@@ -115,17 +115,17 @@ class Condition:
         if self.family == "null":
             return any(text.lower() == ("true" if value is None else "false") for text in self.values)
         if value is None:
-            # ForAnyValue wants one value that matches, and IfExists adds none.
+            # ForAnyValue requires one value that matches; an absent key has none, with IfExists too.
             return self.quantifier != "any" and (self.if_exists or self.quantifier == "all" or self.negated)
         one = self._one or _tester(self, _matchers(self, lookup))
         if not self.quantifier:
-            # An operator on a single value never matches a list: AWS wants ForAnyValue or ForAllValues there.
+            # An operator on a single value never matches a list: AWS requires ForAnyValue or ForAllValues there.
             return isinstance(value, str) and one(value)
         values = (value,) if isinstance(value, str) else value
         return all(map(one, values)) if self.quantifier == "all" else any(map(one, values))
 
     def patterns(self, lookup: Lookup) -> tuple[Pattern, ...]:
-        """Return the texts the values stand for, as patterns; empty for families that are not about text."""
+        """Return the values as patterns; empty for families that do not compare text."""
         return tuple(
             each for each in (_as_pattern(self, text, lookup, at) for at, text in enumerate(self.values)) if each
         )
@@ -269,7 +269,7 @@ def _text_matcher(family: str, wanted: Pattern) -> Matcher:
 
 
 def _as_pattern(condition: Condition, text: str, lookup: Lookup, at: int) -> Pattern | None:
-    """Return the texts one value stands for; None when it stands for none that could be compared."""
+    """Return the texts that one value matches; None when it cannot be compared."""
     match condition.family:
         case "bool":
             return literal(text.lower(), fold=True) if text.lower() in ("true", "false") else None
@@ -328,7 +328,7 @@ def seconds(text: str) -> Decimal | None:
 
 @lru_cache(maxsize=4096)
 def network(text: str) -> IpNetwork | None:
-    """Read an address or a network in CIDR notation; a host inside a network stands for the network."""
+    """Parse an address or a network in CIDR notation; a host with a prefix length is its network."""
     try:
         return ip_network(text.strip(), strict=False)
     except ValueError:

@@ -6,10 +6,10 @@ import json
 from importlib.resources import files
 from typing import Any
 
-from policies.language.documents import Kind
+from policies.language.documents import DocumentKind
 from policies.policy_errors import ContractError
 
-KINDS: tuple[Kind, ...] = ("s3", "kms", "gcs")
+KINDS: tuple[DocumentKind, ...] = ("s3", "kms", "gcs")
 """The kinds of documents that have a schema."""
 
 

@@ -12,7 +12,7 @@ from policies.language.principals import Principals, parse_principals
 from policies.language.strict_json import compact_json, dump_json, parse_json
 from policies.policy_errors import GrammarError
 
-Kind = Literal["s3", "kms", "gcs"]
+DocumentKind = Literal["s3", "kms", "gcs"]
 """``s3``: a bucket policy; ``kms``: a key policy; ``gcs``: an IAM policy of a Cloud Storage bucket."""
 LIMITS: Mapping[str, int] = {"s3": 20 * 1024, "kms": 32 * 1024}
 """How many bytes a document may have, without insignificant white space. Source: the S3 and KMS quotas
@@ -95,7 +95,7 @@ class Binding:
 class PolicyDocument:
     """A policy document: its statements or bindings, and the JSON value as it was written."""
 
-    kind: Kind
+    kind: DocumentKind
     """The kind of document."""
     value: Mapping[str, Any]
     """The whole document as it was written, unknown fields included."""
@@ -118,7 +118,9 @@ class PolicyDocument:
         return dump_json(self.value)
 
 
-def parse(text: str | bytes, *, kind: Kind | None = None, source: str = "", fragment: bool = False) -> PolicyDocument:
+def parse(
+    text: str | bytes, *, kind: DocumentKind | None = None, source: str = "", fragment: bool = False
+) -> PolicyDocument:
     """Parse a policy document; with ``fragment``, a bare statement is accepted too.
 
     The policy may also be inside what a tool prints around it; see `unwrap`.
@@ -130,7 +132,9 @@ def parse(text: str | bytes, *, kind: Kind | None = None, source: str = "", frag
     return document(value, kind=kind, source=source, fragment=fragment)
 
 
-def document(value: Any, *, kind: Kind | None = None, source: str = "", fragment: bool = False) -> PolicyDocument:
+def document(
+    value: Any, *, kind: DocumentKind | None = None, source: str = "", fragment: bool = False
+) -> PolicyDocument:
     """Build a policy document from parsed JSON; see `parse`.
 
     Raises GrammarError for JSON that is no policy.
@@ -141,7 +145,7 @@ def document(value: Any, *, kind: Kind | None = None, source: str = "", fragment
         raise GrammarError(error.problem, path=error.path, source=source, next_step=error.next_step) from None
 
 
-def _document(value: Any, kind: Kind | None, source: str, *, fragment: bool) -> PolicyDocument:
+def _document(value: Any, kind: DocumentKind | None, source: str, *, fragment: bool) -> PolicyDocument:
     if not isinstance(value, Mapping):
         raise GrammarError("a policy is a JSON object", path="$")
     bare = fragment and "Statement" not in value and _FRAGMENT_FIELD in value
@@ -166,7 +170,7 @@ def _document(value: Any, kind: Kind | None, source: str, *, fragment: bool) -> 
     return PolicyDocument(kind, value, statements, (), source, fragment=False)
 
 
-def _detect(value: Mapping[str, Any], *, bare: bool) -> Kind:
+def _detect(value: Mapping[str, Any], *, bare: bool) -> DocumentKind:
     if "bindings" in value or (value.keys() <= _GCS_FIELDS and value):
         return "gcs"
     given = value if bare else value.get("Statement")

@@ -30,20 +30,20 @@ _CONSTANTS: dict[str, bool | None] = {"true": True, "false": False, "null": None
 
 
 class Number(float):
-    """A number that is written back as it was read, such as ``1.0`` or an integer of thousands of digits."""
+    """A number that is written as it was parsed, such as ``1.0`` or an integer of thousands of digits."""
 
     text: str
-    """The literal as it was read."""
+    """The literal as it was parsed."""
 
     def __new__(cls, text: str) -> Self:
-        """Make the number from its literal."""
+        """Build the number from its literal."""
         number = super().__new__(cls, text)
         number.text = text
         return number
 
 
 class _NeedsPositionError(Exception):
-    """The quick parser met something the exact one has to explain."""
+    """The fast parser found an error, whose position only the exact one reports."""
 
 
 def parse_json(text: str | bytes, *, source: str = "") -> Any:
@@ -68,13 +68,12 @@ def parse_json(text: str | bytes, *, source: str = "") -> Any:
 
 
 def dump_json(value: Any, *, indent: int = 2) -> str:
-    """Write a document for people: stable, keys in their order, numbers as they were read; ends in a
-    newline."""
+    """Write a document indented: keys in their order, numbers as they were parsed, a newline at the end."""
     return _dump(value, " " * indent, "\n") + "\n"
 
 
 def compact_json(value: Any) -> str:
-    """Write a document without any white space that means nothing."""
+    """Write a document without insignificant white space."""
     return _dump(value, "", "")
 
 
@@ -140,7 +139,7 @@ def _position(text: str, index: int) -> tuple[int, int]:
 
 
 class _Reader:
-    """The exact parser: slower, and knows where every problem is."""
+    """The exact parser: slower, with the position of every error."""
 
     def __init__(self, text: str, source: str) -> None:
         self.text = text

@@ -359,7 +359,7 @@ class TestSimulate:
         answer = json.loads(done.stdout)
         assert (answer["effect"], answer["depends_on"]) == ("unknown", ["aws:PrincipalOrgID"])
         done = run("simulate", policy, *asked, "--unknown", "aws:PrincipalOrgID")
-        assert done.stdout == "unknown\n  statement 1 (OrgOnly)\n  depends on aws:PrincipalOrgID\n"
+        assert done.stdout == "unknown\n  statement 1 (OrgOnly)\n  decided by aws:PrincipalOrgID\n"
         done = run("simulate", policy, *asked, "--context", "aws:PrincipalOrgID=o-abc", "--format", "jsonl")
         assert json.loads(done.stdout)["effect"] == "allowed"
 

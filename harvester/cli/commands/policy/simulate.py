@@ -103,7 +103,7 @@ def _one(files: tuple[str, ...], options: dict[str, Any]) -> int:
         for each in decision.statements:
             click.echo(f"  statement {each.index + 1}" + (f" ({each.sid})" if each.sid else ""))
         for key in decision.depends_on:
-            click.echo(f"  depends on {key}")
+            click.echo(f"  decided by {key}")
         if decision.reason:
             click.echo(f"  {decision.reason}")
     else:
