@@ -11,7 +11,7 @@ from pathlib import Path
 
 from scripts.benchmark.benchmark_page import table
 from scripts.benchmark.input_data import Bucket, Entry
-from scripts.benchmark.scenarios import Bench, say
+from scripts.benchmark.scenarios import Bench, print_progress
 from scripts.inputs.announcements import s3_event
 from scripts.servers.memory_sqs import MemorySqs
 
@@ -24,7 +24,7 @@ _PATIENCE_SECONDS = 30.0
 def events(bench: Bench, bucket: Bucket, most: int) -> str:
     """Measure, and return the table."""
     entries = bucket.entries[:most]
-    say(f"events: {len(entries)} announced")
+    print_progress(f"events: {len(entries)} announced")
     rows = [*_throughput(bench, bucket, entries), *_latency(bench, bucket, entries[:_SINGLES])]
     note = "The queue is a Python server of the tests in this process; it takes its share of the processor."
     return f"### From a notification in SQS to a landed file\n\n{table(['', 'measured'], rows)}\n\n{note}"

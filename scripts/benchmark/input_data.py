@@ -1,4 +1,4 @@
-"""The benchmark's buckets: seeded objects as files below one folder, and what a listing says of each."""
+"""The benchmark's buckets: seeded objects as files below one folder, and their entries in a listing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import NamedTuple
 from scripts.inputs.deliveries import LARGE, MIDDLE, SMALL, DataSet, data_set, large_json_lines
 
 CLONES = 10
-"""Bucket ``bench-big`` shows each object of ``bench-a`` this often, under keys of its own."""
+"""Bucket ``bench-big`` lists each object of ``bench-a`` this often, under different keys."""
 _MODIFIED = 1_770_000_000
 """Every object's time, seconds since the epoch: one run's listing is another's."""
 

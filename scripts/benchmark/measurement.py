@@ -1,4 +1,4 @@
-"""Run a program and say what it took: wall time, CPU time of all its processes, peak memory of all of them together."""
+"""Run a program and measure it: wall time, CPU time of all its processes, peak memory of all of them together."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def run(command: Sequence[str], environment: Mapping[str, str]) -> Taken:
 def peak_memory(command: Sequence[str], environment: Mapping[str, str]) -> tuple[int, int]:
     """Run a command; return its exit code and the highest sum of its processes' proportional set sizes, in bytes.
 
-    A run of its own: looking that often takes time from a program that is timed.
+    A separate run: sampling that often takes time from a program that is timed.
     """
     process = subprocess.Popen(
         command, env=dict(environment), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

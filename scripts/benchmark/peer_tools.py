@@ -26,18 +26,18 @@ class Tool(NamedTuple):
     """Something that copies a bucket to a folder."""
 
     name: str
-    """What the tables call it."""
+    """Its name in the tables."""
     command: Callable[[str, str, Path], list[str]]
     """Makes the command from endpoint, bucket and destination."""
     slow: bool = False
     """So slow that one round has to do."""
 
 
-def environment(endpoint: str, home: Path) -> dict[str, str]:
+def environment(endpoint: str, home_directory: Path) -> dict[str, str]:
     """Return the environment every tool runs in: same credentials, same endpoint, no configuration of the user's."""
     return {
         "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
-        "HOME": str(home),
+        "HOME": str(home_directory),
         "LANG": "C.UTF-8",
         "AWS_ACCESS_KEY_ID": ACCESS_KEY,
         "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
@@ -81,7 +81,7 @@ def find(folder: Path) -> dict[str, str]:
 
 
 def version(program: str) -> str:
-    """Return what a program says its version is."""
+    """Return the version that a program prints."""
     for argument in ("--version", "version"):
         done = subprocess.run([program, argument], capture_output=True, text=True, check=False)
         lines = [line for line in (done.stdout or done.stderr).splitlines() if any(map(str.isdigit, line))]

@@ -1,4 +1,4 @@
-"""Measure this program against the tools people would use instead, all on the same data; print tables.
+"""Measure this program beside the tools that are used otherwise, on the same data; print tables.
 
 Needs nginx (Debian: nginx-light) or rclone for a server. Peers are looked for in PATH and in --peers; --install-peers
 puts what PyPI has of them there.
@@ -24,7 +24,7 @@ from harvester import __version__
 from scripts.benchmark import benchmark_page, event_rates, input_data, object_server, peer_tools
 from scripts.benchmark.goals import Goal
 from scripts.benchmark.input_data import Bucket
-from scripts.benchmark.scenarios import Bench, Series, say, spread
+from scripts.benchmark.scenarios import Bench, Series, print_progress, spread
 
 SCENARIOS = ("A", "B", "C", "D", "disk", "nothing", "memory", "listing", "ranges", "far", "events")
 
@@ -48,7 +48,7 @@ QUICK = Sizes(a=1_500, b=150, c=15, d_megabytes=30, keys=25_000, slow_keys=25_00
 
 
 def main() -> None:
-    """Do what the command line says."""
+    """Run the benchmark with the options of the command line."""
     # So that an end from outside, too, stops the servers and removes the data.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     options = _options()
@@ -60,7 +60,7 @@ def main() -> None:
         peer_tools.install(options.peers)
     peers = peer_tools.find(options.peers)
     with _work_folder(options.work) as work:
-        say("making the data")
+        print_progress("making the data")
         buckets = make_buckets(work, sizes)
         if options.server == "rclone":
             if "rclone" not in peers:

@@ -1,4 +1,4 @@
-"""What is measured: every scenario takes tools in turn over the same data, each time into a folder of its own."""
+"""The scenarios: run tools in turn over the same data, each time into an empty folder."""
 
 from __future__ import annotations
 
@@ -77,12 +77,12 @@ class Bench:
     def __init__(self, served: Served, work: Path) -> None:
         self.served = served
         self.work = work
-        self.home = work / "home"
-        self.home.mkdir(exist_ok=True)
+        self._home_directory = work / "home"
+        self._home_directory.mkdir(exist_ok=True)
 
     def environment(self, endpoint: str) -> Mapping[str, str]:
         """Return the environment of a tool, or of one of our own modules."""
-        return environment(endpoint, self.home) | {"PYTHONPATH": str(_ROOT)}
+        return environment(endpoint, self._home_directory) | {"PYTHONPATH": str(_ROOT)}
 
     @contextmanager
     def fresh(self, folder: Path) -> Iterator[Path]:
@@ -102,14 +102,14 @@ class Bench:
         series.cpus.append(taken.cpu)
         if taken.exit_code:
             series.failure = f"exit {taken.exit_code}: {taken.output.strip()[-200:]}"
-        say(f"  {series.tool}: {taken.wall:.2f} s, {taken.cpu:.2f} s of CPU {series.failure}")
+        print_progress(f"  {series.tool}: {taken.wall:.2f} s, {taken.cpu:.2f} s of CPU {series.failure}")
         return taken
 
     def copies(
         self, tools: Sequence[Tool], bucket: Bucket, rounds: int, *, endpoint: str = "", folder: Path | None = None
     ) -> list[Series]:
         """Let each tool copy a bucket, ``rounds`` times in turn. What takes longest does so once."""
-        say(f"{bucket.name}: {len(bucket.entries)} objects, {bucket.stored / 1e6:.0f} MB")
+        print_progress(f"{bucket.name}: {len(bucket.entries)} objects, {bucket.stored / 1e6:.0f} MB")
         endpoint = endpoint or self.served.near
         all_series = [Series(tool.name) for tool in tools]
         for number in range(rounds):
@@ -133,7 +133,7 @@ class Bench:
 
     def floor(self, bucket: Bucket, index: Path, rounds: int) -> tuple[Series, Series]:
         """Return fetching alone, which is what the server can do, and fetching, inflating and writing alone."""
-        say("floor")
+        print_progress("floor")
         capacity, floor = Series("fetch alone"), Series("fetch, inflate and write alone")
         for _ in range(rounds):
             with self.fresh(self.work) as destination:
@@ -164,7 +164,7 @@ class Bench:
 
     def nothing_to_do(self, tools: Sequence[tuple[Tool, Tool]], bucket: Bucket, rounds: int) -> list[Series]:
         """Let each pair's first tool copy the bucket once, and its second find, ``rounds`` times, nothing to do."""
-        say("nothing to do")
+        print_progress("nothing to do")
         all_series = [Series(again.name) for _, again in tools]
         folders = [self.work / f"done-{number}" for number in range(len(tools))]
         try:
@@ -184,7 +184,7 @@ class Bench:
 
     def listings(self, tools: Sequence[Tool], bucket: Bucket, rounds: int) -> list[Series]:
         """Let each tool print every key of a bucket."""
-        say(f"listing {len(bucket.entries)} keys")
+        print_progress(f"listing {len(bucket.entries)} keys")
         all_series = [Series(tool.name) for tool in tools]
         for _ in range(rounds):
             for tool, series in zip(tools, all_series, strict=True):
@@ -193,7 +193,7 @@ class Bench:
 
     def key_ranges(self, bucket: Bucket, rounds: int) -> list[Series]:
         """Walk a listing whose pages take their time, serially and in key ranges."""
-        say("key ranges")
+        print_progress("key ranges")
         all_series = [Series(way) for way in ("serial", "ranges")]
         for _ in range(rounds):
             for series in all_series:
@@ -203,7 +203,7 @@ class Bench:
 
     def memory(self, tools: Sequence[Tool], buckets: Sequence[Bucket]) -> dict[tuple[str, int], int]:
         """Return the peak memory in bytes by tool and number of objects."""
-        say("memory")
+        print_progress("memory")
         found = {}
         for bucket in buckets:
             for tool in tools:
@@ -211,10 +211,10 @@ class Bench:
                     command = tool.command(self.served.near, bucket.name, destination)
                     _, peak = peak_memory(command, self.environment(self.served.near))
                     found[tool.name, len(bucket.entries)] = peak
-                    say(f"  {tool.name}, {len(bucket.entries)} objects: {peak / 1e6:.0f} MB")
+                    print_progress(f"  {tool.name}, {len(bucket.entries)} objects: {peak / 1e6:.0f} MB")
         return found
 
 
-def say(text: str) -> None:
-    """Tell whoever waits."""
+def print_progress(text: str) -> None:
+    """Print a line of progress on standard error."""
     print(text, file=sys.stderr, flush=True)

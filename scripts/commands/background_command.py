@@ -1,4 +1,4 @@
-"""The installed command as a process that goes on beside the test: followed by what it says, ended by its pid."""
+"""The installed command as a process that runs beside the test: followed by its output, ended by its pid."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Running:
 
     @property
     def stderr(self) -> str:
-        """What it has said since its last start."""
+        """Its standard error since its last start."""
         return self._err.read_text()
 
     @property
@@ -68,8 +68,8 @@ class Running:
         validate(document["schema"].split(":")[2], document)
         return document
 
-    def said(self, pattern: str) -> re.Match[str]:
-        """Return what it says, once it does."""
+    def wait_for_line(self, pattern: str) -> re.Match[str]:
+        """Wait until standard error matches the pattern; return the match."""
         found: list[re.Match[str]] = []
 
         def look() -> bool:

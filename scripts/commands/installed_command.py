@@ -69,7 +69,7 @@ def sync(location: str, destination: Path, *options: str | Path, environment: Ma
 
 
 def start(*arguments: str | Path, environment: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
-    """Start the command in a process group of its own, its output thrown away."""
+    """Start the command in a separate process group, its output discarded."""
     return subprocess.Popen(
         [PROGRAM, *map(str, arguments)],
         env=os.environ | dict(environment or {}),
@@ -81,7 +81,7 @@ def start(*arguments: str | Path, environment: Mapping[str, str] | None = None) 
 
 
 def verify(destination: Path, *options: str | Path) -> Ended:
-    """Run ``verify`` with every path on a line of its own."""
+    """Run ``verify`` with one line for each path."""
     return run("verify", destination, "--combined", *options)
 
 

@@ -1,4 +1,4 @@
-"""The demo's step about promises: submit a batch to an embedded Nimble API, account for it, rescue what is missing."""
+"""The demo's step about reconciliation: submit a batch to an embedded Nimble API, reconcile, rescue."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ FAILED = range(3)
 UNDELIVERED = 7
 
 
-def keep_promises(demo: Demo) -> None:
-    """Play a batch with failures and one undelivered success; reconcile it; rescue."""
-    from scripts.demonstration.run_demo import BUCKET, require, say, title
+def reconcile_batch(demo: Demo) -> None:
+    """Deliver a batch with failures and one undelivered success; reconcile it; rescue."""
+    from scripts.demonstration.run_demo import BUCKET, explain, require, title
 
-    title("Was everything that was promised delivered?")
+    title("Compare the delivered results with the submitted tasks")
     with NimbleApi(Scenario(looks=0)) as api:
         demo.environment |= {"NIMBLE_API_KEY": api.scenario.api_key, "NIMBLE_BASE_URL": api.url}
         demo.run(f"nimble-harvester delivery-params s3://{BUCKET}/{PREFIX} --batch")
@@ -35,14 +35,14 @@ def keep_promises(demo: Demo) -> None:
             elif place != UNDELIVERED:
                 body = json.dumps(small_result(task)).encode()
                 demo.s3.put_object(Bucket=BUCKET, Key=f"{PREFIX}{task['id']}.json", Body=body)
-        say(
+        explain(
             f"""A small Nimble API now runs on this machine too, at {api.url}. A batch of {PAGES} pages was submitted
             to it: {len(FAILED)} fail, and of one success the result never reaches the bucket."""
         )
         demo.run(f"nimble-harvester batches wait {batch_id}")
         demo.run(f"nimble-harvester sync s3://{BUCKET}/{PREFIX} ./batch")
         demo.run(f"nimble-harvester reconcile ./batch --batch {batch_id}", expected=10)
-        say(
+        explain(
             """The bucket was listed and the manifest read: every task is in exactly one class. One result was paid
             for and is nowhere, hence exit code 10. Nimble still holds it for a while:"""
         )
@@ -51,9 +51,9 @@ def keep_promises(demo: Demo) -> None:
         counts = {name: number for name, number in demo.report("account.json")["counts"].items() if number}
         landed = PAGES - len(FAILED)
         require("only the failed remain", holds=counts == {"landed": landed, "failed_upstream": len(FAILED)})
-        say(
-            f"""{landed} of {PAGES} are home, the missing one through the results API, validated like the others; if its
-            object arrives later, it takes the place of the rescued one. What failed is named with Nimble's reason."""
+        explain(
+            f"""{landed} of {PAGES} have landed, the missing one through the results API, validated like the others; if
+            its object arrives later, it replaces the rescued one. What failed is named with Nimble's reason."""
         )
 
 

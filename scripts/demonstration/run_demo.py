@@ -1,4 +1,4 @@
-"""The steps of ``scripts/demo``: play Nimble into an embedded S3, and bring it home with the installed command."""
+"""The steps of ``scripts/demo``: deliver into an embedded S3 as Nimble does, and use the installed command."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 
 import boto3
 
-from scripts.demonstration.reconcile_step import keep_promises
+from scripts.demonstration.reconcile_step import reconcile_batch
 from scripts.inputs.deliveries import Delivery, deliveries
 from scripts.servers.server_process import ServerProcess
 
@@ -32,7 +32,7 @@ CREDENTIALS = {
 
 
 class DemoFailed(Exception):
-    """Something did not end as this demonstration says it must."""
+    """A step did not end as the demonstration states."""
 
 
 class Demo:
@@ -99,17 +99,17 @@ def title(text: str) -> None:
     print(f"\n\n== {text}", flush=True)
 
 
-def say(text: str) -> None:
+def explain(text: str) -> None:
     print("\n" + textwrap.fill(" ".join(text.split()), width=80, break_on_hyphens=False), flush=True)
 
 
 def require(claim: str, *, holds: bool) -> None:
-    """Check what the demonstration has just told the person."""
+    """Raise DemoFailed unless what the demonstration states holds."""
     if not holds:
         raise DemoFailed(f"this does not hold: {claim}")
 
 
-def play_nimble(demo: Demo) -> None:
+def deliver_results(demo: Demo) -> None:
     title("Nimble delivers")
     demo.s3.create_bucket(Bucket=BUCKET)
     kinds: Counter[str] = Counter()
@@ -117,33 +117,33 @@ def play_nimble(demo: Demo) -> None:
         demo.deliver(delivery)
         suffix = Path(delivery.key.removesuffix(".gz")).suffix + (".gz" if delivery.key.endswith(".gz") else "")
         kinds[suffix or "the residue of a connection test"] += 1
-    told = ", ".join(f"{number} × {kind}" for kind, number in kinds.most_common())
-    say(
-        f"""An S3 server now runs on this machine, at {demo.endpoint}, and Nimble was played into its bucket {BUCKET}:
-        {OBJECTS} objects under {PREFIX} ({told}). They are pages, parsed products, crawl pages, the outputs of jobs and
-        a screenshot; some are gzip, one of these cut short; one is the envelope of a task that failed."""
+    counted = ", ".join(f"{number} × {kind}" for kind, number in kinds.most_common())
+    explain(
+        f"""An S3 server now runs on this machine, at {demo.endpoint}, and its bucket {BUCKET} holds {OBJECTS} objects
+        as Nimble delivers them, under {PREFIX} ({counted}). They are pages, parsed products, crawl pages, outputs of
+        jobs and a screenshot; some are gzip, one of these cut short; one is the envelope of a task that failed."""
     )
 
 
-def open_the_door(demo: Demo) -> None:
-    title("Open the bucket to Nimble, and see that it is open")
+def grant_access(demo: Demo) -> None:
+    title("Grant Nimble access, and verify it")
     demo.run(f"nimble-harvester policy apply {LOCATION} --mode async --yes --backup-dir backups")
     demo.run(f"nimble-harvester explain {LOCATION} --mode async")
     demo.run(f"nimble-harvester test {LOCATION} --access read")
-    say(
-        """The bucket's policy now admits Nimble's one user to the prefix, and nobody else; a copy of what was there
-        before is kept. `explain` proves it for every key, statement by statement; what this embedded S3 does not offer,
-        it calls unknown. `test` asks what Nimble's form asks, with your credentials."""
+    explain(
+        """The bucket's policy now grants Nimble's one user the prefix, and no other principal; a backup of the policy
+        before is kept. `explain` proves it for every key, statement by statement; settings that this embedded S3 lacks
+        are unknown. `test` makes the requests of Nimble's Test Connection, with your credentials."""
     )
 
 
-def bring_home(demo: Demo) -> None:
-    title("Bring it home")
+def sync_all(demo: Demo) -> None:
+    title("Download every result")
     demo.run(f"nimble-harvester sync {LOCATION} ./results --report first.json", expected=3)
     counts = demo.report("first.json")["counts"]
     parts = {name: number for name, number in counts.items() if name != "listed"}
     require("every listed object is in exactly one count", holds=counts["listed"] == OBJECTS == sum(parts.values()))
-    say(
+    explain(
         f"""Every listed object is accounted for: {counts["listed"]} = """
         + " + ".join(f"{number} {name.replace('_', ' ')}" for name, number in parts.items() if number)
         + """. What landed was decompressed and validated. The object that was cut short is kept in the quarantine and
@@ -153,18 +153,18 @@ def bring_home(demo: Demo) -> None:
     require("one object was quarantined, one ignored", holds=counts["quarantined"] == counts["ignored"] == 1)
 
 
-def bring_home_again(demo: Demo) -> None:
+def sync_again(demo: Demo) -> None:
     title("Again: nothing to do")
     demo.run(f"nimble-harvester sync {LOCATION} ./results --fail-on new --report second.json")
     again = demo.report("second.json")
     require("nothing was fetched again", holds=again["counts"]["landed"] == again["bytes_fetched"] == 0)
-    say(
+    explain(
         """Nothing was fetched again, not even the quarantined object. With --fail-on new, what was reported before
         does not fail the run a second time."""
     )
 
 
-def bring_home_news(demo: Demo) -> None:
+def sync_new_objects(demo: Demo) -> None:
     title("Only what is new")
     before = demo.report("first.json")["last_seq"]
     newest = [delivery for delivery in deliveries(12, seed=2) if delivery.key.endswith(".json")][:2]
@@ -173,60 +173,61 @@ def bring_home_news(demo: Demo) -> None:
     demo.run(f"nimble-harvester sync {LOCATION} ./results --fail-on new --report third.json")
     require("two objects landed", holds=demo.report("third.json")["counts"]["landed"] == len(newest))
     demo.run(f"nimble-harvester cat ./results --after {before} --meta | cut -c 1-78")
-    say(
+    explain(
         f"""Two more results were delivered and only they were fetched. Each landed version has a sequence number:
         `cat --after {before}` hands a consumer exactly what it has not seen yet."""
     )
 
 
-def bring_home_announced(demo: Demo) -> None:
+def watch_queue(demo: Demo) -> None:
     title("As they arrive")
     queue = demo.announce()
     newest = [delivery for delivery in deliveries(12, seed=3) if delivery.key.endswith(".json")][:2]
     for delivery in newest:
         demo.deliver(delivery)
     demo.run(f"nimble-harvester watch {LOCATION} ./results --queue {queue} --once")
-    say(
+    explain(
         """The bucket now announces what arrives to an SQS queue, with a dead-letter queue behind it. `watch --queue`
-        lists nothing: it brings home what the messages name, and deletes a message only when its result is on the disk.
+        lists nothing: it downloads the objects that the messages name, and deletes a message only when its result
+        is on the disk.
         Without --once it goes on; `watch --every 30s` does without a queue, `listen` takes Nimble's webhooks."""
     )
 
 
-def look(demo: Demo) -> None:
-    title("What lies there")
+def inspect_results(demo: Demo) -> None:
+    title("Inspect and read")
     demo.run("nimble-harvester status ./results")
     demo.run("nimble-harvester verify ./results --remote")
     demo.run("nimble-harvester cat ./results --select data.parsing.title | head -n 3")
-    say("`verify` has read every file and held it against the manifest and the bucket; `cat` streams JSON Lines.")
+    explain("`verify` has read every file and compared it with the manifest and the bucket; `cat` streams JSON Lines.")
 
 
 def verify_damage(demo: Demo) -> None:
-    title("Damage is found, and mended")
+    title("Damage is found and repaired")
     damaged = min(path for path in (demo.folder / "results").glob("*.json"))
     damaged.write_bytes(damaged.read_bytes()[:-1] + b" ")
     demo.run("nimble-harvester verify ./results", expected=7)
     demo.run(f"nimble-harvester sync {LOCATION} ./results --fail-on new")
     demo.run("nimble-harvester verify ./results")
-    say("The last byte of a landed file was changed: `verify` exits 7 and names it, `sync` fetches it again.")
+    explain("The last byte of a landed file was changed: `verify` exits 7 and names it, `sync` fetches it again.")
 
 
 STEPS: tuple[Callable[[Demo], None], ...] = (
-    play_nimble,
-    open_the_door,
-    bring_home,
-    bring_home_again,
-    bring_home_news,
-    bring_home_announced,
-    look,
+    deliver_results,
+    grant_access,
+    sync_all,
+    sync_again,
+    sync_new_objects,
+    watch_queue,
+    inspect_results,
     verify_damage,
-    keep_promises,
+    reconcile_batch,
 )
-"""What is shown, in this order; a later capability adds its step."""
+"""The steps in their order."""
 
 
 def main() -> int:
-    """Run every step in a temporary folder; return 0 when all went as told."""
+    """Run every step in a temporary folder; return 0 when all ended as stated."""
     with (
         tempfile.TemporaryDirectory(prefix="nimble-harvester-demo-") as folder,
         ServerProcess("scripts.servers.moto_process") as server,
@@ -238,9 +239,9 @@ def main() -> int:
         except DemoFailed as failed:
             print(f"\nThe demo failed: {failed}", file=sys.stderr)
             return 1
-    say(
-        f"""Done: all {len(STEPS)} steps went as told; the server is stopped and the files are removed. The same command
-        on your own bucket: .venv/bin/nimble-harvester sync s3://YOUR-BUCKET/PREFIX/ ./results"""
+    explain(
+        f"""Done: all {len(STEPS)} steps ended as stated; the server is stopped and the files are removed. The same
+        command on your own bucket: .venv/bin/nimble-harvester sync s3://YOUR-BUCKET/PREFIX/ ./results"""
     )
     return 0
 

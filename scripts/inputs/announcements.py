@@ -63,7 +63,7 @@ class AnnouncedBucket:
         stored = self.s3.put_object(Bucket=self.name, Key=key, Body=envelope(key) if body is None else body)
         return stored["ETag"].strip('"')
 
-    def say(self, message: object) -> None:
+    def send(self, message: object) -> None:
         """Put a message into the queue."""
         body = message if isinstance(message, str) else json.dumps(message)
         self.sqs.send_message(QueueUrl=self.queue, MessageBody=body)

@@ -295,7 +295,7 @@ class DataSet(NamedTuple):
     name: str
     """The letter it goes by."""
     objects: int
-    """How many objects, unless told otherwise."""
+    """The default number of objects."""
     html: int
     """Characters of HTML in each."""
     markdown: int

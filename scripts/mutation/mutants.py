@@ -160,7 +160,7 @@ def _other_values(value: object) -> Iterator[str | bytes | int | float | bool]:
             yield not value
         case int() | float():
             yield value + 1
-        # Text with a space is a message: what it says is no behaviour that a unit test fixes.
+        # Text with a space is a message, whose wording is no behaviour that a unit test fixes.
         case str() if " " not in value.strip():
             yield "mutant" + value
         case bytes():

@@ -23,7 +23,7 @@ from urllib.parse import quote, unquote
 
 import google_crc32c
 
-from scripts.servers.http_server import Answer, HttpServer, Request
+from scripts.servers.loopback_server import Answer, LoopbackServer, Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class StoredObject:
         return found
 
 
-class FakeGcs(HttpServer):
+class FakeGcs(LoopbackServer):
     """A GCS of our own; use ``url`` as STORAGE_EMULATOR_HOST, or before it a FaultProxy."""
 
     def __init__(self) -> None:

@@ -1,7 +1,7 @@
-"""FakeGcs with what decides who may do what: IAM policies that enforce their etag, bucket settings, permissions.
+"""FakeGcs with access control: IAM policies that enforce their etag, bucket settings, permissions.
 
 Source: Cloud Storage JSON API reference, "Buckets: getIamPolicy", "setIamPolicy", "testIamPermissions", "Buckets"
-resource. Like the others it authorises nothing by the stored policy: what is refused is what a test says.
+resource. Like the others it authorises nothing by the stored policy: a test names what is refused.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, Self
 from urllib.parse import parse_qsl, unquote
 
 from scripts.servers.fake_gcs import FakeGcs, uploaded
-from scripts.servers.http_server import Answer, Request
+from scripts.servers.loopback_server import Answer, Request
 
 _IAM = re.compile(r"/storage/v1/b/([^/]+)/iam(/testPermissions)?\Z")
 _BUCKET = re.compile(r"/storage/v1/b/([^/]+)\Z")
@@ -29,11 +29,11 @@ class FakeGcsIam(FakeGcs):
     def __init__(self) -> None:
         super().__init__()
         self.resources: dict[str, dict[str, Any]] = {}
-        """What a bucket's resource says beyond its name; by bucket."""
+        """Fields of a bucket's resource beyond its name, by bucket."""
         self.denied: set[str] = set()
         """Permissions the caller lacks."""
         self.before_write: Callable[[str], None] | None = None
-        """Called with the bucket's name before a policy is replaced, as somebody else's write would come."""
+        """Called with the bucket's name before a policy is replaced, as another writer's update would."""
         self._policies: dict[str, dict[str, Any]] = {}
         self._versions: dict[str, int] = {}
         self._iam_lock = threading.RLock()
@@ -60,7 +60,7 @@ class FakeGcsIam(FakeGcs):
             return {"kind": "storage#policy", **copy.deepcopy(self._policies[bucket]), "etag": etag}
 
     def set_policy(self, bucket: str, policy: dict[str, Any]) -> None:
-        """Replace a bucket's policy, whatever its etag: what somebody else does."""
+        """Replace a bucket's policy, whatever its etag, as another writer."""
         with self._iam_lock:
             self._policies[bucket] = {name: value for name, value in policy.items() if name not in {"etag", "kind"}}
             self._versions[bucket] = self._versions.get(bucket, 0) + 1

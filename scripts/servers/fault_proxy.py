@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
-from scripts.servers.http_server import Answer, HttpServer, Request
+from scripts.servers.loopback_server import Answer, LoopbackServer, Request
 
 Upstream = Callable[[Request], Answer]
 
@@ -207,7 +207,7 @@ class Rule:
         return True
 
 
-class FaultProxy(HttpServer):
+class FaultProxy(LoopbackServer):
     """See the module."""
 
     def __init__(self, upstream: str | Upstream) -> None:

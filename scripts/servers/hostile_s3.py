@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import quote, unquote
 from xml.sax.saxutils import escape
 
-from scripts.servers.http_server import Answer, HttpServer, Request
+from scripts.servers.loopback_server import Answer, LoopbackServer, Request
 
 Hostile = Callable[[Request], Answer | None]
 """The answer to a request, None for the honest one."""
 
 
-class HostileS3(HttpServer):
+class HostileS3(LoopbackServer):
     """Serves ``objects`` of any bucket by path; ``hostile`` answers first."""
 
     def __init__(self, objects: Mapping[str, bytes], hostile: Hostile = lambda _: None) -> None:

@@ -20,12 +20,12 @@ from email.utils import formatdate
 from urllib.parse import quote, unquote
 from xml.sax.saxutils import escape
 
-from scripts.servers.http_server import Answer, HttpServer, Request
+from scripts.servers.loopback_server import Answer, LoopbackServer, Request
 
 _PAGE = 1000
 
 
-class MemoryS3(HttpServer):
+class MemoryS3(LoopbackServer):
     """Serves ``objects``: keys of the one bucket, whatever it is called, to bodies."""
 
     def __init__(self, objects: dict[str, bytes]) -> None:

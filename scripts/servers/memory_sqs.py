@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from scripts.servers.http_server import Answer, HttpServer, Request
+from scripts.servers.loopback_server import Answer, LoopbackServer, Request
 
 
 @dataclass
@@ -27,7 +27,7 @@ class _Message:
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
 
-class MemorySqs(HttpServer):
+class MemorySqs(LoopbackServer):
     """One queue at ``queue_url``."""
 
     def __init__(self, *, fifo: bool = False) -> None:

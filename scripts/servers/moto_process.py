@@ -22,7 +22,7 @@ class _Handler(MotoRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def log_request(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 def _take_newlines() -> None:

@@ -226,9 +226,9 @@ class NimbleApi:
         }
 
     def batch(self, batch: Mapping[str, Any]) -> Reply:
-        told = [self.task_now(self.tasks.get(name)) if name else None for name in batch["tasks"]]
+        known = [self.task_now(self.tasks.get(name)) if name else None for name in batch["tasks"]]
         created = batch.get("created_at", "2026-03-19T10:00:00.000Z")
-        return document({"status": "success", **self.progress(batch), "created_at": created, "tasks": told})
+        return document({"status": "success", **self.progress(batch), "created_at": created, "tasks": known})
 
     def batch_summary(self, batch: Mapping[str, Any]) -> dict[str, Any]:
         return {
@@ -308,7 +308,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_POST = do_GET  # noqa: N815  # the base class's name
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class's name
-        """Say nothing: ``requests`` has it all."""
+        """Log nothing: ``requests`` has every request."""
 
 
 def find(entries: list[dict[str, Any]], name: str) -> dict[str, Any] | None:

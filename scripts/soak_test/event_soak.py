@@ -47,7 +47,7 @@ class Soaked:
     left: int
     """Messages never worked off."""
     verified: bool
-    """Whether every file is what its manifest says."""
+    """Whether every file is the one its manifest lists."""
     seconds: float
     """From the first object to the last message."""
 

@@ -22,13 +22,14 @@ from scripts.commands import installed_command
 ENDINGS = ("kill the run", "kill a worker", "kill the process group", "interrupt", "terminate", "cut the power")
 """The ways to end a run."""
 SIGNALS = {"interrupt": signal.SIGINT, "terminate": signal.SIGTERM}
+_ANY_PROBLEM = ("--fail-on", "any")
 _STATE = ".nimble-harvester"
 _MANIFEST = ("manifest.sqlite", "manifest.sqlite-wal")
 _LONGEST = 120.0
 
 
 class Broken(AssertionError):
-    """What was promised does not hold."""
+    """An invariant is broken."""
 
 
 @dataclass
@@ -41,8 +42,8 @@ class Trial:
     """The tree of an undisturbed run, its quarantine included."""
     random: random.Random
     environment: Mapping[str, str]
-    told: list[str] = field(default_factory=list)
-    """What was done, for whoever reads of a failure."""
+    log: list[str] = field(default_factory=list)
+    """What was done, for the report of a failure."""
     _given: dict[int, tuple[str, str]] = field(default_factory=dict)
     _highest: int = 0
     _durable_quarantine: dict[Path, int] = field(default_factory=dict)
@@ -50,7 +51,9 @@ class Trial:
     def disturb(self, ending: str) -> None:
         """Start a run and end it so. Raises Broken when a run survives what it must not, or the reverse."""
         self._note_quarantine()
-        process = installed_command.start("sync", self.location, self.destination, environment=self.environment)
+        process = installed_command.start(
+            "sync", self.location, self.destination, *_ANY_PROBLEM, environment=self.environment
+        )
         try:
             self._await_an_instant(process, working=ending in {"kill a worker", "cut the power"})
             match ending:
@@ -81,7 +84,7 @@ class Trial:
     def finish(self) -> None:
         """Run undisturbed and check all that must hold. Raises Broken."""
         highest = self._highest
-        ended = installed_command.sync(self.location, self.destination, environment=self.environment)
+        ended = installed_command.sync(self.location, self.destination, *_ANY_PROBLEM, environment=self.environment)
         _require(ended.code == self.expected_code, f"the last run exited {ended.code}: {ended.stderr}")
         counts = ended.counts
         _require(counts["failed"] == counts["not_attempted"] == 0, f"the last run's counts are {counts}")
@@ -104,10 +107,10 @@ class Trial:
     # -- the ways to end a run -----------------------------------------------------------------------------------------
 
     def _await_an_instant(self, process: subprocess.Popen[bytes], *, working: bool) -> None:
-        """Wait until a random number of objects has landed, and a little longer; or, at times, hardly at all."""
+        """Wait until a random number of objects has landed, and a little longer; at times only briefly."""
         if not working and self.random.random() < 0.2:
             delay = self.random.uniform(0, 1)
-            self.told.append(f"after {delay:.3f} s")
+            self.log.append(f"after {delay:.3f} s")
             time.sleep(delay)
             return
         share = self.random.random() ** 2  # rather early, so that most runs are still at work
@@ -116,7 +119,7 @@ class Trial:
         while self._landed() < target and process.poll() is None and time.monotonic() < until:
             time.sleep(0.002)
         delay = self.random.uniform(0, 0.02)
-        self.told.append(f"after {target} objects and {delay:.3f} s")
+        self.log.append(f"after {target} objects and {delay:.3f} s")
         time.sleep(delay)
 
     def _landed(self) -> int:
@@ -139,7 +142,7 @@ class Trial:
             _signal_group(process.pid, number)
 
     def _cut_the_power(self, process: subprocess.Popen[bytes]) -> None:
-        """Kill everything, then take from the disk what was never promised to be on it."""
+        """Kill everything, then damage on the disk what no barrier had made durable."""
         state = self.destination / _STATE
         saved = self.destination.with_name(f"{self.destination.name}-saved")
         shutil.rmtree(saved, ignore_errors=True)
@@ -152,11 +155,11 @@ class Trial:
         time.sleep(self.random.uniform(0, 0.3))
         _signal_group(process.pid, signal.SIGKILL)
         process.wait()
-        # Somebody may have read these numbers before the power failed.
+        # A consumer may have read these numbers before the power failed.
         self._note_sequence_numbers()
         # An earlier state may only come back when nothing was written through to the disk since.
         if _promises(saved) == _promises(state):
-            self.told.append("and the manifest as it was before")
+            self.log.append("and the manifest as it was before")
             for path in state.glob("manifest.sqlite*"):
                 path.unlink()
             for name in _MANIFEST:
@@ -180,7 +183,7 @@ class Trial:
                     continue
                 if self._durable_quarantine.get(path) != path.stat().st_mtime_ns:
                     damaged += self._damage(path)
-        self.told.append(f"{damaged} files damaged")
+        self.log.append(f"{damaged} files damaged")
 
     def _note_quarantine(self) -> None:
         """Remember what lies in the quarantine after a run that came to its end: that has made it durable."""
@@ -249,7 +252,7 @@ def _manifest(state: Path) -> Iterator[sqlite3.Connection | None]:
 
 
 def _promises(state: Path) -> list[tuple[str, str]]:
-    """Return what a manifest says is on the disk, and which sequence numbers may have been given."""
+    """Return what a manifest lists as being on the disk, and which sequence numbers may have been given."""
     with _manifest(state) as database:
         if database is None:
             return []
@@ -257,7 +260,7 @@ def _promises(state: Path) -> list[tuple[str, str]]:
 
 
 def _signal_group(group: int, number: int) -> None:
-    # It may have ended by itself just before.
+    # It may have ended just before.
     with suppress(ProcessLookupError):
         os.killpg(group, number)
 

@@ -1,4 +1,4 @@
-"""Kill a sync again and again at random instants, and check each time that the next run makes everything right."""
+"""Kill a sync again and again at random instants, and check each time that the next run completes and repairs it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LOCATION = "s3://bucket/r/"
 
 
 def main() -> None:
-    """Run the soak; exits 1 at the first round in which a promise does not hold."""
+    """Run the soak; exit 1 at the first round that breaks an invariant."""
     parser = argparse.ArgumentParser(prog="scripts/soak", description=__doc__)
     parser.add_argument("--kills", type=int, help="how many runs to end (default: 200; with --quick: 6)")
     parser.add_argument("--objects", type=int, help="how many objects to sync (default: 2000; with --quick: 300)")
@@ -68,18 +68,18 @@ def soak(folder: Path, *, kills: int, objects: int, seed: int) -> int:
             endings = [ENDINGS[(ended.total() + number) % len(ENDINGS)] for number in range(round_of)]
             try:
                 for ending in endings:
-                    trial.told.append(ending)
+                    trial.log.append(ending)
                     trial.disturb(ending)
                 trial.finish()
             except Broken as broken:
-                print(f"BROKEN after {ended.total()} kills: {'; '.join(trial.told)}: {broken}")
+                print(f"BROKEN after {ended.total()} kills: {'; '.join(trial.log)}: {broken}")
                 print(f"repeat with: scripts/soak --seed {seed} --kills {kills} --objects {objects}")
                 return 1
             ended.update(endings)
             shutil.rmtree(destination)
-            print(f"{ended.total():>4}  {'; '.join(trial.told)}", flush=True)
-    told = ", ".join(f"{count} × {ending}" for ending, count in sorted(ended.items()))
-    print(f"{told}")
+            print(f"{ended.total():>4}  {'; '.join(trial.log)}", flush=True)
+    counted = ", ".join(f"{count} × {ending}" for ending, count in sorted(ended.items()))
+    print(counted)
     print(
         f"seed {seed}: {ended.total()} kills, each time the identical tree, no temporary file left,"
         f" a manifest that verifies; {time.monotonic() - started:.0f} s"
@@ -102,7 +102,7 @@ def surroundings(url: str, folder: Path) -> Mapping[str, str]:
 
 
 def undisturbed(destination: Path, environment: Mapping[str, str], *, objects: int, seed: int) -> dict[bytes, bytes]:
-    """Return the tree of a run that nobody disturbs, held against the objects themselves."""
+    """Return the tree of an undisturbed run, compared with the objects."""
     whole = results(objects, seed)
     bad = {key for key, body in spoiled(whole).items() if body != whole[key]}
     trial = Trial(LOCATION, destination, {}, random.Random(seed), environment)

@@ -37,7 +37,7 @@ from scripts.servers.fault_proxy import (
     Status,
     Upstream,
 )
-from scripts.servers.http_server import Answer, Request
+from scripts.servers.loopback_server import Answer, Request
 from tests.contract.fetching import drive, fetch_all
 
 if TYPE_CHECKING:
@@ -581,9 +581,11 @@ def test_an_endpoint_that_dies_and_comes_back(scene: Scene) -> None:
     patient = StoreSettings(retry=replace(QUICK, attempts=12, max_delay=0.5))
     store = open_store(scene.store.location, patient)
     connection = store.connection()
-    seen = threading.Event()
+    seen, dead = threading.Event(), threading.Event()
 
     def pass_on(request: Request, upstream: Upstream) -> Answer:
+        if seen.is_set() and not dead.is_set():
+            dead.wait(1)  # so that transfers are under way when it dies
         answer = upstream(request)
         seen.set()
         return answer
@@ -591,8 +593,9 @@ def test_an_endpoint_that_dies_and_comes_back(scene: Scene) -> None:
     scene.proxy.add(Rule(Call(pass_on)))
 
     def die() -> None:
-        seen.wait(10)
+        seen.wait()
         scene.proxy.kill()
+        dead.set()
         time.sleep(0.5)
         scene.proxy.revive()
 

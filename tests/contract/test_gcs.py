@@ -23,7 +23,7 @@ from harvester.storage.causes import Cause
 from harvester.storage.opening import open_store
 from scripts.servers.fake_gcs import FakeGcs
 from scripts.servers.fault_proxy import Call, Fault, FaultProxy, FlippedByte, HalfBody, Reset, Rule, Status, Upstream
-from scripts.servers.http_server import Answer, HttpServer, Request
+from scripts.servers.loopback_server import Answer, LoopbackServer, Request
 from tests.contract.fetching import fetch_all
 
 QUICK = RetryPolicy(attempts=3, seconds=20, base_delay=0.01, max_delay=0.1, connect_seconds=2, stall_seconds=1)
@@ -170,7 +170,7 @@ def test_a_listing_that_fails_says_why(scene: Scene, fault: Fault, kind: type[Ex
 
 
 @pytest.fixture
-def token_server() -> Iterator[HttpServer]:
+def token_server() -> Iterator[LoopbackServer]:
     """Google's token endpoint, as far as a service account needs it: each token is good for an hour."""
     issued: list[str] = []
 
@@ -181,7 +181,7 @@ def token_server() -> Iterator[HttpServer]:
         document = {"access_token": issued[-1], "expires_in": 3600, "token_type": "Bearer"}
         return Answer(200, json.dumps(document).encode(), {"content-type": "application/json"})
 
-    with HttpServer(issue) as server:
+    with LoopbackServer(issue) as server:
         yield server
 
 
@@ -211,7 +211,7 @@ def authorized(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Store:
 
 
 def test_an_expired_token_is_renewed(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, token_server: HttpServer
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, token_server: LoopbackServer
 ) -> None:
     login(tmp_path, monkeypatch, token_server.url)
     scene.put("a", BODY)
@@ -231,7 +231,7 @@ def test_an_expired_token_is_renewed(
 
 
 def test_a_revoked_login_names_the_command(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, token_server: HttpServer
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, token_server: LoopbackServer
 ) -> None:
     login(tmp_path, monkeypatch, f"{token_server.url}/revoked")
 

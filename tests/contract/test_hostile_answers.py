@@ -19,7 +19,7 @@ from harvester.storage.base import FetchResult, ObjectRef
 from harvester.storage.causes import Cause
 from harvester.storage.opening import open_fetcher, open_store
 from scripts.servers.hostile_s3 import Hostile, HostileS3, error_document, is_listing, key_of, md5, result, results
-from scripts.servers.http_server import Answer, Request
+from scripts.servers.loopback_server import Answer, Request
 from tests.contract.fetching import drive, fetch_all
 
 SPOOL_FROM = 1000

@@ -20,7 +20,7 @@ from harvester.sessions.aws_session import AwsSession
 from harvester.sessions.connections import S3Connection, StoreSettings
 from harvester.storage.opening import open_store
 from scripts.servers.fault_proxy import FaultProxy
-from scripts.servers.http_server import Answer, HttpServer, Request
+from scripts.servers.loopback_server import Answer, LoopbackServer, Request
 from tests.contract.fetching import fetch_all
 
 QUICK = RetryPolicy(attempts=2, seconds=5, base_delay=0.01, max_delay=0.05, connect_seconds=2, stall_seconds=1)
@@ -313,17 +313,17 @@ def make_certificate(path: Path) -> None:
 
 
 @pytest.fixture
-def tls_server(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HttpServer]:
+def tls_server(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackServer]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
-    with HttpServer(answer_anything, tls=context) as server:
+    with LoopbackServer(answer_anything, tls=context) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
         yield server
 
 
 @pytest.mark.parametrize("name", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"])
 def test_a_private_authority_is_trusted_when_named(
-    tls_server: HttpServer, certificate: Path, monkeypatch: pytest.MonkeyPatch, name: str, spool_directory: Path
+    tls_server: LoopbackServer, certificate: Path, monkeypatch: pytest.MonkeyPatch, name: str, spool_directory: Path
 ) -> None:
     monkeypatch.setenv(name, str(certificate))
     store = open_store(parse_location("s3://buck/"), StoreSettings(retry=QUICK))
@@ -334,7 +334,7 @@ def test_a_private_authority_is_trusted_when_named(
     assert fetch_all(store, [head], spool_directory)["k"].failure is None
 
 
-def test_a_certificate_of_nobody_is_refused_at_once(tls_server: HttpServer) -> None:
+def test_a_certificate_of_nobody_is_refused_at_once(tls_server: LoopbackServer) -> None:
     with pytest.raises(ConnectionFailed) as caught:
         list(open_store(parse_location("s3://buck/"), StoreSettings(retry=QUICK)).list_pages())
 

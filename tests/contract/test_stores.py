@@ -22,7 +22,7 @@ from harvester.storage.listing import BackgroundListing, ListedPage, ListingEnd,
 from harvester.storage.opening import open_fetcher, open_store
 from scripts.servers.fake_gcs import FakeGcs
 from scripts.servers.fault_proxy import Call, FaultProxy, Rule, Upstream
-from scripts.servers.http_server import Answer, Request
+from scripts.servers.loopback_server import Answer, Request
 from scripts.servers.server_process import ServerProcess
 from tests.conftest import LIVE_ENVIRONMENT, LIVE_LOCATION, REPLACED_VARIABLES
 from tests.contract.fetching import fetch_all

@@ -32,7 +32,7 @@ from scripts.servers.fault_proxy import (
     Status,
     Upstream,
 )
-from scripts.servers.http_server import Answer, Request
+from scripts.servers.loopback_server import Answer, Request
 from scripts.servers.memory_s3 import MemoryS3, landed, results
 from scripts.servers.server_process import ServerProcess
 from tests.hostile.fault_cases import BODY, FAULTS, OPTIONS, REPLACED, FaultCase, changing

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from scripts.servers.hostile_s3 import HostileS3, entry, is_listing, list_page, result, results
-from scripts.servers.http_server import Answer, HttpServer, Request
+from scripts.servers.loopback_server import Answer, LoopbackServer, Request
 from tests.e2e.program import Ended, run
 
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
@@ -200,7 +200,7 @@ def test_a_listing_of_google_with_the_same_token_ends(dest: Path) -> None:
         items = [{"name": key, "size": str(len(body)), "generation": "1"} for key, body in objects.items()]
         return Answer(200, json.dumps({"items": items, "nextPageToken": "T"}).encode())
 
-    with HttpServer(for_ever) as store:
+    with LoopbackServer(for_ever) as store:
         ended = run("sync", "gs://bkt/r/", dest, "--format", "json", STORAGE_EMULATOR_HOST=store.url)
     assert ended.code == 6
     assert "same continuation token twice" in ended.err

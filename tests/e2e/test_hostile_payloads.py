@@ -13,7 +13,7 @@ import pytest
 
 import harvester
 from scripts.commands import installed_command
-from scripts.servers.http_server import Answer, HttpServer, Request
+from scripts.servers.loopback_server import Answer, LoopbackServer, Request
 from scripts.servers.memory_s3 import MemoryS3
 from tests.hostile.payload_cases import HOSTILE_PAYLOADS
 
@@ -111,7 +111,7 @@ def test_a_remote_reference_in_a_schema_is_never_fetched(tmp_path: Path) -> None
     source = tmp_path / "source"
     source.mkdir()
     (source / "a.json").write_bytes(b'{"status":"success","data":{"parsing":{"price":1}},"status_code":200}')
-    with HttpServer(answer) as server:
+    with LoopbackServer(answer) as server:
         schema = tmp_path / "schema.json"
         schema.write_text(json.dumps({"$ref": f"{server.url}/price.json"}))
         ended = installed_command.run("sync", f"file://{source}", tmp_path / "destination", "--schema", schema)

@@ -52,7 +52,7 @@ def test_what_was_durable_is_not_fetched_again(trial: Trial) -> None:
     assert first.counts["landed"] > 100
     trial.disturb("cut the power")
 
-    ended = installed_command.sync(LOCATION, trial.destination, environment=trial.environment)
+    ended = installed_command.sync(LOCATION, trial.destination, "--fail-on", "any", environment=trial.environment)
 
     assert ended.code == 3
     assert ended.counts["unchanged"] >= first.counts["landed"]

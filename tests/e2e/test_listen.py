@@ -68,7 +68,7 @@ def world(tmp_path: Path, s3: S3Client, s3_bucket: str) -> Iterator[World]:
 
 
 def url_of(receiver: Running) -> str:
-    return receiver.said(r"listening on (https?://\S+)")[1]
+    return receiver.wait_for_line(r"listening on (https?://\S+)")[1]
 
 
 def metric(url: str, name: str) -> int:
@@ -258,10 +258,10 @@ def test_the_body_is_never_believed(world: World) -> None:
             body = webhook(task_id) | {"output_url": f"{world.location}{failed}.json"}
             assert httpx.post(url, json=body).status_code == 200
         wait_until(lambda: world.landed() == {"a b", "named"}, "what is there has landed")
-        receiver.said(f"task {failed} has failed at Nimble: blocked: blocked by target")
-        receiver.said(f"Nimble knows no task {unknown}")
-        receiver.said(f"task {elsewhere} was delivered outside")
-        receiver.said(f"the result of task {late} is not in {world.location} yet")
+        receiver.wait_for_line(f"task {failed} has failed at Nimble: blocked: blocked by target")
+        receiver.wait_for_line(f"Nimble knows no task {unknown}")
+        receiver.wait_for_line(f"task {elsewhere} was delivered outside")
+        receiver.wait_for_line(f"the result of task {late} is not in {world.location} yet")
         assert metric(url, "tasks_waiting") == 2
         with world.api.lock:
             world.api.tasks[running] = {"id": running, "state": "success"}
@@ -306,7 +306,7 @@ def test_an_outage_of_the_api_is_waited_out(world: World) -> None:
         httpx.post(url, json=webhook(task_id))
         wait_until(lambda: httpx.get(f"{url}/healthz").status_code == 503, "it is said that nothing comes home")
         assert metric(url, "landing_up") == 0
-        receiver.said("the state of task")
+        receiver.wait_for_line("the state of task")
         wait_until(lambda: world.landed() == {task_id}, "it has landed in the end")
         assert httpx.get(f"{url}/healthz").status_code == 200
         receiver.stop()

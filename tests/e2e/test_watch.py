@@ -51,7 +51,7 @@ def test_what_s3_announces_lands_and_its_messages_are_deleted(announced: Make, t
     bucket.deliver(PREFIX + "twice.json", envelope("twice", "second"))
     bucket.deliver("elsewhere.json")
     bucket.s3.delete_object(Bucket=bucket.name, Key="elsewhere.json")
-    bucket.say({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": bucket.name})
+    bucket.send({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": bucket.name})
     ended = watch_once(bucket, tmp_path / "r", "--foreign", "delete")
     assert ended.code == 0, ended.stderr
     assert names(tmp_path / "r") == set(keys)
@@ -71,15 +71,15 @@ def test_every_way_a_notification_comes(announced: Make, tmp_path: Path, moto: S
     etags = {name: bucket.deliver(f"{PREFIX}{name} +ä.json") for name in ("direct", "topic", "bus", "real")}
     written = {name: f"{PREFIX}{name}+%2B%C3%A4.json" for name in etags}
     sizes = {name: len(envelope(f"{PREFIX}{name} +ä.json")) for name in etags}
-    bucket.say(s3_event(bucket.name, written["direct"], etags["direct"], sizes["direct"]))
+    bucket.send(s3_event(bucket.name, written["direct"], etags["direct"], sizes["direct"]))
     event = s3_event(bucket.name, written["topic"], etags["topic"], sizes["topic"])
-    bucket.say({"Type": "Notification", "TopicArn": "arn:aws:sns:us-east-1:1:t", "Message": json.dumps(event)})
+    bucket.send({"Type": "Notification", "TopicArn": "arn:aws:sns:us-east-1:1:t", "Message": json.dumps(event)})
     detail = {
         "bucket": {"name": bucket.name},
         "object": {"key": f"{PREFIX}bus +ä.json", "size": sizes["bus"], "etag": etags["bus"], "sequencer": "00"},
         "reason": "PutObject",
     }
-    bucket.say({"version": "0", "source": "aws.s3", "detail-type": "Object Created", "detail": detail})
+    bucket.send({"version": "0", "source": "aws.s3", "detail-type": "Object Created", "detail": detail})
     sns = boto3.client("sns", endpoint_url=moto.url, region_name="us-east-1")
     topic = sns.create_topic(Name=f"t-{bucket.name}")["TopicArn"]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=bucket.arn(bucket.queue))
@@ -99,11 +99,11 @@ def test_duplicates_and_disorder_change_nothing(announced: Make, tmp_path: Path)
     second = bucket.deliver(key, envelope("a", "second one"))
     sizes = len(envelope("a", "first")), len(envelope("a", "second one"))
     for _ in range(2):
-        bucket.say(s3_event(bucket.name, key, second, sizes[1]))
+        bucket.send(s3_event(bucket.name, key, second, sizes[1]))
     assert watch_once(bucket, tmp_path / "r").report["counts"]["landed"] == 1
     # The older version's event comes last, and twice; then the newer one's again.
     for etag, size in ((first, sizes[0]), (first, sizes[0]), (second, sizes[1])):
-        bucket.say(s3_event(bucket.name, key, etag, size))
+        bucket.send(s3_event(bucket.name, key, etag, size))
         ended = watch_once(bucket, tmp_path / "r")
         assert ended.report["counts"] | {"listed": 0} == dict.fromkeys(ended.report["counts"], 0) | {"unchanged": 1}
     assert b"second one" in (tmp_path / "r" / "a.json").read_bytes()
@@ -115,11 +115,11 @@ def test_what_cannot_be_worked_off_is_left_and_told(announced: Make, tmp_path: P
     bucket = announced(max_deliveries=2)
     etag = bucket.deliver(f"{PREFIX}a.json")
     size = len(envelope(f"{PREFIX}a.json"))
-    bucket.say("not json")
-    bucket.say({"Records": [{"eventSource": "aws:sqs"}]})
-    bucket.say(s3_event("another-bucket", f"{PREFIX}a.json", etag, size))
-    bucket.say(s3_event(bucket.name, "other/a.json", etag, size))
-    bucket.say(s3_event(bucket.name, f"{PREFIX}a.json", etag, size))
+    bucket.send("not json")
+    bucket.send({"Records": [{"eventSource": "aws:sqs"}]})
+    bucket.send(s3_event("another-bucket", f"{PREFIX}a.json", etag, size))
+    bucket.send(s3_event(bucket.name, "other/a.json", etag, size))
+    bucket.send(s3_event(bucket.name, f"{PREFIX}a.json", etag, size))
     ended = watch_once(bucket, tmp_path / "r")
     assert ended.code == 3
     messages = ended.report["messages"]
@@ -130,7 +130,7 @@ def test_what_cannot_be_worked_off_is_left_and_told(announced: Make, tmp_path: P
     assert "s3://another-bucket/nimble/a.json, which is not in" in ended.stderr
     assert bucket.waiting() == 4
     # Whoever has the queue for himself says so.
-    bucket.say(s3_event("another-bucket", f"{PREFIX}a.json", etag, size))
+    bucket.send(s3_event("another-bucket", f"{PREFIX}a.json", etag, size))
     owned = watch_once(bucket, tmp_path / "r", "--foreign", "delete")
     assert owned.report["messages"]["deleted"] == 1
     assert "is deleted" in owned.stderr
@@ -142,7 +142,7 @@ def test_an_invalid_result_is_settled_and_a_denied_one_is_not(
     bucket = announced(max_deliveries=2)
     for name, body in (("broken", b'{"url": '), ("denied", envelope("denied"))):
         etag = bucket.deliver(f"{PREFIX}{name}.json", body)
-        bucket.say(s3_event(bucket.name, f"{PREFIX}{name}.json", etag, len(body)))
+        bucket.send(s3_event(bucket.name, f"{PREFIX}{name}.json", etag, len(body)))
     with FaultProxy(moto.url) as proxy:
         proxy.add(Rule(Status(403, "AccessDenied"), path="denied.json"))
         monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
@@ -264,7 +264,7 @@ class TestByListing:
         with Running(tmp_path / "w", *arguments) as watcher:
             wait_until(lambda: names(tmp_path / "r") == {"a.json"}, "the first")
             fault_proxy.add(Rule(Status(403, "AccessDenied"), query="list-type"))
-            watcher.said("access denied.*retrying in")
+            watcher.wait_for_line("access denied.*retrying in")
             s3.put_object(Bucket=s3_bucket, Key="n/b.json", Body=envelope("b"))
             fault_proxy.clear()
             wait_until(lambda: names(tmp_path / "r") == {"a.json", "b.json"}, "the second")

@@ -24,7 +24,7 @@ from scripts.servers.fault_proxy import (
     Status,
     Upstream,
 )
-from scripts.servers.http_server import Answer, Request
+from scripts.servers.loopback_server import Answer, Request
 
 RETRIES = 2
 OPTIONS = ("--retries", str(RETRIES), "--stall-timeout", "1s")

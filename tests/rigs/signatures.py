@@ -7,7 +7,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from scripts.servers.fault_proxy import Upstream
-from scripts.servers.http_server import Answer, Request
+from scripts.servers.loopback_server import Answer, Request
 
 
 def expected_signature(request: Request, credentials: Credentials, region: str) -> str:

@@ -13,18 +13,18 @@ from harvester.error_codes import ErrorCode
 from harvester.errors import ConnectionFailed, IntegrityError
 from harvester.nimble_api.bounded_http import UnusableBody, bounded_client
 from harvester.nimble_api.client import NimbleClient
-from scripts.servers.http_server import Answer, HttpServer, Request
+from scripts.servers.loopback_server import Answer, LoopbackServer, Request
 
 LIMIT = 1024 * 1024
 JSON = {"content-type": "application/json"}
 
 
-def client(server: HttpServer) -> NimbleClient:
+def client(server: LoopbackServer) -> NimbleClient:
     return NimbleClient("nk-1", base_url=server.url, attempts=1, max_response_bytes=LIMIT)
 
 
-def serve(answer: Answer) -> HttpServer:
-    return HttpServer(lambda _: answer)
+def serve(answer: Answer) -> LoopbackServer:
+    return LoopbackServer(lambda _: answer)
 
 
 def result_of(length: int) -> bytes:
@@ -41,7 +41,7 @@ def test_no_redirect_is_followed(status: int) -> None:
         return Answer(200, b'{"task": {"id": "t1"}}', JSON)
 
     with (
-        HttpServer(elsewhere) as other,
+        LoopbackServer(elsewhere) as other,
         serve(Answer(status, headers={"location": f"{other.url}/v2/tasks/t1"})) as server,
         client(server) as api,
         pytest.raises(ConnectionFailed, match="redirects") as error,

@@ -48,11 +48,11 @@ class Answer:
     chunked: bool = False
     """Send without a Content-Length."""
     send_bytes: int | None = None
-    """Send so much of the body and then do what ``ending`` says; None for all of it."""
+    """Number of body bytes to send before ``ending``; None for all of them."""
     ending: str = "keep"
     """After sending: ``keep`` the connection, ``close`` it, ``reset`` it, or ``stall`` until the server stops."""
     silent: bool = False
-    """Send no byte at all before the ending."""
+    """Send no byte before the ending."""
     drip: float = 0.0
     """Send the body byte by byte, so many seconds apart."""
 
@@ -60,7 +60,7 @@ class Answer:
 Responder = Callable[[Request], Answer]
 
 
-class HttpServer:
+class LoopbackServer:
     """Serves ``responder`` on a free port; ``kill`` and ``revive`` keep the port."""
 
     def __init__(self, responder: Responder, tls: ssl.SSLContext | None = None) -> None:
@@ -217,4 +217,4 @@ def _reset(connection: socket.socket) -> None:
     """See to it that its thread closes the connection at once, and the peer sees a reset."""
     with contextlib.suppress(OSError):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        connection.shutdown(socket.SHUT_RD)  # wakes a blocked reader, and tells the peer nothing yet
+        connection.shutdown(socket.SHUT_RD)  # wakes a blocked reader, without a packet to the peer
