@@ -22,10 +22,11 @@ class Extra(NamedTuple):
 
 
 PARQUET = Extra("parquet", "pyarrow", "reading Parquet")
+DELTA = Extra("delta", "deltalake", "writing Delta tables")
 EVENTS = Extra("events", "google.cloud.pubsub_v1", "a Pub/Sub subscription")
 LISTEN = Extra("listen", "uvicorn", "receiving webhooks")
 NIMBLE = Extra("nimble", "nimble_python", "Nimble's API")
-EXTRAS = (PARQUET, EVENTS, LISTEN, NIMBLE)
+EXTRAS = (PARQUET, DELTA, EVENTS, LISTEN, NIMBLE)
 
 
 @cache

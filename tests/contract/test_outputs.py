@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from harvester.errors import HarvesterError, NoSuchBucket, UsageError
-from harvester.tables.exporting import ExportOptions, export_rows
-from harvester.tables.output_store import DirectoryOutput, OutputStore, open_output
-from harvester.tables.s3_output import PIECE_BYTES
+from harvester.tables.exports.export_types import ExportOptions
+from harvester.tables.exports.exporting import export_rows
+from harvester.tables.outputs.output_store import DirectoryOutput, OutputStore, open_output
+from harvester.tables.outputs.s3_output import PIECE_BYTES
 from scripts.servers.fake_gcs import FakeGcs
 from tests.unit.tables.memory_rows import MemorySource
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -31,7 +32,7 @@ Examples:
 @click.option(
     "--as",
     "format_",
-    type=click.Choice(["parquet", "jsonl"]),
+    type=click.Choice(["parquet", "jsonl", "delta"]),
     default="parquet",
     show_default=True,
     help="File format.",
@@ -66,8 +67,8 @@ def export_command(
     *,
     dest: Path,
     out: str,
-    format_: str,
-    compression: str,
+    format_: Literal["parquet", "jsonl", "delta"],
+    compression: Literal["zstd", "gzip"],
     columns: Path | None,
     drop: str | None,
     part_size: int,
@@ -88,8 +89,8 @@ def export_command(
         print(print_views([out], settings=settings), end="")
         return
     options = ExportOptions(
-        format="jsonl" if format_ == "jsonl" else "parquet",
-        compression="gzip" if compression == "gzip" else "zstd",
+        format=format_,
+        compression=compression,
         columns=() if columns is None else read_columns(columns),
         drop=tuple(name.strip() for name in drop.split(",")) if drop else (),
         part_bytes=part_size,

@@ -10,9 +10,10 @@ import duckdb
 import pytest
 
 from harvester.results.record import Shape
-from harvester.tables.current_view import current_view
-from harvester.tables.exporting import ExportOptions, export_rows
-from harvester.tables.output_store import DirectoryOutput
+from harvester.tables.exports.current_view import current_view
+from harvester.tables.exports.export_types import ExportOptions
+from harvester.tables.exports.exporting import export_rows
+from harvester.tables.outputs.output_store import DirectoryOutput
 from harvester.tables.table_columns import TableName
 from harvester.tables.typed_columns import TypedColumn
 from tests.unit.tables.memory_rows import START, MemorySource

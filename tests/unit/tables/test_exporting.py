@@ -14,9 +14,10 @@ import pytest
 
 from harvester.errors import ExitCode, IntegrityError, UsageError
 from harvester.results.record import Shape
-from harvester.tables.exporting import ExportBehind, ExportOptions, export_rows
-from harvester.tables.output_store import DirectoryOutput
-from harvester.tables.part_names import parse_part
+from harvester.tables.exports.export_types import ExportBehind, ExportOptions
+from harvester.tables.exports.exporting import export_rows
+from harvester.tables.exports.part_names import parse_part
+from harvester.tables.outputs.output_store import DirectoryOutput
 from harvester.tables.typed_columns import TypedColumn
 from tests.unit.tables.memory_rows import DAY, EPOCH, START, MemorySource
 

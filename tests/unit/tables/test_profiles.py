@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harvester.results.record import Shape
-from harvester.tables.field_statistics import MAX_NAMES, MAX_PATHS, DistinctSketch, FieldCollector
-from harvester.tables.profile_collector import MAX_GROUPS, OTHER, ProfileCollector
-from harvester.tables.profile_comparison import compare_profiles
+from harvester.tables.profiles.field_statistics import MAX_NAMES, MAX_PATHS, DistinctSketch, FieldCollector
+from harvester.tables.profiles.profile_collector import MAX_GROUPS, OTHER, ProfileCollector
+from harvester.tables.profiles.profile_comparison import compare_profiles
 from harvester.tables.table_columns import DELIVERED, ObjectFacts, TableName
 
 Document = dict[str, Any]

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from harvester.error_codes import ErrorCode
 from harvester.errors import IntegrityError, UsageError
-from harvester.tables.output_store import OutputStore
+from harvester.tables.outputs import OutputStore
 from harvester.tables.typed_columns import TypedColumn, parse_columns
 
 LAYOUT_SCHEMA: Final = "urn:nimble-harvester:export-layout:v1"

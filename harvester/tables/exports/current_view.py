@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from harvester.tables.layout import Layout
+from harvester.tables.exports.layout import Layout
 from harvester.tables.table_columns import JSON_COLUMNS, ROW_COLUMNS, TableName
 
 # EPOCH-SEQ, the part of a position that all rows of one landed object share.
@@ -71,7 +71,11 @@ def current_view(table: TableName, outputs: Sequence[str], layout: Layout) -> st
 
 def _source(table: TableName, outputs: Sequence[str], layout: Layout) -> str:
     suffix = layout.format
-    files = ", ".join(_quoted(f"{output.rstrip('/')}/data/{table}/*/*.{suffix}") for output in outputs)
+    folders = [f"{output.rstrip('/')}/data/{table}" for output in outputs]
+    if suffix == "delta":
+        scans = " UNION ALL BY NAME ".join("FROM delta_scan(" + _quoted(folder) + ")" for folder in folders)
+        return f"({scans})"
+    files = ", ".join(_quoted(f"{folder}/*/*.{suffix}") for folder in folders)
     if suffix == "parquet":
         return f"read_parquet([{files}], union_by_name = true, hive_partitioning = false)"
     columns = {name: _TYPES.get(name, "VARCHAR") for name in ROW_COLUMNS if name not in layout.dropped}

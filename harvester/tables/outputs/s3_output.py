@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from harvester.location import Location
 from harvester.retry import backoff_delay
-from harvester.sessions import Login, StoreSettings
+from harvester.sessions import Login, S3Session, StoreSettings
 from harvester.storage import AwsClients, ServiceError, ask, harvester_error
 
 _UPLOAD_SECONDS: Final = 300
@@ -39,6 +39,7 @@ class S3Output:
         self._scratch = scratch
         self._login = Login("", settings.profile)
         patient = replace(settings, retry=replace(settings.retry, stall_seconds=_UPLOAD_SECONDS))
+        self._session = S3Session(location.bucket, settings)
         self._client: Any = AwsClients(patient, read_seconds=_UPLOAD_SECONDS).s3
 
     @property
@@ -87,6 +88,25 @@ class S3Output:
     def scratch(self) -> Path:
         """Return a path in a temporary folder of this machine."""
         return self._scratch / secrets.token_hex(8)
+
+    def delta_options(self) -> dict[str, str]:
+        """Return address and credentials as our session resolves them, valid now."""
+        connection = self._session.connection()
+        endpoint, _, bucket = connection.base_url.rpartition("/")
+        by_path = bucket == self._location.bucket
+        credentials = connection.credentials
+        options = {
+            "aws_access_key_id": credentials.access_key,
+            "aws_secret_access_key": credentials.secret_key,
+            "aws_region": connection.region,
+            "aws_endpoint": endpoint if by_path else connection.base_url,
+            "aws_virtual_hosted_style_request": "false" if by_path else "true",
+            "aws_conditional_put": "etag",
+            "allow_http": str(connection.base_url.startswith("http:")).lower(),
+        }
+        if credentials.token:
+            options["aws_session_token"] = credentials.token
+        return options
 
     def _upload(self, file: Path, name: str) -> bool:
         """Upload in pieces; the object appears with the last request."""

@@ -43,6 +43,9 @@ class OutputStore(Protocol):
     def scratch(self) -> Path:
         """Return a local path for a part that is being written; nothing is there yet."""
 
+    def delta_options(self) -> dict[str, str]:
+        """Return the storage options that deltalake needs here. Raises UsageError where Delta is not supported."""
+
 
 @contextmanager
 def open_output(url: str, settings: StoreSettings | None = None) -> Iterator[OutputStore]:
@@ -65,11 +68,11 @@ def open_output(url: str, settings: StoreSettings | None = None) -> Iterator[Out
     location = parse_location(url if url.endswith("/") else url + "/")
     with TemporaryDirectory(prefix="nimble-export-") as folder:
         if scheme == "s3":
-            from harvester.tables.s3_output import S3Output
+            from harvester.tables.outputs.s3_output import S3Output
 
             yield S3Output(location, settings or StoreSettings(), Path(folder))
         else:
-            from harvester.tables.gcs_output import GcsOutput
+            from harvester.tables.outputs.gcs_output import GcsOutput
 
             yield GcsOutput(location, settings or StoreSettings(), Path(folder))
 
@@ -137,6 +140,10 @@ class DirectoryOutput:
     def scratch(self) -> Path:
         """Return a path that no reader of the output looks at."""
         return self._scratch / f"{os.getpid()}-{secrets.token_hex(8)}"
+
+    def delta_options(self) -> dict[str, str]:
+        """Return none: a directory needs no credentials."""
+        return {}
 
 
 def _remove_abandoned(folder: Path) -> None:

@@ -15,8 +15,8 @@ from harvester.destination import destination_error, state_directory
 from harvester.error_codes import ErrorCode
 from harvester.errors import ExitCode, HarvesterError, IntegrityError, UsageError
 from harvester.tables.destination_rows import TABLE_OF, DestinationRows, open_rows
-from harvester.tables.profile_collector import PROFILE_SCHEMA, ProfileCollector
-from harvester.tables.profile_comparison import DEFAULT_TOLERANCE, ProfileFinding, compare_profiles
+from harvester.tables.profiles.profile_collector import PROFILE_SCHEMA, ProfileCollector
+from harvester.tables.profiles.profile_comparison import DEFAULT_TOLERANCE, ProfileFinding, compare_profiles
 from harvester.tables.row_source import SourceObject
 from harvester.tables.table_columns import PURGED
 from harvester.text import rfc3339

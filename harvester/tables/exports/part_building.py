@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from harvester.errors import HarvesterError
-from harvester.tables.layout import Layout
-from harvester.tables.part_names import BEGINNING
-from harvester.tables.part_writers import JsonLinesPart, ParquetPart, PartWriter
+from harvester.tables.exports.layout import Layout
+from harvester.tables.exports.part_names import BEGINNING
+from harvester.tables.exports.part_writers import JsonLinesPart, ParquetPart, PartWriter
 from harvester.tables.row_source import SourceObject
 from harvester.tables.table_columns import PURGED, RowFields, TableName, row_values, split_row
 from harvester.tables.typed_columns import TypedValues
@@ -142,7 +142,7 @@ class _OpenPart:
         self._typed = TypedValues(layout.typed)
         self._counts = PartCounts()
         self._writer: PartWriter
-        if layout.format == "parquet":
+        if layout.format in ("parquet", "delta"):
             self._writer = ParquetPart(file, layout.dropped, layout.typed)
         else:
             compression = "zstd" if layout.format.endswith("zst") else "gzip"

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from harvester.tables.field_statistics import FieldCollector, Spread
+from harvester.tables.profiles.field_statistics import FieldCollector, Spread
 from harvester.tables.table_columns import ObjectFacts, TableName, split_row
 
 PROFILE_SCHEMA: Final = "urn:nimble-harvester:profile:v1"

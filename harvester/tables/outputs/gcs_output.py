@@ -11,6 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+from harvester.error_codes import ErrorCode
+from harvester.errors import UsageError
 from harvester.location import Location
 from harvester.sessions import GOOGLE_LOGIN, GoogleSession, StoreSettings
 from harvester.storage import Cause, GcsCalls, ServiceError, harvester_error
@@ -83,6 +85,15 @@ class GcsOutput:
     def scratch(self) -> Path:
         """Return a path in a temporary folder of this machine."""
         return self._scratch / secrets.token_hex(8)
+
+    def delta_options(self) -> dict[str, str]:
+        """Raise UsageError: Delta tables are written to directories and S3."""
+        raise UsageError(
+            f"Delta tables cannot be written to {self.url}",
+            cause="Delta tables are written to directories and s3://",
+            code=ErrorCode.EXPORT_OUTPUT_UNSUPPORTED,
+            subject=self.url,
+        )
 
     def _create(self, name: str, upload: Callable[[Any, dict[str, Any]], None]) -> bool:
         """Upload under a name; return False if an object is there."""

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from harvester.error_codes import ErrorCode
 from harvester.errors import IntegrityError
-from harvester.tables.output_store import OutputStore
-from harvester.tables.part_names import PartName, parse_part
+from harvester.tables.exports.part_names import PartName, parse_part
+from harvester.tables.outputs import OutputStore
 from harvester.tables.table_columns import TableName
 
 

@@ -1,0 +1,5 @@
+"""Export: rows as files of a warehouse, each row once."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

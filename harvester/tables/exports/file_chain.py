@@ -1,0 +1,58 @@
+"""Tables of files: a chain of parts, each claimed by its beginning before it is published."""
+
+from __future__ import annotations
+
+from harvester.tables.exports.claims import Claim, make_claim, read_claim
+from harvester.tables.exports.part_building import BuiltPart, UnreadableObject
+from harvester.tables.exports.part_names import PartName, chain_end
+from harvester.tables.exports.table_chain import TableChain, before
+
+
+class FileChain(TableChain):
+    """The parts of one table."""
+
+    def _read_end(self) -> str | None:
+        return chain_end(self._store.names(f"data/{self._table}/"), self._table)
+
+    def extend(self) -> None:
+        """Publish parts until there are no further rows."""
+        objects = self._objects(self._start)
+        while True:
+            claim = read_claim(self._store, self._table, self._after)
+            if claim is not None:
+                self._complete(claim)
+                objects = self._objects(self._start)
+                continue
+            try:
+                built, left = self._builder.next_part(objects, self._start, self._store.scratch())
+            except UnreadableObject as error:
+                self._leave_out(error.object)
+                objects = self._objects(self._start)
+                continue
+            if built is None:
+                return
+            part = PartName(self._table, built.day, self._after, built.last, self._layout.format)
+            if make_claim(self._store, self._table, Claim(part, self._start)):
+                self._publish(built, part)
+                objects = before(left, objects)
+            else:
+                built.file.unlink(missing_ok=True)
+
+    def _complete(self, claim: Claim) -> None:
+        """Publish a claimed part, as the export that claimed it would have."""
+        part = claim.part
+        while True:
+            try:
+                built = self._builder.claimed_part(
+                    self._objects(claim.start), claim.start, part.last, part.day, self._store.scratch()
+                )
+            except UnreadableObject as error:
+                self._leave_out(error.object)
+            else:
+                break
+        self._publish(built, part)
+
+    def _publish(self, built: BuiltPart, part: PartName) -> None:
+        if self._store.publish(built.file, str(part)):
+            self._count(built)
+        self._end_at(part.last)

@@ -1,0 +1,5 @@
+"""Where tables are written: directories, S3 and Google Cloud Storage."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,5 @@
+"""Profiles: field statistics of rows, and what changed in them."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
