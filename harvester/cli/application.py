@@ -11,8 +11,8 @@ import click
 
 from harvester import __version__
 from harvester.cli.shared.command_group import LazyGroup
-from harvester.cli.shared.failures import print_bug, print_error
-from harvester.cli.shared.standard_streams import BrokenStdout, StdoutRefused, detach_stdout, prepare_streams
+from harvester.cli.shared.failures import print_bug, print_error, print_missing_directory
+from harvester.cli.shared.standard_streams import BrokenStdout, StdoutRefused, detach_stdout, prepare_streams, use_utf8
 from harvester.errors import ExitCode, HarvesterError
 
 # Imported only when the verb is used, so that --help and completion answer at once.
@@ -100,6 +100,8 @@ def program() -> None:
 
 def main(arguments: Iterable[str] | None = None) -> NoReturn:
     """Run the program on ``arguments`` (default: the process's own) and exit with its code."""
+    if arguments is None:
+        use_utf8()
     prepare_streams()
     # A run holds many values and hardly any cycle: with Python's own thresholds the collector would walk them all the
     # time, from the first import on.
@@ -125,6 +127,8 @@ def main(arguments: Iterable[str] | None = None) -> NoReturn:
     except BrokenStdout:
         detach_stdout()
         code = ExitCode.OK
+    except FileNotFoundError as error:
+        code = print_missing_directory(error)
     except Exception as error:  # noqa: BLE001  # anything else is an error of this program, printed without a traceback
         code = print_bug(error)
     # The process ends with all it holds: looking for cycles in that first would take longer than some verbs do.

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,6 +49,19 @@ class OpenDestination(NamedTuple):
     """What a person has to know about how it was opened."""
 
 
+def check_file_names() -> None:
+    """Raise ConfigurationError where Python writes file names in another encoding than UTF-8.
+
+    Keys are UTF-8, and other programs and later runs must find the same names.
+    """
+    if sys.getfilesystemencoding().lower() != "utf-8":
+        raise ConfigurationError(
+            "file names are not written in UTF-8 here",
+            cause=f"the locale's encoding is {sys.getfilesystemencoding()}",
+            code=ErrorCode.NAMES_NOT_UTF8,
+        )
+
+
 def state_folder(destination: Path) -> Path:
     """Return the folder that holds a destination's state."""
     return destination / STATE_FOLDER
@@ -70,6 +84,7 @@ def open_destination(destination: Path, state_dir: Path | None = None) -> Iterat
     Raises DestinationUnusable, DestinationLocked, ConfigurationError (a newer state), UsageError (the state of
     another destination) or IntegrityError.
     """
+    check_file_names()
     notices: list[str] = []
     with contextlib.ExitStack() as stack:
         try:

@@ -10,6 +10,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import resource
 import stat
 from collections import OrderedDict
 from typing import BinaryIO, NamedTuple
@@ -36,6 +37,7 @@ _OBSTRUCTIONS = frozenset(
         errno.ENAMETOOLONG,
         errno.EINVAL,
         errno.EILSEQ,
+        errno.EXDEV,  # another file system is mounted there
     }
 )
 # The file system gives no file a second name, as exFAT, or not one more.
@@ -43,6 +45,7 @@ _NO_SECOND_NAMES = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _OPEN_FOLDERS = 128
+_SHARE_OF_FILES = 8  # of the files this process may open, folders take at most one in so many
 
 
 class PathObstructedError(Exception):
@@ -74,6 +77,8 @@ class DestinationWriter:
         """Open the destination at ``root``; ``name`` keeps this worker's temporary files apart from others'."""
         self.root = root
         self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self._most_folders = max(4, min(_OPEN_FOLDERS, limit // _SHARE_OF_FILES))
         self._folders: OrderedDict[str, _Folder] = OrderedDict()
         self._temporary = self._folder(TEMPORARY)
         # Kept out of the cache: it must stay open for as long as this object lives.
@@ -245,7 +250,7 @@ class DestinationWriter:
         ends = [position for position, character in enumerate(folder) if character == "/"]
         paths = (*(folder[:end] for end in ends), folder)
         self._folders[folder] = _Folder(opened, (status.st_dev, status.st_ino), paths)
-        if len(self._folders) > _OPEN_FOLDERS:
+        if len(self._folders) > self._most_folders:
             os.close(self._folders.popitem(last=False)[1].file)
         return opened
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harvester.error_codes import ErrorCode
-from harvester.errors import DestinationUnusable, IntegrityError, UsageError
+from harvester.errors import ConfigurationError, DestinationUnusable, IntegrityError, UsageError
 
 SCHEMA = "urn:nimble-harvester:policy-backup:v1"
 _SCHEMAS = (SCHEMA, "nimble-harvester/policy-backup/v1")
@@ -48,11 +48,23 @@ class Backup:
 
 
 def default_directory() -> Path:
-    """Return where backups are kept without ``--backup-dir``: under XDG_STATE_HOME, else ``~/.local/state``."""
+    """Return where backups are kept by default: under XDG_STATE_HOME, else ``~/.local/state``.
+
+    Raises ConfigurationError where neither is known.
+    """
     state = os.environ.get("XDG_STATE_HOME", "")
     # The specification has a relative path ignored.
-    base = Path(state) if state.startswith("/") else Path.home() / ".local" / "state"
-    return base / "nimble-harvester" / "backups"
+    if state.startswith("/"):
+        return Path(state) / "nimble-harvester" / "backups"
+    try:
+        home = Path.home()
+    except RuntimeError as error:
+        raise ConfigurationError(
+            "there is no directory for backups",
+            cause="neither XDG_STATE_HOME nor HOME is set, and this user has no home directory",
+            code=ErrorCode.HOME_DIRECTORY_UNKNOWN,
+        ) from error
+    return home / ".local" / "state" / "nimble-harvester" / "backups"
 
 
 def write_backup(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import click
 
 from harvester.cli.shared.next_steps import next_step
-from harvester.errors import ExitCode, HarvesterError
+from harvester.error_codes import ErrorCode
+from harvester.errors import DestinationUnusable, ExitCode, HarvesterError
 from harvester.text import printable
 
 
@@ -31,6 +33,17 @@ def print_bug(error: Exception) -> ExitCode:
         click.echo(f"  {error.strerror}", err=True)
     click.echo("  please report it; NIMBLE_HARVESTER_DEBUG=1 shows the traceback", err=True)
     return ExitCode.BUG
+
+
+def print_missing_directory(error: FileNotFoundError) -> ExitCode:
+    """Print that the current directory was removed, where that is the cause; else print the bug."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        gone = DestinationUnusable("the current directory does not exist", code=ErrorCode.CURRENT_DIRECTORY_GONE)
+        print_error(gone)
+        return gone.exit_code
+    return print_bug(error)
 
 
 def print_error(error: HarvesterError) -> None:

@@ -298,6 +298,9 @@ NEXT_STEPS: Mapping[ErrorCode, _Words] = MappingProxyType(
             "move {subject} away and sync again: files that are still right are fetched once more"
         ),
         _C.STATE_FROM_NEWER_VERSION: _UPGRADE,
+        _C.NAMES_NOT_UTF8: "export PYTHONUTF8=1",
+        _C.CURRENT_DIRECTORY_GONE: "cd to a directory that exists",
+        _C.HOME_DIRECTORY_UNKNOWN: "name a directory with --backup-dir DIR, or set HOME",
         _C.STATE_IS_A_LINK: "remove the link; to keep the state elsewhere use --state-dir",
         _C.RESCUED_FOLDER_OCCUPIED: f"move {{folder}} away, and {_RUN_AGAIN}",
         _C.FILE_NOT_REMOVED: f"look at {{subject}}, then {_RUN_AGAIN}",

@@ -19,6 +19,19 @@ if TYPE_CHECKING:
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
+def use_utf8() -> None:
+    """Start the program again in Python's UTF-8 mode where the locale's encoding is another.
+
+    Names of files are made of keys, which are UTF-8: in another encoding most cannot be written, and a later run in
+    another locale would not find the others. What is printed keeps the locale's encoding.
+    """
+    if sys.getfilesystemencoding().lower() == "utf-8" or sys.flags.utf8_mode:
+        return
+    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+    environment = {**os.environ, "PYTHONUTF8": "1", "PYTHONIOENCODING": f"{encoding}:backslashreplace"}
+    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)  # noqa: S606  # this program again
+
+
 class BrokenStdout(Exception):
     """The reader of standard output has closed it."""
 

@@ -1,0 +1,106 @@
+"""Machines that differ: other locales, mounts inside DEST, no home, a current directory that was removed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.program import COMMAND, Directory, environment, result, run, sync
+
+
+@pytest.mark.parametrize("locale", [{"LC_ALL": "C"}, {"LC_ALL": "POSIX"}, {"LC_ALL": "no_SUCH.ISO-8859-1"}])
+def test_names_are_utf8_in_every_locale(source: Directory, dest: Path, locale: dict[str, str]) -> None:
+    names = ["a.json", "\u00fcn\u00efcode.json", "\u4e2d\u6587.json", "\U0001f600.json"]
+    for number, name in enumerate(names):
+        source.put(name, result(number))
+    other = {**locale, "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+
+    report = run("sync", source.location, dest, "--format", "json", **other).document
+
+    assert report["counts"]["landed"] == 4
+    assert sorted(path.name for path in dest.glob("*.json")) == sorted(names)
+    assert run("verify", dest).code == 0
+    assert run("verify", dest, **other).code == 0
+
+
+def test_a_program_is_told_that_its_names_would_not_be_utf8(source: Directory, dest: Path) -> None:
+    program = "import harvester, sys; harvester.sync(sys.argv[1], sys.argv[2])"
+    ended = subprocess.run(
+        [sys.executable, "-c", program, source.location, dest],
+        env=environment(LC_ALL="C", PYTHONCOERCECLOCALE="0", PYTHONUTF8="0"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert "file names are not written in UTF-8 here" in ended.stderr
+    assert not dest.exists()
+
+
+@contextlib.contextmanager
+def mounted(folder: Path) -> Iterator[None]:
+    folder.mkdir(parents=True)
+    made = subprocess.run(["mount", "-t", "tmpfs", "none", folder], capture_output=True, check=False)
+    if made.returncode != 0:
+        pytest.skip("mounting a file system takes rights that this user does not have")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+def test_objects_of_a_folder_that_is_another_file_system_land_under_their_safe_names(
+    source: Directory, dest: Path
+) -> None:
+    for name in ("a.json", "sub/b.json", "sub/deep/c.json"):
+        source.put(name, result(len(name)))
+    with mounted(dest / "sub"):
+        first = sync(source.location, dest)
+        second = sync(source.location, dest)
+
+        assert (first["counts"]["landed"], first["renamed"]) == (3, 2)
+        assert second["counts"]["unchanged"] == 3
+        assert run("verify", dest).code == 0
+        assert len(list((dest / "_keys").iterdir())) == 2
+
+
+@pytest.mark.parametrize("arguments", [("sync", "file:///tmp/", "rel"), ("status", "rel"), ("ls", "rel")])
+def test_a_current_directory_that_was_removed_is_one_clear_error(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    script = 'cd "$1" && rmdir "$1" && shift && exec "$@"'
+    ended = subprocess.run(
+        ["sh", "-c", script, "sh", gone, COMMAND, *arguments],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert "a bug" not in ended.stderr
+    assert ended.returncode in {2, 8, 12}
+
+
+def test_without_a_home_the_directory_of_backups_has_to_be_named() -> None:
+    program = (
+        "import os\n"
+        "from harvester.access.change.backups import default_directory\n"
+        "from harvester.errors import ConfigurationError\n"
+        "os.environ.pop('HOME', None); os.environ.pop('XDG_STATE_HOME', None)\n"
+        "os.setuid(54321)\n"
+        "try:\n"
+        "    default_directory()\n"
+        "except ConfigurationError as error:\n"
+        "    print(error.code)\n"
+    )
+    if os.getuid() != 0:
+        pytest.skip("only root can become a user without an entry in the password file")
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert ended.stdout == "home_directory_unknown\n"
