@@ -31,7 +31,7 @@ from harvester.location import Location
 
 MANIFEST_NAME = "manifest.sqlite"
 LOCK_NAME = "lock"
-# A batch of rows, each of which touches pages of its own in three trees.
+# A batch of rows, each of which changes pages in three trees.
 _RESERVED_BYTES = 16 * 1024 * 1024
 # Workers leave as soon as they see that their parent is gone and the object in hand is done.
 _ABANDONED_SECONDS = 30.0
@@ -195,7 +195,7 @@ def check_apart(location: Location, destination: Path) -> None:
     )
     if outer is not None:
         raise UsageError(
-            f"{destination} lies in {outer}, which is a destination of its own",
+            f"{destination} lies in {outer}, which is another destination",
             cause="what lands in the outer one could take the place of what has landed in the inner one",
             code=ErrorCode.DESTINATION_INSIDE_ANOTHER,
             subject=str(destination),

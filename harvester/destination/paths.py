@@ -1,4 +1,4 @@
-"""From a key to a place on this file system: a path of its own where that is safe, else a name made of its hash.
+"""The path of a key on this file system: the key itself where that is safe, else a name made of its hash.
 
 A key is up to 1,024 bytes of anything; a path is not. A key's own path is taken when it stays inside the
 destination, every part of it is a plain file name, and no other key has a claim on it.
@@ -18,7 +18,7 @@ from harvester.errors import IntegrityError
 STATE_FOLDER = ".nimble-harvester"
 """Holds the manifest, the lock, temporary files and the quarantine of a destination."""
 SAFE_NAME_FOLDER = "_keys"
-"""Holds the objects whose key cannot be a path of its own."""
+"""Holds the objects whose key is not usable as a path."""
 RESCUED_FOLDER = "_rescued"
 """Holds the results that were fetched from the API because they never reached the bucket."""
 
@@ -29,10 +29,10 @@ _LONGEST_SUFFIX = 16
 _TURNS_DIRECTION = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
 
 
-def own_path(relative_key: str, *, keep_compressed: bool, room: int = _LONGEST_PATH) -> tuple[str, str]:
+def own_path(relative_key: str, *, keep_compressed: bool, limit: int = _LONGEST_PATH) -> tuple[str, str]:
     """Return ``(path, reason)``: the path a key would have below the destination, and why it cannot have it.
 
-    An empty reason means it can. ``room`` is how many bytes a path below the destination may have.
+    An empty reason means it can. ``limit`` is how many bytes a path below the destination may have.
     ``.gz`` is stripped unless the content is kept compressed.
     """
     path = relative_key
@@ -43,7 +43,7 @@ def own_path(relative_key: str, *, keep_compressed: bool, room: int = _LONGEST_P
         # The common case, a task id and a suffix, is decided without looking at each part.
         if length <= _LONGEST_NAME and "/" not in path and path.isprintable() and path[:1] not in ("", ".", "_"):
             return path, ""
-    return path, _refusal(path, room)
+    return path, _refusal(path, limit)
 
 
 def check_inside(path: str) -> None:
@@ -68,7 +68,7 @@ def is_text(key: str) -> bool:
     return True
 
 
-def _refusal(path: str, room: int) -> str:
+def _refusal(path: str, limit: int) -> str:
     if not is_text(path):
         return "name_not_utf8"
     if not path:
@@ -77,7 +77,7 @@ def _refusal(path: str, room: int) -> str:
         return "absolute_path"
     if not path.isprintable() and any(_is_control(character) for character in path):
         return "control_character"
-    if len(path.encode()) >= room:
+    if len(path.encode()) >= limit:
         return "path_too_long"
     parts = path.split("/")
     if any(part in ("", ".", "..") for part in parts):
@@ -93,7 +93,7 @@ def _refusal(path: str, room: int) -> str:
 def _is_control(character: str) -> bool:
     """Return whether a character does something else than show itself.
 
-    Those that turn the direction of writing make one name look like another to whoever reads it. The marks that
+    Those that turn the direction of writing make one name look like another. The marks that
     right-to-left scripts need, and the joiners of emoji, do not.
     """
     category = unicodedata.category(character)
@@ -120,7 +120,7 @@ def safe_path(relative_key: str, *, keep_compressed: bool) -> str:
 
 
 class FileSystemNames(NamedTuple):
-    """How the destination's file system tells names apart."""
+    """How the destination's file system compares names."""
 
     folds_case: bool
     """Whether ``A`` and ``a`` are one file."""
@@ -140,7 +140,7 @@ class FileSystemNames(NamedTuple):
 
 
 def probe_names(folder: Path) -> FileSystemNames:
-    """Find out, with two empty files in ``folder``, how its file system tells names apart."""
+    """Find out, with two empty files in ``folder``, how its file system compares names."""
 
     def same(first: str, second: str) -> bool:
         probe = folder / first
@@ -192,7 +192,7 @@ class FoldedClaims:
     """Claims on a file system where different names can be one file, or in a listing without order: all are kept."""
 
     def __init__(self, names: FileSystemNames) -> None:
-        """Start with no claims on a file system that tells names apart as ``names`` says."""
+        """Start with no claims on a file system that compares names as ``names`` states."""
         self._names = names
         self._files: set[str] = set()
         self._folders: dict[str, str] = {}

@@ -128,7 +128,7 @@ def read(
         )
     if consumer is not None and (str(after) != "0" or wanted is not None):
         raise UsageError(
-            f"consumer {consumer!r} has a position and a filter of its own", cause="after and filters belong to it"
+            f"consumer {consumer!r} has its own position and filter", cause="neither can be given beside it"
         )
     start = parse_position(str(after))
     noted = account or ReadAccount()

@@ -1,4 +1,4 @@
-"""What is known of a destination: its source, its runs, its problems, who holds it."""
+"""What is known of a destination: its source, its runs, its problems, its lock holder."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harvester.destination.manifest import LandedRow, LockHolder, RunRow, read_lock_holder, shown_key
+from harvester.destination.manifest import LandedRow, LockHolder, RunRow, newest_position, read_lock_holder, shown_key
 from harvester.destination.opened import LOCK_NAME, read_destination, state_folder
 from harvester.text import rfc3339
 
-STATUS_SCHEMA = "urn:nimble-harvester:status:v1"
+STATUS_SCHEMA = "urn:nimble-harvester:status:v2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,8 @@ class DestinationStatus:
     """Known problems by reason."""
     last_seq: int
     """Highest sequence number in use."""
+    position: str
+    """Position after everything that has landed; ``0`` when nothing has."""
     newest: LandedRow | None
     """What landed last."""
     runs: tuple[RunRow, ...]
@@ -46,6 +48,7 @@ class DestinationStatus:
             **self.totals,
             "problems": self.problems,
             "last_seq": self.last_seq,
+            "position": self.position,
             "newest": None
             if newest is None
             else {
@@ -83,6 +86,7 @@ def destination_status(destination: Path, *, state_dir: Path | None = None, runs
             totals=manifest.totals(),
             problems=dict(sorted(Counter(problem.reason for problem in manifest.problems()).items())),
             last_seq=last_seq,
+            position=str(newest_position(manifest.epochs())),
             newest=newest,
             runs=tuple(manifest.runs(runs)),
             holder=read_lock_holder(state_folder(opened.root) / LOCK_NAME),

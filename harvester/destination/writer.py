@@ -26,7 +26,7 @@ WRITERS = f"{STATE_FOLDER}/writers"
 """A file on which every worker holds a shared lock: when a run was killed, the next one waits until it is free, or an
 orphaned worker would land its last object over what that run has landed."""
 
-# The file system says the name cannot be, or something that is not ours lies in the way.
+# The file system refuses the name, or a foreign file is in the way.
 _OBSTRUCTIONS = frozenset(
     {
         errno.ELOOP,
@@ -162,7 +162,7 @@ class DestinationWriter:
         try:
             os.rename(name, leaf, src_dir_fd=self._temporary, dst_dir_fd=self._folder(folder))
         except FileNotFoundError as error:
-            # Some file systems say so of a name they cannot hold; else it is the temporary file that was removed.
+            # Some file systems report this for a name they cannot hold; else it is the temporary file that was removed.
             os.stat(name, dir_fd=self._temporary)
             raise PathObstructedError(f"{folder}/{leaf}") from error
 

@@ -32,7 +32,7 @@ class SyncOptions:
     max_objects: int | None = None
     """Stop after this many objects were fetched."""
     unsafe_names: Literal["hash", "refuse"] = "hash"
-    """What happens to a key that cannot have a path of its own."""
+    """What is done with a key that is not usable as a path."""
     on_change: Literal["replace", "keep"] = "replace"
     """Whether an older version is replaced, or moved aside into the state folder."""
     fail_on: Literal["any", "new"] = "new"

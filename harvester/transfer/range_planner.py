@@ -88,7 +88,7 @@ class PathNaming(NamedTuple):
     keep_compressed: bool
     """Whether names keep their ``.gz``."""
     refuse_unsafe: bool
-    """Refuse what cannot have a path of its own, instead of landing it under its safe name."""
+    """Refuse a key that is not usable as a path, instead of landing it under its safe name."""
 
 
 class RangePlanner:
@@ -214,7 +214,7 @@ class RangePlanner:
     def _path(self, relative_key: str, key: str) -> tuple[str, str]:
         """Return the path of a key that has none yet, and why it is refused."""
         keep_compressed = self._naming.keep_compressed
-        path, reason = own_path(relative_key, keep_compressed=keep_compressed, room=self._longest_path)
+        path, reason = own_path(relative_key, keep_compressed=keep_compressed, limit=self._longest_path)
         if not reason:
             if self._claims.claim(relative_key, path) and not (self._owned and self._taken(path, key)):
                 return path, ""

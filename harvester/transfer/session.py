@@ -157,7 +157,7 @@ def _check_bucket(store: Store) -> None:
 class SyncSession:
     """An open destination with its source; for one thread.
 
-    ``run_listing`` is a run of its own each time. All objects given to ``land`` belong to one run, which begins with
+    Each ``run_listing`` is a separate run. All objects given to ``land`` belong to one run, which begins with
     the first and ends when the session is closed.
     """
 

@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 
 import harvester
+from harvester.transfer.rescued_results import RescuedResult
+from harvester.transfer.session import land_rescued
 from scripts.commands.output_schemas import validate
 from scripts.soak_test.handover_soak import HandoverSoak
 from tests.e2e.program import (
@@ -30,6 +32,7 @@ from tests.e2e.program import (
     tree,
     wait_until,
 )
+from tests.e2e.test_sync_refusals import small_disk
 
 POSITION = re.compile(r"[0-9a-v]{13}-[0-9]{12}-([0-9]{9}|end)")
 
@@ -486,3 +489,38 @@ def test_what_landed_before_is_checked_under_another_schema(source: Directory, d
     report = sync(source.location, dest, "--schema", schema, expected=3)
     assert [Path(problem["key"]).name for problem in report["problems"]] == ["good.json"]
     assert len(meta(dest)) == 2
+
+
+def test_a_read_only_destination_is_read_and_not_acknowledged(source: Directory, tmp_path: Path) -> None:
+    source.put("a.json", result(1))
+    with small_disk(tmp_path / "small", "size=10m") as disk:
+        dest = disk / "dest"
+        sync(source.location, dest)
+        harvester.create_consumer(dest, "one")
+        position = str(meta(dest)[0]["position"])
+        mount = ["mount", "-o", "remount,ro", str(disk)]
+        if subprocess.run(mount, check=False, capture_output=True).returncode:
+            pytest.skip("remounting read-only is not permitted here")
+        assert len(meta(dest, "--consumer", "one")) == 1
+        assert run("status", dest).code == run("consumers", "list", dest).code == 0
+        for refused in (("consumers", "ack", dest, "one", position), ("consumers", "create", dest, "two")):
+            assert run(*refused).code == 12
+        assert harvester.list_consumers(dest)[0].position == "0"
+
+
+def test_a_delivered_row_names_the_rescued_rows_it_replaces(source: Directory, dest: Path) -> None:
+    sync(source.location, dest)
+    land_rescued(dest, [RescuedResult("task-1", result(1))])
+    land_rescued(dest, [RescuedResult("task-2", result(2))])
+    (first, second) = meta(dest)
+    assert (first["key"], first["replaces"]) == ("nimble-task:task-1", None)
+    source.put("task-1.json", result(1))
+    sync(source.location, dest)
+    assert [(line["task_id"], line["replaces"]) for line in meta(dest)] == [
+        ("task-2", None),
+        ("task-1", "nimble-task:task-1"),
+    ]
+    # Also when the delivered object is replaced before it was read.
+    source.put("task-1.json", result(1, more=1))
+    sync(source.location, dest)
+    assert meta(dest, "--after", str(second["position"]))[0]["replaces"] == "nimble-task:task-1"

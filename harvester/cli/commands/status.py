@@ -44,7 +44,7 @@ def status_command(*, dest: tuple[Path, ...], runs: int, problems: bool, state_d
                 documents[0]
                 if len(documents) == 1
                 else {
-                    "schema": "urn:nimble-harvester:status-list:v1",
+                    "schema": "urn:nimble-harvester:status-list:v2",
                     "destinations": documents,
                     "total": _total(found),
                 },
@@ -82,8 +82,8 @@ def _render(status: DestinationStatus) -> str:
     if totals["source_gone"]:
         lines.append(f"  gone      {totals['source_gone']:,} no longer in the source, kept here")
     if status.problems:
-        told = ", ".join(f"{number:,} {reason.replace('_', ' ')}" for reason, number in status.problems.items())
-        lines.append(f"  problems  {told}")
+        summary = ", ".join(f"{number:,} {reason.replace('_', ' ')}" for reason, number in status.problems.items())
+        lines.append(f"  problems  {summary}")
     if status.holder is not None:
         since = text.moment(status.holder.since)
         lines.append(f"  held by   process {status.holder.process} on {status.holder.host} since {since}")
@@ -96,10 +96,10 @@ def _run_line(run: RunRow, *, held: bool) -> str:
     if run.ended_at is None:
         return f"{begun}  {'works' if held else 'was killed'}"
     counts = json.loads(run.report)["counts"] if run.report else {}
-    told = ", ".join(
+    summary = ", ".join(
         f"{number:,} {name.replace('_', ' ')}" for name, number in counts.items() if number and name != "listed"
     )
-    return f"{begun}  exit {run.exit_code}  {told or 'nothing listed'}"
+    return f"{begun}  exit {run.exit_code}  {summary or 'nothing listed'}"
 
 
 def _problem(row: ProblemRow) -> dict[str, Any]:

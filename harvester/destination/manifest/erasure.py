@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from harvester.destination.manifest.row_types import LandedRow, Tombstone
 
 
-def bury(database: sqlite3.Connection, tombstones: Sequence[Tombstone]) -> None:
+def write_tombstones(database: sqlite3.Connection, tombstones: Sequence[Tombstone]) -> None:
     """Replace everything that is known of some objects by a tombstone each; call it in a transaction."""
     keys = [(each.key,) for each in tombstones]
     for table in ("objects", "problems", "versions"):

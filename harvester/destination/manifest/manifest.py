@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 
 from harvester.destination.manifest.consumer_table import ConsumerTable
 from harvester.destination.manifest.epochs import check_position, read_epochs, record_epoch
-from harvester.destination.manifest.erasure import bury, drop_rows, tombstone_of
+from harvester.destination.manifest.erasure import drop_rows, tombstone_of, write_tombstones
 from harvester.destination.manifest.opening_database import open_database, open_readonly
 from harvester.destination.manifest.row_types import (
     RESCUED_KEY,
@@ -171,8 +171,8 @@ class Manifest:
     def check_binding(self, binding: SourceBinding, destination: Path) -> None:
         """Raise UsageError when the destination is bound to another source, or names its files differently.
 
-        A destination in which nothing was ever landed or found wrong holds no truth that could be mixed: whoever
-        mistyped a bucket's name may try again.
+        A destination in which nothing was ever landed or found wrong can be bound again: a bucket's name may
+        have been mistyped.
         """
         bound = self.binding()
         if bound is None or (self.is_empty() and next(self.problems(), None) is None):
@@ -277,7 +277,7 @@ class Manifest:
         Raises DestinationUnusable when it is already.
         """
         if self._reserved - self._next_seq < _SEQUENCE_BLOCK // 2:
-            # FULL: the reservation must be on the disk before any of its numbers can be seen by anybody.
+            # FULL: the reservation must be on the disk before any of its numbers is visible.
             self._durably("reserved", str(self._next_seq + _SEQUENCE_BLOCK))
             self._reserved = self._next_seq + _SEQUENCE_BLOCK
 
@@ -397,7 +397,7 @@ class Manifest:
                 row, problem = self.landed_row(key), self.problem(key)
                 version = "" if problem is None else problem.etag
                 tombstones.append(tombstone_of(key, row, version, task_id, self.take_seq()))
-            bury(database, tombstones)
+            write_tombstones(database, tombstones)
             epoch = record_epoch(database, self._epoch, tombstones[0].seq, tombstones[-1].seq)
         self._epoch = epoch
         self.release_numbers()

@@ -9,7 +9,9 @@ import pytest
 import xxhash
 
 from harvester.destination.opened import open_destination
+from harvester.destination.paths import check_inside
 from harvester.destination.writer import QUARANTINE, TEMPORARY, DestinationWriter, PathObstructedError
+from harvester.errors import IntegrityError
 
 
 @pytest.fixture
@@ -172,3 +174,15 @@ def test_nothing_is_removed_through_a_link(root: Path, writer: DestinationWriter
         writer.remove("d/a.json")
 
     assert (elsewhere / "a.json").read_bytes() == b"mine"
+
+
+def test_a_path_outside_is_refused_before_anything_is_opened(root: Path, writer: DestinationWriter) -> None:
+    outside = root.parent / "outside.json"
+    outside.write_bytes(b"x")
+    for path in ("../outside.json", "d/../../outside.json", "/etc/passwd", "d//a.json"):
+        with pytest.raises((IntegrityError, OSError)):
+            writer.remove(path)
+        with pytest.raises(IntegrityError):
+            check_inside(path)
+    assert outside.exists()
+    check_inside("d/..a/b..json")
