@@ -15,7 +15,14 @@ from harvester.transfer import sync as _sync
 from policies import failed_states, probe_name
 
 if TYPE_CHECKING:
-    from harvester.events import ListenOptions, ListenReport, ListingWatchOptions, QueueWatchOptions, WatchReport
+    from harvester.events import (
+        ListenOptions,
+        ListenReport,
+        ListingWatchOptions,
+        MetricsOptions,
+        QueueWatchOptions,
+        WatchReport,
+    )
     from harvester.nimble_api import NimbleClient
     from harvester.reconciliation import ReconcileOptions, ReconcileReport, WaitObserver
 
@@ -55,6 +62,7 @@ def watch(
     settings: StoreSettings | None = None,
     observer: Observer | None = None,
     looked: Callable[[SyncReport], None] = lambda _: None,
+    metrics: MetricsOptions | None = None,
 ) -> WatchReport:
     """Land what arrives in ``location``, holding ``destination``, until stopped.
 
@@ -68,7 +76,14 @@ def watch(
     place, options = _place(location), with_facts(options or SyncOptions())
     if watching is not None and not isinstance(watching, ListingWatchOptions):
         return watch_queue(
-            place, Path(destination), options, watching, settings=settings, observer=observer, looked=looked
+            place,
+            Path(destination),
+            options,
+            watching,
+            settings=settings,
+            observer=observer,
+            looked=looked,
+            metrics=metrics,
         )
     return watch_listing(
         place,
@@ -78,6 +93,7 @@ def watch(
         settings=settings,
         observer=observer,
         looked=looked,
+        metrics=metrics,
     )
 
 

@@ -83,6 +83,7 @@ class ErrorCode(StrEnum):
     PEER_OF_ANOTHER_LOCATION = "peer_of_another_location"
     PORT_UNAVAILABLE = "port_unavailable"
     SERVER_CERTIFICATE_INVALID = "server_certificate_invalid"
+    METRICS_FILE_UNWRITABLE = "metrics_file_unwritable"
     SECRET_UNUSABLE = "secret_unusable"  # noqa: S105  # the name of a failure
     WEBHOOKS_NEED_A_BUCKET = "webhooks_need_a_bucket"
     NO_LOCATION_TO_LISTEN = "no_location_to_listen"

@@ -68,6 +68,7 @@ from .rows import source_of as source_of
 from .rows import unreadable_error as unreadable_error
 from .selection import CompiledSelection as CompiledSelection
 from .selection import Selection as Selection
+from .status_metrics import destination_metrics as destination_metrics
 from .summary import DestinationStatus as DestinationStatus
 from .summary import destination_status as destination_status
 from .tree import NoFollowTree as NoFollowTree

@@ -1,5 +1,6 @@
 from .listing_watcher import ListingWatchOptions as ListingWatchOptions
 from .listing_watcher import watch_listing as watch_listing
+from .live_metrics import MetricsOptions as MetricsOptions
 from .queue_options import QueueWatchOptions as QueueWatchOptions
 from .queue_watcher import watch_queue as watch_queue
 from .server_address import ServerCertificate as ServerCertificate

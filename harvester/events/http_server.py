@@ -58,6 +58,7 @@ class HttpServer:
             http=limited_protocol(ConnectionLimits()),
             ws="none",
             loop="asyncio",
+            interface="asgi3",
             lifespan="off",
             log_config=None,
             # A path may contain the secret.

@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from harvester.error_codes import ErrorCode
 from harvester.errors import HarvesterError, Interrupted, UsageError
+from harvester.events.live_metrics import LiveMetrics, MetricsOptions
 from harvester.events.watch_report import LandingCounters, MessageCounts, WatchReport
 from harvester.location import Location
 from harvester.retry import Backoff, interruptible_sleep, is_retryable
@@ -49,20 +50,34 @@ def watch_listing(
     settings: StoreSettings | None = None,
     observer: Observer | None = None,
     looked: Callable[[SyncReport], None] = lambda _: None,
+    metrics: MetricsOptions | None = None,
 ) -> WatchReport:
     """Sync ``destination`` periodically, keeping it locked, until stopped.
 
-    ``looked`` is called after each look. Errors are waited out as ``is_retryable`` says; what ends it is the report's
-    error. Raises a HarvesterError for what keeps the first run from starting.
+    ``looked`` is called after each sync. Errors are retried as ``is_retryable`` decides; the final one is the report's
+    error. Raises a HarvesterError if the first run cannot start.
     """
     observer = observer or Observer()
     counters = LandingCounters()
     error: HarvesterError | None = None
-    with open_session(location, destination, options, settings=settings, observer=observer) as session:
+    live = LiveMetrics(metrics or MetricsOptions(), destination, options.state_dir, warn=observer.warning)
+
+    def count(report: SyncReport) -> None:
+        if report.error is None:
+            live.succeeded()
+        else:
+            live.failed(report.error.one_line())
+        live.objects.update({each.name: getattr(report.counts, each.name) for each in fields(report.counts)})
+        live.write(at_once=True)
+        looked(report)
+
+    with (
+        live.published(),
+        open_session(location, destination, options, settings=settings, observer=observer) as session,
+    ):
         try:
-            _sync_repeatedly(
-                functools.partial(session.run_listing, keep_idle=False), counters, watching, observer, looked
-            )
+            sync_once = functools.partial(session.run_listing, keep_idle=False)
+            _sync_repeatedly(sync_once, counters, watching, observer, count)
         except HarvesterError as ended:
             error = ended
     totals = counters.report(location.url, str(destination), error, other_problems=False)

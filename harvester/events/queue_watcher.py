@@ -11,11 +11,13 @@ from pathlib import Path
 from harvester.destination import state_directory
 from harvester.errors import HarvesterError
 from harvester.events.full_listing import FullListing
+from harvester.events.live_metrics import LiveMetrics, MetricsOptions
 from harvester.events.peer_destinations import PeerDestinations
 from harvester.events.queue_options import QueueWatchOptions, check_queue
 from harvester.events.queue_worker import QueueWorker
-from harvester.events.watch_report import LandingCounters, WatchReport
+from harvester.events.watch_report import LandingCounters, WatchReport, message_metric
 from harvester.location import Location
+from harvester.metrics import Metric
 from harvester.queues import open_queue
 from harvester.retry import Backoff, RateLimitedLog, interruptible_sleep, is_retryable
 from harvester.sessions import StoreSettings
@@ -35,6 +37,7 @@ def watch_queue(
     settings: StoreSettings | None = None,
     observer: Observer | None = None,
     looked: Callable[[SyncReport], None] = lambda _: None,
+    metrics: MetricsOptions | None = None,
 ) -> WatchReport:
     """Land what the messages of a queue announce, until stopped.
 
@@ -43,7 +46,7 @@ def watch_queue(
     without ``event_bucket``.
     """
     check_queue(location, watching)
-    watch = _QueueWatch(location, destination, options, watching, settings, observer or Observer(), looked)
+    watch = _QueueWatch(location, destination, options, watching, settings, observer or Observer(), looked, metrics)
     return watch.run()
 
 
@@ -57,6 +60,7 @@ class _QueueWatch:
         settings: StoreSettings | None,
         observer: Observer,
         looked: Callable[[SyncReport], None],
+        metrics: MetricsOptions | None,
     ) -> None:
         self._location = location
         self._destination = destination
@@ -70,13 +74,16 @@ class _QueueWatch:
         log = RateLimitedLog(observer.warning)
         self._worker = QueueWorker(location, watching, self._peers, log, self._note_success)
         self._full_listing = FullListing(watching.full_listing_every, looked)
+        self._metrics = LiveMetrics(
+            metrics or MetricsOptions(), destination, options.state_dir, self._message_metrics, observer.warning
+        )
         self._has_worked = False
         self._backoff = Backoff(_FIRST_DELAY, _LONGEST_DELAY)
 
     def run(self) -> WatchReport:
         error: HarvesterError | None = None
         try:
-            with self._peers:
+            with self._peers, self._metrics.published():
                 self._run()
         except HarvesterError as ended:
             error = ended
@@ -95,6 +102,8 @@ class _QueueWatch:
                     raise
                 delay = self._backoff.delay()
                 message = error.one_line()
+                self._metrics.failed(message)
+                self._metrics.write(at_once=True)
                 self._observer.warning(f"{message}; retrying in {delay:.0f} s")
                 self._landing.failed_runs += 1
                 interruptible_sleep(delay, self._observer.stop_signal)
@@ -124,6 +133,7 @@ class _QueueWatch:
     def _process(self, session: SyncSession) -> None:
         while True:
             interruptible_sleep(0, self._observer.stop_signal)
+            self._metrics.write()
             self._full_listing.run_if_due(session, self._landing)
             if self._worker.step(_POLL_SECONDS):
                 idle = time.monotonic() - self._worker.settled_at
@@ -135,9 +145,14 @@ class _QueueWatch:
     def _note_success(self) -> None:
         self._has_worked = True
         self._backoff.reset()
+        self._metrics.succeeded()
 
     def _note(self, event: ObjectEvent) -> None:
         """Record the outcome of an object and forward the event."""
         self._worker.record(event)
+        self._metrics.objects[event.outcome] += 1
         if self._forward is not None:
             self._forward(event)
+
+    def _message_metrics(self) -> list[Metric]:
+        return [message_metric(self._worker.counts())]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from harvester.errors import ExitCode, HarvesterError
+from harvester.metrics import Metric
 from harvester.text import rfc3339
 from harvester.transfer import ObjectProblem, SyncCounts, SyncReport
 
@@ -171,6 +172,12 @@ class MessageCounts:
             "gone": self.gone,
             "beside": self.beside,
         }
+
+
+def message_metric(counts: MessageCounts) -> Metric:
+    """Return the deliveries of messages by outcome."""
+    values = {name: getattr(counts, name) for name in ("deleted", "left", "released", "lost")}
+    return Metric("messages", "counter", "Deliveries of messages by outcome.", values, "outcome")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from typing import Any
 from harvester.error_codes import ErrorCode
 from harvester.errors import HarvesterError, UsageError
 from harvester.events.event_state import EnqueueOutcome
+from harvester.metrics import CONTENT_TYPE
 from harvester.nimble_api import is_id
 
 Scope = MutableMapping[str, Any]
@@ -115,7 +116,7 @@ class WebhookApp:
                 healthy, message = self._health()
                 await _answer(send, 200 if healthy else 503, message + "\n")
             elif path == "/metrics":
-                await _answer(send, 200, self._metrics(), content_type="text/plain; version=0.0.4; charset=utf-8")
+                await _answer(send, 200, self._metrics(), content_type=CONTENT_TYPE)
             else:
                 # Most often a browser on the webhook's address.
                 await _answer(send, 405, "webhooks are POSTed here\n", headers=[(b"allow", b"POST")])

@@ -16,18 +16,25 @@ from harvester.destination import source_of, state_directory
 from harvester.error_codes import ErrorCode
 from harvester.errors import ConfigurationError, HarvesterError, UsageError
 from harvester.events.event_state import EnqueueOutcome, EventState, PendingTask
-from harvester.events.exposition import Metric, exposition
 from harvester.events.full_listing import FullListing, check_interval
+from harvester.events.live_metrics import LiveMetrics, MetricsOptions
 from harvester.events.lookup_budget import LookupBudget
 from harvester.events.peer_destinations import PeerDestinations
 from harvester.events.queue_options import QueueWatchOptions, check_queue
 from harvester.events.queue_worker import QueueWorker
 from harvester.events.server_address import ServerCertificate, is_loopback
 from harvester.events.task_lookup import LookupResult, NoResult, ResultFound, RetryLater, find_result
-from harvester.events.watch_report import LISTEN_REPORT_SCHEMA, LandingCounters, LandingReport, MessageCounts
+from harvester.events.watch_report import (
+    LISTEN_REPORT_SCHEMA,
+    LandingCounters,
+    LandingReport,
+    MessageCounts,
+    message_metric,
+)
 from harvester.events.webhook_app import WebhookApp, WebhookOptions
 from harvester.extras import LISTEN, require_extra
 from harvester.location import Location, parse_location
+from harvester.metrics import Metric, metrics_text
 from harvester.nimble_api import NimbleClient
 from harvester.queues import open_queue
 from harvester.retry import Backoff, RateLimitedLog, interruptible_sleep, is_retryable
@@ -68,6 +75,9 @@ class ListenOptions:
     """A queue of bucket events to settle as well, in the same session; ``once`` and ``idle_exit`` are unused."""
     full_listing_every: float | None = None
     """List the whole location at the start and then after this many seconds, 60 or more; None for never."""
+
+    metrics_file: Path | None = None
+    """A file for node_exporter's textfile collector, rewritten every 15 seconds and at the end."""
 
     def __post_init__(self) -> None:
         """Validate the interval."""
@@ -158,11 +168,14 @@ class _Listener:
         self._landing = LandingCounters()
         self._tasks: Counter[str] = Counter()
         self._outcomes: dict[str, str] = {}
-        self._landed: Counter[str] = Counter()
         self._arrived = threading.Event()
         self._outage = ""
         self._all_failed = False
         self._waiting = 0
+        self._answers: Counter[str] = Counter()
+        self._metrics = LiveMetrics(
+            MetricsOptions(listening.metrics_file), destination, options.state_dir, self._own_metrics, observer.warning
+        )
         self._full_listing = FullListing(listening.full_listing_every)
         self._peers = PeerDestinations(listening.queue.beside if listening.queue else (), location)
         self._worker: QueueWorker | None = None
@@ -177,6 +190,7 @@ class _Listener:
         backoff = Backoff(_FIRST_DELAY, _LONGEST_DELAY)
         with contextlib.ExitStack() as stack:
             stack.enter_context(self._peers)
+            stack.enter_context(self._metrics.published())
             options = self._listening
             server = stack.enter_context(HttpServer(options.host, options.port, options.certificate))
             if options.webhook.secret is None and not is_loopback(options.host):
@@ -192,6 +206,7 @@ class _Listener:
                             app = self._serve(server, stack)
                             started(server.address)
                         self._outage = ""
+                        self._metrics.succeeded()
                         with self._queue(session):
                             self._work(session, backoff)
                 except HarvesterError as ended:
@@ -202,6 +217,8 @@ class _Listener:
                         break
                     delay = backoff.delay()
                     self._outage = ended.one_line()
+                    self._metrics.failed(self._outage)
+                    self._metrics.write(at_once=True)
                     self._observer.warning(f"{self._outage}; retrying in {delay:.0f} s")
                     try:
                         interruptible_sleep(delay, self._observer.stop_signal)
@@ -264,7 +281,10 @@ class _Listener:
             self._arrived.set()
             return outcomes
 
-        app = WebhookApp(self._listening.webhook, enqueue, executor, self._health, lambda: self._metrics(app))
+        app = WebhookApp(
+            self._listening.webhook, enqueue, executor, self._health, lambda: metrics_text(self._metrics.collect())
+        )
+        self._answers = app.answers
         # Stopped before the state it writes to is closed.
         stack.callback(server.stop)
         server.start(app)
@@ -286,6 +306,7 @@ class _Listener:
                 interruptible_sleep(0, self._observer.stop_signal)
                 self._arrived.clear()
                 self._waiting = state.waiting()
+                self._metrics.write()
                 self._full_listing.run_if_due(session, self._landing)
                 if self._worker is not None:
                     self._worker.step(0)
@@ -295,6 +316,10 @@ class _Listener:
                     continue
                 lookups = list(pool.map(lambda task: find_result(task.task_id, self._client, session.store), due))
                 self._all_failed = all(isinstance(each, RetryLater) and each.reason in _UNANSWERED for each in lookups)
+                if self._all_failed:
+                    self._metrics.failed("no task can be looked up")
+                else:
+                    self._metrics.succeeded()
                 budget.spend(sum(isinstance(each, NoResult) and each.reason == "unknown_task" for each in lookups))
                 self._settle(due, lookups, session, state)
                 backoff.reset()
@@ -344,22 +369,19 @@ class _Listener:
         self._outcomes[event.key] = event.outcome
         if self._worker is not None:
             self._worker.record(event)
-        self._landed[event.outcome] += 1
+        self._metrics.objects[event.outcome] += 1
         if self._forward is not None:
             self._forward(event)
 
     # Metrics
 
-    def _metrics(self, app: WebhookApp) -> str:
-        return exposition(
-            (
-                Metric("webhooks_total", "counter", "Webhooks by answer.", "answer", app.answers),
-                Metric("tasks_total", "counter", "Tasks by outcome.", "outcome", self._tasks),
-                Metric("objects_total", "counter", "Objects by outcome.", "outcome", self._landed),
-                Metric("tasks_waiting", "gauge", "Pending tasks.", "", {"": self._waiting}),
-                Metric("landing_up", "gauge", "1 while results are landed.", "", {"": int(self._health()[0])}),
-            )
-        )
+    def _own_metrics(self) -> list[Metric]:
+        metrics = [
+            Metric("webhooks", "counter", "Webhooks by answer.", dict(self._answers), "answer"),
+            Metric("tasks", "counter", "Tasks by outcome.", dict(self._tasks), "outcome"),
+            Metric("tasks_waiting", "gauge", "Pending tasks.", {"": self._waiting}),
+        ]
+        return metrics if self._worker is None else [*metrics, message_metric(self._worker.counts())]
 
 
 def bound_source(

@@ -5,6 +5,7 @@ from .session import SyncSession as SyncSession
 from .session import land_rescued as land_rescued
 from .session import open_session as open_session
 from .session import sync as sync
+from .sync_metrics import run_metrics as run_metrics
 from .sync_report import ObjectEvent as ObjectEvent
 from .sync_report import ObjectProblem as ObjectProblem
 from .sync_report import SyncCounts as SyncCounts

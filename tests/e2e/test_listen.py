@@ -73,7 +73,7 @@ def url_of(receiver: Running) -> str:
 
 def metric(url: str, name: str) -> int:
     lines = httpx.get(f"{url}/metrics").text.splitlines()
-    return next((int(line.split()[-1]) for line in lines if line.startswith(f"nimble_harvester_{name} ")), 0)
+    return next((int(float(line.split()[-1])) for line in lines if line.startswith(f"nimble_harvester_{name} ")), 0)
 
 
 def post_alone(address: str, body: str) -> str:
@@ -237,7 +237,7 @@ def test_other_methods_and_places(shared: str) -> None:
     assert httpx.get(f"{shared}/healthz").status_code == 200
     text = httpx.get(f"{shared}/metrics").text
     assert "# TYPE nimble_harvester_webhooks_total counter" in text
-    assert "nimble_harvester_landing_up 1" in text
+    assert "nimble_harvester_landing_up 1.0" in text
 
 
 def test_the_body_is_never_believed(world: World) -> None:

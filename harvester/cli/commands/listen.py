@@ -19,6 +19,7 @@ from harvester.cli.shared.parameters import (
     LOCATION,
     SIZE,
     format_option,
+    metrics_file_option,
     store_options,
 )
 from harvester.cli.shared.queue_output import message_lines
@@ -82,6 +83,7 @@ Examples:
 )
 @click.option("--tls-cert", type=DIRECTORY, metavar="FILE", help="Serve HTTPS with this certificate chain (PEM).")
 @click.option("--tls-key", type=DIRECTORY, metavar="FILE", help="Its private key (PEM), if not in the same file.")
+@metrics_file_option
 @landing_options
 @message_options
 @format_option("table", "json", "jsonl")
@@ -100,6 +102,7 @@ def listen_command(
     give_up: float,
     queue: str | None,
     full_listing_every: float | None,
+    metrics_file: Path | None,
     tls_cert: Path | None,
     tls_key: Path | None,
     landing: Landing,
@@ -135,6 +138,7 @@ def listen_command(
                 certificate,
                 None if queue is None else QueueWatchOptions(queue),
                 full_listing_every,
+                metrics_file,
             ),
             settings=settings,
             observer=observer,

@@ -14,16 +14,25 @@ import click
 from harvester.api import sync
 from harvester.cli.shared.messages import Messages, message_options
 from harvester.cli.shared.output import print_event, print_report
-from harvester.cli.shared.parameters import DESTINATION, LOCATION, MOMENT, format_option, store_options
+from harvester.cli.shared.parameters import (
+    DESTINATION,
+    LOCATION,
+    MOMENT,
+    format_option,
+    metrics_file_option,
+    store_options,
+)
 from harvester.cli.shared.signals import stop_signals
 from harvester.cli.shared.sync_options import Landing, landing_options
 from harvester.cli.shared.sync_output import exit_reasons, render_report, unstarted_report, write_report
+from harvester.destination import destination_metrics
 from harvester.errors import DestinationUnusable, ExitCode, HarvesterError, UsageError
 from harvester.location import Location
+from harvester.metrics import write_metrics_file
 from harvester.sessions import StoreSettings
 from harvester.storage import similar_key
 from harvester.text import printable
-from harvester.transfer import ObjectEvent, Observer, SyncOptions, SyncReport
+from harvester.transfer import ObjectEvent, Observer, SyncOptions, SyncReport, run_metrics
 
 
 @click.command(
@@ -59,6 +68,7 @@ Examples:
     metavar="FILE",
     help="Write the JSON report here, however the run ends.",
 )
+@metrics_file_option
 @message_options
 @format_option("table", "json", "jsonl")
 @store_options
@@ -73,6 +83,7 @@ def sync_command(
     settings: StoreSettings,
     output: Literal["table", "json", "jsonl"],
     report: Path | None,
+    metrics_file: Path | None,
     messages: Messages,
     **more: Any,
 ) -> int:
@@ -102,6 +113,8 @@ def sync_command(
     finally:
         messages.clear()
     unwritten = None if report is None else _write(report, result)
+    if metrics_file is not None:
+        unwritten = _write_metrics(metrics_file, dest, landing, result) or unwritten
     quiet = messages.quiet and result.exit_code is ExitCode.OK
     if not quiet and (output != "table" or result.run or result.error is None):
         print_report(result, output, render_report)
@@ -124,6 +137,16 @@ def _write(path: Path, report: SyncReport) -> DestinationUnusable | None:
     """Write the report; return the error if it cannot be written, so that the outcome of the run is reported too."""
     try:
         write_report(path, report)
+    except DestinationUnusable as error:
+        return error
+    return None
+
+
+def _write_metrics(path: Path, dest: Path, landing: Landing, report: SyncReport) -> DestinationUnusable | None:
+    """Write the metrics; return the error if they cannot be written, so that the outcome of the run is reported too."""
+    try:
+        known = destination_metrics(dest, state_dir=landing().state_dir)
+        write_metrics_file(path, [*run_metrics(report), *known], {"destination": str(dest.absolute())})
     except DestinationUnusable as error:
         return error
     return None

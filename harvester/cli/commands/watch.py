@@ -12,13 +12,21 @@ import click
 from harvester.api import watch
 from harvester.cli.shared.messages import Messages, message_options
 from harvester.cli.shared.output import print_event, print_report
-from harvester.cli.shared.parameters import DESTINATION, DIRECTORY, DURATION, LOCATION, format_option, store_options
+from harvester.cli.shared.parameters import (
+    DESTINATION,
+    DIRECTORY,
+    DURATION,
+    LOCATION,
+    format_option,
+    metrics_file_option,
+    store_options,
+)
 from harvester.cli.shared.queue_output import message_lines
 from harvester.cli.shared.signals import stop_signals
 from harvester.cli.shared.sync_options import Landing, landing_options
 from harvester.cli.shared.sync_output import problem_lines, render_landing
 from harvester.errors import ExitCode, UsageError
-from harvester.events import ListingWatchOptions, QueueWatchOptions, WatchReport
+from harvester.events import ListingWatchOptions, MetricsOptions, QueueWatchOptions, WatchReport
 from harvester.location import Location
 from harvester.sessions import StoreSettings
 from harvester.transfer import Observer, SyncReport
@@ -77,6 +85,11 @@ Examples:
     type=DURATION,
     help="With --queue: list LOCATION at the start and then this often, e.g. 24h, for objects of lost events.",
 )
+@metrics_file_option
+@click.option(
+    "--metrics-port", type=click.IntRange(0, 65535), help="Serve /metrics and /healthz here; 0 for a free port."
+)
+@click.option("--metrics-host", default="127.0.0.1", show_default=True, help="Address of --metrics-port.")
 @landing_options
 @message_options
 @format_option("table", "json", "jsonl")
@@ -94,6 +107,9 @@ def watch_command(
     foreign: Literal["leave", "delete"],
     event_bucket: str | None,
     full_listing_every: float | None,
+    metrics_file: Path | None,
+    metrics_port: int | None,
+    metrics_host: str,
     landing: Landing,
     settings: StoreSettings,
     output: Literal["table", "json", "jsonl"],
@@ -133,6 +149,7 @@ def watch_command(
             settings=settings,
             observer=observer,
             looked=lambda report: _log_run(report, messages),
+            metrics=MetricsOptions(metrics_file, metrics_port, metrics_host),
         )
     messages.clear()
     quiet = messages.quiet and report.landing.exit_code is ExitCode.OK

@@ -274,6 +274,7 @@ NEXT_STEPS: Mapping[ErrorCode, _Words] = MappingProxyType(
         _C.PEER_OF_ANOTHER_LOCATION: "name only destinations of the same source",
         _C.PORT_UNAVAILABLE: "choose another --port, or stop what uses it",
         _C.SERVER_CERTIFICATE_INVALID: "give PEM files, the key without a password: --tls-cert FILE --tls-key FILE",
+        _C.METRICS_FILE_UNWRITABLE: "give --metrics-file a path in a folder that this user may write to",
         _C.SECRET_UNUSABLE: "openssl rand -hex 24",
         _C.WEBHOOKS_NEED_A_BUCKET: "nimble-harvester watch LOCATION DEST --every 30s",
         _C.NO_LOCATION_TO_LISTEN: "nimble-harvester listen {subject} --location s3://BUCKET/PREFIX/",

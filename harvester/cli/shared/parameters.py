@@ -119,6 +119,16 @@ MOMENT = MomentType()
 SIZE = SizeType()
 
 
+def metrics_file_option(command: _Command) -> _Command:
+    """Add ``--metrics-file``; the command receives ``metrics_file``."""
+    return click.option(
+        "--metrics-file",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Write metrics here, in Prometheus's text format, for node_exporter's textfile collector.",
+    )(command)
+
+
 def api_option(command: _Command) -> _Command:
     """Add ``--max-api-bytes``; the command receives ``max_api_bytes``."""
     return click.option(

@@ -1,0 +1,5 @@
+"""Metrics, their text format and their file. Knows nothing of what is measured."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

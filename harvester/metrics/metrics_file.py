@@ -1,0 +1,69 @@
+"""The file that node_exporter's textfile collector reads."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from harvester.error_codes import ErrorCode
+from harvester.errors import DestinationUnusable
+from harvester.metrics.metric import Metric, metrics_text
+
+LAST_SUCCESS = "last_success_timestamp_seconds"
+"""Name of the metric that a failed run leaves as it was."""
+_LONGEST = 1024 * 1024
+
+
+def write_metrics_file(path: Path, metrics: Iterable[Metric], labels: Mapping[str, str]) -> None:
+    """Replace the file as a whole, readable for all: the collector never reads half of it.
+
+    Where ``metrics`` has no last success, the one in the present file is kept. Raises DestinationUnusable.
+    """
+    metrics = list(metrics)
+    if not any(metric.name == LAST_SUCCESS for metric in metrics):
+        before = _last_success(path, labels)
+        if before is not None:
+            metrics.append(last_success(before))
+    text = metrics_text(metrics, labels)
+    try:
+        # Hidden, and not ending with .prom: the collector reads every file that does.
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            temporary = Path(file.name)
+            try:
+                file.write(text)
+                file.flush()
+                os.fchmod(file.fileno(), 0o644)
+                temporary.replace(path)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        raise DestinationUnusable(
+            f"cannot write the metrics to {path}",
+            cause=error.strerror or str(error),
+            code=ErrorCode.METRICS_FILE_UNWRITABLE,
+            subject=str(path),
+        ) from error
+
+
+def last_success(moment: float) -> Metric:
+    """Return the metric of the last success, in seconds since the epoch."""
+    return Metric(LAST_SUCCESS, "gauge", "When a run last ended with exit code 0.", {"": moment})
+
+
+def _last_success(path: Path, labels: Mapping[str, str]) -> float | None:
+    from prometheus_client.parser import text_string_to_metric_families
+
+    try:
+        with path.open("rb") as file:
+            content = file.read(_LONGEST).decode()
+        for family in text_string_to_metric_families(content):
+            for sample in family.samples:
+                if sample.name.endswith(LAST_SUCCESS) and sample.labels == dict(labels):
+                    return float(sample.value)
+    except (OSError, ValueError, KeyError, IndexError):
+        # No file yet, or one that is not ours.
+        return None
+    return None
