@@ -4,7 +4,7 @@
 # Print a Python of at least 3.11 that can make virtual environments; explain and fail when there is none.
 find_python() {
   local candidate found=""
-  for candidate in ${PYTHON:-} python3 python3.13 python3.12 python3.11 python; do
+  for candidate in ${PYTHON:-} python3 python3.14 python3.13 python3.12 python3.11 python; do
     "$candidate" -c 'import sys' >/dev/null 2>&1 || continue
     found="$found $candidate ($("$candidate" -c 'import platform; print(platform.python_version())'))"
     "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 || continue

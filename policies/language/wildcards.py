@@ -50,7 +50,7 @@ class Pattern:
     """A pattern: literal strings and wildcards in turn."""
 
     tokens: tuple[Token, ...]
-    """Literal strings and wildcards, in order."""
+    """Literal strings and wildcards, in order; those within a segment stand before the others, as in an ARN."""
     fold: bool = False
     """True when case does not matter."""
 

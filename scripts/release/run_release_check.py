@@ -169,7 +169,9 @@ def find_python(version: str) -> str | None:
     for folder in ("~/.pyenv/versions", "~/.local/share/uv/python"):
         candidates += [str(path) for path in sorted(Path(folder).expanduser().glob(f"*{version}.*/bin/python3"))]
     for candidate in candidates:
-        if candidate and not subprocess.run([candidate, "-c", "import venv, ensurepip"], check=False).returncode:
+        # A shim of pyenv answers only where its version is selected.
+        command = [candidate, "-c", "import venv, ensurepip"]
+        if candidate and not subprocess.run(command, capture_output=True, check=False).returncode:
             return candidate
     return None
 
