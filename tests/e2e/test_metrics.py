@@ -63,7 +63,7 @@ def test_a_watch_by_listing_writes_and_serves_its_metrics(tmp_path: Path) -> Non
     (source / "a.json").write_bytes(envelope("a"))
     options = ("--every", "1s", "--metrics-file", file, "--metrics-port", "0")
     with Running(tmp_path / "watch", "watch", f"file://{source}/", tmp_path / "d", *options) as watcher:
-        url = watcher.said(r"metrics are at (http://\S+)/metrics")[1]
+        url = watcher.wait_for_line(r"metrics are at (http://\S+)/metrics")[1]
         wait_until(lambda: samples(httpx.get(f"{url}/metrics").text).get("objects_total landed") == 1, "it has landed")
         assert httpx.get(f"{url}/healthz").text == "ok\n"
         assert httpx.get(f"{url}/elsewhere").status_code == 404
