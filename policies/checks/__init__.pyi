@@ -12,10 +12,14 @@ from .findings import SideEffect as SideEffect
 from .findings import finding as finding
 from .gating import GateResult as GateResult
 from .gating import gate as gate
-from .nearly_granting import NearMiss as NearMiss
-from .nearly_granting import near_misses as near_misses
 from .overgrants import can_be_narrowed as can_be_narrowed
 from .overgrants import is_public as is_public
+from .proof import NearMiss as NearMiss
+from .proof import Proof as Proof
+from .proof import State as State
+from .proof import UnknownReason as UnknownReason
+from .proof import Verdict as Verdict
+from .proof import near_misses as near_misses
 from .proof import prove as prove
 from .proof import prove_alone as prove_alone
 from .rules import RULES as RULES
@@ -23,7 +27,3 @@ from .rules import SEVERITIES as SEVERITIES
 from .rules import Rule as Rule
 from .rules import Severity as Severity
 from .store_limits import refusals_of_change as refusals_of_change
-from .verdicts import Proof as Proof
-from .verdicts import State as State
-from .verdicts import UnknownReason as UnknownReason
-from .verdicts import Verdict as Verdict

@@ -9,11 +9,10 @@ from datetime import UTC, datetime
 from policies.checks.chip_forecast import ChipForecast, forecast_chips
 from policies.checks.findings import Finding, Fix, FixAction, finding
 from policies.checks.overgrants import overgrant_findings
-from policies.checks.proof import NOT_PROVEN, prove, prove_alone
+from policies.checks.proof import NOT_PROVEN, Proof, UnknownReason, Verdict, prove, prove_alone
 from policies.checks.requirement_findings import requirement_findings
 from policies.checks.rules import SEVERITIES, Severity
 from policies.checks.store_limits import region_findings, store_findings
-from policies.checks.verdicts import Proof, UnknownReason, Verdict
 from policies.contracts import AccessContract, Requirement, Target, facts
 from policies.evaluation import OLD_AFTER_DAYS, action_table
 from policies.language import PolicyDocument

@@ -6,9 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from policies.checks.proof import resource_arn
-from policies.checks.request_scenarios import HEAD_BUCKET, LIST_OBJECTS, request_scenarios
-from policies.checks.verdicts import State, worst
+from policies.checks.proof import HEAD_BUCKET, LIST_OBJECTS, State, request_scenarios, resource_arn, worst
 from policies.contracts import AccessContract, Chip, Target, facts
 from policies.evaluation import Prepared, evaluate, prepare
 from policies.language import PolicyDocument

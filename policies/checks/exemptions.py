@@ -17,8 +17,7 @@ from datetime import datetime
 from typing import Any
 
 from policies.checks.principal_matching import match_statement_principals
-from policies.checks.proof import prove_alone
-from policies.checks.verdicts import Proof, Verdict
+from policies.checks.proof import Proof, Verdict, prove_alone
 from policies.contracts import AccessContract, Target
 from policies.evaluation import known_actions, resource_pattern
 from policies.language import (

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from policies.checks.findings import Finding
+from policies.checks.proof import UnknownReason, Verdict
 from policies.checks.rules import SEVERITIES, Severity
-from policies.checks.verdicts import UnknownReason, Verdict
 
 GateOutcome = Literal["ok", "invalid", "not_granted", "findings"]
 """``invalid``: the document is no policy, or the cloud would refuse it; ``not_granted``: a requirement fails

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from policies.checks.findings import Finding, FixAction, finding, fix
-from policies.checks.gcs_bindings import PUBLIC_MEMBERS, is_stale
+from policies.checks.proof import PUBLIC_MEMBERS, is_stale
 from policies.contracts import contracts
 from policies.language import Binding
 

@@ -8,10 +8,9 @@ from dataclasses import replace
 from difflib import SequenceMatcher
 
 from policies.checks.findings import Finding, Fix, FixAction, SideEffect, finding, fix
-from policies.checks.gcs_bindings import PUBLIC_MEMBERS, role_permissions
 from policies.checks.principal_matching import is_like_principal
+from policies.checks.proof import PUBLIC_MEMBERS, Proof, role_permissions
 from policies.checks.statement_checks import path_of
-from policies.checks.verdicts import Proof
 from policies.contracts import AccessContract, Target, contracts, facts
 from policies.evaluation import KnownAction, known_actions, resource_pattern
 from policies.language import (

@@ -6,11 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from policies.checks.findings import Finding, Fix, FixAction, SideEffect, finding, fix
-from policies.checks.nearly_granting import NearMiss, near_misses
 from policies.checks.principal_matching import is_like_principal, match_statement_principals
-from policies.checks.request_scenarios import HEAD_BUCKET, TIME_KEYS
+from policies.checks.proof import HEAD_BUCKET, TIME_KEYS, NearMiss, Proof, Verdict, near_misses
 from policies.checks.statement_checks import path_of
-from policies.checks.verdicts import Proof, Verdict
 from policies.language import Binding, DocumentKind, PolicyDocument, Statement, compact_json
 
 _TIME_KEYS = frozenset(each.lower() for each in TIME_KEYS)

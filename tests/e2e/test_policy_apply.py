@@ -33,7 +33,7 @@ from harvester.errors import (
 from harvester.retry import RetryPolicy
 from harvester.sessions.connections import StoreSettings
 from policies import contract
-from policies.checks.proof import prove
+from policies.checks.proof.proving import prove
 from policies.contracts.targets import target
 from policies.language.documents import parse
 from scripts.commands.output_schemas import validate

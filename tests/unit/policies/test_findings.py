@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 import policies
-from policies.checks.gcs_bindings import role_permissions
 from policies.checks.overgrants import is_public
+from policies.checks.proof.gcs_bindings import role_permissions
 from policies.checks.rules import RULES
 
 ASYNC = policies.contract("async")

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import policies
-from policies.checks.request_scenarios import request_scenarios
+from policies.checks.proof.scenarios import request_scenarios
 from tests.unit.policies import strategies
 
 BUCKET = "bkt"

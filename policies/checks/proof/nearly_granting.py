@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from policies.checks.gcs_bindings import role_permissions
-from policies.checks.verdicts import Verdict
+from policies.checks.proof.gcs_bindings import role_permissions
+from policies.checks.proof.verdicts import Verdict
 from policies.contracts import AccessContract, Target
 from policies.evaluation import CompiledStatement, StatementReference, prepare
 from policies.language import Binding, PolicyDocument, caller

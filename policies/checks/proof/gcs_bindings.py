@@ -7,8 +7,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from policies.checks.gcs_conditions import Expression, NameTest, OtherTest, TimeTest, holds, parse_expression, tests
-from policies.checks.verdicts import State, UnknownReason
+from policies.checks.proof.gcs_conditions import (
+    Expression,
+    NameTest,
+    OtherTest,
+    TimeTest,
+    holds,
+    parse_expression,
+    tests,
+)
+from policies.checks.proof.verdicts import State, UnknownReason
 from policies.contracts import Target
 from policies.language import Binding, Pattern, StateLimitError, Wildcard, regions
 

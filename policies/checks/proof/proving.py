@@ -14,9 +14,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
-from policies.checks.gcs_bindings import prove_bindings
-from policies.checks.request_scenarios import TIME_KEYS, RequestScenario, keys_under, request_scenarios
-from policies.checks.verdicts import Proof, State, UnknownReason, Verdict, worst
+from policies.checks.proof.gcs_bindings import prove_bindings
+from policies.checks.proof.scenarios import TIME_KEYS, RequestScenario, keys_under, request_scenarios
+from policies.checks.proof.verdicts import Proof, State, UnknownReason, Verdict, worst
 from policies.contracts import AccessContract, Assumption, Requirement, Target, facts
 from policies.evaluation import (
     BoundReachedError,
