@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+from harvester.destination import record_heartbeat
+from harvester.errors import ExitCode, HarvesterError
 from harvester.location import Location, parse_location
 from harvester.sessions import StoreSettings
 from harvester.transfer import Observer, SyncOptions, SyncReport
@@ -50,7 +52,10 @@ def sync(
     raised only for what keeps the run from starting.
     """
     options = with_facts(options or SyncOptions())
-    return _sync(_place(location), Path(destination), options, settings=settings, observer=observer)
+    with _heartbeat(destination, "sync", options) as beat:
+        report = _sync(_place(location), Path(destination), options, settings=settings, observer=observer)
+        beat(report.exit_code, succeeded=is_success(report))
+    return report
 
 
 def watch(
@@ -75,26 +80,30 @@ def watch(
 
     place, options = _place(location), with_facts(options or SyncOptions())
     if watching is not None and not isinstance(watching, ListingWatchOptions):
-        return watch_queue(
+        with _heartbeat(destination, "watch", options) as beat:
+            report = watch_queue(
+                place,
+                Path(destination),
+                options,
+                watching,
+                settings=settings,
+                observer=observer,
+                looked=_noting(looked, beat),
+                metrics=metrics,
+            )
+            beat(report.landing.exit_code, succeeded=report.landing.exit_code is ExitCode.OK)
+        return report
+    with _heartbeat(destination, "watch", options) as beat:
+        return watch_listing(
             place,
             Path(destination),
             options,
-            watching,
+            watching or ListingWatchOptions(),
             settings=settings,
             observer=observer,
-            looked=looked,
+            looked=_noting(looked, beat),
             metrics=metrics,
         )
-    return watch_listing(
-        place,
-        Path(destination),
-        options,
-        watching or ListingWatchOptions(),
-        settings=settings,
-        observer=observer,
-        looked=looked,
-        metrics=metrics,
-    )
 
 
 def listen(
@@ -127,7 +136,8 @@ def listen(
         state_dir=options.state_dir,
     )
     with contextlib.ExitStack() as stack:
-        return run_listener(
+        beat = stack.enter_context(_heartbeat(destination, "listen", options))
+        report = run_listener(
             place,
             Path(destination),
             # Two attempts: a task that could not be asked about is looked at again later, and others wait meanwhile.
@@ -138,6 +148,8 @@ def listen(
             observer=observer,
             started=lambda address: started(address, place),
         )
+        beat(report.landing.exit_code, succeeded=report.landing.exit_code is ExitCode.OK)
+    return report
 
 
 def reconcile(
@@ -170,7 +182,43 @@ def reconcile(
     options = dataclasses.replace(options, sync=with_facts(options.sync))
     with contextlib.ExitStack() as stack:
         asked = client or stack.enter_context(NimbleClient.from_environment())
-        return run_reconcile(Path(destination), expected, asked, options, settings=settings, observer=observer)
+        beat = stack.enter_context(_heartbeat(destination, "reconcile", options.sync))
+        report = run_reconcile(Path(destination), expected, asked, options, settings=settings, observer=observer)
+        beat(report.exit_code, succeeded=report.exit_code is ExitCode.OK)
+    return report
+
+
+class _Beat(Protocol):
+    def __call__(self, exit_code: int, *, succeeded: bool) -> None: ...
+
+
+def is_success(report: SyncReport) -> bool:
+    """Return whether a run was a complete listing whose problems are all accepted."""
+    complete = report.error is None and not report.dry_run and not report.counts.not_attempted
+    return complete and all(problem.accepted for problem in report.problems)
+
+
+def _noting(looked: Callable[[SyncReport], None], beat: _Beat) -> Callable[[SyncReport], None]:
+    def note(report: SyncReport) -> None:
+        beat(report.exit_code, succeeded=is_success(report))
+        looked(report)
+
+    return note
+
+
+@contextlib.contextmanager
+def _heartbeat(destination: Path | str, verb: str, options: SyncOptions) -> Iterator[_Beat]:
+    """Yield what records the end of a verb in the destination's state; records a HarvesterError by itself."""
+
+    def beat(exit_code: int, *, succeeded: bool) -> None:
+        if not options.dry_run:
+            record_heartbeat(destination, verb, exit_code, succeeded=succeeded, state_dir=options.state_dir)
+
+    try:
+        yield beat
+    except HarvesterError as error:
+        beat(error.exit_code, succeeded=False)
+        raise
 
 
 def _place(location: Location | str) -> Location:

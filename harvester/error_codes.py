@@ -124,6 +124,8 @@ class ErrorCode(StrEnum):
     CONSUMER_EXISTS = "consumer_exists"
     NOTHING_TO_EVICT = "nothing_to_evict"
     NO_SUCH_RUN = "no_such_run"
+    NO_SUCH_PROBLEM = "no_such_problem"
+    NO_PROBLEM_CHOSEN = "no_problem_chosen"
 
     # Schemas and files that are given.
     SCHEMA_INVALID = "schema_invalid"

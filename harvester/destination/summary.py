@@ -8,8 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harvester.destination.manifest import LandedRow, LockHolder, RunRow, newest_position, read_lock_holder, shown_key
+from harvester.destination.manifest import (
+    Heartbeat,
+    LandedRow,
+    LockHolder,
+    RunRow,
+    newest_position,
+    read_lock_holder,
+    shown_key,
+)
 from harvester.destination.opened import LOCK_NAME, read_destination, state_folder
+from harvester.destination.problem_list import open_problem_count
 from harvester.text import rfc3339
 
 STATUS_SCHEMA = "urn:nimble-harvester:status:v2"
@@ -37,6 +46,10 @@ class DestinationStatus:
     """The last runs, newest first."""
     holder: LockHolder | None
     """The live run that holds it."""
+    open_problems: int = 0
+    """Known problems that are not accepted."""
+    heartbeats: tuple[Heartbeat, ...] = ()
+    """The last end and success of every verb."""
 
     def as_document(self) -> dict[str, Any]:
         """Return the status as the JSON document that is published."""
@@ -47,6 +60,16 @@ class DestinationStatus:
             "source": self.source,
             **self.totals,
             "problems": self.problems,
+            "open_problems": self.open_problems,
+            "heartbeats": [
+                {
+                    "verb": beat.verb,
+                    "succeeded_at": None if beat.succeeded_at is None else rfc3339(beat.succeeded_at),
+                    "ended_at": rfc3339(beat.ended_at),
+                    "exit_code": beat.exit_code,
+                }
+                for beat in self.heartbeats
+            ],
             "last_seq": self.last_seq,
             "position": self.position,
             "newest": None
@@ -90,4 +113,6 @@ def destination_status(destination: Path, *, state_dir: Path | None = None, runs
             newest=newest,
             runs=tuple(manifest.runs(runs)),
             holder=read_lock_holder(state_folder(opened.root) / LOCK_NAME),
+            open_problems=open_problem_count(manifest),
+            heartbeats=manifest.heartbeats(),
         )

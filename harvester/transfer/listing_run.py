@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-from harvester.destination import destination_error
+from harvester.destination import Selection, destination_error
 from harvester.errors import ExitCode, HarvesterError
 from harvester.storage import BackgroundListing, ListedPage, ListingEnd, ListingFailed, OrderLost, RangeEnd
 from harvester.text import printable
@@ -85,6 +85,8 @@ class ListingRun:
             self._complete = True
             if not self._options.dry_run:
                 self._recorder.flush()
+                if self._options.selection == Selection():
+                    self._recorder.forget_unlisted_problems()
                 check_landed_before(self._run)
 
     def _work_through(self, listing: BackgroundListing) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from harvester.destination import (
+    RESCUED_KEY,
     SAFE_NAME_FOLDER,
     VERSIONS,
     KnownRow,
@@ -56,6 +57,8 @@ class Recorder:
         self._run = run
         self._options = options
         self._event = observer.event
+        self._unfinished = manifest.unfinished_runs() | {run}
+        self._accepted = manifest.acceptances().all()
         self.counters = RunCounters()
         self._landed: list[LandedRow] = []
         self._problems: list[ProblemRow] = []
@@ -68,6 +71,7 @@ class Recorder:
         self._rescue_problems = manifest.rescue_problems()
         self._removed: list[str] = []
         self._unstored: list[ObjectProblem] = []
+        self._new: set[str] = set()
         self._flushed_at = time.monotonic()
         self._barrier_at = time.monotonic()
         self._barrier: threading.Thread | None = None
@@ -150,11 +154,22 @@ class Recorder:
             self._discard_quarantined(problem, "")
 
     def _known(self, problem: ProblemRow) -> None:
-        if problem.first_run == self._run:
-            self.counters.new_problems += 1
-        else:
-            self.counters.known_problems += 1
+        self._count_problem(problem, reported=not {problem.first_run, problem.run} <= self._unfinished)
         self._problems.append(problem._replace(run=self._run))
+
+    def _count_problem(self, problem: ProblemRow, *, reported: bool) -> None:
+        """Count a problem as accepted, known or new; known is one that a run which has ended has reported."""
+        if self._is_accepted(problem):
+            self.counters.accepted_problems += 1
+        elif reported:
+            self.counters.known_problems += 1
+        else:
+            self.counters.new_problems += 1
+            self._new.add(problem.key)
+
+    def _is_accepted(self, problem: ProblemRow) -> bool:
+        acceptance = self._accepted.get(problem.key)
+        return acceptance is not None and acceptance.covers(problem, time.time())
 
     def _upstream(self, key: str, status: str, *, known: bool) -> None:
         if not self._options.fail_on_upstream_error:
@@ -284,28 +299,25 @@ class Recorder:
             reason,
         )
         first_run = previous.first_run if previous is not None and known else self._run
+        last_run = previous.run if previous is not None and known else self._run
         path, digest = (outcome.path, outcome.digest) if isinstance(outcome, Quarantined) else (None, None)
         if previous is not None:
             self._discard_quarantined(previous, path)
-        self._problems.append(
-            ProblemRow(
-                outcome.key,
-                outcome.etag,
-                outcome.size,
-                kind,
-                reason,
-                detail,
-                first_run,
-                self._run,
-                path,
-                digest,
-                self._options.fingerprint,
-            )
+        problem = ProblemRow(
+            outcome.key,
+            outcome.etag,
+            outcome.size,
+            kind,
+            reason,
+            detail,
+            first_run,
+            self._run,
+            path,
+            digest,
+            self._options.fingerprint,
         )
-        if known:
-            self.counters.known_problems += 1
-        else:
-            self.counters.new_problems += 1
+        self._problems.append(problem)
+        self._count_problem(problem, reported=not {first_run, last_run} <= self._unfinished)
 
     def settle_schema_change(self, problems: list[ProblemRow], *, solved: list[str]) -> None:
         """Record landed objects that do not conform to another schema than before, and those that do again."""
@@ -323,6 +335,14 @@ class Recorder:
         """Record keys that a complete listing did not have."""
         self.counters.source_gone += len(keys)
         self._gone.extend(keys)
+
+    def forget_unlisted_problems(self) -> None:
+        """Drop the problems of objects that a complete, unfiltered listing did not have."""
+        self.flush()
+        for problem in self._manifest.problems():
+            if problem.run != self._run and not problem.key.startswith(RESCUED_KEY):
+                self._solved.append(problem.key)
+                self._discard_quarantined(problem, None)
 
     def returned(self) -> None:
         """Record that a key counted as gone was listed after all, late."""
@@ -425,7 +445,9 @@ class Recorder:
         # A dry run has written nothing; its problems are all in memory.
         rows = self._problems if self._options.dry_run else self._manifest.problems()
         stored = [
-            ObjectProblem(row.key, row.outcome, row.reason, row.detail, row.first_run != row.run)
+            ObjectProblem(
+                row.key, row.outcome, row.reason, row.detail, row.key not in self._new, self._is_accepted(row)
+            )
             for row in rows
             if row.run == self._run
         ]

@@ -25,7 +25,9 @@ class ObjectProblem(NamedTuple):
     detail: str
     """The exact reason, free of payload values."""
     known: bool
-    """Whether an earlier run has reported the same."""
+    """Whether an earlier run that has ended has reported the same."""
+    accepted: bool = False
+    """Whether a person has accepted it as it is."""
 
 
 class ObjectEvent(NamedTuple):
@@ -204,6 +206,7 @@ class RunCounters:
     last_seq: int | None = None
     new_problems: int = 0
     known_problems: int = 0
+    accepted_problems: int = 0
     upstream_failures: int = 0
     unidentified: int = 0
     """Landed objects of which the store stated neither version nor checksum."""
@@ -213,7 +216,7 @@ class RunCounters:
     def restart(self) -> None:
         """Count again from the first object, but for what has landed: that is not landed again."""
         self.listed = self.unchanged = self.refused = self.quarantined = self.failed = 0
-        self.source_gone = self.new_problems = self.known_problems = self.content = 0
+        self.source_gone = self.new_problems = self.known_problems = self.accepted_problems = self.content = 0
         self.ignored.clear()
 
     @property

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
 from harvester import text
+from harvester.cli.shared.freshness_options import freshness_options, stale_sentence
+from harvester.cli.shared.messages import write_reasons
 from harvester.cli.shared.parameters import DESTINATION, format_option, state_option
-from harvester.destination import DestinationStatus, ProblemRow, RunRow, destination_status, problem_rows
+from harvester.destination import (
+    DestinationStatus,
+    FreshnessLimits,
+    ProblemRow,
+    RunRow,
+    Stale,
+    check_freshness,
+    destination_status,
+    problem_rows,
+)
+from harvester.errors import ExitCode
 
 
 @click.command(
@@ -26,16 +38,40 @@ Examples:
 @click.argument("dest", type=DESTINATION, nargs=-1, required=True)
 @click.option("--runs", type=click.IntRange(0), default=5, show_default=True, help="How many runs to show.")
 @click.option("--problems", is_flag=True, help="Also every known problem: its object, cause, and quarantined bytes.")
+@freshness_options
 @state_option
 @format_option("table", "json")
-def status_command(*, dest: tuple[Path, ...], runs: int, problems: bool, state_dir: Path | None, output: str) -> None:
+def status_command(
+    *, dest: tuple[Path, ...], runs: int, problems: bool, limits: FreshnessLimits, state_dir: Path | None, output: str
+) -> int:
     """Show what is known of each DEST.
 
     Its source, last runs, counts, known problems, the newest object, and the run that holds it. Several are added up.
+    With a limit such as --max-age, a DEST that does not meet it makes the exit code 15.
     """
+    stale = {each: check_freshness(each, limits, state_dir=state_dir) for each in dest}
+    _print(dest, runs, output, state_dir, stale if limits != FreshnessLimits() else None, problems=problems)
+    lines = [f"  {each}: {stale_sentence(one, limits)}" for each, found in stale.items() for one in found]
+    code = ExitCode.STALE if lines else ExitCode.OK
+    write_reasons(code, lines)
+    return int(code)
+
+
+def _print(
+    dest: tuple[Path, ...],
+    runs: int,
+    output: str,
+    state_dir: Path | None,
+    stale: Mapping[Path, tuple[Stale, ...]] | None,
+    *,
+    problems: bool,
+) -> None:
     found = [destination_status(each, state_dir=state_dir, runs=runs) for each in dest]
     if output == "json":
         documents = [status.as_document() for status in found]
+        if stale is not None:
+            for each, document in zip(dest, documents, strict=True):
+                document["stale"] = [one._asdict() for one in stale[each]]
         if problems:
             for each, document in zip(dest, documents, strict=True):
                 document["known_problems"] = [_problem(row) for row in problem_rows(each, state_dir=state_dir)]
@@ -81,9 +117,11 @@ def _render(status: DestinationStatus) -> str:
         lines.append(f"  newest    {status.newest.path}, {text.moment(status.newest.landed_at)}")
     if totals["source_gone"]:
         lines.append(f"  gone      {totals['source_gone']:,} no longer in the source, kept here")
+    total_problems = sum(status.problems.values())
     if status.problems:
         summary = ", ".join(f"{number:,} {reason.replace('_', ' ')}" for reason, number in status.problems.items())
-        lines.append(f"  problems  {summary}")
+        open_ones = f"; {status.open_problems:,} not accepted" if status.open_problems != total_problems else ""
+        lines.append(f"  problems  {summary}{open_ones}")
     if status.holder is not None:
         since = text.moment(status.holder.since)
         lines.append(f"  held by   process {status.holder.process} on {status.holder.host} since {since}")

@@ -320,6 +320,8 @@ NEXT_STEPS: Mapping[ErrorCode, _Words] = MappingProxyType(
         _C.NO_SUCH_CONSUMER: "nimble-harvester consumers create {subject} NAME",
         _C.CONSUMER_EXISTS: "nimble-harvester consumers rewind {subject} {name} 0   (or forget it, and create it anew)",
         _C.NOTHING_TO_EVICT: ("nimble-harvester evict {subject} --older-than 7d, or --consumed, or --through POSITION"),
+        _C.NO_SUCH_PROBLEM: "nimble-harvester problems list {subject}",
+        _C.NO_PROBLEM_CHOSEN: "name KEY…, or --reason REASON",
         _C.NO_SUCH_RUN: "nimble-harvester status DEST",
         # Exports and profiles.
         _C.PROFILE_INVALID: "remove {subject}, and accept a profile again",

@@ -7,8 +7,10 @@ from .manifest import Manifest as Manifest
 from .manifest import SourceBinding as SourceBinding
 from .manifest import StateIdentity as StateIdentity
 from .row_types import RESCUED_KEY as RESCUED_KEY
+from .row_types import Acceptance as Acceptance
 from .row_types import ConsumerRow as ConsumerRow
 from .row_types import EpochRow as EpochRow
+from .row_types import Heartbeat as Heartbeat
 from .row_types import KnownRow as KnownRow
 from .row_types import LandedRow as LandedRow
 from .row_types import ProblemRow as ProblemRow

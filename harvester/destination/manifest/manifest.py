@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeVar
 
+from harvester.destination.manifest.acceptances import AcceptanceTable
 from harvester.destination.manifest.consumer_table import ConsumerTable
 from harvester.destination.manifest.epochs import check_position, read_epochs, record_epoch
 from harvester.destination.manifest.erasure import drop_rows, tombstone_of, write_tombstones
@@ -24,6 +25,7 @@ from harvester.destination.manifest.opening_database import open_database, open_
 from harvester.destination.manifest.row_types import (
     RESCUED_KEY,
     EpochRow,
+    Heartbeat,
     KnownRow,
     LandedRow,
     ProblemRow,
@@ -256,6 +258,35 @@ class Manifest:
     def consumers(self, destination: Path) -> ConsumerTable:
         """Return the consumers; ``destination`` is named in errors."""
         return ConsumerTable(self._database, self.durable_transaction, str(destination))
+
+    def acceptances(self) -> AcceptanceTable:
+        """Return the accepted problems."""
+        return AcceptanceTable(self._database, self.durable_transaction)
+
+    def unfinished_runs(self) -> frozenset[int]:
+        """Return the runs that have not ended: killed ones, and the one that works."""
+        return frozenset(run for (run,) in self._database.execute("SELECT run FROM runs WHERE ended_at IS NULL"))
+
+    def record_heartbeat(self, heartbeat: Heartbeat) -> None:
+        """Record the end of a verb; its last success stays where this end was none. Raises DestinationUnusable."""
+        with self._transaction() as database:
+            database.execute(
+                "INSERT INTO heartbeats(verb, succeeded_at, ended_at, exit_code) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT(verb) DO UPDATE SET ended_at = excluded.ended_at, exit_code = excluded.exit_code,"
+                " succeeded_at = coalesce(excluded.succeeded_at, succeeded_at)",
+                heartbeat,
+            )
+
+    def heartbeats(self) -> tuple[Heartbeat, ...]:
+        """Return the last end and success of every verb, by name."""
+        found = self._database.execute("SELECT verb, succeeded_at, ended_at, exit_code FROM heartbeats ORDER BY verb")
+        return tuple(Heartbeat(*row) for row in found)
+
+    def newest_deliveries(self) -> Iterator[tuple[str, float, float]]:
+        """Yield key, time of delivery and time of landing of every landed object, in no order."""
+        yield from self._database.execute(
+            "SELECT key, last_modified, landed_at FROM objects WHERE origin = 'delivered'"
+        )
 
     @contextlib.contextmanager
     def durable_transaction(self) -> Iterator[sqlite3.Connection]:

@@ -59,6 +59,15 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE objects ADD COLUMN gone_at REAL",
         "UPDATE objects SET gone_at = now() WHERE gone = 1",
     ),
+    (
+        """CREATE TABLE acceptances(
+             key TEXT PRIMARY KEY, etag TEXT NOT NULL, size INTEGER NOT NULL, outcome TEXT NOT NULL,
+             reason TEXT NOT NULL, note TEXT NOT NULL, until REAL, accepted_at REAL NOT NULL
+           ) WITHOUT ROWID""",
+        """CREATE TABLE heartbeats(
+             verb TEXT PRIMARY KEY, succeeded_at REAL, ended_at REAL NOT NULL, exit_code INTEGER NOT NULL
+           ) WITHOUT ROWID""",
+    ),
 )
 
 

@@ -115,6 +115,50 @@ class ProblemRow(NamedTuple):
     """What the object was validated against; another one means: check again."""
 
 
+class Acceptance(NamedTuple):
+    """The acceptance of one problem as it was then."""
+
+    key: str
+    """The whole key in the bucket."""
+    etag: str
+    """Identity of the version it is about."""
+    size: int
+    """Bytes of that version as delivered."""
+    outcome: str
+    """The outcome that was accepted."""
+    reason: str
+    """The reason that was accepted."""
+    note: str
+    """Why, in the words of the person who accepted it."""
+    until: float | None
+    """Until when, seconds since the epoch; None for no end."""
+    accepted_at: float
+    """Since when, seconds since the epoch."""
+
+    def covers(self, problem: ProblemRow, now: float) -> bool:
+        """Return whether it is about exactly this problem, and still in force."""
+        same = (self.etag, self.size, self.outcome, self.reason) == (
+            problem.etag,
+            problem.size,
+            problem.outcome,
+            problem.reason,
+        )
+        return same and (self.until is None or now < self.until)
+
+
+class Heartbeat(NamedTuple):
+    """The last end and the last success of a verb on a destination."""
+
+    verb: str
+    """The verb."""
+    succeeded_at: float | None
+    """Its last success, seconds since the epoch; None when it never succeeded."""
+    ended_at: float
+    """Its last end, seconds since the epoch."""
+    exit_code: int
+    """The exit code of its last end."""
+
+
 class VersionRow(NamedTuple):
     """An older version that was moved aside instead of replaced."""
 

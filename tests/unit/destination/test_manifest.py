@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from harvester.destination.manifest.lock import DestinationLock, read_lock_holde
 from harvester.destination.manifest.manifest import Manifest, SourceBinding
 from harvester.destination.manifest.migrations import MIGRATIONS
 from harvester.destination.manifest.row_types import LandedRow, ProblemRow
+from harvester.destination.positions import draw_epoch
 from harvester.errors import ConfigurationError, DestinationLocked, IntegrityError, UsageError
 
 
@@ -123,6 +125,8 @@ def test_an_older_state_is_migrated_in_one_transaction(path: Path) -> None:
     for older in range(len(MIGRATIONS)):
         path.unlink(missing_ok=True)
         with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as database:
+            database.create_function("draw_epoch", 0, draw_epoch)
+            database.create_function("now", 0, time.time)
             for script in MIGRATIONS[:older]:
                 for statement in script:
                     database.execute(statement)
