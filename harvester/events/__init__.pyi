@@ -1,13 +1,13 @@
+from .http import ServerCertificate as ServerCertificate
+from .http import WebhookOptions as WebhookOptions
 from .listing_watcher import ListingWatchOptions as ListingWatchOptions
 from .listing_watcher import watch_listing as watch_listing
 from .live_metrics import MetricsOptions as MetricsOptions
-from .queue_options import QueueWatchOptions as QueueWatchOptions
+from .queue import QueueWatchOptions as QueueWatchOptions
 from .queue_watcher import watch_queue as watch_queue
-from .server_address import ServerCertificate as ServerCertificate
 from .watch_report import LandingReport as LandingReport
 from .watch_report import MessageCounts as MessageCounts
 from .watch_report import WatchReport as WatchReport
-from .webhook_app import WebhookOptions as WebhookOptions
 from .webhook_listener import ListenOptions as ListenOptions
 from .webhook_listener import ListenReport as ListenReport
 from .webhook_listener import bound_source as bound_source

@@ -114,7 +114,7 @@ class LiveMetrics:
             stack.callback(self._write_last)
             if self._options.port is not None:
                 require_extra(LISTEN)
-                from harvester.events.http_server import HttpServer
+                from harvester.events.http import HttpServer
 
                 server = stack.enter_context(HttpServer(self._options.host, self._options.port))
                 server.start(self._answer)

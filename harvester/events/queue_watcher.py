@@ -12,9 +12,7 @@ from harvester.destination import state_directory
 from harvester.errors import HarvesterError
 from harvester.events.full_listing import FullListing
 from harvester.events.live_metrics import LiveMetrics, MetricsOptions
-from harvester.events.peer_destinations import PeerDestinations
-from harvester.events.queue_options import QueueWatchOptions, check_queue
-from harvester.events.queue_worker import QueueWorker
+from harvester.events.queue import PeerDestinations, QueueWatchOptions, QueueWorker, check_queue
 from harvester.events.watch_report import LandingCounters, WatchReport, message_metric
 from harvester.location import Location
 from harvester.metrics import Metric

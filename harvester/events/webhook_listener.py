@@ -17,12 +17,10 @@ from harvester.error_codes import ErrorCode
 from harvester.errors import ConfigurationError, HarvesterError, UsageError
 from harvester.events.event_state import EnqueueOutcome, EventState, PendingTask
 from harvester.events.full_listing import FullListing, check_interval
+from harvester.events.http import ServerCertificate, WebhookApp, WebhookOptions, is_loopback
 from harvester.events.live_metrics import LiveMetrics, MetricsOptions
 from harvester.events.lookup_budget import LookupBudget
-from harvester.events.peer_destinations import PeerDestinations
-from harvester.events.queue_options import QueueWatchOptions, check_queue
-from harvester.events.queue_worker import QueueWorker
-from harvester.events.server_address import ServerCertificate, is_loopback
+from harvester.events.queue import PeerDestinations, QueueWatchOptions, QueueWorker, check_queue
 from harvester.events.task_lookup import LookupResult, NoResult, ResultFound, RetryLater, find_result
 from harvester.events.watch_report import (
     LISTEN_REPORT_SCHEMA,
@@ -31,7 +29,6 @@ from harvester.events.watch_report import (
     MessageCounts,
     message_metric,
 )
-from harvester.events.webhook_app import WebhookApp, WebhookOptions
 from harvester.extras import LISTEN, require_extra
 from harvester.location import Location, parse_location
 from harvester.metrics import Metric, metrics_text
@@ -42,7 +39,7 @@ from harvester.sessions import StoreSettings
 from harvester.transfer import ObjectEvent, Observer, SyncOptions, SyncSession, open_session
 
 if TYPE_CHECKING:
-    from harvester.events.http_server import HttpServer
+    from harvester.events.http import HttpServer
 
 _BATCH = 64
 _LOOKUPS = 8
@@ -183,7 +180,7 @@ class _Listener:
             self._worker = QueueWorker(location, listening.queue, self._peers, self._log, lambda: None)
 
     def run(self, started: Callable[[str], None]) -> ListenReport:
-        from harvester.events.http_server import HttpServer
+        from harvester.events.http import HttpServer
 
         error: HarvesterError | None = None
         app: WebhookApp | None = None

@@ -7,8 +7,8 @@ import json
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from harvester.events.bucket_events import BucketNotification, parse_gcs_message, parse_s3_message
-from harvester.events.webhook_app import task_of
+from harvester.events.http.webhook_app import task_of
+from harvester.events.queue.bucket_events import BucketNotification, parse_gcs_message, parse_s3_message
 from harvester.nimble_api.decoding import is_id
 from harvester.results.json_text.json_scanner import scan
 from harvester.results.record import ContentReason, ContentRefused

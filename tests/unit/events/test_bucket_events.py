@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvester.events.announced_object import AnnouncedObject
-from harvester.events.bucket_events import BucketNotification, parse_gcs_message, parse_s3_message
+from harvester.events.queue.announced_object import AnnouncedObject
+from harvester.events.queue.bucket_events import BucketNotification, parse_gcs_message, parse_s3_message
 from scripts.inputs.announcements import s3_event
 
 KEYS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60)

@@ -8,7 +8,7 @@ from typing import Any, cast
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvester.events.connection_limits import ConnectionLimits, LimitedProtocol
+from harvester.events.http.connection_limits import ConnectionLimits, LimitedProtocol
 
 
 @dataclass(eq=False)

@@ -8,8 +8,8 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvester.events.announced_object import AnnouncedObject
-from harvester.events.message import newest_versions, object_outcome, parse_message, second_look_ups
+from harvester.events.queue.announced_object import AnnouncedObject
+from harvester.events.queue.message import newest_versions, object_outcome, parse_message, second_look_ups
 from harvester.location import parse_location
 from harvester.queues.message_queue import QueueMessage
 from harvester.storage.base import ObjectRef

@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from harvester.errors import HarvesterError, Interrupted
-from harvester.events.announcement_lander import AnnouncementLander
 from harvester.events.event_state import EventState
-from harvester.events.message import ParsedMessage, parse_message
-from harvester.events.peer_destinations import PeerDestinations
-from harvester.events.queue_options import QueueWatchOptions
-from harvester.events.queue_threads import EmptyReceive, Receiver, VisibilityTimeout
+from harvester.events.queue.announcement_lander import AnnouncementLander
+from harvester.events.queue.message import ParsedMessage, parse_message
+from harvester.events.queue.peer_destinations import PeerDestinations
+from harvester.events.queue.queue_options import QueueWatchOptions
+from harvester.events.queue.queue_threads import EmptyReceive, Receiver, VisibilityTimeout
 from harvester.events.watch_report import MessageCounts
 from harvester.location import Location
 from harvester.queues import MessageQueue, QueueMessage

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from harvester.errors import AccessDenied, ConnectionFailed, HarvesterError, IntegrityError
-from harvester.events.announced_object import AnnouncedObject
-from harvester.events.message import newest_versions, object_outcome, second_look_ups
-from harvester.events.peer_destinations import PeerDestinations
+from harvester.events.queue.announced_object import AnnouncedObject
+from harvester.events.queue.message import newest_versions, object_outcome, second_look_ups
+from harvester.events.queue.peer_destinations import PeerDestinations
 from harvester.retry import RateLimitedLog
 from harvester.storage import ObjectRef
 from harvester.transfer import ObjectEvent, SyncSession

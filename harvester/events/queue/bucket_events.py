@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harvester.events.announced_object import AnnouncedObject, InvalidEvent, exact_object, form_encoded_object
+from harvester.events.queue.announced_object import AnnouncedObject, InvalidEvent, exact_object, form_encoded_object
 
 _DEEPEST = 4
 # SQS limits a message to 1 MiB, Pub/Sub to 10 MB.

@@ -12,8 +12,8 @@ import uvicorn
 
 from harvester.error_codes import ErrorCode
 from harvester.errors import ConfigurationError
-from harvester.events.connection_limits import ConnectionLimits, limited_protocol
-from harvester.events.server_address import ServerCertificate
+from harvester.events.http.connection_limits import ConnectionLimits, limited_protocol
+from harvester.events.http.server_address import ServerCertificate
 
 _BACKLOG = 2_048
 _PATIENCE_SECONDS = 5

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from harvester.events.announced_object import AnnouncedObject
-from harvester.events.bucket_events import parse_gcs_message, parse_s3_message
+from harvester.events.queue.announced_object import AnnouncedObject
+from harvester.events.queue.bucket_events import parse_gcs_message, parse_s3_message
 from harvester.location import Location
 from harvester.queues import QueueMessage
 from harvester.storage import ObjectRef

@@ -1,0 +1,5 @@
+"""Messages of a queue: what they announce, and settling them."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
