@@ -14,7 +14,7 @@ from policies.checks.proof.gcs_conditions import (
     TimeTest,
     holds,
     parse_expression,
-    tests,
+    single_tests,
 )
 from policies.checks.proof.verdicts import State, UnknownReason
 from policies.contracts import Target
@@ -132,7 +132,7 @@ def _expression(binding: Binding) -> str:
 def _decide(relevant: Sequence[_Relevant], target: Target, at: datetime | None) -> Grant:
     (prefix,) = target.prefixes.values()
     objects = Pattern((_OBJECTS.format(bucket=target.bucket) + prefix, Wildcard.ONE, Wildcard.RUN))
-    single = [each for one in relevant for each in tests(one.condition)]
+    single = [each for one in relevant for each in single_tests(one.condition)]
     patterns = list(dict.fromkeys(each.pattern for each in single if isinstance(each, NameTest)))
     granting: dict[int, Binding] = {}
     undecided: Grant | None = None
@@ -166,7 +166,7 @@ def _undecided(relevant: Sequence[_Relevant], example: str, target: Target) -> G
 
 
 def _open_tests(condition: Expression) -> Iterator[UnknownReason]:
-    for each in tests(condition):
+    for each in single_tests(condition):
         if isinstance(each, TimeTest):
             yield UnknownReason("condition", "request.time", (each.moment.isoformat(),))
         elif isinstance(each, OtherTest):
@@ -183,7 +183,7 @@ def _holds_until(relevant: Sequence[_Relevant], target: Target, state: State, at
     """Return when a grant ends, or when one that is missing ended."""
     if at is None:
         return None
-    single = (each for one in relevant for each in tests(one.condition))
+    single = (each for one in relevant for each in single_tests(one.condition))
     bounds = sorted({each.moment for each in single if isinstance(each, TimeTest)})
     second = timedelta(seconds=1)
 

@@ -98,13 +98,13 @@ def parse_expression(text: str) -> Expression:
     return parsed if parser.at == len(tokens) else OtherTest(text)
 
 
-def tests(expression: Expression) -> Iterator[NameTest | TimeTest | KnownTest | OtherTest]:
+def single_tests(expression: Expression) -> Iterator[NameTest | TimeTest | KnownTest | OtherTest]:
     """Yield every single test of an expression."""
     if isinstance(expression, Negation):
-        yield from tests(expression.operand)
+        yield from single_tests(expression.operand)
     elif isinstance(expression, Combination):
         for each in expression.operands:
-            yield from tests(each)
+            yield from single_tests(each)
     else:
         yield expression
 
