@@ -24,10 +24,6 @@ class SourceObject(NamedTuple):
     rows: Callable[[], Iterator[tuple[int, bytes]]]
     """Returns its rows with their numbers, broken ones left out. Raises OSError or HarvesterError."""
 
-    def position(self, row: int) -> str:
-        """Return the position of one of its rows."""
-        return f"{self.end[:-3]}{row:09d}"
-
 
 class RowSource(Protocol):
     """The rows of one destination."""

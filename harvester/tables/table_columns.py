@@ -16,6 +16,10 @@ ROW_COLUMNS: Final = (
     *("delivered_at", "shape", "agent", "tag", "status", "url", "parsing", "html", "markdown", "rest"),
 )
 """The columns of every table, in order; typed columns follow."""
+OBJECT_COLUMNS: Final = (
+    *("seq", "key", "version", "task_id", "source", "dest_id", "sync_run", "landed_at", "delivered_at", "shape"),
+)
+"""The columns that all rows of an object share, in the order of `ObjectFacts`."""
 JSON_COLUMNS: Final = ("parsing", "rest")
 """Columns whose text is JSON."""
 DROPPABLE: Final = ("html", "markdown", "parsing", "rest")
@@ -86,6 +90,11 @@ class RowFields(NamedTuple):
         return sum(map(len, filter(None, (self.parsing, self.html, self.markdown, self.rest))))
 
 
+class _Row(msgspec.Struct, gc=False):
+    url: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+_ROW: Final = msgspec.json.Decoder(_Row)
 _OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TEXT: Final = msgspec.json.Decoder(str)
 _FAILED: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
@@ -94,7 +103,7 @@ _FAILED: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 def split_row(text: bytes, table: TableName) -> RowFields:
     """Split the text of a row into the fields of its table; `join_row` reverses it."""
     if table is TableName.JOB_ROWS:
-        return RowFields(url=_string(_members(text), "url"), parsing=text)
+        return RowFields(None, None, None, _url(text), text)
     members = _members(text)
     if members is None:
         # Text that msgspec refuses, such as a key with a lone surrogate: nothing is taken out of it.
@@ -113,6 +122,15 @@ def split_row(text: bytes, table: TableName) -> RowFields:
         html, markdown = _take_text(data, "html"), _take_text(data, "markdown")
         members["data"] = _joined(data)
     return RowFields(agent, tag, status, url, parsing, html, markdown, _joined(members))
+
+
+def _url(text: bytes) -> str | None:
+    """Return ``url`` of a row of a jobs file."""
+    try:
+        value = _ROW.decode(text).url
+        return _TEXT.decode(value) if isinstance(value, msgspec.Raw) and bytes(value).startswith(b'"') else None
+    except _FAILED:
+        return None
 
 
 def join_row(fields: RowFields, table: TableName) -> Any:
@@ -169,22 +187,3 @@ def _string(members: dict[str, bytes] | None, name: str) -> str | None:
         return _TEXT.decode(value)
     except _FAILED:
         return None
-
-
-def row_values(facts: ObjectFacts, position: str, row_index: int | None, fields: RowFields) -> dict[str, Any]:
-    """Return the values of a row by column."""
-    return {
-        "position": position,
-        "seq": facts.seq,
-        "row_index": row_index,
-        "key": facts.key,
-        "version": facts.version,
-        "task_id": facts.task_id,
-        "source": facts.source,
-        "dest_id": facts.dest_id,
-        "sync_run": facts.sync_run,
-        "landed_at": round(facts.landed_at * 1e6),
-        "delivered_at": None if facts.delivered_at is None else round(facts.delivered_at * 1e6),
-        "shape": facts.shape,
-        **fields._asdict(),
-    }

@@ -120,20 +120,20 @@ class TypedValues:
     def __init__(self, columns: Sequence[TypedColumn]) -> None:
         """Prepare the columns."""
         self._columns = [(column.name, _steps(column.pointer), _converter(column.type)) for column in columns]
-        self.names = tuple(column.name for column in columns)
-        """The names of the columns."""
+        self.missing = (None,) * len(columns)
+        """The values of a row without any."""
         self.misfits: dict[str, int] = {}
         """By column, how many values did not fit and are NULL."""
 
-    def of(self, text: bytes) -> dict[str, Any]:
-        """Return the values of a row by column; absent and null are None."""
+    def of(self, text: bytes) -> Sequence[Any]:
+        """Return the values of a row in the order of the columns; absent and null are None."""
         if not self._columns:
-            return {}
+            return ()
         try:
             document = json.loads(text, parse_float=Decimal, parse_constant=_no_constant)
         except (ValueError, RecursionError):
             document = _MISSING
-        return {name: self._value(name, document, steps, convert) for name, steps, convert in self._columns}
+        return [self._value(name, document, steps, convert) for name, steps, convert in self._columns]
 
     def _value(self, name: str, document: Any, steps: Sequence[str], convert: Callable[[Any], Any]) -> Any:
         value = _at(document, steps)

@@ -14,10 +14,11 @@ from harvester.tables.exports.layout import Layout
 from harvester.tables.exports.part_names import BEGINNING
 from harvester.tables.exports.part_writers import JsonLinesPart, ParquetPart, PartWriter
 from harvester.tables.row_source import SourceObject
-from harvester.tables.table_columns import PURGED, RowFields, TableName, row_values, split_row
+from harvester.tables.table_columns import PURGED, RowFields, TableName, split_row
 from harvester.tables.typed_columns import TypedValues
 
 _NAMED: Final = 10
+_NO_FIELDS: Final = RowFields()
 
 
 @dataclass(slots=True)
@@ -150,36 +151,29 @@ class _OpenPart:
 
     def add(self, found: SourceObject, start: str) -> None:
         """Add the rows of an object that follow ``start``. Raises UnreadableObject."""
-        counts, facts = self._counts, found.facts
+        counts, facts, writer = self._counts, found.facts, self._writer
+        writer.begin(facts)
         if facts.source == PURGED:
-            self._add_empty(found)
+            writer.add(found.end, None, _NO_FIELDS, self._typed.missing)
             counts.rows += 1
             return
-        passed = row_after(start, found)
-        before = counts.rows
+        passed, prefix, before = row_after(start, found), found.end[:-3], counts.rows
+        table, typed, longest = self._table, self._typed, self._limits.value_bytes
         try:
             for number, text in found.rows():
                 if number <= passed:
                     continue
-                if len(text) > self._limits.value_bytes:
+                if len(text) > longest:
                     self._note_oversized(f"{facts.key} row {number}")
                     continue
-                fields = split_row(text, self._table)
-                row = row_values(facts, found.position(number), number, fields)
-                row.update(self._typed.of(text))
-                self._writer.add(row, fields.size)
+                writer.add(f"{prefix}{number:09d}", number, split_row(text, table), typed.of(text))
                 counts.rows += 1
         except (OSError, HarvesterError) as error:
             raise UnreadableObject(found) from error
         counts.objects += 1
         if counts.rows == before and passed < 0:
             # An object without rows takes the place of an older version all the same.
-            self._add_empty(found)
-
-    def _add_empty(self, found: SourceObject) -> None:
-        """Add a row that stands for an object or a tombstone, without a number."""
-        row = row_values(found.facts, found.end, None, RowFields())
-        self._writer.add({**row, **dict.fromkeys(self._typed.names)}, 0)
+            writer.add(found.end, None, _NO_FIELDS, typed.missing)
 
     def _note_oversized(self, row: str) -> None:
         self._counts.oversized += 1

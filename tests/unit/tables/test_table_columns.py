@@ -123,7 +123,7 @@ TEXT = b"""{"i": 12, "big": 9223372036854775808, "f": 1.10, "s": "12.50", "t": "
 )
 def test_a_typed_column_is_the_value_or_null(pointer: str, kind: str, expected: object) -> None:
     values = TypedValues([TypedColumn("c", pointer, kind)])
-    assert values.of(TEXT) == {"c": expected}
+    assert list(values.of(TEXT)) == [expected]
     absent = expected is None and pointer in ("/n", "/absent", "/i/x", "/list/1/x", "/list/-1")
     assert values.misfits == ({} if absent or expected is not None else {"c": 1})
 
