@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from harvester import __version__
-from scripts.benchmark import benchmark_page, event_rates, input_data, object_server, peer_tools
+from scripts.benchmark import benchmark_page, event_rates, input_data, object_server, peer_tools, row_rates
 from scripts.benchmark.goals import Goal
 from scripts.benchmark.input_data import Bucket
 from scripts.benchmark.scenarios import Bench, Series, print_progress, spread
 
-SCENARIOS = ("A", "B", "C", "D", "disk", "nothing", "memory", "listing", "ranges", "far", "events")
+SCENARIOS = ("A", "B", "C", "D", "disk", "nothing", "memory", "listing", "ranges", "far", "events", "rows", "verdicts")
 
 
 class Sizes(NamedTuple):
@@ -119,6 +119,8 @@ class Run:
             ("ranges", self._ranges),
             ("far", self._far),
             ("events", self._events),
+            ("rows", self._rows),
+            ("verdicts", row_rates.verdicts),
         ):
             if name in chosen:
                 sections.append(measure())
@@ -240,6 +242,9 @@ class Run:
 
     def _events(self) -> str:
         return event_rates.events(self._bench, self._buckets["A"], self._sizes.a)
+
+    def _rows(self) -> str:
+        return row_rates.rows(self._bench, self._buckets, self._sizes.rounds)
 
     def _goal_table(self) -> str:
         rows = [(*goal.row, goal.verdict(quick=self._quick)) for goal in self._goals]

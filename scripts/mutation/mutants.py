@@ -187,14 +187,23 @@ def _skipped(tree: ast.Module) -> set[int]:
                 parts = [part for part in node.values if isinstance(part, ast.Constant)]
             case ast.FormattedValue():
                 parts = [node.format_spec]
-            case ast.If(test=ast.Name("TYPE_CHECKING")) | ast.Assert():
-                parts = [node]
-            case ast.Assign(targets=[ast.Name("__all__")]):
-                parts = [node]
-            case ast.Call(func=ast.Name("TypeVar" | "NewType" | "cast" | "NamedTuple")):
+            case _ if _is_declaration(node):
                 parts = [node]
         unused.update(id(each) for part in parts if part is not None for each in ast.walk(part))
     return {position for position, node in enumerate(ast.walk(tree)) if id(node) in unused}
+
+
+def _is_declaration(node: ast.AST) -> bool:
+    """Return whether a node is for type checkers, or states names, or is an assertion."""
+    match node:
+        case ast.If(test=ast.Name("TYPE_CHECKING")) | ast.Assert() | ast.Assign(targets=[ast.Name("__all__")]):
+            return True
+        case ast.Call(func=ast.Name("TypeVar" | "NewType" | "cast" | "NamedTuple")):
+            return True
+        # A type alias: annotations are not evaluated.
+        case ast.Assign(targets=[ast.Name(name)], value=ast.BinOp(op=ast.BitOr())):
+            return name.istitle()
+    return False
 
 
 def _surroundings(tree: ast.Module) -> tuple[dict[int, str], dict[int, tuple[int, int]]]:

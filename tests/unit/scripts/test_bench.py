@@ -155,7 +155,7 @@ def test_a_whole_run_without_peers(tmp_path: Path) -> None:
     buckets = make_buckets(tmp_path, sizes)
     with object_server.nginx(tmp_path, list(buckets.values())) as served:
         sections = Run(Bench(served, tmp_path), buckets, sizes, {}, tmp_path, quick=True).sections(
-            ("A", "D", "nothing", "memory", "listing", "ranges", "far")
+            ("A", "D", "nothing", "memory", "listing", "ranges", "far", "rows")
         )
 
     text = "\n".join(sections)

@@ -32,6 +32,7 @@ def changes(source: str) -> list[str]:
         ("x: int = y", []),
         ("assert x > 1", []),
         ("__all__ = ['a']", []),
+        ("Value = str | None", []),
     ],
 )
 def test_the_changes_of_a_line(source: str, expected: list[str]) -> None:
