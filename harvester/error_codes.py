@@ -201,6 +201,11 @@ class ErrorCode(StrEnum):
     EXPORT_OUTPUT_UNSUPPORTED = "export_output_unsupported"
     EXPORT_COLUMN_REQUIRED = "export_column_required"
 
+    # The configuration file.
+    NO_CONFIG_FILE = "no_config_file"
+    CONFIG_FILE_INVALID = "config_file_invalid"
+    CONFIG_FILE_UNSAFE = "config_file_unsafe"
+
     # Output.
     OUTPUT_NOT_WRITTEN = "output_not_written"
     REPORT_NOT_WRITTEN = "report_not_written"

@@ -24,6 +24,8 @@ COMMANDS: Mapping[str, str] = {
     "problems": "harvester.cli.commands.problems:problems",
     "verify": "harvester.cli.commands.verify:verify_command",
     "status": "harvester.cli.commands.status:status_command",
+    "run": "harvester.cli.commands.run:run_command",
+    "config": "harvester.cli.commands.config:config",
     "cat": "harvester.cli.commands.cat:cat_command",
     "consumers": "harvester.cli.commands.consumers:consumers",
     "profile": "harvester.cli.commands.profile:profile_command",
@@ -53,6 +55,8 @@ SUMMARIES: Mapping[str, str] = {
     "problems": "List the known problems of DEST, accept them, or reopen them.",
     "verify": "Compare every landed file of DEST with its manifest.",
     "status": "Show what is known of each DEST.",
+    "run": "Run the pipelines of the configuration file, or each NAME.",
+    "config": "Check the configuration file.",
     "cat": "Stream the landed rows of DEST as JSON Lines.",
     "consumers": "Create, list, acknowledge, rewind and forget the consumers of DEST.",
     "profile": "Show field statistics of the rows of DEST, and what has changed in them.",
@@ -61,8 +65,8 @@ SUMMARIES: Mapping[str, str] = {
     "purge": "Erase results from DEST for good, for an erasure request.",
     "compact": "Drop rows of DEST that nothing needs any more.",
     "rebind": "Bind DEST to LOCATION, where its source has moved.",
-    "policy": "Print, check, compare, merge and apply the policies that open a bucket.",
-    "explain": "Say what Nimble may do at LOCATION, and what to mend.",
+    "policy": "Print, check, compare, merge and apply the policies of a bucket.",
+    "explain": "Show what Nimble may do at LOCATION, and how to correct what is wrong.",
     "test": "Test the connection to each LOCATION as Nimble's form does.",
     "reconcile": "Determine the outcome of every expected task.",
     "tasks": "Show single tasks, and fetch their results while Nimble holds them.",
@@ -96,7 +100,15 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     },
 )
 @click.version_option(__version__, "-V", "--version", prog_name="nimble-harvester")
-def program() -> None:
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(),
+    metavar="FILE",
+    envvar="NIMBLE_HARVESTER_CONFIG",
+    help="The configuration file for run and config.",
+)
+def program(*, config_file: str | None) -> None:  # read by run and config from the context
     """Download what Nimble delivers into your bucket, and grant Nimble exactly the access it needs."""
 
 

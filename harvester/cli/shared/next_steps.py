@@ -404,6 +404,10 @@ NEXT_STEPS: Mapping[ErrorCode, _Words] = MappingProxyType(
         _C.SNAPSHOT_INVALID: "save the settings again with nimble-harvester explain --save DIR",
         _C.SNAPSHOT_MISSING: lambda values: f"nimble-harvester explain {_target(values)} --save {values['directory']}",
         _C.SNAPSHOT_NOT_WRITTEN: "give --save another directory",
+        # The configuration file.
+        _C.NO_CONFIG_FILE: "nimble-harvester --config FILE run   (or set NIMBLE_HARVESTER_CONFIG)",
+        _C.CONFIG_FILE_INVALID: "correct it, then: nimble-harvester --config {subject} config check",
+        _C.CONFIG_FILE_UNSAFE: "chmod go-w {subject}   (and let it belong to you or to root)",
         # Output.
         _C.OUTPUT_NOT_WRITTEN: f"free some space, or send it elsewhere, then {_RUN_AGAIN}",
         _C.REPORT_NOT_WRITTEN: "choose another file for --report",

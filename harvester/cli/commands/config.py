@@ -1,0 +1,40 @@
+"""``config``: check the configuration file."""
+
+from __future__ import annotations
+
+import click
+
+from harvester.cli.shared.config_file import find_config, read_config
+from harvester.cli.shared.pipelines import step_context
+from harvester.text import printable
+
+
+@click.group("config")
+def config() -> None:
+    """Check the configuration file."""
+
+
+@config.command(
+    "check",
+    epilog="""\b
+Examples:
+  nimble-harvester config check
+  nimble-harvester --config harvest.toml config check
+""",
+)
+@click.pass_context
+def check_command(ctx: click.Context) -> None:
+    """Read the configuration file, check every pipeline, and print its steps.
+
+    Without --config: $NIMBLE_HARVESTER_CONFIG, $XDG_CONFIG_HOME/nimble-harvester/config.toml, then
+    /etc/nimble-harvester/config.toml.
+    """
+    root = ctx.find_root()
+    path = find_config(root.params.get("config_file"))
+    for pipeline in read_config(path):
+        for step in pipeline.steps:
+            step_context(root, path, pipeline, step)
+        steps = ", ".join(pipeline.steps) or "no step"
+        print(
+            f"{printable(pipeline.name)}: {printable(pipeline.location)} -> {printable(pipeline.destination)}: {steps}"
+        )

@@ -1,0 +1,108 @@
+"""The configuration file: pipelines, their steps, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scripts.commands.output_schemas import validate
+from tests.e2e.program import Directory, Ended, result, run, tree
+
+
+@pytest.fixture
+def config(tmp_path: Path, source: Directory, dest: Path) -> Path:
+    source.put("good.json", result(1))
+    path = tmp_path / "harvest.toml"
+    path.write_text(f"""\
+[pipeline.acme]
+location = "{source.location}"
+destination = "{dest}"
+sync = {{ workers = 1, include = ["*.json"] }}
+freshness = {{ max-age = "2h" }}
+""")
+    return path
+
+
+def configured(config: Path, *arguments: str, **variables: str) -> Ended:
+    return run("--config", config, *arguments, **variables)
+
+
+def test_a_run_takes_the_steps_in_order(config: Path, dest: Path) -> None:
+    ended = configured(config, "run", "--format", "json")
+    validate("pipeline-run", ended.document)
+    assert (ended.code, ended.err) == (0, "")
+    assert [(each["step"], each["exit_code"]) for each in ended.document["steps"]] == [("sync", 0), ("freshness", 0)]
+    assert tree(dest) == {"good.json": result(1)}
+    assert configured(config, "run", "-q") == Ended(0, "", "")
+
+
+def test_the_variable_names_the_file(config: Path) -> None:
+    assert run("run", NIMBLE_HARVESTER_CONFIG=str(config)).code == 0
+
+
+def test_the_users_file_is_found(config: Path, tmp_path: Path) -> None:
+    place = tmp_path / "xdg" / "nimble-harvester" / "config.toml"
+    place.parent.mkdir(parents=True)
+    place.write_text(config.read_text())
+    assert run("config", "check", XDG_CONFIG_HOME=str(tmp_path / "xdg")).out.startswith("acme: file://")
+    missing = run("config", "check", XDG_CONFIG_HOME=str(tmp_path / "none"))
+    assert (missing.code, "there is no configuration file" in missing.err) == (8, True)
+
+
+def test_variables_go_before_the_file_and_are_expanded(config: Path, source: Directory, dest: Path) -> None:
+    source.put("other.txt", result(2))
+    assert configured(config, "run", NIMBLE_HARVESTER_SYNC_INCLUDE="other*").code == 0
+    assert tree(dest) == {"other.txt": result(2)}
+    config.write_text(config.read_text().replace(f'"{dest}"', '"${PLACE}/x"'))
+    assert configured(config, "run", PLACE=str(dest.parent)).code == 0
+    assert (dest.parent / "x" / "good.json").exists()
+    unset = configured(config, "run")
+    assert (unset.code, "the variable PLACE is not set" in unset.err) == (8, True)
+
+
+def test_a_failing_pipeline_does_not_stop_the_others(config: Path, dest: Path, tmp_path: Path) -> None:
+    config.write_text(
+        f'[pipeline.broken]\nlocation = "file://{tmp_path}/nowhere/"\ndestination = "{tmp_path}/broken"\n'
+        'sync = {}\nfreshness = { max-age = "1h" }\n' + config.read_text()
+    )
+    ended = configured(config, "run", "--format", "json")
+    assert ended.code == 5
+    assert [(each["pipeline"], each["step"], each["exit_code"]) for each in ended.document["steps"]] == [
+        ("broken", "sync", 5),
+        ("broken", "freshness", None),
+        ("acme", "sync", 0),
+        ("acme", "freshness", 0),
+    ]
+    assert "no such directory" in ended.err
+    assert "broken: sync ended with exit 5" in ended.err
+    assert configured(config, "run", "acme", "--only", "sync").code == 0
+    assert configured(config, "run", "nothing").code == 2
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("[pipeline.acme]", "[pipelin.acme]", "unknown key pipelin; the nearest is pipeline"),
+        ("location =", "locaton =", "unknown key pipeline.acme.locaton; the nearest is location"),
+        ("workers", "worker", "unknown key pipeline.acme.sync.worker; the nearest is workers"),
+        ("workers = 1", 'aws_secret_access_key = "x"', "credentials do not belong into this file"),
+        ("workers = 1", 'workers = "many"', "is invalid"),
+        ("[pipeline.acme]", "[pipeline.acme", "is no valid configuration"),
+        ("freshness = {", "access = { x = 1,", 'needs check = "every-run"'),
+    ],
+)
+def test_mistakes_are_named(config: Path, before: str, after: str, said: str) -> None:
+    config.write_text(config.read_text().replace(before, after))
+    for verb in (("config", "check"), ("run",)):
+        refused = configured(config, *verb)
+        assert (refused.code, refused.out) == (8, "")
+        assert said in refused.err
+
+
+@pytest.mark.parametrize("mode", [0o622, 0o620, 0o602])
+def test_a_file_that_others_may_write_is_refused(config: Path, mode: int) -> None:
+    config.chmod(mode)
+    refused = configured(config, "run")
+    assert (refused.code, "may be written by others" in refused.err) == (8, True)
+    assert f"chmod go-w {config}" in refused.err
