@@ -17,12 +17,9 @@ from .freshness import FreshnessLimits as FreshnessLimits
 from .freshness import Stale as Stale
 from .freshness import StaleKind as StaleKind
 from .freshness import check_freshness as check_freshness
-from .heartbeats import list_heartbeats as list_heartbeats
 from .heartbeats import record_heartbeat as record_heartbeat
 from .manifest import RESCUED_KEY as RESCUED_KEY
-from .manifest import Acceptance as Acceptance
 from .manifest import EpochRow as EpochRow
-from .manifest import Heartbeat as Heartbeat
 from .manifest import KnownRow as KnownRow
 from .manifest import LandedRow as LandedRow
 from .manifest import Manifest as Manifest

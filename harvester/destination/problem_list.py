@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from harvester.destination.manifest import Acceptance, Manifest, ProblemRow, shown_key
 from harvester.destination.opened import read_destination, share_destination
-from harvester.errors import ErrorCode, UsageError
+from harvester.error_codes import ErrorCode
+from harvester.errors import UsageError
 from harvester.text import rfc3339
 
 PROBLEMS_SCHEMA = "urn:nimble-harvester:problems:v1"

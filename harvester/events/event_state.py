@@ -16,7 +16,8 @@ from typing import NamedTuple, Self
 
 from harvester.error_codes import ErrorCode
 from harvester.errors import ConfigurationError, DestinationUnusable, HarvesterError, IntegrityError
-from harvester.queues import QueueMessage
+from harvester.nimble_api import is_id
+from harvester.queues import QueueMessage, received_message
 
 STATE_NAME = "events.sqlite"
 _VERSION = 1
@@ -157,7 +158,8 @@ class EventState:
             "SELECT task_id, received_at, tries FROM tasks WHERE due_at <= ? ORDER BY due_at LIMIT ?",
             (time.time(), limit),
         )
-        return [PendingTask(*row) for row in found]
+        # The file is no more trusted than its folder: what is no id is never looked up.
+        return [PendingTask(*row) for row in found if is_id(row[0])]
 
     def settle(
         self, *, landed: Iterable[str] = (), dropped: Iterable[str] = (), later: Iterable[tuple[str, float]] = ()
@@ -210,7 +212,8 @@ class EventState:
             "SELECT id, receipt, body, attributes, deliveries FROM messages WHERE held_until > ? ORDER BY id",
             (time.time(),),
         )
-        return [QueueMessage(row[0], row[1], row[2], json.loads(row[3]), row[4]) for row in found]
+        messages = (received_message(row[0], row[1], row[2], _attributes(row[3]), row[4]) for row in found)
+        return [message for message in messages if message is not None]
 
     def clear_messages(self) -> None:
         """Remove every message."""
@@ -237,3 +240,13 @@ class EventState:
             code=ErrorCode.EVENT_STATE_NOT_WRITTEN,
             subject=str(self.path),
         )
+
+
+def _attributes(text: object) -> dict[str, str]:
+    try:
+        value = json.loads(text) if isinstance(text, str) else None
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(value, dict):
+        return {}
+    return {name: each for name, each in value.items() if isinstance(each, str)}

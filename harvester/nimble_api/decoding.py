@@ -81,7 +81,7 @@ def decode_progress(value: object, *, batch_id: str) -> BatchProgress:
     """Return the progress of ``GET /batches/{id}/progress``; one documented example leaves the id out."""
     fields = _mapping(value, "progress")
     return BatchProgress(
-        id=_text(fields, "id") or batch_id,
+        id=_id(fields, "progress") if is_id(fields.get("id")) else batch_id,
         completed=_flag(fields, "completed", "progress"),
         completed_count=_whole(fields, "completed_count") or 0,
         progress=_number(fields, "progress") or 0.0,
@@ -94,7 +94,7 @@ def decode_batch_summary(value: object, *, where: str = "batch") -> BatchSummary
     fields = _mapping(value, where)
     entries = fields.get("tasks")
     ids = tuple(
-        entry if isinstance(entry, str) else decode_task(entry, where=f"{where}.tasks[{place}]").id
+        decode_task({"id": entry} if isinstance(entry, str) else entry, where=f"{where}.tasks[{place}]").id
         for place, entry in enumerate(entries if isinstance(entries, list) else [])
         if entry is not None
     )

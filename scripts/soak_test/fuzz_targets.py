@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 from collections.abc import Callable
@@ -9,7 +10,16 @@ from typing import Any, NamedTuple
 
 from harvester.events.http.webhook_app import task_of
 from harvester.events.queue.bucket_events import BucketNotification, parse_gcs_message, parse_s3_message
-from harvester.nimble_api.decoding import is_id
+from harvester.nimble_api.decoding import (
+    UnexpectedShape,
+    decode_batch,
+    decode_batch_summary,
+    decode_run,
+    decode_task_answer,
+    error_text,
+    is_id,
+)
+from harvester.nimble_api.responses import ApiResponse
 from harvester.results.json_text.json_scanner import scan
 from harvester.results.record import ContentReason, ContentRefused
 from harvester.results.row_batches import BrokenRows, RowBatch
@@ -69,6 +79,21 @@ def _gcs_page(body: bytes) -> None:
 
 def _s3_error(body: bytes) -> None:
     parse_error(body)
+
+
+def _api(body: bytes) -> None:
+    answer = ApiResponse(200, {}, body)
+    value = answer.json()
+    for decode in (decode_task_answer, decode_batch, decode_batch_summary, decode_run):
+        try:
+            found = decode(value)
+        except UnexpectedShape:
+            continue
+        _require(is_id(found.id), "no id")
+        # Texts that UTF-8 cannot hold raise here.
+        json.dumps(dataclasses.asdict(found), default=str, ensure_ascii=False).encode()
+    text = error_text(value)
+    _require(text is None or len(text) <= 8192, "a message without a bound")
 
 
 def _notification(found: BucketNotification) -> None:
@@ -192,6 +217,11 @@ _EVENTBRIDGE = json.dumps(
 ).encode()
 _GCS_MESSAGE = b'OBJECT_FINALIZE\nbucket\nin/a\n7\nJSON_API_V1\n2026-01-24T12:36:24Z\n{"size": "10"}'
 _DOCUMENT = '{"a": [1, -2.5e3, true, null, "\\u00e9\\ud83d\\ude00 é\\n"], "b": {"c": {}}, "d": [[]]}'.encode()
+_TASK = b'{"task": {"id": "t1", "state": "success", "created_at": "2026-01-24T12:36:24Z", "output_url": "s3://b/k"}}'
+_BATCH = b'{"id": "b1", "completed": true, "completed_count": 2, "progress": 1.0, "tasks": [null, "t1", {"id": "t2"}]}'
+_RUN = (
+    b'{"id": "r1", "status": "SUCCESS", "summary": {"result_count": 5, "match_rate": 0.5}, "error": {"message": "x"}}'
+)
 _JSON_WORDS = (
     b"{",
     b"}",
@@ -237,6 +267,7 @@ TARGETS = (
         (b'{"task": {"id": "0b9d6a1e-1b1a-4b1e-8b1a-0b9d6a1e1b1a", "state": "success"}}',),
         _JSON_WORDS,
     ),
+    Target("api", _api, (_TASK, _BATCH, _RUN), (*_JSON_WORDS, b"9999-12-31T23:59:59Z", b"http://[", b"9" * 400)),
     Target("json", _json_document, (_DOCUMENT,), _JSON_WORDS),
     Target(
         "json-lines",

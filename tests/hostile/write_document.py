@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from tests.hostile.event_cases import EVENT_SURROUNDINGS, MESSAGES, WEBHOOKS
 from tests.hostile.fault_cases import FAULTS, OPTIONS, FaultCase
 from tests.hostile.key_cases import HOSTILE_KEYS, HostileObject
 from tests.hostile.payload_cases import HOSTILE_PAYLOADS, HostilePayload
@@ -41,6 +42,16 @@ All of these are met in one run, each by one object, with `{options}`; that run 
 The next run without the fault lands the rest and exits 0.
 """
 
+_EVENTS = """## Events, webhooks and the API
+
+A message is deleted when all it announces is settled, or when it is known to announce nothing. All others are left: the
+queue delivers them again, and in the end to its dead-letter queue. What a message says is only where to look: size and
+version are those of the store.
+"""
+
+_WEBHOOKS = """A webhook is not signed: only its task id is used, to ask Nimble's API about the task.
+"""
+
 _SURROUNDINGS = """## What happens to a whole run
 """
 
@@ -60,6 +71,11 @@ def render() -> str:
         _table(("case", "outcome"), ((_text(payload.name), _payload_outcome(payload)) for payload in HOSTILE_PAYLOADS)),
         _FAULTS.format(options=" ".join(OPTIONS)),
         _table(("case", "outcome", "most GETs"), ((_text(case.name), _fate(case), str(case.gets)) for case in FAULTS)),
+        _EVENTS,
+        _table(("message", "outcome"), ((_text(case.name), case.outcome) for case in MESSAGES)),
+        _WEBHOOKS,
+        _table(("webhook", "status"), ((_text(case.name), str(case.status)) for case in WEBHOOKS)),
+        _table(("case", "outcome"), ((case.name, case.outcome) for case in EVENT_SURROUNDINGS)),
         _SURROUNDINGS,
         _table(("case", "outcome"), ((case.name, case.outcome) for case in SURROUNDINGS)),
         _SOAK,

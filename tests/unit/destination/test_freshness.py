@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harvester.destination.freshness import Delivery, FreshnessLimits, Stale, StaleKind, evaluate_freshness
-from harvester.destination.manifest import Heartbeat
+from harvester.destination.manifest.row_types import Heartbeat
 
 NOW = 1_000_000.0
 BEATS = (

@@ -65,3 +65,23 @@ def test_a_state_that_cannot_be_used(tmp_path: Path) -> None:
     (tmp_path / STATE_NAME).write_bytes(b"nonsense" * 1000)
     with pytest.raises(IntegrityError):
         EventState(tmp_path, durable=False)
+
+
+def test_rows_that_are_none_are_skipped(tmp_path: Path) -> None:
+    with EventState(tmp_path, durable=False) as state:
+        assert state.enqueue(["good"], most=9) == [EnqueueOutcome.ACCEPTED]
+        until = time.time() + 60
+        state.record_messages([QueueMessage("1", "r", "body", {"a": "b"}, 1)], until)
+        database = sqlite3.connect(state.path)
+        with database:
+            database.execute("INSERT INTO tasks(task_id, received_at, due_at) VALUES ('../x', 0, 0)")
+            database.execute("INSERT INTO messages VALUES ('', 'r2', 'b', '{}', 1, ?)", (until,))
+            database.execute("INSERT INTO messages VALUES ('2', 'r2', x'ff', '[[', 'many', ?)", (until,))
+            database.execute("INSERT INTO messages VALUES ('3', 'r3', 'b', '{\"a\": 1}', -5, ?)", (until,))
+        database.close()
+        assert [each.task_id for each in state.due(9)] == ["good"]
+        assert state.messages_in_flight() == [
+            QueueMessage("1", "r", "body", {"a": "b"}, 1),
+            QueueMessage("2", "r2", "", {}, 0),
+            QueueMessage("3", "r3", "b", {}, 0),
+        ]
