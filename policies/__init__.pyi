@@ -71,5 +71,6 @@ from .policy_errors import GrammarError as GrammarError
 from .policy_errors import MergeError as MergeError
 from .policy_errors import ParseError as ParseError
 from .policy_errors import PolicyError as PolicyError
+from .policy_errors import PolicyErrorCode as PolicyErrorCode
 
 __all__: list[str]

@@ -9,24 +9,66 @@ PolicyError
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from policies.checks import Finding
 
 
-class PolicyError(Exception):
-    """A failure a person can act on: what failed, why, and what to do next."""
+class PolicyErrorCode(StrEnum):
+    """The kinds of failure whose next step is a command or an option: the command line words it."""
 
-    def __init__(self, what: str, *, cause: str = "", next_step: str = "") -> None:
-        """Keep the three lines apart."""
+    NOT_DOCUMENTED = "not_documented"
+    NOT_AN_ACCOUNT = "not_an_account"
+    KEY_OF_ANOTHER_ACCOUNT = "key_of_another_account"
+    DOCUMENTED_NOT_NARROWED = "documented_not_narrowed"
+    BARE_STATEMENT = "bare_statement"
+    OTHER_CLOUD = "other_cloud"
+    UNKNOWN_ABILITY = "unknown_ability"
+    NOT_A_READER = "not_a_reader"
+    NOT_A_QUEUE_ARN = "not_a_queue_arn"
+    NOT_A_SUBSCRIPTION = "not_a_subscription"
+    NOTIFICATIONS_INVALID = "notifications_invalid"
+    PREFIX_UNKNOWN = "prefix_unknown"
+    BUCKET_NAME_INVALID = "bucket_name_invalid"
+    KEY_ON_GCS = "key_on_gcs"
+    NOT_A_KEY_ARN = "not_a_key_arn"
+    NO_SUCH_CONTRACT = "no_such_contract"
+    NOT_A_POLICY = "not_a_policy"
+
+
+class PolicyError(Exception):
+    """A failure a person can act on: what failed, why, and what to correct."""
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        cause: str = "",
+        advice: str = "",
+        code: PolicyErrorCode | None = None,
+        parameters: Mapping[str, str] | None = None,
+    ) -> None:
+        """Keep the parts."""
         super().__init__(what)
         self.what = what
         """What failed, on which object."""
         self.cause = cause
         """The cause as far as known."""
-        self.next_step = next_step
-        """The next command to run, or the next thing to do."""
+        self.advice = advice
+        """What to correct in the document or the value; empty where ``code`` names the next step."""
+        self.code = code
+        """The kind of failure, where its next step is a command or an option."""
+        self.parameters: Mapping[str, str] = dict(parameters or {})
+        """What the next step needs."""
+
+    def as_parameters(self) -> dict[str, object]:
+        """Return what a next step needs: the advice, or the code as ``policy_error`` with its parameters."""
+        if self.code is None:
+            return {"advice": self.advice}
+        return {"policy_error": self.code.value, **self.parameters}
 
     def __str__(self) -> str:
         """Return what failed and why, in one line."""
@@ -40,12 +82,12 @@ class ContractError(PolicyError):
 class ParseError(PolicyError):
     """A text that is not JSON as the clouds read it."""
 
-    def __init__(self, problem: str, *, line: int, column: int, source: str = "", next_step: str = "") -> None:
+    def __init__(self, problem: str, *, line: int, column: int, source: str = "", advice: str = "") -> None:
         """Keep where it is: ``line`` and ``column`` count from 1, in characters."""
         super().__init__(
             f"{source or 'the document'}, line {line}, column {column}",
             cause=problem,
-            next_step=next_step or "correct the JSON there",
+            advice=advice or "correct the JSON there",
         )
         self.problem = problem
         """What is wrong there."""
@@ -58,12 +100,13 @@ class ParseError(PolicyError):
 class GrammarError(PolicyError):
     """JSON that is no policy document."""
 
-    def __init__(self, problem: str, *, path: str, source: str = "", next_step: str = "") -> None:
+    def __init__(self, problem: str, *, path: str, source: str = "", advice: str = "") -> None:
         """Keep where it is: ``path`` is a JSON path such as ``$.Statement[2].Condition``."""
         super().__init__(
             f"{source or 'the document'}, at {path}",
             cause=problem,
-            next_step=next_step or "compare with what nimble-harvester policy show prints",
+            advice=advice,
+            code=None if advice else PolicyErrorCode.NOT_A_POLICY,
         )
         self.problem = problem
         """What is wrong there."""
@@ -74,8 +117,17 @@ class GrammarError(PolicyError):
 class MergeError(PolicyError):
     """A change whose outcome the cloud would refuse, or that cannot be made in the document."""
 
-    def __init__(self, what: str, *, cause: str = "", next_step: str = "", finding: Finding | None = None) -> None:
+    def __init__(
+        self,
+        what: str,
+        *,
+        cause: str = "",
+        advice: str = "",
+        code: PolicyErrorCode | None = None,
+        parameters: Mapping[str, str] | None = None,
+        finding: Finding | None = None,
+    ) -> None:
         """Keep the finding that the cloud would refuse the document for, where there is one."""
-        super().__init__(what, cause=cause, next_step=next_step)
+        super().__init__(what, cause=cause, advice=advice, code=code, parameters=parameters)
         self.finding = finding
         """What the cloud would refuse, with the fix that resolves it."""

@@ -192,7 +192,7 @@ def policy_errors_converted(source: str = "") -> Iterator[None]:
         yield
     except ContractError as error:
         raise UsageError(
-            error.what, cause=error.cause, code=ErrorCode.CONTRACT_INVALID, parameters={"advice": error.next_step}
+            error.what, cause=error.cause, code=ErrorCode.CONTRACT_INVALID, parameters=error.as_parameters()
         ) from error
     except PolicyError as error:
         raise _integrity(error, source) from error
@@ -201,5 +201,5 @@ def policy_errors_converted(source: str = "") -> Iterator[None]:
 def _integrity(error: PolicyError, source: str) -> HarvesterError:
     what = f"{source}: {error.what}" if source and source not in error.what else error.what
     return IntegrityError(
-        what, cause=error.cause, code=ErrorCode.DOCUMENT_INVALID, subject=source, parameters={"advice": error.next_step}
+        what, cause=error.cause, code=ErrorCode.DOCUMENT_INVALID, subject=source, parameters=error.as_parameters()
     )

@@ -216,7 +216,7 @@ def _gcs_settings(target: DeliveryTarget, saved: Mapping[str, Any], policy: str 
             document = parse_json(policy, source=source)
         except ParseError as error:
             raise IntegrityError(
-                error.what, cause=error.cause, code=ErrorCode.DOCUMENT_INVALID, parameters={"advice": error.next_step}
+                error.what, cause=error.cause, code=ErrorCode.DOCUMENT_INVALID, parameters=error.as_parameters()
             ) from error
     return GcsSettings(bucket=target.bucket, policy=document, **values)
 

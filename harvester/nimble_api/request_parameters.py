@@ -202,7 +202,7 @@ def _policy_warnings(place: Location, policy: PolicyDocument) -> list[DeliveryWa
         proof = prove(granted, target_of(granted, place.bucket, prefixes={"prefix": place.prefix}), policy)
     except ContractError as error:
         raise UsageError(
-            error.what, cause=error.cause, code=ErrorCode.CONTRACT_INVALID, parameters={"advice": error.next_step}
+            error.what, cause=error.cause, code=ErrorCode.CONTRACT_INVALID, parameters=error.as_parameters()
         ) from error
     warnings = []
     for verdict in proof.verdicts:

@@ -7,7 +7,7 @@ from typing import Any
 
 from policies.contracts import AccessContract, ContractStatement, Target, facts
 from policies.language import CONDITION_VERSION, VERSION, PolicyDocument, document
-from policies.policy_errors import ContractError
+from policies.policy_errors import ContractError, PolicyErrorCode
 
 """The policy language's version: the one that knows variables and their escapes."""
 """The version a GCS policy must have as soon as one binding has a condition."""
@@ -47,7 +47,7 @@ def generate_key_statement(contract: AccessContract, target: Target, *, as_docum
         raise ContractError(
             f"no key statement is documented for {contract.mode}",
             cause="the vendor's page has none; what follows from AWS's rules is not documented",
-            next_step="leave out --as-documented",
+            code=PolicyErrorCode.NOT_DOCUMENTED,
         )
     return document(_statement(contract, target, statements[0]), kind="kms", fragment=True)
 
@@ -61,13 +61,14 @@ def generate_key_policy(contract: AccessContract, target: Target, account: str) 
         raise ContractError(
             f"not an AWS account: {account!r}",
             cause="an account id has 12 digits",
-            next_step="aws sts get-caller-identity --query Account",
+            code=PolicyErrorCode.NOT_AN_ACCOUNT,
         )
     if target.key_arn and target.key_arn.split(":")[4] != account:
         raise ContractError(
             f"the key is not in account {account}",
             cause=f"its ARN names account {target.key_arn.split(':')[4]}",
-            next_step=f"use --account {target.key_arn.split(':')[4]}, else the key could not be changed any more",
+            code=PolicyErrorCode.KEY_OF_ANOTHER_ACCOUNT,
+            parameters={"account": target.key_arn.split(":")[4]},
         )
     admin = {
         "Sid": ADMIN_SID,
@@ -103,7 +104,7 @@ def _documented(contract: AccessContract, target: Target) -> Sequence[ContractSt
             raise ContractError(
                 "the documented policy cannot be narrowed to a prefix",
                 cause="S3 refuses an action on the bucket beside a resource below a prefix",
-                next_step="leave out --as-documented, or the prefix",
+                code=PolicyErrorCode.DOCUMENTED_NOT_NARROWED,
             )
     return statements
 

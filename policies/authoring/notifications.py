@@ -17,7 +17,7 @@ from urllib.parse import quote_plus, unquote_plus
 
 from policies.contracts import Target
 from policies.language import VERSION
-from policies.policy_errors import ContractError, MergeError
+from policies.policy_errors import ContractError, MergeError, PolicyErrorCode
 
 QUEUE_SID = "BucketEventsOfNimbleResults"
 READER_SID = "ReceiveBucketEvents"
@@ -122,7 +122,7 @@ def merge_notifications(current: Mapping[str, Any], target: Target, queue: str) 
             raise MergeError(
                 f"the entry {name!r} of the bucket's notifications already announces what arrives there, to {receiver}",
                 cause="S3 refuses two entries for one event and key: Configurations overlap",
-                next_step="let that entry send to an SNS topic with both as subscribers, or turn on EventBridge, and"
+                advice="let that entry send to an SNS topic with both as subscribers, or turn on EventBridge, and"
                 " subscribe the queue there",
             )
     placed = [ours if entry.get("Id") == ours["Id"] else entry for entry in entries]
@@ -143,22 +143,18 @@ def _entry(prefix: str, queue: str) -> dict[str, Any]:
 
 def _check(current: Mapping[str, Any]) -> None:
     if not isinstance(current, Mapping):
-        raise MergeError("the notification configuration is no JSON object", next_step=_how_to_get())
+        raise MergeError("the notification configuration is no JSON object", code=PolicyErrorCode.NOTIFICATIONS_INVALID)
     unknown = sorted(set(current) - _KNOWN)
     if unknown:
         raise MergeError(
             f"not a notification configuration: it holds {', '.join(unknown)}",
             cause="what is not understood is not merged into",
-            next_step=_how_to_get(),
+            code=PolicyErrorCode.NOTIFICATIONS_INVALID,
         )
     for name in (*_TARGETS, _LAMBDAS[0]):
         entries = current.get(name, [])
         if not isinstance(entries, list) or not all(isinstance(entry, Mapping) for entry in entries):
             raise MergeError(f"not a notification configuration: {name} is no list of entries")
-
-
-def _how_to_get() -> str:
-    return "aws s3api get-bucket-notification-configuration --bucket BUCKET > current.json"
 
 
 def _others(current: Mapping[str, Any], queues: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -196,19 +192,19 @@ def _queue(queue: str, target: Target) -> re.Match[str]:
         raise ContractError(
             f"not the ARN of a queue: {queue!r}",
             cause="it is written arn:aws:sqs:REGION:ACCOUNT:NAME",
-            next_step="aws sqs get-queue-attributes --queue-url URL --attribute-names QueueArn",
+            code=PolicyErrorCode.NOT_A_QUEUE_ARN,
         )
     if found["name"].endswith(".fifo"):
         raise ContractError(
             f"S3 cannot send to the FIFO queue {found['name']}",
             cause="S3 event notifications go to standard queues",
-            next_step="make a standard queue: order and duplicates do not matter here",
+            advice="make a standard queue: order and duplicates do not matter here",
         )
     if found["partition"] != target.partition or (target.region and found["region"] != target.region):
         raise ContractError(
             f"the queue {found['name']} is in {found['region']}, the bucket is not",
             cause="S3 sends to queues of the bucket's own region",
-            next_step="make the queue in the bucket's region, or pass the events on with EventBridge",
+            advice="make the queue in the bucket's region, or pass the events on with EventBridge",
         )
     return found
 
@@ -219,7 +215,7 @@ def _gcs_documents(target: Target, subscription: str) -> dict[str, Any]:
         raise ContractError(
             f"not a subscription: {subscription!r}",
             cause="it is written projects/PROJECT/subscriptions/NAME",
-            next_step="gcloud pubsub subscriptions list --format 'value(name)'",
+            code=PolicyErrorCode.NOT_A_SUBSCRIPTION,
         )
     agent = "serviceAccount:service-PROJECT_NUMBER@gs-project-accounts.iam.gserviceaccount.com"
     prefix = results_prefix(target)

@@ -43,7 +43,7 @@ from policies.language import (
     dump_json,
     template,
 )
-from policies.policy_errors import MergeError
+from policies.policy_errors import MergeError, PolicyErrorCode
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +153,13 @@ def _check_kind(policy: PolicyDocument, contract: AccessContract) -> None:
         raise MergeError(
             f"{policy.source or 'the text'} is a bare statement",
             cause="there is no document to merge into",
-            next_step="give the whole policy: aws kms get-key-policy, or aws s3api get-bucket-policy",
+            code=PolicyErrorCode.BARE_STATEMENT,
         )
     if (policy.kind == "gcs") is not (contract.cloud == "gs"):
         raise MergeError(
             f"{policy.source or 'the document'} is a {policy.kind.upper()} policy, the contract is for {contract.cloud}://",
-            next_step=f"use --cloud {'gs' if policy.kind == 'gcs' else 's3'}",
+            code=PolicyErrorCode.OTHER_CLOUD,
+            parameters={"cloud": "gs" if policy.kind == "gcs" else "s3"},
         )
 
 
@@ -307,7 +308,7 @@ def _check_escapes(policy: PolicyDocument, wanted: Statement) -> None:
         raise MergeError(
             f"{policy.source or 'the document'} cannot hold a prefix with * or ? in it",
             cause="its Version does not know the escapes that keep them from being wildcards",
-            next_step='set "Version": "2012-10-17" after checking that no value holds ${…}',
+            advice='set "Version": "2012-10-17" after checking that no value holds ${…}',
         )
 
 

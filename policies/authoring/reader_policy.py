@@ -8,7 +8,7 @@ from typing import Any
 
 from policies.contracts import AccessContract, Target
 from policies.language import VERSION, caller
-from policies.policy_errors import ContractError
+from policies.policy_errors import ContractError, PolicyErrorCode
 
 ABILITIES = ("sync", "test", "explain", "apply")
 """What a reader can be given: the verbs that ask the cloud for something."""
@@ -77,10 +77,15 @@ def reader_documents(
             raise ContractError(
                 f"no ability: {each!r}",
                 cause=f"known are {', '.join(ABILITIES)}",
-                next_step=f"use --can {','.join(ABILITIES)}, or some of them",
+                code=PolicyErrorCode.UNKNOWN_ABILITY,
+                parameters={"known": ",".join(ABILITIES)},
             )
     if not can:
-        raise ContractError("no ability was asked for", next_step=f"use --can {','.join(ABILITIES)}")
+        raise ContractError(
+            "no ability was asked for",
+            code=PolicyErrorCode.UNKNOWN_ABILITY,
+            parameters={"known": ",".join(ABILITIES)},
+        )
     if contract.cloud == "gs":
         return {"bindings": {"bindings": _bindings(can, reader or MEMBER)}}
     needs = [each for each in _NEEDS if each.abilities & set(can) and (each.scope != "key" or target.key_arn)]
@@ -92,7 +97,7 @@ def reader_documents(
         raise ContractError(
             f"no role or user: {reader!r}",
             cause="the reader is written arn:aws:iam::ACCOUNT:role/NAME",
-            next_step="aws sts get-caller-identity --query Arn",
+            code=PolicyErrorCode.NOT_A_READER,
         )
     documents: dict[str, Any] = {"identity": identity}
     key_account = target.key_arn.split(":")[4] if target.key_arn else None

@@ -42,7 +42,7 @@ def _json(_target: Target, policy: PolicyDocument | None, key_policy: PolicyDocu
 
 
 def _nothing() -> PolicyDocument:
-    raise ContractError("nothing to print", next_step="ask for the bucket's policy, or the key's")
+    raise ContractError("nothing to print", advice="ask for the bucket's policy, or the key's")
 
 
 # Terraform
@@ -119,7 +119,7 @@ def _hcl_list(texts: Sequence[str]) -> str:
 
 def _cloudformation(target: Target, policy: PolicyDocument | None, key_policy: PolicyDocument | None) -> str:
     if target.cloud == "gs":
-        raise ContractError("CloudFormation knows no Google Cloud Storage", next_step="use --as terraform or --as cli")
+        raise ContractError("CloudFormation knows no Google Cloud Storage", advice="use --as terraform or --as cli")
     template: dict[str, Any] = {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": f"Access of Nimble to the bucket {target.bucket}",
@@ -137,7 +137,7 @@ def _cloudformation(target: Target, policy: PolicyDocument | None, key_policy: P
     if not resources:
         raise ContractError(
             "CloudFormation sets a key's policy only where it owns the key",
-            next_step="print the statement with --as json, and put it into the template's AWS::KMS::Key",
+            advice="print the statement with --as json, and put it into the template's AWS::KMS::Key",
         )
     template["Resources"] = resources
     return dump_json(template)

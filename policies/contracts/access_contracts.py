@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any, Literal
 
 from policies.contracts.nimble_data import nimble_data
-from policies.policy_errors import ContractError
+from policies.policy_errors import ContractError, PolicyErrorCode
 
 DeliveryMode = Literal["async", "jobs"]
 """``async``: requests with ``storage_url``; ``jobs``: Nimble Jobs with an ``s3://`` input or destination."""
@@ -131,9 +131,8 @@ def contract(mode: str, cloud: str = "s3", *, principal: str | None = None) -> A
         raise ContractError(
             f"no contract for mode {mode!r} on {cloud!r}",
             cause=reason or "known are " + ", ".join(f"{each.mode} on {each.cloud}" for each in contracts()),
-            next_step="deliver jobs to an S3 bucket, or use --mode async"
-            if reason
-            else "use --mode async or --mode jobs",
+            code=PolicyErrorCode.NO_SUCH_CONTRACT,
+            parameters={"refused": "yes" if reason else ""},
         )
     if principal is None or principal == found.principal:
         return found
@@ -147,7 +146,7 @@ def _check_principal(principal: str, cloud: Cloud) -> None:
             raise ContractError(
                 f"not a GCS member: {principal!r}",
                 cause="a member is written serviceAccount:NAME@PROJECT.iam.gserviceaccount.com",
-                next_step="take the address from the service account's page in the cloud console",
+                advice="take the address from the service account's page in the cloud console",
             )
         return
     parts = principal.split(":")
@@ -156,13 +155,13 @@ def _check_principal(principal: str, cloud: Cloud) -> None:
         raise ContractError(
             f"not the ARN of an IAM user: {principal!r}",
             cause="Nimble's requests are made by an IAM user, written arn:aws:iam::ACCOUNT:user/NAME",
-            next_step="leave the principal out to use the documented one",
+            advice="leave the principal out to use the documented one",
         )
     if any(wildcard in principal for wildcard in "*?"):
         raise ContractError(
             f"a wildcard in a principal: {principal!r}",
             cause="IAM takes no wildcard inside a principal's ARN",
-            next_step="name the one user",
+            advice="name the one user",
         )
 
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from policies.contracts.access_contracts import AccessContract, Cloud
 from policies.language import escape
-from policies.policy_errors import ContractError
+from policies.policy_errors import ContractError, PolicyErrorCode
 
 _BUCKET = {
     "s3": re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]\Z"),
@@ -92,7 +92,8 @@ def target(
             raise ContractError(
                 f"the {contract.mode} contract has no {name!r} prefix",
                 cause=f"it has {' and '.join(known)}",
-                next_step="use " + " and ".join(f"--{each}" for each in known),
+                code=PolicyErrorCode.PREFIX_UNKNOWN,
+                parameters={"known": ",".join(known)},
             )
     _check_bucket(contract.cloud, bucket)
     if key_arn is not None:
@@ -125,7 +126,7 @@ def normalise_prefix(text: str, cloud: Cloud, bucket: str) -> str:
             raise ContractError(
                 f"the prefix {text!r} is not in the bucket {bucket!r}",
                 cause="a prefix is the part of the location after the bucket's name",
-                next_step=f"write {scheme}{bucket}/PREFIX/, or only PREFIX/",
+                advice=f"write {scheme}{bucket}/PREFIX/, or only PREFIX/",
             )
         prefix = prefix[len(scheme) + len(bucket) :]
     prefix = prefix.removesuffix("*") if prefix.endswith("/*") or prefix == "*" else prefix
@@ -136,7 +137,7 @@ def normalise_prefix(text: str, cloud: Cloud, bucket: str) -> str:
         raise ContractError(
             "no key can start with this prefix",
             cause=f"keys have at most {MAX_KEY:,} bytes and no NUL character",
-            next_step="use a shorter prefix",
+            advice="use a shorter prefix",
         )
     return prefix
 
@@ -146,11 +147,12 @@ def _check_bucket(cloud: Cloud, bucket: str) -> None:
     if not problem:
         return
     name = bucket.removeprefix(_SCHEMES[cloud]).removeprefix("arn:aws:s3:::").partition("/")[0]
-    hint = f"use --bucket {name}" if name != bucket and not _bucket_problem(cloud, name) else ""
+    meant = name if name != bucket and not _bucket_problem(cloud, name) else ""
     raise ContractError(
         f"not the name of a bucket: {bucket!r}",
         cause=problem,
-        next_step=hint or "take the name from the cloud console",
+        code=PolicyErrorCode.BUCKET_NAME_INVALID,
+        parameters={"meant": meant},
     )
 
 
@@ -169,7 +171,7 @@ def _check_key(contract: AccessContract, key_arn: str) -> None:
         raise ContractError(
             "a KMS key on Google Cloud Storage",
             cause="the key of a GCS bucket needs no grant to Nimble",
-            next_step="leave out --kms-key",
+            code=PolicyErrorCode.KEY_ON_GCS,
         )
     found = _KEY_ARN.match(key_arn)
     if found is None:
@@ -179,11 +181,12 @@ def _check_key(contract: AccessContract, key_arn: str) -> None:
             cause="an alias resolves in the account that asks, which is Nimble's"
             if alias
             else "it is written arn:aws:kms:REGION:ACCOUNT:key/ID",
-            next_step="aws kms describe-key --key-id " + (key_arn if alias else "ALIAS") + " --query KeyMetadata.Arn",
+            code=PolicyErrorCode.NOT_A_KEY_ARN,
+            parameters={"alias": key_arn if alias else ""},
         )
     if found["partition"] != contract.principal.split(":")[1]:
         raise ContractError(
             f"the key is in the partition {found['partition']!r}",
             cause="principals do not cross partitions, so no policy there can admit Nimble",
-            next_step="deliver into a bucket of a commercial AWS region",
+            advice="deliver into a bucket of a commercial AWS region",
         )

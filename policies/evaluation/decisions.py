@@ -89,5 +89,5 @@ def _scalar(key: str, value: object) -> str:
     raise ContractError(
         f"no value of a condition key: {key}",
         cause="a value is a string, a number, a boolean, or a list of them",
-        next_step="leave the key out if the request does not carry it, or name it unknown",
+        advice="leave the key out if the request does not carry it, or name it unknown",
     )

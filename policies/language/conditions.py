@@ -174,7 +174,7 @@ def _condition(operator: str, name: str, given: Any, path: str, *, variables: bo
         raise GrammarError(
             f"no condition operator: {operator!r}",
             path=path,
-            next_step="compare with IAM's list of operators",
+            advice="compare with IAM's list of operators",
         )
     if not name.strip():
         raise GrammarError("a condition key without a name", path=path)

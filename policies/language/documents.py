@@ -25,7 +25,7 @@ _FRAGMENT_FIELD = "Effect"
 _CONTAINERS = {
     "BucketPolicy": (
         "the bucket's policy and the key's statement in one object",
-        "print each alone: nimble-harvester policy show --document bucket, and --document key",
+        "save each of the two to a file of its own",
     ),
     "Resources": (
         "a CloudFormation template, not a policy",
@@ -142,7 +142,7 @@ def document(
     try:
         return _document(value, kind, source, fragment=fragment)
     except GrammarError as error:
-        raise GrammarError(error.problem, path=error.path, source=source, next_step=error.next_step) from None
+        raise GrammarError(error.problem, path=error.path, source=source, advice=error.advice) from None
 
 
 def _document(value: Any, kind: DocumentKind | None, source: str, *, fragment: bool) -> PolicyDocument:
@@ -161,7 +161,7 @@ def _document(value: Any, kind: DocumentKind | None, source: str, *, fragment: b
         raise GrammarError(
             f"no version of the policy language: {version!r}",
             path="$.Version",
-            next_step=f'write "Version": "{_WITH_VARIABLES}"',
+            advice=f'write "Version": "{_WITH_VARIABLES}"',
         )
     statements = tuple(
         _statement(each, index, path, variables=version == _WITH_VARIABLES)
@@ -200,11 +200,11 @@ def _resource_kinds(value: Any) -> Iterator[str]:
 
 def _statement_values(value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     if "Statement" not in value:
-        problem, next_step = next(
+        problem, advice = next(
             (each for name, each in _CONTAINERS.items() if name in value),
             ("no Statement", 'a policy is {"Version": …, "Statement": […]}'),
         )
-        raise GrammarError(problem, path="$", next_step=next_step)
+        raise GrammarError(problem, path="$", advice=advice)
     given = value["Statement"]
     if isinstance(given, list):
         for index, each in enumerate(given):
@@ -222,7 +222,7 @@ def _statement(value: Any, index: int, path: str, *, variables: bool) -> Stateme
     effect = value.get("Effect")
     if effect not in ("Allow", "Deny"):
         problem = "no Effect" if effect is None else f"no effect: {effect!r}"
-        raise GrammarError(problem, path=f"{path}.Effect", next_step='write "Effect": "Allow" or "Deny"')
+        raise GrammarError(problem, path=f"{path}.Effect", advice='write "Effect": "Allow" or "Deny"')
     principal = _either(value, "Principal", path)
     action = _either(value, "Action", path)
     resource = _either(value, "Resource", path)
@@ -251,7 +251,7 @@ def _either(value: Mapping[str, Any], name: str, path: str) -> str:
         raise GrammarError(
             "this is an identity policy: a bucket or key policy names a Principal in each statement",
             path=path,
-            next_step='add "Principal": {"AWS": "ARN"} to the statement',
+            advice='add "Principal": {"AWS": "ARN"} to the statement',
         )
     raise GrammarError(problem, path=path)
 

@@ -33,7 +33,7 @@ def unwrap(value: Any, *, source: str = "") -> Any:
             f"a Terraform document with {len(found)} policies",
             path="$",
             source=source,
-            next_step="save the policy of the one bucket or key alone",
+            advice="save the policy of the one bucket or key alone",
         )
     return _inner(found[0], source) if found else value
 

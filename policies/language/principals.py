@@ -48,11 +48,11 @@ def parse_principals(value: Any, path: str) -> Principals:
     if not isinstance(value, Mapping):
         raise GrammarError('neither "*" nor an object such as {"AWS": "ARN"}', path=path)
     if not value:
-        raise GrammarError("names no principal", path=path, next_step='write {"AWS": "ARN"}')
+        raise GrammarError("names no principal", path=path, advice='write {"AWS": "ARN"}')
     named: dict[str, tuple[str, ...]] = dict.fromkeys(_KINDS, ())
     for kind, each in value.items():
         if kind not in named:
-            raise GrammarError(f"no kind of principal: {kind!r}", path=path, next_step="use " + ", ".join(_KINDS))
+            raise GrammarError(f"no kind of principal: {kind!r}", path=path, advice="use " + ", ".join(_KINDS))
         named[kind] = tuple(_texts(each, f"{path}.{kind}"))
     aws = named["AWS"]
     return Principals(

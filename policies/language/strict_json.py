@@ -131,7 +131,7 @@ def _decode(data: bytes, source: str) -> str:
         known = (
             "UTF-16 text" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else f"byte 0x{data[error.start]:02x} is not UTF-8"
         )
-        raise ParseError(known, line=line, column=column, source=source, next_step="save the file as UTF-8") from error
+        raise ParseError(known, line=line, column=column, source=source, advice="save the file as UTF-8") from error
 
 
 def _position(text: str, index: int) -> tuple[int, int]:
@@ -148,25 +148,25 @@ class _Reader:
 
     def document(self) -> Any:
         if self.text.startswith("\ufeff"):
-            self.fail("a byte order mark (BOM) before the document", next_step="save the file as UTF-8 without BOM")
+            self.fail("a byte order mark (BOM) before the document", advice="save the file as UTF-8 without BOM")
         self.skip()
         if self.index == len(self.text):
             self.fail("the document is empty")
         value = self.value(0)
         self.skip()
         if self.index < len(self.text):
-            self.fail("more text after the end of the document", next_step="keep one document per file")
+            self.fail("more text after the end of the document", advice="keep one document per file")
         return value
 
-    def fail(self, problem: str, *, at: int | None = None, next_step: str = "") -> NoReturn:
+    def fail(self, problem: str, *, at: int | None = None, advice: str = "") -> NoReturn:
         line, column = _position(self.text, self.index if at is None else at)
-        raise ParseError(problem, line=line, column=column, source=self.source, next_step=next_step)
+        raise ParseError(problem, line=line, column=column, source=self.source, advice=advice)
 
     def skip(self) -> None:
         found = _WHITE_SPACE.match(self.text, self.index)
         self.index = found.end() if found else self.index
         if self.text.startswith(("//", "/*", "#"), self.index):
-            self.fail("a comment; JSON has none", next_step="delete the comment, and put back what it stands for")
+            self.fail("a comment; JSON has none", advice="delete the comment, and put back what it stands for")
 
     def peek(self) -> str:
         self.skip()
@@ -225,7 +225,7 @@ class _Reader:
                 self.fail(
                     f"the key {json.dumps(key)} for the second time in one object",
                     at=at,
-                    next_step="keep one of the two",
+                    advice="keep one of the two",
                 )
             if self.peek() != ":":
                 self.fail("expected ':' after a key")
@@ -236,7 +236,7 @@ class _Reader:
 
     def member_expected(self) -> NoReturn:
         if self.text.startswith("}", self.index):
-            self.fail("a comma before '}'", next_step="delete the comma after the last member")
+            self.fail("a comma before '}'", advice="delete the comma after the last member")
         if self.index == len(self.text):
             self.fail("the document ends inside an object")
         self.no_curly_quote()
@@ -244,15 +244,15 @@ class _Reader:
 
     def no_other_language(self, word: re.Match[str]) -> None:
         if word.group() in _TERRAFORM:
-            self.fail("Terraform's language, not JSON", next_step="give the policy itself, as the bucket has it")
+            self.fail("Terraform's language, not JSON", advice="give the policy itself, as the bucket has it")
         if self.text.startswith(":", word.end()):
-            self.fail("YAML, not JSON", next_step="save it as JSON: --format=json, or --output json")
+            self.fail("YAML, not JSON", advice="save it in the form of JSON")
 
     def no_curly_quote(self) -> None:
         if self.text.startswith(_CURLY_QUOTES, self.index):
             self.fail(
                 f"a curly quote {self.text[self.index]}; JSON strings stand in straight ones",
-                next_step='replace curly quotes by "; word processors and chat programs make them',
+                advice='replace curly quotes by "; word processors and chat programs make them',
             )
 
     def array(self, depth: int) -> list[Any]:
@@ -263,7 +263,7 @@ class _Reader:
             return items
         while True:
             if self.peek() == "]":
-                self.fail("a comma before ']'", next_step="delete the comma after the last element")
+                self.fail("a comma before ']'", advice="delete the comma after the last element")
             items.append(self.value(depth + 1))
             if self.ends("]"):
                 return items

@@ -9,6 +9,7 @@ from typing import Any
 
 from harvester.error_codes import ErrorCode
 from harvester.errors import HarvesterError
+from policies import PolicyError, PolicyErrorCode
 
 _RUN_AGAIN = "run the same command again"
 _OTHER_DESTINATION = "choose another destination"
@@ -211,6 +212,48 @@ def fetch_step(reason: str) -> str:
     return _FETCH_STEPS.get(reason, "")
 
 
+_P = PolicyErrorCode
+_POLICY_STEPS: Mapping[str, str] = MappingProxyType(
+    {
+        _P.NOT_DOCUMENTED: "leave out --as-documented",
+        _P.NOT_AN_ACCOUNT: "aws sts get-caller-identity --query Account",
+        _P.KEY_OF_ANOTHER_ACCOUNT: "use --account {account}, else the key could not be changed any more",
+        _P.DOCUMENTED_NOT_NARROWED: "leave out --as-documented, or the prefix",
+        _P.BARE_STATEMENT: "give the whole policy: aws kms get-key-policy, or aws s3api get-bucket-policy",
+        _P.OTHER_CLOUD: "use --cloud {cloud}",
+        _P.UNKNOWN_ABILITY: "use --can {known}, or some of them",
+        _P.NOT_A_READER: "aws sts get-caller-identity --query Arn",
+        _P.NOT_A_QUEUE_ARN: "aws sqs get-queue-attributes --queue-url URL --attribute-names QueueArn",
+        _P.NOT_A_SUBSCRIPTION: "gcloud pubsub subscriptions list --format 'value(name)'",
+        _P.NOTIFICATIONS_INVALID: ("aws s3api get-bucket-notification-configuration --bucket BUCKET > current.json"),
+        _P.KEY_ON_GCS: "leave out --kms-key",
+        _P.NOT_A_KEY_ARN: "aws kms describe-key --key-id {alias} --query KeyMetadata.Arn",
+        _P.NOT_A_POLICY: "compare with what nimble-harvester policy show prints",
+    }
+)
+"""What to do after an error of `policies`: a text with the names of parameters in braces."""
+
+
+def _policy(values: _Values) -> str:
+    match values.get("policy_error"):
+        case _P.PREFIX_UNKNOWN:
+            return "use " + " and ".join(f"--{each}" for each in str(values.get("known", "")).split(","))
+        case _P.BUCKET_NAME_INVALID:
+            return f"use --bucket {values['meant']}" if values.get("meant") else "take the name from the cloud console"
+        case _P.NO_SUCH_CONTRACT if values.get("refused"):
+            return "deliver jobs to an S3 bucket, or use --mode async"
+        case _P.NO_SUCH_CONTRACT:
+            return "use --mode async or --mode jobs"
+        case code:
+            return _POLICY_STEPS.get(str(code or ""), "").format_map(values)
+
+
+def policy_step(error: PolicyError) -> str:
+    """Return what to do after an error of `policies`."""
+    parameters = error.as_parameters()
+    return str(parameters.get("advice") or "") or _policy(_Values(parameters))
+
+
 _C = ErrorCode
 NEXT_STEPS: Mapping[ErrorCode, _Words] = MappingProxyType(
     {
@@ -364,6 +407,8 @@ NEXT_STEPS: Mapping[ErrorCode, _Words] = MappingProxyType(
         _C.OBJECT_NAME_INVALID: "leave the name out to use the task id",
         _C.CALLBACK_INVALID: "use --callback https://HOST/PATH",
         # Policies.
+        _C.CONTRACT_INVALID: _policy,
+        _C.DOCUMENT_INVALID: _policy,
         _C.NO_LOCATION: "nimble-harvester explain s3://BUCKET --mode {mode}",
         _C.PREFIX_WITHOUT_BUCKET: lambda values: (
             f"write --{values['role']} s3://BUCKET/{str(values.get('subject', '')).lstrip('/')}"
@@ -419,8 +464,6 @@ WITHOUT_NEXT_STEP: Mapping[ErrorCode, str] = MappingProxyType(
     {
         _C.BUG: "the program prints how to report it",
         _C.USAGE: "what is wrong and the cause name the option and its values",
-        _C.CONTRACT_INVALID: "carries its own advice, from the policy that was asked for",
-        _C.DOCUMENT_INVALID: "carries its own advice, from the place in the document",
         _C.ACCESS_DENIED: "raised without a closer code only where the cause names the permission",
         _C.CONNECTION_FAILED: "raised without a closer code only where the cause names the service",
         _C.INTEGRITY: "the cause names what is wrong in the document",

@@ -17,12 +17,14 @@ from harvester.cli.shared.next_steps import (
     WITHOUT_NEXT_STEP,
     fetch_step,
     next_step,
+    policy_step,
     remedy_step,
     step_for,
 )
 from harvester.error_codes import ErrorCode
 from harvester.errors import HarvesterError, Interrupted, UsageError
 from harvester.reconciliation.remedies import Remedy
+from policies.policy_errors import PolicyError, PolicyErrorCode
 
 PACKAGE = Path(harvester.__file__).parent
 SPELLS_A_COMMAND = re.compile(r"nimble-harvester (?=[a-z-]+ )|(?:^|[\s`'\"])--(?![a-z]+-s3$)[a-z][a-z-]+")
@@ -212,3 +214,19 @@ def test_every_remedy_is_worded(remedy: Remedy) -> None:
 def test_a_rescue_without_a_batch_names_the_file_of_tasks() -> None:
     step = remedy_step(Remedy.RESCUE, destination="d", location="s3://b/", batch=None)
     assert step == "nimble-harvester reconcile d --tasks FILE --rescue"
+
+
+@pytest.mark.parametrize("code", PolicyErrorCode)
+def test_every_error_of_policies_has_a_next_step(code: PolicyErrorCode) -> None:
+    error = PolicyError("what", code=code)
+    assert policy_step(error)
+    assert policy_step(error) == step_for(ErrorCode.CONTRACT_INVALID, "", error.as_parameters())
+
+
+def test_advice_of_policies_goes_before_a_code() -> None:
+    assert policy_step(PolicyError("what", advice="write it again")) == "write it again"
+
+
+def test_a_bucket_that_is_meant_is_named() -> None:
+    error = PolicyError("what", code=PolicyErrorCode.BUCKET_NAME_INVALID, parameters={"meant": "bkt"})
+    assert policy_step(error) == "use --bucket bkt"

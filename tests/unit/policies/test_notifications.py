@@ -97,7 +97,7 @@ def test_what_s3_would_refuse_is_refused(name: str, target: str, prefix: str) ->
     current = {name: [entry(target, "arn:aws:x:y:1:z", ["s3:ObjectCreated:Put"], prefix, ".json")]}
     with pytest.raises(MergeError, match="already announces") as refused:
         merge_notifications(current, at("nimble/"), QUEUE)
-    assert "EventBridge" in refused.value.next_step
+    assert "EventBridge" in refused.value.advice
 
 
 def test_a_queue_that_hears_already_needs_nothing() -> None:

@@ -311,10 +311,10 @@ class TestRefusal:
     def test_another_clouds_document(self) -> None:
         with pytest.raises(MergeError, match="is a S3 policy, the contract is for gs://") as caught:
             merge(bucket_policy(TEAM), GCS, target(GCS))
-        assert caught.value.next_step == "use --cloud s3"
+        assert caught.value.parameters == {"cloud": "s3"}
         with pytest.raises(MergeError) as caught:
             merge(policies.document({"bindings": []}), ASYNC, target())
-        assert caught.value.next_step == "use --cloud gs"
+        assert caught.value.parameters == {"cloud": "gs"}
 
     def test_a_prefix_an_old_version_cannot_hold(self) -> None:
         error = self.refused(TEAM, prefix="a*b/", Version="2008-10-17")

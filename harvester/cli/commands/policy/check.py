@@ -12,6 +12,7 @@ import click
 from harvester.access import exit_code_of
 from harvester.cli.shared.fix_commands import change_flags, is_advised, merge_command
 from harvester.cli.shared.fix_texts import fix_text
+from harvester.cli.shared.next_steps import policy_step
 from harvester.cli.shared.output import print_text
 from harvester.cli.shared.policy_options import (
     TargetOptions,
@@ -128,10 +129,10 @@ def _invalid(text: bytes, source: str, kind: str | None) -> dict[str, Any] | Non
     try:
         parse_raw(text, source, kind)
     except ParseError as error:
-        found = {**_finding(finding("not-json", error.problem)), "fix": error.next_step}
+        found = {**_finding(finding("not-json", error.problem)), "fix": policy_step(error)}
         return {**found, "line": error.line, "column": error.column}
     except GrammarError as error:
-        return {**_finding(finding("not-a-policy", error.problem, path=error.path)), "fix": error.next_step}
+        return {**_finding(finding("not-a-policy", error.problem, path=error.path)), "fix": policy_step(error)}
     return None
 
 
