@@ -117,4 +117,4 @@ def test_the_hook_refuses_a_policy_that_keeps_nimble_out(shell: Shell) -> None:
     assert shell.run("nimble-harvester policy show --mode jobs --bucket my-bucket > policy.json") == 0
     assert shell.run(f"{hook['entry']} policy.json") == 0
     assert shell.run("nimble-harvester policy show --mode async --bucket my-bucket > policy.json") == 0
-    assert shell.run(f"{hook['entry']} policy.json") == 7
+    assert shell.run(f"{hook['entry']} policy.json") == 10
