@@ -1,6 +1,5 @@
 from .compaction import CompactReport as CompactReport
 from .compaction import compact as compact
-from .conformance import SCHEMA_REASON as SCHEMA_REASON
 from .conformance import ConformanceCheck as ConformanceCheck
 from .consumer_store import CONSUMERS_SCHEMA as CONSUMERS_SCHEMA
 from .consumer_store import ConsumerStatus as ConsumerStatus

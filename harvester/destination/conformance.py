@@ -10,9 +10,6 @@ from harvester.destination.manifest import LandedRow
 from harvester.destination.tree import NoFollowTree
 from harvester.results import ContentReason, ResultOptions, ResultReader
 
-SCHEMA_REASON = ContentReason.USER_SCHEMA.value
-"""The reason of a landed object that does not conform to the user's schema."""
-
 
 class ConformanceCheck:
     """Reads landed files as landing does, with the user's schema."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import secrets
 import stat
 from pathlib import Path
 
@@ -16,7 +14,8 @@ from harvester.errors import DestinationUnusable, IntegrityError, UsageError
 
 IDENTITY_NAME = "destination.json"
 IDENTITY_SCHEMA = "urn:nimble-harvester:destination:v1"
-_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
+_ID_LETTERS = 32
+_HEXADECIMAL = frozenset("0123456789abcdef")
 _LONGEST = 4096
 _FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW
 
@@ -63,7 +62,7 @@ def read_identity(root: Path) -> str | None:
         known = json.loads(text)["id"]
     except (ValueError, KeyError, TypeError):
         known = None
-    if not isinstance(known, str) or not _ID.fullmatch(known):
+    if not isinstance(known, str) or len(known) != _ID_LETTERS or not _HEXADECIMAL.issuperset(known):
         raise IntegrityError(
             f"{path} does not name a destination",
             cause="it was written by something else, or is damaged",
@@ -81,7 +80,7 @@ def settle_identity(root: Path, manifest: Manifest) -> str:
     here, known = read_identity(root), manifest.identity()
     if known is None:
         # A new manifest, or one from before there were ids.
-        identity = StateIdentity(here or secrets.token_hex(16), str(root))
+        identity = StateIdentity(here or os.urandom(16).hex(), str(root))
         _write(root, identity.id)
         manifest.set_identity(identity)
         return ""

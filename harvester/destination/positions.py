@@ -6,8 +6,8 @@ beginning. All three parts have a fixed width, so positions sort as text in the 
 
 from __future__ import annotations
 
+import os
 import re
-import secrets
 import time
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ _EPOCH_LETTERS = 13
 _RANDOM_BITS = 16
 _END = "end"
 _NO_EPOCH = ""
-_FORM = re.compile(r"([0-9a-v]{13})-([0-9]{12})-([0-9]{9}|end)", re.ASCII)
+_FORM = r"([0-9a-v]{13})-([0-9]{12})-([0-9]{9}|end)"
 # Row numbers of real rows stay below it: nine digits.
 _AFTER_ALL_ROWS = 10**9
 
@@ -60,7 +60,8 @@ def parse_position(text: str) -> Position:
     """Return the position that ``text`` is. Raises UsageError for anything else, a bare number among them."""
     if text == "0":
         return BEGINNING
-    found = _FORM.fullmatch(text)
+    # Compiled on first use: a sync needs no position of others.
+    found = re.fullmatch(_FORM, text, re.ASCII)
     if found is None:
         raise UsageError(
             f"not a position: {text[:60]!r}",
@@ -81,7 +82,7 @@ def draw_epoch(newest: str = "", now: float | None = None) -> str:
     milliseconds = int((time.time() if now is None else now) * 1000)
     if newest:
         milliseconds = max(milliseconds, milliseconds_of(newest) + 1)
-    return _encode(milliseconds << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS))
+    return _encode(milliseconds << _RANDOM_BITS | int.from_bytes(os.urandom(_RANDOM_BITS // 8)))
 
 
 def _encode(number: int) -> str:

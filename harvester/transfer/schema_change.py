@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from harvester.destination import SCHEMA_REASON, ConformanceCheck, ProblemRow
+from harvester.destination import ProblemRow
+from harvester.results import ContentReason
 from harvester.transfer.run import SyncRun
+
+_REASON = ContentReason.USER_SCHEMA.value
 
 
 def check_landed_before(run: SyncRun) -> None:
@@ -17,8 +20,13 @@ def check_landed_before(run: SyncRun) -> None:
     if manifest.checked_schema() == fingerprint:
         return
     schema = options.result.user_schema
-    check = None if schema is None else ConformanceCheck(run.root, schema)
-    before = {row.key: row for row in manifest.problems() if (row.outcome, row.reason) == ("landed", SCHEMA_REASON)}
+    check = None
+    if schema is not None:
+        # Loaded by the runs that bring a schema: it loads the parsers.
+        from harvester.destination import ConformanceCheck
+
+        check = ConformanceCheck(run.root, schema)
+    before = {row.key: row for row in manifest.problems() if (row.outcome, row.reason) == ("landed", _REASON)}
     found: list[ProblemRow] = []
     for row in manifest.landed() if check is not None else ():
         # What this run has landed was checked when it landed.
@@ -27,7 +35,7 @@ def check_landed_before(run: SyncRun) -> None:
             known = before.pop(row.key, None)
             found.append(
                 ProblemRow(
-                    row.key, row.etag, row.size, "landed", SCHEMA_REASON, fault,
+                    row.key, row.etag, row.size, "landed", _REASON, fault,
                     run.number if known is None else known.first_run, run.number, None, None, fingerprint,
                 )
             )  # fmt: skip

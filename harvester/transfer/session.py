@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harvester.destination import (
     STATE_FOLDER,
@@ -34,9 +35,12 @@ from harvester.storage import ObjectRef, Store, open_store
 from harvester.transfer.listing_run import ListingRun
 from harvester.transfer.options import Observer, SyncOptions
 from harvester.transfer.proof import prove_outcomes
-from harvester.transfer.rescued_results import RescuedLandings, RescuedResult, land_results
 from harvester.transfer.run import SyncRun
 from harvester.transfer.sync_report import SyncReport
+
+if TYPE_CHECKING:
+    # Loaded when there are results to land: it loads the parsers.
+    from harvester.transfer.rescued_results import RescuedLandings, RescuedResult
 
 
 @contextlib.contextmanager
@@ -186,6 +190,8 @@ class SyncSession:
 
     def land_results(self, results: Iterable[RescuedResult]) -> RescuedLandings:
         """Land results that were fetched through the API, as one run. Raises DestinationUnusable."""
+        from harvester.transfer.rescued_results import land_results
+
         return land_results(self._root, self._manifest, results, self._options)
 
     # Given objects

@@ -15,12 +15,10 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 from harvester.destination.manifest.acceptances import AcceptanceTable
-from harvester.destination.manifest.consumer_table import ConsumerTable
 from harvester.destination.manifest.epochs import check_position, read_epochs, record_epoch
-from harvester.destination.manifest.erasure import drop_rows, tombstone_of, write_tombstones
 from harvester.destination.manifest.opening_database import open_database, open_readonly
 from harvester.destination.manifest.row_types import (
     RESCUED_KEY,
@@ -36,6 +34,9 @@ from harvester.destination.manifest.row_types import (
 from harvester.destination.positions import Position
 from harvester.error_codes import ErrorCode
 from harvester.errors import ConfigurationError, DestinationUnusable, IntegrityError, UsageError
+
+if TYPE_CHECKING:
+    from harvester.destination.manifest.consumer_table import ConsumerTable
 
 _Row = TypeVar("_Row", LandedRow, KnownRow, ProblemRow)
 
@@ -257,6 +258,9 @@ class Manifest:
 
     def consumers(self, destination: Path) -> ConsumerTable:
         """Return the consumers; ``destination`` is named in errors."""
+        # Loaded by what reads or erases: a sync needs none of it.
+        from harvester.destination.manifest.consumer_table import ConsumerTable
+
         return ConsumerTable(self._database, self.durable_transaction, str(destination))
 
     def acceptances(self) -> AcceptanceTable:
@@ -418,6 +422,8 @@ class Manifest:
 
         What is deleted is overwritten, in the database and in its log.
         """
+        from harvester.destination.manifest.erasure import tombstone_of, write_tombstones
+
         self.begin_numbering()
         self.reserve_seqs()
         with self._explained():
@@ -437,6 +443,8 @@ class Manifest:
 
     def compact(self, rows: Sequence[LandedRow], passed_by_all: int) -> int:
         """Drop rows, keeping counts per day, and replaced versions up to ``passed_by_all``; return how many rows."""
+        from harvester.destination.manifest.erasure import drop_rows
+
         with self._transaction() as database:
             dropped = drop_rows(database, rows, passed_by_all)
         with self._explained():
