@@ -120,3 +120,32 @@ def test_the_epoch_of_a_sequence_number() -> None:
     assert [epoch_of(MINE, seq) for seq in (1, 40, 41, 99)] == [MINE[0].epoch] * 2 + [MINE[1].epoch] * 2
     assert newest_position(MINE) == end_of(MINE[1].epoch, 60)
     assert newest_position([]) == BEGINNING
+
+
+@given(st.integers(0, 2**47), st.integers(0, 10**12 - 1))
+def test_the_beginning_and_the_ends_of_objects_come_back(time: int, seq: int) -> None:
+    assert (str(BEGINNING), parse_position("0")) == ("0", BEGINNING)
+    end = end_of(at(time), seq)
+    assert str(end).endswith(f"-{seq:012d}-end")
+    assert parse_position(str(end)) == end
+    assert end.ends_object
+    assert BEGINNING.ends_object
+    last = Position(end.epoch, seq, 10**9 - 1)
+    assert not last.ends_object
+    assert last < end < Position(end.epoch, seq + 1, 0)
+    assert parse_position(str(last)) == last
+
+
+def test_an_epoch_is_48_bits_of_time_and_16_of_chance() -> None:
+    assert at(0)[:9] == "000000000"
+    assert at(2**48 - 1) <= "fvvvvvvvvvvvv"
+    number = 0
+    for letter in at(2**48 - 1):
+        number = number * 32 + "0123456789abcdefghijklmnopqrstuv".index(letter)
+    assert number >> 16 == 2**48 - 1
+
+
+def test_a_refusal_names_the_start_of_what_was_given() -> None:
+    with pytest.raises(UsageError) as raised:
+        parse_position("x" * 100)
+    assert (raised.value.what, raised.value.subject) == (f"not a position: {'x' * 60!r}", "x" * 60)
