@@ -100,7 +100,7 @@ def test_options_that_cannot_be_followed_are_refused(source: Directory, dest: Pa
     sync(source.location, dest)
     for options in (
         ("--consumer", "none"),
-        ("--accept", "nobody"),
+        ("--accept", "unknown"),
         ("--against", "7d", "--accept"),
         ("--consumer", "none", "--window", "1h"),
     ):

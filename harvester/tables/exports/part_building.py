@@ -63,7 +63,7 @@ class PartLimits(NamedTuple):
     """When a part ends, and which rows are left out."""
 
     part_bytes: int
-    """A part is complete when its file has this many bytes; a larger object is a part of its own."""
+    """A part is complete when its file has this many bytes; a larger object has a part to itself."""
     value_bytes: int
     """A row with more bytes is not written."""
 

@@ -209,7 +209,7 @@ def test_an_output_behind_what_was_evicted_receives_nothing(tmp_path: Path) -> N
     assert ("res/6.jsonl", "v6", 0) in identities(out.root)
 
 
-def test_what_was_evicted_after_its_export_is_no_matter(tmp_path: Path) -> None:
+def test_what_was_evicted_after_its_export_is_not_needed(tmp_path: Path) -> None:
     source, out = some_rows(4), DirectoryOutput(tmp_path / "out")
     export_rows(source, out)
     source.change(1, evicted=True)
