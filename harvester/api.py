@@ -117,7 +117,7 @@ def listen(
     observer: Observer | None = None,
     started: Callable[[str, Location], None] = lambda *_: None,
 ) -> ListenReport:
-    """Receive Nimble's webhooks and land what they announce, holding ``destination``, until asked to stop.
+    """Receive Nimble's webhooks and land what they announce, keeping ``destination`` locked, until stopped.
 
     ``location`` is where results are delivered; not needed where ``destination`` was synced before. ``client`` is made
     from NIMBLE_API_KEY and NIMBLE_BASE_URL where none is given. ``started`` is called with the receiver's address and
@@ -140,7 +140,7 @@ def listen(
         report = run_listener(
             place,
             Path(destination),
-            # Two attempts: a task that could not be asked about is looked at again later, and others wait meanwhile.
+            # Two attempts: a failed look-up is repeated later, and other tasks wait meanwhile.
             client or stack.enter_context(NimbleClient.from_environment(attempts=2)),
             options,
             listening or ListenOptions(),

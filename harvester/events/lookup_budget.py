@@ -1,4 +1,4 @@
-"""A budget for questions to Nimble's API that are caused by unknown task ids. Pure."""
+"""A budget for requests to Nimble's API that are caused by unknown task ids. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _BURST = 100.0
 
 
 class LookupBudget:
-    """Limits look-ups while their ids turn out to be unknown: webhooks are not signed, and anybody may send ids.
+    """Limits look-ups while their ids turn out to be unknown: webhooks are not signed, so any client can send ids.
 
     A look-up of a known id costs nothing. Each unknown id takes a token; tokens return at ``UNKNOWN_PER_SECOND``.
     """

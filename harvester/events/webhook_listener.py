@@ -192,8 +192,8 @@ class _Listener:
             server = stack.enter_context(HttpServer(options.host, options.port, options.certificate))
             if options.webhook.secret is None and not is_loopback(options.host):
                 self._observer.warning(
-                    f"{server.address} can be reached from other machines, and webhooks need no secret: anybody may"
-                    " send task ids; set a secret (--secret-file)"
+                    f"{server.address} can be reached from other machines, and no secret is required: any client can"
+                    " send task ids; set a secret"
                 )
             while True:
                 try:

@@ -21,7 +21,7 @@ class Metric(NamedTuple):
     values: Mapping[str, float]
     """Its values by the value of ``label``; the only key is empty if there is no label."""
     label: str = ""
-    """Name of the label that tells values apart; empty for none."""
+    """Name of the label that distinguishes the values; empty for none."""
 
 
 def metrics_text(metrics: Iterable[Metric], labels: Mapping[str, str] | None = None) -> str:

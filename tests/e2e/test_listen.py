@@ -77,7 +77,7 @@ def metric(url: str, name: str) -> int:
 
 
 def post_alone(address: str, body: str) -> str:
-    """Post over a connection of its own, as every sender does; return the status."""
+    """Post over a connection of its own, as each sender does; return the status."""
     with closing(HTTPConnection(address, timeout=60)) as connection:
         connection.request("POST", "/", body)
         answer = connection.getresponse()
@@ -145,7 +145,7 @@ def test_a_burst_of_a_thousand_with_duplicates_lands_each_task_once(world: World
         (b'{"task": {"id": "' + b"a" * 300_000 + b'"}}', 413, "too_large"),
     ],
 )
-def test_a_body_that_is_no_webhook_is_said_to_be_none(shared: str, body: bytes, status: int, answer: str) -> None:
+def test_an_invalid_webhook_has_its_status(shared: str, body: bytes, status: int, answer: str) -> None:
     response = httpx.post(shared, content=body, headers={"X-Nimble-Harvester-Secret": SECRET})
     assert (response.status_code, response.json()["status"]) == (status, answer)
 
@@ -204,7 +204,7 @@ def test_a_body_of_100_mb_is_refused_before_it_is_read(shared: str) -> None:
         assert sender.recv(4096).startswith(b"HTTP/1.1 413")
 
 
-def test_a_body_of_untold_length_is_refused_when_it_grows_too_long(shared: str) -> None:
+def test_a_body_of_unknown_length_is_refused_beyond_the_limit(shared: str) -> None:
     parts = urlsplit(shared)
     with socket.create_connection((parts.hostname, parts.port)) as sender:
         sender.sendall(f"POST /{SECRET} HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
@@ -220,7 +220,7 @@ def test_a_body_of_untold_length_is_refused_when_it_grows_too_long(shared: str) 
     assert httpx.get(f"{shared}/healthz").text == "ok\n"
 
 
-def test_a_slow_sender_holds_nobody_up(shared: str) -> None:
+def test_a_slow_client_delays_no_other(shared: str) -> None:
     parts = urlsplit(shared)
     with socket.create_connection((parts.hostname, parts.port)) as slow:
         slow.sendall(f"POST /{SECRET} HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\n{{".encode())
@@ -230,7 +230,7 @@ def test_a_slow_sender_holds_nobody_up(shared: str) -> None:
 
 def test_other_methods_and_places(shared: str) -> None:
     assert httpx.put(shared).status_code == 405
-    # Somebody has put the webhook's address into a browser.
+    # A browser on the webhook's address.
     visited = httpx.get(f"{shared}/{SECRET}")
     assert (visited.status_code, visited.headers["Allow"]) == (405, "POST")
     assert SECRET not in visited.text
@@ -240,7 +240,7 @@ def test_other_methods_and_places(shared: str) -> None:
     assert "nimble_harvester_landing_up 1.0" in text
 
 
-def test_the_body_is_never_believed(world: World) -> None:
+def test_the_body_is_not_trusted(world: World) -> None:
     """Failed, unknown and foreign tasks, running ones, and one whose object comes late."""
     failed = world.task("error", error="blocked by target", error_type="blocked")
     elsewhere = world.task(output_url="s3://another-bucket/x.json")
@@ -275,7 +275,7 @@ def test_the_body_is_never_believed(world: World) -> None:
     assert receiver.report["waiting"] == 0
 
 
-def test_what_was_accepted_survives_a_kill_and_a_full_queue_says_so(world: World) -> None:
+def test_accepted_tasks_survive_a_kill_and_a_full_queue_is_answered_with_503(world: World) -> None:
     ids = [world.task("pending") for _ in range(5)]
     with world.receiver("--max-waiting", "3") as receiver:
         url = url_of(receiver)
@@ -291,12 +291,12 @@ def test_what_was_accepted_survives_a_kill_and_a_full_queue_says_so(world: World
         receiver.start()
         wait_until(lambda: world.landed() == set(ids[:3]), "the accepted ones have landed")
         assert httpx.post(url_of(receiver), json=webhook(ids[3])).json() == {"status": "accepted"}
-        wait_until(lambda: ids[3] in world.landed(), "there is room again")
+        wait_until(lambda: ids[3] in world.landed(), "a task is accepted again")
         receiver.stop()
     assert run("status", world.destination, "--format", "json").report["landed"] == 4
 
 
-def test_an_outage_of_the_api_is_waited_out(world: World) -> None:
+def test_an_outage_of_the_api_is_retried(world: World) -> None:
     task_id = world.task()
     world.deliver(task_id)
     world.api.scenario.faults = [{"path": "/tasks/.*", "times": 3, "status": 500, "body": {"success": "false"}}]
@@ -304,7 +304,7 @@ def test_an_outage_of_the_api_is_waited_out(world: World) -> None:
         url = url_of(receiver)
         assert httpx.get(f"{url}/healthz").status_code == 200
         httpx.post(url, json=webhook(task_id))
-        wait_until(lambda: httpx.get(f"{url}/healthz").status_code == 503, "it is said that nothing comes home")
+        wait_until(lambda: httpx.get(f"{url}/healthz").status_code == 503, "the health check reports the outage")
         assert metric(url, "landing_up") == 0
         receiver.wait_for_line("the state of task")
         wait_until(lambda: world.landed() == {task_id}, "it has landed in the end")
@@ -312,7 +312,7 @@ def test_an_outage_of_the_api_is_waited_out(world: World) -> None:
         receiver.stop()
 
 
-def test_what_cannot_be_started_says_why(world: World, tmp_path: Path) -> None:
+def test_a_receiver_that_cannot_start_is_an_error(world: World, tmp_path: Path) -> None:
     with world.receiver() as receiver:
         url = url_of(receiver)
         key = {"NIMBLE_API_KEY": "k"}
@@ -327,9 +327,7 @@ def test_what_cannot_be_started_says_why(world: World, tmp_path: Path) -> None:
     assert "--location" in unbound.stderr
     assert run("listen", tmp_path / "c", "--location", "file:///tmp/x", environment=key).code == 2
     assert run("listen", tmp_path / "d", "--location", world.location, environment={"NIMBLE_API_KEY": ""}).code == 8
-    nowhere = run(
-        "listen", tmp_path / "d", "--port", "0", "--location", "s3://no-such-bucket-of-anybody/", environment=key
-    )
+    nowhere = run("listen", tmp_path / "d", "--port", "0", "--location", "s3://no-such-bucket-/", environment=key)
     assert nowhere.code == 5, nowhere.stderr
     short = run("listen", tmp_path / "d", "--location", world.location, "--secret", "abc", environment=key)
     assert short.code == 2

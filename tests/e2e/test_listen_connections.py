@@ -1,4 +1,4 @@
-"""``listen`` among clients that keep connections open, and with a certificate of its own."""
+"""``listen`` among clients that keep connections open, and with its own certificate."""
 
 from __future__ import annotations
 
@@ -88,10 +88,10 @@ def test_a_certificate_that_is_none_is_a_configuration_error(tmp_path: Path) -> 
 
 def test_a_public_address_without_a_secret_is_warned_about(tmp_path: Path) -> None:
     with receiver(tmp_path / "open", "--host", "0.0.0.0") as running:  # the point
-        wait_until(lambda: "anybody may send task ids" in running.stderr, "the warning is printed")
+        wait_until(lambda: "any client can send task ids" in running.stderr, "the warning is printed")
     with receiver(tmp_path / "secret", "--host", "0.0.0.0", "--secret", "a-long-secret") as running:
         url_of(running)
-        assert "anybody" not in running.stderr
+        assert "any client" not in running.stderr
     with receiver(tmp_path / "loopback") as running:
         url_of(running)
-        assert "anybody" not in running.stderr
+        assert "any client" not in running.stderr

@@ -62,7 +62,7 @@ def test_a_mixed_batch_of_a_thousand_is_accounted_for_until_only_the_truly_faile
         world.task("failed_upstream", error=f"no answer {place % 3}", error_type="timeout_error")
     running = [world.task("running") for _ in range(40)]
     running += [world.task("running", state="levitating") for _ in range(10)]
-    world.deliver("nobody-asked")
+    world.deliver("not-expected")
     (world.source / ".nimble-connection-test").touch()
     world.batch(None)
     world.held(*missing, *broken, *losers)
@@ -76,7 +76,7 @@ def test_a_mixed_batch_of_a_thousand_is_accounted_for_until_only_the_truly_faile
         first = reconcile(world, api, "--format", "json")
         report = document(first)
         assert (first.code, report["promised"], report["counts"]) == (10, 1000, world.expected)
-        assert [found["key"] for found in report["unexpected"]] == [f"{world.source}/nobody-asked.json"]
+        assert [found["key"] for found in report["unexpected"]] == [f"{world.source}/not-expected.json"]
         assert report["unlisted"] == 1
         assert report["expires_at"] is not None
         for task in report["tasks"]:
@@ -175,7 +175,7 @@ def test_a_signal_ends_the_work_at_once_and_loses_nothing(world: World, number: 
     world.batch(looks=10_000 if option == "--wait" else 0)
     world.held(*missing)
     world.sync()
-    # After forty results the API throttles for longer than anybody waits.
+    # After forty results the API throttles for longer than the client waits.
     world.scenario.faults = [
         {"path": f"/tasks/{task_id}/results", "times": 99, "status": 429, "headers": {"Retry-After": "200"}}
         for task_id in missing[40:]
@@ -197,7 +197,7 @@ def test_a_signal_ends_the_work_at_once_and_loses_nothing(world: World, number: 
 
 
 @pytest.mark.parametrize(
-    ("arguments", "key", "code", "said"),
+    ("arguments", "key", "code", "expected"),
     [
         (("--batch", "nowhere"), "demo-key", 2, "Nimble knows no batch nowhere"),
         (("--batch", "theirs"), "demo-key", 4, "may not read batch theirs"),
@@ -206,7 +206,7 @@ def test_a_signal_ends_the_work_at_once_and_loses_nothing(world: World, number: 
         (("--tasks", "results.csv"), "demo-key", 7, "results.csv, line 1: not a file of tasks"),
     ],
 )
-def test_bad_input_is_told_in_three_lines(
+def test_invalid_input_is_an_error_of_three_lines(
     world: World, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], key: str, code: int, printed: str
 ) -> None:
     world.task("missing")
@@ -244,7 +244,7 @@ def test_tasks_may_come_on_standard_input(world: World) -> None:
     assert ended.stdout == "1 expected: 1 landed\n"
 
 
-def test_an_invalid_rescue_says_where_to_look(world: World) -> None:
+def test_an_invalid_rescue_names_the_next_step(world: World) -> None:
     missing = world.task("missing")
     world.batch()
     world.sync()
@@ -278,7 +278,7 @@ def test_a_budget_used_up_during_a_rescue_hides_no_account(world: World) -> None
     assert "no budget" in ended.err
 
 
-def test_what_nimble_says_cannot_steer_a_terminal(world: World) -> None:
+def test_text_of_the_api_cannot_control_a_terminal(world: World) -> None:
     world.task("failed_upstream", error="boom\x1b[2J " + "x " * 100, error_type="fatal\r")
     world.batch()
     world.sync()

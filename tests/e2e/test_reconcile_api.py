@@ -124,7 +124,7 @@ def test_a_quarantined_delivery_is_rescued_and_the_repaired_object_takes_its_pla
     assert [row.key for row in harvester.read(world.destination)] == [f"{world.source}/{broken}.json"]
 
 
-def test_a_picture_comes_home_as_the_bytes_it_is(world: World, nimble_api: NimbleApi) -> None:
+def test_an_image_is_rescued_unchanged(world: World, nimble_api: NimbleApi) -> None:
     picture = world.task("missing")
     pixels = "\x89PNG\r\n\x1a\n" + "pixels"
     world.batch()
@@ -169,7 +169,7 @@ def test_one_result_that_cannot_be_had_does_not_keep_the_others(world: World, ni
     assert world.reconcile(nimble_api, rescue=True).exit_code == 0
 
 
-def test_a_throttled_rescue_waits_as_long_as_it_is_told(world: World, nimble_api: NimbleApi) -> None:
+def test_a_throttled_rescue_honours_retry_after(world: World, nimble_api: NimbleApi) -> None:
     missing = [world.task("missing") for _ in range(8)]
     world.batch()
     world.held(*missing)
@@ -182,7 +182,7 @@ def test_a_throttled_rescue_waits_as_long_as_it_is_told(world: World, nimble_api
     assert nimble_api.impatient == 0
 
 
-def test_a_destination_at_work_is_told_beside_the_account(world: World, nimble_api: NimbleApi) -> None:
+def test_a_locked_destination_is_reported_beside_the_outcomes(world: World, nimble_api: NimbleApi) -> None:
     missing = world.task("missing")
     world.batch()
     world.held(missing)
@@ -244,7 +244,7 @@ def test_copies_of_one_result_are_a_gap_until_one_is_left(world: World, nimble_a
     assert world.reconcile(nimble_api).exit_code == 0
 
 
-# ---- what the API tells, or no longer tells
+# ---- states that the API reports, or no longer reports
 
 
 def test_what_a_batch_leaves_out_is_asked_of_the_tasks(world: World, nimble_api: NimbleApi) -> None:
@@ -263,8 +263,8 @@ def test_what_a_batch_leaves_out_is_asked_of_the_tasks(world: World, nimble_api:
 
 
 def test_a_task_that_nimble_has_forgotten_is_accounted_for_all_the_same(world: World, nimble_api: NimbleApi) -> None:
-    home, away = world.task("landed", delivered=True), world.task("missing")
-    answer = {"batch_id": "b-expired", "batch_size": 2, "tasks": [{"id": home, "state": "pending"}, {"id": away}]}
+    landed, missing = world.task("landed", delivered=True), world.task("missing")
+    answer = {"batch_id": "b-expired", "batch_size": 2, "tasks": [{"id": landed, "state": "pending"}, {"id": missing}]}
     expected = world.source.parent / "submitted.json"
     expected.write_text(json.dumps(answer))
     world.sync()
@@ -273,15 +273,15 @@ def test_a_task_that_nimble_has_forgotten_is_accounted_for_all_the_same(world: W
     with harvester.NimbleClient("demo-key", base_url=nimble_api.url) as client:
         report = harvester.reconcile(world.destination, tasks_file=expected, client=client)
         assert printed(report) == {
-            home: (TaskOutcome.LANDED, TaskReason.NONE),
-            away: (TaskOutcome.MISSING, TaskReason.NOT_KNOWN),
+            landed: (TaskOutcome.LANDED, TaskReason.NONE),
+            missing: (TaskOutcome.MISSING, TaskReason.NOT_KNOWN),
         }
         # None known and nothing delivered: another account's, or mistyped.
         with pytest.raises(UnknownId):
-            harvester.reconcile(world.destination, tasks=["nobody-1", "nobody-2"], client=client)
+            harvester.reconcile(world.destination, tasks=["unknown-1", "unknown-2"], client=client)
         nimble_api.scenario.forbidden = ["theirs"]
         with pytest.raises(AccessDenied):
-            harvester.reconcile(world.destination, tasks=[home, "theirs"], client=client)
+            harvester.reconcile(world.destination, tasks=[landed, "theirs"], client=client)
 
 
 def test_a_file_fills_the_nulls_of_its_batch(world: World, nimble_api: NimbleApi) -> None:
@@ -329,9 +329,7 @@ def test_waiting_ends_when_everything_has(world: World, nimble_api: NimbleApi) -
 
 
 @pytest.mark.parametrize("expected", ["batches", "tasks", "runs"])
-def test_waiting_no_longer_than_asked_tells_the_account_so_far(
-    world: World, nimble_api: NimbleApi, expected: str
-) -> None:
+def test_a_timeout_reports_the_outcomes_so_far(world: World, nimble_api: NimbleApi, expected: str) -> None:
     task_id = world.task("running")
     world.batch(looks=10_000)
     world.scenario.runs = [{"id": "run-1", "status": "RUNNING"}]

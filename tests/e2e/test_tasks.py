@@ -151,7 +151,7 @@ def test_every_schema_is_one_and_has_its_id() -> None:
 # ---- what people see
 
 
-def test_a_batch_as_a_table_says_counts_nulls_and_unknown_words(api: NimbleApi) -> None:
+def test_a_batch_as_a_table_shows_counts_nulls_and_unknown_states(api: NimbleApi) -> None:
     result = run_nimble("batches", "get", "b1", api=api)
     assert result.returncode == 0
     head, *rows = result.stdout.splitlines()
@@ -223,7 +223,7 @@ def test_a_wrong_key_is_exit_4_and_never_shown(api: NimbleApi) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "arguments", "exit_code", "said"),
+    ("fault", "arguments", "exit_code", "expected"),
     [
         ({}, ["tasks", "get", "t9"], 2, "Nimble knows no task t9"),
         ({"status": 402, "body": {"detail": "trial quota finished"}}, ["tasks", "list"], 4, "trial quota finished"),

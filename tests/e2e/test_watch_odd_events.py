@@ -1,4 +1,4 @@
-"""``watch --queue`` with messages that other stores and services send, and with messages that nobody should send."""
+"""``watch --queue`` with messages that other stores and services send, and with invalid messages."""
 
 from __future__ import annotations
 

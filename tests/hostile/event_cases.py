@@ -1,4 +1,4 @@
-"""Messages of a queue and webhooks that nobody should send, or that other stores and services send."""
+"""Invalid messages and webhooks, and valid ones of other stores and services."""
 
 from __future__ import annotations
 

@@ -140,7 +140,7 @@ def test_an_ambiguous_key_is_looked_up_under_both_names() -> None:
     assert newest(ambiguous._replace(written_key="")) == ({}, ["a b"])
 
 
-def test_gone_is_believed_only_after_the_key_as_written() -> None:
+def test_gone_requires_a_look_up_of_the_key_as_written() -> None:
     plain = announce("a", "1")
     encoded = AnnouncedObject("bucket", "a b", "1", 5, 0.0, "a+b")
     ambiguous = encoded._replace(ambiguous=True)

@@ -144,7 +144,7 @@ def test_a_failure_of_the_server_passes(api: NimbleApi, client: NimbleClient) ->
     assert client.batch("b1").completed
 
 
-def test_a_failure_of_the_server_that_stays_is_said_in_its_words(api: NimbleApi, client: NimbleClient) -> None:
+def test_a_permanent_server_error_has_the_message_of_the_server(api: NimbleApi, client: NimbleClient) -> None:
     body = {"success": "false", "task_id": "t000", "message": "can't download the query response - please try again"}
     api.load(scenario(faults=[{"path": "/tasks/t000/results", "times": 9, "status": 500, "body": body}]))
     with pytest.raises(ConnectionFailed, match="can't download the query response"):
@@ -190,14 +190,14 @@ def test_many_threads_share_a_client_within_the_limit(api: NimbleApi) -> None:
 
 
 @pytest.mark.parametrize("key", ["msg", "error", "message", "detail"])
-def test_a_used_up_budget_is_said_and_not_tried_again(api: NimbleApi, client: NimbleClient, key: str) -> None:
+def test_an_exhausted_budget_is_not_retried(api: NimbleApi, client: NimbleClient, key: str) -> None:
     api.load(scenario(faults=[{"path": "/tasks", "times": 9, "status": 402, "body": {key: "trial expired"}}]))
     with pytest.raises(BudgetExhausted, match="trial expired"):
         list(client.tasks())
     assert len(api.requests) == 1
 
 
-def test_a_wrong_key_is_said_and_never_shown(api: NimbleApi) -> None:
+def test_a_rejected_key_is_reported_and_never_printed(api: NimbleApi) -> None:
     with NimbleClient("nk-wrong-key", base_url=api.url) as client, pytest.raises(AccessDenied) as refusal:
         client.task("t000")
     assert refusal.value.code is ErrorCode.API_KEY_REJECTED
@@ -209,7 +209,7 @@ def test_a_batch_of_another_account(client: NimbleClient) -> None:
         client.batch("b-other")
 
 
-def test_an_expired_result_is_told_from_an_unknown_one(api: NimbleApi, client: NimbleClient) -> None:
+def test_an_expired_result_differs_from_an_unknown_one(api: NimbleApi, client: NimbleClient) -> None:
     api.load(scenario(results={"t000": {"status": 410, "body": {"status": "failed", "error": "Results expired"}}}))
     with pytest.raises(UnknownId) as expired:
         client.results("t000")
@@ -264,7 +264,7 @@ def test_no_usable_address_is_a_configuration_error(url: str) -> None:
         NimbleClient.from_environment({"NIMBLE_API_KEY": KEY, "NIMBLE_BASE_URL": url})
 
 
-def test_the_documented_address_is_the_default_and_what_is_secret_in_one_is_not_said() -> None:
+def test_the_documented_address_is_the_default_and_secrets_in_one_are_not_printed() -> None:
     assert NimbleClient.from_environment({"NIMBLE_API_KEY": KEY}).origin == "https://sdk.nimbleway.com"
     assert NimbleClient(KEY, base_url="http://user:pass@[::1]:8080/x").origin == "http://[::1]:8080"
 
@@ -295,7 +295,7 @@ def test_waiting_ends_when_all_batches_are_completed(api: NimbleApi, client: Nim
     ]
 
 
-def test_an_outage_while_waiting_is_waited_out(api: NimbleApi, client: NimbleClient) -> None:
+def test_polling_tolerates_an_outage(api: NimbleApi, client: NimbleClient) -> None:
     outage = {"path": "/batches/b1/progress", "times": 2, "status": 503, "body": {}}
     api.load(scenario(batches=[{"id": "b1", "tasks": ["t000"], "looks": 2}]))
 

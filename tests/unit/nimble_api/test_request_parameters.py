@@ -153,7 +153,7 @@ def test_a_policy_is_proven_to_let_nimble_deliver_there(
     assert codes(location, policy=policy) == expected
 
 
-def test_what_the_policy_makes_depend_is_told() -> None:
+def test_a_grant_that_depends_is_warned_about() -> None:
     granted = json.loads(granting("my-bucket", "results/").dump())
     deny = {
         "Effect": "Deny",

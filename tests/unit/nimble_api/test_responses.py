@@ -45,13 +45,13 @@ def test_every_refusal_has_its_kind_and_exit_code(status: int, kind: type[Harves
 
 @pytest.mark.parametrize("key", ["msg", "error", "message", "detail"])
 @pytest.mark.parametrize("words", ["no budget", "limit reached", "trial expired", "trial quota finished"])
-def test_a_used_up_budget_is_said_in_the_apis_words(key: str, words: str) -> None:
+def test_an_exhausted_budget_has_the_message_of_the_api(key: str, words: str) -> None:
     error = refused(402, f'{{"status":"failed","{key}":"{words}"}}'.encode())
     assert isinstance(error, BudgetExhausted)
     assert words in error.cause
 
 
-def test_expiry_is_told_from_never_having_been() -> None:
+def test_an_expired_id_differs_from_an_unknown_one() -> None:
     gone, unknown = refused(410), refused(404)
     assert isinstance(gone, UnknownId)
     assert isinstance(unknown, UnknownId)
@@ -85,7 +85,7 @@ def test_a_server_message_becomes_one_short_line() -> None:
         (b"\xff\xfe", True),
     ],
 )
-def test_an_unknown_path_is_told_from_an_unknown_id_by_structure(body: bytes, *, about_path: bool) -> None:
+def test_an_unknown_path_differs_from_an_unknown_id_in_structure(body: bytes, *, about_path: bool) -> None:
     assert ApiResponse(404, {}, body).concerns_the_path is about_path
     assert not ApiResponse(400, {}, body).concerns_the_path
 

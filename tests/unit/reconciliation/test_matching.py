@@ -118,7 +118,7 @@ def test_a_name_of_many_pieces_costs_no_more_than_its_length() -> None:
     ],
 )
 @pytest.mark.parametrize("state", ["success", "completed", "warning", "pending", "archived", None])
-def test_a_delivered_result_is_at_home_or_not_whatever_the_api_says_meanwhile(
+def test_a_delivered_result_is_judged_by_the_destination_whatever_its_state(
     local: LocalState, outcome: TaskOutcome, reason: TaskReason, state: str | None
 ) -> None:
     account = only(task(state=state), thing("x.json", UUID, local))
@@ -219,13 +219,13 @@ def test_a_name_given_twice_keeps_one_result_and_loses_the_other() -> None:
     assert lost.objects == (thing("name.json", UUID),)
 
 
-def test_a_name_that_carries_a_strangers_result_is_a_collision_and_not_unexpected() -> None:
-    result = reconciled([task(to="s3://bucket/out/name.json")], [thing("name.json", "somebody-else")])
+def test_a_key_that_holds_another_tasks_result_is_a_collision_and_not_unexpected() -> None:
+    result = reconciled([task(to="s3://bucket/out/name.json")], [thing("name.json", "another-task")])
     assert result.tasks[0].reason is TaskReason.NAME_COLLISION
     assert result.unexpected == ()
 
 
-def test_two_binaries_nobody_can_tell_apart_are_a_collision_of_both() -> None:
+def test_two_indistinguishable_binaries_are_a_collision_of_both() -> None:
     address = "s3://bucket/out/name.png"
     result = reconciled([task(to=address), task(OTHER, to=address)], [thing("name.png")])
     assert result.counts[TaskOutcome.DUPLICATE] == 2
@@ -237,7 +237,7 @@ def test_a_binary_belongs_to_the_one_that_did_not_fail() -> None:
     assert (failed.outcome, able.outcome) == (TaskOutcome.FAILED_UPSTREAM, TaskOutcome.LANDED)
 
 
-def test_a_rescued_loser_of_a_collision_is_at_home() -> None:
+def test_a_rescued_loser_of_a_collision_has_landed() -> None:
     address = "s3://bucket/out/name.json"
     objects = [thing("name.json", UUID), thing("rescued", OTHER, LocalState.RESCUED)]
     result = reconciled([task(to=address), task(OTHER, to=address)], objects)
@@ -247,7 +247,7 @@ def test_a_rescued_loser_of_a_collision_is_at_home() -> None:
 # ---- the whole
 
 
-def test_the_first_expiry_of_what_can_be_rescued_is_told() -> None:
+def test_the_first_expiry_of_rescuable_results_is_reported() -> None:
     late, early = NOW - timedelta(hours=1), NOW - timedelta(hours=20)
     result = reconciled(
         [task("a", ended=late), task("b", ended=early), task("c", ended=NOW - timedelta(days=3))], [thing("x", "c")]
@@ -256,7 +256,7 @@ def test_the_first_expiry_of_what_can_be_rescued_is_told() -> None:
     assert reconciled([task("c")], [thing("x", "c")]).expires_at is None
 
 
-def test_a_task_told_of_twice_counts_once_as_told_last() -> None:
+def test_a_task_listed_twice_counts_once_and_the_last_entry_wins() -> None:
     result = reconciled([task(state="pending"), task(state="error")], [])
     assert (result.expected, result.tasks[0].outcome) == (1, TaskOutcome.FAILED_UPSTREAM)
 
@@ -265,7 +265,7 @@ ids = st.sampled_from([UUID, OTHER, "task-1", "task-1-2", "a", "b", "c"])
 names = st.one_of(ids, st.text("ab-_./c1", max_size=12)).flatmap(
     lambda stem: st.sampled_from([f"{stem}.json", f"{stem}.json.gz", f"name-{stem}.json", stem])
 )
-promises = st.lists(
+expected_tasks = st.lists(
     st.builds(
         Task,
         ids,
@@ -279,7 +279,7 @@ deliveries = st.lists(
     st.builds(
         thing,
         names,
-        st.none() | ids | st.just("stranger"),
+        st.none() | ids | st.just("another-id"),
         st.sampled_from(LocalState),
         st.none() | st.sampled_from("xy"),
         st.booleans(),
@@ -288,7 +288,7 @@ deliveries = st.lists(
 )
 
 
-@given(promises, deliveries)
+@given(expected_tasks, deliveries)
 def test_every_expected_task_has_exactly_one_outcome(expected: list[Task], objects: list[DeliveredObject]) -> None:
     result = reconciled(expected, objects)
     assert [account.task.id for account in result.tasks] == list(dict.fromkeys(each.id for each in expected))
@@ -315,20 +315,20 @@ def test_every_expected_task_has_exactly_one_outcome(expected: list[Task], objec
         assert account.is_incomplete or not account.rescuable
 
 
-@given(promises, deliveries)
+@given(expected_tasks, deliveries)
 def test_the_order_of_the_objects_does_not_matter(expected: list[Task], objects: list[DeliveredObject]) -> None:
     forwards, backwards = reconciled(expected, objects), reconciled(expected, objects[::-1])
     assert [account.outcome for account in forwards.tasks] == [account.outcome for account in backwards.tasks]
     assert forwards.expires_at == backwards.expires_at
 
 
-@given(promises, deliveries)
+@given(expected_tasks, deliveries)
 def test_more_grace_turns_missing_into_arriving_and_changes_nothing_else(
     expected: list[Task], objects: list[DeliveredObject]
 ) -> None:
     strict = match_tasks(expected, objects, now=NOW, grace=timedelta(0))
-    patient = match_tasks(expected, objects, now=NOW, grace=timedelta(days=9))
-    for before, after in zip(strict.tasks, patient.tasks, strict=True):
+    lenient = match_tasks(expected, objects, now=NOW, grace=timedelta(days=9))
+    for before, after in zip(strict.tasks, lenient.tasks, strict=True):
         if before.outcome is not after.outcome:
             assert before.outcome in {TaskOutcome.MISSING, TaskOutcome.DUPLICATE}
             assert after.outcome is TaskOutcome.ARRIVING

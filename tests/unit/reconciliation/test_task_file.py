@@ -42,11 +42,11 @@ def reading(tmp_path: Path, content: str | bytes) -> TasksInFile:
         json.dumps(BATCH_SUBMIT, indent=2),
     ],
 )
-def test_every_form_promises_the_same_two_tasks(tmp_path: Path, content: str) -> None:
+def test_every_form_names_the_same_two_tasks(tmp_path: Path, content: str) -> None:
     assert [task.id for task in reading(tmp_path, content).tasks] == ["t1", "t2"]
 
 
-def test_a_batch_is_named_and_what_it_counts_beyond_its_list_is_said(tmp_path: Path) -> None:
+def test_a_batch_is_named_and_its_unlisted_tasks_are_counted(tmp_path: Path) -> None:
     expected = reading(tmp_path, json.dumps(BATCH_SUBMIT))
     assert (expected.batch_ids, expected.unlisted) == (("b1",), 1)
 
@@ -57,11 +57,11 @@ def test_a_batch_as_the_api_shows_it_with_nulls(tmp_path: Path) -> None:
     assert expected.tasks[0].state is TaskState.FAILED
 
 
-def test_a_batch_id_alone_is_a_promise(tmp_path: Path) -> None:
+def test_a_batch_id_alone_names_a_batch(tmp_path: Path) -> None:
     assert reading(tmp_path, '{"batch_id": "b1"}').batch_ids == ("b1",)
 
 
-def test_a_task_told_of_twice_is_one_task_as_told_last(tmp_path: Path) -> None:
+def test_a_task_listed_twice_is_one_task_and_the_last_entry_wins(tmp_path: Path) -> None:
     expected = reading(
         tmp_path, f'{json.dumps(SUBMIT)}\n{{"id": "t2"}}\n{{"task": {{"id": "t1", "state": "success"}}}}\n'
     )
@@ -96,7 +96,7 @@ def test_a_task_told_of_twice_is_one_task_as_told_last(tmp_path: Path) -> None:
         (b'{"id": "a b"}', 1),
     ],
 )
-def test_a_file_that_is_not_what_it_says_is_refused_with_the_line(tmp_path: Path, content: bytes, line: int) -> None:
+def test_an_invalid_file_is_refused_with_the_line(tmp_path: Path, content: bytes, line: int) -> None:
     with pytest.raises(IntegrityError, match=rf"line {line}: "):
         reading(tmp_path, content)
 
