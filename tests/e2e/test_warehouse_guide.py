@@ -1,0 +1,62 @@
+"""The hourly script of the guide, run as it stands there."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+import pyarrow.dataset
+
+from tests.e2e.program import COMMAND, Directory, environment, run, sync
+
+GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "load-a-warehouse.md"
+
+
+def deliver(source: Directory, hour: int, price: object = 1.5) -> None:
+    for number in range(20):
+        parsing = {"title": f"t{number}", "price": price}
+        document = {"status": "success", "data": {"parsing": parsing}, "metadata": {"agent": "shop"}}
+        source.put(f"{hour}/{number}.json", json.dumps(document).encode())
+
+
+def hour(source: Directory, dest: Path, folder: Path) -> int:
+    (script,) = re.findall(r"```sh\n(#!/bin/sh\n.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+    path = folder / "hourly"
+    path.write_text(script)
+    variables = environment(PATH=f"{Path(COMMAND).parent}{os.pathsep}{os.environ['PATH']}")
+    command = ["sh", str(path), source.location, str(dest), str(folder / "out")]
+    return subprocess.run(command, cwd=folder, env=variables, check=False).returncode
+
+
+def test_the_hourly_script(source: Directory, dest: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+
+    def exported() -> Counter[str]:
+        table = pyarrow.dataset.dataset(out / "data" / "envelopes", format="parquet").to_table(columns=["key"])
+        return Counter(table.column("key").to_pylist())
+
+    deliver(source, 1)
+    assert hour(source, dest, tmp_path) == 0
+    assert len(exported()) == 20
+    assert set(exported().values()) == {1}
+    assert hour(source, dest, tmp_path) == 0
+    source.put("2/bad.json", b"{")
+    deliver(source, 2)
+    assert hour(source, dest, tmp_path) == 0
+    assert len(exported()) == 40
+
+
+def test_the_hourly_script_reports_what_changed(source: Directory, dest: Path, tmp_path: Path) -> None:
+    deliver(source, 1)
+    sync(source.location, dest)
+    assert run("profile", dest, "--accept").code == 0
+    for number in range(2, 8):
+        deliver(source, number, price=None)
+    assert hour(source, dest, tmp_path) == 16
+    assert "fill rate dropped: shop price" in (tmp_path / "profile.txt").read_text()
+    report = json.loads(run("export", dest, "--to", tmp_path / "out", "--format", "json").out)
+    assert report["tables"]["envelopes"]["parts"] == 0
