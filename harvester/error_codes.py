@@ -113,6 +113,7 @@ class ErrorCode(StrEnum):
     FILE_NOT_REMOVED = "file_not_removed"
     FILES_DAMAGED = "files_damaged"
     RUN_NOT_PROVED = "run_not_proved"
+    STATE_NEEDS_LOCAL_DISK = "state_needs_local_disk"
     MANIFEST_EMPTY = "manifest_empty"
     MANIFEST_PATH_OUTSIDE = "manifest_path_outside"
     STATE_FILE_REFUSED = "state_file_refused"

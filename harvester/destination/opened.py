@@ -6,6 +6,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import sqlite3
 import sys
 import time
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from typing import NamedTuple
 import xxhash
 
 from harvester.destination.identity import check_identity, check_state_files, read_identity, settle_identity
-from harvester.destination.manifest import DestinationLock, Manifest
+from harvester.destination.manifest import DestinationLock, Manifest, manifest_error
 from harvester.destination.paths import STATE_FOLDER
 from harvester.destination.tree import NoFollowTree
 from harvester.destination.writer import QUARANTINE, TEMPORARY, VERSIONS, WRITERS
@@ -106,14 +107,16 @@ def open_destination(destination: Path, state_dir: Path | None = None) -> Iterat
         _check_manifest_file(root, path)
         manifest = stack.enter_context(Manifest(path))
         try:
-            notices += filter(None, [settle_identity(root, manifest)])
-            _wait_for_abandoned_workers(root)
-            _clear(root / TEMPORARY)
-            _recover(root, manifest)
+            with _explained(path):
+                notices += filter(None, [settle_identity(root, manifest)])
+                _wait_for_abandoned_workers(root)
+                _clear(root / TEMPORARY)
+                _recover(root, manifest)
         except OSError as error:
             raise destination_error(destination, error) from error
         try:
-            yield OpenDestination(root, manifest, tuple(notices))
+            with _explained(path):
+                yield OpenDestination(root, manifest, tuple(notices))
         finally:
             # Every process that wrote here has ended, maybe not in order.
             with contextlib.suppress(OSError):
@@ -153,11 +156,20 @@ def _open_state(destination: Path, state_dir: Path | None, *, readonly: bool) ->
     _check_manifest_file(root, path)
     if not path.stat().st_size:
         raise _never_synced(destination, path)
-    with Manifest(path, readonly=readonly) as manifest:
+    with Manifest(path, readonly=readonly) as manifest, _explained(path):
         if not manifest.has_tables():
             raise _never_synced(destination, path)
         check_identity(root, manifest)
         yield OpenDestination(root, manifest)
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Raise this program's errors for what SQLite meets while a manifest is read: a damaged page, a failing disk."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise manifest_error(error, path) from error
 
 
 def _never_synced(destination: Path, path: Path) -> ConfigurationError:

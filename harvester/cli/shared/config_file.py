@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harvester.errors import ConfigurationError, ErrorCode
+from harvester.error_codes import ErrorCode
+from harvester.errors import ConfigurationError
 
 STEPS: Mapping[str, str] = {
     "access": "explain",

@@ -338,6 +338,7 @@ NEXT_STEPS: Mapping[ErrorCode, _Words] = MappingProxyType(
         _C.COMPRESSION_DIFFERS: _compression,
         _C.DISK_FULL: "free some space and run again",
         _C.MANIFEST_NOT_WRITTEN: _CHECK_DISK,
+        _C.STATE_NEEDS_LOCAL_DISK: "keep the state on a local disk: add --state-dir DIR",
         _C.MANIFEST_UNREADABLE: (
             "move {subject} away and sync again: files that are still right are fetched once more"
         ),

@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from harvester.cli.shared.config_file import STEPS, Pipeline, check_options
-from harvester.errors import ConfigurationError, ErrorCode
+from harvester.error_codes import ErrorCode
+from harvester.errors import ConfigurationError
 
 
 def step_command(root: click.Context, step: str) -> click.Command:

@@ -6,6 +6,7 @@ from .lock import read_lock_holder as read_lock_holder
 from .manifest import Manifest as Manifest
 from .manifest import SourceBinding as SourceBinding
 from .manifest import StateIdentity as StateIdentity
+from .manifest import manifest_error as manifest_error
 from .row_types import RESCUED_KEY as RESCUED_KEY
 from .row_types import Acceptance as Acceptance
 from .row_types import ConsumerRow as ConsumerRow

@@ -33,7 +33,7 @@ from harvester.destination.manifest.row_types import (
 )
 from harvester.destination.positions import Position
 from harvester.error_codes import ErrorCode
-from harvester.errors import ConfigurationError, DestinationUnusable, IntegrityError, UsageError
+from harvester.errors import ConfigurationError, DestinationUnusable, HarvesterError, IntegrityError, UsageError
 
 if TYPE_CHECKING:
     from harvester.destination.manifest.consumer_table import ConsumerTable
@@ -55,6 +55,14 @@ _MARK_GONE = "UPDATE objects SET gone = 1, gone_at = coalesce(gone_at, ?) WHERE 
 # Numbers reserved at a time: after an unclean end the rest of a block is skipped, never reused.
 _SEQUENCE_BLOCK = 1_000_000
 _CHUNK_ROWS = 2_000
+_NO_SHARED_MEMORY = frozenset(
+    {
+        sqlite3.SQLITE_IOERR_SHMOPEN,
+        sqlite3.SQLITE_IOERR_SHMSIZE,
+        sqlite3.SQLITE_IOERR_SHMLOCK,
+        sqlite3.SQLITE_IOERR_SHMMAP,
+    }
+)
 _ALL_SEQS = 10**12
 # Above every character a key can hold: an exclusive upper bound for "all keys".
 _AFTER_ALL_KEYS = "\U0010ffff" * 1025  # longer than any key: of S3 and GCS 1,024 bytes, a path 4,096
@@ -94,7 +102,7 @@ class Manifest:
         try:
             self._database = open_readonly(path) if readonly else open_database(path)
         except sqlite3.DatabaseError as error:
-            raise _translate(error, path) from error
+            raise manifest_error(error, path) from error
         self._next_seq = 0
         self._reserved = 0
         self._epoch = ""
@@ -133,7 +141,7 @@ class Manifest:
         try:
             yield
         except sqlite3.DatabaseError as error:
-            raise _translate(error, self.path) from error
+            raise manifest_error(error, self.path) from error
 
     def checked_schema(self) -> str:
         """Return the fingerprint under which everything here was last checked; empty before the first run."""
@@ -607,8 +615,17 @@ class Manifest:
         return dict(zip(("landed", "evicted", "source_gone", "bytes"), row, strict=True))
 
 
-def _translate(error: sqlite3.DatabaseError, path: Path) -> Exception:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+def manifest_error(error: sqlite3.DatabaseError, path: Path) -> HarvesterError:
+    """Return this program's error for one of SQLite about the manifest at ``path``."""
+    extended = getattr(error, "sqlite_errorcode", 0)
+    code = extended & 0xFF
+    if extended in _NO_SHARED_MEMORY:
+        return DestinationUnusable(
+            f"the manifest {path} is on a file system without shared memory",
+            cause=f"{error}; network and bucket file systems often have none",
+            code=ErrorCode.STATE_NEEDS_LOCAL_DISK,
+            subject=str(path),
+        )
     if code == sqlite3.SQLITE_FULL:
         found = os.statvfs(path.parent)
         return DestinationUnusable(

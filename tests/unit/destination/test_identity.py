@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
@@ -149,3 +150,26 @@ def test_a_manifest_without_tables_was_never_synced(tmp_path: Path) -> None:
     for opening in (read_destination, share_destination):
         with pytest.raises(ConfigurationError, match="never been synced"), opening(tmp_path):
             pass
+
+
+@pytest.mark.parametrize("page", range(2, 12))
+def test_a_damaged_page_is_an_integrity_error(tmp_path: Path, page: int) -> None:
+    dest = tmp_path / "dest"
+    with open_destination(dest) as opened:
+        opened.manifest.record([row(f"{number:05}", number, path=f"{number:05}") for number in range(1, 400)], [])
+    manifest = dest / ".nimble-harvester" / "manifest.sqlite"
+    with manifest.open("r+b") as file:
+        file.seek((page - 1) * 4096)
+        file.write(b"\xff" * 4096)
+
+    def read_all() -> None:
+        with read_destination(dest) as opened:
+            assert len(list(opened.manifest.landed())) == len(list(opened.manifest.landed_by_seq())) == 399
+            opened.manifest.totals()
+            opened.manifest.runs()
+            opened.manifest.epochs()
+
+    with contextlib.suppress(IntegrityError):
+        read_all()
+    with contextlib.suppress(IntegrityError), open_destination(dest) as opened:
+        opened.manifest.begin_run()
