@@ -58,6 +58,7 @@ def test_the_script_lands_exports_and_is_silent_until_something_is_wrong(
     assert broken.returncode == 3
     assert "b.json" in broken.stderr
     assert "quarantined" in broken.stderr
+    assert f"nimble-harvester status {tmp_path}/results --problems" in broken.stderr
     assert len(list((tmp_path / "tables").rglob("*.parquet"))) == 2
 
 

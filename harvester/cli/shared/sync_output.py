@@ -120,7 +120,10 @@ def exit_reasons(report: SyncReport) -> list[str]:
     """Return why a run without an error ends with another code than 0."""
     if report.exit_code is ExitCode.EMPTY:
         return [f"  there is no result under {report.location}"]
-    return problem_lines(report.problems)
+    lines = problem_lines(report.problems)
+    if report.run and any(problem.reason not in _NOT_RECORDED for problem in report.problems):
+        lines.append(f"  nimble-harvester status {shlex.quote(report.destination)} --problems")
+    return lines
 
 
 def unstarted_report(
