@@ -97,6 +97,8 @@ def check_base(programs: Path, complete: Path, folder: Path) -> None:
             ("nimble", ["tasks", "list"]),
             ("nimble", ["reconcile", "s3", "--batch", "b"]),
             ("nimble", ["listen", "s3"]),
+            ("parquet", ["export", "s3", "--to", "tables"]),
+            ("delta", ["export", "s3", "--to", "tables", "--as", "delta"]),
         ):
             error = base.run(*command, expected=8).stderr
             require(f"pip install 'nimble-harvester[{extra}]'" in error, f"no install command in: {error}")

@@ -61,9 +61,9 @@ def export(
 
     Raises what `export_rows` and `open_output` raise, and ConfigurationError when the destination was never synced.
     """
-    require_extra(PARQUET)
     if options is not None and options.format == "delta":
-        require_extra(DELTA)
+        require_extra(DELTA)  # it contains the packages of [parquet]
+    require_extra(PARQUET)
     with open_rows(Path(destination), state_dir) as source, open_output(to, settings) as store:
         return export_rows(source, store, options)
 
