@@ -187,12 +187,13 @@ def _knows_nothing(found: S3Settings) -> bool:
     )
 
 
+_DECISIVE = frozenset({Cause.NO_BUCKET, Cause.CREDENTIALS, Cause.EXPIRED, Cause.CLOCK_SKEW, Cause.PROXY_LOGIN})
+
+
 def _raise_for(problems: list[ServiceError], location: Location, *, nothing_known: bool) -> None:
     """Raise for what makes every other answer pointless."""
     for problem in problems:
-        if problem.cause in (Cause.NO_BUCKET, Cause.CREDENTIALS, Cause.CLOCK_SKEW) or (
-            location.scheme == "gs" and problem.cause is Cause.GONE
-        ):
+        if problem.cause in _DECISIVE or (location.scheme == "gs" and problem.cause is Cause.GONE):
             raise _error(problem, location)
     if nothing_known:
         for problem in problems:

@@ -22,14 +22,14 @@ from harvester.errors import (
     HarvesterError,
     IntegrityError,
 )
-from harvester.storage import Cause, ServiceError, Unread
+from harvester.sessions import GOOGLE_LOGIN, Login
+from harvester.storage import Cause, ServiceError, Unread, harvester_error
 from policies import PolicyDocument, Severity, grants_at_least, same_meaning
 
 # Settings of a bucket are eventually consistent: the seconds to wait before each attempt to read a write back.
 _WAITS = (0.0, 0.2, 0.5, 1.0, 2.0, 4.0)
 # How often a Google policy is planned again while others keep writing.
 _ROUNDS = 5
-_CHANGED_SINCE = 412
 
 State = Literal["unchanged", "written", "not read back"]
 
@@ -163,7 +163,7 @@ def _carry_out(edit: PolicyEdit) -> EditOutcome:
         error = edit.store.write(edit.after_text)
         if error is None:
             return _read_back(edit)
-        if error.status != _CHANGED_SINCE or edit.store.kind != "gcs":
+        if error.cause is not Cause.PRECONDITION_FAILED or edit.store.kind != "gcs":
             raise _refused(edit.store, error)
         edit = _planned_again(edit)
         if not edit.changed:
@@ -192,32 +192,29 @@ def _planned_again(edit: PolicyEdit) -> PolicyEdit:
 
 
 def _refused(store: PolicyStore, problem: ServiceError) -> HarvesterError:
+    """Return the error of a write that was refused, or may have been done without an answer."""
     what = f"cannot write {store.name}"
-    match problem.cause:
-        case Cause.OBJECT_DENIED | Cause.KMS_DENIED | Cause.CREDENTIALS:
-            return AccessDenied(
-                what,
-                cause=problem.sentence(),
-                code=ErrorCode.POLICY_WRITE_DENIED,
-                subject=store.name,
-                request_id=problem.request_id,
-            )
-        case Cause.NETWORK | Cause.TIMEOUT | Cause.THROTTLED:
-            return ConnectionFailed(
-                f"{what}: there was no answer, so it may have been written or not",
-                cause=problem.sentence(),
-                code=ErrorCode.POLICY_WRITE_UNANSWERED,
-                subject=store.name,
-                request_id=problem.request_id,
-            )
-        case _:
-            return IntegrityError(
-                f"{what}: the service refuses the document",
-                cause=problem.sentence(),
-                code=ErrorCode.POLICY_REJECTED,
-                subject=store.name,
-                request_id=problem.request_id,
-            )
+    if problem.cause in _UNANSWERED:
+        what = f"{what}: there was no answer, so it may have been written or not"
+    login = GOOGLE_LOGIN if store.kind == "gcs" else Login("check", None)
+    if problem.cause in _REJECTED:
+        return IntegrityError(
+            f"{what}: the service refuses the document",
+            cause=problem.sentence(),
+            code=ErrorCode.POLICY_REJECTED,
+            subject=store.name,
+            request_id=problem.request_id,
+        )
+    return harvester_error(what, problem, url=store.name, login=login, codes=_WRITE_CODES)
+
+
+_UNANSWERED = frozenset({Cause.NETWORK, Cause.TIMEOUT, Cause.THROTTLED, Cause.SERVER_ERROR})
+_REJECTED = frozenset({Cause.MALFORMED_POLICY, Cause.REFUSED, Cause.GONE})
+_WRITE_CODES = {
+    Cause.OBJECT_DENIED: ErrorCode.POLICY_WRITE_DENIED,
+    Cause.KMS_DENIED: ErrorCode.POLICY_WRITE_DENIED,
+    **dict.fromkeys(_UNANSWERED, ErrorCode.POLICY_WRITE_UNANSWERED),
+}
 
 
 def _read_back(edit: PolicyEdit) -> EditOutcome:

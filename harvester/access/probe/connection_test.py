@@ -21,6 +21,7 @@ _SIMILAR = 0.8
 """The similarity from which a prefix counts as another one misspelt."""
 _CREATE, _REPLACE = "storage.objects.create", "storage.objects.delete"
 _RED = frozenset({"access_denied", "no_such_bucket", "connection_failed"})
+_EXIT_CODES = frozenset({ExitCode.ACCESS_DENIED, ExitCode.CONFIGURATION, ExitCode.CONNECTION_FAILED})
 _CREDENTIAL_CAUSES = {
     "SignatureDoesNotMatch": "the secret access key is not the one of this access key id",
     "InvalidAccessKeyId": "the access key id does not exist",
@@ -178,7 +179,7 @@ class ConnectionTest:
                 self._red("no_such_bucket", ExitCode.NO_SUCH_BUCKET)
                 self.cause = f"there is no bucket {self.location.bucket}"
                 self.code = ErrorCode.NO_SUCH_BUCKET
-            case Cause.CREDENTIALS:
+            case Cause.CREDENTIALS | Cause.EXPIRED:
                 self._red("access_denied", ExitCode.ACCESS_DENIED)
                 self.cause = _CREDENTIAL_CAUSES.get(problem.code, f"the store rejects the credentials: {problem.code}")
                 self.code = ErrorCode.CREDENTIALS_REJECTED
@@ -192,9 +193,11 @@ class ConnectionTest:
                 self.cause = problem.message or "the store refuses these credentials without a reason"
                 self.code = ErrorCode.TEST_DENIED if self._on_s3 else ErrorCode.TEST_DENIED_BY_GCS
             case _:
-                self._red("connection_failed", ExitCode.CONNECTION_FAILED)
-                self.cause = problem.sentence()
-                self.code = ErrorCode.TEST_UNANSWERED
+                code = cause.exit_code if cause.exit_code in _EXIT_CODES else ExitCode.CONNECTION_FAILED
+                self._red("access_denied" if code is ExitCode.ACCESS_DENIED else "connection_failed", code)
+                self.cause = f"{cause.sentence} ({problem.sentence()})" if problem.status else problem.sentence()
+                self.code = ErrorCode.TEST_UNANSWERED if cause.retryable else ErrorCode.STORE_REFUSED
+                self.parameters["reason"] = cause.value
 
     def _red(self, chip_name: str, code: ExitCode) -> None:
         self.chip_name = chip_name
