@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -100,7 +101,13 @@ def _meant(text: str) -> dict[str, object]:
     half = re.match(r"(?i)(?:(s3|gs)(?::/*|/+)|file:/)(.*)", text)
     if half is not None:
         return {"meant": f"{half[1].lower()}://{half[2] or 'BUCKET'}" if half[1] else f"file:///{half[2]}"}
-    directory: dict[str, object] = {"directory": f"file://{Path(text).expanduser().absolute()}"}
+    # Unlike Path.expanduser, this one leaves the text as it is where there is no home directory.
+    path = os.path.expanduser(text)  # noqa: PTH111
+    try:
+        path = str(Path(path).absolute())
+    except FileNotFoundError:
+        path = f"/{path.lstrip('/')}"  # the current directory has been removed
+    directory: dict[str, object] = {"directory": f"file://{path}"}
     return directory if text.startswith((".", "/", "~")) else {"bucket": f"s3://{text or 'BUCKET'}", **directory}
 
 

@@ -146,7 +146,7 @@ def read_s3_snapshot(reader: S3SettingsReader, location: Location, key_arn: str 
     if reader.expected_owner and isinstance(found.owner, str) and found.owner != reader.expected_owner:
         raise AccessDenied(
             f"{location.url} belongs to account {found.owner}",
-            cause=f"--expected-bucket-owner names {reader.expected_owner}",
+            cause=f"the expected owner is {reader.expected_owner}",
             code=ErrorCode.BUCKET_OF_ANOTHER_ACCOUNT,
             subject=location.url,
         )

@@ -110,7 +110,7 @@ def find_targets(
     if not found:
         raise UsageError(
             "no location given",
-            cause="give LOCATION, or a job's --input and --output as locations",
+            cause="give a location, or a job's input and output as locations",
             code=ErrorCode.NO_LOCATION,
             parameters={"mode": mode},
         )
@@ -135,7 +135,7 @@ def _target(agreed: AccessContract, location: Location, given: Mapping[str, str]
     for name in given:
         if name not in names:
             raise UsageError(
-                f"--{name} means nothing with --mode {agreed.mode}",
+                f"a prefix {name!r} means nothing in the mode {agreed.mode}",
                 cause=f"{agreed.mode} delivery knows {' and '.join(names)}",
                 code=ErrorCode.PREFIX_OF_ANOTHER_MODE,
                 subject=name,

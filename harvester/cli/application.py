@@ -12,7 +12,14 @@ import click
 from harvester import __version__
 from harvester.cli.shared.command_group import LazyGroup
 from harvester.cli.shared.failures import print_bug, print_error, print_missing_directory
-from harvester.cli.shared.standard_streams import BrokenStdout, StdoutRefused, detach_stdout, prepare_streams, use_utf8
+from harvester.cli.shared.standard_streams import (
+    BrokenStdout,
+    StdoutRefused,
+    check_stdout_was_open,
+    detach_stdout,
+    prepare_streams,
+    use_utf8,
+)
 from harvester.errors import ExitCode, HarvesterError
 
 # Imported only when the verb is used, so that --help and completion answer at once.
@@ -77,6 +84,11 @@ SUMMARIES: Mapping[str, str] = {
     "completion": "Print the completion script of a shell.",
 }
 
+# Verbs whose output is their purpose: without it they have failed.
+DATA_VERBS = frozenset(
+    {"ls", "cat", "status", "problems", "consumers", "policy", "tasks", "batches", "runs", "delivery-params", "schema"}
+)
+
 # The headings of --help; a verb without one stands under the last.
 SECTIONS: Mapping[str, tuple[str, ...]] = {
     "Set up": ("policy", "explain", "test", "delivery-params"),
@@ -120,11 +132,13 @@ def main(arguments: Iterable[str] | None = None) -> NoReturn:
     # A run holds many values and hardly any cycle: with Python's own thresholds the collector would walk them all the
     # time, from the first import on.
     gc.set_threshold(50_000, 20, 20)
+    given = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        result = program.main(
-            args=None if arguments is None else list(arguments), prog_name="nimble-harvester", standalone_mode=False
-        )
+        result = program.main(args=given, prog_name="nimble-harvester", standalone_mode=False)
         code = int(result) if isinstance(result, int) else ExitCode.OK
+        if code == ExitCode.OK and next((each for each in given if each in COMMANDS), None) in DATA_VERBS:
+            sys.stdout.flush()
+            check_stdout_was_open()
     except click.exceptions.Exit as ending:
         code = ending.exit_code
     except click.ClickException as refusal:

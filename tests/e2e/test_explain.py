@@ -450,7 +450,7 @@ def test_a_foreign_owner_is_seen(door: Door) -> None:
 def test_a_bucket_of_another_account_than_expected_is_refused(door: Door) -> None:
     ended = run("explain", door.url, "--mode", "jobs", "--expected-bucket-owner", "210987654321")
     assert (ended.code, ended.out) == (ExitCode.ACCESS_DENIED, "")
-    assert "belongs to account 123456789012\n  --expected-bucket-owner names 210987654321" in ended.err
+    assert "belongs to account 123456789012\n  the expected owner is 210987654321" in ended.err
 
 
 @pytest.mark.parametrize("words", [("--input", "in/"), ("--output", "out/")])

@@ -54,10 +54,25 @@ def test_closed_streams_are_no_files_to_write_into(synced: Directory, dest: Path
         env=environment(),
         check=False,
     )
-    assert (ended.returncode, ended.stderr) == (3, "")
+    assert ended.returncode == 3
+    assert ("1 × quarantined" in ended.stderr) is ("2>&-" not in closed)
     assert checked_report(json.loads(report.read_text()), 3)["counts"]["landed"] == 1
     assert tree(dest) == {"a.json": result(1), "b.json": result(2)}
     assert run("verify", dest).code == 0
+
+
+@pytest.mark.parametrize("verb", ["ls", "cat", "status", "schema"])
+def test_a_command_that_prints_data_fails_when_its_output_is_closed(synced: Directory, dest: Path, verb: str) -> None:
+    arguments = {"ls": [synced.location], "schema": ["status"]}.get(verb, [str(dest)])
+    ended = subprocess.run(
+        ["sh", "-c", 'exec "$@" >&-', "sh", COMMAND, verb, *arguments],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        check=False,
+    )
+    assert ended.returncode == 12
+    assert ended.stderr.startswith("error: cannot write standard output\n  it is closed\n")
 
 
 def test_a_report_into_a_pipe_leaves_the_pipe(synced: Directory, dest: Path, tmp_path: Path) -> None:

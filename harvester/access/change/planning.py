@@ -190,7 +190,7 @@ def _plan_s3(
 def _plan_gcs(target: DeliveryTarget, desired: DesiredState, reader: GcsSettingsReader) -> PolicyPlan:
     if desired.without_statements:
         raise UsageError(
-            "--without-statement means nothing for Google Cloud Storage",
+            "a policy of Google Cloud Storage has no statement to remove",
             cause="bindings only ever grant, so none can keep Nimble out",
             code=ErrorCode.NO_DENY_STATEMENTS,
         )

@@ -228,10 +228,10 @@ class ConnectionTest:
                 anyone,
                 "ok" if anyone.error is None else "failed",
                 documented=False,
-                note="without --expected-bucket-owner",
+                note="without the expected owner",
             )
             if anyone.error is None:
-                self.cause = "the bucket belongs to another account than --expected-bucket-owner names"
+                self.cause = "the bucket belongs to another account than the expected owner"
                 self.code = ErrorCode.BUCKET_OF_ANOTHER_ACCOUNT
                 return
         owned, found = prober.find_among_own()
@@ -337,8 +337,8 @@ class ConnectionTest:
         url = self.location.url
         mode = "jobs" if self._on_s3 else "async"
         yield (
-            "Nimble's own rights: every request carried your credentials, not Nimble's. "
-            f"nimble-harvester explain {url} --mode {mode}"
+            "Nimble's own rights: every request carried your credentials, not Nimble's; "
+            f"an explanation of {url} in the mode {mode} shows those"
         )
         if not self._on_s3:
             yield "anything about Nimble's form: no Test Connection is documented for Google Cloud Storage"

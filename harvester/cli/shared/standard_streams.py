@@ -16,6 +16,7 @@ from harvester.errors import DestinationUnusable
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
+_closed_at_start = False
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -43,10 +44,15 @@ class StdoutRefused(DestinationUnusable):
 class _Stdout(io.FileIO):
     """Standard output, whose failures have a type of their own."""
 
+    written = 0
+    """Bytes written so far."""
+
     def write(self, data: ReadableBuffer) -> int:
         """Write. Raises StdoutRefused, and BrokenPipeError when the reader has closed the pipe."""
         try:
-            return super().write(data)
+            count = super().write(data)
+            _Stdout.written += count
+            return count
         except BrokenPipeError:
             raise
         except OSError as error:
@@ -78,10 +84,12 @@ def stdout_errors() -> Iterator[None]:
 
 def prepare_streams() -> None:
     """Replace closed standard streams, and let standard output and error write every character."""
+    global _closed_at_start  # a fact about the process
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
+            _closed_at_start = _closed_at_start or number == 1
             # Else the next file opened gets this number, and messages are written into it.
             os.open(os.devnull, os.O_RDWR)
     if sys.stderr is None:
@@ -95,6 +103,12 @@ def prepare_streams() -> None:
         errors="backslashreplace",
         line_buffering=os.isatty(1),
     )
+
+
+def check_stdout_was_open() -> None:
+    """Raise StdoutRefused when something was written to a standard output that was closed from the start."""
+    if _closed_at_start and _Stdout.written:
+        raise StdoutRefused("cannot write standard output", cause="it is closed", code=ErrorCode.OUTPUT_NOT_WRITTEN)
 
 
 def detach_stdout() -> None:
