@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from tests.hostile.answer_cases import ANSWER_SURROUNDINGS, LISTING_SURROUNDINGS, MACHINE_SURROUNDINGS
 from tests.hostile.event_cases import EVENT_SURROUNDINGS, MESSAGES, WEBHOOKS
 from tests.hostile.fault_cases import FAULTS, OPTIONS, FaultCase
 from tests.hostile.key_cases import HOSTILE_KEYS, HostileObject
@@ -42,6 +43,20 @@ All of these are met in one run, each by one object, with `{options}`; that run 
 The next run without the fault lands the rest and exits 0.
 """
 
+_LISTINGS = """## Listings
+
+S3 and Google Cloud Storage list in byte order of the key, below the prefix that was asked for. Every page is checked
+for that before anything is planned from it.
+"""
+
+_ANSWERS = """## Answers with objects
+
+What one object's answers do ends no other object.
+"""
+
+_MACHINES = """## Machines and connections
+"""
+
 _EVENTS = """## Events, webhooks and the API
 
 A message is deleted when all it announces is settled, or when it is known to announce nothing. All others are left: the
@@ -71,11 +86,17 @@ def render() -> str:
         _table(("case", "outcome"), ((_text(payload.name), _payload_outcome(payload)) for payload in HOSTILE_PAYLOADS)),
         _FAULTS.format(options=" ".join(OPTIONS)),
         _table(("case", "outcome", "most GETs"), ((_text(case.name), _fate(case), str(case.gets)) for case in FAULTS)),
+        _LISTINGS,
+        _table(("case", "outcome"), ((case.name, case.outcome) for case in LISTING_SURROUNDINGS)),
+        _ANSWERS,
+        _table(("case", "outcome"), ((case.name, case.outcome) for case in ANSWER_SURROUNDINGS)),
         _EVENTS,
         _table(("message", "outcome"), ((_text(case.name), case.outcome) for case in MESSAGES)),
         _WEBHOOKS,
         _table(("webhook", "status"), ((_text(case.name), str(case.status)) for case in WEBHOOKS)),
         _table(("case", "outcome"), ((case.name, case.outcome) for case in EVENT_SURROUNDINGS)),
+        _MACHINES,
+        _table(("case", "outcome"), ((case.name, case.outcome) for case in MACHINE_SURROUNDINGS)),
         _SURROUNDINGS,
         _table(("case", "outcome"), ((case.name, case.outcome) for case in SURROUNDINGS)),
         _SOAK,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.hostile.answer_cases import ANSWER_SURROUNDINGS, LISTING_SURROUNDINGS, MACHINE_SURROUNDINGS
 from tests.hostile.event_cases import EVENT_SURROUNDINGS
 from tests.hostile.fault_cases import FAULTS
 from tests.hostile.key_cases import all_objects
@@ -18,7 +19,10 @@ def test_the_document_is_current() -> None:
     assert DOCUMENT.read_text(encoding="utf-8") == render(), "run: python -m tests.hostile.write_document"
 
 
-@pytest.mark.parametrize("case", SURROUNDINGS + EVENT_SURROUNDINGS, ids=lambda case: case.name)
+EVERY_CASE = SURROUNDINGS + EVENT_SURROUNDINGS + LISTING_SURROUNDINGS + ANSWER_SURROUNDINGS + MACHINE_SURROUNDINGS
+
+
+@pytest.mark.parametrize("case", EVERY_CASE, ids=lambda case: case.name)
 def test_its_test_exists(case: Surrounding) -> None:
     path, _, name = case.test.partition("::")
     module = ast.parse((Path(__file__).parents[2] / path).read_text(encoding="utf-8"))

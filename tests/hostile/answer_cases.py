@@ -1,0 +1,133 @@
+"""Listings, answers with objects and machines beyond what a store may promise: a test each."""
+
+from __future__ import annotations
+
+from tests.hostile.surrounding_cases import Surrounding
+
+_LISTINGS = "tests/e2e/test_hostile_listings.py::test_"
+_ANSWERS = "tests/e2e/test_hostile_answers.py::test_"
+_BODIES = "tests/contract/test_hostile_answers.py::test_"
+_PARSERS = "tests/unit/storage/test_protocols.py::test_"
+_SESSIONS = "tests/contract/test_sessions.py::test_"
+
+LISTING_SURROUNDINGS = (
+    Surrounding(
+        "keys in another order than that of their bytes, or a key twice",
+        "said once; listed again in one sequence and sorted on disk; every object lands and counts once",
+        _LISTINGS + "a_store_without_order_is_listed_again_and_loses_nothing",
+    ),
+    Surrounding(
+        "order that is lost after objects have landed",
+        "the same; what has landed is not fetched again",
+        _LISTINGS + "order_that_is_lost_after_objects_have_landed_counts_each_object_once",
+    ),
+    Surrounding(
+        "keys outside the prefix beside keys below it",
+        "each is refused: `outside_prefix`; the others land; exit 3",
+        _LISTINGS + "keys_outside_the_prefix_are_refused_and_the_others_land",
+    ),
+    Surrounding("a page with no key below the prefix", "exit 6", _LISTINGS + "a_listing_of_another_prefix_is_refused"),
+    Surrounding(
+        "the same continuation token, or the same page, again and again",
+        "exit 6 at the second one",
+        _LISTINGS + "a_listing_without_progress_ends",
+    ),
+    Surrounding(
+        "a length over 63 bits, negative, or no number",
+        "that entry is refused: `invalid_size`; the others land; exit 3",
+        _LISTINGS + "a_size_over_63_bits_is_refused_and_the_others_land",
+    ),
+    Surrounding(
+        "truncated without a token, as by list version 1",
+        "continued by `start-after` and `marker`; all land",
+        _LISTINGS + "a_store_that_gives_no_token_is_continued_after_the_last_key",
+    ),
+    Surrounding(
+        "a page longer than `--max-list-bytes` (16 MiB)", "exit 6", _LISTINGS + "an_endless_list_page_is_cut_off"
+    ),
+    Surrounding(
+        "a document type, entities, another encoding, HTML",
+        "exit 6: no list page",
+        _PARSERS + "what_is_no_list_page_is_refused",
+    ),
+    Surrounding(
+        "a time that cannot be read", "counts as absent", _PARSERS + "a_time_that_cannot_be_read_counts_as_absent"
+    ),
+)
+
+ANSWER_SURROUNDINGS = (
+    Surrounding(
+        "the rest of a broken transfer with another ETag, total or range",
+        "never appended: the object starts again",
+        _BODIES + "the_rest_of_another_version_is_never_appended",
+    ),
+    Surrounding(
+        "a broken transfer without ETag, or with a weak one",
+        "starts again",
+        _BODIES + "without_a_strong_validator_a_body_starts_again",
+    ),
+    Surrounding(
+        "no ETag on GET",
+        "lands when its length is the listed one; said once",
+        _ANSWERS + "a_store_without_etags_lands_by_length_and_says_so_once",
+    ),
+    Surrounding(
+        "ETags of 32 hexadecimal digits that are no MD5",
+        "diagnosed for the store, exit 7; `--accept etag-not-md5` lands them",
+        _ANSWERS + "a_store_of_other_etags_is_diagnosed_and_the_option_lands_everything",
+    ),
+    Surrounding(
+        "headers that cannot be read, error bodies in foreign encodings, control characters",
+        "that object fails; every other lands",
+        _ANSWERS + "one_answer_fails_one_object",
+    ),
+    Surrounding(
+        "any status, headers and body for one object",
+        "the others land",
+        _BODIES + "no_answer_for_one_object_harms_another",
+    ),
+    Surrounding(
+        "a body without a length and without an end",
+        "fails at twice the listed length and 16 MiB; nothing is left on the disk",
+        _BODIES + "an_answer_without_a_length_does_not_fill_the_disk",
+    ),
+    Surrounding(
+        "an error body longer than `--max-error-bytes` (256 KiB)",
+        "no document: the status decides",
+        _BODIES + "an_error_body_is_limited_and_one_just_below_the_limit_is_read",
+    ),
+    Surrounding(
+        "an object encrypted with a customer's key (SSE-C)",
+        "failed: `sse_c`, not retried",
+        _ANSWERS + "an_object_with_a_customers_key_has_a_cause_of_its_own",
+    ),
+    Surrounding(
+        "secrets of the request in an error message", "masked", _ANSWERS + "secrets_that_a_store_echoes_are_masked"
+    ),
+)
+
+MACHINE_SURROUNDINGS = (
+    Surrounding(
+        "a proxy that asks for a login, for http and https",
+        "exit 8 naming the variables",
+        _ANSWERS + "a_proxy_that_asks_for_a_login_is_named",
+    ),
+    Surrounding(
+        "256 open files at most", "all land, over fewer connections", _ANSWERS + "few_open_files_bound_the_connections"
+    ),
+    Surrounding(
+        "a line end in an `AWS_*` variable",
+        "exit 8 naming the variable",
+        _SESSIONS + "a_control_character_in_a_variable_is_refused_by_its_name",
+    ),
+    Surrounding(
+        "keys in the environment beside a profile with a second factor",
+        "the keys are used, as by the AWS CLI",
+        _SESSIONS + "keys_in_the_environment_need_no_second_factor_of_the_profile",
+    ),
+    Surrounding(
+        "an access point's ARN as a location",
+        "exit 2 naming the alias",
+        _SESSIONS + "an_access_points_arn_names_the_alias",
+    ),
+)
