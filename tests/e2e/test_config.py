@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,10 @@ def test_a_run_takes_the_steps_in_order(config: Path, dest: Path) -> None:
     assert [(each["step"], each["exit_code"]) for each in ended.document["steps"]] == [("sync", 0), ("freshness", 0)]
     assert tree(dest) == {"good.json": result(1)}
     assert configured(config, "run", "-q") == Ended(0, "", "")
+
+
+def test_the_file_fits_its_schema(config: Path) -> None:
+    validate("config", tomllib.loads(config.read_text()))
 
 
 def test_the_variable_names_the_file(config: Path) -> None:

@@ -9,6 +9,8 @@ import pytest
 
 from harvester.errors import EXIT_MEANINGS, ExitCode
 from scripts.documents.command_reference import PAGE, reference
+from scripts.documents.config_schema import PAGE as CONFIG_SCHEMA
+from scripts.documents.config_schema import config_schema
 from scripts.documents.exit_codes import PAGE as EXIT_CODES_PAGE
 from scripts.documents.exit_codes import exit_codes
 from scripts.documents.readme_examples import README, executed, normalised
@@ -27,6 +29,10 @@ def test_the_console_blocks_of_the_readme() -> None:
 
 def test_the_command_reference_is_the_programs_own() -> None:
     assert PAGE.read_text(encoding="utf-8") == reference(), "python -m scripts.documents.command_reference"
+
+
+def test_the_schema_of_the_configuration_is_that_of_the_verbs() -> None:
+    assert CONFIG_SCHEMA.read_text(encoding="utf-8") == config_schema(), "python -m scripts.documents.config_schema"
 
 
 def test_the_page_of_exit_codes_is_the_programs_own() -> None:

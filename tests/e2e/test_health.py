@@ -148,3 +148,11 @@ def test_status_says_when_nothing_new_is_delivered(source: Directory, dest: Path
     assert stale.code == 15
     assert "the newest delivery in a/ is 2 h 0 min old, more than 1 h 0 min" in stale.err
     assert "2 objects landed in 1 h 0 min, fewer than 3" in stale.err
+
+
+@pytest.mark.parametrize(("verb", "options"), [("verify", ()), ("evict", ("--older-than", "7d"))])
+def test_other_verbs_have_heartbeats(source: Directory, dest: Path, verb: str, options: tuple[str, ...]) -> None:
+    source.put("good.json", result(1))
+    sync(source.location, dest)
+    assert run(verb, dest, *options).code == 0
+    assert beats(dest)[verb]["succeeded_at"] is not None

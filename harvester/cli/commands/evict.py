@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from harvester import text
+from harvester.cli.shared.heartbeat import with_heartbeat
 from harvester.cli.shared.parameters import DESTINATION, DURATION, format_option, state_option
 from harvester.destination import EvictReport, evict, evict_quarantine, evict_versions
 from harvester.errors import UsageError
@@ -34,6 +35,7 @@ Examples:
 @click.option("--dry-run", is_flag=True, help="Print what would be freed; remove nothing.")
 @state_option
 @format_option("table", "json")
+@with_heartbeat("evict")
 def evict_command(
     *,
     dest: Path,

@@ -9,6 +9,7 @@ from typing import Literal
 import click
 
 from harvester import text
+from harvester.cli.shared.heartbeat import with_heartbeat
 from harvester.cli.shared.output import print_report
 from harvester.cli.shared.parameters import DESTINATION, SIZE, format_option, state_option, store_options
 from harvester.sessions import StoreSettings
@@ -63,6 +64,7 @@ Examples:
 @state_option
 @store_options
 @format_option("table", "json")
+@with_heartbeat("export")
 def export_command(
     *,
     dest: Path,

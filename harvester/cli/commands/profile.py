@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from harvester import text
+from harvester.cli.shared.heartbeat import with_heartbeat
 from harvester.cli.shared.output import print_report
 from harvester.cli.shared.parameters import DESTINATION, DURATION, format_option, state_option
 from harvester.errors import UsageError
@@ -45,6 +46,7 @@ Examples:
 )
 @state_option
 @format_option("table", "json")
+@with_heartbeat("profile")
 def profile_command(
     *,
     dest: Path,

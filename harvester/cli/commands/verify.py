@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from harvester import text
+from harvester.cli.shared.heartbeat import with_heartbeat
 from harvester.cli.shared.messages import write_reasons
 from harvester.cli.shared.parameters import DESTINATION, format_option, state_option, store_options
 from harvester.cli.shared.sync_options import read_schema
@@ -42,6 +43,7 @@ Examples:
 @state_option
 @format_option("table", "json")
 @store_options
+@with_heartbeat("verify")
 def verify_command(
     *,
     dest: Path,
