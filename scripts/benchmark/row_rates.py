@@ -32,7 +32,7 @@ def rows(bench: Bench, buckets: dict[str, Bucket], rounds: int) -> str:
             ):
                 series = Series(f"{what}, {name}")
                 for number in range(rounds):
-                    # An export writes what its target does not hold yet: each round has a target of its own.
+                    # An export writes what its target does not hold yet: each round has a new target.
                     target = [f"{exports}/{number}"] if verb == "export" else []
                     bench.timed(series, [ours(), verb, str(destination), *options, *target], bench.served.near)
                 shown = f"failed: {series.failure}" if series.failure else f"{count / series.wall:,.0f}"

@@ -1,7 +1,7 @@
 """Run the store contract suite, and a sync that is killed, repeated and verified, against a real bucket.
 
 NIMBLE_HARVESTER_LIVE_LOCATION names it (s3://BUCKET/PREFIX/ or gs://BUCKET/PREFIX/), credentials are the usual ones.
-Everything is written below a folder of its own under PREFIX and removed at the end. Requests cost money: how much is
+Everything is written below a new folder under PREFIX and removed at the end. Requests cost money: how much is
 printed before anything is written. Never run by CI.
 """
 

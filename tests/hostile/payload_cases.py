@@ -572,7 +572,7 @@ HOSTILE_PAYLOADS: tuple[HostilePayload, ...] = (
         ContentReason.PARQUET_BOMB,
         detail="200 times",
     ),
-    # content that is not what its name says
+    # content that contradicts its name
     *_FOREIGN,
     _row("CSV in UTF-16", "a.csv", "id,name\n1,Ann\n".encode("utf-16-be"), _REFUSED, ContentReason.NOT_UTF8),
     _row(

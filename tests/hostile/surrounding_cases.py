@@ -51,7 +51,7 @@ SURROUNDINGS = (
     ),
     Surrounding(
         "DEST is on a file system that folds case and refuses characters (exFAT), or folds case and normal forms",
-        "every object lands, what it cannot tell apart or hold under its safe name; with `--unsafe-names refuse`"
+        "every object lands, those whose names it folds or cannot store under their safe names; with `--unsafe-names refuse`"
         " exactly those are refused, exit 3: `path_collision`, `path_obstructed`",
         _NAMES + "on_a_file_system_that_folds_or_refuses_names_every_object_lands",
     ),
@@ -131,7 +131,7 @@ SURROUNDINGS = (
         _FAULTS + "a_full_disk_ends_the_run_and_what_landed_stays",
     ),
     Surrounding(
-        "the disk is full, and `evict` is run as the error says",
+        "the disk is full, and `evict` is run as the error advises",
         "it frees the disk; the next run goes on",
         _FAULTS + "eviction_makes_room_on_a_full_disk",
     ),

@@ -17,17 +17,17 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "reference" / "hostile-input.md"
 
 _HEAD = """# Hostile input
 
-What a bucket, a network, a disk and a power socket can do to `sync`, and the one outcome each has. This file is made of
-the tables the tests are made of, by `python -m tests.hostile.write_document`; a test fails when it is not current.
+Faults of buckets, networks, disks and power, and the one outcome of each. This file is generated from the tables of
+the tests, by `python -m tests.hostile.write_document`; a test fails when it is not current.
 """
 
 _KEYS = """## Keys
 
 Every object lands with its bytes intact, once, and inside DEST: under its own path where that is safe and no other
 object has it, else under its safe name, `_keys/<SHA-256 of the key below the prefix>` with the key's own suffix; the
-manifest knows the key. `--unsafe-names refuse` refuses exactly those, and says why. Where two objects would have one
-path, the one that has it keeps it, else the smaller key in bytes gets it. On a file system that does not tell case, or
-composed from decomposed letters, names that differ by those alone are such a pair. The same objects from `s3://`,
+manifest knows the key. `--unsafe-names refuse` refuses exactly those, with the reason. Where two objects would have one
+path, the one that has it keeps it, else the smaller key in bytes gets it. On a file system that folds case or
+Unicode normalization, names that differ by those alone are such a pair. The same objects from `s3://`,
 `gs://` and `file://` become the same tree.
 """
 
@@ -60,8 +60,8 @@ _MACHINES = """## Machines and connections
 _EVENTS = """## Events, webhooks and the API
 
 A message is deleted when all it announces is settled, or when it is known to announce nothing. All others are left: the
-queue delivers them again, and in the end to its dead-letter queue. What a message says is only where to look: size and
-version are those of the store.
+queue delivers them again, and in the end to its dead-letter queue. A message only names an object: size and version are
+those of the store.
 """
 
 _WEBHOOKS = """A webhook is not signed: only its task id is used, to ask Nimble's API about the task.
@@ -123,7 +123,7 @@ def _key_outcome(found: HostileObject) -> str:
             return f"`_keys/…{found.detail}`"
         case _:
             printed = "own path" if found.path == found.key else f"own path {_code(found.path)}"
-            return f"{printed}, where {found.fold} is told apart" if found.fold else printed
+            return f"{printed}, where {found.fold} is distinguished" if found.fold else printed
 
 
 def _refusal(found: HostileObject) -> str:

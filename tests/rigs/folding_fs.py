@@ -1,4 +1,4 @@
-"""A file system that, like a Mac's, keeps names decomposed and tells neither case nor normal forms apart.
+"""A file system that, like a Mac's, stores names decomposed and folds case and normalization.
 
 Run as ``python -m tests.rigs.folding_fs BACKING MOUNTED``; it serves BACKING at MOUNTED until it is unmounted. See
 file_systems.folding.
