@@ -28,6 +28,16 @@ def test_names_and_values_are_kept_as_written() -> None:
     assert (plain.negated, plain.if_exists, plain.quantifier, plain.comparison) == (False, False, "", "lessthan")
 
 
+def test_a_quantifier_takes_one_value_as_a_set_of_one() -> None:
+    for quantifier in ("ForAnyValue", "ForAllValues"):
+        found = condition(f"{quantifier}:StringEquals", "ab")
+        assert found.holds("ab", NO_VALUES)
+        assert not found.holds("ba", NO_VALUES)
+    assert condition("ForAnyValue:StringEquals", "ab").holds(("x", "ab"), NO_VALUES)
+    assert not condition("ForAllValues:StringEquals", "ab").holds(("x", "ab"), NO_VALUES)
+    assert not condition("StringEquals", "ab").holds(("ab",), NO_VALUES)
+
+
 def test_a_number_in_json_keeps_its_digits() -> None:
     document = policies.parse(
         '{"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*",'
