@@ -74,6 +74,7 @@ from .tables import ExportReport as ExportReport
 from .tables import ProfileFinding as ProfileFinding
 from .tables import ProfileReport as ProfileReport
 from .tables import export as export
+from .tables import nimble_results as nimble_results
 from .tables import profile as profile
 from .transfer import ObjectEvent as ObjectEvent
 from .transfer import Observer as Observer

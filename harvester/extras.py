@@ -23,10 +23,11 @@ class Extra(NamedTuple):
 
 PARQUET = Extra("parquet", "pyarrow", "reading Parquet")
 DELTA = Extra("delta", "deltalake", "writing Delta tables")
+DLT = Extra("dlt", "dlt", "a source of dlt")
 EVENTS = Extra("events", "google.cloud.pubsub_v1", "a Pub/Sub subscription")
 LISTEN = Extra("listen", "uvicorn", "receiving webhooks")
 NIMBLE = Extra("nimble", "nimble_python", "Nimble's API")
-EXTRAS = (PARQUET, DELTA, EVENTS, LISTEN, NIMBLE)
+EXTRAS = (PARQUET, DELTA, DLT, EVENTS, LISTEN, NIMBLE)
 
 
 @cache

@@ -1,3 +1,4 @@
+from .dlt_source import nimble_results as nimble_results
 from .exports import ExportOptions as ExportOptions
 from .exports import ExportReport as ExportReport
 from .exports import export as export

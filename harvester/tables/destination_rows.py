@@ -99,6 +99,10 @@ class DestinationRows:
         if epochs:
             yield from self._tombstones(passed, epochs[-1].last_seq)
 
+    def position_of(self, consumer: str) -> str:
+        """Return what a consumer has acknowledged. Raises UsageError when there is no such consumer."""
+        return str(self._manifest.consumers(self._destination).get(consumer).position)
+
     def objects_of(self, consumer: str) -> Iterator[SourceObject]:
         """Yield the objects that a consumer has not acknowledged to their end, within its filter.
 

@@ -1,4 +1,10 @@
+from .export_types import ExportBehind as ExportBehind
 from .export_types import ExportOptions as ExportOptions
 from .export_types import ExportReport as ExportReport
 from .exporting import export as export
 from .exporting import print_views as print_views
+from .part_building import row_after as row_after
+from .part_writers import TIME_COLUMNS as TIME_COLUMNS
+from .part_writers import part_schema as part_schema
+from .part_writers import plain_schema as plain_schema
+from .part_writers import timestamp as timestamp

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from harvester.tables.exports.part_building import BuiltPart, UnreadableObject
 from harvester.tables.exports.part_names import BEGINNING
+from harvester.tables.exports.part_writers import plain_schema
 from harvester.tables.exports.table_chain import TableChain, before
 
 _EPOCH_LETTERS: Final = 13
@@ -124,8 +125,7 @@ def delta_schema(schema: Any) -> Any:
     """Return the schema of a part for Delta: JSON is a string, and the day of the part is a column."""
     import pyarrow as pa
 
-    fields = [field.with_type(pa.string()) if isinstance(field.type, pa.JsonType) else field for field in schema]
-    return pa.schema([*fields, pa.field(_DAY, pa.string())])
+    return plain_schema(schema).append(pa.field(_DAY, pa.string()))
 
 
 def _batches(file: Any, schema: Any, day: str) -> Iterator[Any]:

@@ -19,7 +19,8 @@ _GROUP_BYTES: Final = 16 * 1024**2
 # What a row takes beside its long fields.
 _ROW_BYTES: Final = 200
 _ENCODE: Final = msgspec.json.Encoder(decimal_format="number").encode
-_TIMES: Final = ("landed_at", "delivered_at")
+TIME_COLUMNS: Final = ("landed_at", "delivered_at")
+"""Columns that are timestamps."""
 _BUFFER_BYTES: Final = 1024**2
 _FIRST_SECOND: Final = -62_135_596_800.0
 _LAST_SECOND: Final = 253_402_300_799.0
@@ -109,11 +110,12 @@ class ParquetPart:
         begins = [begin for _, begin in self._objects]
         counts = [end - begin for begin, end in zip(begins, [*begins[1:], rows], strict=True)]
         for name, values in zip(OBJECT_COLUMNS, zip(*(facts for facts, _ in self._objects), strict=True), strict=True):
-            shared = map(_microseconds, values) if name in _TIMES else values
+            shared = map(timestamp, values) if name in TIME_COLUMNS else values
             yield list(chain.from_iterable(map(repeat, shared, counts)))
 
 
-def _microseconds(seconds: float | None) -> int | None:
+def timestamp(seconds: float | None) -> int | None:
+    """Return microseconds since the epoch, within the years 1 to 9999."""
     # A store may state any number as its time; warehouses take the years 1 to 9999.
     return None if seconds is None else round(max(_FIRST_SECOND, min(_LAST_SECOND, seconds)) * 1e6)
 
@@ -132,11 +134,20 @@ def part_schema(dropped: Sequence[str], typed: Sequence[TypedColumn]) -> Any:
 
     types = {
         **dict.fromkeys(("seq", "row_index", "sync_run"), pa.int64()),
-        **dict.fromkeys(_TIMES, pa.timestamp("us", "UTC")),
+        **dict.fromkeys(TIME_COLUMNS, pa.timestamp("us", "UTC")),
         **dict.fromkeys(JSON_COLUMNS, pa.json_(pa.string())),
     }
     fields = [(name, types.get(name, pa.string())) for name in ROW_COLUMNS if name not in dropped]
     return pa.schema(fields + [(column.name, arrow_type(column)) for column in typed])
+
+
+def plain_schema(schema: Any) -> Any:
+    """Return the schema of a part with JSON as strings, for systems without the JSON type of Arrow."""
+    import pyarrow as pa
+
+    return pa.schema(
+        [field.with_type(pa.string()) if isinstance(field.type, pa.JsonType) else field for field in schema]
+    )
 
 
 class JsonLinesPart:
@@ -163,7 +174,7 @@ class JsonLinesPart:
     def begin(self, facts: ObjectFacts) -> None:
         """Begin an object: what its rows share is encoded once."""
         shared = facts._asdict()
-        for name in _TIMES:
+        for name in TIME_COLUMNS:
             shared[name] = None if shared[name] is None else rfc3339(shared[name])
         self._shared = b"," + _ENCODE(shared)[1:] + b"\n"
 
