@@ -122,6 +122,9 @@ class Recorder:
         ref, (_, reason), _, row, problem = planned
         if problem is not None and same_version(ref, problem):
             self._known(problem)
+        if report:
+            # Given again, it was counted again as listed.
+            self.counters.unchanged += 1
         if report and row is not None and self._event is not None:
             self._event(ObjectEvent(ref.key, "unchanged", reason, row.path, 0))
 
