@@ -51,7 +51,7 @@ SURROUNDINGS = (
     ),
     Surrounding(
         "DEST is on a file system that folds case and refuses characters (exFAT), or folds case and normal forms",
-        "every object lands, those whose names it folds or cannot store under their safe names; with `--unsafe-names refuse`"
+        "every object lands, those it folds or cannot store under their safe names; with `--unsafe-names refuse`"
         " exactly those are refused, exit 3: `path_collision`, `path_obstructed`",
         _NAMES + "on_a_file_system_that_folds_or_refuses_names_every_object_lands",
     ),
