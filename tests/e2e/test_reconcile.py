@@ -197,7 +197,7 @@ def test_a_signal_ends_the_work_at_once_and_loses_nothing(world: World, number: 
 
 
 @pytest.mark.parametrize(
-    ("arguments", "key", "code", "expected"),
+    ("arguments", "key", "code", "printed"),
     [
         (("--batch", "nowhere"), "demo-key", 2, "Nimble knows no batch nowhere"),
         (("--batch", "theirs"), "demo-key", 4, "may not read batch theirs"),

@@ -223,7 +223,7 @@ def test_a_wrong_key_is_exit_4_and_never_shown(api: NimbleApi) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "arguments", "exit_code", "expected"),
+    ("fault", "arguments", "exit_code", "printed"),
     [
         ({}, ["tasks", "get", "t9"], 2, "Nimble knows no task t9"),
         ({"status": 402, "body": {"detail": "trial quota finished"}}, ["tasks", "list"], 4, "trial quota finished"),
