@@ -5,8 +5,8 @@ value of a Parquet file has a representation:
 
 - dates, times, timestamps and durations are ISO 8601 text of any year (``+10000-01-01``, ``-0001-12-31``); units of
   nanoseconds have nine digits, other units six or none;
-- a timestamp of a known time zone has the zone's offset; of an unknown one, or before 1972 or past 9998, where offsets
-  may have seconds or overflow, it is UTC with the zone's name behind it (``…Z[Mars/Olympus]``, RFC 9557);
+- a timestamp of a known time zone has the zone's offset; of an unknown one, or where the offset has seconds (before
+  standard time) or the year is past 9998, it is UTC with the zone's name behind it (``…Z[Mars/Olympus]``, RFC 9557);
 - NaN and infinities are ``"NaN"``, ``"Infinity"`` and ``"-Infinity"``, and counted;
 - decimals are numbers to the digit, bytes are base64, a map is an array of key and value pairs.
 """
@@ -192,11 +192,13 @@ def _timestamp(value: int, unit: str, zone: str | None, known: dt.tzinfo | None)
     """Write a timestamp; ``zone`` is None without a zone, and empty for UTC."""
     seconds, fraction = divmod(value, _UNITS_A_SECOND[unit])
     suffix = "" if zone is None else "Z" if not zone else f"Z[{zone}]"
-    if zone and known is not None and _WHOLE_MINUTES_SECONDS <= seconds <= _LAST_YEAR_SECONDS:
+    if zone and known is not None and _FIRST_YEAR_SECONDS <= seconds <= _LAST_YEAR_SECONDS:
         offset = (_EPOCH + dt.timedelta(seconds=seconds)).astimezone(known).utcoffset() or dt.timedelta()
-        minutes = int(offset.total_seconds()) // 60
-        seconds += minutes * 60
-        suffix = f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}" if minutes else "Z"
+        minutes, odd_seconds = divmod(int(offset.total_seconds()), 60)
+        if not odd_seconds:
+            seconds += minutes * 60
+            sign = "-" if minutes < 0 else "+"
+            suffix = f"{sign}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}" if minutes else "Z"
     days, seconds = divmod(seconds, _DAY_SECONDS)
     return f"{date_text(days)}T{_clock(seconds)}{_fraction(fraction, unit)}{suffix}"
 

@@ -71,7 +71,15 @@ def column(array: Any, tmp_path: Path) -> list[Any]:
             ["2023-11-14T17:13:20.000000007-05:00"],
         ),
         (pa.array([1_700_000_000 * 10**6], pa.timestamp("us", "+05:30")), ["2023-11-15T03:43:20+05:30"]),
-        (pa.array([0], pa.timestamp("us", "America/New_York")), ["1970-01-01T00:00:00Z[America/New_York]"]),
+        (pa.array([0], pa.timestamp("us", "America/New_York")), ["1969-12-31T19:00:00-05:00"]),
+        (
+            pa.array([-3_786_825_600], pa.timestamp("s", "America/New_York")),
+            ["1850-01-01T00:00:00Z[America/New_York]"],
+        ),
+        (
+            pa.array([YEAR_10000], pa.timestamp("s", "America/New_York")),
+            ["+10000-01-01T00:00:00Z[America/New_York]"],
+        ),
         (pa.array([0], pa.timestamp("us", "Mars/Olympus")), ["1970-01-01T00:00:00Z[Mars/Olympus]"]),
         (pa.array([1], pa.time64("ns")), ["00:00:00.000000001"]),
         (pa.array([3_723_000_004], pa.time64("us")), ["01:02:03.000004"]),
