@@ -149,3 +149,18 @@ def test_a_refusal_names_the_start_of_what_was_given() -> None:
     with pytest.raises(UsageError) as raised:
         parse_position("x" * 100)
     assert (raised.value.what, raised.value.subject) == (f"not a position: {'x' * 60!r}", "x" * 60)
+
+
+def test_what_follows_an_epoch_that_is_not_shared_is_not_shared_either() -> None:
+    mine = [EpochRow(at(1000), 1, 40, 1.0), EpochRow(at(2000), 41, 60, 5.0), EpochRow(at(2500), 61, 70, 3.0)]
+    assert newest_shared(mine, Position(at(4000), 90, 0)) == end_of(mine[0].epoch, 40)
+    assert newest_position(mine) == end_of(mine[2].epoch, 70)
+    assert newest_shared(mine, BEGINNING._replace(seq=0)) == BEGINNING
+
+
+@pytest.mark.parametrize(("recorded_at", "is_shared"), [(2.9, True), (3.0005, True), (3.001, False), (3.0015, False)])
+def test_an_epoch_ended_when_its_last_row_was_recorded_before_the_other_began(
+    recorded_at: float, is_shared: bool
+) -> None:
+    mine = [EpochRow(at(1000), 1, 40, recorded_at)]
+    assert newest_shared(mine, Position(at(3000), 90, 0)) == (end_of(mine[0].epoch, 40) if is_shared else BEGINNING)
