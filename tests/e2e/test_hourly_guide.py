@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.program import Directory, environment, result
+from tests.e2e.program import Directory, Ended, environment, result
+from tests.e2e.program import run as program
 
 PAGE = (Path(__file__).parents[2] / "docs" / "guides" / "run-every-hour.md").read_text(encoding="utf-8")
 
@@ -80,3 +81,24 @@ def test_the_units_are_readable_and_the_crontab_has_one_job() -> None:
     assert "ExecStart=/usr/local/bin/nimble-hourly" in service
     (crontab,) = blocks("crontab")
     assert [line.split()[5:] for line in crontab.splitlines()[1:]] == [["/usr/local/bin/nimble-hourly"]]
+
+
+def test_the_configuration_file_takes_the_same_steps(source: Directory, tmp_path: Path) -> None:
+    (text,) = blocks("toml")
+    for shown, ours in {
+        "s3://my-bucket/results/": source.location,
+        "/var/lib/nimble/results": str(tmp_path / "results"),
+        "/var/lib/nimble/tables": str(tmp_path / "tables"),
+    }.items():
+        assert shown in text
+        text = text.replace(shown, ours)
+    config = tmp_path / "config.toml"
+    config.write_text(text)
+    source.put("a.json", result(1))
+    assert program("--config", config, "config", "check").code == 0
+    assert program("--config", config, "run", "-q") == Ended(0, "", "")
+    assert (tmp_path / "tables").is_dir()
+    source.put("bad.json", b"{")
+    failed = program("--config", config, "run", "-q")
+    assert failed.code == 3
+    assert "bad.json" in failed.err
