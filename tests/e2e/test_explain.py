@@ -45,8 +45,8 @@ ALL_ON = {
 
 
 @dataclass
-class Door:
-    """A bucket that is open to Nimble, on a moto that answers like AWS where it would not."""
+class GrantedBucket:
+    """A bucket that grants Nimble the contract, on a moto that answers like AWS where it would not."""
 
     bucket: str
     s3: S3Client
@@ -80,17 +80,17 @@ class Door:
 
 
 @pytest.fixture
-def door(
+def granted(
     s3_bucket: str, s3: S3Client, fault_proxy: FaultProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Door:
+) -> GrantedBucket:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     answer_request_payment(fault_proxy)
     rules: Any = {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
     s3.put_bucket_ownership_controls(Bucket=s3_bucket, OwnershipControls=rules)
     kms = boto3.client("kms", endpoint_url=fault_proxy.url, region_name="us-east-1")
-    door = Door(s3_bucket, s3, kms, fault_proxy)
-    apply_policy(plan_policy(door.url, "jobs"))
-    return door
+    granted = GrantedBucket(s3_bucket, s3, kms, fault_proxy)
+    apply_policy(plan_policy(granted.url, "jobs"))
+    return granted
 
 
 def codes(report: AccessReport) -> set[str]:
@@ -102,8 +102,8 @@ def fixes(report: AccessReport) -> list[str]:
     return [each for one in report.explanations for each in advised_commands(one, StoreSettings())]
 
 
-def test_an_open_bucket_is_go(door: Door) -> None:
-    report = door.explain()
+def test_an_open_bucket_is_go(granted: GrantedBucket) -> None:
+    report = granted.explain()
     (explanation,) = report.explanations
     assert report.verdict == "go", explanation.findings
     assert report.exit_code(strict=True) is ExitCode.OK
@@ -132,110 +132,110 @@ def test_a_new_bucket_of_aws_is_open_after_apply_alone(s3_bucket: str, fault_pro
 PUBLIC = {"Sid": "Site", "Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::{}/*"}
 
 
-def _no_policy(door: Door) -> None:
-    door.s3.delete_bucket_policy(Bucket=door.bucket)
+def _no_policy(granted: GrantedBucket) -> None:
+    granted.s3.delete_bucket_policy(Bucket=granted.bucket)
 
 
-def _narrowed(door: Door) -> None:
-    document = door.policy()
+def _narrowed(granted: GrantedBucket) -> None:
+    document = granted.policy()
     for statement in document["Statement"]:
         if statement["Sid"] == "NimbleReadWriteOutputPrefix":
             statement["Action"] = ["s3:GetObject", "s3:PutObject"]
-    door.s3.put_bucket_policy(Bucket=door.bucket, Policy=json.dumps(document))
+    granted.s3.put_bucket_policy(Bucket=granted.bucket, Policy=json.dumps(document))
 
 
-def _misspelt(door: Door) -> None:
-    text = json.dumps(door.policy()).replace("output/*", "Output/*")
-    door.s3.put_bucket_policy(Bucket=door.bucket, Policy=text)
+def _misspelt(granted: GrantedBucket) -> None:
+    text = json.dumps(granted.policy()).replace("output/*", "Output/*")
+    granted.s3.put_bucket_policy(Bucket=granted.bucket, Policy=text)
 
 
-def _other_principal(door: Door) -> None:
-    text = json.dumps(door.policy()).replace("crawlit-scrapy", "webit-uploader")
-    door.s3.put_bucket_policy(Bucket=door.bucket, Policy=text)
+def _other_principal(granted: GrantedBucket) -> None:
+    text = json.dumps(granted.policy()).replace("crawlit-scrapy", "webit-uploader")
+    granted.s3.put_bucket_policy(Bucket=granted.bucket, Policy=text)
 
 
-def _prefix_condition(door: Door) -> None:
-    document = door.policy()
+def _prefix_condition(granted: GrantedBucket) -> None:
+    document = granted.policy()
     for statement in document["Statement"]:
         if statement["Sid"] == "NimbleListBucket":
             statement["Sid"] = "Ours"
             statement["Condition"] = {"StringLike": {"s3:prefix": "input/*"}}
-    door.s3.put_bucket_policy(Bucket=door.bucket, Policy=json.dumps(document))
+    granted.s3.put_bucket_policy(Bucket=granted.bucket, Policy=json.dumps(document))
 
 
-def _guardrail(condition: dict[str, Any]) -> Callable[[Door], None]:
-    def add(door: Door) -> None:
-        resources = [f"arn:aws:s3:::{door.bucket}", f"arn:aws:s3:::{door.bucket}/*"]
+def _guardrail(condition: dict[str, Any]) -> Callable[[GrantedBucket], None]:
+    def add(granted: GrantedBucket) -> None:
+        resources = [f"arn:aws:s3:::{granted.bucket}", f"arn:aws:s3:::{granted.bucket}/*"]
         deny = {"Sid": "Guard", "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": resources}
-        door.put({**deny, "Condition": condition})
+        granted.put({**deny, "Condition": condition})
 
     return add
 
 
-def _public(door: Door) -> None:
-    door.put({**PUBLIC, "Resource": f"arn:aws:s3:::{door.bucket}/*"})
+def _public(granted: GrantedBucket) -> None:
+    granted.put({**PUBLIC, "Resource": f"arn:aws:s3:::{granted.bucket}/*"})
     restricted: Any = {**ALL_ON, "BlockPublicPolicy": False}
-    door.s3.put_public_access_block(Bucket=door.bucket, PublicAccessBlockConfiguration=restricted)
+    granted.s3.put_public_access_block(Bucket=granted.bucket, PublicAccessBlockConfiguration=restricted)
 
 
-def _public_account(door: Door) -> None:
-    door.put({**PUBLIC, "Resource": f"arn:aws:s3:::{door.bucket}/*"})
+def _public_account(granted: GrantedBucket) -> None:
+    granted.put({**PUBLIC, "Resource": f"arn:aws:s3:::{granted.bucket}/*"})
     # Served before moto: the account's settings are shared by every test of this server.
     body = (
         '<?xml version="1.0" encoding="UTF-8"?>\n<PublicAccessBlockConfiguration><RestrictPublicBuckets>true'
         "</RestrictPublicBuckets></PublicAccessBlockConfiguration>"
     )
-    door.proxy.add(Rule(Status(200, body=body.encode()), path="/v20180820/configuration/publicAccessBlock"))
+    granted.proxy.add(Rule(Status(200, body=body.encode()), path="/v20180820/configuration/publicAccessBlock"))
 
 
-def _ownership(setting: str) -> Callable[[Door], None]:
-    def change(door: Door) -> None:
+def _ownership(setting: str) -> Callable[[GrantedBucket], None]:
+    def change(granted: GrantedBucket) -> None:
         rules: Any = {"Rules": [{"ObjectOwnership": setting}]}
-        door.s3.put_bucket_ownership_controls(Bucket=door.bucket, OwnershipControls=rules)
+        granted.s3.put_bucket_ownership_controls(Bucket=granted.bucket, OwnershipControls=rules)
 
     return change
 
 
-def _no_ownership(door: Door) -> None:
-    door.s3.delete_bucket_ownership_controls(Bucket=door.bucket)
+def _no_ownership(granted: GrantedBucket) -> None:
+    granted.s3.delete_bucket_ownership_controls(Bucket=granted.bucket)
 
 
-def _managed_key(door: Door) -> None:
-    door.encrypt()
+def _managed_key(granted: GrantedBucket) -> None:
+    granted.encrypt()
 
 
-def _managed_alias(door: Door) -> None:
-    door.encrypt("alias/aws/s3")
+def _managed_alias(granted: GrantedBucket) -> None:
+    granted.encrypt("alias/aws/s3")
 
 
-def _closed_key(door: Door) -> None:
-    door.encrypt(door.new_key())
+def _closed_key(granted: GrantedBucket) -> None:
+    granted.encrypt(granted.new_key())
 
 
-def _key_by_alias(door: Door) -> None:
-    arn = door.new_key()
-    alias = f"alias/{door.bucket}"
-    door.kms.create_alias(AliasName=alias, TargetKeyId=arn)
-    door.encrypt(alias)
+def _key_by_alias(granted: GrantedBucket) -> None:
+    arn = granted.new_key()
+    alias = f"alias/{granted.bucket}"
+    granted.kms.create_alias(AliasName=alias, TargetKeyId=arn)
+    granted.encrypt(alias)
 
 
-def _key_by_id(door: Door) -> None:
-    door.encrypt(door.new_key().rsplit("/", 1)[-1])
+def _key_by_id(granted: GrantedBucket) -> None:
+    granted.encrypt(granted.new_key().rsplit("/", 1)[-1])
 
 
-def _disabled_key(door: Door) -> None:
-    arn = door.new_key()
-    door.encrypt(arn)
-    door.kms.disable_key(KeyId=arn.rsplit("/", 1)[-1])
+def _disabled_key(granted: GrantedBucket) -> None:
+    arn = granted.new_key()
+    granted.encrypt(arn)
+    granted.kms.disable_key(KeyId=arn.rsplit("/", 1)[-1])
 
 
-def _dying_key(door: Door) -> None:
-    arn = door.new_key()
-    door.encrypt(arn)
-    door.kms.schedule_key_deletion(KeyId=arn.rsplit("/", 1)[-1], PendingWindowInDays=7)
+def _dying_key(granted: GrantedBucket) -> None:
+    arn = granted.new_key()
+    granted.encrypt(arn)
+    granted.kms.schedule_key_deletion(KeyId=arn.rsplit("/", 1)[-1], PendingWindowInDays=7)
 
 
-WAYS: dict[str, tuple[Callable[[Door], None], str]] = {
+WAYS: dict[str, tuple[Callable[[GrantedBucket], None], str]] = {
     "no policy": (_no_policy, "requirement-missing"),
     "an action is missing": (_narrowed, "requirement-missing"),
     "the prefix is misspelt": (_misspelt, "prefix-typo"),
@@ -281,10 +281,10 @@ def run_as_printed(command: str) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_each_way_of_breaking_is_named_and_its_fix_turns_it_green(door: Door, way: str) -> None:
+def test_each_way_of_breaking_is_named_and_its_fix_turns_it_green(granted: GrantedBucket, way: str) -> None:
     break_it, code = WAYS[way]
-    break_it(door)
-    broken = door.explain()
+    break_it(granted)
+    broken = granted.explain()
     assert broken.verdict in ("no-go", "unknown")
     assert broken.exit_code() is ExitCode.DIFFERENCE
     assert code in codes(broken)
@@ -293,7 +293,7 @@ def test_each_way_of_breaking_is_named_and_its_fix_turns_it_green(door: Door, wa
     commands = fixes(broken)
     for command in commands:
         run_as_printed(command)
-    mended = door.explain()
+    mended = granted.explain()
     assert mended.verdict == "go", (commands, mended.explanations[0].findings)
 
 
@@ -314,33 +314,33 @@ def test_requester_pays_keeps_nimble_out(s3_bucket: str, fault_proxy: FaultProxy
     ],
 )
 def test_softer_ownership_is_a_warning_with_the_fix_and_no_gap(
-    door: Door, change: Callable[[Door], None], code: str
+    granted: GrantedBucket, change: Callable[[GrantedBucket], None], code: str
 ) -> None:
-    change(door)
-    report = door.explain()
+    change(granted)
+    report = granted.explain()
     assert codes(report) == {code}
     assert report.verdict == "go"
     assert report.exit_code() is ExitCode.OK
     assert "put-bucket-ownership-controls" in fixes(report)[0]
 
 
-def _lifecycle(door: Door, **rule: Any) -> None:
+def _lifecycle(granted: GrantedBucket, **rule: Any) -> None:
     rules: Any = {"Rules": [{"ID": "old", "Status": "Enabled", "Filter": {"Prefix": ""}, **rule}]}
-    door.s3.put_bucket_lifecycle_configuration(Bucket=door.bucket, LifecycleConfiguration=rules)
+    granted.s3.put_bucket_lifecycle_configuration(Bucket=granted.bucket, LifecycleConfiguration=rules)
 
 
-def test_rules_that_delete_or_archive_before_the_harvest_are_found(door: Door) -> None:
-    _lifecycle(door, Expiration={"Days": 2})
-    assert codes(door.explain()) == {"expires-results"}
-    assert codes(door.explain(harvest_days=1)) == set()
-    _lifecycle(door, Filter={"Prefix": "elsewhere/"}, Expiration={"Days": 1})
-    assert codes(door.explain()) == set()
-    _lifecycle(door, Filter={"Prefix": "output/"}, Transitions=[{"Days": 1, "StorageClass": "GLACIER"}])
-    assert codes(door.explain()) == {"archives-results"}
-    _lifecycle(door, Status="Disabled", Expiration={"Days": 1})
-    assert codes(door.explain()) == set()
-    _lifecycle(door, Expiration={"Date": "2020-01-01T00:00:00Z"})
-    assert codes(door.explain()) == {"expires-results"}
+def test_rules_that_delete_or_archive_before_the_harvest_are_found(granted: GrantedBucket) -> None:
+    _lifecycle(granted, Expiration={"Days": 2})
+    assert codes(granted.explain()) == {"expires-results"}
+    assert codes(granted.explain(harvest_days=1)) == set()
+    _lifecycle(granted, Filter={"Prefix": "elsewhere/"}, Expiration={"Days": 1})
+    assert codes(granted.explain()) == set()
+    _lifecycle(granted, Filter={"Prefix": "output/"}, Transitions=[{"Days": 1, "StorageClass": "GLACIER"}])
+    assert codes(granted.explain()) == {"archives-results"}
+    _lifecycle(granted, Status="Disabled", Expiration={"Days": 1})
+    assert codes(granted.explain()) == set()
+    _lifecycle(granted, Expiration={"Date": "2020-01-01T00:00:00Z"})
+    assert codes(granted.explain()) == {"expires-results"}
 
 
 def test_object_lock_is_warned_of(s3: S3Client, fault_proxy: FaultProxy, s3_bucket: str) -> None:
@@ -351,10 +351,10 @@ def test_object_lock_is_warned_of(s3: S3Client, fault_proxy: FaultProxy, s3_buck
     assert "object-lock" in codes(explain_access(f"s3://{bucket}", "jobs"))
 
 
-def test_a_key_in_another_region_is_named(door: Door) -> None:
-    kms = boto3.client("kms", endpoint_url=door.proxy.url, region_name="eu-west-1")
-    door.encrypt(kms.create_key()["KeyMetadata"]["Arn"])
-    assert "key-in-other-region" in codes(door.explain())
+def test_a_key_in_another_region_is_named(granted: GrantedBucket) -> None:
+    kms = boto3.client("kms", endpoint_url=granted.proxy.url, region_name="eu-west-1")
+    granted.encrypt(kms.create_key()["KeyMetadata"]["Arn"])
+    assert "key-in-other-region" in codes(granted.explain())
 
 
 UNREADABLE = [
@@ -370,10 +370,10 @@ UNREADABLE = [
 
 @pytest.mark.parametrize(("query", "setting", "permission"), UNREADABLE)
 def test_what_may_not_be_read_is_unknown_with_its_permission(
-    door: Door, query: str, setting: str, permission: str
+    granted: GrantedBucket, query: str, setting: str, permission: str
 ) -> None:
-    door.proxy.add(Rule(Status(403, "AccessDenied", "no"), query=query, method="GET"))
-    report = door.explain()
+    granted.proxy.add(Rule(Status(403, "AccessDenied", "no"), query=query, method="GET"))
+    report = granted.explain()
     (unknown,) = report.explanations[0].unknowns
     assert (unknown.setting, unknown.permission, unknown.reason) == (setting, permission, "denied")
     assert unknown.request_id == "FAULT"
@@ -384,19 +384,19 @@ def test_what_may_not_be_read_is_unknown_with_its_permission(
     assert report.exit_code(strict=True) is ExitCode.DIFFERENCE
 
 
-def test_an_unknown_policy_makes_no_verdict_and_no_chip(door: Door) -> None:
-    door.proxy.add(Rule(Status(403, "AccessDenied", "no"), query="^policy"))
-    (explanation,) = door.explain().explanations
+def test_an_unknown_policy_makes_no_verdict_and_no_chip(granted: GrantedBucket) -> None:
+    granted.proxy.add(Rule(Status(403, "AccessDenied", "no"), query="^policy"))
+    (explanation,) = granted.explain().explanations
     assert {each.state for each in explanation.requirements} == {"unknown"}
     assert [each.chip for each in explanation.chips] == [None, None]
 
 
-def test_an_unknown_key_policy_leaves_the_write_chip_open(door: Door) -> None:
-    door.encrypt(door.new_key())
+def test_an_unknown_key_policy_leaves_the_write_chip_open(granted: GrantedBucket) -> None:
+    granted.encrypt(granted.new_key())
     denied = b'{"__type": "AccessDeniedException", "message": "no"}'
     headers = {"content-type": "application/x-amz-json-1.1"}
-    door.proxy.add(Rule(Status(400, body=denied, headers=headers), header="x-amz-target: TrentService.GetKeyPolicy"))
-    (explanation,) = door.explain().explanations
+    granted.proxy.add(Rule(Status(400, body=denied, headers=headers), header="x-amz-target: TrentService.GetKeyPolicy"))
+    (explanation,) = granted.explain().explanations
     assert [(each.setting, each.permission) for each in explanation.unknowns] == [("key policy", "kms:GetKeyPolicy")]
     assert {each.access: each.chip is None for each in explanation.chips} == {"read": False, "write": True}
     assert {each.state for each in explanation.requirements if each.document == "key policy"} == {"unknown"}
@@ -406,96 +406,98 @@ def test_an_unknown_key_policy_leaves_the_write_chip_open(door: Door) -> None:
 @pytest.mark.parametrize(
     "answer", [OtherBody(b"not XML at all"), OtherBody(b"<ListBucketResult/>"), Status(501, "NotImplemented")]
 )
-def test_an_endpoint_that_does_not_know_a_question_makes_an_unknown(door: Door, answer: OtherBody | Status) -> None:
-    door.proxy.add(Rule(answer, query="^ownershipControls", method="GET"))
-    (unknown,) = door.explain().explanations[0].unknowns
+def test_an_endpoint_without_an_answer_makes_an_unknown(
+    granted: GrantedBucket, answer: OtherBody | Status
+) -> None:
+    granted.proxy.add(Rule(answer, query="^ownershipControls", method="GET"))
+    (unknown,) = granted.explain().explanations[0].unknowns
     assert (unknown.setting, unknown.reason) == ("Object Ownership", "not offered")
 
 
-def test_a_policy_that_is_not_json_is_no_policy(door: Door) -> None:
-    door.proxy.add(Rule(OtherBody(b"<html>hello</html>"), query="^policy$", method="GET"))
-    report = door.explain()
+def test_a_policy_that_is_not_json_is_no_policy(granted: GrantedBucket) -> None:
+    granted.proxy.add(Rule(OtherBody(b"<html>hello</html>"), query="^policy$", method="GET"))
+    report = granted.explain()
     assert "policy-not-readable" in codes(report)
     assert {each.state for each in report.explanations[0].requirements} == {"unknown"}
 
 
-def test_what_makes_every_question_pointless_is_an_error(door: Door) -> None:
+def test_what_makes_every_question_pointless_is_an_error(granted: GrantedBucket) -> None:
     with pytest.raises(NoSuchBucket):
-        explain_access(f"{door.url}-not", "jobs")
-    door.proxy.add(Rule(Status(403, "InvalidAccessKeyId", "no such key"), path=door.bucket))
+        explain_access(f"{granted.url}-not", "jobs")
+    granted.proxy.add(Rule(Status(403, "InvalidAccessKeyId", "no such key"), path=granted.bucket))
     with pytest.raises(AccessDenied):
-        door.explain()
-    door.proxy.clear()
-    door.proxy.add(Rule(Status(503, "SlowDown")))
+        granted.explain()
+    granted.proxy.clear()
+    granted.proxy.add(Rule(Status(503, "SlowDown")))
     with pytest.raises(ConnectionFailed):
-        door.explain()
+        granted.explain()
 
 
-def test_an_endpoint_that_answers_one_question_never_costs_bounded_time(door: Door) -> None:
-    stalled = door.proxy.add(Rule(Stall(), query="^ownershipControls", method="GET"))
+def test_an_endpoint_that_answers_one_question_never_costs_bounded_time(granted: GrantedBucket) -> None:
+    stalled = granted.proxy.add(Rule(Stall(), query="^ownershipControls", method="GET"))
     settings = StoreSettings(retry=RetryPolicy(attempts=2, stall_seconds=1))
-    (unknown,) = door.explain(settings=settings).explanations[0].unknowns
+    (unknown,) = granted.explain(settings=settings).explanations[0].unknowns
     assert (unknown.setting, unknown.reason) == ("Object Ownership", "unreachable")
     assert stalled.acted == 2
 
 
-def test_a_foreign_owner_is_seen(door: Door) -> None:
-    door.proxy.add(Rule(Status(403), header="x-amz-expected-bucket-owner: 123456789012"))
-    (explanation,) = door.explain(settings=StoreSettings(expected_bucket_owner="210987654321")).explanations
+def test_a_foreign_owner_is_seen(granted: GrantedBucket) -> None:
+    granted.proxy.add(Rule(Status(403), header="x-amz-expected-bucket-owner: 123456789012"))
+    (explanation,) = granted.explain(settings=StoreSettings(expected_bucket_owner="210987654321")).explanations
     assert explanation.snapshot.s3 is not None
     assert explanation.snapshot.s3.owner == "210987654321"
     assert "Block Public Access of the account" in {each.setting for each in explanation.unknowns}
 
 
-def test_a_bucket_of_another_account_than_expected_is_refused(door: Door) -> None:
-    ended = run("explain", door.url, "--mode", "jobs", "--expected-bucket-owner", "210987654321")
+def test_a_bucket_of_another_account_than_expected_is_refused(granted: GrantedBucket) -> None:
+    ended = run("explain", granted.url, "--mode", "jobs", "--expected-bucket-owner", "210987654321")
     assert (ended.code, ended.out) == (ExitCode.ACCESS_DENIED, "")
     assert "belongs to account 123456789012\n  the expected owner is 210987654321" in ended.err
 
 
 @pytest.mark.parametrize("words", [("--input", "in/"), ("--output", "out/")])
-def test_the_fix_of_one_prefix_alone_runs_as_printed(door: Door, words: tuple[str, str]) -> None:
-    asked = ("--mode", "jobs", words[0], f"{door.url}/{words[1]}")
+def test_the_fix_of_one_prefix_alone_runs_as_printed(granted: GrantedBucket, words: tuple[str, str]) -> None:
+    asked = ("--mode", "jobs", words[0], f"{granted.url}/{words[1]}")
     (fix,) = run("explain", *asked, "--format", "json").document["explanations"][0]["fixes"]
     run_as_printed(fix)
     assert run("explain", *asked).code == ExitCode.OK
     assert "nothing to do" in run("policy", "apply", *asked).out
 
 
-def test_fixes_are_run_with_the_connection_that_found_them(door: Door) -> None:
-    door.encrypt()
-    _no_policy(door)
-    flags = ("--endpoint-url", door.proxy.url, "--region", "us-east-1", "--kms-profile", "keys")
+def test_fixes_are_run_with_the_connection_that_found_them(granted: GrantedBucket) -> None:
+    granted.encrypt()
+    _no_policy(granted)
+    flags = ("--endpoint-url", granted.proxy.url, "--region", "us-east-1", "--kms-profile", "keys")
     elsewhere = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
     config = Path(os.environ["XDG_STATE_HOME"]).with_name("config")
     config.write_text("[profile keys]\nregion = us-east-1\naws_access_key_id = k\naws_secret_access_key = s\n")
     elsewhere["AWS_CONFIG_FILE"] = str(config)
-    ended = run("explain", door.url, "--mode", "jobs", *flags, "--format", "json", **elsewhere)
+    ended = run("explain", granted.url, "--mode", "jobs", *flags, "--format", "json", **elsewhere)
     encrypt, apply = ended.document["explanations"][0]["fixes"]
     assert encrypt.startswith("aws s3api put-bucket-encryption ")
-    assert encrypt.endswith(f" --endpoint-url {door.proxy.url} --region us-east-1")
+    assert encrypt.endswith(f" --endpoint-url {granted.proxy.url} --region us-east-1")
     assert apply.endswith(" ".join(flags))
     assert run(*shlex.split(apply)[1:], "--yes", **elsewhere).code == ExitCode.DIFFERENCE
-    assert door.policy()["Statement"]
+    assert granted.policy()["Statement"]
 
 
-def test_both_paths_of_a_job_in_two_buckets_are_one_answer(door: Door, s3: S3Client) -> None:
-    other = f"{door.bucket}-out"
+def test_both_paths_of_a_job_in_two_buckets_are_one_answer(granted: GrantedBucket, s3: S3Client) -> None:
+    other = f"{granted.bucket}-out"
     s3.create_bucket(Bucket=other)
-    report = explain_access([], "jobs", inputs=[f"{door.url}/input/"], outputs=[f"s3://{other}/output/"])
-    assert [each.target.bucket for each in report.explanations] == [door.bucket, other]
+    report = explain_access([], "jobs", inputs=[f"{granted.url}/input/"], outputs=[f"s3://{other}/output/"])
+    assert [each.target.bucket for each in report.explanations] == [granted.bucket, other]
     assert [each.verdict for each in report.explanations] == ["go", "no-go"]
     assert report.verdict == "no-go"
 
 
 class TestFiles:
-    def test_saved_files_explain_the_same_without_a_network(self, door: Door, tmp_path: Path) -> None:
-        door.encrypt(door.new_key())
-        _public(door)
-        live = run("explain", door.url, "--mode", "jobs", "--save", tmp_path, "--format", "json")
+    def test_saved_files_explain_the_same_without_a_network(self, granted: GrantedBucket, tmp_path: Path) -> None:
+        granted.encrypt(granted.new_key())
+        _public(granted)
+        live = run("explain", granted.url, "--mode", "jobs", "--save", tmp_path, "--format", "json")
         assert live.code == 10
         validate("explain", live.document)
-        folder = tmp_path / door.bucket
+        folder = tmp_path / granted.bucket
         validate("settings", json.loads((folder / "settings.json").read_text()))
         files = {
             "--policy": folder / "bucket-policy.json",
@@ -503,31 +505,33 @@ class TestFiles:
             "--settings": folder / "settings.json",
         }
         options = [text for pair in files.items() for text in pair]
-        door.proxy.kill()
-        offline = run("explain", door.url, "--mode", "jobs", *options, "--format", "json", AWS_ACCESS_KEY_ID="")
+        granted.proxy.kill()
+        offline = run("explain", granted.url, "--mode", "jobs", *options, "--format", "json", AWS_ACCESS_KEY_ID="")
         assert offline.document == live.document
         assert offline.code == 10
 
-    def test_a_policy_alone_leaves_the_settings_unknown(self, door: Door, tmp_path: Path) -> None:
+    def test_a_policy_alone_leaves_the_settings_unknown(self, granted: GrantedBucket, tmp_path: Path) -> None:
         path = tmp_path / "policy.json"
-        path.write_text(json.dumps(door.policy()))
-        ended = run("explain", door.url, "--mode", "jobs", "--policy", path, "--format", "json")
+        path.write_text(json.dumps(granted.policy()))
+        ended = run("explain", granted.url, "--mode", "jobs", "--policy", path, "--format", "json")
         assert ended.code == 0
         assert ended.document["verdict"] == "go"
         assert {each["reason"] for each in ended.document["explanations"][0]["unknown"]} == {"not asked"}
-        strict = run("explain", door.url, "--mode", "jobs", "--policy", path, "--strict")
+        strict = run("explain", granted.url, "--mode", "jobs", "--policy", path, "--strict")
         assert strict.code == 10
 
-    def test_the_baseline_names_the_statement_the_setting_and_the_loss(self, door: Door, tmp_path: Path) -> None:
-        saved = run("explain", door.url, "--mode", "jobs", "--save", tmp_path)
+    def test_the_baseline_names_what_changed_and_what_is_lost(
+        self, granted: GrantedBucket, tmp_path: Path
+    ) -> None:
+        saved = run("explain", granted.url, "--mode", "jobs", "--save", tmp_path)
         assert saved.code == 0, saved.out
-        same = run("explain", door.url, "--mode", "jobs", "--baseline", tmp_path)
+        same = run("explain", granted.url, "--mode", "jobs", "--baseline", tmp_path)
         assert same.code == 0
         assert "nothing changed" in same.out
-        _narrowed(door)
-        _ownership("ObjectWriter")(door)
-        door.put({**PUBLIC, "Resource": f"arn:aws:s3:::{door.bucket}/*"})
-        ended = run("explain", door.url, "--mode", "jobs", "--baseline", tmp_path, "--format", "json")
+        _narrowed(granted)
+        _ownership("ObjectWriter")(granted)
+        granted.put({**PUBLIC, "Resource": f"arn:aws:s3:::{granted.bucket}/*"})
+        ended = run("explain", granted.url, "--mode", "jobs", "--baseline", tmp_path, "--format", "json")
         assert ended.code == 10
         since = ended.document["explanations"][0]["since"]
         changes = {each["where"]: (each["before"], each["after"]) for each in since["changes"]}
@@ -536,10 +540,10 @@ class TestFiles:
         assert changes["bucket policy, Site"][0] == ""
         assert since["lost"] == ["s3:AbortMultipartUpload on output", "s3:ListMultipartUploadParts on output"]
 
-    def test_a_harmless_change_since_the_baseline_is_noticed(self, door: Door, tmp_path: Path) -> None:
-        run("explain", door.url, "--mode", "jobs", "--save", tmp_path)
-        door.s3.put_bucket_versioning(Bucket=door.bucket, VersioningConfiguration={"Status": "Enabled"})
-        ended = run("explain", door.url, "--mode", "jobs", "--baseline", tmp_path)
+    def test_a_harmless_change_since_the_baseline_is_noticed(self, granted: GrantedBucket, tmp_path: Path) -> None:
+        run("explain", granted.url, "--mode", "jobs", "--save", tmp_path)
+        granted.s3.put_bucket_versioning(Bucket=granted.bucket, VersioningConfiguration={"Status": "Enabled"})
+        ended = run("explain", granted.url, "--mode", "jobs", "--baseline", tmp_path)
         assert ended.code == 10
         assert "versioning was not set, is Enabled" in ended.out
 
@@ -576,29 +580,29 @@ class TestFiles:
         assert (ended.code, ended.out) == (ExitCode.INTEGRITY, "")
         assert f"{path}, line 1, column 1" in ended.err
 
-    def test_a_missing_file_and_a_missing_baseline(self, door: Door, tmp_path: Path) -> None:
-        ended = run("explain", door.url, "--mode", "jobs", "--policy", tmp_path / "none.json")
+    def test_a_missing_file_and_a_missing_baseline(self, granted: GrantedBucket, tmp_path: Path) -> None:
+        ended = run("explain", granted.url, "--mode", "jobs", "--policy", tmp_path / "none.json")
         assert ended.code == 2
-        ended = run("explain", door.url, "--mode", "jobs", "--baseline", tmp_path)
+        ended = run("explain", granted.url, "--mode", "jobs", "--baseline", tmp_path)
         assert ended.code == 2
         assert "--save" in ended.err
 
 
 class TestCommand:
-    def test_eighty_columns_and_one_screen_of_reasons(self, door: Door) -> None:
-        _narrowed(door)
-        ended = run("explain", door.url, "--mode", "jobs")
+    def test_eighty_columns_and_one_screen_of_reasons(self, granted: GrantedBucket) -> None:
+        _narrowed(granted)
+        ended = run("explain", granted.url, "--mode", "jobs")
         assert ended.code == 10
         assert ended.err == ""
         lines = ended.out.splitlines()
-        assert lines[0] == f"s3://{door.bucket}: no-go"
+        assert lines[0] == f"s3://{granted.bucket}: no-go"
         commands = [line for line in lines if "nimble-harvester policy apply" in line]
         assert len(commands) == 1
-        unbreakable = max(len(f"arn:aws:s3:::{door.bucket}/output/x") + 12, 80)
+        unbreakable = max(len(f"arn:aws:s3:::{granted.bucket}/output/x") + 12, 80)
         assert all(len(line) <= unbreakable for line in lines if line not in commands)
 
-    def test_the_chips_are_one_line_for_async(self, door: Door) -> None:
-        ended = run("explain", f"{door.url}/results/", "--mode", "async")
+    def test_the_chips_are_one_line_for_async(self, granted: GrantedBucket) -> None:
+        ended = run("explain", f"{granted.url}/results/", "--mode", "async")
         assert "Test Connection belongs to jobs; here it would show: read ✗" in " ".join(ended.out.split())
 
     @pytest.mark.parametrize(
@@ -623,8 +627,8 @@ class TestCommand:
         assert 2 <= len(ended.err.splitlines()) <= 3
 
 
-def test_a_key_is_looked_at_when_it_is_named(door: Door) -> None:
-    report = door.explain(key_arn=door.new_key())
+def test_a_key_is_looked_at_when_it_is_named(granted: GrantedBucket) -> None:
+    report = granted.explain(key_arn=granted.new_key())
     assert {each.document for each in report.explanations[0].requirements} == {"bucket policy", "key policy"}
 
 

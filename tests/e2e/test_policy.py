@@ -142,7 +142,7 @@ def test_a_reader_of_another_account_is_told_what_no_grant_can_give(can: str, no
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "printed"),
     [
         (["--mode", "jobs", "--cloud", "gs"], "no contract for mode 'jobs' on 'gs'"),
         (["--mode", "async", "--input", "in"], "the async contract has no 'input' prefix"),
@@ -235,7 +235,7 @@ class TestCheck:
         assert run("check", path, "--mode", "jobs", "--bucket", "bkt").returncode == 2
 
     @pytest.mark.parametrize(
-        ("text", "code", "said"),
+        ("text", "code", "printed"),
         [
             ('{"Statement": [],}', "not-json", "line 1, column 18\n  a comma before '}'\n"),
             ("{\n // ours\n}", "not-json", "line 2, column 2\n  a comment; JSON has none\n"),
@@ -387,7 +387,7 @@ class TestSimulate:
         assert "different kinds" in json.loads(run("simulate", "--requests", "-", stdin=many).stdout)["reason"]
 
     @pytest.mark.parametrize(
-        ("arguments", "said"),
+        ("arguments", "printed"),
         [
             ([], "no policy"),
             (["FILE"], "--principal is missing"),
@@ -453,7 +453,7 @@ class TestMerge:
         assert "1. add statement NimbleCloudDeliveryLocation" in done.stderr
 
     @pytest.mark.parametrize(
-        ("text", "said"),
+        ("text", "printed"),
         [
             ('{"Statement": [] // none\n}', "line 1, column 18"),
             (json.dumps({**GUARD, "Principal": {"AWS": "AIDAJQABLZS4A3QDU576Q"}}), "is a bare statement"),
