@@ -195,3 +195,47 @@ def test_one_region_is_another_partition_and_one_must_be_enabled() -> None:
         target = policies.target(ASYNC, "bkt", prefixes={"prefix": "out/"}, region=region)
         found = policies.check(ASYNC, target, document).findings
         assert [each.code for each in found if each.severity != "info"] == codes, region
+
+
+GCS = policies.contract("async", "gs")
+
+
+def member_codes(member: str) -> list[str]:
+    binding = {"role": "roles/storage.objectCreator", "members": [member]}
+    target = policies.target(GCS, "bkt", prefixes={"prefix": None})
+    found = policies.check(GCS, target, policies.document({"bindings": [binding]})).findings
+    return [each.code for each in found if each.path.endswith(".members")]
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        "user:ann@example.com",
+        GCS.principal,
+        "serviceAccount:other@project.iam.gserviceaccount.com",
+        "group:team@example.com",
+        "domain:example.com",
+        "principal://iam.googleapis.com/locations/global/workforcePools/p/subject/s",
+        "principalSet://iam.googleapis.com/locations/global/workforcePools/p/*",
+        "projectOwner:acme",
+        "projectEditor:acme",
+        "projectViewer:acme",
+    ],
+)
+def test_every_type_of_member_is_known(member: str) -> None:
+    assert member_codes(member) == []
+
+
+@pytest.mark.parametrize(
+    ("member", "code"),
+    [
+        (GCS.principal.replace("serviceAccount:", "user:"), "member-of-other-type"),
+        (GCS.principal.replace("serviceAccount:", "group:"), "member-of-other-type"),
+        (GCS.principal.removeprefix("serviceAccount:"), "invalid-member"),
+        (GCS.principal.replace("serviceAccount:", "serviceaccount:"), "invalid-member"),
+        ("ann@example.com", "invalid-member"),
+        ("deleted:user:ann@example.com?uid=1", "stale-member"),
+    ],
+)
+def test_a_member_of_no_or_another_type_is_named(member: str, code: str) -> None:
+    assert member_codes(member) == [code]
