@@ -123,7 +123,7 @@ class Store(Protocol):
     def list_folders(self, parent: str) -> list[str]:
         """Return folders directly below ``parent``, each with its ``/``: at most a page of them, with one request.
 
-        They only say where to cut a listing: what a store refuses or answers wrongly counts as no folder.
+        They only suggest where to cut a listing: an error or an invalid answer counts as no folder.
         """
 
     def connection(self, *, renew: bool = False) -> StoreConnection:
