@@ -12,9 +12,9 @@ from harvester.text import printable
 from harvester.transfer.options import Observer
 from harvester.transfer.proof import prove_listing
 from harvester.transfer.range_planner import Planned
-from harvester.transfer.run import SyncRun
 from harvester.transfer.schema_change import check_landed_before
 from harvester.transfer.sync_report import ObjectEvent, SyncReport
+from harvester.transfer.sync_run import SyncRun
 
 
 class ListingRun:

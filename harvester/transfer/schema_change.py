@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harvester.destination import ProblemRow
 from harvester.results import ContentReason
-from harvester.transfer.run import SyncRun
+from harvester.transfer.sync_run import SyncRun
 
 _REASON = ContentReason.USER_SCHEMA.value
 

@@ -35,8 +35,8 @@ from harvester.storage import ObjectRef, Store, open_store
 from harvester.transfer.listing_run import ListingRun
 from harvester.transfer.options import Observer, SyncOptions
 from harvester.transfer.proof import prove_outcomes
-from harvester.transfer.run import SyncRun
 from harvester.transfer.sync_report import SyncReport
+from harvester.transfer.sync_run import SyncRun
 
 if TYPE_CHECKING:
     # Loaded when there are results to land: it loads the parsers.

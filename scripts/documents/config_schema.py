@@ -13,8 +13,8 @@ import click
 
 import harvester.cli
 from harvester.cli.application import program
-from harvester.cli.shared.config_file import STEPS
-from harvester.cli.shared.pipelines import step_command
+from harvester.cli.shared.options.config_file import STEPS
+from harvester.cli.shared.options.pipelines import step_command
 
 PAGE = Path(harvester.cli.__file__).parent / "schemas" / "config.json"
 

@@ -15,7 +15,7 @@ import pytest
 
 from harvester.tables.exports.export_types import ExportOptions
 from harvester.tables.exports.exporting import export_rows
-from harvester.tables.outputs import OutputStore, open_output
+from harvester.tables.outputs.output_store import OutputStore, open_output
 from scripts.servers.fake_gcs import FakeGcs
 from tests.unit.tables.test_exporting import Killed, expected, some_rows
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
-from harvester.cli.shared.variables import CONFIRMATIONS, name_variables
+from harvester.cli.shared.options.option_variables import CONFIRMATIONS, name_variables
 
 COMMAND = Path(sys.executable).parent / "nimble-harvester"
 

@@ -8,9 +8,8 @@ from itertools import islice
 import click
 
 from harvester import text
-from harvester.cli.shared.parameters import DURATION, api_option, format_option
-from harvester.cli.shared.signals import stop_signals
-from harvester.cli.shared.tasks_output import (
+from harvester.cli.shared.options.parameters import DURATION, api_option, format_option
+from harvester.cli.shared.reports.tasks_output import (
     Output,
     ProgressLine,
     batch_record,
@@ -23,6 +22,7 @@ from harvester.cli.shared.tasks_output import (
     summary_record,
     task_record,
 )
+from harvester.cli.shared.signals import stop_signals
 from harvester.nimble_api import Batch, NimbleClient, unknown_states, wait_for_batches
 
 

@@ -13,7 +13,7 @@ from typing import IO, Literal
 import click
 
 from harvester import text
-from harvester.cli.shared.parameters import DESTINATION, MOMENT, row_filter_options, state_option
+from harvester.cli.shared.options.parameters import DESTINATION, MOMENT, row_filter_options, state_option
 from harvester.destination import ReadAccount, ResultRow, RowFilter, acknowledge, read, unreadable_error
 from harvester.error_codes import ErrorCode
 from harvester.errors import UsageError

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from harvester.cli.shared.config_file import find_config, read_config
-from harvester.cli.shared.pipelines import step_context
+from harvester.cli.shared.options.config_file import find_config, read_config
+from harvester.cli.shared.options.pipelines import step_context
 from harvester.text import printable
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from harvester import text
-from harvester.cli.shared.parameters import DESTINATION, format_option, row_filter_options, state_option
+from harvester.cli.shared.options.parameters import DESTINATION, format_option, row_filter_options, state_option
 from harvester.destination import (
     CONSUMERS_SCHEMA,
     ConsumerStatus,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from harvester.cli.shared.policy_options import parse_document, read_text
+from harvester.cli.shared.options.policy_options import parse_document, read_text
 from harvester.nimble_api import as_curl, as_json, as_python, delivery_parameters
 
 _FORMS = {"json": as_json, "python": as_python, "curl": as_curl}

@@ -10,7 +10,7 @@ import click
 
 from harvester import text
 from harvester.cli.shared.heartbeat import with_heartbeat
-from harvester.cli.shared.parameters import DESTINATION, DURATION, format_option, state_option
+from harvester.cli.shared.options.parameters import DESTINATION, DURATION, format_option, state_option
 from harvester.destination import EvictReport, evict, evict_quarantine, evict_versions
 from harvester.errors import UsageError
 

@@ -22,12 +22,12 @@ from harvester.access import (
     save_snapshot,
     words,
 )
-from harvester.cli.shared.delivery_options import delivery_options
-from harvester.cli.shared.fix_commands import advised_commands, finding_command
-from harvester.cli.shared.fix_texts import fix_text
-from harvester.cli.shared.output import print_text
-from harvester.cli.shared.parameters import DIRECTORY, DURATION, LOCATION, format_option, store_options
-from harvester.cli.shared.policy_options import accept_unknown_option, fail_on_option
+from harvester.cli.shared.options.delivery_options import delivery_options
+from harvester.cli.shared.options.parameters import DIRECTORY, DURATION, LOCATION, format_option, store_options
+from harvester.cli.shared.options.policy_options import accept_unknown_option, fail_on_option
+from harvester.cli.shared.reports.fix_commands import advised_commands, finding_command
+from harvester.cli.shared.reports.fix_texts import fix_text
+from harvester.cli.shared.reports.output import print_text
 from harvester.errors import UsageError
 from harvester.location import Location
 from harvester.sessions import StoreSettings

@@ -10,8 +10,8 @@ import click
 
 from harvester import text
 from harvester.cli.shared.heartbeat import with_heartbeat
-from harvester.cli.shared.output import print_report
-from harvester.cli.shared.parameters import DESTINATION, SIZE, format_option, state_option, store_options
+from harvester.cli.shared.options.parameters import DESTINATION, SIZE, format_option, state_option, store_options
+from harvester.cli.shared.reports.output import print_report
 from harvester.sessions import StoreSettings
 from harvester.tables import DROPPABLE, ExportOptions, ExportReport, export, print_views, read_columns
 

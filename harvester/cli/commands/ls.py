@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import click
 
 from harvester import text
-from harvester.cli.shared.parameters import LOCATION, MOMENT, format_option, store_options
+from harvester.cli.shared.options.parameters import LOCATION, MOMENT, format_option, store_options
 from harvester.destination import CompiledSelection, Selection
 from harvester.location import Location
 from harvester.sessions import StoreSettings

@@ -10,8 +10,8 @@ from typing import Literal
 import click
 
 from harvester import text
-from harvester.cli.shared.json_documents import json_text
-from harvester.cli.shared.parameters import DESTINATION, DURATION, format_option, state_option
+from harvester.cli.shared.options.parameters import DESTINATION, DURATION, format_option, state_option
+from harvester.cli.shared.reports.json_documents import json_text
 from harvester.destination import (
     PROBLEMS_SCHEMA,
     KnownProblem,

@@ -9,8 +9,8 @@ import click
 
 from harvester import text
 from harvester.cli.shared.heartbeat import with_heartbeat
-from harvester.cli.shared.output import print_report
-from harvester.cli.shared.parameters import DESTINATION, DURATION, format_option, state_option
+from harvester.cli.shared.options.parameters import DESTINATION, DURATION, format_option, state_option
+from harvester.cli.shared.reports.output import print_report
 from harvester.errors import UsageError
 from harvester.tables import ALL_GROUPS, DEFAULT_TOLERANCE, DEFAULT_WINDOW, ProfileReport, profile
 

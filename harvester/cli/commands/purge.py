@@ -11,7 +11,7 @@ import click
 
 from harvester import text
 from harvester.cli.shared.consent import require_consent
-from harvester.cli.shared.parameters import DESTINATION, format_option, state_option
+from harvester.cli.shared.options.parameters import DESTINATION, format_option, state_option
 from harvester.destination import PurgeReport, purge
 from harvester.errors import UsageError
 from harvester.location import parse_location

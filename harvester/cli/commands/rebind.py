@@ -10,7 +10,7 @@ import click
 
 from harvester import text
 from harvester.cli.shared.consent import require_consent
-from harvester.cli.shared.parameters import DESTINATION, LOCATION, format_option, state_option, store_options
+from harvester.cli.shared.options.parameters import DESTINATION, LOCATION, format_option, state_option, store_options
 from harvester.destination import RebindReport, rebind
 from harvester.location import Location
 from harvester.sessions import StoreSettings

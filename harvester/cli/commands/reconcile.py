@@ -11,8 +11,7 @@ from typing import Any
 import click
 
 from harvester.api import reconcile
-from harvester.cli.shared.messages import write_reasons
-from harvester.cli.shared.parameters import (
+from harvester.cli.shared.options.parameters import (
     DESTINATION,
     DIRECTORY,
     DURATION,
@@ -21,9 +20,10 @@ from harvester.cli.shared.parameters import (
     state_option,
     store_options,
 )
-from harvester.cli.shared.reconcile_output import reconciliation_document, render_reconciliation
+from harvester.cli.shared.reports.reconcile_output import reconciliation_document, render_reconciliation
+from harvester.cli.shared.reports.tasks_output import ProgressLine
+from harvester.cli.shared.run_messages import write_reasons
 from harvester.cli.shared.signals import stop_signals
-from harvester.cli.shared.tasks_output import ProgressLine
 from harvester.nimble_api import NimbleClient
 from harvester.reconciliation import ReconcileOptions, ReconcileReport, WaitObserver
 from harvester.sessions import StoreSettings

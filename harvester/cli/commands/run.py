@@ -13,11 +13,11 @@ from typing import Any, Literal, NamedTuple
 import click
 
 from harvester import text
-from harvester.cli.shared.config_file import STEPS, Pipeline, find_config, read_config
 from harvester.cli.shared.failures import print_error
-from harvester.cli.shared.json_documents import json_text
-from harvester.cli.shared.parameters import format_option
-from harvester.cli.shared.pipelines import step_context
+from harvester.cli.shared.options.config_file import STEPS, Pipeline, find_config, read_config
+from harvester.cli.shared.options.parameters import format_option
+from harvester.cli.shared.options.pipelines import step_context
+from harvester.cli.shared.reports.json_documents import json_text
 from harvester.errors import EXIT_MEANINGS, ExitCode, HarvesterError, UsageError
 
 RUN_SCHEMA = "urn:nimble-harvester:pipeline-run:v1"

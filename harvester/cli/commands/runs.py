@@ -7,8 +7,8 @@ from itertools import islice
 
 import click
 
-from harvester.cli.shared.parameters import api_option, format_option
-from harvester.cli.shared.tasks_output import Output, Record, print_document, print_records, run_record
+from harvester.cli.shared.options.parameters import api_option, format_option
+from harvester.cli.shared.reports.tasks_output import Output, Record, print_document, print_records, run_record
 from harvester.nimble_api import NimbleClient, Run
 
 _COLUMNS = ("id", "state", "word", "result_count", "input_count", "error", "finished_at", "started_at", "job_id")

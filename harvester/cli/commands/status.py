@@ -10,9 +10,9 @@ from typing import Any
 import click
 
 from harvester import text
-from harvester.cli.shared.freshness_options import freshness_options, stale_sentence
-from harvester.cli.shared.messages import write_reasons
-from harvester.cli.shared.parameters import DESTINATION, format_option, state_option
+from harvester.cli.shared.options.freshness_options import freshness_options, stale_sentence
+from harvester.cli.shared.options.parameters import DESTINATION, format_option, state_option
+from harvester.cli.shared.run_messages import write_reasons
 from harvester.destination import (
     DestinationStatus,
     FreshnessLimits,

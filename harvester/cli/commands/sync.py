@@ -12,9 +12,7 @@ from typing import Any, Literal
 import click
 
 from harvester.api import sync
-from harvester.cli.shared.messages import Messages, message_options
-from harvester.cli.shared.output import print_event, print_report
-from harvester.cli.shared.parameters import (
+from harvester.cli.shared.options.parameters import (
     DESTINATION,
     LOCATION,
     MOMENT,
@@ -22,9 +20,11 @@ from harvester.cli.shared.parameters import (
     metrics_file_option,
     store_options,
 )
+from harvester.cli.shared.options.sync_options import Landing, landing_options
+from harvester.cli.shared.reports.output import print_event, print_report
+from harvester.cli.shared.reports.sync_output import exit_reasons, render_report, unstarted_report, write_report
+from harvester.cli.shared.run_messages import Messages, message_options
 from harvester.cli.shared.signals import stop_signals
-from harvester.cli.shared.sync_options import Landing, landing_options
-from harvester.cli.shared.sync_output import exit_reasons, render_report, unstarted_report, write_report
 from harvester.destination import destination_metrics
 from harvester.errors import DestinationUnusable, ExitCode, HarvesterError, UsageError
 from harvester.location import Location

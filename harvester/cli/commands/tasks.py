@@ -9,8 +9,8 @@ from itertools import islice
 
 import click
 
-from harvester.cli.shared.parameters import api_option, format_option
-from harvester.cli.shared.tasks_output import (
+from harvester.cli.shared.options.parameters import api_option, format_option
+from harvester.cli.shared.reports.tasks_output import (
     Output,
     Record,
     counts_record,

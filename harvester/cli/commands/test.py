@@ -7,10 +7,10 @@ from typing import Literal
 import click
 
 from harvester.access import ProbeReport, probe_connection, worst_exit_code
-from harvester.cli.shared.json_documents import json_text
 from harvester.cli.shared.next_steps import step_for
-from harvester.cli.shared.output import print_text
-from harvester.cli.shared.parameters import LOCATION, format_option, store_options
+from harvester.cli.shared.options.parameters import LOCATION, format_option, store_options
+from harvester.cli.shared.reports.json_documents import json_text
+from harvester.cli.shared.reports.output import print_text
 from harvester.errors import ExitCode, UsageError
 from harvester.location import Location
 from harvester.sessions import StoreSettings

@@ -9,9 +9,9 @@ import click
 
 from harvester import text
 from harvester.cli.shared.heartbeat import with_heartbeat
-from harvester.cli.shared.messages import write_reasons
-from harvester.cli.shared.parameters import DESTINATION, format_option, state_option, store_options
-from harvester.cli.shared.sync_options import read_schema
+from harvester.cli.shared.options.parameters import DESTINATION, format_option, state_option, store_options
+from harvester.cli.shared.options.sync_options import read_schema
+from harvester.cli.shared.run_messages import write_reasons
 from harvester.destination import Mark, Verification
 from harvester.sessions import StoreSettings
 

@@ -10,9 +10,7 @@ from typing import Literal
 import click
 
 from harvester.api import watch
-from harvester.cli.shared.messages import Messages, message_options
-from harvester.cli.shared.output import print_event, print_report
-from harvester.cli.shared.parameters import (
+from harvester.cli.shared.options.parameters import (
     DESTINATION,
     DIRECTORY,
     DURATION,
@@ -21,10 +19,12 @@ from harvester.cli.shared.parameters import (
     metrics_file_option,
     store_options,
 )
-from harvester.cli.shared.queue_output import message_lines
+from harvester.cli.shared.options.sync_options import Landing, landing_options
+from harvester.cli.shared.reports.output import print_event, print_report
+from harvester.cli.shared.reports.queue_output import message_lines
+from harvester.cli.shared.reports.sync_output import problem_lines, render_landing
+from harvester.cli.shared.run_messages import Messages, message_options
 from harvester.cli.shared.signals import stop_signals
-from harvester.cli.shared.sync_options import Landing, landing_options
-from harvester.cli.shared.sync_output import problem_lines, render_landing
 from harvester.errors import ExitCode, UsageError
 from harvester.events import ListingWatchOptions, MetricsOptions, QueueWatchOptions, WatchReport
 from harvester.location import Location

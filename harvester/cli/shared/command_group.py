@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
+from harvester.cli.shared.options.option_variables import name_variables, unknown_variables, upper
 from harvester.cli.shared.standard_streams import stdout_errors
-from harvester.cli.shared.variables import name_variables, unknown_variables, upper
 from harvester.text import printable
 
 

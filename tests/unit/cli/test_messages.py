@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harvester.cli.shared.messages import Messages, write_reasons
+from harvester.cli.shared.run_messages import Messages, write_reasons
 from harvester.error_codes import ErrorCode
 from harvester.errors import ConnectionFailed, ExitCode
 from harvester.transfer.sync_report import SyncProgress

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import harvester
-from harvester.cli.shared.json_documents import json_text, published
 from harvester.cli.shared.next_steps import (
     NEXT_STEPS,
     WITHOUT_NEXT_STEP,
@@ -21,6 +20,7 @@ from harvester.cli.shared.next_steps import (
     remedy_step,
     step_for,
 )
+from harvester.cli.shared.reports.json_documents import json_text, published
 from harvester.error_codes import ErrorCode
 from harvester.errors import HarvesterError, Interrupted, UsageError
 from harvester.reconciliation.remedies import Remedy

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import pytest
 
-from harvester.cli.shared.variables import name_variables, unknown_variables, upper
+from harvester.cli.shared.options.option_variables import name_variables, unknown_variables, upper
 
 VERBS = ("sync", "delivery-params", "policy")
 

@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from harvester.cli.shared.status_line import StatusLine, can_redraw, erase_sequence
+from harvester.cli.shared.reports.status_line import StatusLine, can_redraw, erase_sequence
 
 
 class Terminal(io.StringIO):

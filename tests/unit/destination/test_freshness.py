@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvester.destination.freshness import Delivery, FreshnessLimits, Stale, StaleKind, evaluate_freshness
+from harvester.destination.health.freshness import FreshnessLimits, LandedDelivery, Stale, StaleKind, evaluate_freshness
 from harvester.destination.manifest.row_types import Heartbeat
 
 NOW = 1_000_000.0
@@ -16,10 +16,10 @@ BEATS = (
     Heartbeat("watch", NOW - 7200, NOW - 7200, 0),
 )
 DELIVERIES = (
-    Delivery("p/agent-a/1.json", NOW - 100, NOW - 50),
-    Delivery("p/agent-a/2.json", NOW - 9000, NOW - 4000),
-    Delivery("p/agent-b/1.json", NOW - 20_000, NOW - 19_000),
-    Delivery("p/top.json", NOW - 300, NOW - 200),
+    LandedDelivery("p/agent-a/1.json", NOW - 100, NOW - 50),
+    LandedDelivery("p/agent-a/2.json", NOW - 9000, NOW - 4000),
+    LandedDelivery("p/agent-b/1.json", NOW - 20_000, NOW - 19_000),
+    LandedDelivery("p/top.json", NOW - 300, NOW - 200),
 )
 
 
@@ -67,6 +67,6 @@ def test_the_age_is_given() -> None:
 
 @given(st.lists(st.floats(0, NOW), min_size=1), st.floats(0, NOW))
 def test_only_the_newest_delivery_decides(times: list[float], limit: float) -> None:
-    deliveries = [Delivery(f"p/{number}", at, at) for number, at in enumerate(times)]
+    deliveries = [LandedDelivery(f"p/{number}", at, at) for number, at in enumerate(times)]
     found = evaluate_freshness((), deliveries, FreshnessLimits(newest_within=limit), prefix="p/", now=NOW)
     assert bool(found) is (NOW - max(times) > limit)

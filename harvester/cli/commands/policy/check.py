@@ -10,11 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harvester.access import exit_code_of
-from harvester.cli.shared.fix_commands import change_flags, is_advised, merge_command
-from harvester.cli.shared.fix_texts import fix_text
 from harvester.cli.shared.next_steps import policy_step
-from harvester.cli.shared.output import print_text
-from harvester.cli.shared.policy_options import (
+from harvester.cli.shared.options.policy_options import (
     TargetOptions,
     accept_unknown_option,
     cloud_option,
@@ -28,6 +25,9 @@ from harvester.cli.shared.policy_options import (
     target_of,
     target_options,
 )
+from harvester.cli.shared.reports.fix_commands import change_flags, is_advised, merge_command
+from harvester.cli.shared.reports.fix_texts import fix_text
+from harvester.cli.shared.reports.output import print_text
 from harvester.errors import UsageError
 from harvester.text import printable, wrap
 

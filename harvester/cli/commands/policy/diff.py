@@ -9,10 +9,8 @@ import click
 from harvester.access import plan_policy
 from harvester.cli.commands.policy.apply import render_plan
 from harvester.cli.commands.policy.merge import describe_change, planned
-from harvester.cli.shared.fix_commands import refusals_advised
-from harvester.cli.shared.output import print_text
-from harvester.cli.shared.parameters import store_options
-from harvester.cli.shared.policy_options import (
+from harvester.cli.shared.options.parameters import store_options
+from harvester.cli.shared.options.policy_options import (
     change_options,
     cloud_option,
     kind_option,
@@ -21,6 +19,8 @@ from harvester.cli.shared.policy_options import (
     read_text,
     target_of,
 )
+from harvester.cli.shared.reports.fix_commands import refusals_advised
+from harvester.cli.shared.reports.output import print_text
 from harvester.errors import ExitCode, UsageError
 from harvester.sessions import StoreSettings
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harvester.cli.shared.fix_commands import change_flags, refusals_advised
-from harvester.cli.shared.policy_options import (
+from harvester.cli.shared.options.policy_options import (
     TargetOptions,
     change_options,
     cloud_option,
@@ -22,6 +21,7 @@ from harvester.cli.shared.policy_options import (
     target_of,
     target_options,
 )
+from harvester.cli.shared.reports.fix_commands import change_flags, refusals_advised
 from harvester.errors import ExitCode
 from harvester.text import printable
 

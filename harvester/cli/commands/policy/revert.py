@@ -8,7 +8,7 @@ import click
 
 from harvester.access import plan_revert
 from harvester.cli.commands.policy.apply import carry_out
-from harvester.cli.shared.parameters import DIRECTORY, LOCATION, format_option, store_options
+from harvester.cli.shared.options.parameters import DIRECTORY, LOCATION, format_option, store_options
 from harvester.location import Location
 from harvester.sessions import StoreSettings
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harvester.cli.commands.policy.show_events import events_text, refuse_foreign_options
-from harvester.cli.shared.policy_options import (
+from harvester.cli.shared.options.policy_options import (
     TargetOptions,
     describe_target,
     policy_errors,

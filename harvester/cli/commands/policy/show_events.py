@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harvester.cli.shared.policy_options import print_note, read_text
+from harvester.cli.shared.options.policy_options import print_note, read_text
 from harvester.errors import UsageError
 
 if TYPE_CHECKING:

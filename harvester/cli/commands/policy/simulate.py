@@ -10,7 +10,13 @@ from typing import Any
 
 import click
 
-from harvester.cli.shared.policy_options import STANDARD_INPUT, parse_document, policy_errors, print_note, read_text
+from harvester.cli.shared.options.policy_options import (
+    STANDARD_INPUT,
+    parse_document,
+    policy_errors,
+    print_note,
+    read_text,
+)
 from harvester.errors import ExitCode, UsageError
 
 _SINGLE = ("principal", "action", "resource")

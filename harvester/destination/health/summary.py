@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harvester.destination.health.problem_list import open_problem_count
 from harvester.destination.manifest import (
     Heartbeat,
     LandedRow,
@@ -18,7 +19,6 @@ from harvester.destination.manifest import (
     shown_key,
 )
 from harvester.destination.opened import LOCK_NAME, read_destination, state_folder
-from harvester.destination.problem_list import open_problem_count
 from harvester.text import rfc3339
 
 STATUS_SCHEMA = "urn:nimble-harvester:status:v2"

@@ -14,7 +14,7 @@ import click
 
 from harvester import text
 from harvester.cli.shared.next_steps import error_document, next_step
-from harvester.cli.shared.status_line import StatusLine
+from harvester.cli.shared.reports.status_line import StatusLine
 from harvester.errors import EXIT_MEANINGS, ExitCode, HarvesterError
 from harvester.transfer import SyncProgress
 

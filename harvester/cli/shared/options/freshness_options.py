@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from harvester import text
-from harvester.cli.shared.parameters import DURATION
+from harvester.cli.shared.options.parameters import DURATION
 from harvester.destination import FreshnessLimits, Stale, StaleKind
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from harvester.cli.shared.config_file import STEPS, Pipeline, check_options
+from harvester.cli.shared.options.config_file import STEPS, Pipeline, check_options
 from harvester.error_codes import ErrorCode
 from harvester.errors import ConfigurationError
 

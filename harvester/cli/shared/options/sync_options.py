@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar
 
 import click
 
-from harvester.cli.shared.parameters import DURATION, SIZE, state_option
+from harvester.cli.shared.options.parameters import DURATION, SIZE, state_option
 from harvester.destination import Selection
 from harvester.errors import UsageError
 from harvester.results import ResultOptions, Validation

@@ -56,7 +56,7 @@ class Stale(NamedTuple):
     """Objects that landed within the window, for that limit."""
 
 
-class Delivery(NamedTuple):
+class LandedDelivery(NamedTuple):
     """A landed object as freshness sees it."""
 
     key: str
@@ -76,13 +76,13 @@ def check_freshness(
         bound = manifest.binding()
         prefix = "" if bound is None else parse_location(bound.url).prefix
         needed = limits.newest_within is not None or limits.min_landed is not None
-        deliveries = (Delivery(*row) for row in manifest.newest_deliveries()) if needed else ()
+        deliveries = (LandedDelivery(*row) for row in manifest.newest_deliveries()) if needed else ()
         return evaluate_freshness(manifest.heartbeats(), deliveries, limits, prefix=prefix, now=time.time())
 
 
 def evaluate_freshness(
     heartbeats: Iterable[Heartbeat],
-    deliveries: Iterable[Delivery],
+    deliveries: Iterable[LandedDelivery],
     limits: FreshnessLimits,
     *,
     prefix: str,

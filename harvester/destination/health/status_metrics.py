@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harvester.destination.consumer_store import list_consumers
-from harvester.destination.summary import destination_status
+from harvester.destination.health.summary import destination_status
 from harvester.errors import HarvesterError
 from harvester.metrics import Metric
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import click
 
 from harvester import text
-from harvester.cli.shared.status_line import StatusLine
+from harvester.cli.shared.reports.status_line import StatusLine
 from harvester.nimble_api import Batch, BatchProgress, BatchSummary, Run, Task, TaskState, unknown_states
 
 Output = Literal["table", "json", "jsonl"]

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harvester import text
-from harvester.cli.shared.json_documents import json_text
 from harvester.cli.shared.next_steps import fetch_step
+from harvester.cli.shared.reports.json_documents import json_text
 from harvester.error_codes import ErrorCode
 from harvester.errors import DestinationUnusable, ExitCode, HarvesterError
 from harvester.location import Location

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
-from harvester.cli.shared.json_documents import json_text
+from harvester.cli.shared.reports.json_documents import json_text
 from harvester.cli.shared.standard_streams import detach_stdout
 from harvester.transfer import ObjectEvent
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from harvester.cli.shared.fix_texts import fix_text
+from harvester.cli.shared.reports.fix_texts import fix_text
 from harvester.errors import IntegrityError
 from policies import POLICY_FIXES, Finding, Fix, FixAction, MergeError
 

@@ -1,0 +1,1 @@
+"""How reports are printed, for people and as JSON."""

@@ -1,0 +1,13 @@
+from .freshness import FreshnessLimits as FreshnessLimits
+from .freshness import Stale as Stale
+from .freshness import StaleKind as StaleKind
+from .freshness import check_freshness as check_freshness
+from .heartbeats import record_heartbeat as record_heartbeat
+from .problem_list import PROBLEMS_SCHEMA as PROBLEMS_SCHEMA
+from .problem_list import KnownProblem as KnownProblem
+from .problem_list import accept_problems as accept_problems
+from .problem_list import list_problems as list_problems
+from .problem_list import reopen_problems as reopen_problems
+from .status_metrics import destination_metrics as destination_metrics
+from .summary import DestinationStatus as DestinationStatus
+from .summary import destination_status as destination_status

@@ -1,0 +1,5 @@
+"""Remove what is not needed any more: evict, purge, compact; and rebind."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,11 @@
+from .compaction import CompactReport as CompactReport
+from .compaction import compact as compact
+from .eviction import EvictReport as EvictReport
+from .eviction import evict as evict
+from .eviction import evict_quarantine as evict_quarantine
+from .eviction import evict_versions as evict_versions
+from .purging import PurgeReport as PurgeReport
+from .purging import purge as purge
+from .purging import purged_tasks as purged_tasks
+from .rebinding import RebindReport as RebindReport
+from .rebinding import rebind as rebind
