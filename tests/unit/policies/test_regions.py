@@ -115,5 +115,6 @@ def test_wildcards_reach_into_the_next_segment_from_the_sixth_on() -> None:
     assert arn_pattern(wildcard_tokens("arn:aws:s3::?:?")) == Pattern(
         ("arn:aws:s3::", Wildcard.ONE_IN_SEGMENT, ":", Wildcard.ONE)
     )
+    assert str(arn_pattern(wildcard_tokens("arn:*:s3:*:?:b*?"))) == "arn:*:s3:*:?:b*?"
     assert arn_pattern(wildcard_tokens("arn:aws:s3:::")) is not None
     assert arn_pattern(wildcard_tokens("arn:aws:s3::")) is None
