@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -70,14 +71,15 @@ def harvester_position(dest: Path) -> str:
 def test_rows_are_compared_with_an_earlier_time(source: Directory, dest: Path) -> None:
     deliver(source, "monday")
     sync(source.location, dest)
-    first = max(row.landed_at for row in harvester.read(dest))
+    monday = [row.landed_at for row in harvester.read(dest)]
+    # Farther apart than either delivery is long, however slowly they landed.
+    time.sleep(max(monday) - min(monday) + 1)
     deliver(source, "tuesday", empty_price)
     sync(source.location, dest)
-    later = [row.landed_at for row in harvester.read(dest) if row.landed_at > first]
-    # A window that ends at the second delivery's end, and one as long that ends at the first one's.
-    now = max(later) + 0.001
-    window = now - min(later) + 0.0005
-    report = harvester.profile(dest, window=window, against=max(later) - first, now=now, tolerance=0.2)
+    tuesday = [row.landed_at for row in harvester.read(dest) if row.landed_at > max(monday)]
+    window = max(max(monday) - min(monday), max(tuesday) - min(tuesday)) + 0.002
+    now, against = max(tuesday) + 0.001, max(tuesday) - max(monday)
+    report = harvester.profile(dest, window=window, against=against, now=now, tolerance=0.2)
     assert report.baseline == "earlier"
     assert [(each.kind, each.path) for each in report.findings if each.group == "amazon"] == [
         ("fill_rate_dropped", "price")
