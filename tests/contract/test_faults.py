@@ -183,12 +183,12 @@ def test_a_body_that_drips_for_ever_costs_a_bounded_time(
 def test_a_slow_body_that_is_fast_enough_for_its_size_arrives(
     fault_proxy: FaultProxy, s3: S3Client, s3_bucket: str, spool_directory: Path
 ) -> None:
-    retry = replace(QUICK, total_seconds=0.1, min_bytes_per_second=5, stall_seconds=10)
+    retry = replace(QUICK, total_seconds=2, min_bytes_per_second=5, stall_seconds=10)
     store = open_store(parse_location(f"s3://{s3_bucket}/"), StoreSettings(retry=retry))
     scene = Scene(store, fault_proxy, s3, s3_bucket, spool_directory)
     scene.put("target")
 
-    fetched = scene.fetch(Drip(0.005))
+    fetched = scene.fetch(Drip(0.05))
 
     assert (fetched.body, fetched.attempts) == (BODY, 1)
 

@@ -184,7 +184,10 @@ def test_etags_that_are_no_md5_are_diagnosed_for_the_store_and_can_be_exempted(s
 
     with HostileS3(objects, other_digest) as store:
         done = fetch(store, refs, spool_directory, settings_for(store))
-        assert {fetched.failure.cause for fetched in done.values() if fetched.failure} == {Cause.ETAG_NOT_MD5}
+        causes = [fetched.failure.cause for fetched in done.values() if fetched.failure]
+        # An object whose attempts end before the store is diagnosed keeps what it failed with.
+        assert set(causes) <= {Cause.ETAG_NOT_MD5, Cause.INTEGRITY}
+        assert causes.count(Cause.ETAG_NOT_MD5) > len(refs) // 2
         assert sum(fetched.attempts for fetched in done.values()) < 3 * len(refs)
         exempt = settings_for(store, exemptions=frozenset({CheckExemption.ETAG_NOT_MD5}))
         done = fetch(store, refs, spool_directory, exempt)

@@ -406,9 +406,7 @@ def test_an_unknown_key_policy_leaves_the_write_chip_open(granted: GrantedBucket
 @pytest.mark.parametrize(
     "answer", [OtherBody(b"not XML at all"), OtherBody(b"<ListBucketResult/>"), Status(501, "NotImplemented")]
 )
-def test_an_endpoint_without_an_answer_makes_an_unknown(
-    granted: GrantedBucket, answer: OtherBody | Status
-) -> None:
+def test_an_endpoint_without_an_answer_makes_an_unknown(granted: GrantedBucket, answer: OtherBody | Status) -> None:
     granted.proxy.add(Rule(answer, query="^ownershipControls", method="GET"))
     (unknown,) = granted.explain().explanations[0].unknowns
     assert (unknown.setting, unknown.reason) == ("Object Ownership", "not offered")
@@ -520,9 +518,7 @@ class TestFiles:
         strict = run("explain", granted.url, "--mode", "jobs", "--policy", path, "--strict")
         assert strict.code == 10
 
-    def test_the_baseline_names_what_changed_and_what_is_lost(
-        self, granted: GrantedBucket, tmp_path: Path
-    ) -> None:
+    def test_the_baseline_names_what_changed_and_what_is_lost(self, granted: GrantedBucket, tmp_path: Path) -> None:
         saved = run("explain", granted.url, "--mode", "jobs", "--save", tmp_path)
         assert saved.code == 0, saved.out
         same = run("explain", granted.url, "--mode", "jobs", "--baseline", tmp_path)
