@@ -185,6 +185,7 @@ def test_every_mark_of_verify(source: Directory, dest: Path) -> None:
         "extra": 1,
         "differs": 3,
         "unreadable": 0,
+        "nonconforming": 0,
         "evicted": 1,
     }
     assert (document.code, document.document["exit_code"], len(document.document["entries"])) == (7, 7, 7)

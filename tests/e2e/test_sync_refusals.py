@@ -176,7 +176,7 @@ def test_a_destination_in_another(source: Directory, dest: Path, tmp_path: Path)
     sync(source.location, dest)
     other = Directory(tmp_path / "other")
     printed = refused(2, other.location, dest / "below" / "deep", report=tmp_path / "report.json")
-    assert f"lies in {dest}, which is a destination of its own" in printed
+    assert f"lies in {dest}, which is another destination" in printed
     assert not (dest / "below").exists()
     # One that was there before the other goes on.
     inner = tmp_path / "first" / "inner"
