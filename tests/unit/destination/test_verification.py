@@ -50,7 +50,7 @@ def test_an_untouched_destination_is_the_same(dest: Path) -> None:
     assert set(marks.values()) == {Mark.SAME, Mark.EVICTED}
     assert report.exit_code is ExitCode.OK
     assert report.as_document()["counts"] == {
-        "same": 5, "differs": 0, "missing": 0, "extra": 0, "evicted": 1, "unreadable": 0, "nonconforming": 0, "nonconforming": 0,
+        "same": 5, "differs": 0, "missing": 0, "extra": 0, "evicted": 1, "unreadable": 0, "nonconforming": 0,
     }  # fmt: skip
 
 
