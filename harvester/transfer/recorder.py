@@ -328,7 +328,7 @@ class Recorder:
         self._solved.extend(solved)
         for problem in problems:
             if problem.first_run == self._run:
-                self.counters.new_problems += 1
+                self._count_problem(problem, reported=False)
 
     def _discard_quarantined(self, problem: ProblemRow, replaced_by: str | None) -> None:
         if problem.path is not None and problem.path != replaced_by:

@@ -165,7 +165,7 @@ def test_a_wrong_expected_owner_is_named(s3_bucket: str, fault_proxy: FaultProxy
     fault_proxy.add(refused)
     settings = StoreSettings(expected_bucket_owner="999999999999")
     report = probe_connection(f"s3://{s3_bucket}/p/", "read", settings=settings)
-    assert "--expected-bucket-owner" in report.cause
+    assert "another account than the expected owner" in report.cause
     assert report.exit_code is ExitCode.ACCESS_DENIED
 
 
