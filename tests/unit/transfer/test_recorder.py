@@ -32,9 +32,11 @@ class Runs:
 
     def begin(self, **options: Any) -> Recorder:
         self.events.clear()
-        run = self.manifest.begin_run()
+        for run in self.manifest.runs():
+            self.manifest.end_run(run.run, 0, "{}")
+        run_number = self.manifest.begin_run()
         observer = Observer(event=self.events.append)
-        return Recorder(self.manifest, self.root, run, SyncOptions(**options), observer)
+        return Recorder(self.manifest, self.root, run_number, SyncOptions(**options), observer)
 
     def known(self, key: str) -> KnownRow:
         row = self.manifest.known_row(key)
