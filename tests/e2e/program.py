@@ -39,8 +39,10 @@ class Ended:
 
 
 def environment(**changes: str) -> dict[str, str]:
+    """Return the environment of a person at a terminal of 80 columns, wherever the tests run."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("NIMBLE_HARVESTER_")}
-    return {**own, "COLUMNS": "80", **changes}
+    own.pop("CI", None)
+    return {**own, "COLUMNS": "80", "TERM": "xterm", **changes}
 
 
 def run(*arguments: str | Path, **variables: str) -> Ended:
