@@ -20,9 +20,9 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
 
 
-@pytest.fixture
-def script(source: Directory, tmp_path: Path) -> Path:
-    (text,) = blocks("sh")
+def placed(language: str, source: Directory, tmp_path: Path) -> str:
+    """Return the page's one block of a language with the test's own location and directories."""
+    (text,) = blocks(language)
     for shown, ours in {
         "s3://my-bucket/results/": source.location,
         "/var/lib/nimble/results": str(tmp_path / "results"),
@@ -30,6 +30,12 @@ def script(source: Directory, tmp_path: Path) -> Path:
     }.items():
         assert shown in text
         text = text.replace(shown, ours)
+    return text
+
+
+@pytest.fixture
+def script(source: Directory, tmp_path: Path) -> Path:
+    text = placed("sh", source, tmp_path)
     script = tmp_path / "nimble-hourly"
     script.write_text(text)
     script.chmod(0o755)
@@ -84,14 +90,7 @@ def test_the_units_are_readable_and_the_crontab_has_one_job() -> None:
 
 
 def test_the_configuration_file_takes_the_same_steps(source: Directory, tmp_path: Path) -> None:
-    (text,) = blocks("toml")
-    for shown, ours in {
-        "s3://my-bucket/results/": source.location,
-        "/var/lib/nimble/results": str(tmp_path / "results"),
-        "/var/lib/nimble/tables": str(tmp_path / "tables"),
-    }.items():
-        assert shown in text
-        text = text.replace(shown, ours)
+    text = placed("toml", source, tmp_path)
     config = tmp_path / "config.toml"
     config.write_text(text)
     source.put("a.json", result(1))
