@@ -26,7 +26,7 @@ PROGRAM = Path(sys.executable).parent / "nimble-harvester"
 OBJECTS = 300
 _CONTRACT_PUTS, _CONTRACT_GETS = 700, 1_500
 _PUT_DOLLARS, _GET_DOLLARS = 0.005 / 1000, 0.0004 / 1000
-"""List prices of S3 Standard in us-east-1 and of Cloud Storage Standard, the higher of the two; an estimate, not checked against a price page."""
+"""Estimated list prices of S3 and Cloud Storage, the higher of the two; not checked against a price page."""
 
 
 def main() -> int:
