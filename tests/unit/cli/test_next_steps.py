@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import harvester
 from harvester.cli.shared.next_steps import (
     NEXT_STEPS,
+    TABLES,
     WITHOUT_NEXT_STEP,
     fetch_step,
     next_step,
@@ -33,6 +34,7 @@ SPELLS_A_COMMAND = re.compile(r"nimble-harvester (?=[a-z-]+ )|(?:^|[\s`'\"])--(?
 def test_every_code_has_a_next_step_or_a_reason_for_none() -> None:
     assert set(NEXT_STEPS) | set(WITHOUT_NEXT_STEP) == set(ErrorCode)
     assert not set(NEXT_STEPS) & set(WITHOUT_NEXT_STEP)
+    assert sum(map(len, TABLES)) == len(NEXT_STEPS)
     assert all(WITHOUT_NEXT_STEP.values())
 
 

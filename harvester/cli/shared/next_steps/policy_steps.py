@@ -1,0 +1,114 @@
+"""What to do after an error of a policy, of `policies`, or of a bucket's settings."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from harvester.cli.shared.next_steps.step_values import RUN_AGAIN, StepText, StepValues
+from harvester.error_codes import ErrorCode
+from policies import PolicyError, PolicyErrorCode
+
+
+def _target(values: StepValues) -> str:
+    """Return the arguments that name a bucket, a mode and prefixes."""
+    named = (str(each).partition("=") for each in values.get("prefixes", ()))
+    prefixes = (f"--{name} {shlex.quote(prefix)}" for name, _, prefix in named if prefix)
+    return " ".join((str(values["bucket"]), f"--mode {values['mode']}", *prefixes))
+
+
+def _flags(values: StepValues, name: str, joined: str) -> str:
+    return joined.join(f"--{each}" for each in values.get(name, ()))
+
+
+_P = PolicyErrorCode
+_POLICY_STEPS: Mapping[str, str] = MappingProxyType(
+    {
+        _P.NOT_DOCUMENTED: "leave out --as-documented",
+        _P.NOT_AN_ACCOUNT: "aws sts get-caller-identity --query Account",
+        _P.KEY_OF_ANOTHER_ACCOUNT: "use --account {account}, else the key could not be changed any more",
+        _P.DOCUMENTED_NOT_NARROWED: "leave out --as-documented, or the prefix",
+        _P.BARE_STATEMENT: "give the whole policy: aws kms get-key-policy, or aws s3api get-bucket-policy",
+        _P.OTHER_CLOUD: "use --cloud {cloud}",
+        _P.UNKNOWN_ABILITY: "use --can {known}, or some of them",
+        _P.NOT_A_READER: "aws sts get-caller-identity --query Arn",
+        _P.NOT_A_QUEUE_ARN: "aws sqs get-queue-attributes --queue-url URL --attribute-names QueueArn",
+        _P.NOT_A_SUBSCRIPTION: "gcloud pubsub subscriptions list --format 'value(name)'",
+        _P.NOTIFICATIONS_INVALID: ("aws s3api get-bucket-notification-configuration --bucket BUCKET > current.json"),
+        _P.KEY_ON_GCS: "leave out --kms-key",
+        _P.NOT_A_KEY_ARN: "aws kms describe-key --key-id {alias} --query KeyMetadata.Arn",
+        _P.NOT_A_POLICY: "compare with what nimble-harvester policy show prints",
+    }
+)
+"""What to do after an error of `policies`: a text with the names of parameters in braces."""
+
+
+def _policy(values: StepValues) -> str:
+    match values.get("policy_error"):
+        case _P.PREFIX_UNKNOWN:
+            return "use " + " and ".join(f"--{each}" for each in str(values.get("known", "")).split(","))
+        case _P.BUCKET_NAME_INVALID:
+            return f"use --bucket {values['meant']}" if values.get("meant") else "take the name from the cloud console"
+        case _P.NO_SUCH_CONTRACT if values.get("refused"):
+            return "deliver jobs to an S3 bucket, or use --mode async"
+        case _P.NO_SUCH_CONTRACT:
+            return "use --mode async or --mode jobs"
+        case code:
+            return _POLICY_STEPS.get(str(code or ""), "").format_map(values)
+
+
+def policy_step(error: PolicyError) -> str:
+    """Return what to do after an error of `policies`."""
+    parameters = error.as_parameters()
+    return str(parameters.get("advice") or "") or _policy(StepValues(parameters))
+
+
+_C = ErrorCode
+ACCESS_STEPS: Mapping[ErrorCode, StepText] = MappingProxyType(
+    {
+        _C.CONTRACT_INVALID: _policy,
+        _C.DOCUMENT_INVALID: _policy,
+        _C.NO_LOCATION: "nimble-harvester explain s3://BUCKET --mode {mode}",
+        _C.PREFIX_WITHOUT_BUCKET: lambda values: (
+            f"write --{values['role']} s3://BUCKET/{str(values.get('subject', '')).lstrip('/')}"
+        ),
+        _C.PREFIX_NAMED_TWICE: "write {bucket} and the prefixes as flags",
+        _C.PREFIX_OF_ANOTHER_MODE: lambda values: "use " + _flags(values, "known", " and "),
+        _C.PREFIX_ROLE_UNKNOWN: lambda values: (
+            "write " + ", or ".join(f"--{each} {values['subject']}" for each in values.get("roles", ()))
+        ),
+        _C.SEVERAL_BUCKETS: lambda values: "; then ".join(
+            f"nimble-harvester policy apply {shlex.quote(each)} --mode {values['mode']}"
+            for each in values.get("locations", ())
+        ),
+        _C.KEY_IN_ANOTHER_REGION: "name a key of {region}",
+        _C.KEY_MANAGED_BY_AWS: "aws kms create-key --region {region}   (and make it the bucket's default)",
+        _C.POLICY_OF_ANOTHER_ACCOUNT: "run the same command with a profile of that account: --profile NAME",
+        _C.POLICY_OF_ANOTHER_CLOUD: "give the policy of the bucket that results are delivered to",
+        _C.POLICY_READ_DENIED: (
+            "nimble-harvester policy show --for reader --can apply --mode {mode} --bucket {bucket}"
+        ),
+        _C.POLICY_UNREADABLE: f"{RUN_AGAIN} with credentials that may read and change it",
+        _C.POLICY_WRITE_DENIED: (
+            "run it with credentials that may change it, or give their owner: nimble-harvester policy show"
+        ),
+        _C.POLICY_WRITE_UNANSWERED: f"{RUN_AGAIN}: what is written already is not written twice",
+        _C.POLICY_WRITE_CONTENDED: RUN_AGAIN,
+        _C.POLICY_REJECTED: "nimble-harvester policy check   (with the policy that is there)",
+        _C.POLICY_CHANGED: f"{RUN_AGAIN}: it plans anew",
+        _C.POLICY_OVERWRITTEN: f"look at what is there, then {RUN_AGAIN}",
+        _C.NO_DENY_STATEMENTS: "leave --without-statement out",
+        _C.NO_SUCH_STATEMENT: "name one by its Sid, or by its number from 1",
+        _C.UNIFORM_ACCESS_REQUIRED: "gcloud storage buckets update {subject} --uniform-bucket-level-access",
+        _C.BACKUP_NOT_WRITTEN: "give --backup-dir a directory that can be written",
+        _C.BACKUP_INVALID: "name another file with --backup",
+        _C.BACKUP_OF_ANOTHER_BUCKET: "nimble-harvester policy revert {resource} --backup {subject}",
+        _C.NO_BACKUP: "name the file with --backup FILE, or its folder with --backup-dir DIR",
+        _C.NO_SUCH_BACKUP: "ls {folder}",
+        _C.SNAPSHOT_INVALID: "save the settings again with nimble-harvester explain --save DIR",
+        _C.SNAPSHOT_MISSING: lambda values: f"nimble-harvester explain {_target(values)} --save {values['directory']}",
+        _C.SNAPSHOT_NOT_WRITTEN: "give --save another directory",
+    }
+)
+"""What to do after an error of a policy, a backup or a snapshot."""
