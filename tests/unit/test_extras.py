@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harvester.cli.shared.next_steps import next_step
+from harvester.cli.shared.next_steps.error_steps import next_step
 from harvester.errors import ConfigurationError
 from harvester.extras import EXTRAS, Extra, is_installed, require_extra
 

@@ -7,7 +7,7 @@ from typing import Literal
 import click
 
 from harvester.access import ProbeReport, probe_connection, worst_exit_code
-from harvester.cli.shared.next_steps import step_for
+from harvester.cli.shared.next_steps.error_steps import step_for
 from harvester.cli.shared.options.parameters import LOCATION, format_option, store_options
 from harvester.cli.shared.reports.json_documents import json_text
 from harvester.cli.shared.reports.output import print_text

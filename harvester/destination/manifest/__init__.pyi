@@ -1,12 +1,10 @@
+from .database import manifest_error as manifest_error
 from .epochs import epoch_of as epoch_of
 from .epochs import newest_position as newest_position
 from .lock import DestinationLock as DestinationLock
 from .lock import LockHolder as LockHolder
 from .lock import read_lock_holder as read_lock_holder
 from .manifest import Manifest as Manifest
-from .manifest import SourceBinding as SourceBinding
-from .manifest import StateIdentity as StateIdentity
-from .manifest import manifest_error as manifest_error
 from .row_types import RESCUED_KEY as RESCUED_KEY
 from .row_types import Acceptance as Acceptance
 from .row_types import ConsumerRow as ConsumerRow
@@ -20,3 +18,5 @@ from .row_types import Tombstone as Tombstone
 from .row_types import VersionRow as VersionRow
 from .row_types import same_version as same_version
 from .row_types import shown_key as shown_key
+from .source_binding import SourceBinding as SourceBinding
+from .source_binding import StateIdentity as StateIdentity

@@ -8,37 +8,23 @@ is ever given twice, even when the newest rows were lost.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
-from harvester.destination.manifest.acceptances import AcceptanceTable
-from harvester.destination.manifest.epochs import check_position, read_epochs, record_epoch
-from harvester.destination.manifest.opening_database import open_database, open_readonly
+from harvester.destination.manifest.epochs import record_epoch
+from harvester.destination.manifest.manifest_reader import ManifestReader
 from harvester.destination.manifest.row_types import (
     RESCUED_KEY,
-    EpochRow,
     Heartbeat,
-    KnownRow,
     LandedRow,
     ProblemRow,
-    RunRow,
-    Tombstone,
     VersionRow,
 )
-from harvester.destination.positions import Position
+from harvester.destination.manifest.source_binding import SourceBinding, StateIdentity
 from harvester.error_codes import ErrorCode
-from harvester.errors import ConfigurationError, DestinationUnusable, HarvesterError, IntegrityError, UsageError
-
-if TYPE_CHECKING:
-    from harvester.destination.manifest.consumer_table import ConsumerTable
-
-_Row = TypeVar("_Row", LandedRow, KnownRow, ProblemRow)
+from harvester.errors import UsageError
 
 _OBJECT_COLUMNS = ", ".join(LandedRow._fields)
 _PROBLEM_COLUMNS = ", ".join(ProblemRow._fields)
@@ -51,124 +37,29 @@ _NOTE_SUPERSEDED = (
     " WHERE key = ? AND (etag <> ? OR size <> ?)"
 )
 _MARK_GONE = "UPDATE objects SET gone = 1, gone_at = coalesce(gone_at, ?) WHERE key = ?"
-
 # Numbers reserved at a time: after an unclean end the rest of a block is skipped, never reused.
 _SEQUENCE_BLOCK = 1_000_000
-_CHUNK_ROWS = 2_000
-_NO_SHARED_MEMORY = frozenset(
-    {
-        sqlite3.SQLITE_IOERR_SHMOPEN,
-        sqlite3.SQLITE_IOERR_SHMSIZE,
-        sqlite3.SQLITE_IOERR_SHMLOCK,
-        sqlite3.SQLITE_IOERR_SHMMAP,
-    }
-)
-_ALL_SEQS = 10**12
-# Above every character a key can hold: an exclusive upper bound for "all keys".
-_AFTER_ALL_KEYS = "\U0010ffff" * 1025  # longer than any key: of S3 and GCS 1,024 bytes, a path 4,096
-_AFTER_RESCUED = RESCUED_KEY[:-1] + chr(ord(RESCUED_KEY[-1]) + 1)
 
 
-class SourceBinding(NamedTuple):
-    """What a destination is a copy of; another source in the same destination would mix two truths."""
-
-    url: str
-    """The location's URL."""
-    endpoint: str
-    """The endpoint, empty for the cloud's own."""
-    keep_compressed: bool
-    """Whether gzip content is landed as delivered."""
-
-
-class StateIdentity(NamedTuple):
-    """The destination that a manifest belongs to."""
-
-    id: str
-    """Random id, also in the destination's own ``destination.json``."""
-    root: str
-    """Where the destination was when it was last opened."""
-
-
-class Manifest:
+class Manifest(ManifestReader):
     """The open manifest of one destination. One writer at a time (see DestinationLock), readers at any time."""
 
     def __init__(self, path: Path, *, readonly: bool = False) -> None:
-        """Open, and unless ``readonly`` create or migrate, the manifest at ``path``.
-
-        Raises ConfigurationError when a newer program wrote it, IntegrityError when it is not a manifest, and
-        DestinationUnusable when it cannot be written.
-        """
-        self.path = path
-        try:
-            self._database = open_readonly(path) if readonly else open_database(path)
-        except sqlite3.DatabaseError as error:
-            raise manifest_error(error, path) from error
+        """See ManifestDatabase."""
+        super().__init__(path, readonly=readonly)
         self._next_seq = 0
         self._reserved = 0
         self._epoch = ""
 
-    def close(self) -> None:
-        """Close the database."""
-        self._database.close()
-
-    def __enter__(self) -> Self:
-        """Return the open manifest."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close the database."""
-        self.close()
-
-    def has_tables(self) -> bool:
-        """Return whether anything was ever set up here. Raises IntegrityError for a damaged manifest."""
-        with self._explained():
-            found = self._database.execute("SELECT 1 FROM sqlite_master WHERE name = 'objects'").fetchone()
-        return found is not None
-
-    # Settings
-
-    def _setting(self, name: str) -> str | None:
-        found = self._database.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
-        return None if found is None else str(found[0])
-
-    def _set(self, name: str, value: str) -> None:
-        with self._explained():
-            self._database.execute("INSERT OR REPLACE INTO settings(name, value) VALUES (?, ?)", (name, value))
-
-    @contextlib.contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Raise this program's errors for those of SQLite."""
-        try:
-            yield
-        except sqlite3.DatabaseError as error:
-            raise manifest_error(error, self.path) from error
-
-    def checked_schema(self) -> str:
-        """Return the fingerprint under which everything here was last checked; empty before the first run."""
-        return self._setting("checked_schema") or ""
-
     def set_checked_schema(self, fingerprint: str) -> None:
         """Record the fingerprint under which everything here was checked."""
         self._set("checked_schema", fingerprint)
-
-    def identity(self) -> StateIdentity | None:
-        """Return the id of the destination this state belongs to and where it was last opened; None before that."""
-        known = self._setting("destination_id")
-        return None if known is None else StateIdentity(known, self._setting("destination_root") or "")
 
     def set_identity(self, identity: StateIdentity) -> None:
         """Record the destination that this state belongs to."""
         with self.durable_transaction():
             self._set("destination_id", identity.id)
             self._set("destination_root", identity.root)
-
-    def binding(self) -> SourceBinding | None:
-        """Return what this destination is a copy of, None before the first run."""
-        stored = self._setting("source")
-        if stored is None:
-            return None
-        fields = json.loads(stored)
-        return SourceBinding(fields["url"], fields["endpoint"], fields["keep_compressed"])
 
     def bind(self, binding: SourceBinding, destination: Path) -> None:
         """Bind the destination to its source. Raises UsageError when it is bound to another, see ``check_binding``."""
@@ -204,8 +95,6 @@ class Manifest:
                 subject=str(destination),
                 parameters={"keep_compressed": bound.keep_compressed},
             )
-
-    # Runs and sequence numbers
 
     def begin_run(self) -> int:
         """Start a run and return its number. Raises DestinationUnusable when the disk is full."""
@@ -243,42 +132,6 @@ class Manifest:
             self.release_numbers()
             self._database.execute("COMMIT")
 
-    def runs(self, limit: int = 10) -> list[RunRow]:
-        """Return the newest runs, newest first."""
-        found = self._database.execute(
-            "SELECT run, started_at, ended_at, exit_code, report FROM runs ORDER BY run DESC LIMIT ?", (limit,)
-        )
-        return [RunRow(*row) for row in found]
-
-    def last_seq(self) -> int:
-        """Return the highest sequence number in use, 0 when nothing has landed."""
-        # Of an epoch, not of an object: the newest object may have been purged.
-        (found,) = self._database.execute("SELECT coalesce(max(last_seq), 0) FROM epochs").fetchone()
-        return int(found)
-
-    def epochs(self) -> list[EpochRow]:
-        """Return all epochs, oldest first."""
-        return read_epochs(self._database)
-
-    def check_position(self, position: Position, destination: Path) -> None:
-        """Raise ForeignPosition unless this destination gave out ``position``."""
-        check_position(self.epochs(), position, str(destination))
-
-    def consumers(self, destination: Path) -> ConsumerTable:
-        """Return the consumers; ``destination`` is named in errors."""
-        # Loaded by what reads or erases: a sync needs none of it.
-        from harvester.destination.manifest.consumer_table import ConsumerTable
-
-        return ConsumerTable(self._database, self.durable_transaction, str(destination))
-
-    def acceptances(self) -> AcceptanceTable:
-        """Return the accepted problems."""
-        return AcceptanceTable(self._database, self.durable_transaction)
-
-    def unfinished_runs(self) -> frozenset[int]:
-        """Return the runs that have not ended: killed ones, and the one that works."""
-        return frozenset(run for (run,) in self._database.execute("SELECT run FROM runs WHERE ended_at IS NULL"))
-
     def record_heartbeat(self, heartbeat: Heartbeat) -> None:
         """Record the end of a verb; its last success stays where this end was none. Raises DestinationUnusable."""
         with self._transaction() as database:
@@ -288,31 +141,6 @@ class Manifest:
                 " succeeded_at = coalesce(excluded.succeeded_at, succeeded_at)",
                 heartbeat,
             )
-
-    def heartbeats(self) -> tuple[Heartbeat, ...]:
-        """Return the last end and success of every verb, by name."""
-        found = self._database.execute("SELECT verb, succeeded_at, ended_at, exit_code FROM heartbeats ORDER BY verb")
-        return tuple(Heartbeat(*row) for row in found)
-
-    def newest_deliveries(self) -> Iterator[tuple[str, float, float]]:
-        """Yield key, time of delivery and time of landing of every landed object, in no order."""
-        yield from self._database.execute(
-            "SELECT key, last_modified, landed_at FROM objects WHERE origin = 'delivered'"
-        )
-
-    @contextlib.contextmanager
-    def durable_transaction(self) -> Iterator[sqlite3.Connection]:
-        """Yield the database in a transaction that is on the disk when it ends. Raises DestinationUnusable."""
-        with self._synchronously(), self._transaction() as database:
-            yield database
-
-    @contextlib.contextmanager
-    def _synchronously(self) -> Iterator[None]:
-        self._database.execute("PRAGMA synchronous = FULL")
-        try:
-            yield
-        finally:
-            self._database.execute("PRAGMA synchronous = NORMAL")
 
     def reserve_seqs(self) -> None:
         """See to it that there are numbers for what lands next: once it has, the disk may be too full to reserve any.
@@ -332,46 +160,17 @@ class Manifest:
         self._next_seq += 1
         return seq
 
-    def _durably(self, name: str, value: str) -> None:
-        with self._synchronously():
-            self._set(name, value)
-
-    # Durable barriers
-
-    def barrier(self) -> int:
-        """Return the sequence number up to which landed files are known to be on the disk."""
-        return int(self._setting("barrier") or 0)
-
     def set_barrier(self, seq: int) -> None:
         """Record, durably, that every file landed up to ``seq`` is on the disk."""
         self._durably("barrier", str(seq))
-
-    def landed_after(self, seq: int) -> list[LandedRow]:
-        """Return the rows with a higher sequence number that are not evicted, in order."""
-        found = self._database.execute(
-            f"SELECT {_OBJECT_COLUMNS} FROM objects WHERE seq > ? AND evicted = 0 ORDER BY seq", (seq,)
-        )
-        return [LandedRow(*row) for row in found]
 
     def distrust(self, keys: Iterable[str]) -> None:
         """Make the next plan fetch these keys again, because their files are not what was landed."""
         self._database.executemany("UPDATE objects SET mtime_ns = -1 WHERE key = ?", ((key,) for key in keys))
 
-    def quarantined_by_unfinished_run(self) -> list[ProblemRow]:
-        """Return the quarantined objects of the newest run, when that was killed or is not known to have ended."""
-        newest = self.runs(1)
-        if not newest or newest[0].ended_at is not None:
-            return []
-        found = self._database.execute(
-            f"SELECT {_PROBLEM_COLUMNS} FROM problems WHERE run = ? AND outcome = 'quarantined'", (newest[0].run,)
-        )
-        return [ProblemRow(*row) for row in found]
-
     def distrust_quarantined(self, keys: Iterable[str]) -> None:
         """Make the next plan look at these quarantined objects again, and fetch those whose bytes are not there."""
         self._database.executemany("UPDATE problems SET fingerprint = '' WHERE key = ?", ((key,) for key in keys))
-
-    # Recording
 
     def record(
         self,
@@ -482,170 +281,3 @@ class Manifest:
         """Record that these kept versions, by key and sequence number, are gone. Raises DestinationUnusable."""
         with self._transaction() as database:
             database.executemany("DELETE FROM versions WHERE key = ? AND seq = ?", versions)
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """Yield the database in a transaction; raises what ``_explained`` makes of its errors."""
-        with self._explained():
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._database
-            except BaseException:
-                self._database.execute("ROLLBACK")
-                raise
-            self._database.execute("COMMIT")
-
-    # Reading
-
-    def is_empty(self) -> bool:
-        """Return whether nothing has ever landed here."""
-        return self._database.execute("SELECT 1 FROM objects LIMIT 1").fetchone() is None
-
-    def count_rows(self) -> int:
-        """Return how many objects have a row."""
-        (found,) = self._database.execute("SELECT count(*) FROM objects").fetchone()
-        return int(found)
-
-    def landed(self, start: str = "", end: str | None = None) -> Iterator[LandedRow]:
-        """Yield landed rows with ``start`` <= key < ``end`` in byte order of the key, reading a chunk at a time.
-
-        Rows written for keys already passed do not disturb the iteration.
-        """
-        return self._chunks("objects", LandedRow, start, end)
-
-    def known(self, start: str = "", end: str | None = None) -> Iterator[KnownRow]:
-        """Yield what a plan needs of the rows that ``landed`` yields."""
-        return self._chunks("objects", KnownRow, start, end)
-
-    def problems(self, start: str = "", end: str | None = None) -> Iterator[ProblemRow]:
-        """Yield problems with ``start`` <= key < ``end`` in byte order of the key, reading a chunk at a time."""
-        return self._chunks("problems", ProblemRow, start, end)
-
-    def _chunks(self, table: str, row_type: type[_Row], start: str, end: str | None) -> Iterator[_Row]:
-        columns = ", ".join(row_type._fields)
-        comparison = ">="
-        while True:
-            query = (
-                f"SELECT {columns} FROM {table} WHERE key {comparison} ? AND key < ? ORDER BY key LIMIT {_CHUNK_ROWS}"
-            )
-            chunk = self._database.execute(query, (start, end if end is not None else _AFTER_ALL_KEYS)).fetchall()
-            yield from map(row_type._make, chunk)
-            if len(chunk) < _CHUNK_ROWS:
-                return
-            start, comparison = chunk[-1][0], ">"
-
-    def landed_by_seq(self, after: int = 0, *, run: int | None = None) -> Iterator[LandedRow]:
-        """Yield landed rows with a higher sequence number, in order; only those of ``run`` when given."""
-        while True:
-            chunk = self._database.execute(
-                f"SELECT {_OBJECT_COLUMNS} FROM objects WHERE seq > ? AND (? IS NULL OR run = ?)"
-                f" ORDER BY seq LIMIT {_CHUNK_ROWS}",
-                (after, run, run),
-            ).fetchall()
-            yield from map(LandedRow._make, chunk)
-            if len(chunk) < _CHUNK_ROWS:
-                return
-            after = LandedRow._make(chunk[-1]).seq
-
-    def superseded_between(self, after: int, through: int) -> int:
-        """Return how many versions with ``after`` < sequence number <= ``through`` were replaced by newer ones."""
-        (found,) = self._database.execute(
-            "SELECT count(*) FROM superseded WHERE seq > ? AND seq <= ?", (after, through)
-        ).fetchone()
-        return int(found)
-
-    def tombstones(self, after: int = 0, through: int = _ALL_SEQS) -> list[Tombstone]:
-        """Return the tombstones with ``after`` < sequence number <= ``through``, in order."""
-        found = self._database.execute(
-            "SELECT key, task_id, version, seq, purged_at FROM tombstones WHERE seq > ? AND seq <= ? ORDER BY seq",
-            (after, through),
-        )
-        return [Tombstone(*row) for row in found]
-
-    def landed_row(self, key: str) -> LandedRow | None:
-        """Return the row of ``key``, or None."""
-        return self._one("objects", LandedRow, key)
-
-    def known_row(self, key: str) -> KnownRow | None:
-        """Return what a plan needs of the row of ``key``, or None."""
-        return self._one("objects", KnownRow, key)
-
-    def problem(self, key: str) -> ProblemRow | None:
-        """Return the problem of ``key``, or None."""
-        return self._one("problems", ProblemRow, key)
-
-    def _one(self, table: str, row_type: type[_Row], key: str) -> _Row | None:
-        columns = ", ".join(row_type._fields)
-        found: Any = self._database.execute(f"SELECT {columns} FROM {table} WHERE key = ?", (key,)).fetchone()
-        return None if found is None else row_type._make(found)
-
-    def rescued(self) -> dict[str, LandedRow]:
-        """Return the rescued results by task id."""
-        rows = self.landed(RESCUED_KEY, _AFTER_RESCUED)
-        return {row.task_id: row for row in rows if row.task_id is not None and row.origin == "rescued"}
-
-    def rescue_problems(self) -> dict[str, ProblemRow]:
-        """Return the rescued results that turned out invalid, by task id."""
-        rows = self.problems(RESCUED_KEY, _AFTER_RESCUED)
-        return {row.key.removeprefix(RESCUED_KEY): row for row in rows}
-
-    def owner_of(self, path: str) -> str | None:
-        """Return the key whose object lies at ``path``, or None."""
-        found = self._database.execute("SELECT key FROM objects WHERE path = ?", (path,)).fetchone()
-        return None if found is None else str(found[0])
-
-    def owns_below(self, path: str) -> bool:
-        """Return whether any object lies below ``path`` taken as a directory."""
-        found = self._database.execute(
-            "SELECT 1 FROM objects WHERE path >= ? AND path < ? LIMIT 1", (path + "/", path + "0")
-        )
-        return found.fetchone() is not None
-
-    def versions(self) -> Iterator[VersionRow]:
-        """Yield the older versions that were moved aside."""
-        for row in self._database.execute("SELECT key, seq, etag, path, digest FROM versions ORDER BY key, seq"):
-            yield VersionRow(*row)
-
-    def totals(self) -> dict[str, int]:
-        """Return how many objects are landed, evicted and gone at the source, and how many bytes lie here."""
-        row = self._database.execute(
-            "SELECT count(*), coalesce(sum(evicted), 0), coalesce(sum(gone), 0),"
-            " coalesce(sum(CASE WHEN evicted THEN 0 ELSE content_size END), 0) FROM objects"
-        ).fetchone()
-        return dict(zip(("landed", "evicted", "source_gone", "bytes"), row, strict=True))
-
-
-def manifest_error(error: sqlite3.DatabaseError, path: Path) -> HarvesterError:
-    """Return this program's error for one of SQLite about the manifest at ``path``."""
-    extended = getattr(error, "sqlite_errorcode", 0)
-    code = extended & 0xFF
-    if extended in _NO_SHARED_MEMORY:
-        return DestinationUnusable(
-            f"the manifest {path} is on a file system without shared memory",
-            cause=f"{error}; network and bucket file systems often have none",
-            code=ErrorCode.STATE_NEEDS_LOCAL_DISK,
-            subject=str(path),
-        )
-    if code == sqlite3.SQLITE_FULL:
-        found = os.statvfs(path.parent)
-        return DestinationUnusable(
-            f"the disk that holds {path} is full",
-            cause=f"{found.f_bavail * found.f_frsize:,} bytes and {found.f_favail:,} inodes are free",
-            code=ErrorCode.DISK_FULL,
-            subject=str(path),
-        )
-    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PERM):
-        return DestinationUnusable(
-            f"cannot write the manifest {path}",
-            cause=str(error),
-            code=ErrorCode.MANIFEST_NOT_WRITTEN,
-            subject=str(path),
-        )
-    if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-        return IntegrityError(
-            f"{path} is not a readable manifest",
-            cause=str(error),
-            code=ErrorCode.MANIFEST_UNREADABLE,
-            subject=str(path),
-        )
-    return ConfigurationError(f"the manifest {path} could not be used", cause=str(error))

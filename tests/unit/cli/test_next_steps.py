@@ -11,16 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import harvester
-from harvester.cli.shared.next_steps import (
-    NEXT_STEPS,
-    TABLES,
-    WITHOUT_NEXT_STEP,
-    fetch_step,
-    next_step,
-    policy_step,
-    remedy_step,
-    step_for,
-)
+from harvester.cli.shared.next_steps.api_steps import remedy_step
+from harvester.cli.shared.next_steps.error_steps import NEXT_STEPS, TABLES, WITHOUT_NEXT_STEP, next_step, step_for
+from harvester.cli.shared.next_steps.policy_steps import policy_step
+from harvester.cli.shared.next_steps.store_steps import fetch_step
 from harvester.cli.shared.reports.json_documents import json_text, published
 from harvester.error_codes import ErrorCode
 from harvester.errors import HarvesterError, Interrupted, UsageError

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harvester.destination.consumer_store import ConsumerProgress, passed_by_all
-from harvester.destination.manifest.manifest import Manifest, SourceBinding
+from harvester.destination.manifest.manifest import Manifest
 from harvester.destination.manifest.row_types import ConsumerRow, LandedRow
+from harvester.destination.manifest.source_binding import SourceBinding
 from harvester.destination.positions import BEGINNING, Position, end_of
 from harvester.destination.row_filter import CompiledFilter, RowFilter
 from harvester.errors import ForeignPosition, IntegrityError, UsageError

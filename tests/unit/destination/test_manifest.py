@@ -12,10 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from harvester.destination.manifest.database.migrations import MIGRATIONS
 from harvester.destination.manifest.lock import DestinationLock, read_lock_holder
-from harvester.destination.manifest.manifest import Manifest, SourceBinding
-from harvester.destination.manifest.migrations import MIGRATIONS
+from harvester.destination.manifest.manifest import Manifest
 from harvester.destination.manifest.row_types import LandedRow, ProblemRow
+from harvester.destination.manifest.source_binding import SourceBinding
 from harvester.destination.positions import draw_epoch
 from harvester.errors import ConfigurationError, DestinationLocked, IntegrityError, UsageError
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from harvester.destination.manifest.database.migrations import MIGRATIONS
 from harvester.destination.manifest.manifest import Manifest
-from harvester.destination.manifest.migrations import MIGRATIONS
 from harvester.destination.positions import end_of
 from harvester.errors import HarvesterError
 

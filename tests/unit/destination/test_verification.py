@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import xxhash
 
-from harvester.destination.manifest.manifest import Manifest, SourceBinding
+from harvester.destination.manifest.manifest import Manifest
 from harvester.destination.manifest.row_types import LandedRow
+from harvester.destination.manifest.source_binding import SourceBinding
 from harvester.destination.opened import open_destination
 from harvester.destination.verification import Mark, Verification, VerifyReport
 from harvester.errors import ConfigurationError, ExitCode

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harvester.access import exit_code_of
-from harvester.cli.shared.next_steps import policy_step
+from harvester.cli.shared.next_steps.policy_steps import policy_step
 from harvester.cli.shared.options.policy_options import (
     TargetOptions,
     accept_unknown_option,

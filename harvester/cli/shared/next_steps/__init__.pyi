@@ -1,4 +1,3 @@
-from .api_steps import REMEDY_STEPS as REMEDY_STEPS
 from .api_steps import remedy_step as remedy_step
 from .error_steps import NEXT_STEPS as NEXT_STEPS
 from .error_steps import TABLES as TABLES

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from harvester.destination.manifest.migrations import MIGRATIONS, migrate, too_new
+from harvester.destination.manifest.database.migrations import MIGRATIONS, migrate, too_new
 
 
 def _connect(path: Path, parameters: str) -> sqlite3.Connection:

@@ -1,0 +1,5 @@
+"""The SQLite database of a manifest: opening, migrations, transactions, errors."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

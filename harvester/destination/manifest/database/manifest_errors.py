@@ -1,0 +1,55 @@
+"""This program's errors for those of SQLite."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+from harvester.error_codes import ErrorCode
+from harvester.errors import ConfigurationError, DestinationUnusable, HarvesterError, IntegrityError
+
+_NO_SHARED_MEMORY = frozenset(
+    {
+        sqlite3.SQLITE_IOERR_SHMOPEN,
+        sqlite3.SQLITE_IOERR_SHMSIZE,
+        sqlite3.SQLITE_IOERR_SHMLOCK,
+        sqlite3.SQLITE_IOERR_SHMMAP,
+    }
+)
+
+
+def manifest_error(error: sqlite3.DatabaseError, path: Path) -> HarvesterError:
+    """Return this program's error for one of SQLite about the manifest at ``path``."""
+    extended = getattr(error, "sqlite_errorcode", 0)
+    code = extended & 0xFF
+    if extended in _NO_SHARED_MEMORY:
+        return DestinationUnusable(
+            f"the manifest {path} is on a file system without shared memory",
+            cause=f"{error}; network and bucket file systems often have none",
+            code=ErrorCode.STATE_NEEDS_LOCAL_DISK,
+            subject=str(path),
+        )
+    if code == sqlite3.SQLITE_FULL:
+        found = os.statvfs(path.parent)
+        return DestinationUnusable(
+            f"the disk that holds {path} is full",
+            cause=f"{found.f_bavail * found.f_frsize:,} bytes and {found.f_favail:,} inodes are free",
+            code=ErrorCode.DISK_FULL,
+            subject=str(path),
+        )
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PERM):
+        return DestinationUnusable(
+            f"cannot write the manifest {path}",
+            cause=str(error),
+            code=ErrorCode.MANIFEST_NOT_WRITTEN,
+            subject=str(path),
+        )
+    if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+        return IntegrityError(
+            f"{path} is not a readable manifest",
+            cause=str(error),
+            code=ErrorCode.MANIFEST_UNREADABLE,
+            subject=str(path),
+        )
+    return ConfigurationError(f"the manifest {path} could not be used", cause=str(error))
