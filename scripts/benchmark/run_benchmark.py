@@ -15,18 +15,18 @@ import signal
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from harvester import __version__
 from scripts.benchmark import benchmark_page, event_rates, input_data, object_server, peer_tools, row_rates
 from scripts.benchmark.goals import Goal
 from scripts.benchmark.input_data import Bucket
 from scripts.benchmark.scenarios import Bench, Series, print_progress, spread
-
-SCENARIOS = ("A", "B", "C", "D", "disk", "nothing", "memory", "listing", "ranges", "far", "events", "rows", "verdicts")
 
 
 class Sizes(NamedTuple):
@@ -112,18 +112,9 @@ class Run:
                 sections.append(self._copy(name, what, memory))
         if memory:
             sections.append(self._memory_section(memory))
-        for name, measure in (
-            ("disk", self._on_disk),
-            ("nothing", self._nothing),
-            ("listing", self._listing),
-            ("ranges", self._ranges),
-            ("far", self._far),
-            ("events", self._events),
-            ("rows", self._rows),
-            ("verdicts", row_rates.verdicts),
-        ):
-            if name in chosen:
-                sections.append(measure())
+        sections += [
+            _measured(name, partial(measure, self)) for name, measure in self.SECTIONS.items() if name in chosen
+        ]
         return [self._goal_table(), *sections]
 
     def _floor(self) -> str:
@@ -246,9 +237,36 @@ class Run:
     def _rows(self) -> str:
         return row_rates.rows(self._bench, self._buckets, self._sizes.rounds)
 
+    def _verdicts(self) -> str:
+        return row_rates.verdicts()
+
     def _goal_table(self) -> str:
         rows = [(*goal.row, goal.verdict(quick=self._quick)) for goal in self._goals]
         return "### Goals\n\n" + benchmark_page.table(["", "goal", "measured", "spread", "reached"], rows)
+
+    SECTIONS: ClassVar[Mapping[str, Callable[[Run], str]]] = {
+        "disk": _on_disk,
+        "nothing": _nothing,
+        "listing": _listing,
+        "ranges": _ranges,
+        "far": _far,
+        "events": _events,
+        "rows": _rows,
+        "verdicts": _verdicts,
+    }
+    """What is measured after the copies, by its name for ``--only``; each function returns its section of the page."""
+
+
+SCENARIOS = ("A", "B", "C", "D", "memory", *Run.SECTIONS)
+
+
+def _measured(name: str, measure: Callable[[], str]) -> str:
+    """Return a section of the page; one that fails says so, and leaves the others."""
+    try:
+        return measure()
+    except Exception as error:  # noqa: BLE001  # the rest of the page is whole without it
+        print_progress(f"{name}: {traceback.format_exc()}")
+        return f"### {name}\n\nNot measured: {type(error).__name__}."
 
 
 def make_buckets(work: Path, sizes: Sizes) -> dict[str, Bucket]:
