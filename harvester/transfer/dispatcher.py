@@ -17,7 +17,7 @@ from harvester.transfer.circuit_breaker import CircuitBreaker
 from harvester.transfer.options import Observer, SyncOptions
 from harvester.transfer.plan import ActionKind
 from harvester.transfer.range_planner import Planned
-from harvester.transfer.recorder import Recorder, aside_path
+from harvester.transfer.recording import Recorder, aside_path
 from harvester.transfer.sync_report import SyncProgress
 from harvester.transfer.workers import Assignment, DestinationFault, Failed, Outcome
 

@@ -23,7 +23,7 @@ from harvester.transfer.listing_planner import ListingPlanner
 from harvester.transfer.options import Observer, SyncOptions
 from harvester.transfer.plan import PlanOptions
 from harvester.transfer.range_planner import PathNaming
-from harvester.transfer.recorder import Recorder
+from harvester.transfer.recording import Recorder
 from harvester.transfer.sync_report import SyncReport
 
 _EXACT_NAMES = FileSystemNames(folds_case=False, folds_normalization=False)

@@ -17,7 +17,7 @@ from harvester.transfer.dispatcher import Dispatcher
 from harvester.transfer.options import Observer, SyncOptions
 from harvester.transfer.plan import Action, ActionKind
 from harvester.transfer.range_planner import Planned
-from harvester.transfer.recorder import Recorder
+from harvester.transfer.recording.recorder import Recorder
 from harvester.transfer.sync_report import ObjectEvent, SyncProgress
 from harvester.transfer.workers.messages import Assignment, CredentialsExpired, DestinationFault, Quarantined
 from tests.unit.transfer.memory_workers import MemoryStore, MemoryWorkers, Message, Script, failed, landed, ref

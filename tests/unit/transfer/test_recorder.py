@@ -16,7 +16,7 @@ from harvester.storage.base import RefusedObject
 from harvester.transfer.options import Observer, SyncOptions
 from harvester.transfer.plan import Action, ActionKind
 from harvester.transfer.range_planner import Planned
-from harvester.transfer.recorder import Recorder, task_of
+from harvester.transfer.recording.recorder import Recorder, task_of
 from harvester.transfer.sync_report import ObjectEvent
 from harvester.transfer.workers.messages import Failed, Quarantined, Refused
 from tests.unit.transfer.memory_workers import assignment, landed, ref

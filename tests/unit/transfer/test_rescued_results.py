@@ -15,7 +15,7 @@ from harvester.errors import DestinationUnusable
 from harvester.transfer.options import Observer, SyncOptions
 from harvester.transfer.plan import Action, ActionKind
 from harvester.transfer.range_planner import Planned
-from harvester.transfer.recorder import Recorder
+from harvester.transfer.recording.recorder import Recorder
 from harvester.transfer.rescued_results import RescuedResult, land_results, rescued_path
 from tests.unit.transfer.memory_workers import assignment, landed, ref
 

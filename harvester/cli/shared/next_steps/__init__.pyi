@@ -1,9 +1,5 @@
 from .api_steps import remedy_step as remedy_step
-from .error_steps import NEXT_STEPS as NEXT_STEPS
-from .error_steps import TABLES as TABLES
-from .error_steps import WITHOUT_NEXT_STEP as WITHOUT_NEXT_STEP
 from .error_steps import error_document as error_document
 from .error_steps import next_step as next_step
 from .error_steps import step_for as step_for
-from .policy_steps import policy_step as policy_step
 from .store_steps import fetch_step as fetch_step

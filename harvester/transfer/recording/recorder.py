@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,8 +15,6 @@ from harvester.destination import (
     Manifest,
     ProblemRow,
     VersionRow,
-    flush_file_system,
-    remove_inside,
     same_version,
     shown_key,
 )
@@ -26,12 +23,11 @@ from harvester.transfer.options import Observer, SyncOptions
 from harvester.transfer.plan import ActionKind
 from harvester.transfer.proof import RowCounts
 from harvester.transfer.range_planner import Planned
+from harvester.transfer.recording.durable_barrier import DurableBarrier
+from harvester.transfer.recording.pending_rows import PendingRows
 from harvester.transfer.sync_report import ObjectEvent, ObjectProblem, RunCounters
 from harvester.transfer.workers import Failed, Landed, Outcome, Quarantined, Refused
 
-_BATCH_ROWS = 1_000
-_BATCH_SECONDS = 0.5
-_BARRIER_SECONDS = 5.0
 _UNSTORED = frozenset({"name_not_utf8", "outside_prefix", "invalid_key"})
 _NOT_CONTENT = frozenset({"probe_residue", "directory_marker"})
 
@@ -53,33 +49,19 @@ class Recorder:
     def __init__(self, manifest: Manifest, root: Path, run: int, options: SyncOptions, observer: Observer) -> None:
         """Begin with nothing."""
         self._manifest = manifest
-        self._root = root
         self._run = run
         self._options = options
         self._event = observer.event
         self._unfinished = manifest.unfinished_runs() | {run}
         self._accepted = manifest.acceptances().all()
         self.counters = RunCounters()
-        self._landed: list[LandedRow] = []
-        self._problems: list[ProblemRow] = []
-        self._solved: list[str] = []
-        self._versions: list[VersionRow] = []
-        self._gone: list[str] = []
-        self._returned: list[str] = []
-        self._obsolete: list[str] = []
+        self._rows = PendingRows(manifest, root)
+        self._barrier = DurableBarrier(manifest, root)
         self._rescued = manifest.rescued()
         self._rescue_problems = manifest.rescue_problems()
-        self._removed: list[str] = []
         self._unstored: list[ObjectProblem] = []
         self._new: set[str] = set()
-        self._flushed_at = time.monotonic()
-        self._barrier_at = time.monotonic()
-        self._barrier: threading.Thread | None = None
-        self._barrier_seq = 0
-        self._barrier_failed = False
         self._unsynced = False
-        self._expected_rows: int | None = None
-        self._new_rows = 0
 
     # Settled by the plan, without a worker
 
@@ -93,7 +75,7 @@ class Recorder:
         if kind is not ActionKind.IGNORE or reason not in _NOT_CONTENT:
             counters.content += 1
         if row is not None and row.gone:
-            self._returned.append(row.key)
+            self._rows.returned.append(row.key)
         if kind is ActionKind.UNCHANGED:
             if row is not None and counters.first_seq is not None and row.seq >= counters.first_seq:
                 self._landed_before(planned, report=report_again)
@@ -141,7 +123,7 @@ class Recorder:
         self.flush()
         self._unstored.clear()
         if self._options.dry_run:
-            self._problems.clear()
+            self._rows.problems.clear()
         self.counters.restart()
 
     def count_unchanged(self, count: int) -> None:
@@ -153,12 +135,12 @@ class Recorder:
         if problem.outcome == "landed" and same_version(ref, problem):
             self._known(problem)
         else:
-            self._solved.append(problem.key)
+            self._rows.solved.append(problem.key)
             self._discard_quarantined(problem, "")
 
     def _known(self, problem: ProblemRow) -> None:
         self._count_problem(problem, reported=not {problem.first_run, problem.run} <= self._unfinished)
-        self._problems.append(problem._replace(run=self._run))
+        self._rows.problems.append(problem._replace(run=self._run))
 
     def _count_problem(self, problem: ProblemRow, *, reported: bool) -> None:
         """Count a problem as accepted, known or new; known is one that a run which has ended has reported."""
@@ -214,10 +196,10 @@ class Recorder:
         seq = self._manifest.take_seq()
         old = planned.row
         replaces = None if old is None else old.replaces
-        self._new_rows += old is None
+        self._rows.new_rows += old is None
         if self._rescued or self._rescue_problems:
             replaces = self._replace_rescued(landed.task_id or task_of(landed.key)) or replaces
-        self._landed.append(
+        self._rows.landed.append(
             LandedRow(
                 landed.key,
                 landed.etag,
@@ -252,14 +234,14 @@ class Recorder:
         if old is not None and planned.action.reason == "changed":
             counters.replaced += 1
             if self._options.on_change == "keep" and not old.evicted:
-                self._versions.append(VersionRow(old.key, old.seq, old.etag, aside_path(old), old.digest))
+                self._rows.versions.append(VersionRow(old.key, old.seq, old.etag, aside_path(old), old.digest))
         if landed.status is not None:
             counters.upstream[landed.status] += 1
             self._upstream(landed.key, landed.status, known=False)
         if landed.fault is not None:
             self._problem(landed, "landed", *landed.fault, planned.problem)
         elif planned.problem is not None:
-            self._solved.append(landed.key)
+            self._rows.solved.append(landed.key)
             self._discard_quarantined(planned.problem, "")
         return seq
 
@@ -267,12 +249,12 @@ class Recorder:
         """Drop what was rescued of a task whose delivered object has landed; return its key as consumers know it."""
         rescued = self._rescued.pop(task_id, None)
         if rescued is not None:
-            self._removed.append(rescued.key)
-            self._new_rows -= 1
-            self._obsolete.append(rescued.path)
+            self._rows.removed.append(rescued.key)
+            self._rows.new_rows -= 1
+            self._rows.obsolete.append(rescued.path)
         problem = self._rescue_problems.pop(task_id, None)
         if problem is not None:
-            self._solved.append(problem.key)
+            self._rows.solved.append(problem.key)
             self._discard_quarantined(problem, "")
         return None if rescued is None else shown_key(rescued.key)
 
@@ -319,32 +301,32 @@ class Recorder:
             digest,
             self._options.fingerprint,
         )
-        self._problems.append(problem)
+        self._rows.problems.append(problem)
         self._count_problem(problem, reported=not {first_run, last_run} <= self._unfinished)
 
     def settle_schema_change(self, problems: list[ProblemRow], *, solved: list[str]) -> None:
         """Record landed objects that do not conform to another schema than before, and those that do again."""
-        self._problems.extend(problems)
-        self._solved.extend(solved)
+        self._rows.problems.extend(problems)
+        self._rows.solved.extend(solved)
         for problem in problems:
             if problem.first_run == self._run:
                 self._count_problem(problem, reported=False)
 
     def _discard_quarantined(self, problem: ProblemRow, replaced_by: str | None) -> None:
         if problem.path is not None and problem.path != replaced_by:
-            self._obsolete.append(problem.path)
+            self._rows.obsolete.append(problem.path)
 
     def gone(self, keys: list[str]) -> None:
         """Record keys that a complete listing did not have."""
         self.counters.source_gone += len(keys)
-        self._gone.extend(keys)
+        self._rows.gone.extend(keys)
 
     def forget_unlisted_problems(self) -> None:
         """Drop the problems of objects that a complete, unfiltered listing did not have."""
         self.flush()
         for problem in self._manifest.problems():
             if problem.run != self._run and not problem.key.startswith(RESCUED_KEY):
-                self._solved.append(problem.key)
+                self._rows.solved.append(problem.key)
                 self._discard_quarantined(problem, None)
 
     def returned(self) -> None:
@@ -355,98 +337,33 @@ class Recorder:
 
     def flush_if_due(self) -> None:
         """Write a batch when it is large or old enough, and start a durable barrier now and then."""
-        waiting = len(self._landed) + len(self._problems) + len(self._gone) + len(self._returned) + len(self._solved)
-        if waiting >= _BATCH_ROWS or (waiting and time.monotonic() - self._flushed_at >= _BATCH_SECONDS):
+        if self._rows.is_due():
             self.flush()
-            self._barrier_if_due()
+            self._barrier.start_if_due(self.counters.last_seq)
 
     def flush(self) -> None:
         """Write everything noted so far; nothing in a dry run. Raises DestinationUnusable when the disk is full."""
-        if self._options.dry_run:
-            return
-        if self._landed and self._expected_rows is None:
-            self._expected_rows = self._manifest.count_rows() + self._new_rows
-        elif self._expected_rows is not None:
-            self._expected_rows += self._new_rows
-        self._new_rows = 0
-        self._manifest.record(
-            self._landed,
-            self._problems,
-            solved=self._solved,
-            versions=self._versions,
-            gone=self._gone,
-            returned=self._returned,
-            removed=self._removed,
-        )
-        if self._landed:
-            self.reserve_seqs()
-        # Only now: a row that still named these files would outlive them.
-        for path in self._obsolete:
-            remove_inside(self._root, path)
-        for batch in (
-            self._landed,
-            self._problems,
-            self._solved,
-            self._versions,
-            self._gone,
-            self._returned,
-            self._removed,
-            self._obsolete,
-        ):
-            batch.clear()
-        self._flushed_at = time.monotonic()
+        if not self._options.dry_run:
+            self._rows.write()
 
     def row_counts(self) -> RowCounts | None:
         """Return how many landed objects should be recorded and how many are; None when this run landed nothing."""
-        if self._expected_rows is None:
-            return None
-        return RowCounts(self._expected_rows, self._manifest.count_rows())
+        return self._rows.row_counts()
 
     def reserve_seqs(self) -> None:
         """Reserve sequence numbers for what lands next. Raises DestinationUnusable when the disk is full."""
         self._manifest.reserve_seqs()
 
-    def _barrier_if_due(self) -> None:
-        if self._barrier is not None:
-            if self._barrier.is_alive():
-                return
-            self._end_barrier()
-        last = self.counters.last_seq
-        if last is not None and last > self._barrier_seq and time.monotonic() - self._barrier_at >= _BARRIER_SECONDS:
-            self._barrier_seq = last
-            self._barrier = threading.Thread(target=self._flush_disk, name="durable-barrier", daemon=True)
-            self._barrier.start()
-
-    def _flush_disk(self) -> None:
-        try:
-            flush_file_system(self._root)
-        except OSError:
-            # The barrier stays where it was: what landed since is read again by the next run.
-            self._barrier_failed = True
-
-    def _end_barrier(self) -> None:
-        assert self._barrier is not None  # noqa: S101  # the callers have looked; narrows the type
-        self._barrier.join()
-        self._barrier = None
-        self._barrier_at = time.monotonic()
-        if not self._barrier_failed:
-            self._manifest.set_barrier(self._barrier_seq)
-        self._barrier_failed = False
-
     def finish(self) -> None:
         """Write what is left and make every file durable. Raises OSError when the disk fails."""
         self.flush()
-        if self._barrier is not None:
-            self._end_barrier()
-        if self._unsynced:
-            flush_file_system(self._root)
-            self._manifest.set_barrier(self.counters.last_seq or self._manifest.barrier())
-            self._unsynced = False
+        self._barrier.finish(self.counters.last_seq, unsynced=self._unsynced)
+        self._unsynced = False
 
     def problems(self) -> tuple[ObjectProblem, ...]:
         """Return this run's problems; call after ``finish``."""
         # A dry run has written nothing; its problems are all in memory.
-        rows = self._problems if self._options.dry_run else self._manifest.problems()
+        rows = self._rows.problems if self._options.dry_run else self._manifest.problems()
         stored = [
             ObjectProblem(
                 row.key, row.outcome, row.reason, row.detail, row.key not in self._new, self._is_accepted(row)
