@@ -27,5 +27,8 @@ def partition_of(region: str) -> str:
 
 
 def is_opt_in(region: str) -> bool:
-    """Tell whether each account must enable the Region before it can use it."""
-    return region in _data()["opt_in"]["regions"]
+    """Tell whether each account must enable the Region before it can use it: every one launched since March 2019.
+
+    False outside the commercial partition, whose Regions are not enabled one by one, and for no Region.
+    """
+    return partition_of(region) == "aws" and region not in _data()["enabled_by_default"]["regions"]

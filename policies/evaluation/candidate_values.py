@@ -82,7 +82,7 @@ def _texts(conditions: Sequence[ResidualCondition], constraint: Constraint) -> I
             within = [_ARN]
         else:
             wanted.append(_ARN)
-    if "bool" in families:
+    if "bool" in families and not within:
         within = [Pattern((truth,), fold=True) for truth in ("true", "false")]
     elif not within and not any(each.literal == "" for each in wanted):
         within = [_NOT_EMPTY]
