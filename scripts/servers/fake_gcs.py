@@ -117,13 +117,19 @@ class FakeGcs(LoopbackServer):
             if path.endswith("/o"):
                 return self._upload(bucket, request) if request.method == "POST" else _list(bucket, snapshot, request)
             return _json({"kind": "storage#bucket", "name": bucket, "location": "EU", "storageClass": "STANDARD"})
-        name = unquote(found[3])
+        rewritten = re.fullmatch(r"([^/]+)/rewriteTo/b/([^/]+)/o/([^/]+)", found[3])
+        name = unquote(rewritten[1] if rewritten else found[3])
         stored = snapshot.get(name)
         if stored is None:
             return _error(404, "notFound", f"No such object: {bucket}/{name}")
         if request.method == "DELETE":
             self.delete(bucket, name)
             return Answer(204)
+        if rewritten:
+            target, copied = unquote(rewritten[2]), self.put(unquote(rewritten[2]), unquote(rewritten[3]), stored.body)
+            size = str(len(stored.body))
+            document = {"kind": "storage#rewriteResponse", "totalBytesRewritten": size, "objectSize": size}
+            return _json({**document, "done": True, "resource": copied.resource(target)})
         wanted = request.query.get("ifGenerationMatch")
         if wanted is not None and wanted != str(stored.generation):
             return _error(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold.")

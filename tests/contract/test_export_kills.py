@@ -39,7 +39,7 @@ class KilledOutput:
         self._store = store
         self._left = kill_at
         self.url = store.url
-        self.names, self.read = store.names, store.read
+        self.names, self.read, self.exists = store.names, store.read, store.exists
         self.scratch, self.delta_options = store.scratch, store.delta_options
 
     @contextmanager
@@ -51,6 +51,14 @@ class KilledOutput:
         self._left -= 1
         if self._left == 0:
             raise Killed
+
+    def copy(self, source: str, target: str) -> None:
+        with self._killed():
+            self._store.copy(source, target)
+
+    def remove(self, name: str) -> None:
+        with self._killed():
+            self._store.remove(name)
 
     def create(self, name: str, content: bytes) -> bool:
         with self._killed():

@@ -66,6 +66,20 @@ def test_names_are_those_below_a_folder(store: OutputStore) -> None:
     assert sorted(store.names("data/none/")) == []
 
 
+def test_a_file_is_copied_whole_and_removed(store: OutputStore) -> None:
+    store.publish(written(store, b"content"), "staging/a/1")
+    for _ in range(2):
+        store.copy("staging/a/1", "data/t/1")
+        assert store.exists("data/t/1")
+    for _ in range(2):
+        store.remove("staging/a/1")
+        assert not store.exists("staging/a/1")
+    assert store.read("data/t/1") == b"content"
+    assert list(store.names("staging/")) == []
+    with pytest.raises(HarvesterError):
+        store.copy("staging/a/1", "data/t/2")
+
+
 def test_of_many_writers_at_once_one_creates_the_file(store: OutputStore) -> None:
     with ThreadPoolExecutor(8) as threads:
         created = list(threads.map(lambda number: store.create("claims/t/0.json", b"%d" % number), range(16)))

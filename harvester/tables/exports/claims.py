@@ -26,9 +26,19 @@ class Claim(NamedTuple):
     """The position after which its rows begin; that of the name, except after a restore of the destination."""
 
 
-def read_claim(store: OutputStore, table: TableName, after: str) -> Claim | None:
+def read_claim(store: OutputStore, table: TableName, after: str, series: str = "") -> Claim | None:
     """Return the claim on what follows a position; None if there is none. Raises IntegrityError for a damaged one."""
-    name = _name(table, after)
+    return _read(store, table, series, f"{_folder(table, series)}{after}.json")
+
+
+def newest_claim(store: OutputStore, table: TableName, series: str) -> Claim | None:
+    """Return the newest claim of a series; None if there is none. Raises IntegrityError for a damaged one."""
+    # Positions of one history are in the order of their text.
+    name = max(store.names(_folder(table, series)), default=None)
+    return None if name is None else _read(store, table, series, name)
+
+
+def _read(store: OutputStore, table: TableName, series: str, name: str) -> Claim | None:
     content = store.read(name)
     if content is None:
         return None
@@ -37,19 +47,23 @@ def read_claim(store: OutputStore, table: TableName, after: str) -> Claim | None
         part, start = parse_part(document["part"]), document["start"]
     except (ValueError, LookupError, TypeError) as error:
         raise _damaged(store, name) from error
-    if part is None or not isinstance(start, str) or (part.table, part.after) != (table, after):
+    if part is None or not isinstance(start, str) or (part.table, part.series, _name(part)) != (table, series, name):
         raise _damaged(store, name)
     return Claim(part, start)
 
 
-def make_claim(store: OutputStore, table: TableName, claim: Claim) -> bool:
+def make_claim(store: OutputStore, claim: Claim) -> bool:
     """Claim what follows a position; return False if it has been claimed."""
     document = {"part": str(claim.part), "start": claim.start}
-    return store.create(_name(table, claim.part.after), json.dumps(document).encode() + b"\n")
+    return store.create(_name(claim.part), json.dumps(document).encode() + b"\n")
 
 
-def _name(table: TableName, after: str) -> str:
-    return f"claims/{table}/{after}.json"
+def _folder(table: str, series: str) -> str:
+    return f"claims/{table}/{series}/" if series else f"claims/{table}/"
+
+
+def _name(part: PartName) -> str:
+    return f"{_folder(part.table, part.series)}{part.after}.json"
 
 
 def _damaged(store: OutputStore, name: str) -> IntegrityError:

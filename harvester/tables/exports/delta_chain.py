@@ -26,12 +26,7 @@ class DeltaChain(TableChain):
 
     def _read_end(self) -> str | None:
         table = self._open()
-        if table is None:
-            return None
-        seq, epoch = (table.transaction_version(name) for name in self._transactions())
-        if seq is None or epoch is None:
-            return BEGINNING
-        return f"{epoch_text(epoch)}-{seq:012d}-end"
+        return None if table is None else self._end_of(table)
 
     def extend(self) -> None:
         """Commit parts until there are no further rows."""
@@ -65,28 +60,27 @@ class DeltaChain(TableChain):
         from deltalake import CommitProperties, Transaction, write_deltalake
         from deltalake.exceptions import DeltaError
 
+        epoch, seq, _end = built.last.split("-")
+        properties = CommitProperties(
+            app_transactions=[
+                Transaction(name, version)
+                for name, version in zip(self._transactions(), (int(seq), int(epoch, 32)), strict=True)
+            ],
+            max_commit_retries=0,
+        )
         for _ in range(_ATTEMPTS):
-            if (self._read_end() or self._options.start or BEGINNING) != self._after:
-                return False
-            epoch, seq, _end = built.last.split("-")
-            versions = (int(seq), int(epoch, 32))
-            properties = CommitProperties(
-                app_transactions=[
-                    Transaction(name, version) for name, version in zip(self._transactions(), versions, strict=True)
-                ],
-                max_commit_retries=0,
-            )
             file = pq.ParquetFile(built.file)
             schema = delta_schema(file.schema_arrow)
-            reader = pa.RecordBatchReader.from_batches(schema, _batches(file, schema, built.day))
             try:
+                table = self._open() or self._create(schema)
+                if (self._end_of(table) or self._options.start or BEGINNING) != self._after:
+                    return False
+                # The table as its end was read: written to by its address, a commit made since would not be noticed.
                 write_deltalake(
-                    self._open() or self._uri(),
-                    reader,
+                    table,
+                    pa.RecordBatchReader.from_batches(schema, _batches(file, schema, built.day)),
                     mode="append",
-                    partition_by=[_DAY],
                     schema_mode="merge",
-                    storage_options=self._store.delta_options(),
                     commit_properties=properties,
                 )
             except DeltaError:
@@ -95,7 +89,20 @@ class DeltaChain(TableChain):
             return True
         return False
 
+    def _create(self, schema: Any) -> Any:
+        """Create the table without rows. Raises DeltaError where there is one."""
+        from deltalake import DeltaTable
+
+        return DeltaTable.create(
+            self._uri(),
+            schema,
+            mode="error",
+            partition_by=[_DAY],
+            storage_options=self._store.delta_options(),
+        )
+
     def _open(self) -> Any:
+        """Return the table as it is now; None if there is none."""
         from deltalake import DeltaTable
         from deltalake.exceptions import TableNotFoundError
 
@@ -104,11 +111,15 @@ class DeltaChain(TableChain):
         except TableNotFoundError:
             return None
 
+    def _end_of(self, table: Any) -> str | None:
+        seq, epoch = (table.transaction_version(name) for name in self._transactions())
+        return None if seq is None or epoch is None else f"{epoch_text(epoch)}-{seq:012d}-end"
+
     def _uri(self) -> str:
         return f"{self._store.url}/data/{self._table}"
 
     def _transactions(self) -> tuple[str, str]:
-        name = f"{self._layout.dest_id}/{self._table}"
+        name = f"{self._options.series or self._layout.dest_id}/{self._table}"
         return name, f"{name}/epoch"
 
 

@@ -7,8 +7,8 @@ from typing import Any, Final, Literal
 
 from harvester.error_codes import ErrorCode
 from harvester.errors import ExitCode, HarvesterError, UsageError
-from harvester.tables.exports.layout import Layout
-from harvester.tables.exports.part_names import BEGINNING
+from harvester.tables.exports.layout import SEVERAL, Layout
+from harvester.tables.exports.part_names import BEGINNING, is_series
 from harvester.tables.table_columns import DROPPABLE
 from harvester.tables.typed_columns import TypedColumn
 
@@ -37,9 +37,11 @@ class ExportOptions:
     """Position to begin an empty output at; no consumer is moved then."""
     after_restore: bool = False
     """Whether to go on from the newest shared position when the destination was restored."""
+    series: str = ""
+    """For an output that many destinations write to: the name of the chains of this one, as `is_series` allows."""
 
     def layout(self, dest_id: str) -> Layout:
-        """Return the layout of an output with these options. Raises UsageError for columns that cannot be dropped."""
+        """Return the layout of an output with these options. Raises UsageError for options that no output can have."""
         unknown = sorted(set(self.drop) - set(DROPPABLE))
         if unknown:
             raise UsageError(
@@ -48,8 +50,15 @@ class ExportOptions:
                 code=ErrorCode.EXPORT_COLUMN_REQUIRED,
                 subject=unknown[0],
             )
+        if self.series and not is_series(self.series):
+            raise UsageError(
+                f"no name for a series: {self.series[:80]!r}",
+                cause="1 to 63 lower-case letters, digits and hyphens",
+                code=ErrorCode.EXPORT_SERIES_INVALID,
+                subject=self.series,
+            )
         written = f"jsonl.{'zst' if self.compression == 'zstd' else 'gz'}" if self.format == "jsonl" else self.format
-        return Layout(dest_id, written, tuple(sorted(self.drop)), self.columns)
+        return Layout(SEVERAL if self.series else dest_id, written, tuple(sorted(self.drop)), self.columns)
 
 
 @dataclass(slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harvester.tables.exports.claims import Claim, make_claim, read_claim
+from harvester.tables.exports.claims import Claim, make_claim, newest_claim, read_claim
 from harvester.tables.exports.part_building import BuiltPart, UnreadableObject
 from harvester.tables.exports.part_names import PartName, chain_end
 from harvester.tables.exports.table_chain import TableChain, before
@@ -12,13 +12,20 @@ class FileChain(TableChain):
     """The parts of one table."""
 
     def _read_end(self) -> str | None:
-        return chain_end(self._store.names(f"data/{self._table}/"), self._table)
+        series = self._options.series
+        if not series:
+            return chain_end(self._store.names(f"data/{self._table}/"), self._table)
+        # An output of many series has too many parts to list for each of them.
+        claim = newest_claim(self._store, self._table, series)
+        if claim is None:
+            return None
+        return claim.part.last if self._store.exists(str(claim.part)) else claim.part.after
 
     def extend(self) -> None:
         """Publish parts until there are no further rows."""
         objects = self._objects(self._start)
         while True:
-            claim = read_claim(self._store, self._table, self._after)
+            claim = read_claim(self._store, self._table, self._after, self._options.series)
             if claim is not None:
                 self._complete(claim)
                 objects = self._objects(self._start)
@@ -31,8 +38,8 @@ class FileChain(TableChain):
                 continue
             if built is None:
                 return
-            part = PartName(self._table, built.day, self._after, built.last, self._layout.format)
-            if make_claim(self._store, self._table, Claim(part, self._start)):
+            part = PartName(self._table, built.day, self._after, built.last, self._layout.format, self._options.series)
+            if make_claim(self._store, Claim(part, self._start)):
                 self._publish(built, part)
                 objects = before(left, objects)
             else:

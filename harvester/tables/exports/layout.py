@@ -11,14 +11,17 @@ from harvester.tables.outputs import OutputStore
 from harvester.tables.typed_columns import TypedColumn, parse_columns
 
 LAYOUT_SCHEMA: Final = "urn:nimble-harvester:export-layout:v1"
-_FOLDER: Final = "layout/"
+LAYOUT_FOLDER: Final = "layout/"
+"""Where the layouts of an output are recorded."""
+SEVERAL: Final = ""
+"""In place of an id, of an output to which several destinations write a series each."""
 
 
 class Layout(NamedTuple):
     """The layout of an output."""
 
     dest_id: str
-    """Id of the destination."""
+    """Id of the destination, or `SEVERAL`."""
     format: str
     """``parquet``, ``jsonl.zst``, ``jsonl.gz`` or ``delta``."""
     dropped: tuple[str, ...]
@@ -45,19 +48,19 @@ def settle_layout(store: OutputStore, wanted: Layout) -> Layout:
     cannot be read.
     """
     while True:
-        names = sorted(store.names(_FOLDER))
+        names = sorted(store.names(LAYOUT_FOLDER))
         if names:
             known = _parsed(store.read(names[-1]), f"{store.url}/{names[-1]}")
             _check(store, known, wanted)
             if wanted.typed[: len(known.typed)] == known.typed and len(wanted.typed) == len(known.typed):
                 return known
-        if store.create(f"{_FOLDER}{len(names) + 1:06d}.json", wanted.to_json()):
+        if store.create(f"{LAYOUT_FOLDER}{len(names) + 1:06d}.json", wanted.to_json()):
             return wanted
 
 
 def read_layout(store: OutputStore) -> Layout:
     """Return the newest layout of an output. Raises UsageError where nothing was exported, IntegrityError."""
-    names = sorted(store.names(_FOLDER))
+    names = sorted(store.names(LAYOUT_FOLDER))
     if not names:
         raise UsageError(f"{store.url} holds no export", code=ErrorCode.EXPORT_OF_ANOTHER_LAYOUT, subject=store.url)
     return _parsed(store.read(names[-1]), f"{store.url}/{names[-1]}")
@@ -67,7 +70,7 @@ def _check(store: OutputStore, known: Layout, wanted: Layout) -> None:
     if known.dest_id != wanted.dest_id:
         raise UsageError(
             f"{store.url} holds the export of another destination",
-            cause=f"it holds rows of {known.dest_id}, this destination is {wanted.dest_id}",
+            cause=f"it holds {_rows_of(known)}, this export has {_rows_of(wanted)}",
             code=ErrorCode.EXPORT_OF_ANOTHER_DESTINATION,
             subject=store.url,
         )
@@ -85,6 +88,10 @@ def _check(store: OutputStore, known: Layout, wanted: Layout) -> None:
             code=ErrorCode.EXPORT_OF_ANOTHER_LAYOUT,
             subject=store.url,
         )
+
+
+def _rows_of(layout: Layout) -> str:
+    return "series of several destinations" if layout.dest_id == SEVERAL else f"rows of {layout.dest_id}"
 
 
 def _parsed(content: bytes | None, path: str) -> Layout:

@@ -12,8 +12,11 @@ from harvester.tables.table_columns import TableName
 
 BEGINNING: Final = "0"
 _POSITION: Final = r"[0-9a-v]{13}-[0-9]{12}-(?:[0-9]{9}|end)"
+_SERIES: Final = r"[a-z0-9][a-z0-9-]{0,62}"
 _PART = re.compile(
-    rf"data/([a-z_]+)/landed_day=([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})/(0|{_POSITION})-({_POSITION})\.([a-z.]+)", re.ASCII
+    rf"data/([a-z_]+)/landed_day=([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})"
+    rf"/(?:({_SERIES})_)?(0|{_POSITION})-({_POSITION})\.([a-z.]+)",
+    re.ASCII,
 )
 
 
@@ -30,24 +33,38 @@ class PartName(NamedTuple):
     """The position of its end."""
     suffix: str
     """``parquet``, ``jsonl.zst`` or ``jsonl.gz``."""
+    series: str = ""
+    """The series it belongs to; empty in an output of one destination."""
 
     def __str__(self) -> str:
         """Return the name below the output."""
-        return f"data/{self.table}/landed_day={self.day}/{self.after}-{self.last}.{self.suffix}"
+        series = f"{self.series}_" if self.series else ""
+        return f"data/{self.table}/landed_day={self.day}/{series}{self.after}-{self.last}.{self.suffix}"
 
 
 def parse_part(name: str) -> PartName | None:
     """Return the part that a name below the output is; None for any other file."""
     found = _PART.fullmatch(name)
-    return None if found is None else PartName(*found.groups())
+    if found is None:
+        return None
+    table, day, series, after, last, suffix = found.groups()
+    return PartName(table, day, after, last, suffix, series or "")
+
+
+def is_series(name: str) -> bool:
+    """Return whether a series can have this name: 1 to 63 lower-case letters, digits and hyphens."""
+    return re.fullmatch(_SERIES, name, re.ASCII) is not None
 
 
 def chain_end(names: Iterable[str], table: TableName) -> str | None:
-    """Return where the newest part of a table ends; None without parts. Raises IntegrityError for a broken chain."""
+    """Return where the newest part of a table without series ends; None without parts.
+
+    Raises IntegrityError for a broken chain.
+    """
     following: dict[str, str] = {}
     for name in names:
         part = parse_part(name)
-        if part is None or part.table != table:
+        if part is None or part.table != table or part.series:
             continue
         if part.after in following:
             raise _broken(table, f"two parts follow {part.after}")

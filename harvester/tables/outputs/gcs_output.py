@@ -9,13 +9,16 @@ import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from harvester.error_codes import ErrorCode
 from harvester.errors import UsageError
 from harvester.location import Location
 from harvester.sessions import GOOGLE_LOGIN, GoogleSession, StoreSettings
 from harvester.storage import Cause, GcsCalls, ServiceError, harvester_error
+
+if TYPE_CHECKING:
+    from google.cloud.storage import Bucket
 
 _UPLOAD_SECONDS: Final = 300
 _OCTETS: Final = "application/octet-stream"
@@ -81,6 +84,43 @@ class GcsOutput:
             )
         finally:
             file.unlink(missing_ok=True)
+
+    def exists(self, name: str) -> bool:
+        """Return whether there is an object."""
+        key, calls = self._location.key(name), self._calls
+        result = calls.call(
+            "storage.objects.get", lambda bucket: bucket.blob(key).exists(retry=calls.retry, timeout=calls.timeout)
+        )
+        if result.value is None:
+            raise self._error(result.error)
+        return bool(result.value)
+
+    def copy(self, source: str, target: str) -> None:
+        """Copy an object within Cloud Storage, of any size."""
+        calls = self._calls
+        key, copied = self._location.key(source), self._location.key(target)
+
+        def rewrite(bucket: Bucket) -> bool:
+            token = None
+            while True:
+                token, _, _ = bucket.blob(copied).rewrite(
+                    bucket.blob(key), token=token, retry=calls.retry, timeout=calls.timeout
+                )
+                if token is None:
+                    return True
+
+        result = calls.call("storage.objects.rewrite", rewrite)
+        if result.value is None:
+            raise self._error(result.error)
+
+    def remove(self, name: str) -> None:
+        """Delete an object."""
+        key, calls = self._location.key(name), self._calls
+        result = calls.call(
+            "storage.objects.delete", lambda bucket: bucket.blob(key).delete(retry=calls.retry, timeout=calls.timeout)
+        )
+        if result.error is not None and result.error.status != _NOT_FOUND:
+            raise self._error(result.error)
 
     def scratch(self) -> Path:
         """Return a path in a temporary folder of this machine."""

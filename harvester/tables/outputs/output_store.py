@@ -7,7 +7,7 @@ import os
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Protocol
@@ -39,6 +39,15 @@ class OutputStore(Protocol):
 
     def publish(self, file: Path, name: str) -> bool:
         """Create a file whole from a local one of any size; return False as ``create`` does."""
+
+    def exists(self, name: str) -> bool:
+        """Return whether there is a file."""
+
+    def copy(self, source: str, target: str) -> None:
+        """Make a file appear whole under a second name, where nothing or the same file is. Raises HarvesterError."""
+
+    def remove(self, name: str) -> None:
+        """Remove a file; nothing happens without one."""
 
     def scratch(self) -> Path:
         """Return a local path for a part that is being written; nothing is there yet."""
@@ -136,6 +145,32 @@ class DirectoryOutput:
         finally:
             file.unlink(missing_ok=True)
         return True
+
+    def exists(self, name: str) -> bool:
+        """Return whether there is a file."""
+        return (self.root / name).is_file()
+
+    def copy(self, source: str, target: str) -> None:
+        """Link a file."""
+        path = self.root / target
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(FileExistsError):
+                os.link(self.root / source, path)
+            _sync_folders(path.parent, self.root)
+        except OSError as error:
+            raise _unusable(self.root, error) from error
+
+    def remove(self, name: str) -> None:
+        """Remove a file, and folders that are empty then."""
+        path = self.root / name
+        try:
+            path.unlink(missing_ok=True)
+            for folder in path.relative_to(self.root).parents[:-1]:
+                (self.root / folder).rmdir()
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.ENOENT):
+                raise _unusable(self.root, error) from error
 
     def scratch(self) -> Path:
         """Return a path that no reader of the output looks at."""

@@ -20,7 +20,8 @@ from harvester.storage import AwsClients, ServiceError, ask, harvester_error
 _UPLOAD_SECONDS: Final = 300
 PIECE_BYTES: Final = 64 * 1024**2
 """A longer file is uploaded in pieces of this size."""
-"""A longer file is uploaded in pieces of this size."""
+COPY_BYTES: Final = 5 * 1024**3
+"""A longer object is copied in pieces of this size: the limit of CopyObject and UploadPartCopy."""
 _EXISTS: Final = 412
 # A write of the same key in progress: "409 ConditionalRequestConflict", to be tried again.
 _CONFLICT: Final = 409
@@ -85,6 +86,39 @@ class S3Output:
         finally:
             file.unlink(missing_ok=True)
 
+    def exists(self, name: str) -> bool:
+        """Return whether there is an object."""
+        result = ask(self._client.head_object, **self._object(name))
+        if result.error is not None and result.error.status != _NOT_FOUND:
+            raise self._error(result.error)
+        return result.error is None
+
+    def copy(self, source: str, target: str) -> None:
+        """Copy an object within S3, of any size."""
+        found, made = self._object(source), self._object(target)
+        size = self._value(self._client.head_object, **found)["ContentLength"]
+        if size <= COPY_BYTES:
+            self._value(self._client.copy_object, CopySource=found, **made)
+            return
+
+        def copy_piece(upload: str, number: int) -> str | None:
+            start = (number - 1) * COPY_BYTES
+            if start >= size:
+                return None
+            last = min(start + COPY_BYTES, size) - 1
+            piece = {"UploadId": upload, "PartNumber": number, "CopySourceRange": f"bytes={start}-{last}"}
+            answer = self._value(self._client.upload_part_copy, CopySource=found, **piece, **made)
+            tag: str = answer["CopyPartResult"]["ETag"]
+            return tag
+
+        self._in_pieces(target, copy_piece)
+
+    def remove(self, name: str) -> None:
+        """Delete an object."""
+        result = ask(self._client.delete_object, **self._object(name))
+        if result.error is not None:
+            raise self._error(result.error)
+
     def scratch(self) -> Path:
         """Return a path in a temporary folder of this machine."""
         return self._scratch / secrets.token_hex(8)
@@ -111,31 +145,41 @@ class S3Output:
     def _upload(self, file: Path, name: str) -> bool:
         """Upload in pieces; the object appears with the last request."""
         target = self._object(name)
-        upload = self._value(self._client.create_multipart_upload, **target)["UploadId"]
-        try:
-            parts: list[dict[str, object]] = []
-            with file.open("rb") as source:
-                while piece := source.read(PIECE_BYTES):
-                    number = len(parts) + 1
-                    answer = self._value(
-                        self._client.upload_part, UploadId=upload, PartNumber=number, Body=piece, **target
-                    )
-                    parts.append({"PartNumber": number, "ETag": answer["ETag"]})
-            created = self._conditionally(
-                lambda: ask(
-                    self._client.complete_multipart_upload,
-                    UploadId=upload,
-                    MultipartUpload={"Parts": parts},
-                    IfNoneMatch="*",
-                    **target,
-                )
-            )
-        except BaseException:
-            ask(self._client.abort_multipart_upload, UploadId=upload, **target)
-            raise
-        if not created:
-            ask(self._client.abort_multipart_upload, UploadId=upload, **target)
-        return created
+        with file.open("rb") as source:
+
+            def put_piece(upload: str, number: int) -> str | None:
+                source.seek((number - 1) * PIECE_BYTES)
+                body = source.read(PIECE_BYTES)
+                if not body:
+                    return None
+                piece = {"UploadId": upload, "PartNumber": number, "Body": body}
+                tag: str = self._value(self._client.upload_part, **piece, **target)["ETag"]
+                return tag
+
+            return self._in_pieces(name, put_piece)
+
+    def _in_pieces(self, name: str, put_piece: Callable[[str, int], str | None]) -> bool:
+        """Create an object of pieces; return False if it exists. ``put_piece`` returns a tag, or None behind the last.
+
+        Source: CompleteMultipartUpload, "On a 409 failure you should re-initiate the multipart upload".
+        """
+        target = self._object(name)
+
+        def attempt() -> Any:
+            upload = self._value(self._client.create_multipart_upload, **target)["UploadId"]
+            result = None
+            try:
+                parts: list[dict[str, object]] = []
+                while (tag := put_piece(upload, len(parts) + 1)) is not None:
+                    parts.append({"PartNumber": len(parts) + 1, "ETag": tag})
+                pieces = {"UploadId": upload, "MultipartUpload": {"Parts": parts}}
+                result = ask(self._client.complete_multipart_upload, IfNoneMatch="*", **pieces, **target)
+            finally:
+                if result is None or result.error is not None:
+                    ask(self._client.abort_multipart_upload, UploadId=upload, **target)
+            return result
+
+        return self._conditionally(attempt)
 
     def _conditionally(self, request: Callable[[], Any]) -> bool:
         """Send a conditional write; return False if the object exists."""
