@@ -54,7 +54,7 @@ def sync(
     options = with_facts(options or SyncOptions())
     with _heartbeat(destination, "sync", options) as beat:
         report = _sync(_place(location), Path(destination), options, settings=settings, observer=observer)
-        beat(report.exit_code, succeeded=is_success(report))
+        beat(report.exit_code, succeeded=report.is_success)
     return report
 
 
@@ -192,15 +192,9 @@ class _Beat(Protocol):
     def __call__(self, exit_code: int, *, succeeded: bool) -> None: ...
 
 
-def is_success(report: SyncReport) -> bool:
-    """Return whether a run was a complete listing whose problems are all accepted."""
-    complete = report.error is None and not report.dry_run and not report.counts.not_attempted
-    return complete and all(problem.accepted for problem in report.problems)
-
-
 def _noting(looked: Callable[[SyncReport], None], beat: _Beat) -> Callable[[SyncReport], None]:
     def note(report: SyncReport) -> None:
-        beat(report.exit_code, succeeded=is_success(report))
+        beat(report.exit_code, succeeded=report.is_success)
         looked(report)
 
     return note

@@ -63,10 +63,12 @@ def watch_listing(
     live = LiveMetrics(metrics or MetricsOptions(), destination, options.state_dir, warn=observer.warning)
 
     def count(report: SyncReport) -> None:
-        if report.error is None:
+        if report.error is not None:
+            live.failed(report.error.one_line())
+        elif report.is_success:
             live.succeeded()
         else:
-            live.failed(report.error.one_line())
+            live.works()
         live.objects.update({each.name: getattr(report.counts, each.name) for each in fields(report.counts)})
         live.write(at_once=True)
         looked(report)

@@ -57,10 +57,14 @@ class LiveMetrics:
         self.objects: Counter[str] = Counter()
         """Objects by outcome."""
 
-    def succeeded(self) -> None:
+    def works(self) -> None:
         """Note that source and destination work."""
-        self._last_success = time.time()
         self._failure = ""
+
+    def succeeded(self) -> None:
+        """Note a success: a complete listing, or the landing of what is announced, without an open problem."""
+        self._last_success = time.time()
+        self.works()
 
     def failed(self, message: str) -> None:
         """Note what interrupts the work, until it succeeds again."""

@@ -12,6 +12,7 @@ from harvester.destination import state_directory
 from harvester.errors import HarvesterError
 from harvester.events.full_listing import FullListing
 from harvester.events.live_metrics import LiveMetrics, MetricsOptions
+from harvester.events.periodic_heartbeat import PeriodicHeartbeat
 from harvester.events.queue import PeerDestinations, QueueWatchOptions, QueueWorker, check_queue
 from harvester.events.watch_report import LandingCounters, WatchReport, message_metric
 from harvester.location import Location
@@ -75,6 +76,7 @@ class _QueueWatch:
         self._metrics = LiveMetrics(
             metrics or MetricsOptions(), destination, options.state_dir, self._message_metrics, observer.warning
         )
+        self._heartbeat = PeriodicHeartbeat("watch", destination, options.state_dir, self._metrics)
         self._has_worked = False
         self._backoff = Backoff(_FIRST_DELAY, _LONGEST_DELAY)
 
@@ -132,6 +134,7 @@ class _QueueWatch:
         while True:
             interruptible_sleep(0, self._observer.stop_signal)
             self._metrics.write()
+            self._heartbeat.beat()
             self._full_listing.run_if_due(session, self._landing)
             if self._worker.step(_POLL_SECONDS):
                 idle = time.monotonic() - self._worker.settled_at
@@ -143,7 +146,7 @@ class _QueueWatch:
     def _note_success(self) -> None:
         self._has_worked = True
         self._backoff.reset()
-        self._metrics.succeeded()
+        self._metrics.works()
 
     def _note(self, event: ObjectEvent) -> None:
         """Record the outcome of an object and forward the event."""

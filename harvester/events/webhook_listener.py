@@ -20,6 +20,7 @@ from harvester.events.full_listing import FullListing, check_interval
 from harvester.events.http import ServerCertificate, WebhookApp, WebhookOptions, is_loopback
 from harvester.events.live_metrics import LiveMetrics, MetricsOptions
 from harvester.events.lookup_budget import LookupBudget
+from harvester.events.periodic_heartbeat import PeriodicHeartbeat
 from harvester.events.queue import PeerDestinations, QueueWatchOptions, QueueWorker, check_queue
 from harvester.events.task_lookup import LookupResult, NoResult, ResultFound, RetryLater, find_result
 from harvester.events.watch_report import (
@@ -173,6 +174,7 @@ class _Listener:
         self._metrics = LiveMetrics(
             MetricsOptions(listening.metrics_file), destination, options.state_dir, self._own_metrics, observer.warning
         )
+        self._heartbeat = PeriodicHeartbeat("listen", destination, options.state_dir, self._metrics)
         self._full_listing = FullListing(listening.full_listing_every)
         self._peers = PeerDestinations(listening.queue.beside if listening.queue else (), location)
         self._worker: QueueWorker | None = None
@@ -203,7 +205,7 @@ class _Listener:
                             app = self._serve(server, stack)
                             started(server.address)
                         self._outage = ""
-                        self._metrics.succeeded()
+                        self._metrics.works()
                         with self._queue(session):
                             self._work(session, backoff)
                 except HarvesterError as ended:
@@ -304,6 +306,7 @@ class _Listener:
                 self._arrived.clear()
                 self._waiting = state.waiting()
                 self._metrics.write()
+                self._heartbeat.beat()
                 self._full_listing.run_if_due(session, self._landing)
                 if self._worker is not None:
                     self._worker.step(0)
@@ -316,7 +319,7 @@ class _Listener:
                 if self._all_failed:
                     self._metrics.failed("no task can be looked up")
                 else:
-                    self._metrics.succeeded()
+                    self._metrics.works()
                 budget.spend(sum(isinstance(each, NoResult) and each.reason == "unknown_task" for each in lookups))
                 self._settle(due, lookups, session, state)
                 backoff.reset()

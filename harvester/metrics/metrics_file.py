@@ -50,7 +50,7 @@ def write_metrics_file(path: Path, metrics: Iterable[Metric], labels: Mapping[st
 
 def last_success(moment: float) -> Metric:
     """Return the metric of the last success, in seconds since the epoch."""
-    return Metric(LAST_SUCCESS, "gauge", "When a run last ended with exit code 0.", {"": moment})
+    return Metric(LAST_SUCCESS, "gauge", "When a run was last complete, its problems all accepted.", {"": moment})
 
 
 def _last_success(path: Path, labels: Mapping[str, str]) -> float | None:

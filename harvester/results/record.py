@@ -138,6 +138,8 @@ class ResultRecord(NamedTuple):
     """The envelope's ``task_id``."""
     status: str | None = None
     """The envelope's ``status`` as written."""
+    agent: str | None = None
+    """The envelope's ``metadata.agent``."""
     rows: int | None = None
     """Rows, broken ones included, where the shape has rows."""
     broken_rows: int = 0

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 from typing import BinaryIO, Literal, NamedTuple
 
+from msgspec import Raw
 from xxhash import xxh3_128, xxh3_128_hexdigest
 
 from harvester.extras import PARQUET, is_installed
@@ -51,6 +53,7 @@ class _Findings(NamedTuple):
     shape: Shape | None = None
     task_id: str | None = None
     status: str | None = None
+    agent: str | None = None
     rows: RowCount | None = None
 
 
@@ -163,7 +166,7 @@ class ResultReader:
         if found is not None:
             if self._user_schema is not None and found.parsing is not None:
                 self._user_schema.check(bytes(found.parsing))
-            return _Findings(found.shape, _label(found.task_id), _label(found.status), found.rows)
+            return _Findings(found.shape, _label(found.task_id), _label(found.status), _agent(found.agent), found.rows)
         start = text_start(content)
         shape = row_formats.shape_by_content(content[start : start + _PEEK_BYTES], key)
         if shape is not None:
@@ -193,7 +196,9 @@ class ResultReader:
         data = document.get("data")
         if self._user_schema is not None and isinstance(data, dict) and data.get("parsing") is not None:
             self._user_schema.check(scanner.parsing or b"null")
-        return _Findings(shape, _label(document.get("task_id")), _label(document.get("status")))
+        metadata = document.get("metadata")
+        agent = _label(metadata.get("agent")) if isinstance(metadata, dict) else None
+        return _Findings(shape, _label(document.get("task_id")), _label(document.get("status")), agent)
 
     def _table(self, shape: Shape, source: BinaryIO | ContentStream, head: bytes) -> _Findings:
         """Inspect a table or media; ``source`` is seekable for Parquet. Raises ContentRefused."""
@@ -233,11 +238,11 @@ def _record(
     digest: str,
 ) -> ResultRecord:
     """Build the record; ``delivery`` is its encoding and whether it was inflated."""
-    shape, task_id, status, rows = findings
+    shape, task_id, status, agent, rows = findings
     if rows is None:
-        return ResultRecord(shape, *delivery, size, digest, task_id, status, None, 0, problem)
+        return ResultRecord(shape, *delivery, size, digest, task_id, status, agent, None, 0, problem)
     return ResultRecord(
-        shape, *delivery, size, digest, task_id, status, rows.rows, rows.broken, problem, rows.non_finite
+        shape, *delivery, size, digest, task_id, status, agent, rows.rows, rows.broken, problem, rows.non_finite
     )
 
 
@@ -246,6 +251,14 @@ def _label(value: object) -> str | None:
     if not isinstance(value, str):
         return None
     return value[:_MAX_LABEL] if value.isascii() else value[:_MAX_LABEL].encode("utf-8", "backslashreplace").decode()
+
+
+def _agent(text: Raw | None) -> str | None:
+    """Return the label in the JSON text of ``metadata.agent``, or None if it is no string."""
+    if text is None:
+        return None
+    raw = bytes(text)
+    return _label(json.loads(raw)) if raw.startswith(b'"') else None
 
 
 def _size_and_digest(source: BinaryIO) -> tuple[int, str]:

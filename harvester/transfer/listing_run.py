@@ -177,7 +177,11 @@ class ListingRun:
         if error is not None:
             return ExitCode(error.exit_code)
         counters, options = self._counters, self._options
-        if counters.new_problems or (counters.known_problems and options.fail_on == "any"):
+        if options.max_problem_rate is not None:
+            failed = counters.new_problems + counters.known_problems > options.max_problem_rate * counters.listed
+        else:
+            failed = counters.new_problems > 0 or (counters.known_problems > 0 and options.fail_on == "any")
+        if failed:
             return ExitCode.PARTIAL
         if options.fail_on_empty and counters.content == 0:
             return ExitCode.EMPTY

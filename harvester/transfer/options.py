@@ -37,6 +37,8 @@ class SyncOptions:
     """Whether an older version is replaced, or moved aside into the state folder."""
     fail_on: Literal["any", "new"] = "new"
     """Whether problems that earlier runs have reported fail this run too."""
+    max_problem_rate: float | None = None
+    """Exit code 3 only if more of the listed objects have a problem that is not accepted, 0 to 1; None: ``fail_on``."""
     fail_on_empty: bool = False
     """Whether a source without any result fails the run."""
     fail_on_upstream_error: bool = False

@@ -155,6 +155,7 @@ class _Landing:
             origin="rescued",
             evicted=0,
             gone=0,
+            agent=record.agent,
         )
         self._manifest.record([landed], [], solved=[key])
         known = self._known.pop(task_id, None)

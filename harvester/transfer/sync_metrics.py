@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from harvester.errors import ExitCode
 from harvester.metrics import Metric, last_success
 from harvester.transfer.sync_report import SyncReport
 
@@ -21,6 +20,6 @@ def run_metrics(report: SyncReport) -> list[Metric]:
         Metric("run_exit_code", "gauge", "Exit code of the last run.", {"": int(report.exit_code)}),
         Metric("run_timestamp_seconds", "gauge", "When the last run ended.", {"": report.finished_at}),
     ]
-    if report.exit_code is ExitCode.OK and not report.dry_run:
+    if report.is_success:
         metrics.append(last_success(report.finished_at))
     return metrics

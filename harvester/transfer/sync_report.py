@@ -127,6 +127,12 @@ class SyncReport:
             raise self.error
 
     @property
+    def is_success(self) -> bool:
+        """Whether the run was a complete listing whose problems are all accepted."""
+        complete = self.error is None and not self.dry_run and not self.counts.not_attempted
+        return complete and all(problem.accepted for problem in self.problems)
+
+    @property
     def idle(self) -> bool:
         """Whether the run changed nothing and met nothing new."""
         quiet = self.error is None and not self.counts.landed and not self.counts.not_attempted

@@ -150,6 +150,37 @@ def test_status_says_when_nothing_new_is_delivered(source: Directory, dest: Path
     assert "2 objects landed in 1 h 0 min, fewer than 3" in stale.err
 
 
+def test_status_examines_each_agent(source: Directory, dest: Path) -> None:
+    source.put("old.json", result(1, metadata={"agent": "old\x1bone"}))
+    source.put("new.json", result(2, metadata={"agent": "new"}))
+    source.put("none.json", result(3))
+    old = time.time() - 7200
+    for name in ("old.json", "none.json"):
+        os.utime(source.path / name, (old, old))
+    sync(source.location, dest)
+    assert run("status", dest, "--newest-within", "1h").code == 0
+    stale = run("status", dest, "--newest-within", "1h", "--by", "agent", "--format", "json")
+    validate("status", stale.document)
+    assert [(each["kind"], each["subject"]) for each in stale.document["stale"]] == [("old_delivery", "old\x1bone")]
+    assert "the newest delivery of agent old\\x1bone is 2 h 0 min old, more than 1 h 0 min" in stale.err
+
+
+def test_a_rate_of_problems_may_be_allowed(flawed: Directory, dest: Path) -> None:
+    many = run("status", dest, "--max-problem-rate", "66%", "--format", "json")
+    validate("status", many.document)
+    assert (many.code, many.document["stale"][0]["kind"]) == (3, "many_problems")
+    assert "66.667% of the known objects have a problem not accepted, more than 66.000%" in many.err
+    assert run("status", dest, "--max-problem-rate", "66%", "--max-age", "1h").code == 15
+    assert run("status", dest, "--max-problem-rate", "0.67").code == 0
+    flawed.put("new.json", b"{")
+    sync(flawed.location, dest, "--max-problem-rate", "75%")
+    sync(flawed.location, dest, "--max-problem-rate", "74.9%", expected=3)
+    run("problems", "accept", dest, "--reason", "invalid_json")
+    sync(flawed.location, dest, "--max-problem-rate", "0")
+    assert run("status", dest, "--max-problem-rate", "0").code == 0
+    assert run("status", dest, "--max-problem-rate", "101%").code == 2
+
+
 @pytest.mark.parametrize(("verb", "options"), [("verify", ()), ("evict", ("--older-than", "7d"))])
 def test_other_verbs_have_heartbeats(source: Directory, dest: Path, verb: str, options: tuple[str, ...]) -> None:
     source.put("good.json", result(1))

@@ -47,6 +47,12 @@ def test_a_sync_leaves_its_metrics_and_a_failed_one_keeps_the_last_success(tmp_p
     assert sum(number for name, number in second.items() if name.startswith("problems ")) == 1
     assert run("sync", f"file://{tmp_path}/missing/", destination, "--metrics-file", file).code != 0
     assert samples(file.read_text())["last_success_timestamp_seconds"] == first["last_success_timestamp_seconds"]
+    # What was reported before does not fail the run again; a success it is when a person has accepted it.
+    assert run(*arguments).code == 0
+    assert samples(file.read_text())["last_success_timestamp_seconds"] == first["last_success_timestamp_seconds"]
+    run("problems", "accept", destination, "--reason", "invalid_json")
+    assert run(*arguments).code == 0
+    assert samples(file.read_text())["last_success_timestamp_seconds"] > first["last_success_timestamp_seconds"]
 
 
 def test_metrics_that_cannot_be_written_are_an_error_of_a_sync(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from harvester.destination import (
     ProblemRow,
     RunRow,
     Stale,
+    StaleKind,
     check_freshness,
     destination_status,
     problem_rows,
@@ -47,12 +48,14 @@ def status_command(
     """Show what is known of each DEST.
 
     Its source, last runs, counts, known problems, the newest object, and the run that holds it. Several are added up.
-    With a limit such as --max-age, a DEST that does not meet it makes the exit code 15.
+    With a limit such as --max-age, a DEST that does not meet it makes the exit code 15; --max-problem-rate alone 3.
     """
     stale = {each: check_freshness(each, limits, state_dir=state_dir) for each in dest}
     _print(dest, runs, output, state_dir, stale if limits != FreshnessLimits() else None, problems=problems)
     lines = [f"  {each}: {stale_sentence(one, limits)}" for each, found in stale.items() for one in found]
-    code = ExitCode.STALE if lines else ExitCode.OK
+    kinds = {one.kind for found in stale.values() for one in found}
+    problems_only = kinds == {StaleKind.MANY_PROBLEMS}
+    code = ExitCode.PARTIAL if problems_only else ExitCode.STALE if kinds else ExitCode.OK
     write_reasons(code, lines)
     return int(code)
 

@@ -16,6 +16,7 @@ from harvester.cli.shared.options.parameters import (
     DESTINATION,
     LOCATION,
     MOMENT,
+    RATE,
     format_option,
     metrics_file_option,
     store_options,
@@ -59,6 +60,11 @@ Examples:
     default="new",
     show_default=True,
     help="Which problems make the run exit 3: those no earlier run has reported, or any.",
+)
+@click.option(
+    "--max-problem-rate",
+    type=RATE,
+    help="Exit 3 only if more of the listed objects, e.g. 0.1%, have a problem that is not accepted; known ones count.",
 )
 @click.option("--fail-on-empty", is_flag=True, help="Exit 9 when there is no result.")
 @click.option("--fail-on-upstream-error", is_flag=True, help="Exit 3 when an envelope has the status of a failed task.")

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
+from harvester.destination.health.problem_list import open_problem_count
 from harvester.destination.manifest import Heartbeat
 from harvester.destination.opened import read_destination
 from harvester.location import parse_location
@@ -29,8 +30,10 @@ class FreshnessLimits:
     """How many objects have to have landed within ``window``."""
     window: float = 3600.0
     """The time that ``min_landed`` is about."""
-    by_prefix: bool = False
-    """Whether the newest delivery is looked at for each first folder below the location."""
+    by: Literal["agent", "prefix"] | None = None
+    """Check the newest delivery of each agent, or of each first folder below the location, on its own."""
+    max_problem_rate: float | None = None
+    """Largest share of the known objects that may have a problem which is not accepted, from 0 to 1."""
 
 
 class StaleKind(StrEnum):
@@ -41,6 +44,7 @@ class StaleKind(StrEnum):
     NO_DELIVERY = "no_delivery"
     OLD_DELIVERY = "old_delivery"
     FEW_LANDED = "few_landed"
+    MANY_PROBLEMS = "many_problems"
 
 
 class Stale(NamedTuple):
@@ -49,11 +53,13 @@ class Stale(NamedTuple):
     kind: StaleKind
     """Which limit."""
     subject: str
-    """The verb, or the prefix; empty for all."""
+    """The agent or the prefix; empty for all."""
     age: float
     """Age in seconds of the last success or of the newest delivery; 0 where there is none."""
     landed: int
     """Objects that landed within the window, for that limit."""
+    problem_rate: float = 0.0
+    """Share of the known objects with an open problem, for that limit."""
 
 
 class LandedDelivery(NamedTuple):
@@ -61,6 +67,8 @@ class LandedDelivery(NamedTuple):
 
     key: str
     """The whole key."""
+    agent: str | None
+    """The agent that its envelope names."""
     delivered_at: float
     """When it was written at the source, seconds since 1970."""
     landed_at: float
@@ -77,7 +85,12 @@ def check_freshness(
         prefix = "" if bound is None else parse_location(bound.url).prefix
         needed = limits.newest_within is not None or limits.min_landed is not None
         deliveries = (LandedDelivery(*row) for row in manifest.newest_deliveries()) if needed else ()
-        return evaluate_freshness(manifest.heartbeats(), deliveries, limits, prefix=prefix, now=time.time())
+        found = evaluate_freshness(manifest.heartbeats(), deliveries, limits, prefix=prefix, now=time.time())
+        if limits.max_problem_rate is None:
+            return found
+        rate = open_problem_count(manifest) / max(1, manifest.count_known_objects())
+        many = Stale(StaleKind.MANY_PROBLEMS, "", 0, 0, rate)
+        return (*found, many) if rate > limits.max_problem_rate else found
 
 
 def evaluate_freshness(
@@ -101,8 +114,9 @@ def evaluate_freshness(
     newest: dict[str, float] = {}
     landed = 0
     for each in deliveries:
-        group = _first_folder(each.key, prefix) if limits.by_prefix else ""
-        newest[group] = max(newest.get(group, each.delivered_at), each.delivered_at)
+        group = _group(each, limits, prefix)
+        if group is not None:
+            newest[group] = max(newest.get(group, each.delivered_at), each.delivered_at)
         landed += now - each.landed_at <= limits.window
     if limits.newest_within is not None:
         if not newest:
@@ -115,6 +129,13 @@ def evaluate_freshness(
     if limits.min_landed is not None and landed < limits.min_landed:
         found.append(Stale(StaleKind.FEW_LANDED, "", 0, landed))
     return tuple(found)
+
+
+def _group(delivery: LandedDelivery, limits: FreshnessLimits, prefix: str) -> str | None:
+    """Return what the newest delivery is looked up for; None for an object without an agent, by agent."""
+    if limits.by == "agent":
+        return delivery.agent
+    return _first_folder(delivery.key, prefix) if limits.by == "prefix" else ""
 
 
 def _first_folder(key: str, prefix: str) -> str:

@@ -102,10 +102,10 @@ class ManifestReader(ManifestDatabase):
         found = self._database.execute("SELECT verb, succeeded_at, ended_at, exit_code FROM heartbeats ORDER BY verb")
         return tuple(Heartbeat(*row) for row in found)
 
-    def newest_deliveries(self) -> Iterator[tuple[str, float, float]]:
-        """Yield key, time of delivery and time of landing of every landed object, in no order."""
+    def newest_deliveries(self) -> Iterator[tuple[str, str | None, float, float]]:
+        """Yield key, agent, time of delivery and time of landing of every landed object, in no order."""
         yield from self._database.execute(
-            "SELECT key, last_modified, landed_at FROM objects WHERE origin = 'delivered'"
+            "SELECT key, agent, last_modified, landed_at FROM objects WHERE origin = 'delivered'"
         )
 
     def is_empty(self) -> bool:
@@ -124,6 +124,14 @@ class ManifestReader(ManifestDatabase):
             " coalesce(sum(CASE WHEN evicted THEN 0 ELSE content_size END), 0) FROM objects"
         ).fetchone()
         return dict(zip(("landed", "evicted", "source_gone", "bytes"), row, strict=True))
+
+    def count_known_objects(self) -> int:
+        """Return how many keys have a row or a problem."""
+        (found,) = self._database.execute(
+            "SELECT (SELECT count(*) FROM objects) + (SELECT count(*) FROM problems"
+            " WHERE NOT EXISTS (SELECT 1 FROM objects WHERE objects.key = problems.key))"
+        ).fetchone()
+        return int(found)
 
     def landed(self, start: str = "", end: str | None = None) -> Iterator[LandedRow]:
         """Yield landed rows with ``start`` <= key < ``end`` in byte order of the key, reading a chunk at a time.

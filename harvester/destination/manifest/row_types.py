@@ -63,6 +63,8 @@ class LandedRow(NamedTuple):
     """Key of the rescued result whose place this delivered object took."""
     gone_at: float | None = None
     """When a complete listing first lacked the key, seconds since the epoch."""
+    agent: str | None = None
+    """The agent that the envelope names; None for other shapes, and for what landed before agents were recorded."""
 
     @property
     def version(self) -> str:

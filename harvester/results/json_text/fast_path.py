@@ -89,6 +89,8 @@ class QuickParse(NamedTuple):
     """``task_id``."""
     status: str | None = None
     """``status``."""
+    agent: Raw | None = None
+    """The text of ``metadata.agent``, unless it is absent."""
     parsing: Raw | None = None
     """The text of ``data.parsing``, unless it is absent or null."""
     rows: RowCount | None = None
@@ -247,7 +249,14 @@ def _envelope(document: _Document, shape: Shape, parsing: Raw | None = None) -> 
     if parsing is not None and memoryview(parsing)[0] == _NULL:
         parsing = None
     task_id, status = document.task_id, document.status
-    return QuickParse(shape, None if task_id is UNSET else task_id, None if status is UNSET else status, parsing)
+    agent = UNSET if document.metadata is None else document.metadata.agent
+    return QuickParse(
+        shape,
+        None if task_id is UNSET else task_id,
+        None if status is UNSET else status,
+        None if agent is UNSET else agent,
+        parsing,
+    )
 
 
 def _rows(array: bytes) -> QuickParse | None:

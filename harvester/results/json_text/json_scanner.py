@@ -6,8 +6,8 @@ they refuse (lone surrogate escapes, numbers beyond a double), and reads documen
 needs one block and one token at a time.
 
 It builds no values. It keeps a skeleton of the document: its keys, those of ``data``, ``metadata`` and
-``run``, the types of their values, and the text of ``task_id`` and ``status``: all that shapes and their
-schemas depend on.
+``run``, the types of their values, and the text of ``task_id``, ``status`` and ``agent``: all that shapes, their
+schemas and the manifest depend on.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ MAX_NUMBER_DIGITS: Final = 4300
 """Digits of one number, its fraction and exponent included."""
 
 _CAPTURED_CONTAINERS = frozenset({"data", "metadata", "run"})
-_CAPTURED_STRINGS = frozenset({"task_id", "status"})
+_CAPTURED_STRINGS = frozenset({"task_id", "status", "agent"})
 _MAX_CAPTURED_BYTES = 64 * 1024
 """A longer key is unknown; a longer ``status`` is cut there."""
 

@@ -221,6 +221,8 @@ class Recorder:
                 0,
                 0,
                 replaces,
+                None,
+                landed.agent,
             )
         )
         counters.landed += 1

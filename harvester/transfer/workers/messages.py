@@ -53,6 +53,8 @@ class Landed(NamedTuple):
     """The task the content names."""
     status: str | None
     """The envelope's own status."""
+    agent: str | None
+    """The agent that the envelope names."""
     rows: int | None
     """Rows of a jobs file."""
     fault: tuple[str, str] | None

@@ -245,6 +245,7 @@ class Worker:
             record.encoding,
             record.task_id,
             record.status,
+            record.agent,
             record.rows,
             None if problem is None else (problem.reason, problem.detail),
             0 if assignment.quarantined else length,

@@ -16,10 +16,10 @@ BEATS = (
     Heartbeat("watch", NOW - 7200, NOW - 7200, 0),
 )
 DELIVERIES = (
-    LandedDelivery("p/agent-a/1.json", NOW - 100, NOW - 50),
-    LandedDelivery("p/agent-a/2.json", NOW - 9000, NOW - 4000),
-    LandedDelivery("p/agent-b/1.json", NOW - 20_000, NOW - 19_000),
-    LandedDelivery("p/top.json", NOW - 300, NOW - 200),
+    LandedDelivery("p/agent-a/1.json", "a", NOW - 100, NOW - 50),
+    LandedDelivery("p/agent-a/2.json", "a", NOW - 9000, NOW - 4000),
+    LandedDelivery("p/agent-b/1.json", "b", NOW - 20_000, NOW - 19_000),
+    LandedDelivery("p/top.json", None, NOW - 300, NOW - 200),
 )
 
 
@@ -36,11 +36,13 @@ def evaluate(limits: FreshnessLimits, beats: tuple[Heartbeat, ...] = BEATS) -> l
         (FreshnessLimits(max_age=3599), [(StaleKind.OLD_SUCCESS, "")]),
         (FreshnessLimits(newest_within=100), []),
         (FreshnessLimits(newest_within=99), [(StaleKind.OLD_DELIVERY, "")]),
-        (FreshnessLimits(newest_within=300, by_prefix=True), [(StaleKind.OLD_DELIVERY, "agent-b/")]),
+        (FreshnessLimits(newest_within=300, by="prefix"), [(StaleKind.OLD_DELIVERY, "agent-b/")]),
         (
-            FreshnessLimits(newest_within=299, by_prefix=True),
+            FreshnessLimits(newest_within=299, by="prefix"),
             [(StaleKind.OLD_DELIVERY, ""), (StaleKind.OLD_DELIVERY, "agent-b/")],
         ),
+        (FreshnessLimits(newest_within=200, by="agent"), [(StaleKind.OLD_DELIVERY, "b")]),
+        (FreshnessLimits(newest_within=99, by="agent"), [(StaleKind.OLD_DELIVERY, "a"), (StaleKind.OLD_DELIVERY, "b")]),
         (FreshnessLimits(min_landed=2, window=200), []),
         (FreshnessLimits(min_landed=2, window=199), [(StaleKind.FEW_LANDED, "")]),
         (FreshnessLimits(min_landed=4, window=19_000, max_age=1), [(StaleKind.OLD_SUCCESS, "")]),
@@ -67,6 +69,6 @@ def test_the_age_is_given() -> None:
 
 @given(st.lists(st.floats(0, NOW), min_size=1), st.floats(0, NOW))
 def test_only_the_newest_delivery_decides(times: list[float], limit: float) -> None:
-    deliveries = [LandedDelivery(f"p/{number}", at, at) for number, at in enumerate(times)]
+    deliveries = [LandedDelivery(f"p/{number}", None, at, at) for number, at in enumerate(times)]
     found = evaluate_freshness((), deliveries, FreshnessLimits(newest_within=limit), prefix="p/", now=NOW)
     assert bool(found) is (NOW - max(times) > limit)

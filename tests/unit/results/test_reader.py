@@ -73,6 +73,22 @@ def test_options_and_records_travel_between_processes() -> None:
 
 
 @pytest.mark.parametrize("slow", [b"", rb',"x":"\ud800"'])
+@pytest.mark.parametrize(
+    ("metadata", "agent"),
+    [
+        (rb'{"agent":"amazon\u005fpdp"}', "amazon_pdp"),
+        (b'{"agent":null}', None),
+        (b'{"agent":{"agent":"x"}}', None),
+        (b'{"tag":"x"}', None),
+        (b"null", None),
+    ],
+)
+def test_the_agent_is_what_the_metadata_name(metadata: bytes, agent: str | None, slow: bytes) -> None:
+    body = b'{"status":"success","agent":"no","data":{"parsing":{"agent":"no"}},"metadata":' + metadata + slow + b"}"
+    assert READER.read(body, "a.json").record.agent == agent
+
+
+@pytest.mark.parametrize("slow", [b"", rb',"x":"\ud800"'])
 def test_labels_are_short_text_that_anything_can_hold(slow: bytes) -> None:
     long = READER.read(b'{"status":"' + b"x" * 5000 + b'","task_id":"t"' + slow + b"}", "a.json").record
     assert long.status == "x" * 200

@@ -145,7 +145,7 @@ def landed(given: Assignment, **changes: Any) -> Landed:
     request = given.request
     outcome = Landed(
         request.key, request.etag, request.size, 1.0, given.path, 4, 7, "digest", "extract", "identity", None, None,
-        None, None, 4,
+        None, None, None, 4,
     )  # fmt: skip
     return outcome._replace(**changes)
 

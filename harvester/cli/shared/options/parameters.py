@@ -113,10 +113,28 @@ class SizeType(click.ParamType[int]):
         return int(float(found[1]) * _BYTES.get((found[2] or "").lower(), 1))
 
 
+class RateType(click.ParamType[float]):
+    """``0.1%`` or ``0.001``: a share from 0 to 1."""
+
+    name = "rate"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the share."""
+        text = str(value).strip()
+        try:
+            share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+        except ValueError:
+            share = -1.0
+        if not 0 <= share <= 1:
+            self.fail(f"{value!r} is not a share; write for example 0.1% or 0.001", param, ctx)
+        return share
+
+
 LOCATION = LocationType()
 DURATION = DurationType()
 MOMENT = MomentType()
 SIZE = SizeType()
+RATE = RateType()
 
 
 def metrics_file_option(command: _Command) -> _Command:

@@ -68,6 +68,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
              verb TEXT PRIMARY KEY, succeeded_at REAL, ended_at REAL NOT NULL, exit_code INTEGER NOT NULL
            ) WITHOUT ROWID""",
     ),
+    ("ALTER TABLE objects ADD COLUMN agent TEXT",),
 )
 
 
