@@ -262,12 +262,12 @@ class ForeignPosition(HarvesterError):
     code = ErrorCode.FOREIGN_POSITION
 
     def __init__(self, position: str, shared: str, destination: str) -> None:
-        """Take the position, and the newest one that both histories share."""
+        """Take the position, and the newest one that both histories are known to share."""
         super().__init__(
             f"{position} belongs to another history of {destination}",
             subject=destination,
             cause="the destination was restored, copied or begun anew since; the newest position that both histories"
-            f" share is {shared}",
+            f" are known to share is {shared}",
             parameters={"position": position, "shared": shared},
         )
         self.position = position

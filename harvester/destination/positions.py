@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from hashlib import blake2b
 from typing import NamedTuple
 
 from harvester.error_codes import ErrorCode
@@ -18,6 +19,7 @@ from harvester.errors import UsageError
 _ALPHABET = "0123456789abcdefghijklmnopqrstuv"
 _EPOCH_LETTERS = 13
 _RANDOM_BITS = 16
+_FOLLOWS_BITS = 16
 _END = "end"
 _NO_EPOCH = ""
 _FORM = r"([0-9a-v]{13})-([0-9]{12})-([0-9]{9}|end)"
@@ -74,15 +76,30 @@ def parse_position(text: str) -> Position:
     return Position(epoch, int(seq), _AFTER_ALL_ROWS if row == _END else int(row))
 
 
-def draw_epoch(newest: str = "", now: float | None = None) -> str:
-    """Return a new epoch that sorts after ``newest``: 48 bits of milliseconds and 16 random bits.
+def draw_epoch(newest: str = "", follows: Position = BEGINNING, now: float | None = None) -> str:
+    """Return a new epoch: 32 bits of seconds, 16 that name the end it ``follows``, and 16 random bits.
 
-    Where the clock stands before ``newest``, the time of the epoch is one millisecond after it.
+    It sorts after ``newest``: where the clock stands before that, its time is one second later.
     """
-    milliseconds = int((time.time() if now is None else now) * 1000)
+    seconds = int(time.time() if now is None else now)
     if newest:
-        milliseconds = max(milliseconds, milliseconds_of(newest) + 1)
-    return _encode(milliseconds << _RANDOM_BITS | int.from_bytes(os.urandom(_RANDOM_BITS // 8)))
+        seconds = max(seconds, seconds_of(newest) + 1)
+    ordered = seconds << _FOLLOWS_BITS | _check_of(follows)
+    return _encode(ordered << _RANDOM_BITS | int.from_bytes(os.urandom(_RANDOM_BITS // 8)))
+
+
+def may_follow(epoch: str, end: Position) -> bool:
+    """Return whether an epoch was drawn after ``end``; wrong for one in 65,536 other ends."""
+    return (_number_of(epoch) >> _RANDOM_BITS) & ((1 << _FOLLOWS_BITS) - 1) == _check_of(end)
+
+
+def seconds_of(epoch: str) -> int:
+    """Return when an epoch was drawn, seconds since 1970."""
+    return _number_of(epoch) >> (_RANDOM_BITS + _FOLLOWS_BITS)
+
+
+def _check_of(end: Position) -> int:
+    return int.from_bytes(blake2b(str(end).encode(), digest_size=_FOLLOWS_BITS // 8).digest())
 
 
 def _encode(number: int) -> str:
@@ -93,9 +110,8 @@ def _encode(number: int) -> str:
     return "".join(reversed(letters))
 
 
-def milliseconds_of(epoch: str) -> int:
-    """Return when an epoch was drawn, milliseconds since 1970."""
+def _number_of(epoch: str) -> int:
     number = 0
     for letter in epoch:
         number = number << 5 | _ALPHABET.index(letter)
-    return number >> _RANDOM_BITS
+    return number

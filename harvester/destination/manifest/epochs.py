@@ -7,7 +7,7 @@ import time
 from bisect import bisect_right
 
 from harvester.destination.manifest.row_types import EpochRow
-from harvester.destination.positions import BEGINNING, Position, draw_epoch, end_of, milliseconds_of
+from harvester.destination.positions import BEGINNING, Position, draw_epoch, end_of, may_follow
 from harvester.errors import ForeignPosition
 
 
@@ -20,10 +20,8 @@ def read_epochs(database: sqlite3.Connection) -> list[EpochRow]:
 def record_epoch(database: sqlite3.Connection, epoch: str, first_seq: int, last_seq: int) -> str:
     """Record, in the transaction of its rows, how far an epoch goes; an empty one is drawn. Return the epoch."""
     if not epoch:
-        newest, recorded_at = database.execute(
-            "SELECT coalesce(max(epoch), ''), coalesce(max(recorded_at), 0) FROM epochs"
-        ).fetchone()
-        epoch = draw_epoch(newest, max(time.time(), recorded_at))
+        known = read_epochs(database)
+        epoch = draw_epoch(known[-1].epoch if known else "", newest_position(known))
     database.execute(
         "INSERT INTO epochs(epoch, first_seq, last_seq, recorded_at) VALUES (?, ?, ?, ?)"
         " ON CONFLICT(epoch) DO UPDATE SET last_seq = excluded.last_seq, recorded_at = excluded.recorded_at",
@@ -51,21 +49,17 @@ def check_position(epochs: list[EpochRow], position: Position, destination: str)
 
 
 def newest_shared(epochs: list[EpochRow], position: Position) -> Position:
-    """Return ``position`` if it is valid, else the newest position that its history provably has in common with this.
+    """Return ``position`` if it is valid, else the newest position known to be one of its history and of this.
 
-    A session begins with all that was recorded before, under the lock of the destination. So of an unknown epoch it
-    is known: the history it belongs to has no epoch that was still written to when the unknown one began, and holds
-    less of each older epoch than the position's own sequence number.
+    Histories are copies of one another up to a point, so an epoch they share begins with the same past. An epoch that
+    is not recorded here names the end that it followed; where that is the end of no epoch of this history, nothing is
+    known to be shared, and all rows come again. The oldest end with that name is taken: an older one skips no row.
     """
-    if not position.epoch:
-        return BEGINNING
-    known = next((each for each in epochs if each.epoch == position.epoch), None)
-    if known is not None:
-        return position if known.first_seq <= position.seq <= known.last_seq else end_of(known.epoch, known.last_seq)
-    began = milliseconds_of(position.epoch)
-    common = BEGINNING
-    for each in epochs:
-        if each.epoch > position.epoch or each.last_seq >= position.seq or each.recorded_at * 1000 >= began + 1:
-            break
-        common = end_of(each.epoch, each.last_seq)
-    return common
+    ends = [end_of(each.epoch, each.last_seq) for each in epochs]
+    for number, each in enumerate(epochs):
+        if each.epoch == position.epoch:
+            if position.seq >= each.first_seq:
+                return min(position, ends[number])
+            return ends[number - 1] if number else BEGINNING
+    could_precede = (end for end in ends if end.epoch < position.epoch and end.seq < position.seq)
+    return next((end for end in could_precede if may_follow(position.epoch, end)), BEGINNING)
