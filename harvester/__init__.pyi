@@ -68,6 +68,9 @@ from .results import ResultOptions as ResultOptions
 from .results import Validation as Validation
 from .retry import RetryPolicy as RetryPolicy
 from .sessions import StoreSettings as StoreSettings
+from .storage import KeyList as KeyList
+from .storage import KeyRange as KeyRange
+from .storage import ObjectRef as ObjectRef
 from .storage import list_objects as list_objects
 from .tables import ExportOptions as ExportOptions
 from .tables import ExportReport as ExportReport

@@ -12,6 +12,7 @@ from harvester.destination import record_heartbeat
 from harvester.errors import ExitCode, HarvesterError
 from harvester.location import Location, parse_location
 from harvester.sessions import StoreSettings
+from harvester.storage import KeyList, KeyRange
 from harvester.transfer import Observer, SyncOptions, SyncReport
 from harvester.transfer import sync as _sync
 from policies import failed_states, probe_name
@@ -43,15 +44,22 @@ def sync(
     destination: Path | str,
     options: SyncOptions | None = None,
     *,
+    keys: KeyRange | KeyList | None = None,
     settings: StoreSettings | None = None,
     observer: Observer | None = None,
 ) -> SyncReport:
     """Bring ``destination`` up to date with ``location`` and return the outcome of every listed object.
 
+    With ``keys`` it is about a range of keys, which alone is listed, or about given keys, each of which is asked for
+    unless its size and version are given; a given key that does not exist has failed (``not_found``). Such a run marks
+    nothing as gone, and is no success of ``sync`` by which freshness is judged.
+
     A failure during the run is ``SyncReport.error`` (``SyncReport.raise_for_error`` raises it); a HarvesterError is
     raised only for what keeps the run from starting.
     """
     options = with_facts(options or SyncOptions())
+    if keys is not None:
+        return _sync(_place(location), Path(destination), options, settings=settings, observer=observer, keys=keys)
     with _heartbeat(destination, "sync", options) as beat:
         report = _sync(_place(location), Path(destination), options, settings=settings, observer=observer)
         beat(report.exit_code, succeeded=report.is_success)

@@ -108,12 +108,15 @@ class Store(Protocol):
     def location(self) -> Location:
         """The location this store was opened for."""
 
-    def list_pages(self, start: str = "", end: str | None = None, *, ordered: bool = False) -> Iterator[ListPage]:
+    def list_pages(
+        self, start: str = "", end: str | None = None, *, ordered: bool = False, prefix: str = ""
+    ) -> Iterator[ListPage]:
         """Yield pages of the objects below the prefix whose key k has ``start <= k < end``, in the store's order.
 
-        ``start`` and ``end`` are whole keys. One iterator is used by one thread; several may run at once. Where
-        ``ordered``, keys rise strictly in byte order, or UnorderedListingError is raised; a range is complete only
-        then. Raises AccessDenied, NoSuchBucket, ConnectionFailed or ConfigurationError.
+        ``start`` and ``end`` are whole keys; ``prefix`` is a longer one than the location's. One iterator is used by
+        one thread; several may run at once. Where ``ordered``, keys rise strictly in byte order, or
+        UnorderedListingError is raised; a range is complete only then. Raises AccessDenied, NoSuchBucket,
+        ConnectionFailed or ConfigurationError.
         """
 
     @property

@@ -14,6 +14,16 @@ def usable_folders(folders: list[str], parent: str) -> list[str]:
     ]
 
 
+def printable_bound(key: str, *, upper: bool = False) -> str:
+    """Return a bound of a listing without NUL at its end, which Cloud Storage does not accept, that excludes nothing.
+
+    ``upper``: no key of the listing is greater or equal, so the bound may only rise.
+    """
+    if not key.endswith("\0"):
+        return key
+    return key[:-1] + (" " if upper else "")
+
+
 def just_before(key: str) -> str:
     """Return a key ``k < key`` that hardly any other lies behind; for stores that can only list ``> k``.
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 import contextlib
 import queue
 import socket
-import sqlite3
 import threading
-from collections.abc import Iterator
-from typing import NamedTuple, TypeAlias
+from collections.abc import Callable, Iterator, Sequence
 
 from harvester.errors import HarvesterError
 from harvester.location import Location
 from harvester.sessions import StoreSettings
-from harvester.storage.base import PAGE_KEYS, ListPage, ObjectRef, RefusedObject, Store
+from harvester.storage.base import PAGE_KEYS, ListPage, ObjectRef, Store
+from harvester.storage.keys import KeyList, KeySelection, KnownVersions, ListingScope, listing_scopes
+from harvester.storage.listed import Listed, ListedPage, ListingEnd, ListingFailed, OrderLost, RangeEnd
 from harvester.storage.opening import open_store
 from harvester.storage.page_checks import UnorderedListingError
-from harvester.storage.range_pool import KeyRange, RangePool
+from harvester.storage.range_pool import ListedRange, RangePool
 
 _THREADS = 8
 _PAGES_AHEAD = 4
@@ -46,56 +46,9 @@ def similar_key(location: Location, settings: StoreSettings | None = None) -> st
         return None
 
 
-class ListedPage(NamedTuple):
-    """Objects of one key range, in the order of the listing."""
-
-    range: int
-    """Number of the range, from 0."""
-    start: str
-    """No key of the range is smaller."""
-    end: str | None
-    """Every key of the range is smaller; None when it has no bound, or none that is known yet."""
-    refs: list[ObjectRef]
-    """The objects."""
-    refused: list[RefusedObject]
-    """Entries that are no objects."""
-
-
-class RangeEnd(NamedTuple):
-    """A range is listed to its end."""
-
-    range: int
-    """Number of the range."""
-    start: str
-    """No key of the range is smaller."""
-    end: str | None
-    """Every key of the range is smaller; None when it has no bound."""
-
-
-class OrderLost(NamedTuple):
-    """The store does not list in byte order: everything is listed again, as range 0, in no order.
-
-    What was listed before comes again. No range that had not ended will end, but for range 0 at last.
-    """
-
-    before: str
-    """The key that was listed first."""
-    key: str
-    """The smaller or equal key that followed it."""
-
-
-class ListingEnd(NamedTuple):
-    """Everything is listed."""
-
-
-class ListingFailed(NamedTuple):
-    """The listing broke off."""
-
-    error: Exception
-    """A HarvesterError, or a bug."""
-
-
-Listed: TypeAlias = ListedPage | RangeEnd | OrderLost | ListingEnd | ListingFailed
+@contextlib.contextmanager
+def _nothing_known() -> Iterator[Callable[[ObjectRef], bool]]:
+    yield lambda _: False
 
 
 class _Stopped(Exception):
@@ -105,9 +58,14 @@ class _Stopped(Exception):
 class BackgroundListing:
     """Lists in background threads, a bounded number of pages ahead of the reader."""
 
-    def __init__(self, store: Store) -> None:
-        """Start listing."""
+    def __init__(self, store: Store, keys: KeySelection | None = None, known: KnownVersions = _nothing_known) -> None:
+        """Start listing everything, or ``keys``; keys of a `KeyList` are asked for one by one.
+
+        ``known`` opens the function that returns whether another version of an object of a `KeyList` is known.
+        """
         self._store = store
+        self._keys = keys
+        self._known = known
         self._pages: queue.Queue[Listed] = queue.Queue(_PAGES_AHEAD)
         self._stopping = threading.Event()
         self._wake, self._waker = socket.socketpair()
@@ -138,11 +96,10 @@ class BackgroundListing:
 
     def _run(self) -> None:
         try:
-            try:
-                self._list_all()
-            except UnorderedListingError as lost:
-                self._put(OrderLost(lost.before, lost.key))
-                self._list_unordered()
+            if isinstance(self._keys, KeyList):
+                self._ask_each(self._keys)
+            else:
+                self._list(listing_scopes(self._store.location.prefix, self._keys))
             self._put(ListingEnd())
         except _Stopped:
             return
@@ -164,38 +121,60 @@ class BackgroundListing:
             return
         raise _Stopped
 
-    def _list_unordered(self) -> None:
-        for page in self._store.list_pages():
-            self._put(ListedPage(0, "", None, *page))
+    def _ask_each(self, keys: KeyList) -> None:
+        # Loaded by the runs that are given keys.
+        from harvester.storage.keys import ask_each
+
+        for asked in ask_each(self._store, keys, self._known):
+            self._put(asked)
+
+    def _list(self, scopes: Sequence[ListingScope]) -> None:
+        try:
+            number = 0
+            for scope in scopes:
+                number = self._list_scope(scope, number)
+        except UnorderedListingError as lost:
+            self._put(OrderLost(lost.before, lost.key))
+            self._list_unordered(scopes)
+
+    def _list_unordered(self, scopes: Sequence[ListingScope]) -> None:
+        for scope in scopes:
+            for page in self._store.list_pages(scope.start, scope.end, prefix=scope.prefix):
+                self._put(ListedPage(0, "", None, *page))
         self._put(RangeEnd(0, "", None))
 
-    def _list_all(self) -> None:
-        pages = iter(self._store.list_pages(ordered=True))
-        pool = RangePool(self._store.location.prefix, self._store.list_folders)
-        for number, page in enumerate(pages, 1):
+    def _list_scope(self, scope: ListingScope, number: int) -> int:
+        """List one after the other, or in ranges side by side from ``number``; return the next range's number."""
+        pool = RangePool(scope.prefix, self._store.list_folders, start=scope.start, end=scope.end, number=number)
+        pages = iter(self._pages_of(scope, pool.first))
+        for count, page in enumerate(pages, 1):
             self._put_page(pool, pool.first, page)
-            if number == _PAGES_BEFORE_RANGES or len(page.objects) >= PAGE_KEYS:
-                self._list_ranges(pool, pages)
-                return
-        self._put(RangeEnd(0, "", None))
+            if count == _PAGES_BEFORE_RANGES or len(page.objects) >= PAGE_KEYS:
+                self._list_ranges(scope, pool, pages)
+                return pool.next_number
+        self._put(RangeEnd(number, scope.start, scope.end))
+        return pool.next_number
 
-    def _list_ranges(self, pool: RangePool, pages: Iterator[ListPage]) -> None:
+    def _pages_of(self, scope: ListingScope, walked: ListedRange) -> Iterator[ListPage]:
+        return self._store.list_pages(walked.start, walked.end, ordered=True, prefix=scope.prefix)
+
+    def _list_ranges(self, scope: ListingScope, pool: RangePool, pages: Iterator[ListPage]) -> None:
         errors: list[Exception] = []
 
-        def work(walked: KeyRange | None, pages: Iterator[ListPage]) -> None:
+        def work(walked: ListedRange | None, pages: Iterator[ListPage]) -> None:
             try:
                 while walked is not None:
                     for page in pages:
                         if self._put_page(pool, walked, page):
                             break
                     self._put(RangeEnd(walked.number, walked.start, pool.finish(walked)))
-                    walked, pages = self._next_range(pool)
+                    walked, pages = self._next_range(scope, pool)
             except Exception as error:  # noqa: BLE001  # the first one is raised below, in the listing's own thread
                 errors.append(error)
                 pool.stop()
 
         def help_out() -> None:
-            work(*self._next_range(pool))
+            work(*self._next_range(scope, pool))
 
         others = _THREADS - 1 if self._store.starts_anywhere else 0
         threads = [threading.Thread(target=help_out, name=f"listing-{n}", daemon=True) for n in range(others)]
@@ -207,13 +186,13 @@ class BackgroundListing:
         if errors:
             raise min(errors, key=_precedence)
 
-    def _next_range(self, pool: RangePool) -> tuple[KeyRange | None, Iterator[ListPage]]:
+    def _next_range(self, scope: ListingScope, pool: RangePool) -> tuple[ListedRange | None, Iterator[ListPage]]:
         walked = pool.take() if self._store.starts_anywhere else None
         if walked is None:
             return None, iter(())
-        return walked, self._store.list_pages(walked.start, walked.end, ordered=True)
+        return walked, self._pages_of(scope, walked)
 
-    def _put_page(self, pool: RangePool, walked: KeyRange, page: ListPage) -> bool:
+    def _put_page(self, pool: RangePool, walked: ListedRange, page: ListPage) -> bool:
         """Hand a page to the reader; return whether it was the last of its range."""
         refs, ended = pool.advance(walked, page.objects)
         self._put(ListedPage(walked.number, walked.start, walked.end, refs, page.refused))
@@ -223,49 +202,3 @@ class BackgroundListing:
 def _precedence(error: Exception) -> int:
     """Return 0 for the error that decides over others of the same listing."""
     return 0 if isinstance(error, UnorderedListingError) else 1 if isinstance(error, HarvesterError) else 2
-
-
-class LateKeys:
-    """Objects of a listing without order: stored on disk, read back in byte order.
-
-    Clouds list in byte order; some S3-compatible servers walk a directory tree instead.
-    """
-
-    def __init__(self) -> None:
-        """Start empty."""
-        self._database: sqlite3.Connection | None = None
-        self._added = 0
-        self._duplicates = 0
-
-    @property
-    def duplicates(self) -> int:
-        """How many additions were of a key that had been added before; known also when it is closed."""
-        if self._database is not None:
-            (distinct,) = self._database.execute("SELECT count(*) FROM refs").fetchone()
-            self._duplicates = self._added - int(distinct)
-        return self._duplicates
-
-    def add(self, ref: ObjectRef) -> None:
-        """Store an object; a key that is added twice is one object."""
-        if self._database is None:
-            # An empty name is a temporary database, which SQLite removes on close.
-            self._database = sqlite3.connect("", isolation_level=None)
-            self._database.execute("PRAGMA synchronous = OFF")
-            self._database.execute(
-                "CREATE TABLE refs(key TEXT PRIMARY KEY, size, etag, last_modified, storage_class) WITHOUT ROWID"
-            )
-        self._added += 1
-        self._database.execute("INSERT OR REPLACE INTO refs VALUES (?, ?, ?, ?, ?)", tuple(ref))
-
-    def in_order(self) -> Iterator[ObjectRef]:
-        """Yield the objects in byte order of the key."""
-        if self._database is not None:
-            for row in self._database.execute("SELECT * FROM refs ORDER BY key"):
-                yield ObjectRef._make(row)
-
-    def close(self) -> None:
-        """Delete what was stored."""
-        if self._database is not None:
-            self._duplicates = self.duplicates
-            self._database.close()
-            self._database = None

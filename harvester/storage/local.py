@@ -66,17 +66,24 @@ class DirectoryStore:
         self.location = location
         self._settings = settings
 
-    def list_pages(self, start: str = "", end: str | None = None, *, ordered: bool = False) -> Iterator[ListPage]:  # noqa: ARG002  # always
+    def list_pages(
+        self,
+        start: str = "",
+        end: str | None = None,
+        *,
+        ordered: bool = False,  # noqa: ARG002  # always
+        prefix: str = "",
+    ) -> Iterator[ListPage]:
         """See Store.list_pages."""
         root = self.location.prefix
         real_root = os.path.realpath(root)
-        first, last = os.fsencode(start), None if end is None else os.fsencode(end)
+        first, last = os.fsencode(max(start, prefix)), None if end is None else os.fsencode(end)
         page: list[ObjectRef] = []
-        for path in _walk(root, top=True):
+        for path in _walk(root, first, last, top=True):
             name = os.fsencode(path)
             if name < first:
                 continue
-            if last is not None and name >= last:
+            if (last is not None and name >= last) or not path.startswith(prefix):
                 break
             found = _object_at(path, real_root)
             if found is not None:
@@ -118,8 +125,11 @@ class DirectoryStore:
         return _object_at(key, os.path.realpath(self.location.prefix))
 
 
-def _walk(directory: str, *, top: bool = False) -> Iterator[str]:
-    """Yield every path below ``directory`` that is not a directory, in the byte order of the paths."""
+def _walk(directory: str, first: bytes, last: bytes | None, *, top: bool = False) -> Iterator[str]:
+    """Yield every path below ``directory`` that is not a directory, in the byte order of the paths.
+
+    Directories are passed over that hold nothing from ``first`` to ``last``.
+    """
     try:
         with os.scandir(directory) as entries:
             found = sorted(
@@ -145,7 +155,9 @@ def _walk(directory: str, *, top: bool = False) -> Iterator[str]:
     for name, is_directory in found:
         path = directory + os.fsdecode(name)
         if is_directory:
-            yield from _walk(path)
+            whole = os.fsencode(path)
+            if (whole >= first or first.startswith(whole)) and (last is None or whole < last):
+                yield from _walk(path, first, last)
         else:
             yield path
 

@@ -27,8 +27,8 @@ _MANY_PAGES = 200
 
 
 @dataclass(eq=False, slots=True)
-class KeyRange:
-    """A range of keys that one thread lists."""
+class ListedRange:
+    """A range of keys that one thread lists; it shrinks when it is split."""
 
     number: int
     """Its number, from 0."""
@@ -66,8 +66,16 @@ class RangePool:
     bounded while the listing runs: 8, or 8 % of the pages listed so far where that is more.
     """
 
-    def __init__(self, prefix: str, list_folders: Callable[[str], list[str]]) -> None:
-        """Begin with one range without an end.
+    def __init__(
+        self,
+        prefix: str,
+        list_folders: Callable[[str], list[str]],
+        *,
+        start: str = "",
+        end: str | None = None,
+        number: int = 0,
+    ) -> None:
+        """Begin with one range; ``number`` is the first number that no range has yet.
 
         ``list_folders`` lists the folders directly below one, each with its ``/``; it runs in the thread that takes.
         """
@@ -75,8 +83,8 @@ class RangePool:
         self._list_folders = list_folders
         self._alphabet = KeyAlphabet()
         self._changed = threading.Condition()
-        self._active: list[KeyRange] = []
-        self._count = 0
+        self._active: list[ListedRange] = []
+        self._count = number
         self._wasted = 0.0
         self._pages = 0
         self._origin = ""
@@ -84,10 +92,10 @@ class RangePool:
         self._asked: set[str] = set()
         self._folders: list[str] = []
         self._stopped = False
-        self.first = self._add("", None, "")
+        self.first = self._add(start, end, start)
         """The range that the listing begins with."""
 
-    def advance(self, walked: KeyRange, page: list[ObjectRef]) -> tuple[list[ObjectRef], bool]:
+    def advance(self, walked: ListedRange, page: list[ObjectRef]) -> tuple[list[ObjectRef], bool]:
         """Take the next page of a range; return what of it belongs to the range, and whether that was its last."""
         with self._changed:
             end = walked.end
@@ -100,7 +108,7 @@ class RangePool:
             self._changed.notify_all()
             return refs, passed
 
-    def finish(self, walked: KeyRange) -> str | None:
+    def finish(self, walked: ListedRange) -> str | None:
         """Record that a range is listed to its end, and return that end."""
         with self._changed:
             self._active.remove(walked)
@@ -108,13 +116,18 @@ class RangePool:
             self._changed.notify_all()
             return walked.end
 
+    @property
+    def next_number(self) -> int:
+        """The number of the next range."""
+        return self._count
+
     def stop(self) -> None:
         """Give out no more ranges."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
 
-    def take(self, *, wait: bool = True) -> KeyRange | None:
+    def take(self, *, wait: bool = True) -> ListedRange | None:
         """Return a new range, split off the longest one; wait until one is worth its requests, or return None.
 
         None also when the listing has ended.
@@ -132,7 +145,7 @@ class RangePool:
                     continue
             self._learn_folders(self._list_folders(parent))
 
-    def _split(self) -> KeyRange | None:
+    def _split(self) -> ListedRange | None:
         if not self._affordable():
             return None
         for longest in sorted(self._active, key=lambda each: -each.pages_left):
@@ -157,7 +170,7 @@ class RangePool:
                     each.pages_left = self._expected(each)
             self._changed.notify_all()
 
-    def _note(self, walked: KeyRange, keys: list[str]) -> None:
+    def _note(self, walked: ListedRange, keys: list[str]) -> None:
         sample = keys[::_SAMPLE_EVERY]
         self._alphabet.learn(sample)
         walked.nested = walked.nested or nests([walked.last, *keys] if walked.keys else keys)
@@ -172,7 +185,7 @@ class RangePool:
         if walked.end is None:
             self._parents = parent_folders([*sample, keys[-1]], self._after)
 
-    def _expected(self, walked: KeyRange) -> float:
+    def _expected(self, walked: ListedRange) -> float:
         """Return how many pages a range is expected to have left."""
         if folders := self._folders_in(walked.last, walked.end):
             passed = len(self._folders_in(walked.first, walked.last)) + 1
@@ -185,7 +198,7 @@ class RangePool:
         stop = len(self._folders) if end is None else bisect_left(self._folders, end)
         return self._folders[bisect_right(self._folders, last) : stop]
 
-    def _cut(self, longest: KeyRange) -> str | None:
+    def _cut(self, longest: ListedRange) -> str | None:
         folders = self._folders_in(longest.last, longest.end)
         if folders:
             cut = folders[len(folders) // 2]
@@ -218,8 +231,8 @@ class RangePool:
                 return parent
         return None
 
-    def _add(self, start: str, end: str | None, listed: str) -> KeyRange:
-        added = KeyRange(self._count, start, end, start, start, listed)
+    def _add(self, start: str, end: str | None, listed: str) -> ListedRange:
+        added = ListedRange(self._count, start, end, start, start, listed)
         self._count += 1
         self._active.append(added)
         return added

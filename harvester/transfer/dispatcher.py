@@ -146,6 +146,13 @@ class Dispatcher:
             launch=self._launch,
         )
 
+    def settle_failed(self, failed: Failed, planned: Planned) -> None:
+        """Account for an object that was not fetched. Raises the error of the breaker when it is pointless to go on."""
+        self._recorder.settle(failed, planned)
+        error = self._breaker.failure(failed)
+        if error is not None:
+            raise error
+
     def _settle(self, outcomes: Iterable[Outcome]) -> None:
         """Account for all outcomes, then raise what ends the run, if anything does."""
         error: HarvesterError | None = None

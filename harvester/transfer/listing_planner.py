@@ -35,8 +35,17 @@ class ListingPlanner:
         options: PlanOptions,
         *,
         plan_all: bool = False,
+        finds_gone: bool = True,
+        is_whole: bool = True,
     ) -> None:
-        """Begin with nothing listed; ``plan_all`` plans also what is unchanged and of which nothing else is known."""
+        """Begin with nothing listed; ``plan_all`` plans also what is unchanged and of which nothing else is known.
+
+        Unless ``finds_gone``, no key counts as gone that the listing does not hold; ``is_whole`` where it is of all
+        keys.
+        """
+        self._finds_gone = finds_gone
+        self._is_whole = is_whole
+        self._given: RangePlanner | None = None
         self._manifest = manifest
         self._root: int | None = None
         self._naming = naming
@@ -96,6 +105,8 @@ class ListingPlanner:
         What was planned before must be recorded by now.
         """
         self.is_unordered = self._owned = self._plan_all = True
+        # Sorted at the end as one range, which a part of the keys is not.
+        self._finds_gone = self._finds_gone and self._is_whole
         self._ranges.clear()
         self._in_order = 0
         self._gone.clear()
@@ -141,6 +152,17 @@ class ListingPlanner:
         for ref in sorted(refs):
             yield planner.plan_late(ref) if is_text(ref.key) else planner.plan_nameless(ref)
 
+    def given(self, refs: Iterable[ObjectRef]) -> Iterator[Planned]:
+        """Yield the plan of objects whose keys were given, in byte order of the key from one call to the next.
+
+        What is known of each is looked up by its key, whatever lies between them.
+        """
+        if self._given is None:
+            self._given = self._range_planner(_AFTER_ALL_KEYS, None, self._open_root())
+        for ref in refs:
+            self._in_order += 1
+            yield self._given.plan_given(ref)
+
     def _unordered_planner(self) -> RangePlanner:
         # It asks for single rows, and reads none in order.
         return self._range_planner(_AFTER_ALL_KEYS, None, None)
@@ -148,7 +170,7 @@ class ListingPlanner:
     def take_gone(self) -> list[str]:
         """Return the keys found gone since the last call."""
         gone, self._gone = self._gone, []
-        return gone
+        return gone if self._finds_gone else []
 
     def take_unchanged_count(self) -> int:
         """Return how many objects were found unchanged since the last call, and not planned."""
@@ -171,12 +193,15 @@ class ListingPlanner:
     def _planner(self, number: int, start: str, end: str | None) -> RangePlanner:
         planner = self._ranges.get(number)
         if planner is None:
-            if self._root is None:
-                # A dry run may plan for a destination that is not there yet; a look needs no right to list it.
-                with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
-                    self._root = os.open(self._naming.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            planner = self._ranges[number] = self._range_planner(start, end, self._root)
+            planner = self._ranges[number] = self._range_planner(start, end, self._open_root())
         return planner
+
+    def _open_root(self) -> int | None:
+        if self._root is None:
+            # A dry run may plan for a destination that is not there yet; a look needs no right to list it.
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+                self._root = os.open(self._naming.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        return self._root
 
     def _range_planner(self, start: str, end: str | None, root: int | None) -> RangePlanner:
         return RangePlanner(

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 
-from harvester.destination import Selection, destination_error
+from harvester.destination import Manifest, Selection, destination_error, same_version
 from harvester.errors import ExitCode, HarvesterError
-from harvester.storage import BackgroundListing, ListedPage, ListingEnd, ListingFailed, OrderLost, RangeEnd
+from harvester.storage import (
+    BackgroundListing,
+    KeyPrefixes,
+    KeysGiven,
+    ListedKeys,
+    ListedPage,
+    ListingEnd,
+    ListingFailed,
+    ObjectRef,
+    OrderLost,
+    RangeEnd,
+)
 from harvester.text import printable
 from harvester.transfer.options import Observer
+from harvester.transfer.plan import Action, ActionKind
 from harvester.transfer.proof import prove_listing
 from harvester.transfer.range_planner import Planned
 from harvester.transfer.schema_change import check_landed_before
 from harvester.transfer.sync_report import ObjectEvent, SyncReport
 from harvester.transfer.sync_run import SyncRun
+from harvester.transfer.workers import Failed
 
 
 class ListingRun:
@@ -31,6 +45,7 @@ class ListingRun:
         self._dispatcher = run.dispatcher
         self._expect_many = expect_many
         self._refused_entries = 0
+        self._failed_keys = 0
         self._complete = False
         self._wanted_bytes = 0
         self._free_bytes: int | None = None
@@ -66,13 +81,13 @@ class ListingRun:
         if self._limit_reached() and self._counters.settled < self._counters.listed:
             # Objects that the caller's limit left have no outcome.
             return None
-        distinct = self._planner.distinct_keys + self._refused_entries
+        distinct = self._planner.distinct_keys + self._refused_entries + self._failed_keys
         return prove_listing(self._counters, distinct, self._recorder.row_counts(), self._run.store.location.url)
 
     def _land_all(self) -> None:
         if self._expect_many:
             self._dispatcher.expect_many()
-        listing = BackgroundListing(self._run.store)
+        listing = BackgroundListing(self._run.store, self._run.keys, self._known_versions)
         try:
             complete = self._work_through(listing)
         finally:
@@ -87,7 +102,8 @@ class ListingRun:
                 self._recorder.flush()
                 if self._options.selection == Selection():
                     self._recorder.forget_unlisted_problems()
-                check_landed_before(self._run)
+                if self._run.keys is None or isinstance(self._run.keys, KeyPrefixes):
+                    check_landed_before(self._run)
 
     def _work_through(self, listing: BackgroundListing) -> bool:
         """Plan and dispatch until everything is listed; return False when the caller's limit ended it before."""
@@ -102,6 +118,11 @@ class ListingRun:
                         self._take(self._planner.page(listed))
                         self._recorder.count_unchanged(self._planner.take_unchanged_count())
                         self._warn_of_space()
+                    case KeysGiven(_, repeated):
+                        if repeated:
+                            self._observer.warning(f"{repeated:,} entries repeat a key; each key is one object")
+                    case ListedKeys():
+                        self._take_given(listed)
                     case RangeEnd():
                         self._planner.end_range(listed)
                     case OrderLost():
@@ -116,6 +137,29 @@ class ListingRun:
                     return False
                 dispatcher.step(0)
             dispatcher.step(wake=listing.fileno() if dispatcher.has_room else None)
+
+    def _take_given(self, listed: ListedKeys) -> None:
+        self._counters.listed += len(listed.refs) + len(listed.failed)
+        self._recorder.settle_refused(listed.refused)
+        self._refused_entries += len(listed.refused)
+        self._failed_keys += len(listed.failed)
+        for key, reason, detail in listed.failed:
+            problem = self._run.manifest.problem(key)
+            planned = Planned(ObjectRef(key, 0, "", 0.0), Action(ActionKind.FETCH, "new"), "", None, problem)
+            self._dispatcher.settle_failed(Failed(key, "", 0, reason, detail), planned)
+        self._take(self._planner.given(listed.refs))
+        self._warn_of_space()
+
+    @contextlib.contextmanager
+    def _known_versions(self) -> Iterator[Callable[[ObjectRef], bool]]:
+        """Open the manifest in the thread that asks for keys."""
+        with Manifest(self._run.manifest.path, readonly=True) as manifest:
+
+            def knows_another(ref: ObjectRef) -> bool:
+                known = (manifest.known_row(ref.key), manifest.problem(ref.key))
+                return any(row is not None and not same_version(ref, row) for row in known)
+
+            yield knows_another
 
     def _restart_unordered(self, lost: OrderLost) -> None:
         """Start again without order: everything is listed anew, sorted on disk, and planned at the end."""

@@ -160,6 +160,10 @@ class RangePlanner:
         self._owned = True
         return self._plan(ref, self._manifest.known_row(ref.key), self._manifest.problem(ref.key))
 
+    def plan_given(self, ref: ObjectRef) -> Planned:
+        """Plan an object of which only its own rows are looked up, in byte order of the key."""
+        return self._plan(ref, self._manifest.known_row(ref.key), self._manifest.problem(ref.key))
+
     def plan_nameless(self, ref: ObjectRef) -> Planned:
         """Plan an object whose key is no text: nothing is known of it, and its place in the order means nothing."""
         relative_key = ref.key[self._prefix_length :]

@@ -31,7 +31,7 @@ from harvester.errors import (
 )
 from harvester.location import Location, parse_location
 from harvester.sessions import StoreSettings
-from harvester.storage import ObjectRef, Store, open_store
+from harvester.storage import KeySelection, ObjectRef, Store, open_store
 from harvester.transfer.listing_run import ListingRun
 from harvester.transfer.options import Observer, SyncOptions
 from harvester.transfer.proof import prove_outcomes
@@ -99,13 +99,14 @@ def sync(
     *,
     settings: StoreSettings | None = None,
     observer: Observer | None = None,
+    keys: KeySelection | None = None,
 ) -> SyncReport:
-    """Bring ``destination`` up to date with ``location`` and return the outcome of every listed object.
+    """Bring ``destination`` up to date with ``location``, or some ``keys`` of it; return the outcome of every object.
 
     Raises what ``open_session`` raises. What ends a run early is ``SyncReport.error``.
     """
     with open_session(location, destination, options or SyncOptions(), settings=settings, observer=observer) as session:
-        return session.run_listing()
+        return session.run_listing(keys)
 
 
 def land_rescued(
@@ -175,15 +176,16 @@ class SyncSession:
         self._given: SyncRun | None = None
         self._unflushed = 0
 
-    def run_listing(self, *, keep_idle: bool = True) -> SyncReport:
-        """Bring the destination up to date with the listing and return the outcome of every object.
+    def run_listing(self, keys: KeySelection | None = None, *, keep_idle: bool = True) -> SyncReport:
+        """Bring the destination up to date with the listing, or with ``keys``, and return the outcome of every object.
 
+        Keys that a range or a list does not hold, or that no longer exist, are never marked as gone.
         Unless ``keep_idle``, a run that found nothing to do leaves no record: listing every 30 seconds would fill the
         manifest with them.
         """
         first = not self._options.dry_run and self._manifest.is_empty()
         plan_all = self._observer.event is not None or self._options.fail_on_upstream_error
-        report = ListingRun(self._begin(plan_all=plan_all), self._observer, expect_many=first).run()
+        report = ListingRun(self._begin(plan_all=plan_all, keys=keys), self._observer, expect_many=first).run()
         if report.idle and not keep_idle:
             self._manifest.forget_run(report.run)
         return report
@@ -278,5 +280,7 @@ class SyncSession:
             self._given = self._begin(plan_all=False)
         return self._given
 
-    def _begin(self, *, plan_all: bool) -> SyncRun:
-        return SyncRun(self.store, self._root, self._manifest, self._options, self._observer, plan_all=plan_all)
+    def _begin(self, *, plan_all: bool, keys: KeySelection | None = None) -> SyncRun:
+        return SyncRun(
+            self.store, self._root, self._manifest, self._options, self._observer, plan_all=plan_all, keys=keys
+        )

@@ -17,7 +17,7 @@ from harvester.destination import (
 )
 from harvester.errors import ExitCode, HarvesterError
 from harvester.extras import PARQUET, is_installed
-from harvester.storage import Store
+from harvester.storage import KeyPrefixes, KeySelection, Store
 from harvester.transfer.dispatcher import Dispatcher
 from harvester.transfer.listing_planner import ListingPlanner
 from harvester.transfer.options import Observer, SyncOptions
@@ -41,15 +41,17 @@ class SyncRun:
         observer: Observer,
         *,
         plan_all: bool = False,
+        keys: KeySelection | None = None,
     ) -> None:
-        """Begin a run; ``plan_all`` plans also unchanged objects, so that each is reported on its own."""
+        """Begin a run over ``keys``, or all; ``plan_all`` plans also unchanged objects, so that each is reported."""
+        self.keys = keys
         self.store = store
         self.root = root
         self.manifest = manifest
         self.options = options
         self.started_at = time.time()
         self.number = 0 if options.dry_run else manifest.begin_run()
-        self.recorder = Recorder(manifest, root, self.number, options, observer)
+        self.recorder = Recorder(manifest, root, self.number, options, observer, keys)
         self.planner = ListingPlanner(
             manifest,
             PathNaming(
@@ -59,6 +61,8 @@ class SyncRun:
             CompiledSelection(options.selection),
             PlanOptions(options.fingerprint, options.probe_name, options.max_object_bytes, is_installed(PARQUET)),
             plan_all=plan_all,
+            finds_gone=keys is None or isinstance(keys, KeyPrefixes),
+            is_whole=keys is None,
         )
         self.dispatcher = Dispatcher(store, root, self.recorder, options, observer)
 

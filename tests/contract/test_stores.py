@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import time
@@ -16,9 +17,18 @@ from harvester.errors import NoSuchBucket
 from harvester.location import parse_location
 from harvester.retry import RetryPolicy
 from harvester.sessions.connections import StoreSettings
-from harvester.storage.base import ObjectRef, Store
+from harvester.storage import (
+    BackgroundListing,
+    KeyList,
+    KeyPrefixes,
+    KeyRange,
+    ListedKeys,
+    ListedPage,
+    ListingEnd,
+    ListingFailed,
+)
+from harvester.storage.base import ObjectRef, RefusedObject, Store
 from harvester.storage.causes import Cause
-from harvester.storage.listing import BackgroundListing, ListedPage, ListingEnd, ListingFailed
 from harvester.storage.opening import open_fetcher, open_store
 from scripts.servers.fake_gcs import FakeGcs
 from scripts.servers.fault_proxy import Call, FaultProxy, Rule, Upstream
@@ -273,8 +283,8 @@ def test_ranges_hold_their_start_and_not_their_end(place: Place) -> None:
     assert place.names("x", "y") == []
 
 
-def list_in_background(store: Store) -> Iterator[ObjectRef]:
-    listing = BackgroundListing(store)
+def list_in_background(store: Store, keys: KeyRange | KeyPrefixes | None = None) -> Iterator[ObjectRef]:
+    listing = BackgroundListing(store, keys)
     try:
         while not isinstance(listed := listing.take(), ListingEnd):
             match listed:
@@ -415,3 +425,67 @@ def test_a_transport_travels_and_shows_no_secret(place: Place) -> None:
 
     assert pickle.loads(pickle.dumps(connection)) == connection
     assert os.environ["AWS_SECRET_ACCESS_KEY"] not in repr(connection)
+
+
+def given_keys(place: Place, *entries: str | ObjectRef | RefusedObject) -> ListedKeys:
+    @contextlib.contextmanager
+    def known() -> Iterator[Callable[[ObjectRef], bool]]:
+        yield lambda ref: ref.etag == "older"
+
+    listing = BackgroundListing(place.store, KeyList(entries), known)
+    found = ListedKeys([], [], [])
+    try:
+        while not isinstance(listed := listing.take(), ListingEnd):
+            match listed:
+                case ListedKeys():
+                    found = ListedKeys(
+                        found.refs + listed.refs, found.refused + listed.refused, found.failed + listed.failed
+                    )
+                case ListingFailed(error):
+                    raise error
+                case None:
+                    select.select([listing], [], [], 1)
+                case _:
+                    pass
+    finally:
+        listing.stop()
+    return found
+
+
+def test_given_keys_are_asked_for_one_by_one(place: Place) -> None:
+    for name in ("b", "a", "d"):
+        place.put(name, b"x" * 7)
+    listed = {place.store.location.relative(ref.key): ref for ref in place.listed()}
+    described = ObjectRef(place.key("never asked for"), 3, "tag", 5.0)
+
+    found = given_keys(
+        place,
+        *map(place.key, ["b", "missing", "a", "b"]),
+        described,
+        listed["d"]._replace(etag="older"),
+        "elsewhere",
+        place.key("\ud800"),
+    )
+
+    assert [ref[:3] for ref in found.refs] == [
+        listed["a"][:3],
+        listed["b"][:3],
+        listed["d"][:3],
+        described[:3],
+    ]
+    assert found.failed == [(place.key("missing"), "not_found", "")]
+    assert sorted(entry.reason for entry in found.refused) == ["name_not_utf8", "outside_prefix"]
+
+
+def test_a_range_and_prefixes_are_listed_alone(place: Place) -> None:
+    for name in ("0", "a-/x", "a/b", "a/c", "a0", "b/x", "c/x"):
+        place.put(name, b"x")
+
+    def names(keys: KeyRange | KeyPrefixes) -> list[str]:
+        found = list_in_background(place.store, keys)
+        return [place.store.location.relative(ref.key) for ref in found]
+
+    assert names(KeyRange(place.key("a/b"), place.key("b/x"))) == ["a/c", "a0", "b/x"]
+    assert names(KeyRange("", place.key("a/b"))) == ["0", "a-/x", "a/b"]
+    assert names(KeyRange(place.key("b/x"))) == ["c/x"]
+    assert names(KeyPrefixes((place.key("c/"), place.key("a/"), place.key("none/")))) == ["a/b", "a/c", "c/x"]

@@ -117,6 +117,11 @@ class ManifestReader(ManifestDatabase):
         (found,) = self._database.execute("SELECT count(*) FROM objects").fetchone()
         return int(found)
 
+    def count_landed_since(self, seq: int) -> int:
+        """Return how many objects have a row with ``seq`` or a higher sequence number."""
+        (found,) = self._database.execute("SELECT count(*) FROM objects WHERE seq >= ?", (seq,)).fetchone()
+        return int(found)
+
     def totals(self) -> dict[str, int]:
         """Return how many objects are landed, evicted and gone at the source, and how many bytes lie here."""
         row = self._database.execute(

@@ -18,7 +18,7 @@ from harvester.storage.gcs.json_api import (
 )
 from harvester.storage.gcs.sdk_calls import GcsCalls, upload
 from harvester.storage.http import HttpClient, Response
-from harvester.storage.key_ranges import usable_folders
+from harvester.storage.key_ranges import printable_bound, usable_folders
 from harvester.storage.page_checks import InvalidListingError, PageChecker
 from harvester.storage.service_errors import (
     ServiceError,
@@ -37,15 +37,18 @@ class GcsStore:
         self._session = GoogleSession(location.bucket, settings)
         self._calls = GcsCalls(location.bucket, self._session, settings.retry)
 
-    def list_pages(self, start: str = "", end: str | None = None, *, ordered: bool = False) -> Iterator[ListPage]:
+    def list_pages(
+        self, start: str = "", end: str | None = None, *, ordered: bool = False, prefix: str = ""
+    ) -> Iterator[ListPage]:
         """See Store.list_pages."""
         what = f"cannot list {self.location.url}"
-        checker = PageChecker(self.location.prefix, start, end, ordered=ordered)
-        parameters = {"prefix": self.location.prefix, "maxResults": str(PAGE_KEYS)}
-        if start:
-            parameters["startOffset"] = start
-        if end is not None:
-            parameters["endOffset"] = end
+        prefix = prefix or self.location.prefix
+        checker = PageChecker(prefix, start, end, ordered=ordered)
+        parameters = {"prefix": prefix, "maxResults": str(PAGE_KEYS)}
+        if start > prefix:
+            parameters["startOffset"] = printable_bound(start)
+        if end is not None and end.startswith(prefix):
+            parameters["endOffset"] = printable_bound(end, upper=True)
         client = self._new_client()
         try:
             while True:

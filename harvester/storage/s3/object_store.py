@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 
 from harvester.location import Location
@@ -28,17 +29,21 @@ class S3Store:
         self._session = S3Session(location.bucket, settings)
         self._region_known = False
         self._gives_tokens = True
+        self._clients = threading.local()
 
-    def list_pages(self, start: str = "", end: str | None = None, *, ordered: bool = False) -> Iterator[ListPage]:
+    def list_pages(
+        self, start: str = "", end: str | None = None, *, ordered: bool = False, prefix: str = ""
+    ) -> Iterator[ListPage]:
         """See Store.list_pages."""
-        checker = PageChecker(self.location.prefix, start, end, ordered=ordered)
+        prefix = prefix or self.location.prefix
+        checker = PageChecker(prefix, start, end, ordered=ordered)
         parameters = {
             "list-type": "2",
             "encoding-type": "url",
             "max-keys": str(PAGE_KEYS),
-            "prefix": self.location.prefix,
+            "prefix": prefix,
         }
-        if after := just_before(start):
+        if start > prefix and (after := just_before(start)):
             parameters["start-after"] = after
         client = self._new_client()
         try:
@@ -81,6 +86,13 @@ class S3Store:
     def _new_client(self) -> HttpClient:
         connection = self._session.connection()
         return HttpClient(connection.network, connection.answer_limits)
+
+    def _kept_client(self) -> HttpClient:
+        """Return a client of this thread: many keys asked for one by one need one connection."""
+        client: HttpClient | None = getattr(self._clients, "of_thread", None)
+        if client is None:
+            client = self._clients.of_thread = self._new_client()
+        return client
 
     @property
     def starts_anywhere(self) -> bool:
@@ -129,17 +141,14 @@ class S3Store:
     def head(self, key: str) -> ObjectRef | None:
         """See Store.head."""
         what = f"cannot read the metadata of {self._url(key)}"
-        client = self._new_client()
-        try:
-            answer = self._request(client, "HeadObject", lambda requests: requests.head(key))
-            if isinstance(answer, ServiceError) and answer.status == 404:
-                # The answer to a HEAD has no body that distinguishes a missing object from a missing bucket.
-                answer = self._list_one(client, key)
-                if isinstance(answer, Response) or answer.status == 403:
-                    return None
-            return object_of(key, self._success(answer, what).headers)
-        finally:
-            client.close()
+        client = self._kept_client()
+        answer = self._request(client, "HeadObject", lambda requests: requests.head(key))
+        if isinstance(answer, ServiceError) and answer.status == 404:
+            # The answer to a HEAD has no body that distinguishes a missing object from a missing bucket.
+            answer = self._list_one(client, key)
+            if isinstance(answer, Response) or answer.status == 403:
+                return None
+        return object_of(key, self._success(answer, what).headers)
 
     def _list_one(self, client: HttpClient, prefix: str) -> Response | ServiceError:
         parameters = {"list-type": "2", "max-keys": "1", "prefix": prefix}

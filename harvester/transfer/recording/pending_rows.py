@@ -15,8 +15,13 @@ _BATCH_SECONDS = 0.5
 class PendingRows:
     """Rows and keys for one `Manifest.record`, and the files that are removed once it is done."""
 
-    def __init__(self, manifest: Manifest, root: Path) -> None:
-        """Begin with nothing; ``root`` is the destination."""
+    def __init__(self, manifest: Manifest, root: Path, *, count_all: bool = True) -> None:
+        """Begin with nothing; ``root`` is the destination.
+
+        Without ``count_all`` only rows of this run are counted, for a run over few of many keys; then none may land
+        twice.
+        """
+        self._count_all = count_all
         self._manifest = manifest
         self._root = root
         self.landed: list[LandedRow] = []
@@ -36,6 +41,9 @@ class PendingRows:
         """Number of rows by which the manifest grows."""
         self._written_at = time.monotonic()
         self._expected_rows: int | None = None
+        self._first_seq = 0
+        self.problem_keys: set[str] = set()
+        """Keys of the problems written so far; without ``count_all`` only."""
 
     def is_due(self) -> bool:
         """Return whether there are enough rows for a batch, or the last one is long enough ago."""
@@ -44,11 +52,7 @@ class PendingRows:
 
     def write(self) -> None:
         """Write everything, then remove the obsolete files. Raises DestinationUnusable when the disk is full."""
-        if self.landed and self._expected_rows is None:
-            self._expected_rows = self._manifest.count_rows() + self.new_rows
-        elif self._expected_rows is not None:
-            self._expected_rows += self.new_rows
-        self.new_rows = 0
+        self._note_expected()
         self._manifest.record(
             self.landed,
             self.problems,
@@ -80,4 +84,18 @@ class PendingRows:
         """Return how many landed objects should be recorded and how many are; None when this run landed nothing."""
         if self._expected_rows is None:
             return None
-        return RowCounts(self._expected_rows, self._manifest.count_rows())
+        manifest = self._manifest
+        found = manifest.count_rows() if self._count_all else manifest.count_landed_since(self._first_seq)
+        return RowCounts(self._expected_rows, found)
+
+    def _note_expected(self) -> None:
+        if not self._count_all:
+            self.problem_keys.update(row.key for row in self.problems)
+            if self.landed:
+                self._first_seq = self._first_seq or self.landed[0].seq
+                self._expected_rows = (self._expected_rows or 0) + len(self.landed)
+        elif self.landed and self._expected_rows is None:
+            self._expected_rows = self._manifest.count_rows() + self.new_rows
+        elif self._expected_rows is not None:
+            self._expected_rows += self.new_rows
+        self.new_rows = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 
 from harvester.destination import (
@@ -18,7 +19,16 @@ from harvester.destination import (
     same_version,
     shown_key,
 )
-from harvester.storage import ObjectRef, RefusedObject
+from harvester.storage import (
+    NOT_FOUND,
+    Cause,
+    KeyList,
+    KeyRange,
+    KeySelection,
+    ObjectRef,
+    RefusedObject,
+    end_of_prefix,
+)
 from harvester.transfer.options import Observer, SyncOptions
 from harvester.transfer.plan import ActionKind
 from harvester.transfer.proof import RowCounts
@@ -46,8 +56,17 @@ def aside_path(row: KnownRow) -> str:
 class Recorder:
     """Records the outcomes of one run, in batches."""
 
-    def __init__(self, manifest: Manifest, root: Path, run: int, options: SyncOptions, observer: Observer) -> None:
-        """Begin with nothing."""
+    def __init__(
+        self,
+        manifest: Manifest,
+        root: Path,
+        run: int,
+        options: SyncOptions,
+        observer: Observer,
+        keys: KeySelection | None = None,
+    ) -> None:
+        """Begin with nothing; ``keys`` are those that the run is about, None for all."""
+        self._keys = keys
         self._manifest = manifest
         self._run = run
         self._options = options
@@ -55,7 +74,7 @@ class Recorder:
         self._unfinished = manifest.unfinished_runs() | {run}
         self._accepted = manifest.acceptances().all()
         self.counters = RunCounters()
-        self._rows = PendingRows(manifest, root)
+        self._rows = PendingRows(manifest, root, count_all=keys is None)
         self._barrier = DurableBarrier(manifest, root)
         self._rescued = manifest.rescued()
         self._rescue_problems = manifest.rescue_problems()
@@ -184,6 +203,8 @@ class Recorder:
             event = ("refused", outcome.reason, "", 0)
         elif isinstance(outcome, Failed):
             self.counters.failed += 1
+            if isinstance(self._keys, KeyList) and outcome.cause == Cause.GONE:
+                outcome = outcome._replace(cause=NOT_FOUND)
             self._problem(outcome, "failed", outcome.cause, outcome.detail, planned.problem)
             event = ("failed", outcome.cause, "", 0)
         else:
@@ -324,9 +345,13 @@ class Recorder:
         self._rows.gone.extend(keys)
 
     def forget_unlisted_problems(self) -> None:
-        """Drop the problems of objects that a complete, unfiltered listing did not have."""
+        """Drop the problems of objects that a complete, unfiltered listing, of all or of prefixes, did not have."""
+        if isinstance(self._keys, KeyList | KeyRange):
+            return
         self.flush()
-        for problem in self._manifest.problems():
+        prefixes = self._keys.prefixes if self._keys is not None else ()
+        ranges = [(prefix, end_of_prefix(prefix)) for prefix in prefixes] if self._keys is not None else [("", None)]
+        for problem in chain.from_iterable(self._manifest.problems(*each) for each in ranges):
             if problem.run != self._run and not problem.key.startswith(RESCUED_KEY):
                 self._rows.solved.append(problem.key)
                 self._discard_quarantined(problem, None)
@@ -365,13 +390,19 @@ class Recorder:
     def problems(self) -> tuple[ObjectProblem, ...]:
         """Return this run's problems; call after ``finish``."""
         # A dry run has written nothing; its problems are all in memory.
-        rows = self._rows.problems if self._options.dry_run else self._manifest.problems()
+        rows: Iterable[ProblemRow | None]
+        if self._options.dry_run:
+            rows = self._rows.problems
+        elif self._keys is None:
+            rows = self._manifest.problems()
+        else:
+            rows = map(self._manifest.problem, sorted(self._rows.problem_keys))
         stored = [
             ObjectProblem(
                 row.key, row.outcome, row.reason, row.detail, row.key not in self._new, self._is_accepted(row)
             )
             for row in rows
-            if row.run == self._run
+            if row is not None and row.run == self._run
         ]
         return (*stored, *self._unstored)
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from harvester.destination.paths import SortedClaims
 from harvester.storage.base import PAGE_KEYS, ObjectRef
-from harvester.storage.range_pool import KeyRange, RangePool
+from harvester.storage.range_pool import ListedRange, RangePool
 from harvester.storage.range_splitting import KeyAlphabet, choose_cut, nests, parent_folders, separates_paths
 
 WALKERS = 8
@@ -55,10 +55,10 @@ def walk(keys: list[str], prefix: str, page_keys: int = PAGE_KEYS) -> Walk:
     bucket = Bucket([prefix + key for key in keys], page_keys)
     pool = RangePool(prefix, bucket.folders)
     listed: dict[str, list[str]] = {}
-    walking: deque[tuple[KeyRange, list[ObjectRef], bool]] = deque()
+    walking: deque[tuple[ListedRange, list[ObjectRef], bool]] = deque()
     pages = turns = 0
 
-    def ask(walked: KeyRange) -> None:
+    def ask(walked: ListedRange) -> None:
         nonlocal pages
         pages += 1
         listed.setdefault(walked.start, [])

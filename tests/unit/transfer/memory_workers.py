@@ -48,9 +48,11 @@ class MemoryStore:
         self.renewals = 0
         self.location: Location = parse_location("s3://bucket/p/")
 
-    def list_pages(self, start: str = "", end: str | None = None, *, ordered: bool = False) -> Iterator[ListPage]:
+    def list_pages(
+        self, start: str = "", end: str | None = None, *, ordered: bool = False, prefix: str = ""
+    ) -> Iterator[ListPage]:
         assert ordered or not start
-        keys = sorted(key for key in self.objects if key >= start and (end is None or key < end))
+        keys = sorted(k for k in self.objects if k >= start and (end is None or k < end) and k.startswith(prefix))
         if keys:
             yield ListPage([ref(key, len(self.objects[key])) for key in keys], [])
 

@@ -1,0 +1,5 @@
+"""Which keys of a location a run is about: a range, a list, some prefixes."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
