@@ -31,7 +31,7 @@ def delivered(s3: S3Client, s3_bucket: str, fault_proxy: FaultProxy) -> str:
     """A location that answers slowly enough to be interrupted."""
     for delivery in DELIVERIES:
         put(s3, s3_bucket, delivery)
-    fault_proxy.add(Rule(Delay(0.05), path="/p/."))
+    fault_proxy.add(Rule(Delay(50), path="/p/."))
     return f"s3://{s3_bucket}/p/"
 
 
@@ -101,7 +101,7 @@ def reached(dest: Path, progress: int, process: subprocess.Popen[str]) -> bool:
 
 def test_sequence_numbers_are_never_given_twice(delivered: str, fault_proxy: FaultProxy, dest: Path) -> None:
     fault_proxy.clear()
-    fault_proxy.add(Rule(Delay(2), path="/p/."))
+    fault_proxy.add(Rule(Delay(100), path="/p/."))
     process = start("sync", delivered, dest, "--workers", "1")
     wait_until(lambda: (dest / ".nimble-harvester" / "manifest.sqlite").exists() and bool(tree(dest)))
     wait_until(lambda: any(True for _ in read(dest)))
