@@ -1,5 +1,7 @@
 from .http import ServerCertificate as ServerCertificate
 from .http import WebhookOptions as WebhookOptions
+from .listen_options import ListenOptions as ListenOptions
+from .listen_options import ListenReport as ListenReport
 from .listing_watcher import ListingWatchOptions as ListingWatchOptions
 from .listing_watcher import watch_listing as watch_listing
 from .live_metrics import MetricsOptions as MetricsOptions
@@ -8,7 +10,5 @@ from .queue_watcher import watch_queue as watch_queue
 from .watch_report import LandingReport as LandingReport
 from .watch_report import MessageCounts as MessageCounts
 from .watch_report import WatchReport as WatchReport
-from .webhook_listener import ListenOptions as ListenOptions
-from .webhook_listener import ListenReport as ListenReport
 from .webhook_listener import bound_source as bound_source
 from .webhook_listener import listen as listen

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,19 +10,18 @@ from pathlib import Path
 from harvester.destination import state_directory
 from harvester.errors import HarvesterError
 from harvester.events.full_listing import FullListing
+from harvester.events.landing_sessions import LandingSessions
 from harvester.events.live_metrics import LiveMetrics, MetricsOptions
 from harvester.events.periodic_heartbeat import PeriodicHeartbeat
 from harvester.events.queue import PeerDestinations, QueueWatchOptions, QueueWorker, check_queue
-from harvester.events.watch_report import LandingCounters, WatchReport, message_metric
+from harvester.events.watch_report import WatchReport, message_metric
 from harvester.location import Location
 from harvester.metrics import Metric
 from harvester.queues import open_queue
-from harvester.retry import Backoff, RateLimitedLog, interruptible_sleep, is_retryable
+from harvester.retry import RateLimitedLog, interruptible_sleep, is_retryable
 from harvester.sessions import StoreSettings
-from harvester.transfer import ObjectEvent, Observer, SyncOptions, SyncReport, SyncSession, open_session
+from harvester.transfer import ObjectEvent, Observer, SyncOptions, SyncReport, SyncSession
 
-_FIRST_DELAY = 1.0
-_LONGEST_DELAY = 300.0
 _POLL_SECONDS = 0.2
 
 
@@ -63,12 +61,11 @@ class _QueueWatch:
     ) -> None:
         self._location = location
         self._destination = destination
-        self._options = options
+        self._state_dir = options.state_dir
         self._watching = watching
         self._settings = settings or StoreSettings()
         self._forward = observer.event
-        self._observer = replace(observer, event=self._note)
-        self._landing = LandingCounters()
+        self._stop_signal = observer.stop_signal
         self._peers = PeerDestinations(watching.beside, location)
         log = RateLimitedLog(observer.warning)
         self._worker = QueueWorker(location, watching, self._peers, log, self._note_success)
@@ -77,65 +74,39 @@ class _QueueWatch:
             metrics or MetricsOptions(), destination, options.state_dir, self._message_metrics, observer.warning
         )
         self._heartbeat = PeriodicHeartbeat("watch", destination, options.state_dir, self._metrics)
+        observer = replace(observer, event=self._note)
+        self._sessions = LandingSessions(location, destination, options, self._settings, observer, self._metrics)
         self._has_worked = False
-        self._backoff = Backoff(_FIRST_DELAY, _LONGEST_DELAY)
 
     def run(self) -> WatchReport:
         error: HarvesterError | None = None
         try:
             with self._peers, self._metrics.published():
-                self._run()
+                self._sessions.repeat(self._run_session, self._may_retry)
         except HarvesterError as ended:
             error = ended
-        landing = self._landing.report(
+        landing = self._sessions.landing.report(
             self._location.url, str(self._destination), error, other_problems=self._worker.has_problems
         )
         return WatchReport(landing, self._watching.address, self._worker.counts())
 
-    def _run(self) -> None:
-        while True:
-            try:
-                self._run_session()
-                return
-            except HarvesterError as error:
-                if self._watching.once or not is_retryable(error, has_worked=self._has_worked):
-                    raise
-                delay = self._backoff.delay()
-                message = error.one_line()
-                self._metrics.failed(message)
-                self._metrics.write(at_once=True)
-                self._observer.warning(f"{message}; retrying in {delay:.0f} s")
-                self._landing.failed_runs += 1
-                interruptible_sleep(delay, self._observer.stop_signal)
+    def _may_retry(self, error: HarvesterError) -> bool:
+        return not self._watching.once and is_retryable(error, has_worked=self._has_worked)
 
     def _run_session(self) -> None:
         # First: an invalid queue must not create a destination or record a run.
         source = open_queue(self._watching.address, self._settings)
         self._worker.check(source)
-        with open_session(
-            self._location,
-            self._destination,
-            self._options,
-            settings=self._settings,
-            observer=self._observer,
-            check_bucket=True,
-        ) as session:
-            try:
-                folder = state_directory(self._destination, self._options.state_dir)
-                with self._worker.running(session, source, folder):
-                    self._process(session)
-            finally:
-                with contextlib.suppress(HarvesterError):
-                    session.stop()
-                self._landing.keep_problems(session.has_problem)
-                self._landing.add(session.report())
+        folder = state_directory(self._destination, self._state_dir)
+        with self._sessions.open() as session, self._worker.running(session, source, folder):
+            self._process(session)
 
     def _process(self, session: SyncSession) -> None:
         while True:
-            interruptible_sleep(0, self._observer.stop_signal)
+            interruptible_sleep(0, self._stop_signal)
             self._metrics.write()
             self._heartbeat.beat()
-            self._full_listing.run_if_due(session, self._landing)
+            self._full_listing.run_if_due(session, self._sessions.landing)
             if self._worker.step(_POLL_SECONDS):
                 idle = time.monotonic() - self._worker.settled_at
                 if self._watching.once:
@@ -145,8 +116,7 @@ class _QueueWatch:
 
     def _note_success(self) -> None:
         self._has_worked = True
-        self._backoff.reset()
-        self._metrics.works()
+        self._sessions.works()
 
     def _note(self, event: ObjectEvent) -> None:
         """Record the outcome of an object and forward the event."""

@@ -154,9 +154,9 @@ class MessageCounts:
     other_events: tuple[tuple[str, int], ...] = ()
     """Events that announce no object, by name."""
     gone: int = 0
-    """AnnouncedObject objects that no longer existed."""
+    """Announced objects that no longer existed."""
     beside: int = 0
-    """AnnouncedObject objects that another worker has landed."""
+    """Announced objects that another worker has landed."""
 
     def as_document(self) -> dict[str, Any]:
         """Return the counts as they are published."""

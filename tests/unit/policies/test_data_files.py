@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from policies.checks.global_keys import can_compare, global_key_type, similar_global_key
-from policies.contracts import is_opt_in, partition_of
+from policies.contracts.partitions import is_opt_in, partition_of
 
 
 @pytest.mark.parametrize(
