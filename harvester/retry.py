@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import re
 import time
 from collections import Counter
@@ -50,6 +49,9 @@ def backoff_delay(attempt: int, first: float, longest: float) -> float:
 
     ``first`` doubles with each attempt up to ``longest``; half of the delay is random, so that clients spread.
     """
+    # Loaded by the first failure.
+    import random
+
     delay = min(longest, first * 2.0 ** min(attempt - 1, 32))
     return delay * random.uniform(0.5, 1.0)  # noqa: S311  # spreads load, protects nothing
 

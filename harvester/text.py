@@ -6,8 +6,6 @@ it reaches a terminal or a log line.
 
 from __future__ import annotations
 
-import shutil
-import textwrap
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -79,6 +77,9 @@ def _utc(seconds: float) -> datetime:
 
 def terminal_width() -> int:
     """Return the longest line to write: the terminal's width between 40 and 100 columns, 80 without a terminal."""
+    # Loaded where a terminal is written to; so is textwrap below.
+    import shutil
+
     return max(_NARROWEST, min(_WIDEST, shutil.get_terminal_size((80, 24)).columns))
 
 
@@ -87,6 +88,8 @@ def wrap(text: str, *, first: str = "", rest: str | None = None, width: int | No
 
     Words are never broken, so that commands, keys and ARNs can be copied. ``width`` is the terminal's by default.
     """
+    import textwrap
+
     return textwrap.fill(
         text,
         width=terminal_width() if width is None else width,

@@ -57,6 +57,8 @@ from .opened import state_directory as state_directory
 from .paths import RESCUED_FOLDER as RESCUED_FOLDER
 from .paths import SAFE_NAME_FOLDER as SAFE_NAME_FOLDER
 from .paths import STATE_FOLDER as STATE_FOLDER
+from .paths import TEMPORARY as TEMPORARY
+from .paths import VERSIONS as VERSIONS
 from .paths import FileSystemNames as FileSystemNames
 from .paths import FoldedClaims as FoldedClaims
 from .paths import PathClaims as PathClaims
@@ -84,8 +86,6 @@ from .tree import NoFollowTree as NoFollowTree
 from .tree import remove_inside as remove_inside
 from .verification import Mark as Mark
 from .verification import Verification as Verification
-from .writer import TEMPORARY as TEMPORARY
-from .writer import VERSIONS as VERSIONS
 from .writer import DestinationWriter as DestinationWriter
 from .writer import PathObstructedError as PathObstructedError
 from .writer import register_writer as register_writer

@@ -13,13 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import xxhash
-
 from harvester.destination.identity import check_identity, check_state_files, read_identity, settle_identity
 from harvester.destination.manifest import DestinationLock, Manifest, manifest_error
-from harvester.destination.paths import STATE_FOLDER
+from harvester.destination.paths import QUARANTINE, STATE_FOLDER, TEMPORARY, VERSIONS, WRITERS
 from harvester.destination.tree import NoFollowTree
-from harvester.destination.writer import QUARANTINE, TEMPORARY, VERSIONS, WRITERS
 from harvester.error_codes import ErrorCode
 from harvester.errors import (
     ConfigurationError,
@@ -354,6 +351,9 @@ def _is_intact(inside: NoFollowTree, path: str | None, digest: str | None) -> bo
 
 def file_digest(path: Path) -> str | None:
     """Return the xxh3-128 of a regular file, None when it cannot be read."""
+    # Loaded after an unclean end, and to verify.
+    import xxhash
+
     digest = xxhash.xxh3_128()
     try:
         file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)

@@ -6,7 +6,6 @@ destination, every part of it is a plain file name, and no other key has a claim
 
 from __future__ import annotations
 
-import hashlib
 import os
 import unicodedata
 from pathlib import Path
@@ -21,6 +20,13 @@ SAFE_NAME_FOLDER = "_keys"
 """Holds the objects whose key is not usable as a path."""
 RESCUED_FOLDER = "_rescued"
 """Holds the results that were fetched from the API because they never reached the bucket."""
+
+TEMPORARY = f"{STATE_FOLDER}/tmp"  # noqa: S108  # below the destination, not the system's
+QUARANTINE = f"{STATE_FOLDER}/quarantine"
+VERSIONS = f"{STATE_FOLDER}/versions"
+WRITERS = f"{STATE_FOLDER}/writers"
+"""A file on which every worker holds a shared lock: when a run was killed, the next one waits until it is free, or an
+orphaned worker would land its last object over what that run has landed."""
 
 _LONGEST_NAME = 255
 _LONGEST_PATH = 4096
@@ -115,6 +121,9 @@ def safe_path(relative_key: str, *, keep_compressed: bool) -> str:
     if suffix == "gz" and "." in stem:
         suffix = stem.rpartition(".")[2] + ".gz"
     plain = dot and suffix.replace(".", "").isalnum() and suffix.isascii() and len(suffix) <= _LONGEST_SUFFIX
+    # Loaded by the first key that is no path.
+    import hashlib
+
     digest = hashlib.sha256(os.fsencode(relative_key)).hexdigest()
     return f"{SAFE_NAME_FOLDER}/{digest}{'.' + suffix if plain else ''}"
 

@@ -17,14 +17,14 @@ from typing import BinaryIO, NamedTuple
 
 import xxhash
 
-from harvester.destination.paths import SAFE_NAME_FOLDER, STATE_FOLDER, check_inside, safe_path
-
-TEMPORARY = f"{STATE_FOLDER}/tmp"  # noqa: S108  # below the destination, not the system's
-QUARANTINE = f"{STATE_FOLDER}/quarantine"
-VERSIONS = f"{STATE_FOLDER}/versions"
-WRITERS = f"{STATE_FOLDER}/writers"
-"""A file on which every worker holds a shared lock: when a run was killed, the next one waits until it is free, or an
-orphaned worker would land its last object over what that run has landed."""
+from harvester.destination.paths import (
+    QUARANTINE,
+    SAFE_NAME_FOLDER,
+    TEMPORARY,
+    WRITERS,
+    check_inside,
+    safe_path,
+)
 
 # The file system refuses the name, or a foreign file is in the way.
 _OBSTRUCTIONS = frozenset(

@@ -1,9 +1,9 @@
 from .record import ContentReason as ContentReason
 from .record import ContentTooLargeForMemory as ContentTooLargeForMemory
-from .record import ResultOptions as ResultOptions
 from .record import ResultRecord as ResultRecord
 from .record import Shape as Shape
-from .record import Validation as Validation
+from .result_options import ResultOptions as ResultOptions
+from .result_options import Validation as Validation
 from .result_reader import ResultReader as ResultReader
 from .row_batches import BrokenRows as BrokenRows
 from .row_files import numbered_rows as numbered_rows

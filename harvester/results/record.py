@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Literal, NamedTuple
 
@@ -30,17 +29,6 @@ class Shape(StrEnum):
     """A Parquet file."""
     MEDIA = "media"
     """Binary media: bytes, checked by length and checksum alone."""
-
-
-class Validation(StrEnum):
-    """How much is checked before an object counts as good."""
-
-    OFF = "off"
-    """Only that there are bytes, and that gzip is whole and bounded."""
-    SHAPE = "shape"
-    """Also strict JSON of a known shape, and rows that are rows."""
-    SCHEMA = "schema"
-    """Also the JSON Schema of the shape, and the user's own on ``data.parsing``."""
 
 
 class ContentReason(StrEnum):
@@ -101,24 +89,6 @@ class ContentProblem(NamedTuple):
     """Where exactly, and what was expected there."""
     quarantine: bool = True
     """False if the object lands all the same."""
-
-
-DEFAULT_MAX_CONTENT_BYTES: Final = 8 * 1024**3
-"""Default of `ResultOptions.max_content_bytes`."""
-
-
-@dataclass(frozen=True, slots=True)
-class ResultOptions:
-    """How objects are read. Picklable: worker processes receive it."""
-
-    keep_compressed: bool = False
-    """Land gzip as it was delivered; its content is checked all the same."""
-    validation: Validation = Validation.SCHEMA
-    """How much is checked."""
-    user_schema: str | None = None
-    """JSON text of the user's JSON Schema for ``data.parsing``."""
-    max_content_bytes: int = DEFAULT_MAX_CONTENT_BYTES
-    """Largest content accepted, in bytes, after inflating."""
 
 
 class ResultRecord(NamedTuple):

@@ -21,11 +21,10 @@ from harvester.results.record import (
     ContentReason,
     ContentRefused,
     DecodedResult,
-    ResultOptions,
     ResultRecord,
     Shape,
-    Validation,
 )
+from harvester.results.result_options import ResultOptions, Validation
 from harvester.results.row_batches import RowCount
 from harvester.results.row_files import row_formats
 from harvester.results.schema_validation import UserSchema, check_shape

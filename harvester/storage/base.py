@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from harvester.location import Location
-from harvester.storage.causes import Cause
+
+if TYPE_CHECKING:
+    # Loaded by the first failure.
+    from harvester.storage.causes import Cause
 
 MEBIBYTE = 1024 * 1024
 PAGE_KEYS = 1000

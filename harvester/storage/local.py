@@ -11,7 +11,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import tempfile
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -114,6 +113,9 @@ class DirectoryStore:
             raise UsageError(f"{key!r} is no path below {root}")
         try:
             Path(key).parent.mkdir(parents=True, exist_ok=True)
+            # Loaded by what writes: a run with nothing to do starts without it.
+            import tempfile
+
             with tempfile.NamedTemporaryFile(dir=Path(key).parent, delete=False) as file:
                 file.write(body)
             Path(file.name).replace(key)
@@ -269,6 +271,8 @@ class DirectoryFetcher:
 
     def _copy(self, descriptor: int) -> str:
         try:
+            import tempfile
+
             target, path = tempfile.mkstemp(dir=self._spool_directory, prefix="spool-")
         except OSError as error:
             raise _SpoolFailed(error) from error

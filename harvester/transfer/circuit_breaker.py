@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from harvester.error_codes import ErrorCode
 from harvester.errors import (
     AccessDenied,
@@ -12,8 +14,11 @@ from harvester.errors import (
     IntegrityError,
     NoSuchBucket,
 )
-from harvester.storage import Cause
-from harvester.transfer.workers import Failed
+
+if TYPE_CHECKING:
+    # Causes are loaded by the first failure.
+    from harvester.storage import Cause
+    from harvester.transfer.workers import Failed
 
 _SAMPLE = 100
 _FATAL_SAMPLE = 10
@@ -60,7 +65,7 @@ class CircuitBreaker:
         self._ended += 1
         self._in_a_row = self._in_a_row + 1 if cause == self._last_cause else 1
         self._last_cause = cause
-        known = Cause(cause) if cause in Cause.__members__.values() else None
+        known = _known(cause)
         if known is None:
             return None
         all_alike = bool(self._first_cause) and self._ended >= _SAMPLE
@@ -74,8 +79,14 @@ class CircuitBreaker:
         failed = self._last_failed
         if failed is None or failed.cause != self._first_cause:
             return None
-        cause = Cause(failed.cause) if failed.cause in Cause.__members__.values() else None
+        cause = _known(failed.cause)
         return _error(cause, failed) if cause is not None and cause.fatal else None
+
+
+def _known(cause: str) -> Cause | None:
+    from harvester.storage import Cause
+
+    return Cause(cause) if cause in Cause.__members__.values() else None
 
 
 def _error(cause: Cause, failed: Failed) -> HarvesterError:

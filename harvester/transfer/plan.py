@@ -6,7 +6,6 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from harvester.destination import CompiledSelection, KnownRow, ProblemRow, same_version
-from harvester.results import ContentReason
 from harvester.storage import ObjectRef
 
 
@@ -45,7 +44,7 @@ _FETCH_NEW = Action(ActionKind.FETCH, "new")
 _UNCHANGED = Action(ActionKind.UNCHANGED, "unchanged")
 _RESIDUE = Action(ActionKind.IGNORE, "probe_residue")
 _MARKER = Action(ActionKind.IGNORE, "directory_marker")
-_PARQUET_REFUSED = ContentReason.PARQUET_EXTRA_MISSING.value
+_PARQUET_REFUSED = "parquet_extra_missing"  # of ContentReason, which runs without problems do not load
 
 
 class PlanOptions(NamedTuple):

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from harvester.destination import ProblemRow
-from harvester.results import ContentReason
 from harvester.transfer.sync_run import SyncRun
 
-_REASON = ContentReason.USER_SCHEMA.value
+_REASON = "user_schema"  # of ContentReason, which runs with the same schema do not load
 
 
 def check_landed_before(run: SyncRun) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shlex
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -26,14 +25,11 @@ from harvester.cli.shared.reports.output import print_event, print_report
 from harvester.cli.shared.reports.sync_output import exit_reasons, render_report, unstarted_report, write_report
 from harvester.cli.shared.run_messages import Messages, message_options
 from harvester.cli.shared.signals import stop_signals
-from harvester.destination import destination_metrics
 from harvester.errors import DestinationUnusable, ExitCode, HarvesterError, UsageError
 from harvester.location import Location
-from harvester.metrics import write_metrics_file
 from harvester.sessions import StoreSettings
-from harvester.storage import similar_key
 from harvester.text import printable
-from harvester.transfer import ObjectEvent, Observer, SyncOptions, SyncReport, run_metrics
+from harvester.transfer import ObjectEvent, Observer, SyncOptions, SyncReport
 
 
 @click.command(
@@ -150,6 +146,11 @@ def _write(path: Path, report: SyncReport) -> DestinationUnusable | None:
 
 def _write_metrics(path: Path, dest: Path, landing: Landing, report: SyncReport) -> DestinationUnusable | None:
     """Write the metrics; return the error if they cannot be written, so that the outcome of the run is reported too."""
+    # Loaded by the runs that write metrics.
+    from harvester.destination import destination_metrics
+    from harvester.metrics import write_metrics_file
+    from harvester.transfer import run_metrics
+
     try:
         known = destination_metrics(dest, state_dir=landing().state_dir)
         write_metrics_file(path, [*run_metrics(report), *known], {"destination": str(dest.absolute())})
@@ -160,6 +161,11 @@ def _write_metrics(path: Path, dest: Path, landing: Landing, report: SyncReport)
 
 def _warn_of_similar(location: Location, dest: Path, settings: StoreSettings, messages: Messages) -> None:
     """Warn when keys begin with the name of an empty location: the slash may be misplaced."""
+    # Loaded where nothing was listed.
+    import shlex
+
+    from harvester.storage import similar_key
+
     similar = similar_key(location, settings)
     if similar is not None:
         wider, name = location.above(), location.prefix.rstrip("/").rpartition("/")[2]

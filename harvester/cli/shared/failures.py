@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from harvester.cli.shared.next_steps import next_step
 from harvester.error_codes import ErrorCode
 from harvester.errors import DestinationUnusable, ExitCode, HarvesterError
 from harvester.text import printable
@@ -48,6 +47,9 @@ def print_missing_directory(error: FileNotFoundError) -> ExitCode:
 
 def print_error(error: HarvesterError) -> None:
     """Print the three lines of an error: what failed, the cause, the next step."""
+    # Loaded by the runs that fail.
+    from harvester.cli.shared.next_steps import next_step
+
     what, *more = map(printable, filter(None, (*error.lines(), next_step(error))))
     click.echo(f"error: {what}", err=True)
     for line in more:

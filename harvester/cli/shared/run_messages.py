@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 import click
 
 from harvester import text
-from harvester.cli.shared.next_steps import error_document, next_step
 from harvester.cli.shared.reports.status_line import StatusLine
 from harvester.errors import EXIT_MEANINGS, ExitCode, HarvesterError
 from harvester.transfer import SyncProgress
@@ -124,6 +123,9 @@ class Messages:
     ) -> None:
         if self.quiet:
             return
+        # Loaded by the runs that describe their end as JSON.
+        from harvester.cli.shared.next_steps import error_document, next_step
+
         lines = [line.strip() for line in reasons]
         if error is not None:
             lines = [*error.lines(), *filter(None, [next_step(error)])]

@@ -7,7 +7,6 @@ import errno
 import fcntl
 import json
 import os
-import socket
 import time
 from pathlib import Path
 from types import TracebackType
@@ -56,7 +55,7 @@ class DestinationLock:
                 os.close(self._file)
                 raise
             self.is_held = False
-        mine = json.dumps({"process": os.getpid(), "host": socket.gethostname(), "since": time.time()}).encode()
+        mine = json.dumps({"process": os.getpid(), "host": os.uname().nodename, "since": time.time()}).encode()
         # The kernel's lock is what counts; on a full disk it goes without a name.
         with contextlib.suppress(OSError):
             os.ftruncate(self._file, 0)

@@ -19,7 +19,7 @@ from harvester.destination.opened import (
     share_destination,
     state_folder,
 )
-from harvester.destination.writer import TEMPORARY
+from harvester.destination.paths import TEMPORARY
 from harvester.error_codes import ErrorCode
 from harvester.errors import (
     ConfigurationError,

@@ -9,8 +9,8 @@ import pytest
 import xxhash
 
 from harvester.destination.opened import open_destination
-from harvester.destination.paths import check_inside
-from harvester.destination.writer import QUARANTINE, TEMPORARY, DestinationWriter, PathObstructedError
+from harvester.destination.paths import QUARANTINE, TEMPORARY, check_inside
+from harvester.destination.writer import DestinationWriter, PathObstructedError
 from harvester.errors import IntegrityError
 
 

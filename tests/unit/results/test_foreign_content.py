@@ -7,7 +7,8 @@ import io
 import pytest
 
 from harvester.results.foreign_content import HEAD_BYTES, MAX_FRAME_BYTES
-from harvester.results.record import ContentReason, ResultOptions, ResultRecord, Shape
+from harvester.results.record import ContentReason, ResultRecord, Shape
+from harvester.results.result_options import ResultOptions
 from harvester.results.result_reader import ResultReader
 
 READER = ResultReader(ResultOptions())

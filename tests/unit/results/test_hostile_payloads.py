@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harvester.results.record import ContentReason, ContentTooLargeForMemory, ResultOptions, ResultRecord, Validation
+from harvester.results.record import ContentReason, ContentTooLargeForMemory, ResultRecord
+from harvester.results.result_options import ResultOptions, Validation
 from harvester.results.result_reader import ResultReader
 from harvester.results.row_files.row_reader import rows
 from tests.hostile.payload_cases import HOSTILE_PAYLOADS, HostilePayload

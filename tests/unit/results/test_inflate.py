@@ -13,14 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harvester.results.gzip_reader import RATIO_FREE_BYTES, inflate, inflate_blocks
-from harvester.results.record import (
-    MAX_BYTES_IN_MEMORY,
-    ContentReason,
-    ContentRefused,
-    ContentTooLargeForMemory,
-    ResultOptions,
-    Validation,
-)
+from harvester.results.record import MAX_BYTES_IN_MEMORY, ContentReason, ContentRefused, ContentTooLargeForMemory
+from harvester.results.result_options import ResultOptions, Validation
 from harvester.results.result_reader import ResultReader
 
 PLENTY = 1 << 40

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from harvester.results.record import ResultOptions, Shape
+from harvester.results.record import Shape
+from harvester.results.result_options import ResultOptions
 from harvester.results.result_reader import ResultReader
 from harvester.results.row_files.row_reader import rows
 from scripts.inputs.deliveries import large_json_lines

@@ -17,7 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harvester.errors import IntegrityError
-from harvester.results.record import ResultOptions, Shape, Validation
+from harvester.results.record import Shape
+from harvester.results.result_options import ResultOptions, Validation
 from harvester.results.result_reader import ResultReader
 from harvester.results.row_batches import BrokenRows, RowCount
 from harvester.results.row_files.row_reader import NumberedRow, numbered_rows

@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harvester.results.record import ContentReason, ResultOptions, ResultRecord, Shape
+from harvester.results.record import ContentReason, ResultRecord, Shape
+from harvester.results.result_options import ResultOptions
 from harvester.results.result_reader import ResultReader
 from harvester.results.row_batches import BrokenRows, RowCount
 from harvester.results.row_files.arrow_values import ArrowConverter, date_text

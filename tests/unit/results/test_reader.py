@@ -14,14 +14,8 @@ import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harvester.results.record import (
-    ContentReason,
-    ContentTooLargeForMemory,
-    ResultOptions,
-    ResultRecord,
-    Shape,
-    Validation,
-)
+from harvester.results.record import ContentReason, ContentTooLargeForMemory, ResultRecord, Shape
+from harvester.results.result_options import ResultOptions, Validation
 from harvester.results.result_reader import ResultReader
 from scripts.inputs.deliveries import Author, Delivery, deliveries, json_bytes
 

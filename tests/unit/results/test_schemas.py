@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from harvester.errors import UsageError
 from harvester.results.json_text import fast_path
 from harvester.results.json_text.json_scanner import scan
-from harvester.results.record import ContentReason, ContentRefused, ResultOptions, Shape, Validation
+from harvester.results.record import ContentReason, ContentRefused, Shape
+from harvester.results.result_options import ResultOptions, Validation
 from harvester.results.result_reader import ResultReader
 from harvester.results.schema_validation import (
     SHAPES_WITH_SCHEMA,

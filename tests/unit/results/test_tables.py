@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harvester.results.gzip_reader import CHUNK_BYTES
-from harvester.results.record import ResultOptions, ResultRecord, Shape
+from harvester.results.record import ResultRecord, Shape
+from harvester.results.result_options import ResultOptions
 from harvester.results.result_reader import ResultReader
 from scripts.inputs.deliveries import Author, jobs_csv, jobs_json_lines, jobs_parquet, jobs_rows
 

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from harvester.results.record import ResultOptions, Shape
+from harvester.results.record import Shape
+from harvester.results.result_options import ResultOptions
 from harvester.results.result_reader import ResultReader
 
 READER = ResultReader(ResultOptions())

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from harvester.results.record import ResultOptions
+from harvester.results.result_options import ResultOptions
 from harvester.transfer.workers.messages import (
     INTERNAL_ERROR,
     Alive,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 
 _NOT_CI = frozenset({"", "0", "false", "no"})
@@ -13,6 +12,13 @@ def can_redraw() -> bool:
     """Return whether standard error is a terminal that takes control sequences; one under ``CI`` is no terminal."""
     dumb = os.environ.get("TERM", "") in ("", "dumb")
     return sys.stderr.isatty() and not dumb and os.environ.get("CI", "").lower() in _NOT_CI
+
+
+def _columns() -> int:
+    # Loaded where a line is drawn.
+    import shutil
+
+    return shutil.get_terminal_size().columns
 
 
 class StatusLine:
@@ -26,7 +32,7 @@ class StatusLine:
     def draw(self, line: str) -> None:
         """Replace the line, cut to the terminal's width."""
         self.clear()
-        line = line[: shutil.get_terminal_size().columns - 1]
+        line = line[: _columns() - 1]
         sys.stderr.write(line)
         sys.stderr.flush()
         self._length = len(line)
@@ -34,7 +40,7 @@ class StatusLine:
     def clear(self) -> None:
         """Remove the line, also where a narrower terminal has wrapped it."""
         if self._length:
-            sys.stderr.write(erase_sequence(self._length, shutil.get_terminal_size().columns))
+            sys.stderr.write(erase_sequence(self._length, _columns()))
             sys.stderr.flush()
             self._length = 0
 

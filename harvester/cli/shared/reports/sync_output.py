@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harvester import text
-from harvester.cli.shared.next_steps import fetch_step
 from harvester.cli.shared.reports.json_documents import json_text
 from harvester.error_codes import ErrorCode
 from harvester.errors import DestinationUnusable, ExitCode, HarvesterError
@@ -75,6 +74,9 @@ def _summary(report: SyncReport) -> str:
 
 def problem_lines(problems: tuple[ObjectProblem, ...]) -> list[str]:
     """Return equal problems grouped, the most frequent first."""
+    # Loaded by the runs that have problems.
+    from harvester.cli.shared.next_steps import fetch_step
+
     groups: defaultdict[tuple[str, str], list[ObjectProblem]] = defaultdict(list)
     for problem in problems:
         groups[problem.outcome, problem.reason].append(problem)

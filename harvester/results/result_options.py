@@ -1,0 +1,36 @@
+"""How results are read: the options that a worker is started with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class Validation(StrEnum):
+    """How much is checked before an object counts as good."""
+
+    OFF = "off"
+    """Only that there are bytes, and that gzip is whole and bounded."""
+    SHAPE = "shape"
+    """Also strict JSON of a known shape, and rows that are rows."""
+    SCHEMA = "schema"
+    """Also the JSON Schema of the shape, and the user's own on ``data.parsing``."""
+
+
+DEFAULT_MAX_CONTENT_BYTES: Final = 8 * 1024**3
+"""Default of `ResultOptions.max_content_bytes`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResultOptions:
+    """How objects are read. Picklable: worker processes receive it."""
+
+    keep_compressed: bool = False
+    """Land gzip as it was delivered; its content is checked all the same."""
+    validation: Validation = Validation.SCHEMA
+    """How much is checked."""
+    user_schema: str | None = None
+    """JSON text of the user's JSON Schema for ``data.parsing``."""
+    max_content_bytes: int = DEFAULT_MAX_CONTENT_BYTES
+    """Largest content accepted, in bytes, after inflating."""
