@@ -1,5 +1,6 @@
 from .authoring import DesiredState as DesiredState
 from .authoring import PlannedChange as PlannedChange
+from .authoring import advised_change as advised_change
 from .authoring import empty_policy as empty_policy
 from .authoring import events_documents as events_documents
 from .authoring import events_script as events_script
@@ -7,6 +8,7 @@ from .authoring import generate as generate
 from .authoring import generate_key_policy as generate_key_policy
 from .authoring import generate_key_statement as generate_key_statement
 from .authoring import grants_at_least as grants_at_least
+from .authoring import is_advised as is_advised
 from .authoring import plan_change as plan_change
 from .authoring import reader_documents as reader_documents
 from .authoring import render as render

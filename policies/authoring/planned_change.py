@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from policies.authoring.corrections import corrected
 from policies.authoring.generation import generate, generate_key_statement
 from policies.authoring.removals import without_principals, without_statements
 from policies.checks import (
@@ -58,6 +59,8 @@ class DesiredState:
     """Whether statements that deny Nimble are to exempt it."""
     narrow: bool = False
     """Whether statements for Nimble alone that go beyond the prefix are to be replaced by the contract's."""
+    correct: bool = False
+    """Whether what the cloud would refuse is to be corrected, where it is certain what is meant."""
     without_statements: tuple[str, ...] = ()
     """Statements to be removed: Sids, or numbers from 1."""
     without_principals: tuple[str, ...] = ()
@@ -119,6 +122,8 @@ def plan_change(policy: PolicyDocument, desired: DesiredState) -> PlannedChange:
     value = without_statements(policy, desired.without_statements, steps) if policy.kind == "s3" else policy.value
     value = without_principals(value, desired.without_principals, steps, kind=policy.kind)
     current = document(value, kind=policy.kind, source=policy.source) if steps else policy
+    if desired.correct:
+        current = corrected(current, contract, target, steps)
     if contract.cloud == "gs":
         value = _with_binding(current, contract, target, steps)
     else:

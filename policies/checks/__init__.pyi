@@ -27,3 +27,4 @@ from .rules import SEVERITIES as SEVERITIES
 from .rules import Rule as Rule
 from .rules import Severity as Severity
 from .store_limits import refusals_of_change as refusals_of_change
+from .store_limits import store_findings as store_findings

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from policies.checks.chip_forecast import ChipForecast, forecast_chips
 from policies.checks.findings import Finding, Fix, FixAction, finding
-from policies.checks.overgrants import overgrant_findings
+from policies.checks.overgrants import can_be_narrowed, overgrant_findings
 from policies.checks.proof import NOT_PROVEN, Proof, UnknownReason, Verdict, prove, prove_alone
 from policies.checks.requirement_findings import requirement_findings
 from policies.checks.rules import SEVERITIES, Severity
@@ -33,6 +33,10 @@ class CheckReport:
     """What Test Connection would show for reading and for writing; empty for GCS."""
     findings: tuple[Finding, ...]
     """Every finding, gravest first, then in the document's order."""
+    at: datetime
+    """The time that it was decided for."""
+    inherited: tuple[PolicyDocument, ...] | None = None
+    """The policies that the bucket inherits from; None where they were not read."""
 
     def fails(self, on: Severity = "error") -> bool:
         """Return whether there is a finding at least as grave as ``on``."""
@@ -74,21 +78,37 @@ def check(
     without_wildcard = {each.statement for each in found if each.code == "resource-without-wildcard"}
     found = [each for each in found if each.code != "beyond-prefix" or each.statement not in without_wildcard]
     invalid = {(each.document, each.statement) for each in found if each.severity == "error" and each.provider_message}
-    found = [_graded(_without_exemption(each, invalid), proof) for each in found]
+    found = [_graded(_corrected_first(each, invalid, documents, contract), proof) for each in found]
     found += _notes(proof, documents, moment)
     found.sort(key=lambda each: (-SEVERITIES.index(each.severity), each.code not in _PREFER_REQUIREMENTS))
     chips: tuple[ChipForecast, ...] = ()
     if not key_alone and contract.cloud == "s3" and not isinstance(policy, UnknownReason):
         known_key = key_policy if isinstance(key_policy, PolicyDocument) else None
         chips = tuple(forecast_chips(contract, target, bucket_policy, known_key, at=moment))
-    return CheckReport(proof, chips, tuple(dict.fromkeys(found)))
+    above = None if inherited is None else tuple(inherited)
+    return CheckReport(proof, chips, tuple(dict.fromkeys(found)), moment, above)
 
 
-def _without_exemption(found: Finding, invalid: Collection[tuple[str, int | None]]) -> Finding:
-    """Return a finding without the fix to exempt Nimble from a statement that has to be corrected first."""
-    if found.fix.action is FixAction.EXEMPT and (found.document, found.statement) in invalid:
+def _corrected_first(
+    found: Finding,
+    invalid: Collection[tuple[str, int | None]],
+    documents: Sequence[PolicyDocument],
+    contract: AccessContract,
+) -> Finding:
+    """Return a finding about a statement that the cloud refuses with the fix that comes first.
+
+    Nimble is not exempted from a statement that has to be corrected, and one for Nimble's principal alone is replaced.
+    """
+    if found.statement is None or (found.document, found.statement) not in invalid:
+        return found
+    if found.fix.action is FixAction.EXEMPT:
         return replace(found, fix=Fix(FixAction.EDIT))
-    return found
+    if found.fix.action is not FixAction.EDIT or not found.provider_message or found.severity != "error":
+        return found
+    statements = (each for document in documents if document.kind == found.document for each in document.statements)
+    refused = next((each for each in statements if each.index == found.statement), None)
+    replaced = refused is not None and can_be_narrowed(refused, contract)
+    return replace(found, fix=Fix(FixAction.CORRECT, found.fix.parameters)) if replaced else found
 
 
 def _graded(found: Finding, proof: Proof) -> Finding:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from policies.checks.findings import Finding, FixAction, finding, fix
+from policies.checks.findings import Finding, Fix, FixAction, finding, fix
 from policies.checks.global_keys import can_compare, closest, global_key_type, similar_global_key
 from policies.checks.rules import Severity
 from policies.evaluation import action_table, known_actions
@@ -49,7 +49,7 @@ def _global_key(condition: Condition, where: str, path: str) -> Iterator[Finding
     if kind is None:
         meant = similar_global_key(condition.key)
         message = f"IAM has no condition key {condition.name}" + (f"; {meant} is meant" if meant else "")
-        correction = fix(FixAction.EDIT, to=meant or "")
+        correction = _correction(condition, meant)
         # A key without a similar one may be newer than the table.
         severity: Severity = "error" if meant else "warning"
         yield finding("unknown-condition-key", message, where=where, path=path, fix=correction, severity=severity)
@@ -65,7 +65,7 @@ def _service_key(document: PolicyDocument, statement: Statement, condition: Cond
         meant = closest(condition.key, (each for each in table.keys if not _has_open_part(each)))
         message = f"{document.kind.upper()} has no condition key {condition.name}"
         message += f"; {meant} is similar" if meant else f"; the table of keys is of {table.date}"
-        correction = fix(FixAction.EDIT, to=meant or "")
+        correction = _correction(condition, meant)
         severity: Severity = "error" if meant else "warning"
         yield finding("unknown-condition-key", message, where=where, path=path, fix=correction, severity=severity)
         return
@@ -76,6 +76,12 @@ def _service_key(document: PolicyDocument, statement: Statement, condition: Cond
     if acted and not statement.not_action and not any(carries(each.keys, condition.key) for each in acted):
         message = f"{condition.name} is carried by requests of none of the statement's actions"
         yield finding("condition-without-action", message, where=where, path=path)
+
+
+def _correction(condition: Condition, meant: str | None) -> Fix:
+    if meant is None:
+        return Fix(FixAction.EDIT)
+    return fix(FixAction.CORRECT, element="Condition", text=condition.name, to=meant)
 
 
 def carries(keys: frozenset[str], key: str) -> bool:

@@ -15,6 +15,8 @@ class FixAction(StrEnum):
 
     EDIT = "edit"
     """Edit the document at the finding's path by hand; ``to`` is the text to write, where it is known."""
+    CORRECT = "correct"
+    """Write ``to`` in place of ``text`` in the ``element`` of the statement; without ``to``, replace the statement."""
     MERGE = "merge"
     """Add or update the contract's statements."""
     EXEMPT = "exempt"
@@ -46,6 +48,7 @@ class FixAction(StrEnum):
 POLICY_FIXES = frozenset(
     {
         FixAction.MERGE,
+        FixAction.CORRECT,
         FixAction.EXEMPT,
         FixAction.REMOVE_STATEMENT,
         FixAction.REMOVE_PRINCIPAL,

@@ -146,7 +146,7 @@ def _too_much(proof: Proof, statement: Statement, path: str, *, key: bool) -> It
     beyond = [each for each in granted if each.name not in needed]
     deleting = [each.name for each in beyond if each.name.startswith("s3:DeleteObject")]
     where = statement.label
-    narrowing = _narrowing(statement, contract)
+    narrowing = None if key else _narrowing(statement, contract)
     if deleting:
         message = f"allows {', '.join(deleting)}"
         yield finding("delete-granted", message, where=where, path=f"{path}.Action", fix=narrowing)

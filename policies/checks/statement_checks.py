@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from policies.checks.findings import Finding, FixAction, SideEffect, finding, fix
+from policies.checks.findings import Finding, Fix, FixAction, SideEffect, finding, fix
 from policies.checks.global_keys import closest
 from policies.contracts import Target, facts
 from policies.evaluation import action_table, known_actions, resource_pattern
@@ -66,6 +66,18 @@ def path_of(document: PolicyDocument, statement: Statement) -> str:
     return f"$.Statement[{statement.index}]" if isinstance(document.value["Statement"], list) else "$.Statement"
 
 
+def _correction(path: str, text: str, to: str) -> Fix:
+    """Return the fix that writes ``to`` in place of ``text`` at a JSON path; to edit by hand where it is empty."""
+    if not to:
+        return Fix(FixAction.EDIT)
+    return fix(FixAction.CORRECT, element=path.rpartition(".")[2], text=text, to=to)
+
+
+def _removal(statement: Statement) -> Fix:
+    """Return the fix that removes a statement, which no principal loses anything by where the cloud refuses it."""
+    return fix(FixAction.REMOVE_STATEMENT, statement=statement.sid or str(statement.index + 1))
+
+
 def names_nimble(statement: Statement) -> bool:
     """Return whether a statement names a principal of Nimble's account."""
     return any(facts().account in named for named in statement.principals.aws)
@@ -76,7 +88,8 @@ def principal_findings(statement: Statement, path: str) -> Iterator[Finding]:
     element = f"{path}.{'NotPrincipal' if statement.not_principal else 'Principal'}"
     where = statement.label
     if statement.not_principal and statement.effect == "Allow":
-        yield finding("allow-not-principal", "Allow with NotPrincipal", where=where, path=element)
+        removal = _removal(statement)
+        yield finding("allow-not-principal", "Allow with NotPrincipal", where=where, path=element, fix=removal)
     for named in statement.principals.aws:
         removal = fix(FixAction.REMOVE_PRINCIPAL, SideEffect.PRINCIPAL_LOSES_ACCESS, principal=named)
         if is_unique_id(named):
@@ -110,20 +123,29 @@ def action_findings(document: PolicyDocument, statement: Statement, path: str) -
         if wanted != "*" and ("*" in service or "?" in service):
             message = f"{wanted!r} has a wildcard in the name of the service"
             to = f"{document.kind}:{name}"
-            yield finding("wildcard-service", message, where=where, path=element, fix=fix(FixAction.EDIT, to=to))
+            yield finding("wildcard-service", message, where=where, path=element, fix=_correction(element, wanted, to))
             continue
         known = [each for each in known_actions(wanted) if each.name.startswith(_SERVICES[document.kind])]
         if known:
             yield from _without_resource(document, statement, wanted, element)
         elif service.lower() == "s3express" and document.kind == "s3":
-            yield finding("directory-bucket", f"{wanted} is of directory buckets", where=where, path=element)
+            message = f"{wanted} is of directory buckets"
+            yield finding("directory-bucket", message, where=where, path=element, fix=_of_directory_bucket(statement))
         elif document.kind == "s3" and service.lower() == "s3" and name.lower() in _OPERATIONS:
             meant = _OPERATIONS[name.lower()]
             message = f"{wanted} is an API operation; it is authorised as {meant}"
-            correction = fix(FixAction.EDIT, to=meant)
+            correction = _correction(element, wanted, meant)
             yield finding("operation-not-action", message, where=where, path=element, fix=correction)
         else:
             yield _unknown_action(document, statement, wanted, element)
+
+
+def _of_directory_bucket(statement: Statement) -> Fix:
+    """Return the fix of a statement about a directory bucket: its removal, unless it is about another bucket too."""
+    services = {each.split(":", 1)[0].lower() for each in statement.actions}
+    services |= {each.split(":")[2] for each in statement.resources if each.count(":") > 1}
+    of_others = services - {"s3express"} or "*" in (*statement.actions, *statement.resources)
+    return Fix(FixAction.EDIT) if of_others else _removal(statement)
 
 
 def _unknown_action(document: PolicyDocument, statement: Statement, wanted: str, element: str) -> Finding:
@@ -141,7 +163,7 @@ def _unknown_action(document: PolicyDocument, statement: Statement, wanted: str,
         message,
         where=statement.label,
         path=element,
-        fix=fix(FixAction.EDIT, to=meant or ""),
+        fix=_correction(element, wanted, meant or ""),
         severity="warning" if newer else "error",
     )
 
@@ -181,7 +203,8 @@ def resource_findings(
             if target is not None and document.kind == "s3":
                 yield from _other_bucket(statement, resource, element, target)
         elif document.kind == "s3" and service == "s3express":
-            yield finding("directory-bucket", f"{resource} is a directory bucket", where=where, path=element)
+            message = f"{resource} is a directory bucket"
+            yield finding("directory-bucket", message, where=where, path=element, fix=_of_directory_bucket(statement))
         else:
             yield _invalid_resource(document, resource, where, element)
 
@@ -195,18 +218,22 @@ def _invalid_resource(document: PolicyDocument, resource: str, where: str, eleme
         message = f"{resource!r} is a URL; a policy names an ARN"
     elif document.kind == "s3" and not resource.startswith("arn:") and ":" not in resource:
         to = BUCKET_ARN + resource
-    return finding("invalid-resource", message, where=where, path=element, fix=fix(FixAction.EDIT, to=to))
+    return finding("invalid-resource", message, where=where, path=element, fix=_correction(element, resource, to))
 
 
 def _other_bucket(statement: Statement, resource: str, element: str, target: Target) -> Iterator[Finding]:
     if not resource.startswith(BUCKET_ARN) or statement.not_resource or _may_be_in(target, statement, resource):
         return
     name, slash, rest = resource.removeprefix(BUCKET_ARN).partition("/")
-    code, message = "wrong-bucket", f"{resource} is not in the bucket {target.bucket}"
+    to = f"{BUCKET_ARN}{target.bucket}{slash}{rest}"
     if _PLACEHOLDER.search(name):
-        code, message = "placeholder", f"{name} is a placeholder; the bucket is {target.bucket}"
-    correction = fix(FixAction.EDIT, to=f"{BUCKET_ARN}{target.bucket}{slash}{rest}")
-    yield finding(code, message, where=statement.label, path=element, fix=correction)
+        message = f"{name} is a placeholder; the bucket is {target.bucket}"
+        correction = _correction(element, resource, to)
+        yield finding("placeholder", message, where=statement.label, path=element, fix=correction)
+        return
+    # Which bucket a statement for another party is meant for is not known.
+    message = f"{resource} is not in the bucket {target.bucket}"
+    yield finding("wrong-bucket", message, where=statement.label, path=element, fix=fix(FixAction.EDIT, to=to))
 
 
 def _may_be_in(target: Target, statement: Statement, resource: str) -> bool:

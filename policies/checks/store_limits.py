@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 from policies.checks.condition_checks import condition_findings
@@ -97,10 +98,17 @@ def _document(document: PolicyDocument, raw_size: int | None) -> Iterator[Findin
     elif raw_size is not None and raw_size > limit:
         yield finding("near-limit", f"{raw_size:,} bytes with white space, {document.size:,} of {limit:,} without")
     sids: dict[str, Statement] = {}
+    given = {each.sid for each in document.statements}
     for statement in document.statements:
         if statement.sid and statement.sid in sids:
             message = f"{statement.sid!r} is also the Sid of {sids[statement.sid].label}"
-            yield finding("duplicate-sid", message, where=statement.label, path=f"{path_of(document, statement)}.Sid")
+            path = f"{path_of(document, statement)}.Sid"
+            free = next(each for number in count(2) if (each := f"{statement.sid}{number}") not in given)
+            given.add(free)
+            correction = fix(FixAction.CORRECT, element="Sid", text=statement.sid, to=free)
+            yield finding(
+                "duplicate-sid", message, where=statement.label, path=path, fix=correction, statement=statement.index
+            )
         sids.setdefault(statement.sid or "", statement)
     if document.kind == "kms":
         yield from _lockout(document)
@@ -149,5 +157,5 @@ def _gcs(document: PolicyDocument) -> Iterator[Finding]:
                 f"the version is {version}",
                 where=binding.label,
                 path=f"{path}.condition",
-                fix=fix(FixAction.EDIT, to=f'"version": {CONDITION_VERSION}'),
+                fix=fix(FixAction.CORRECT, element="version", text=str(version), to=f'"version": {CONDITION_VERSION}'),
             )

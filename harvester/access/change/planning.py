@@ -9,6 +9,7 @@ from difflib import unified_diff
 from typing import Literal
 
 from harvester.access.bucket_snapshot import (
+    PolicyReading,
     Snapshot,
     UnreadablePolicy,
     read_document,
@@ -131,6 +132,7 @@ def plan_policy(
     kms_profile: str | None = None,
     exempt: bool = False,
     narrow: bool = False,
+    correct: bool = False,
     without: Sequence[str] = (),
     without_principals: Sequence[str] = (),
     settings: StoreSettings | None = None,
@@ -139,9 +141,10 @@ def plan_policy(
 
     Without ``location``, ``inputs`` and ``outputs`` are locations of one bucket. ``key_arn`` is the key that encrypts
     the bucket, ``kms_profile`` the AWS profile that may change its policy. ``exempt`` also exempts Nimble from
-    statements that deny it, ``narrow`` replaces statements for Nimble that go beyond the prefix, ``without`` removes
-    statements by Sid or number, ``without_principals`` principals. Raises UsageError, NoSuchBucket, AccessDenied,
-    ConnectionFailed, ConfigurationError, and IntegrityError for a document that is no policy or would be refused.
+    statements that deny it, ``narrow`` replaces statements for Nimble that go beyond the prefix, ``correct`` corrects
+    what the cloud would refuse, ``without`` removes statements by Sid or number, ``without_principals`` principals.
+    Raises UsageError, NoSuchBucket, AccessDenied, ConnectionFailed, ConfigurationError, and IntegrityError for a
+    document that is no policy or would be refused.
     """
     locations = [] if location is None else [location]
     targets = find_targets(locations, mode, inputs=inputs, outputs=outputs, prefix=prefix, principal=principal)
@@ -158,6 +161,7 @@ def plan_policy(
         target.resolve(key_arn=key_arn),
         exempt=exempt,
         narrow=narrow,
+        correct=correct,
         without_statements=tuple(without),
         without_principals=tuple(without_principals),
         at=datetime.now(UTC),
@@ -173,18 +177,32 @@ def _plan_s3(
 ) -> PolicyPlan:
     snapshot = read_s3_snapshot(reader, target.location, key_arn)
     bucket_store, key_store = BucketPolicyStore(reader), KeyPolicyStore(reader.keys, key_arn or "")
+    of_key = _named_in_key(desired, snapshot)
+    of_bucket = [each for each in desired.without_principals if each not in of_key or _names(snapshot.policy, each)]
+    desired = replace(desired, without_principals=tuple(of_bucket))
     edits = [plan_edit(bucket_store, _known_text(snapshot, target), desired)]
     manual_steps: list[ManualStep] = []
     if key_arn is not None:
         _check_key(snapshot, key_arn)
         text = snapshot.key.policy if snapshot.key is not None else None
         if isinstance(text, str):
-            of_key = replace(desired, without_statements=(), without_principals=(), narrow=False)
-            edits.append(plan_edit(key_store, text, of_key))
+            desired = replace(desired, without_statements=(), without_principals=of_key, narrow=False)
+            edits.append(plan_edit(key_store, text, desired))
         elif isinstance(text, Unread):
             manual_steps.append(manual_step(key_store, desired, f"{text.permission}: {text.code or text.reason}"))
     outcome = outcome_of(target, snapshot, edits)
     return PolicyPlan(Location("s3", target.bucket, ""), tuple(edits), tuple(manual_steps), (), outcome, "apply")
+
+
+def _named_in_key(desired: DesiredState, snapshot: Snapshot) -> tuple[str, ...]:
+    """Return the principals to be removed that the key's policy names, where it is to be changed."""
+    if desired.target.key_arn is None:
+        return ()
+    return tuple(each for each in desired.without_principals if _names(snapshot.key_policy, each))
+
+
+def _names(policy: PolicyReading, principal: str) -> bool:
+    return isinstance(policy, PolicyDocument) and any(principal in each.principals.named for each in policy.statements)
 
 
 def _plan_gcs(target: DeliveryTarget, desired: DesiredState, reader: GcsSettingsReader) -> PolicyPlan:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -25,6 +25,8 @@ from policies import (
     SEVERITIES,
     CheckReport,
     ChipForecast,
+    DesiredState,
+    DocumentKind,
     Finding,
     Fix,
     FixAction,
@@ -35,7 +37,9 @@ from policies import (
     Target,
     UnknownReason,
     Verdict,
+    advised_change,
     check,
+    empty_policy,
     facts,
     gate,
 )
@@ -121,6 +125,26 @@ class Explanation:
     """What could not be read."""
     not_proven: tuple[str, ...]
     """What this does not prove."""
+
+    @property
+    def advised_changes(self) -> Mapping[DocumentKind, DesiredState]:
+        """The change of each policy that makes it pass; a policy that passes, or that none mends, has none."""
+        target = self.report.proof.target
+        found: dict[DocumentKind, DesiredState] = {}
+        kind: DocumentKind = "gcs" if self.target.contract.cloud == "gs" else "s3"
+        policies: tuple[tuple[DocumentKind, PolicyReading], ...] = (
+            (kind, self.snapshot.policy if self.snapshot.policy is not None else empty_policy(kind)),
+            ("kms", self.snapshot.key_policy),
+        )
+        for name, policy in policies:
+            given = [each for each in self.findings if name != "kms" or each.document]
+            if isinstance(policy, PolicyDocument):
+                desired = advised_change(
+                    policy, self.target.contract, target, given, inherited=self.report.inherited, at=self.report.at
+                )
+                if desired is not None:
+                    found[name] = desired
+        return found
 
     @property
     def fixes(self) -> tuple[Fix, ...]:

@@ -83,7 +83,7 @@ def _public_access(context: SettingsContext, settings: S3Settings) -> Iterator[F
     if not public:
         return
     labels = " and ".join(each.label for each in public)
-    names = " ".join(each.sid or str(each.index + 1) for each in public)
+    names = "\n".join(each.sid or str(each.index + 1) for each in public)
     removal = _fix(FixAction.REMOVE_STATEMENT, SideEffect.STATEMENT_REMOVED, statement=names)
     blocks = {
         "Block Public Access of the bucket": settings.public_access_block,

@@ -75,6 +75,7 @@ def apply_command(
             kms_profile=kms_profile,
             exempt=chosen["exempt"],
             narrow=chosen["narrow"],
+            correct=chosen["correct"],
             without=chosen["without"],
             without_principals=chosen["without_principals"],
             settings=settings,

@@ -25,14 +25,23 @@ from harvester.cli.shared.options.policy_options import (
     target_of,
     target_options,
 )
-from harvester.cli.shared.reports.fix_commands import change_flags, is_advised, merge_command
+from harvester.cli.shared.reports.fix_commands import change_flags, merge_command
 from harvester.cli.shared.reports.fix_texts import fix_text
 from harvester.cli.shared.reports.output import print_text
 from harvester.errors import UsageError
 from harvester.text import printable, wrap
 
 if TYPE_CHECKING:
-    from policies import Assumption, CheckReport, ChipForecast, Finding, PolicyDocument, UnknownReason, Verdict
+    from policies import (
+        Assumption,
+        CheckReport,
+        ChipForecast,
+        DesiredState,
+        Finding,
+        PolicyDocument,
+        UnknownReason,
+        Verdict,
+    )
 
 SCHEMA = "urn:nimble-harvester:policy-check:v1"
 _MARKS = {"holds": "ok", "holds_assuming": "ok*", "unknown": "unknown", "fails": "FAILS"}
@@ -77,7 +86,7 @@ def check(file: str, **options: Any) -> int:
     if options["key_policy"]:
         key_policy = parse_document(read_text(options["key_policy"]), options["key_policy"], "kms")
     report = _report(target, policy, key_policy, len(text))
-    command = merge_command(file, arguments, report.findings) if file != "-" else ""
+    command = merge_command(file, arguments, _advised(report, policy)) if file != "-" else ""
     if form == "table":
         describe_target(report.proof.contract, report.proof.target)
         print_text("\n".join(_table(report, command)))
@@ -120,6 +129,15 @@ def _report(
         )
     with policy_errors():
         return check_policy(contract, resolved, policy, key_policy, raw_size=size)
+
+
+def _advised(report: CheckReport, policy: PolicyDocument) -> DesiredState | None:
+    """Return the change that makes the document pass; None where it passes, and where only edits by hand would."""
+    from policies import advised_change
+
+    return advised_change(
+        policy, report.proof.contract, report.proof.target, report.findings, inherited=report.inherited, at=report.at
+    )
 
 
 def _invalid(text: bytes, source: str, kind: str | None) -> dict[str, Any] | None:
@@ -267,6 +285,8 @@ def _finding_lines(found: Finding) -> Iterator[str]:
     yield wrap(printable(f"{where}{found.path}: {found.message}"), first="  ")
     if found.provider_message:
         yield wrap(f"the cloud answers: {found.provider_message}", first="  ")
+    from policies import is_advised
+
     offered = change_flags(found) if not is_advised(found) else None
     text = fix_text(found) + (" (policy merge and policy apply)" if offered else "")
     yield wrap(printable(text), first="  fix: ", rest="  ")

@@ -81,6 +81,7 @@ def planned(target: TargetOptions, policy: PolicyDocument, options: dict[str, An
         resolved,
         exempt=options["exempt"],
         narrow=options["narrow"],
+        correct=options["correct"],
         without_statements=tuple(options["without"]),
         without_principals=tuple(options["without_principals"]),
         at=datetime.now(UTC),

@@ -187,6 +187,11 @@ def change_options(command: Command) -> Command:
             "--narrow", is_flag=True, help="Also replace statements for Nimble alone that go beyond the prefix."
         ),
         click.option(
+            "--correct",
+            is_flag=True,
+            help="Also correct what the cloud would refuse, where it is certain what is meant.",
+        ),
+        click.option(
             "--exempt", is_flag=True, help="Also exempt Nimble, within the contract, from statements that deny it."
         ),
     ):

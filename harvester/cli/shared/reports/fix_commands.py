@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from harvester.cli.shared.reports.fix_texts import fix_text
 from harvester.errors import IntegrityError
-from policies import POLICY_FIXES, Finding, Fix, FixAction, MergeError
+from policies import POLICY_FIXES, DesiredState, Finding, Fix, FixAction, MergeError
 
 if TYPE_CHECKING:
     from harvester.access import DeliveryTarget, Explanation
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 _OWN = "nimble-harvester "
 _KMS = "aws kms "
-_LISTED_WARNINGS = frozenset({"requirement-undecided", "public-blocks-put", "grant-ends"})
-"""Warnings whose fix belongs to the commands that are advised; the fix of another warning is offered only."""
 
 
 def setting_commands(fix: Fix) -> tuple[str, ...]:
@@ -67,14 +65,19 @@ def change_flags(finding: Finding, key_arn: str | None = None) -> tuple[str, ...
     fix = finding.fix
     if fix.action not in POLICY_FIXES and fix.action is not FixAction.READ_PROJECT_POLICY:
         return None
+    if fix.action is FixAction.REMOVE_STATEMENT and finding.document == "kms" and key_arn:
+        # ``policy apply`` removes statements of the bucket's policy alone.
+        return None
     flags = [f"--kms-key {key_arn}"] if finding.document == "kms" and key_arn else []
     match fix.action:
         case FixAction.EXEMPT:
             flags.append("--exempt")
         case FixAction.NARROW:
             flags.append("--narrow")
+        case FixAction.CORRECT:
+            flags.append("--correct")
         case FixAction.REMOVE_STATEMENT:
-            flags += (f"--without-statement {shlex.quote(each)}" for each in fix["statement"].split(" "))
+            flags += (f"--without-statement {shlex.quote(each)}" for each in fix["statement"].splitlines())
         case FixAction.REMOVE_PRINCIPAL:
             flags.append(f"--without-principal {shlex.quote(fix['principal'])}")
     return tuple(flags)
@@ -94,22 +97,20 @@ def refusals_advised() -> Iterator[None]:
         raise error.with_parameters(advice=advice) from cause
 
 
-def is_advised(finding: Finding) -> bool:
-    """Return whether the fix of a finding belongs to the commands that are advised."""
-    return finding.severity == "error" or finding.code in _LISTED_WARNINGS
-
-
-def merge_command(file: str, options: Sequence[str], findings: Sequence[Finding]) -> str:
-    """Return the ``policy merge`` that carries out the fixes of findings; empty where it carries out none."""
-    flags = _joined_flags(findings, None)
-    if flags is None:
+def merge_command(file: str, options: Sequence[str], desired: DesiredState | None) -> str:
+    """Return the ``policy merge`` that makes a change; empty for none."""
+    if desired is None:
         return ""
-    return " ".join(("nimble-harvester policy merge", shlex.quote(file), *options, *flags))
+    return " ".join(("nimble-harvester policy merge", shlex.quote(file), *options, *_desired_flags(desired)))
 
 
-def _joined_flags(findings: Sequence[Finding], key_arn: str | None) -> tuple[str, ...] | None:
-    found = [flags for each in findings if is_advised(each) and (flags := change_flags(each, key_arn)) is not None]
-    return tuple(dict.fromkeys(flag for flags in found for flag in flags)) if found else None
+def _desired_flags(desired: DesiredState) -> Iterator[str]:
+    """Yield the flags of ``policy apply`` and ``policy merge`` that ask for a change."""
+    for flag, wanted in (("correct", desired.correct), ("narrow", desired.narrow), ("exempt", desired.exempt)):
+        if wanted:
+            yield f"--{flag}"
+    yield from (f"--without-statement {shlex.quote(each)}" for each in desired.without_statements)
+    yield from (f"--without-principal {shlex.quote(each)}" for each in desired.without_principals)
 
 
 def finding_command(
@@ -133,9 +134,12 @@ def advised_commands(
 
 def _all_commands(explanation: Explanation) -> Iterator[str]:
     yield from dict.fromkeys(command for each in explanation.findings for command in setting_commands(each.fix))
-    flags = _joined_flags(explanation.findings, explanation.report.proof.target.key_arn)
-    if flags is not None:
-        yield policy_apply_command(explanation.target, flags)
+    desired = explanation.advised_changes
+    if desired:
+        key_arn = explanation.report.proof.target.key_arn
+        of_key = [f"--kms-key {key_arn}"] if "kms" in desired and key_arn else []
+        flags = dict.fromkeys((*of_key, *(flag for each in desired.values() for flag in _desired_flags(each))))
+        yield policy_apply_command(explanation.target, tuple(flags))
 
 
 def policy_apply_command(target: DeliveryTarget, flags: Sequence[str] = ()) -> str:

@@ -125,6 +125,7 @@ SIDE_EFFECTS: Mapping[SideEffect, str] = MappingProxyType(
 _OFFERS: Mapping[FixAction, str] = MappingProxyType(
     {
         FixAction.NARROW: "--narrow replaces the statement by the contract's own.",
+        FixAction.CORRECT: "--correct writes it.",
         FixAction.REMOVE_PRINCIPAL: "--without-principal {principal!r} removes it.",
         FixAction.REMOVE_STATEMENT: "--without-statement {statement} removes it.",
         FixAction.READ_PROJECT_POLICY: (
@@ -142,7 +143,10 @@ def fix_text(finding: Finding) -> str:
     if fix["to"]:
         sentences.append(f"Write {fix['to']}.")
     if fix.action in _OFFERS:
-        offer = _OFFERS[fix.action].format_map(dict(fix.parameters))
+        parameters = {**dict(fix.parameters), "statement": fix["statement"].replace("\n", " --without-statement ")}
+        offer = _OFFERS[fix.action].format_map(parameters)
+        if fix.action is FixAction.CORRECT and not fix["text"]:
+            offer = "--correct replaces the statement by the contract's own."
         sentences = [offer] if fix.action is FixAction.READ_PROJECT_POLICY else [*sentences, offer]
     sentences += (SIDE_EFFECTS[each] for each in fix.side_effects)
     return " ".join(filter(None, sentences))
