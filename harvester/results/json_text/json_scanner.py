@@ -17,6 +17,7 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
+from harvester.results.json_text.json_cursor import JsonCursor
 from harvester.results.json_text.json_tokens import (
     FLAT_LEVELS,
     match_number,
@@ -53,7 +54,7 @@ _TYPES = {
 }
 
 
-class Scanner:
+class Scanner(JsonCursor):
     """One pass over one document. Open containers are on a list, so depth costs no recursion."""
 
     def __init__(self, *, keep_rows: bool = False, keep_parsing: bool = False, start: int = 0) -> None:
@@ -61,6 +62,7 @@ class Scanner:
 
         ``start`` is the offset of its first byte, after a byte order mark.
         """
+        super().__init__(start)
         self.skeleton: Any = None
         """The document's keys and types; see the module."""
         self.rows = RowCount()
@@ -73,17 +75,6 @@ class Scanner:
         """Whether the outermost object has the key ``files`` twice."""
         self._has_files = False
         self._rows_done: list[RowBatch] = []
-        self._buffer = b""
-        self._index = 0
-        """Where in the buffer the next token starts."""
-        self._base = start
-        """The offset of the buffer's first byte in the document."""
-        self._lines = 0
-        """Line ends before the buffer."""
-        self._line_start = start
-        """The offset at which the last line before the buffer started."""
-        self._kept_from: int | None = None
-        """The offset of the first byte of a row or of ``data.parsing`` in progress."""
         self._kept_depth = 0
         self._open: list[int] = []
         """The opening byte of each container in progress."""
@@ -97,7 +88,6 @@ class Scanner:
         self._after_string: Callable[[], bool] = self._after
         self._captured: list[bytes] | None = None
         self._captured_bytes = 0
-        self._final = False
         self._runs = runs()
         self._encoding = Utf8Check()
 
@@ -125,41 +115,6 @@ class Scanner:
         """Return the rows completed since the last call."""
         rows, self._rows_done = self._rows_done, []
         return rows
-
-    # -- bytes
-
-    def _discard(self) -> None:
-        """Drop scanned bytes that are not kept."""
-        cut = self._index if self._kept_from is None else self._kept_from - self._base
-        self._lines += self._buffer.count(b"\n", 0, cut)
-        last = self._buffer.rfind(b"\n", 0, cut)
-        if last >= 0:
-            self._line_start = self._base + last + 1
-        self._buffer = self._buffer[cut:]
-        self._base += cut
-        self._index -= cut
-
-    def _where(self) -> str:
-        line = self._lines + self._buffer.count(b"\n", 0, self._index) + 1
-        last = self._buffer.rfind(b"\n", 0, max(0, self._index))
-        start = self._base + last + 1 if last >= 0 else self._line_start
-        offset = self._base + self._index
-        return f"line {line} column {offset - start + 1} (byte {offset})"
-
-    def _refusal(self, expected: str, reason: ContentReason = ContentReason.INVALID_JSON) -> ContentRefused:
-        if self._final and self._index >= len(self._buffer) and reason is ContentReason.INVALID_JSON:
-            return ContentRefused(reason, f"{self._where()}: the document ends, expected {expected}")
-        return ContentRefused(reason, f"{self._where()}: expected {expected}")
-
-    def _next(self, expected: str) -> int:
-        """Step to the next token; return its first byte, or -1 if none is there yet. May raise ContentRefused."""
-        found = match_white_space(self._buffer, self._index)
-        self._index = found.end() if found else self._index
-        if self._index < len(self._buffer):
-            return self._buffer[self._index]
-        if self._final:
-            raise self._refusal(expected)
-        return -1
 
     # -- states: each handles one token (or a run of them) and returns whether to continue
 

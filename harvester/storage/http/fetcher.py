@@ -23,12 +23,11 @@ from harvester.storage.http.http_client import (
     Response,
     explain_curl,
     milliseconds,
-    new_handle,
     parse_headers,
     parse_http_date,
 )
 from harvester.storage.http.open_files import connections_allowed
-from harvester.storage.http.spool import Spool
+from harvester.storage.http.request_setup import RequestSetup
 from harvester.storage.http.transfer import Slot, Transfer
 from harvester.storage.http.transfer_queue import TransferQueue
 
@@ -49,13 +48,9 @@ class BucketFetcher:
         spool_from: int,
     ) -> None:
         """Bodies of ``spool_from`` bytes and more go to files in ``spool_directory``."""
-        self._connection = connection
+        self._setup = RequestSetup(connection, adapter_for, spool_directory, spool_from)
         self._retry = connection.network.retry
         self._limit = connection.max_object_bytes
-        self._adapter_for = adapter_for
-        self._adapter = adapter_for(connection)
-        self._spool_directory = spool_directory
-        self._spool_from = spool_from
         self._checker = BodyChecker(connection.exemptions, single_attempt=self._retry.attempts == 1)
         self._multi = pycurl.CurlMulti()
         self._limiter = ConcurrencyLimiter(maximum=min(MOST_IN_FLIGHT, connections_allowed()))
@@ -74,7 +69,7 @@ class BucketFetcher:
 
     def submit(self, request: FetchRequest) -> None:
         """See Fetcher.submit."""
-        weight = _SPOOL_WEIGHT if request.size >= self._spool_from else request.size
+        weight = _SPOOL_WEIGHT if self._setup.is_spooled(request) else request.size
         self._queue.append(Transfer(request, weight))
         self.in_flight += 1
 
@@ -99,8 +94,7 @@ class BucketFetcher:
     def renew(self, connection: StoreConnection) -> None:
         """See Fetcher.renew."""
         assert isinstance(connection, S3Connection | GcsConnection)  # noqa: S101  # of the store this fetcher is for
-        self._connection = connection
-        self._adapter = self._adapter_for(connection)
+        self._setup.renew(connection)
         self._credentials_epoch += 1
         self.needs_credentials = False
         self._queue.release_held()
@@ -131,16 +125,11 @@ class BucketFetcher:
             self._begin(transfer, now)
 
     def _begin(self, transfer: Transfer, now: float) -> None:
-        slot = self._free.pop() if self._free else Slot(new_handle(self._connection.network))
+        slot = self._free.pop() if self._free else Slot(self._setup.handle())
         handle = slot.handle
         slot.transfer = transfer
         if transfer.follow_up is not None:
-            handle.setopt(pycurl.URL, transfer.follow_up.url)
-            handle.setopt(pycurl.HTTPHEADER, transfer.follow_up.headers)
-            head = transfer.follow_up.method == "HEAD"
-            if head:
-                handle.setopt(pycurl.NOBODY, 1)
-            handle.setopt(pycurl.MAXFILESIZE_LARGE, 0 if head else self._connection.answer_limits.error_bytes)
+            self._setup.follow_up(handle, transfer.follow_up)
         else:
             if not transfer.attempts:
                 transfer.began = now
@@ -150,41 +139,10 @@ class BucketFetcher:
             transfer.attempts += 1
             transfer.epoch = self._credentials_epoch
             handle.setopt(pycurl.TIMEOUT_MS, milliseconds(transfer.ends - now))
-            self._prepare(slot, transfer)
+            self._setup.prepare(slot, transfer)
         self._bytes += transfer.weight
         self._slots[handle] = slot
         self._multi.add_handle(handle)
-
-    def _prepare(self, slot: Slot, transfer: Transfer) -> None:
-        """Set up a handle for the next GET of an object."""
-        request, handle = transfer.request, slot.handle
-        if transfer.spool is None and request.size < self._spool_from:
-            url, headers = self._adapter.request(request.key)
-            handle.setopt(pycurl.MAXFILESIZE_LARGE, max(1, self._memory_bound(request)))
-        else:
-            spool = transfer.spool or self._new_spool(transfer)
-            start, validator = spool.resumption()
-            spool.expect_answer(slot.lines, start)
-            url, headers = self._adapter.request(request.key, start=start, version=validator)
-            handle.setopt(pycurl.WRITEFUNCTION, spool.write)
-            handle.setopt(pycurl.MAXFILESIZE_LARGE, self._limit or 0)
-        handle.setopt(pycurl.URL, url)
-        handle.setopt(pycurl.HTTPHEADER, headers)
-
-    def _memory_bound(self, request: FetchRequest) -> int:
-        """Return how many bytes of an answer may be held in memory: the listed length, or an error document."""
-        bound = min(self._spool_from, max(request.size, self._connection.answer_limits.error_bytes))
-        return bound if self._limit is None else min(bound, self._limit)
-
-    def _new_spool(self, transfer: Transfer) -> Spool:
-        spool = transfer.spool = Spool(
-            self._spool_directory,
-            self._adapter.stated,
-            self._adapter.validator,
-            size=transfer.request.size,
-            error_bytes=self._connection.answer_limits.error_bytes,
-        )
-        return spool
 
     # -- waiting ------------------------------------------------------------------------------------------------------
 
@@ -277,18 +235,18 @@ class BucketFetcher:
             headers, size = spool.headers, spool.written
         else:
             size = len(body)
-            checksum = self._adapter.stated(headers)
+            checksum = self._setup.adapter.stated(headers)
             if checksum is not None:
                 checksum.update(body)
-        fault = self._checker.fault(request, headers, size, checksum, self._adapter)
+        fault = self._checker.fault(request, headers, size, checksum, self._setup.adapter)
         if fault is not None:
             if spool is not None:
                 spool.discard()
             self._again(transfer, fault.failure, retryable=fault.retryable)
             return
-        self._adapter.fetched(request.key)
+        self._setup.adapter.fetched(request.key)
         self._limiter.completed()
-        stated = self._adapter.identity(headers)
+        stated = self._setup.adapter.identity(headers)
         identity = stated or (request.etag if size == request.size else "")
         same = identity == request.etag
         modified = request.last_modified if same else parse_http_date(headers.get("last-modified"))
@@ -330,9 +288,9 @@ class BucketFetcher:
 
     def _outgrown(self, transfer: Transfer, status: int) -> None:
         """Take an answer longer than its limit in memory, or than any limit."""
-        allowed = self._limit is None or self._memory_bound(transfer.request) < self._limit
+        allowed = self._limit is None or self._setup.memory_bound(transfer.request) < self._limit
         if status == 200 and transfer.spool is None and allowed:
-            self._new_spool(transfer)
+            self._setup.new_spool(transfer)
             transfer.weight = _SPOOL_WEIGHT
             transfer.attempts -= 1
             self._queue.prepend(transfer)
@@ -343,14 +301,14 @@ class BucketFetcher:
 
     def _refused(self, transfer: Transfer, response: Response) -> None:
         """Take an error answer: retry, ask for credentials, diagnose, or fail."""
-        error = self._adapter.service_error(response)
+        error = self._setup.adapter.service_error(response)
         if error.cause is Cause.THROTTLED:
             self._limiter.throttled(time.monotonic())
         failure = FetchFailure(error.cause, error.code, "", error.request_id)
         if error.expired:
             self._hold(transfer, failure)
         elif error.undiagnosed:
-            transfer.diagnosis = self._adapter.diagnose(transfer.request, error)
+            transfer.diagnosis = self._setup.adapter.diagnose(transfer.request, error)
             self._diagnose_further(transfer, None)
         else:
             self._again(transfer, failure, retryable=error.retryable, retry_after=response.retry_after())
