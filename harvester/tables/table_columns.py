@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
@@ -84,14 +84,9 @@ class RowFields(NamedTuple):
     markdown: str | None = None
     rest: bytes | None = None
 
-    @property
-    def size(self) -> int:
-        """Characters and bytes of the long fields, about the size of the row."""
-        return sum(map(len, filter(None, (self.parsing, self.html, self.markdown, self.rest))))
-
 
 class _Row(msgspec.Struct, gc=False):
-    url: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    url: Any = None
 
 
 _ROW: Final = msgspec.json.Decoder(_Row)
@@ -124,13 +119,26 @@ def split_row(text: bytes, table: TableName) -> RowFields:
     return RowFields(agent, tag, status, url, parsing, html, markdown, _joined(members))
 
 
+def split_columns(texts: Sequence[bytes | None], table: TableName) -> dict[str, Sequence[Any]]:
+    """Split the texts of rows as `split_row` does; return columns by name, without those that are NULL in every row.
+
+    None is a row without content.
+    """
+    if table is TableName.JOB_ROWS:
+        urls = [None if text is None else _url(text) for text in texts]
+        return {"url": urls, "parsing": texts} if any(urls) else {"parsing": texts}
+    nothing = RowFields()
+    fields = [nothing if text is None else split_row(text, table) for text in texts]
+    return dict(zip(RowFields._fields, zip(*fields, strict=True), strict=True))
+
+
 def _url(text: bytes) -> str | None:
     """Return ``url`` of a row of a jobs file."""
     try:
         value = _ROW.decode(text).url
-        return _TEXT.decode(value) if isinstance(value, msgspec.Raw) and bytes(value).startswith(b'"') else None
     except _FAILED:
         return None
+    return value if isinstance(value, str) else None
 
 
 def join_row(fields: RowFields, table: TableName) -> Any:

@@ -119,6 +119,8 @@ class TypedValues:
 
     def __init__(self, columns: Sequence[TypedColumn]) -> None:
         """Prepare the columns."""
+        self.columns = tuple(columns)
+        """The columns."""
         self._columns = [(column.name, _steps(column.pointer), _converter(column.type)) for column in columns]
         self.missing = (None,) * len(columns)
         """The values of a row without any."""
@@ -134,6 +136,13 @@ class TypedValues:
         except (ValueError, RecursionError):
             document = _MISSING
         return [self._value(name, document, steps, convert) for name, steps, convert in self._columns]
+
+    def columns_of(self, texts: Sequence[bytes | None]) -> dict[str, Sequence[Any]]:
+        """Return the values of rows by column; None is a row without any."""
+        if not self._columns:
+            return {}
+        rows = [self.missing if text is None else self.of(text) for text in texts]
+        return dict(zip((column.name for column in self.columns), zip(*rows, strict=True), strict=True))
 
     def _value(self, name: str, document: Any, steps: Sequence[str], convert: Callable[[Any], Any]) -> Any:
         value = _at(document, steps)

@@ -14,11 +14,10 @@ from harvester.tables.exports.layout import Layout
 from harvester.tables.exports.part_names import BEGINNING
 from harvester.tables.exports.part_writers import JsonLinesPart, ParquetPart, PartWriter
 from harvester.tables.row_source import SourceObject
-from harvester.tables.table_columns import PURGED, RowFields, TableName, split_row
+from harvester.tables.table_columns import PURGED, TableName
 from harvester.tables.typed_columns import TypedValues
 
 _NAMED: Final = 10
-_NO_FIELDS: Final = RowFields()
 
 
 @dataclass(slots=True)
@@ -137,28 +136,26 @@ class _OpenPart:
     """A part that is being written."""
 
     def __init__(self, table: TableName, layout: Layout, limits: PartLimits, file: Path) -> None:
-        self._table = table
         self._limits = limits
         self._file = file
         self._typed = TypedValues(layout.typed)
         self._counts = PartCounts()
         self._writer: PartWriter
         if layout.format in ("parquet", "delta"):
-            self._writer = ParquetPart(file, layout.dropped, layout.typed)
+            self._writer = ParquetPart(file, table, layout.dropped, self._typed)
         else:
             compression = "zstd" if layout.format.endswith("zst") else "gzip"
-            self._writer = JsonLinesPart(file, layout.dropped, layout.typed, compression)
+            self._writer = JsonLinesPart(file, table, layout.dropped, self._typed, compression)
 
     def add(self, found: SourceObject, start: str) -> None:
         """Add the rows of an object that follow ``start``. Raises UnreadableObject."""
         counts, facts, writer = self._counts, found.facts, self._writer
-        writer.begin(facts)
+        writer.begin(facts, found.end[:-3])
         if facts.source == PURGED:
-            writer.add(found.end, None, _NO_FIELDS, self._typed.missing)
+            writer.add_mark()
             counts.rows += 1
             return
-        passed, prefix, before = row_after(start, found), found.end[:-3], counts.rows
-        table, typed, longest = self._table, self._typed, self._limits.value_bytes
+        passed, before, longest, add = row_after(start, found), counts.rows, self._limits.value_bytes, writer.add
         try:
             for number, text in found.rows():
                 if number <= passed:
@@ -166,14 +163,14 @@ class _OpenPart:
                 if len(text) > longest:
                     self._note_oversized(f"{facts.key} row {number}")
                     continue
-                writer.add(f"{prefix}{number:09d}", number, split_row(text, table), typed.of(text))
+                add(number, text)
                 counts.rows += 1
         except (OSError, HarvesterError) as error:
             raise UnreadableObject(found) from error
         counts.objects += 1
         if counts.rows == before and passed < 0:
             # An object without rows takes the place of an older version all the same.
-            writer.add(found.end, None, _NO_FIELDS, typed.missing)
+            writer.add_mark()
 
     def _note_oversized(self, row: str) -> None:
         self._counts.oversized += 1
