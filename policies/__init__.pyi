@@ -66,6 +66,7 @@ from .language import compact_json as compact_json
 from .language import document as document
 from .language import dump_json as dump_json
 from .language import parse as parse
+from .language import parse_inherited as parse_inherited
 from .language import parse_json as parse_json
 from .language import schema as schema
 from .policy_errors import ContractError as ContractError

@@ -37,6 +37,7 @@ class PolicyErrorCode(StrEnum):
     NOT_A_KEY_ARN = "not_a_key_arn"
     NO_SUCH_CONTRACT = "no_such_contract"
     NOT_A_POLICY = "not_a_policy"
+    NOT_INHERITED = "not_inherited"
 
 
 class PolicyError(Exception):
@@ -100,13 +101,15 @@ class ParseError(PolicyError):
 class GrammarError(PolicyError):
     """JSON that is no policy document."""
 
-    def __init__(self, problem: str, *, path: str, source: str = "", advice: str = "") -> None:
+    def __init__(
+        self, problem: str, *, path: str, source: str = "", advice: str = "", code: PolicyErrorCode | None = None
+    ) -> None:
         """Keep where it is: ``path`` is a JSON path such as ``$.Statement[2].Condition``."""
         super().__init__(
             f"{source or 'the document'}, at {path}",
             cause=problem,
             advice=advice,
-            code=None if advice else PolicyErrorCode.NOT_A_POLICY,
+            code=None if advice else code or PolicyErrorCode.NOT_A_POLICY,
         )
         self.problem = problem
         """What is wrong there."""

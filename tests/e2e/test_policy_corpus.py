@@ -268,3 +268,50 @@ def test_an_identity_policy_is_named() -> None:
     ended = checked(CORPUS / "w03-iam-policy-no-principal.json", "w03")
     assert ended.code == 7
     assert "this is an identity policy: a bucket or key policy names a Principal" in ended.out
+
+
+@pytest.mark.parametrize(
+    ("roles", "code"), [(["roles/storage.objectCreator"], 0), (["roles/storage.objectViewer"], 10), ([], 10)]
+)
+def test_inherited_roles_decide_where_they_are_given(roles: Sequence[str], code: int, tmp_path: Path) -> None:
+    member = "serviceAccount:nimbleway-gcp-storage@nimbleway-gcp.iam.gserviceaccount.com"
+    inherited = tmp_path / "inherited.json"
+    bindings = [{"role": each, "members": [member]} for each in roles]
+    inherited.write_text(json.dumps([{"id": "p", "type": "project", "policy": {"bindings": bindings, "etag": "B"}}]))
+    path = CORPUS / "g16-none.json"
+    arguments = ["--mode", "async", "--inherited", inherited, "--format", "json"]
+    checked = run("policy", "check", path, "--bucket", "acme-gcs", "--prefix", "nimble/", *arguments)
+    explained = run("explain", "gs://acme-gcs/nimble/", "--policy", path, *arguments)
+    assert (checked.code, explained.code) == (code, code), explained.out
+    validate("policy-check", checked.document)
+    validate("explain", explained.document)
+    outcome = {0: "ok", 10: "not_granted"}[code]
+    assert checked.document["gate"]["outcome"] == outcome
+    assert explained.document["explanations"][0]["gate"]["outcome"] == outcome
+
+
+def test_the_options_of_the_gate_are_in_the_document(tmp_path: Path) -> None:
+    path = CORPUS / "d12-sse-null.json"
+    reason = "condition:s3:x-amz-server-side-encryption"
+    arguments = ["--mode", "async", "--accept-unknown", reason, "--fail-on", "warning", "--format", "json"]
+    checked = run("policy", "check", path, "--bucket", "acme-results", "--prefix", "nimble/", *arguments)
+    wanted = {"outcome": "findings", "causes": ["beyond-prefix"], "fail_on": "warning", "accepted": [reason]}
+    assert (checked.code, checked.document["gate"]) == (10, wanted)
+    settings = CORPUS / "settings-ok.json"
+    explained = run("explain", "s3://acme-results/nimble/", "--policy", path, "--settings", settings, *arguments)
+    assert (explained.code, explained.document["explanations"][0]["gate"]) == (10, wanted)
+    table = run("policy", "check", path, "--bucket", "acme-results", "--prefix", "nimble/", *arguments[:-2])
+    assert table.out.splitlines()[-2:] == [
+        f"accepted although unknown: {reason}",
+        "stopped by --fail-on: beyond-prefix",
+    ]
+    damaged = tmp_path / "damaged.json"
+    damaged.write_text("{")
+    refused = run("policy", "check", damaged, "--bucket", "acme-results", *arguments)
+    validate("policy-check", refused.document)
+    assert refused.document["gate"] == {
+        "outcome": "invalid",
+        "causes": ["not-json"],
+        "fail_on": "warning",
+        "accepted": [],
+    }

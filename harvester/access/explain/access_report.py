@@ -44,6 +44,7 @@ from policies import (
     gate,
 )
 
+_INHERITED = "roles inherited from the project or a folder"
 NOT_PROVEN = {
     "s3": (
         "that Nimble's own account allows its user the same",
@@ -53,7 +54,7 @@ NOT_PROVEN = {
     ),
     "gs": (
         "deny policies and organisation policies of the project",
-        "roles inherited from the project or a folder",
+        _INHERITED,
         "VPC Service Controls",
         "that a request of Nimble's arrives: only its first delivery shows that",
     ),
@@ -178,11 +179,13 @@ def explain(
     snapshot: Snapshot,
     *,
     harvest_days: float = HARVEST_DAYS,
+    inherited: Sequence[PolicyDocument] | None = None,
     now: datetime | None = None,
 ) -> Explanation:
     """Explain a snapshot for a target; touches neither network nor disk.
 
-    ``harvest_days`` is how many days a result may wait to be downloaded. Raises UsageError for an invalid target.
+    ``harvest_days`` is how many days a result may wait to be downloaded; ``inherited`` are the policies that a bucket
+    of Google's inherits from, None where they were not read. Raises UsageError for an invalid target.
     """
     moment = now or datetime.now(UTC)
     key_policy = snapshot.key_policy if customer_key(snapshot) is not None else None
@@ -192,6 +195,7 @@ def explain(
         known_or_reason(snapshot.policy, "bucket policy", "s3:GetBucketPolicy"),
         known_or_reason(key_policy, "key policy", "kms:GetKeyPolicy"),
         at=moment,
+        inherited=inherited,
     )
     of_settings = tuple(check_settings(SettingsContext(target, snapshot, harvest_days, moment)))
     found = [*_unreadable(snapshot), *report.findings, *of_settings]
@@ -207,7 +211,7 @@ def explain(
         chips=tuple(_chips(report, snapshot, found)),
         findings=tuple(dict.fromkeys(found)),
         unknowns=tuple(_unread_settings(snapshot)),
-        not_proven=NOT_PROVEN[target.contract.cloud],
+        not_proven=tuple(each for each in NOT_PROVEN[target.contract.cloud] if inherited is None or each != _INHERITED),
     )
 
 
@@ -267,8 +271,11 @@ def _deciding_labels(verdict: Verdict, policy: PolicyReading) -> Iterator[str]:
     labels = {each.index: each.label for each in policy.statements}
     labels |= {each.index: each.label for each in policy.bindings}
     for reference in verdict.statements:
-        if reference.index in labels:
-            yield labels[reference.index]
+        # Bindings that the bucket inherits are numbered after its own.
+        inherited = f"inherited binding ({reference.sid})" if policy.kind == "gcs" else ""
+        label = labels.get(reference.index, inherited)
+        if label:
+            yield label
 
 
 def _chips(report: CheckReport, snapshot: Snapshot, findings: Sequence[Finding]) -> Iterator[ChipForecast]:

@@ -17,7 +17,7 @@ from harvester.access.snapshot_files import load_saved
 from harvester.errors import ExitCode
 from harvester.location import Location
 from harvester.sessions import StoreSettings
-from policies import Severity
+from policies import PolicyDocument, Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +78,13 @@ def explain_access(
     settings: StoreSettings | None = None,
     harvest_days: float = HARVEST_DAYS,
     baseline: Path | None = None,
+    inherited: Sequence[PolicyDocument] | None = None,
 ) -> AccessReport:
     """Explain what Nimble's principal may do at locations, from their present settings and policies.
 
     ``inputs``, ``outputs`` and ``prefix`` are prefixes of the one location, or locations of their own; ``harvest_days``
-    is how many days a result may wait to be downloaded; ``baseline`` is a directory that `save_snapshot` wrote.
+    is how many days a result may wait to be downloaded; ``baseline`` is a directory that `save_snapshot` wrote;
+    ``inherited`` are the IAM policies that a Google bucket inherits from, as `policies.parse_inherited` reads them.
     Raises UsageError for what cannot be asked, NoSuchBucket, AccessDenied for rejected credentials, ConnectionFailed
     when nothing answers, ConfigurationError without credentials. What may not be seen is in the report as unknown.
     """
@@ -94,7 +96,7 @@ def explain_access(
             snapshots[target.bucket] = read_snapshot(
                 target.location, settings, key_arn=key_arn, kms_profile=kms_profile
             )
-    return explain_snapshots(targets, snapshots, harvest_days=harvest_days, baseline=baseline)
+    return explain_snapshots(targets, snapshots, harvest_days=harvest_days, baseline=baseline, inherited=inherited)
 
 
 def explain_snapshots(
@@ -103,19 +105,22 @@ def explain_snapshots(
     *,
     harvest_days: float = HARVEST_DAYS,
     baseline: Path | None = None,
+    inherited: Sequence[PolicyDocument] | None = None,
 ) -> AccessReport:
     """Explain targets from snapshots, which are named by bucket; touches no network. See `explain_access`."""
     explanations = []
     comparisons: list[Comparison | None] = []
     for target in targets:
         snapshot = snapshots[target.bucket]
-        explanation = explain(target, snapshot, harvest_days=harvest_days)
+        explanation = explain(target, snapshot, harvest_days=harvest_days, inherited=inherited)
         explanations.append(explanation)
         if baseline is None:
             comparisons.append(None)
         else:
             before = load_saved(target, baseline)
-            comparisons.append(_compare(explain(target, before, harvest_days=harvest_days), explanation))
+            comparisons.append(
+                _compare(explain(target, before, harvest_days=harvest_days, inherited=inherited), explanation)
+            )
     return AccessReport(tuple(explanations), tuple(comparisons))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +24,22 @@ from harvester.access import (
 )
 from harvester.cli.shared.options.delivery_options import delivery_options
 from harvester.cli.shared.options.parameters import DIRECTORY, DURATION, LOCATION, format_option, store_options
-from harvester.cli.shared.options.policy_options import accept_unknown_option, fail_on_option
+from harvester.cli.shared.options.policy_options import (
+    accept_unknown_option,
+    fail_on_option,
+    inherited_option,
+    read_inherited,
+)
 from harvester.cli.shared.reports.fix_commands import advised_commands, finding_command
 from harvester.cli.shared.reports.fix_texts import fix_text
+from harvester.cli.shared.reports.gate_output import gate_document, gate_lines
 from harvester.cli.shared.reports.output import print_text
 from harvester.errors import UsageError
 from harvester.location import Location
 from harvester.sessions import StoreSettings
 from harvester.storage import Unread
 from harvester.text import printable, wrap
-from policies import ChipForecast, Finding, facts
+from policies import ChipForecast, Finding, Severity, facts
 
 _MARKS = {"holds": "ok", "holds_assuming": "ok*", "unknown": "unknown", "fails": "FAILS"}
 _DAY = 86400.0
@@ -65,6 +71,7 @@ where a setting could not be read.
 @click.option("--baseline", type=DIRECTORY, metavar="DIR", help="Show what changed since --save DIR.")
 @click.option("--harvest-within", type=DURATION, default="7d", show_default=True, help="How long results may wait.")
 @click.option("--strict", is_flag=True, help="Exit 10 where a setting could not be read, too.")
+@inherited_option
 @fail_on_option
 @accept_unknown_option
 @format_option("table", "json")
@@ -84,6 +91,8 @@ def explain_command(
     By the bucket's policy, its key's policy and its settings: each requirement with its verdict and the statement that
     decides it, every finding, and the fewest commands that resolve them.
     """
+    clouds = {each.scheme for each in location} - {"gs"}
+    chosen["inherited"] = read_inherited(chosen["inherited"], clouds.pop() if clouds else "gs")
     if any(chosen[name] is not None for name in ("policy", "key_policy", "settings_file")):
         report = _offline(location, delivery, chosen)
     else:
@@ -95,18 +104,20 @@ def explain_command(
             settings=settings,
             harvest_days=chosen["harvest_within"] / _DAY,
             baseline=chosen["baseline"],
+            inherited=chosen["inherited"],
         )
     code = report.exit_code(strict=strict, accept_unknown=chosen["accept_unknown"], fail_on=chosen["fail_on"])
     connection = (settings, chosen["kms_profile"])
     if output == "json":
-        print_text(json.dumps({**as_document(report, *connection), "exit_code": int(code)}, indent=2))
+        document = as_document(report, *connection, accept_unknown=chosen["accept_unknown"], fail_on=chosen["fail_on"])
+        print_text(json.dumps({**document, "exit_code": int(code)}, indent=2))
     else:
-        print_text(
-            "\n\n".join(
-                "\n".join(_render(*each, *connection))
-                for each in zip(report.explanations, report.comparisons, strict=True)
-            )
-        )
+        parts = []
+        for explanation, comparison in zip(report.explanations, report.comparisons, strict=True):
+            result = explanation.gate(accept_unknown=chosen["accept_unknown"], fail_on=chosen["fail_on"])
+            lines = (f"  {each}" for each in gate_lines(result))
+            parts.append("\n".join((*_render(explanation, comparison, *connection), *lines)))
+        print_text("\n\n".join(parts))
         if len(report.explanations) > 1:
             print_text(f"\ntogether: {report.verdict}")
     if save is not None:
@@ -132,16 +143,28 @@ def _offline(location: tuple[Location, ...], delivery: dict[str, Any], chosen: d
     )
     snapshots = {target.bucket: snapshot for target in targets}
     days = chosen["harvest_within"] / _DAY
-    return explain_snapshots(targets, snapshots, harvest_days=days, baseline=chosen["baseline"])
+    return explain_snapshots(
+        targets, snapshots, harvest_days=days, baseline=chosen["baseline"], inherited=chosen["inherited"]
+    )
 
 
-def as_document(report: AccessReport, settings: StoreSettings, kms_profile: str | None) -> dict[str, Any]:
-    """Return a report as JSON has it."""
+def as_document(
+    report: AccessReport,
+    settings: StoreSettings,
+    kms_profile: str | None,
+    *,
+    accept_unknown: Collection[str] = (),
+    fail_on: Severity = "error",
+) -> dict[str, Any]:
+    """Return a report as JSON has it, with the decision under these options."""
     return {
         "schema": "urn:nimble-harvester:explain:v1",
         "verdict": report.verdict,
         "explanations": [
-            _document(each, comparison, settings, kms_profile)
+            {
+                **_document(each, comparison, settings, kms_profile),
+                "gate": gate_document(each.gate(accept_unknown=accept_unknown, fail_on=fail_on), fail_on),
+            }
             for each, comparison in zip(report.explanations, report.comparisons, strict=True)
         ],
     }

@@ -31,7 +31,7 @@ from policies.evaluation import (
     prepare,
     region_examples,
 )
-from policies.language import Pattern, PolicyDocument, StateLimitError, Wildcard
+from policies.language import Binding, Pattern, PolicyDocument, StateLimitError, Wildcard
 
 UNKNOWN_KEY_ARN = "arn:aws:kms:REGION:ACCOUNT:key/KEY"
 """Represents the key when its ARN is not given."""
@@ -334,6 +334,12 @@ def _reasons(policy: Prepared, decision: Decision) -> Iterator[UnknownReason]:
         yield UnknownReason("bound", decision.bound, detail=decision.reason)
 
 
+def _inherited_bindings(inherited: Sequence[PolicyDocument], *, after: int) -> list[Binding]:
+    """Return bindings numbered from ``after`` on, so that none is taken for one of the bucket's own."""
+    bindings = (binding for each in inherited for binding in each.bindings)
+    return [replace(each, index=number) for number, each in enumerate(bindings, start=after)]
+
+
 def _from_bindings(
     contract: AccessContract,
     target: Target,
@@ -343,7 +349,7 @@ def _from_bindings(
     at: datetime | None,
 ) -> Verdict:
     bindings = policy.bindings if policy else ()
-    above = None if inherited is None else [binding for each in inherited for binding in each.bindings]
+    above = None if inherited is None else _inherited_bindings(inherited, after=len(bindings))
     found = prove_bindings(contract.principal, target, bindings, requirement.action, inherited=above, at=at)
     effects: dict[State, Effect] = {"holds": "allowed", "unknown": "unknown", "fails": "implicitly_denied"}
     return Verdict(

@@ -15,6 +15,7 @@ from harvester.cli.shared.options.delivery_options import delivery_options
 from harvester.cli.shared.options.parameters import DIRECTORY, LOCATION, format_option, store_options
 from harvester.cli.shared.options.policy_options import accept_unknown_option, change_options, fail_on_option
 from harvester.cli.shared.reports.fix_commands import advised_commands, refusals_advised
+from harvester.cli.shared.reports.gate_output import gate_document
 from harvester.cli.shared.reports.output import print_text
 from harvester.errors import ConsentNeeded
 from harvester.location import Location
@@ -106,7 +107,11 @@ def carry_out(
         _ask(plan)
     outcome = apply_policy(plan, backup_dir=backup_dir) if not dry_run else None
     if output == "json":
-        _print_document(plan, outcome, settings, kms_profile)
+        explained = plan.outcome if outcome is None else outcome.explanation
+        decision = None
+        if explained is not None:
+            decision = gate_document(explained.gate(accept_unknown=accept_unknown, fail_on=fail_on), fail_on)
+        _print_document(plan, outcome, settings, kms_profile, decision)
     elif outcome is not None:
         print_text("\n".join(_render_outcome(plan, outcome)))
     elif plan.changed:
@@ -213,7 +218,11 @@ def _render_outcome(plan: PolicyPlan, outcome: PolicyOutcome) -> Iterator[str]:
 
 
 def _print_document(
-    plan: PolicyPlan, outcome: PolicyOutcome | None, settings: StoreSettings, kms_profile: str | None
+    plan: PolicyPlan,
+    outcome: PolicyOutcome | None,
+    settings: StoreSettings,
+    kms_profile: str | None,
+    decision: dict[str, Any] | None,
 ) -> None:
     manual_steps = outcome.manual_steps if outcome is not None else plan.manual_steps
     explanation = outcome.explanation if outcome is not None else plan.outcome
@@ -228,6 +237,7 @@ def _print_document(
         "backup": str(outcome.backup) if outcome is not None and outcome.backup is not None else None,
         "gaps": [f"{each.code}: {each.message}" for each in _remaining(plan)],
         "fixes": list(advised_commands(explanation, settings, kms_profile)) if explanation is not None else [],
+        "gate": decision,
         "complete": outcome.complete if outcome is not None else None,
         "policies": [
             {"policy": each.store, "state": each.state, "requirements": _requirements(outcome, each.kind)}

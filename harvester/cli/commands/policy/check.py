@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,16 +17,19 @@ from harvester.cli.shared.options.policy_options import (
     cloud_option,
     describe_target,
     fail_on_option,
+    inherited_option,
     kind_option,
     parse_document,
     parse_raw,
     policy_errors,
+    read_inherited,
     read_text,
     target_of,
     target_options,
 )
 from harvester.cli.shared.reports.fix_commands import change_flags, merge_command
 from harvester.cli.shared.reports.fix_texts import fix_text
+from harvester.cli.shared.reports.gate_output import gate_document, gate_lines
 from harvester.cli.shared.reports.output import print_text
 from harvester.errors import UsageError
 from harvester.text import printable, wrap
@@ -66,6 +69,7 @@ Exit codes: 0 every requirement is granted; 7 a document is invalid or would be 
 @click.option("--key-policy", metavar="FILE", help="The policy of the bucket's KMS key, or the statement for it.")
 @click.option("--region", metavar="REGION", help="The bucket's Region, where it decides a condition.")
 @click.option("--account", metavar="ID", help="The account that owns the bucket, where it decides a condition.")
+@inherited_option
 @fail_on_option
 @accept_unknown_option
 @click.option("--format", "form", type=click.Choice(["table", "json", "jsonl"]), default="table", show_default=True)
@@ -80,23 +84,25 @@ def check(file: str, **options: Any) -> int:
     if form != "table":
         invalid = _invalid(text, file, options["kind"])
         if invalid is not None:
-            _print_json(form, {"schema": SCHEMA, "complete": False, "verdicts": []}, [invalid])
+            refused = {"outcome": "invalid", "causes": [invalid["code"]], "fail_on": options["fail_on"], "accepted": []}
+            _print_json(form, {"schema": SCHEMA, "complete": False, "verdicts": [], "gate": refused}, [invalid])
     policy = parse_document(text, file, options["kind"])
     key_policy = None
     if options["key_policy"]:
         key_policy = parse_document(read_text(options["key_policy"]), options["key_policy"], "kms")
-    report = _report(target, policy, key_policy, len(text))
+    report = _report(target, policy, key_policy, options["inherited"], len(text))
     command = merge_command(file, arguments, _advised(report, policy)) if file != "-" else ""
-    if form == "table":
-        describe_target(report.proof.contract, report.proof.target)
-        print_text("\n".join(_table(report, command)))
-    else:
-        findings = [_finding(each) for each in report.findings]
-        _print_json(form, {**_summary(report, policy.kind), "command": command or None}, findings)
     from policies import gate
 
     verdicts = (*report.proof.verdicts, *report.proof.key_verdicts)
     result = gate(report.findings, verdicts, accept_unknown=options["accept_unknown"], fail_on=options["fail_on"])
+    if form == "table":
+        describe_target(report.proof.contract, report.proof.target)
+        print_text("\n".join((*_table(report, command), *gate_lines(result))))
+    else:
+        findings = [_finding(each) for each in report.findings]
+        summary = {**_summary(report, policy.kind), "gate": gate_document(result, options["fail_on"])}
+        _print_json(form, {**summary, "command": command or None}, findings)
     return exit_code_of(result)
 
 
@@ -117,7 +123,11 @@ def _arguments(options: dict[str, Any]) -> list[str]:
 
 
 def _report(
-    options: TargetOptions, policy: PolicyDocument, key_policy: PolicyDocument | None, size: int
+    options: TargetOptions,
+    policy: PolicyDocument,
+    key_policy: PolicyDocument | None,
+    inherited: Sequence[str],
+    size: int,
 ) -> CheckReport:
     from policies import check as check_policy
 
@@ -127,8 +137,9 @@ def _report(
             f"the document is a {policy.kind.upper()} policy, --cloud is {contract.cloud}",
             parameters={"advice": "leave out --cloud, or name the kind of document with --kind"},
         )
+    above = read_inherited(inherited, contract.cloud)
     with policy_errors():
-        return check_policy(contract, resolved, policy, key_policy, raw_size=size)
+        return check_policy(contract, resolved, policy, key_policy, raw_size=size, inherited=above)
 
 
 def _advised(report: CheckReport, policy: PolicyDocument) -> DesiredState | None:

@@ -38,6 +38,7 @@ _POLICY_STEPS: Mapping[str, str] = MappingProxyType(
         _P.NOTIFICATIONS_INVALID: ("aws s3api get-bucket-notification-configuration --bucket BUCKET > current.json"),
         _P.KEY_ON_GCS: "leave out --kms-key",
         _P.NOT_A_KEY_ARN: "aws kms describe-key --key-id {alias} --query KeyMetadata.Arn",
+        _P.NOT_INHERITED: "gcloud projects get-ancestors-iam-policy PROJECT --format json >inherited.json",
         _P.NOT_A_POLICY: "compare with what nimble-harvester policy show prints",
     }
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -164,6 +164,31 @@ accept_unknown_option = click.option(
     metavar="REASON",
     help="Pass a requirement that is unknown for this reason, such as condition:aws:SourceIp; may be repeated.",
 )
+
+
+inherited_option = click.option(
+    "--inherited",
+    multiple=True,
+    metavar="FILE",
+    help="Google Cloud: the policies of project, folders and organisation, as gcloud projects get-ancestors-iam-policy"
+    " --format json prints them; may be repeated.",
+)
+
+
+def read_inherited(files: Sequence[str], cloud: str) -> tuple[PolicyDocument, ...] | None:
+    """Return the policies in files of ``--inherited``; None without a file. Raises UsageError for another cloud."""
+    if not files:
+        return None
+    if cloud != "gs":
+        raise UsageError(
+            "--inherited is for Google Cloud",
+            cause="a bucket policy of S3 inherits from no other",
+            parameters={"advice": "leave --inherited out"},
+        )
+    from policies import parse_inherited
+
+    with policy_errors():
+        return tuple(policy for file in files for policy in parse_inherited(read_text(file), source=file))
 
 
 def change_options(command: Command) -> Command:

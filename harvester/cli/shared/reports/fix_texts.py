@@ -129,8 +129,8 @@ _OFFERS: Mapping[FixAction, str] = MappingProxyType(
         FixAction.REMOVE_PRINCIPAL: "--without-principal {principal!r} removes it.",
         FixAction.REMOVE_STATEMENT: "--without-statement {statement} removes it.",
         FixAction.READ_PROJECT_POLICY: (
-            "Read the inherited roles (gcloud projects get-ancestors-iam-policy PROJECT --format json), or grant the "
-            "role on the bucket itself."
+            "Read the inherited roles (gcloud projects get-ancestors-iam-policy PROJECT --format json "
+            ">inherited.json) and give them with --inherited inherited.json, or grant the role on the bucket itself."
         ),
     }
 )
