@@ -279,7 +279,7 @@ def test_inherited_roles_decide_where_they_are_given(roles: Sequence[str], code:
     bindings = [{"role": each, "members": [member]} for each in roles]
     inherited.write_text(json.dumps([{"id": "p", "type": "project", "policy": {"bindings": bindings, "etag": "B"}}]))
     path = CORPUS / "g16-none.json"
-    arguments = ["--mode", "async", "--inherited", inherited, "--format", "json"]
+    arguments: list[str | Path] = ["--mode", "async", "--inherited", inherited, "--format", "json"]
     checked = run("policy", "check", path, "--bucket", "acme-gcs", "--prefix", "nimble/", *arguments)
     explained = run("explain", "gs://acme-gcs/nimble/", "--policy", path, *arguments)
     assert (checked.code, explained.code) == (code, code), explained.out
