@@ -60,7 +60,7 @@ def watch_listing(
     observer = observer or Observer()
     counters = LandingCounters()
     error: HarvesterError | None = None
-    live = LiveMetrics(metrics or MetricsOptions(), destination, options.state_dir, warn=observer.warning)
+    live = LiveMetrics(metrics or MetricsOptions(), destination, options.state_dir, "watch", warn=observer.warning)
 
     def count(report: SyncReport) -> None:
         if report.error is not None:

@@ -39,13 +39,18 @@ class LiveMetrics:
         options: MetricsOptions,
         destination: Path,
         state_dir: Path | None,
+        verb: str,
         own: Callable[[], list[Metric]] = list,
         warn: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """``own``: metrics of the verb itself; ``warn`` gets the reason when the file cannot be written."""
+        """``verb`` is a label in the file; ``own``: metrics of the verb itself.
+
+        ``warn`` gets the reason when the file cannot be written.
+        """
         self._options = options
         self._destination = destination
         self._state_dir = state_dir
+        self._verb = verb
         self._own = own
         self._warn = warn
         self._last_success: float | None = None
@@ -97,7 +102,8 @@ class LiveMetrics:
             return
         self._written_at = now
         try:
-            write_metrics_file(self._options.file, self.collect(), {"destination": str(self._destination.absolute())})
+            labels = {"destination": str(self._destination.absolute()), "verb": self._verb}
+            write_metrics_file(self._options.file, self.collect(), labels)
             self._file_works = True
         except HarvesterError as error:
             if self._file_works:

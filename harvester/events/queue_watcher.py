@@ -71,7 +71,12 @@ class _QueueWatch:
         self._worker = QueueWorker(location, watching, self._peers, log, self._note_success)
         self._full_listing = FullListing(watching.full_listing_every, looked)
         self._metrics = LiveMetrics(
-            metrics or MetricsOptions(), destination, options.state_dir, self._message_metrics, observer.warning
+            metrics or MetricsOptions(),
+            destination,
+            options.state_dir,
+            "watch",
+            self._message_metrics,
+            observer.warning,
         )
         self._heartbeat = PeriodicHeartbeat("watch", destination, options.state_dir, self._metrics)
         observer = replace(observer, event=self._note)

@@ -96,7 +96,12 @@ class _Listener:
         self._waiting = 0
         self._app: WebhookApp | None = None
         self._metrics = LiveMetrics(
-            MetricsOptions(listening.metrics_file), destination, options.state_dir, self._own_metrics, observer.warning
+            MetricsOptions(listening.metrics_file),
+            destination,
+            options.state_dir,
+            "listen",
+            self._own_metrics,
+            observer.warning,
         )
         self._heartbeat = PeriodicHeartbeat("listen", destination, options.state_dir, self._metrics)
         observer = replace(observer, event=self._note)

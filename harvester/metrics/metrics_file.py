@@ -48,6 +48,16 @@ def write_metrics_file(path: Path, metrics: Iterable[Metric], labels: Mapping[st
         ) from error
 
 
+def end_metrics(started_at: float, ended_at: float, exit_code: int) -> list[Metric]:
+    """Return duration, exit code and end of a run; times in seconds since the epoch."""
+    seconds = max(0.0, ended_at - started_at)
+    return [
+        Metric("run_seconds", "gauge", "Duration of the last run.", {"": seconds}),
+        Metric("run_exit_code", "gauge", "Exit code of the last run.", {"": exit_code}),
+        Metric("run_timestamp_seconds", "gauge", "When the last run ended.", {"": ended_at}),
+    ]
+
+
 def last_success(moment: float) -> Metric:
     """Return the metric of the last success, in seconds since the epoch."""
     return Metric(LAST_SUCCESS, "gauge", "When a run was last complete, its problems all accepted.", {"": moment})

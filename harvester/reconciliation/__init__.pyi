@@ -2,6 +2,7 @@ from .job_runs import ReconciledRun as ReconciledRun
 from .matching import ReconciledTask as ReconciledTask
 from .matching import TaskOutcome as TaskOutcome
 from .reconcile_report import ReconcileReport as ReconcileReport
+from .reconcile_report import reconcile_metrics as reconcile_metrics
 from .reconciler import ReconcileOptions as ReconcileOptions
 from .reconciler import reconcile as reconcile
 from .remedies import run_remedy as run_remedy

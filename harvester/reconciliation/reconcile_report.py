@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from harvester.errors import ExitCode, HarvesterError, TimedOut
+from harvester.metrics import Metric
 from harvester.reconciliation.job_runs import ReconciledRun
 from harvester.reconciliation.matching import ReconciledTask, Reconciliation
 from harvester.reconciliation.remedies import run_remedy, task_remedy
@@ -70,6 +71,16 @@ class ReconcileReport:
                 for each in found.unexpected
             ],
         }
+
+
+def reconcile_metrics(report: ReconcileReport) -> list[Metric]:
+    """Return the expected tasks by outcome, the incomplete ones, and what was rescued."""
+    found = report.reconciliation
+    counts = {outcome.value: number for outcome, number in found.counts.items()}
+    return [
+        Metric("expected_tasks", "gauge", "Expected tasks of the last run by outcome.", counts, "outcome"),
+        Metric("incomplete_tasks", "gauge", "Charged results that have not landed once.", {"": len(found.incomplete)}),
+    ]
 
 
 def _task(reconciled: ReconciledTask) -> dict[str, Any]:

@@ -9,5 +9,7 @@ from .profiles import DEFAULT_WINDOW as DEFAULT_WINDOW
 from .profiles import ProfileFinding as ProfileFinding
 from .profiles import ProfileReport as ProfileReport
 from .profiles import profile as profile
+from .report_metrics import export_metrics as export_metrics
+from .report_metrics import profile_metrics as profile_metrics
 from .table_columns import DROPPABLE as DROPPABLE
 from .typed_columns import read_columns as read_columns

@@ -23,7 +23,7 @@ def samples(text: str) -> dict[str, float]:
     found = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
-            own = [value for name, value in sample.labels.items() if name != "destination"]
+            own = [value for name, value in sample.labels.items() if name not in ("destination", "verb")]
             found[" ".join([sample.name.removeprefix(PREFIX), *own])] = sample.value
     return found
 

@@ -9,6 +9,7 @@ import click
 
 from harvester import text
 from harvester.cli.shared.options.parameters import DURATION, api_option, format_option
+from harvester.cli.shared.options.quiet_option import quiet_option
 from harvester.cli.shared.reports.tasks_output import (
     Output,
     ProgressLine,
@@ -109,6 +110,7 @@ Examples:
 @click.option("--timeout", type=DURATION, help="Give up after so long (90s, 15m, 2h): exit code 14; default: never.")
 @api_option
 @format_option("table", "json", "jsonl")
+@quiet_option
 def wait(batch_ids: tuple[str, ...], timeout: float | None, *, max_api_bytes: int, output: Output) -> None:
     """Wait until batches are completed, then print the number of tasks per state.
 

@@ -9,6 +9,7 @@ import click
 
 from harvester import text
 from harvester.cli.shared.options.parameters import DESTINATION, DURATION, format_option, state_option
+from harvester.cli.shared.options.quiet_option import quiet_option
 from harvester.destination import compact
 
 
@@ -20,6 +21,7 @@ from harvester.destination import compact
 @click.option("--dry-run", is_flag=True, help="Print what would be dropped; change nothing.")
 @state_option
 @format_option("table", "json")
+@quiet_option
 def compact_command(*, dest: Path, gone_for: float, dry_run: bool, state_dir: Path | None, output: str) -> None:
     """Drop rows of DEST that nothing needs any more.
 

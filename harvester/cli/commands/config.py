@@ -6,6 +6,7 @@ import click
 
 from harvester.cli.shared.options.config_file import find_config, read_config
 from harvester.cli.shared.options.pipelines import step_context
+from harvester.cli.shared.options.quiet_option import quiet_option
 from harvester.text import printable
 
 
@@ -23,6 +24,7 @@ Examples:
 """,
 )
 @click.pass_context
+@quiet_option
 def check_command(ctx: click.Context) -> None:
     """Read the configuration file, check every pipeline, and print its steps.
 

@@ -11,6 +11,7 @@ import click
 from harvester import text
 from harvester.cli.shared.heartbeat import with_heartbeat
 from harvester.cli.shared.options.parameters import DESTINATION, DURATION, format_option, state_option
+from harvester.cli.shared.options.quiet_option import quiet_option
 from harvester.destination import EvictReport, evict, evict_quarantine, evict_versions
 from harvester.errors import UsageError
 
@@ -35,6 +36,7 @@ Examples:
 @click.option("--dry-run", is_flag=True, help="Print what would be freed; remove nothing.")
 @state_option
 @format_option("table", "json")
+@quiet_option
 @with_heartbeat("evict")
 def evict_command(
     *,

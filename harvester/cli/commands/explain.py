@@ -30,10 +30,12 @@ from harvester.cli.shared.options.policy_options import (
     inherited_option,
     read_inherited,
 )
+from harvester.cli.shared.options.quiet_option import quiet_option
 from harvester.cli.shared.reports.fix_commands import advised_commands, finding_command
 from harvester.cli.shared.reports.fix_texts import fix_text
 from harvester.cli.shared.reports.gate_output import gate_document, gate_lines
 from harvester.cli.shared.reports.output import print_text
+from harvester.cli.shared.run_messages import write_reasons
 from harvester.errors import UsageError
 from harvester.location import Location
 from harvester.sessions import StoreSettings
@@ -76,6 +78,7 @@ where a setting could not be read.
 @accept_unknown_option
 @format_option("table", "json")
 @store_options
+@quiet_option
 def explain_command(
     *,
     location: tuple[Location, ...],
@@ -124,6 +127,7 @@ def explain_command(
         for explanation in report.explanations:
             for path in save_snapshot(explanation.snapshot, save):
                 click.echo(f"saved {path}", err=True)
+    write_reasons(code, _reasons(report, *connection, strict=strict))
     return int(code)
 
 
@@ -274,6 +278,26 @@ def _render(
     yield "\n  not proven"
     for text in explanation.not_proven:
         yield wrap(text, first="    - ")
+
+
+def _reasons(report: AccessReport, settings: StoreSettings, kms_profile: str | None, *, strict: bool) -> Iterator[str]:
+    """Yield why the exit code is not 0: what is not granted, what keeps Nimble out, what changed, and the commands."""
+    for explanation, comparison in zip(report.explanations, report.comparisons, strict=True):
+        target = explanation.target
+        yield f"  {target.contract.cloud}://{target.bucket}: {explanation.verdict}"
+        for each in explanation.requirements:
+            if each.state not in ("holds", "holds_assuming"):
+                yield from _requirement(each)
+        for found in explanation.findings:
+            if found.severity != "info":
+                yield wrap(printable(f"{found.severity}: {found.code}: {found.message}"), first="    ")
+        for unknown in explanation.unknowns if strict else ():
+            yield wrap(printable(f"unknown: {unknown.setting}, takes {unknown.permission}"), first="    ")
+        if comparison is not None and comparison.drifts:
+            yield "    since the baseline"
+            yield from _since(comparison)
+        for command in advised_commands(explanation, settings, kms_profile):
+            yield f"    {printable(command)}"
 
 
 def _chips(explanation: Explanation) -> Iterator[str]:

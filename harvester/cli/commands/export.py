@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Literal
 
@@ -11,9 +10,13 @@ import click
 from harvester import text
 from harvester.cli.shared.heartbeat import with_heartbeat
 from harvester.cli.shared.options.parameters import DESTINATION, SIZE, format_option, state_option, store_options
+from harvester.cli.shared.options.quiet_option import quiet_option
 from harvester.cli.shared.reports.output import print_report
+from harvester.cli.shared.run_messages import write_reasons
+from harvester.cli.shared.verb_metrics import with_metrics
+from harvester.metrics import Metric
 from harvester.sessions import StoreSettings
-from harvester.tables import DROPPABLE, ExportOptions, ExportReport, export, print_views, read_columns
+from harvester.tables import DROPPABLE, ExportOptions, ExportReport, export, export_metrics, print_views, read_columns
 
 
 @click.command(
@@ -64,6 +67,8 @@ Examples:
 @state_option
 @store_options
 @format_option("table", "json")
+@quiet_option
+@with_metrics("export")
 @with_heartbeat("export")
 def export_command(
     *,
@@ -81,7 +86,8 @@ def export_command(
     state_dir: Path | None,
     settings: StoreSettings,
     output: str,
-) -> None:
+    measured: list[Metric],
+) -> int:
     """Write the rows of DEST that OUT does not hold yet as tables, each row once.
 
     Files appear whole under OUT/data/TABLE/landed_day=DAY/ and are never changed. OUT itself decides how far it is; the
@@ -89,7 +95,7 @@ def export_command(
     """
     if print_view:
         print(print_views([out], settings=settings), end="")
-        return
+        return 0
     options = ExportOptions(
         format=format_,
         compression=compression,
@@ -101,14 +107,19 @@ def export_command(
         after_restore=after_restore,
     )
     report = export(dest, out, options, settings=settings, state_dir=state_dir)
+    measured += export_metrics(report)
     print_report(report, output, _render)
-    if report.exit_code:
-        sys.exit(report.exit_code)
+    write_reasons(report.exit_code, [f"  {line}" for line in _fault_lines(report)])
+    return int(report.exit_code)
 
 
 def _render(report: ExportReport) -> str:
     rows = [(name, table.parts, table.rows, table.objects, table.position) for name, table in report.tables.items()]
-    lines = text.table(("table", "new files", "rows", "objects", "position"), rows)
+    return "\n".join([*text.table(("table", "new files", "rows", "objects", "position"), rows), *_fault_lines(report)])
+
+
+def _fault_lines(report: ExportReport) -> list[str]:
+    lines = []
     if report.oversized:
         lines.append(f"{text.count(report.oversized, 'row')} too long, e.g. {text.printable(report.oversized_rows[0])}")
     lines += [
@@ -118,4 +129,4 @@ def _render(report: ExportReport) -> str:
     if report.unreadable:
         count = text.count(len(report.unreadable), "landed file")
         lines.append(f"{count} missing or altered, e.g. {text.printable(report.unreadable[0])}")
-    return "\n".join(lines)
+    return lines

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -11,7 +12,9 @@ import click
 
 from harvester import text
 from harvester.cli.shared.options.parameters import DESTINATION, DURATION, format_option, state_option
+from harvester.cli.shared.options.quiet_option import quiet_option
 from harvester.cli.shared.reports.json_documents import json_text
+from harvester.cli.shared.run_messages import write_reasons
 from harvester.destination import (
     PROBLEMS_SCHEMA,
     KnownProblem,
@@ -21,6 +24,7 @@ from harvester.destination import (
 )
 from harvester.errors import ExitCode
 
+_SHOWN = 10
 Output = Literal["table", "json", "jsonl"]
 
 
@@ -45,11 +49,14 @@ Examples:
 @click.option("--open", "open_only", is_flag=True, help="Only problems that are not accepted; exit 3 if there are any.")
 @state_option
 @format_option("table", "json", "jsonl")
+@quiet_option
 def list_command(*, dest: Path, open_only: bool, state_dir: Path | None, output: Output) -> int:
     """List every known problem of DEST."""
     found = [each for each in list_problems(dest, state_dir=state_dir) if not (open_only and each.acceptance)]
     _print(dest, found, output)
-    return int(ExitCode.PARTIAL if open_only and found else ExitCode.OK)
+    code = ExitCode.PARTIAL if open_only and found else ExitCode.OK
+    write_reasons(code, problem_reasons(dest, found))
+    return int(code)
 
 
 @problems.command(
@@ -99,6 +106,15 @@ def reopen_command(
 ) -> None:
     """Make accepted problems of DEST count again: by KEY, or all of one reason."""
     _print(dest, reopen_problems(dest, key, reason=reason, state_dir=state_dir), output)
+
+
+def problem_reasons(dest: Path, found: Sequence[KnownProblem]) -> Iterator[str]:
+    """Yield the first open problems, and how to accept them."""
+    for each in found[:_SHOWN]:
+        yield f"  {text.printable(each.as_document()['key'])}: {each.row.outcome}, {each.row.reason.replace('_', ' ')}"
+    if len(found) > _SHOWN:
+        yield f"  and {len(found) - _SHOWN:,} more"
+    yield f"  nimble-harvester problems accept {shlex.quote(str(dest))} KEY --note TEXT"
 
 
 def _print(dest: Path, found: Iterable[KnownProblem], output: Output) -> None:

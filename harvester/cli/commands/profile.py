@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import sys
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -10,9 +11,13 @@ import click
 from harvester import text
 from harvester.cli.shared.heartbeat import with_heartbeat
 from harvester.cli.shared.options.parameters import DESTINATION, DURATION, format_option, state_option
+from harvester.cli.shared.options.quiet_option import quiet_option
 from harvester.cli.shared.reports.output import print_report
+from harvester.cli.shared.run_messages import write_reasons
+from harvester.cli.shared.verb_metrics import with_metrics
 from harvester.errors import UsageError
-from harvester.tables import ALL_GROUPS, DEFAULT_TOLERANCE, DEFAULT_WINDOW, ProfileReport, profile
+from harvester.metrics import Metric
+from harvester.tables import ALL_GROUPS, DEFAULT_TOLERANCE, DEFAULT_WINDOW, ProfileReport, profile, profile_metrics
 
 
 @click.command(
@@ -46,6 +51,8 @@ Examples:
 )
 @state_option
 @format_option("table", "json")
+@quiet_option
+@with_metrics("profile")
 @with_heartbeat("profile")
 def profile_command(
     *,
@@ -57,7 +64,8 @@ def profile_command(
     accept: str | None,
     state_dir: Path | None,
     output: str,
-) -> None:
+    measured: list[Metric],
+) -> int:
     """Show field statistics of the rows of DEST, and what has changed in them.
 
     For each agent: which fields are filled, their types, lengths and ranges; never values. Compared with the profile
@@ -74,9 +82,10 @@ def profile_command(
         accept=accept,
         state_dir=state_dir,
     )
+    measured += profile_metrics(report)
     print_report(report, output, _render)
-    if report.exit_code:
-        sys.exit(report.exit_code)
+    write_reasons(report.exit_code, [f"  {line}" for line in _fault_lines(report, str(dest))])
+    return int(report.exit_code)
 
 
 def _render(report: ProfileReport) -> str:
@@ -89,15 +98,29 @@ def _render(report: ProfileReport) -> str:
         lines.append(f"accepted: {', '.join(map(text.printable, report.accepted))}")
     elif report.baseline is None:
         lines.append("nothing to compare with yet: accept a profile with --accept")
-    for finding in report.findings:
-        place = f"{finding.group} {finding.path}".strip()
-        lines.append(f"! {finding.kind.replace('_', ' ')}: {text.printable(place)}: {text.printable(finding.detail)}")
+    lines += _finding_lines(report)
     if report.evicted:
         lines.append(f"note: {text.count(report.evicted, 'object')} evicted, and not profiled")
+    return "\n".join([*lines, *_unreadable_lines(report)])
+
+
+def _finding_lines(report: ProfileReport) -> Iterator[str]:
+    for finding in report.findings:
+        place = f"{finding.group} {finding.path}".strip()
+        yield f"! {finding.kind.replace('_', ' ')}: {text.printable(place)}: {text.printable(finding.detail)}"
+
+
+def _unreadable_lines(report: ProfileReport) -> Iterator[str]:
     if report.unreadable:
         count = text.count(len(report.unreadable), "landed file")
-        lines.append(f"{count} missing or altered, e.g. {text.printable(report.unreadable[0])}")
-    return "\n".join(lines)
+        yield f"{count} missing or altered, e.g. {text.printable(report.unreadable[0])}"
+
+
+def _fault_lines(report: ProfileReport, dest: str) -> Iterator[str]:
+    yield from _finding_lines(report)
+    yield from _unreadable_lines(report)
+    if report.findings:
+        yield f"if that is as it shall be: nimble-harvester profile {shlex.quote(dest)} --accept"
 
 
 def _states(statuses: dict[str, int]) -> str:

@@ -20,12 +20,15 @@ from harvester.cli.shared.options.parameters import (
     state_option,
     store_options,
 )
+from harvester.cli.shared.options.quiet_option import quiet_option
 from harvester.cli.shared.reports.reconcile_output import reconciliation_document, render_reconciliation
 from harvester.cli.shared.reports.tasks_output import ProgressLine
 from harvester.cli.shared.run_messages import write_reasons
 from harvester.cli.shared.signals import stop_signals
+from harvester.cli.shared.verb_metrics import with_metrics
+from harvester.metrics import Metric
 from harvester.nimble_api import NimbleClient
-from harvester.reconciliation import ReconcileOptions, ReconcileReport, WaitObserver
+from harvester.reconciliation import ReconcileOptions, ReconcileReport, WaitObserver, reconcile_metrics
 from harvester.sessions import StoreSettings
 from harvester.transfer import SyncOptions
 
@@ -67,6 +70,8 @@ Examples:
 @api_option
 @format_option("table", "json", "jsonl")
 @store_options
+@quiet_option
+@with_metrics("reconcile")
 def reconcile_command(
     *,
     dest: Path,
@@ -77,6 +82,7 @@ def reconcile_command(
     settings: StoreSettings,
     state_dir: Path | None,
     max_api_bytes: int,
+    measured: list[Metric],
     **chosen: Any,
 ) -> int:
     """Determine the outcome of every expected task.
@@ -109,6 +115,7 @@ def reconcile_command(
             )
         finally:
             progress.end()
+    measured += reconcile_metrics(report)
     _print(report, output)
     if report.error is not None:
         raise report.error

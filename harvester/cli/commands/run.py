@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -57,8 +57,8 @@ def run_command(
     """Run the pipelines of the configuration file, or each NAME.
 
     The steps in their order: access, sync, freshness, profile, export, evict. A failing pipeline does not stop the
-    others. The exit code is that of the failing step, and 3 where several fail with different codes. What a failing
-    step prints is on standard error.
+    others. The exit code is that of the failing step, and 3 where several fail with different codes. Why a step failed
+    is on standard error.
     """
     root = ctx.find_root()
     path = find_config(root.params.get("config_file"))
@@ -100,19 +100,15 @@ def _run_pipeline(root: click.Context, path: Path, pipeline: Pipeline, only: Seq
 
 
 def _run_step(root: click.Context, path: Path, pipeline: Pipeline, step: str) -> ExitCode:
-    """Run a step; what it prints to standard output is shown on standard error when it fails."""
-    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="backslashreplace") as printed:
-        with contextlib.redirect_stdout(printed):
-            code = _invoke(step_context(root, path, pipeline, step))
-        if code is not ExitCode.OK:
-            printed.flush()
-            printed.seek(0)
-            sys.stderr.write(printed.read())
-            print(
-                f"{text.printable(pipeline.name)}: {step} ended with exit {int(code)}: {EXIT_MEANINGS[code].meaning}",
-                file=sys.stderr,
-            )
-        return code
+    """Run a step without its report: why it failed, it writes to standard error."""
+    with Path(os.devnull).open("w", encoding="utf-8") as discarded, contextlib.redirect_stdout(discarded):
+        code = _invoke(step_context(root, path, pipeline, step))
+    if code is not ExitCode.OK:
+        print(
+            f"{text.printable(pipeline.name)}: {step} ended with exit {int(code)}: {EXIT_MEANINGS[code].meaning}",
+            file=sys.stderr,
+        )
+    return code
 
 
 def _invoke(context: click.Context) -> ExitCode:

@@ -12,6 +12,7 @@ import click
 from harvester import text
 from harvester.cli.shared.options.freshness_options import freshness_options, stale_sentence
 from harvester.cli.shared.options.parameters import DESTINATION, format_option, state_option
+from harvester.cli.shared.options.quiet_option import quiet_option
 from harvester.cli.shared.run_messages import write_reasons
 from harvester.destination import (
     DestinationStatus,
@@ -42,6 +43,7 @@ Examples:
 @freshness_options
 @state_option
 @format_option("table", "json")
+@quiet_option
 def status_command(
     *, dest: tuple[Path, ...], runs: int, problems: bool, limits: FreshnessLimits, state_dir: Path | None, output: str
 ) -> int:
@@ -51,8 +53,12 @@ def status_command(
     With a limit such as --max-age, a DEST that does not meet it makes the exit code 15; --max-problem-rate alone 3.
     """
     stale = {each: check_freshness(each, limits, state_dir=state_dir) for each in dest}
-    _print(dest, runs, output, state_dir, stale if limits != FreshnessLimits() else None, problems=problems)
-    lines = [f"  {each}: {stale_sentence(one, limits)}" for each, found in stale.items() for one in found]
+    sentences = {each: [stale_sentence(one, limits) for one in found] for each, found in stale.items()}
+    if output == "json":
+        _print_document(dest, runs, state_dir, stale if limits != FreshnessLimits() else None, problems=problems)
+    else:
+        _print(dest, runs, state_dir, sentences, problems=problems)
+    lines = [f"  {each}: {sentence}" for each, found in sentences.items() for sentence in found]
     kinds = {one.kind for found in stale.values() for one in found}
     problems_only = kinds == {StaleKind.MANY_PROBLEMS}
     code = ExitCode.PARTIAL if problems_only else ExitCode.STALE if kinds else ExitCode.OK
@@ -60,39 +66,37 @@ def status_command(
     return int(code)
 
 
-def _print(
+def _print_document(
     dest: tuple[Path, ...],
     runs: int,
-    output: str,
     state_dir: Path | None,
     stale: Mapping[Path, tuple[Stale, ...]] | None,
     *,
     problems: bool,
 ) -> None:
     found = [destination_status(each, state_dir=state_dir, runs=runs) for each in dest]
-    if output == "json":
-        documents = [status.as_document() for status in found]
+    documents = [status.as_document() for status in found]
+    for each, document in zip(dest, documents, strict=True):
         if stale is not None:
-            for each, document in zip(dest, documents, strict=True):
-                document["stale"] = [one._asdict() for one in stale[each]]
+            document["stale"] = [one._asdict() for one in stale[each]]
         if problems:
-            for each, document in zip(dest, documents, strict=True):
-                document["known_problems"] = [_problem(row) for row in problem_rows(each, state_dir=state_dir)]
-        print(
-            json.dumps(
-                documents[0]
-                if len(documents) == 1
-                else {
-                    "schema": "urn:nimble-harvester:status-list:v2",
-                    "destinations": documents,
-                    "total": _total(found),
-                },
-                indent=2,
-            )
-        )
-        return
+            document["known_problems"] = [_problem(row) for row in problem_rows(each, state_dir=state_dir)]
+    schema = "urn:nimble-harvester:status-list:v2"
+    several = {"schema": schema, "destinations": documents, "total": _total(found)}
+    print(json.dumps(documents[0] if len(documents) == 1 else several, indent=2))
+
+
+def _print(
+    dest: tuple[Path, ...],
+    runs: int,
+    state_dir: Path | None,
+    stale: Mapping[Path, list[str]],
+    *,
+    problems: bool,
+) -> None:
+    found = [destination_status(each, state_dir=state_dir, runs=runs) for each in dest]
     for number, (each, status) in enumerate(zip(dest, found, strict=True)):
-        print(("\n" if number else "") + _render(status))
+        print(("\n" if number else "") + "\n".join([_render(status), *(f"  ! {line}" for line in stale[each])]))
         if problems and status.problems:
             print("every known problem:")
             for row in problem_rows(each, state_dir=state_dir):

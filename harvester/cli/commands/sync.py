@@ -153,7 +153,7 @@ def _write_metrics(path: Path, dest: Path, landing: Landing, report: SyncReport)
 
     try:
         known = destination_metrics(dest, state_dir=landing().state_dir)
-        write_metrics_file(path, [*run_metrics(report), *known], {"destination": str(dest.absolute())})
+        write_metrics_file(path, [*run_metrics(report), *known], {"destination": str(dest.absolute()), "verb": "sync"})
     except DestinationUnusable as error:
         return error
     return None

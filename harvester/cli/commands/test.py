@@ -9,6 +9,7 @@ import click
 from harvester.access import ProbeReport, probe_connection, worst_exit_code
 from harvester.cli.shared.next_steps.error_steps import step_for
 from harvester.cli.shared.options.parameters import LOCATION, format_option, store_options
+from harvester.cli.shared.options.quiet_option import quiet_option
 from harvester.cli.shared.reports.json_documents import json_text
 from harvester.cli.shared.reports.output import print_text
 from harvester.errors import ExitCode, UsageError
@@ -47,6 +48,7 @@ Exit codes: 0 every chip is green, 4 access denied, 5 no such bucket, 6 connecti
 @click.option("--deep", is_flag=True, help="Also read a byte, begin and abort an upload, read back what was written.")
 @format_option("table", "json", "jsonl")
 @store_options
+@quiet_option
 def test_command(
     *,
     location: tuple[Location, ...],

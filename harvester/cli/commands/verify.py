@@ -10,6 +10,7 @@ import click
 from harvester import text
 from harvester.cli.shared.heartbeat import with_heartbeat
 from harvester.cli.shared.options.parameters import DESTINATION, format_option, state_option, store_options
+from harvester.cli.shared.options.quiet_option import quiet_option
 from harvester.cli.shared.options.sync_options import read_schema
 from harvester.cli.shared.run_messages import write_reasons
 from harvester.destination import Mark, Verification
@@ -43,6 +44,7 @@ Examples:
 @state_option
 @format_option("table", "json")
 @store_options
+@quiet_option
 @with_heartbeat("verify")
 def verify_command(
     *,

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -165,15 +165,18 @@ class Messages:
         return line
 
 
-def write_reasons(exit_code: ExitCode, reasons: Sequence[str]) -> None:
+def write_reasons(exit_code: ExitCode, reasons: Iterable[str]) -> None:
     """Write why a command without messages ended with a code other than 0, as `Messages.end` does."""
-    Messages().end(exit_code, reasons=reasons)
+    if exit_code is not ExitCode.OK:
+        lines = [line for each in reasons for line in each.splitlines()]
+        Messages().end(exit_code, reasons=lines)
 
 
 def _report_is_seen() -> bool:
     if sys.stdout.isatty():
         return True
     try:
-        return os.path.sameopenfile(1, 2)
+        # Not of descriptor 1: a step of a pipeline, and --quiet, have another standard output.
+        return os.path.sameopenfile(sys.stdout.fileno(), 2)
     except OSError:
         return False

@@ -17,6 +17,7 @@ from harvester.cli.shared.options.policy_options import accept_unknown_option, c
 from harvester.cli.shared.reports.fix_commands import advised_commands, refusals_advised
 from harvester.cli.shared.reports.gate_output import gate_document
 from harvester.cli.shared.reports.output import print_text
+from harvester.cli.shared.run_messages import write_reasons
 from harvester.errors import ConsentNeeded
 from harvester.location import Location
 from harvester.sessions import StoreSettings
@@ -118,7 +119,9 @@ def carry_out(
         print_text("\nnothing was written: --dry-run")
     explanation = plan.outcome if outcome is None else outcome.explanation
     manual_steps = plan.manual_steps if outcome is None else outcome.manual_steps
-    return int(change_exit_code(explanation, manual_steps, accept_unknown=accept_unknown, fail_on=fail_on))
+    code = change_exit_code(explanation, manual_steps, accept_unknown=accept_unknown, fail_on=fail_on)
+    write_reasons(code, plan_reasons(plan))
+    return int(code)
 
 
 def _ask(plan: PolicyPlan) -> None:
@@ -159,6 +162,16 @@ def render_plan(plan: PolicyPlan, settings: StoreSettings, kms_profile: str | No
         yield ""
         for note in _notes(plan):
             yield wrap(printable(note), first="note: ", rest="  ")
+
+
+def plan_reasons(plan: PolicyPlan) -> Iterator[str]:
+    """Yield why a plan does not end with 0: its changes, and what remains once it is carried out."""
+    for number, step in enumerate(plan.steps, start=1):
+        yield wrap(printable(step), first=f"  {number}. ")
+    for manual in plan.manual_steps:
+        yield wrap(f"{manual.store} cannot be changed with these credentials ({manual.reason})", first="  ! ")
+    for found in _remaining(plan):
+        yield wrap(printable(f"{found.severity}: {found.code}: {found.message}"), first="  ! ")
 
 
 def _proposals(plan: PolicyPlan) -> Iterator[str]:

@@ -27,10 +27,12 @@ from harvester.cli.shared.options.policy_options import (
     target_of,
     target_options,
 )
+from harvester.cli.shared.options.quiet_option import quiet_option
 from harvester.cli.shared.reports.fix_commands import change_flags, merge_command
 from harvester.cli.shared.reports.fix_texts import fix_text
 from harvester.cli.shared.reports.gate_output import gate_document, gate_lines
 from harvester.cli.shared.reports.output import print_text
+from harvester.cli.shared.run_messages import write_reasons
 from harvester.errors import UsageError
 from harvester.text import printable, wrap
 
@@ -73,6 +75,7 @@ Exit codes: 0 every requirement is granted; 7 a document is invalid or would be 
 @fail_on_option
 @accept_unknown_option
 @click.option("--format", "form", type=click.Choice(["table", "json", "jsonl"]), default="table", show_default=True)
+@quiet_option
 def check(file: str, **options: Any) -> int:
     """Check a policy: a verdict per requirement, for every key, and every finding with its fix."""
     form = options["form"]
@@ -103,7 +106,9 @@ def check(file: str, **options: Any) -> int:
         findings = [_finding(each) for each in report.findings]
         summary = {**_summary(report, policy.kind), "gate": gate_document(result, options["fail_on"])}
         _print_json(form, {**summary, "command": command or None}, findings)
-    return exit_code_of(result)
+    code = exit_code_of(result)
+    write_reasons(code, [f"  {line}" for each in _reasons(report, command) for line in each.splitlines()])
+    return code
 
 
 def _arguments(options: dict[str, Any]) -> list[str]:
@@ -276,6 +281,19 @@ def _table(report: CheckReport, command: str) -> Iterator[str]:
     yield "\nnot proven by documents"
     for unproven in proof.not_proven:
         yield wrap(unproven, first="  - ")
+
+
+def _reasons(report: CheckReport, command: str) -> Iterator[str]:
+    """Yield why the exit code is not 0: what is not granted, the findings, and the command that resolves them."""
+    proof = report.proof
+    for each in (*proof.verdicts, *proof.key_verdicts):
+        if not each.granted:
+            yield wrap(printable(f"{each.requirement.id}: {_detail(each)}"), first=f"{_MARKS[each.state]:<9}")
+    for found in report.findings:
+        if found.severity != "info":
+            yield from _finding_lines(found)
+    if command:
+        yield f"{printable(command)} >merged.json"
 
 
 def _chips(report: CheckReport) -> Iterator[str]:

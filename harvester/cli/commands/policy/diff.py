@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from harvester.access import plan_policy
-from harvester.cli.commands.policy.apply import render_plan
+from harvester.cli.commands.policy.apply import plan_reasons, render_plan
 from harvester.cli.commands.policy.merge import describe_change, planned
 from harvester.cli.shared.options.parameters import store_options
 from harvester.cli.shared.options.policy_options import (
@@ -19,8 +19,10 @@ from harvester.cli.shared.options.policy_options import (
     read_text,
     target_of,
 )
+from harvester.cli.shared.options.quiet_option import quiet_option
 from harvester.cli.shared.reports.fix_commands import refusals_advised
 from harvester.cli.shared.reports.output import print_text
+from harvester.cli.shared.run_messages import write_reasons
 from harvester.errors import ExitCode, UsageError
 from harvester.sessions import StoreSettings
 
@@ -49,6 +51,7 @@ Examples:
 @kind_option
 @change_options
 @store_options
+@quiet_option
 def diff_command(what: str, *, settings: StoreSettings, kms_profile: str | None, **options: Any) -> int:
     """Show what would have to change for the contract's statements to be current; exits 10 if anything.
 
@@ -86,7 +89,9 @@ def diff_command(what: str, *, settings: StoreSettings, kms_profile: str | None,
         )
     print_text("\n".join(render_plan(plan, settings, kms_profile)))
     complete = plan.outcome is None or plan.outcome.report.proof.complete
-    return int(ExitCode.OK if complete and not (plan.changed or plan.manual_steps) else ExitCode.DIFFERENCE)
+    code = ExitCode.OK if complete and not (plan.changed or plan.manual_steps) else ExitCode.DIFFERENCE
+    write_reasons(code, plan_reasons(plan))
+    return int(code)
 
 
 def _of_file(file: str, options: dict[str, Any]) -> int:
