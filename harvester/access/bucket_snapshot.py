@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from harvester.causes import Cause
 from harvester.error_codes import ErrorCode
 from harvester.errors import AccessDenied
 from harvester.location import Location
 from harvester.sessions import GOOGLE_LOGIN, Login, StoreSettings
 from harvester.storage import (
-    Cause,
     Encryption,
     GcsSettings,
     GcsSettingsReader,

@@ -11,12 +11,13 @@ from urllib.parse import urlsplit
 import boto3
 from botocore.config import Config
 
+from harvester.causes import Cause
 from harvester.error_codes import ErrorCode
 from harvester.errors import HarvesterError
 from harvester.queues.message_queue import QueueMessage, QueueSettings, received_message
 from harvester.queues.queue_region import region_of_host
 from harvester.sessions import Login, StoreSettings, resolve_credentials, translate_botocore_errors
-from harvester.storage import Cause, ServiceError, ask, harvester_error
+from harvester.storage import ServiceError, ask, harvester_error
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

@@ -12,7 +12,6 @@ from .bucket_settings import PublicAccessBlock as PublicAccessBlock
 from .bucket_settings import S3Settings as S3Settings
 from .bucket_settings import Unread as Unread
 from .bucket_settings import UnreadReason as UnreadReason
-from .causes import Cause as Cause
 from .gcs import GcsCalls as GcsCalls
 from .gcs import GcsSettings as GcsSettings
 from .gcs import GcsSettingsReader as GcsSettingsReader

@@ -9,7 +9,7 @@ from harvester.location import Location
 
 if TYPE_CHECKING:
     # Loaded by the first failure.
-    from harvester.storage.causes import Cause
+    from harvester.causes import Cause
 
 MEBIBYTE = 1024 * 1024
 PAGE_KEYS = 1000

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from harvester.storage.causes import Cause
+from harvester.causes import Cause
 from harvester.storage.service_errors import ServiceError
 
 _DENIED = frozenset(

@@ -18,6 +18,7 @@ from pathlib import Path
 from select import select
 from typing import ClassVar
 
+from harvester.causes import Cause
 from harvester.error_codes import ErrorCode
 from harvester.errors import AccessDenied, ConnectionFailed, DestinationUnusable, NoSuchBucket, UsageError
 from harvester.location import Location
@@ -32,7 +33,6 @@ from harvester.storage.base import (
     ObjectRef,
     StoreConnection,
 )
-from harvester.storage.causes import Cause
 
 _PAGE = 1000
 _COPY_BLOCK = MEBIBYTE

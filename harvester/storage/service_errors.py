@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Generic, NamedTuple, TypeVar
 
+from harvester.causes import Cause, find_cause
 from harvester.error_codes import ErrorCode
 from harvester.errors import (
     AccessDenied,
@@ -20,7 +21,6 @@ from harvester.errors import (
     UsageError,
 )
 from harvester.sessions import Login
-from harvester.storage.causes import Cause, find_cause
 
 _T = TypeVar("_T")
 _SHORTEST_SECRET = 4  # shorter texts occur by chance

@@ -17,7 +17,7 @@ from harvester.errors import (
 
 if TYPE_CHECKING:
     # Causes are loaded by the first failure.
-    from harvester.storage import Cause
+    from harvester.causes import Cause
     from harvester.transfer.workers import Failed
 
 _SAMPLE = 100
@@ -84,7 +84,7 @@ class CircuitBreaker:
 
 
 def _known(cause: str) -> Cause | None:
-    from harvester.storage import Cause
+    from harvester.causes import Cause
 
     return Cause(cause) if cause in Cause.__members__.values() else None
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from harvester.causes import Cause
 from harvester.errors import AccessDenied, NoSuchBucket, UsageError
 from harvester.location import parse_location
 from harvester.retry import RetryPolicy
 from harvester.sessions.connections import StoreSettings
 from harvester.storage.base import FetchResult, ObjectRef, Store
-from harvester.storage.causes import Cause
 from harvester.storage.opening import open_store
 from tests.contract.fetching import fetch_all
 

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from harvester.causes import Cause
 from harvester.errors import AccessDenied, ConfigurationError, ConnectionFailed, ExitCode, NoSuchBucket
 from harvester.location import parse_location
 from harvester.retry import RetryPolicy
 from harvester.sessions.connections import StoreSettings
 from harvester.storage.base import FetchFailure, FetchResult, ObjectRef, Store, StoreConnection
-from harvester.storage.causes import Cause
 from harvester.storage.opening import open_fetcher, open_store
 from scripts.servers.fault_proxy import (
     Call,

@@ -13,13 +13,13 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from harvester.causes import Cause
 from harvester.error_codes import ErrorCode
 from harvester.errors import AccessDenied, ConfigurationError, ConnectionFailed
 from harvester.location import parse_location
 from harvester.retry import RetryPolicy
 from harvester.sessions.connections import StoreSettings
 from harvester.storage.base import FetchFailure, ObjectRef, Store
-from harvester.storage.causes import Cause
 from harvester.storage.opening import open_store
 from scripts.servers.fake_gcs import FakeGcs
 from scripts.servers.fault_proxy import Call, Fault, FaultProxy, FlippedByte, HalfBody, Reset, Rule, Status, Upstream

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from harvester.causes import Cause
 from harvester.location import parse_location
 from harvester.retry import RetryPolicy
 from harvester.sessions.connections import AnswerLimits, CheckExemption, StoreSettings
 from harvester.storage.base import FetchResult, ObjectRef
-from harvester.storage.causes import Cause
 from harvester.storage.opening import open_fetcher, open_store
 from scripts.servers.hostile_s3 import Hostile, HostileS3, error_document, is_listing, key_of, md5, result, results
 from scripts.servers.loopback_server import Answer, Request

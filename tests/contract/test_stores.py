@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from harvester.causes import Cause
 from harvester.errors import NoSuchBucket
 from harvester.location import parse_location
 from harvester.retry import RetryPolicy
@@ -28,7 +29,6 @@ from harvester.storage import (
     ListingFailed,
 )
 from harvester.storage.base import ObjectRef, RefusedObject, Store
-from harvester.storage.causes import Cause
 from harvester.storage.opening import open_fetcher, open_store
 from scripts.servers.fake_gcs import FakeGcs
 from scripts.servers.fault_proxy import Call, FaultProxy, Rule, Upstream

@@ -13,6 +13,7 @@ from harvester.access.change.planning import ManualStep, PolicyEdit, PolicyPlan,
 from harvester.access.change.policy_store import PolicyStore
 from harvester.access.explain import Explanation, explain
 from harvester.access.gate_exit_code import exit_code_of
+from harvester.causes import Cause
 from harvester.error_codes import ErrorCode
 from harvester.errors import (
     AccessDenied,
@@ -23,7 +24,7 @@ from harvester.errors import (
     IntegrityError,
 )
 from harvester.sessions import GOOGLE_LOGIN, Login
-from harvester.storage import Cause, ServiceError, Unread, harvester_error
+from harvester.storage import ServiceError, Unread, harvester_error
 from policies import PolicyDocument, Severity, grants_at_least, same_meaning
 
 # Settings of a bucket are eventually consistent: the seconds to wait before each attempt to read a write back.

@@ -7,11 +7,12 @@ from difflib import get_close_matches
 from typing import Literal
 
 from harvester.access.probe.probe_report import Access, Outcome, ProbeReport, ProbeStep, badness
+from harvester.causes import Cause
 from harvester.error_codes import ErrorCode
 from harvester.errors import ExitCode
 from harvester.location import Location, parse_location
 from harvester.sessions import StoreSettings
-from harvester.storage import Cause, GcsProber, ProbeResult, S3Prober, ServiceError, open_prober
+from harvester.storage import GcsProber, ProbeResult, S3Prober, ServiceError, open_prober
 from policies import Chip, facts
 
 _HEAD_BUCKET, _PUT_OBJECT = "head_bucket", "put_object"

@@ -13,9 +13,9 @@ from urllib.parse import quote, urlencode
 
 import orjson
 
+from harvester.causes import Cause
 from harvester.sessions import GcsConnection
 from harvester.storage.base import ObjectRef, RefusedObject
-from harvester.storage.causes import Cause
 from harvester.storage.http import Response
 from harvester.storage.page_checks import INVALID_KEY, INVALID_SIZE, ParsedPage, checked_size, checked_time
 from harvester.storage.service_errors import ServiceError, answered

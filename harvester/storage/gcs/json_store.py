@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from harvester.causes import Cause
 from harvester.errors import HarvesterError
 from harvester.location import Location
 from harvester.sessions import GOOGLE_LOGIN, GcsConnection, GoogleSession, StoreSettings
 from harvester.storage.base import PAGE_KEYS, ListPage, ObjectRef
-from harvester.storage.causes import Cause
 from harvester.storage.gcs.json_api import (
     GcsRequests,
     parse_gcs_folders,

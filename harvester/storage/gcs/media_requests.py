@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from harvester.causes import Cause
 from harvester.sessions import GcsConnection
 from harvester.storage.base import FetchFailure, FetchRequest
-from harvester.storage.causes import Cause
 from harvester.storage.gcs.json_api import GcsRequests, parse_json_object, service_error_from
 from harvester.storage.http import Checksum, Diagnosis, FollowUpRequest, Response, stated_by_gcs
 from harvester.storage.service_errors import ServiceError

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from harvester.causes import Cause
 from harvester.retry import RetryPolicy
 from harvester.sessions import GoogleSession, StoreSettings, translate_google_auth_errors
-from harvester.storage.causes import Cause
 from harvester.storage.gcs.json_api import service_error_from
 from harvester.storage.http import Response
 from harvester.storage.service_errors import CallResult, ServiceError, unanswered

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from harvester.causes import Cause
 from harvester.sessions import CheckExemption
 from harvester.storage.base import FetchFailure, FetchRequest
-from harvester.storage.causes import Cause
 from harvester.storage.http.adapter import ProviderAdapter
 from harvester.storage.http.checksums import ETAG_MD5, Checksum
 

@@ -13,9 +13,9 @@ from functools import partial
 
 import pycurl
 
+from harvester.causes import Cause
 from harvester.sessions import BucketConnection, GcsConnection, S3Connection
 from harvester.storage.base import MEBIBYTE, FetchFailure, FetchRequest, FetchResult, StoreConnection
-from harvester.storage.causes import Cause
 from harvester.storage.http.adapter import ProviderAdapter
 from harvester.storage.http.body_checks import BodyChecker
 from harvester.storage.http.concurrency_limiter import MOST_IN_FLIGHT, ConcurrencyLimiter

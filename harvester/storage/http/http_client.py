@@ -12,9 +12,9 @@ from typing import NamedTuple, cast
 import pycurl
 
 from harvester import __version__
+from harvester.causes import Cause
 from harvester.retry import parse_retry_after
 from harvester.sessions import AnswerLimits, Network
-from harvester.storage.causes import Cause
 from harvester.storage.service_errors import TransportError
 
 _CRAWL = 16  # bytes a second; curl averages over some seconds, so that 1 would notice a stall late

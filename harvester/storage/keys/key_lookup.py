@@ -9,9 +9,9 @@ from contextlib import AbstractContextManager
 from itertools import islice
 from typing import TypeAlias
 
+from harvester.causes import Cause
 from harvester.errors import AccessDenied
 from harvester.storage.base import ObjectRef, RefusedObject, Store
-from harvester.storage.causes import Cause
 from harvester.storage.keys.key_selection import KeyList
 from harvester.storage.keys.key_spool import KeySpool
 from harvester.storage.listed import NOT_FOUND, KeyFailure, KeysGiven, ListedKeys

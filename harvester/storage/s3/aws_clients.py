@@ -19,9 +19,9 @@ from botocore import xform_name
 from botocore.config import Config
 from botocore.parsers import ResponseParserError
 
+from harvester.causes import Cause
 from harvester.errors import UsageError
 from harvester.sessions import StoreSettings, resolve_credentials, service_model_loader, translate_botocore_errors
-from harvester.storage.causes import Cause
 from harvester.storage.service_errors import CallResult, ServiceError, answered, unanswered
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ import re
 from collections.abc import Generator, Mapping
 from typing import TypeVar
 
+from harvester.causes import Cause
 from harvester.sessions import CheckExemption, S3Connection
 from harvester.storage.base import FetchFailure, FetchRequest
-from harvester.storage.causes import Cause
 from harvester.storage.http import Checksum, Diagnosis, FollowUpRequest, Response, stated_by_s3
 from harvester.storage.s3.rest_api import S3Requests, identity_of, parse_bucket_owner, parse_owners, service_error_from
 from harvester.storage.service_errors import ServiceError

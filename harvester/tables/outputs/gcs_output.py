@@ -11,11 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from harvester.causes import Cause
 from harvester.error_codes import ErrorCode
 from harvester.errors import UsageError
 from harvester.location import Location
 from harvester.sessions import GOOGLE_LOGIN, GoogleSession, StoreSettings
-from harvester.storage import Cause, GcsCalls, ServiceError, harvester_error
+from harvester.storage import GcsCalls, ServiceError, harvester_error
 
 if TYPE_CHECKING:
     from google.cloud.storage import Bucket

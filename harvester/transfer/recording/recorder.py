@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
 
+from harvester.causes import Cause
 from harvester.destination import (
     RESCUED_KEY,
     SAFE_NAME_FOLDER,
@@ -21,7 +22,6 @@ from harvester.destination import (
 )
 from harvester.storage import (
     NOT_FOUND,
-    Cause,
     KeyList,
     KeyRange,
     KeySelection,

@@ -24,9 +24,10 @@ from typing import TYPE_CHECKING
 
 import xxhash
 
+from harvester.causes import Cause
 from harvester.destination import DestinationWriter, PathObstructedError, register_writer, safe_path
 from harvester.results import ContentReason, ContentTooLargeForMemory, ResultReader, ResultRecord
-from harvester.storage import Cause, FetchRequest, FetchResult, load_fetcher, open_fetcher
+from harvester.storage import FetchRequest, FetchResult, load_fetcher, open_fetcher
 from harvester.transfer.workers.messages import (
     INTERNAL_ERROR,
     Alive,

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harvester.causes import Cause
 from harvester.storage.base import ObjectRef, RefusedObject
-from harvester.storage.causes import Cause
 from harvester.storage.gcs import json_api
 from harvester.storage.http.checksums import stated_by_gcs, stated_by_s3
 from harvester.storage.http.http_client import Response, parse_headers

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harvester.causes import Cause
 from harvester.errors import AccessDenied, ConnectionFailed, HarvesterError
-from harvester.storage.causes import Cause
 from harvester.transfer.circuit_breaker import CircuitBreaker
 from harvester.transfer.workers.messages import INTERNAL_ERROR
 from tests.unit.transfer.memory_workers import assignment, failed

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from harvester.causes import Cause
 from harvester.destination.manifest.manifest import Manifest
 from harvester.destination.opened import open_destination
 from harvester.errors import DestinationUnusable, HarvesterError, Interrupted
-from harvester.storage.causes import Cause
 from harvester.transfer.dispatcher import Dispatcher
 from harvester.transfer.options import Observer, SyncOptions
 from harvester.transfer.plan import Action, ActionKind

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harvester.causes import CAUSE_ROWS, Cause, find_cause
 from harvester.error_codes import ErrorCode
 from harvester.errors import ExitCode
 from harvester.sessions.login import Login
-from harvester.storage.causes import CAUSE_ROWS, Cause, find_cause
 from harvester.storage.gcs import json_api
 from harvester.storage.http.http_client import Response
 from harvester.storage.s3 import rest_api
