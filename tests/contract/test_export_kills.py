@@ -1,15 +1,18 @@
-"""Exports that are killed between two requests, to every output, in seeded rounds: no row is missing or twice."""
+"""Exports that are killed between two requests to a store, in seeded rounds: no row is missing or twice."""
 
 from __future__ import annotations
 
 import io
+import json
 import random
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -19,17 +22,11 @@ from harvester.tables.outputs.output_store import OutputStore, open_output
 from scripts.servers.fake_gcs import FakeGcs
 from tests.unit.tables.test_exporting import Killed, expected, some_rows
 
-
-@pytest.fixture(params=["directory", "s3", "gcs"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "directory":
-        return str(tmp_path / "out")
-    if request.param == "s3":
-        return f"s3://{request.getfixturevalue('s3_bucket')}/tables/out"
-    fake: FakeGcs = request.getfixturevalue("fake_gcs")
-    name = f"b-{uuid.uuid4().hex}"
-    fake.create_bucket(name)
-    return f"gs://{name}/tables/out"
+FORMATS: dict[str, ExportOptions] = {
+    "parquet": ExportOptions(),
+    "jsonl": ExportOptions(format="jsonl"),
+    "delta": ExportOptions(format="delta"),
+}
 
 
 class KilledOutput:
@@ -69,27 +66,58 @@ class KilledOutput:
             return self._store.publish(file, name)
 
 
-def identities(store: OutputStore) -> Counter[tuple[str, str, int | None]]:
+def identities(store: OutputStore, options: ExportOptions) -> Counter[tuple[str, str, int | None]]:
+    """Count the rows under data/; of Delta, those of files that a commit names."""
+    names: Iterable[str] = store.names("data/")
+    if options.format == "delta":
+        names = [name for name in committed(store, list(names)) if name.endswith(".parquet")]
     found: Counter[tuple[str, str, int | None]] = Counter()
-    for name in store.names("data/"):
+    for name in names:
         content = store.read(name)
         assert content is not None
-        columns = pq.read_table(io.BytesIO(content), columns=["key", "version", "row_index"]).to_pydict()
-        found.update(zip(columns["key"], columns["version"], columns["row_index"], strict=True))
+        if options.format == "jsonl":
+            with pa.CompressedInputStream(pa.BufferReader(content), "zstd") as stream:
+                rows = [json.loads(line) for line in stream.read().splitlines()]
+            found.update((row["key"], row["version"], row["row_index"]) for row in rows)
+        else:
+            columns = pq.read_table(io.BytesIO(content), columns=["key", "version", "row_index"]).to_pydict()
+            found.update(zip(columns["key"], columns["version"], columns["row_index"], strict=True))
     return found
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_kills_lose_and_repeat_nothing(url: str, seed: int) -> None:
+def committed(store: OutputStore, names: list[str]) -> Iterator[str]:
+    """Yield the files of Delta tables that their logs name."""
+    for name in names:
+        if "/_delta_log/" in name:
+            for line in (store.read(name) or b"").splitlines():
+                added = json.loads(line).get("add")
+                if added:
+                    yield f"{name.partition('/_delta_log/')[0]}/{added['path']}"
+
+
+def killed_rounds(url: str, options: ExportOptions, seed: int) -> None:
     draw, source = random.Random(seed), some_rows(8)
     for _ in range(4):
-        options = ExportOptions(part_bytes=draw.choice([1, 3000, 10**9]))
+        sized = replace(options, part_bytes=draw.choice([1, 3000, 10**9]))
         with open_output(url) as store:
             try:
-                export_rows(source, KilledOutput(store, draw.randint(1, 40)), options)
+                export_rows(source, KilledOutput(store, draw.randint(1, 40)), sized)
             except Killed:
                 source.add({"n": draw.random()})
-            assert max(identities(store).values(), default=1) == 1
+            assert max(identities(store, options).values(), default=1) == 1
     with open_output(url) as store:
-        export_rows(source, store)
-        assert identities(store) == expected(source)
+        export_rows(source, store, options)
+        assert identities(store, options) == expected(source)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("options", FORMATS.values(), ids=FORMATS)
+def test_kills_lose_and_repeat_nothing_on_s3(s3_bucket: str, options: ExportOptions, seed: int) -> None:
+    killed_rounds(f"s3://{s3_bucket}/tables/out", options, seed)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_kills_lose_and_repeat_nothing_on_cloud_storage(fake_gcs: FakeGcs, seed: int) -> None:
+    name = f"b-{uuid.uuid4().hex}"
+    fake_gcs.create_bucket(name)
+    killed_rounds(f"gs://{name}/tables/out", ExportOptions(), seed)

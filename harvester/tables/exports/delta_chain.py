@@ -1,15 +1,20 @@
 """Delta Lake tables: a part is one commit, which carries where it ends as application transactions.
 
-Source: Delta transaction log protocol, "Transaction Identifiers". The version of a transaction is an integer: the
-sequence number of the last object, and in a second one its epoch. Both are read back before each commit; a commit that
-another export has overtaken fails.
+Source: Delta transaction log protocol, "Transaction Identifiers" and "Add File". The version of a transaction is an
+integer: the sequence number of the last object, and in a second one its epoch. Both are read back before each commit; a
+commit that another export has overtaken fails. The file of a part is uploaded before the commit that names it, because
+deltalake would hold all its rows in memory to write it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import time
+import uuid
 from typing import Any, Final
 
+from harvester.errors import DestinationUnusable
+from harvester.retry import backoff_delay
 from harvester.tables.exports.part_building import BuiltPart, UnreadableObject
 from harvester.tables.exports.part_names import BEGINNING
 from harvester.tables.exports.part_writers import plain_schema
@@ -18,7 +23,9 @@ from harvester.tables.exports.table_chain import TableChain, before
 _EPOCH_LETTERS: Final = 13
 _ALPHABET: Final = "0123456789abcdefghijklmnopqrstuv"
 _DAY: Final = "landed_day"
-_ATTEMPTS: Final = 100
+_ATTEMPTS: Final = 50
+_FIRST_DELAY: Final = 0.05
+_LONGEST_DELAY: Final = 4.0
 
 
 class DeltaChain(TableChain):
@@ -40,10 +47,7 @@ class DeltaChain(TableChain):
                 continue
             if built is None:
                 return
-            try:
-                committed = self._commit(built)
-            finally:
-                built.file.unlink(missing_ok=True)
+            committed = self._commit(built)
             if committed:
                 self._count(built)
                 self._end_at(built.last)
@@ -54,52 +58,77 @@ class DeltaChain(TableChain):
                 objects = self._objects(self._start)
 
     def _commit(self, built: BuiltPart) -> bool:
-        """Commit a part as what follows the end; return False if the table ends elsewhere by now."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-        from deltalake import CommitProperties, Transaction, write_deltalake
-        from deltalake.exceptions import DeltaError
+        """Commit a part as what follows the end; return False if the table ends elsewhere by now.
 
+        Raises DestinationUnusable when other programs commit to the table all the time.
+        """
+        import pyarrow.parquet as pq
+        from deltalake import CommitProperties, Transaction
+        from deltalake.exceptions import CommitFailedError
+        from deltalake.transaction import AddAction
+
+        contents, size = pq.read_metadata(built.file), built.file.stat().st_size
+        schema = delta_schema(contents.schema.to_arrow_schema())
+        name = f"{_DAY}={built.day}/{uuid.uuid4()}.parquet"
+        self._store.publish(built.file, f"data/{self._table}/{name}")
+        stats = json.dumps({"numRecords": contents.num_rows})
+        added = AddAction(name, size, {_DAY: built.day}, int(time.time() * 1000), data_change=True, stats=stats)
         epoch, seq, _end = built.last.split("-")
+        versions = zip(self._transactions(), (int(seq), int(epoch, 32)), strict=True)
         properties = CommitProperties(
-            app_transactions=[
-                Transaction(name, version)
-                for name, version in zip(self._transactions(), (int(seq), int(epoch, 32)), strict=True)
-            ],
-            max_commit_retries=0,
+            app_transactions=[Transaction(identity, version) for identity, version in versions], max_commit_retries=0
         )
-        for _ in range(_ATTEMPTS):
-            file = pq.ParquetFile(built.file)
-            schema = delta_schema(file.schema_arrow)
+        for attempt in range(1, _ATTEMPTS):
+            # A commit is made to the table as its end was read: one made by others since lets it fail.
+            table = self._open() or self._create(schema)
+            if table is not None and (self._end_of(table) or self._options.start or BEGINNING) != self._after:
+                return self._was_committed(table, name)
             try:
-                table = self._open() or self._create(schema)
-                if (self._end_of(table) or self._options.start or BEGINNING) != self._after:
-                    return False
-                # The table as its end was read: written to by its address, a commit made since would not be noticed.
-                write_deltalake(
-                    table,
-                    pa.RecordBatchReader.from_batches(schema, _batches(file, schema, built.day)),
-                    mode="append",
-                    schema_mode="merge",
-                    commit_properties=properties,
-                )
-            except DeltaError:
-                # A commit of another export, or of another program: the table is read again.
-                continue
+                if table is not None and self._complete_columns(table, schema):
+                    table.create_write_transaction(
+                        [added], "append", table.schema(), [_DAY], commit_properties=properties
+                    )
+                    return True
+            except CommitFailedError:
+                time.sleep(backoff_delay(attempt, _FIRST_DELAY, _LONGEST_DELAY))
+        raise DestinationUnusable(
+            f"{self._uri()} cannot be written", cause="other commits were always first", subject=self._uri()
+        )
+
+    def _was_committed(self, table: Any, name: str) -> bool:
+        """Return whether a commit that failed was made all the same; else remove its file."""
+        if any(uri.endswith(name) for uri in table.file_uris()):
             return True
+        self._store.remove(f"data/{self._table}/{name}")
         return False
 
-    def _create(self, schema: Any) -> Any:
-        """Create the table without rows. Raises DeltaError where there is one."""
-        from deltalake import DeltaTable
+    def _complete_columns(self, table: Any, schema: Any) -> bool:
+        """Return whether the table has every column; add those that it lacks."""
+        from deltalake import Schema
 
-        return DeltaTable.create(
-            self._uri(),
-            schema,
-            mode="error",
-            partition_by=[_DAY],
-            storage_options=self._store.delta_options(),
-        )
+        known = {field.name for field in table.schema().fields}
+        missing = [field for field in Schema.from_arrow(schema).fields if field.name not in known]
+        if missing:
+            table.alter.add_columns(missing)
+        return not missing
+
+    def _create(self, schema: Any) -> Any:
+        """Create the table without rows; return None where another export was first."""
+        from deltalake import DeltaTable
+        from deltalake.exceptions import DeltaError
+
+        try:
+            return DeltaTable.create(
+                self._uri(),
+                schema,
+                mode="error",
+                partition_by=[_DAY],
+                storage_options=self._store.delta_options(),
+            )
+        except DeltaError:
+            if self._open() is None:
+                raise
+            return None
 
     def _open(self) -> Any:
         """Return the table as it is now; None if there is none."""
@@ -137,12 +166,3 @@ def delta_schema(schema: Any) -> Any:
     import pyarrow as pa
 
     return plain_schema(schema).append(pa.field(_DAY, pa.string()))
-
-
-def _batches(file: Any, schema: Any, day: str) -> Iterator[Any]:
-    import pyarrow as pa
-
-    for batch in file.iter_batches():
-        columns = [column.storage if isinstance(column.type, pa.JsonType) else column for column in batch.columns]
-        columns.append(pa.array([day] * batch.num_rows, pa.string()))
-        yield pa.RecordBatch.from_arrays(columns, schema=schema)

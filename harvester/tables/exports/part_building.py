@@ -142,7 +142,7 @@ class _OpenPart:
         self._counts = PartCounts()
         self._writer: PartWriter
         if layout.format in ("parquet", "delta"):
-            self._writer = ParquetPart(file, table, layout.dropped, self._typed)
+            self._writer = ParquetPart(file, table, layout.dropped, self._typed, plain=layout.format == "delta")
         else:
             compression = "zstd" if layout.format.endswith("zst") else "gzip"
             self._writer = JsonLinesPart(file, table, layout.dropped, self._typed, compression)

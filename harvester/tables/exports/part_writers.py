@@ -59,14 +59,17 @@ class PartWriter(Protocol):
 class ParquetPart:
     """A Parquet file compressed with zstd. Rows are gathered, and split into columns a row group at a time."""
 
-    def __init__(self, path: Path, table: TableName, dropped: Sequence[str], typed: TypedValues) -> None:
-        """Create the file."""
+    def __init__(
+        self, path: Path, table: TableName, dropped: Sequence[str], typed: TypedValues, *, plain: bool = False
+    ) -> None:
+        """Create the file; JSON columns are plain strings where ``plain``."""
         import pyarrow.parquet as pq
 
         self._path = path
         self._table = table
         self._typed = typed
-        self._schema = part_schema(dropped, typed.columns)
+        schema = part_schema(dropped, typed.columns)
+        self._schema = plain_schema(schema) if plain else schema
         # Long texts do not repeat, and are not looked up by their bounds.
         short = [name for name in self._schema.names if name not in _LONG]
         self._writer = pq.ParquetWriter(
@@ -158,7 +161,7 @@ def _array(field: Any, values: Any, rows: int) -> Any:
         array = pa.nulls(rows, plain)
     elif isinstance(values, pa.Array):
         array = values
-    elif plain is not field.type:
+    elif field.name in JSON_COLUMNS:
         # Bytes are checked to be UTF-8, without becoming texts first.
         array = pa.array(values, pa.binary()).cast(plain)
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from harvester.tables.outputs.output_store import DirectoryOutput, open_output
 from harvester.tables.table_columns import TableName
 from harvester.tables.typed_columns import TypedColumn
 from tests.unit.tables.memory_rows import EPOCH, MemorySource
-from tests.unit.tables.test_exporting import Killed, expected, some_rows
+from tests.unit.tables.test_exporting import HookedOutput, Killed, expected, some_rows
 
 DELTA = ExportOptions(format="delta", part_bytes=1)
 
@@ -64,28 +65,59 @@ def test_every_row_is_exported_once_and_then_none(tmp_path: Path) -> None:
     assert len(set(days)) == 3
 
 
-def test_a_kill_between_two_commits_loses_and_repeats_nothing(tmp_path: Path) -> None:
-    source = some_rows(6)
-    killed = 0
+def test_a_kill_at_any_point_loses_and_repeats_nothing(tmp_path: Path) -> None:
+    """Before a part is uploaded, between its upload and its commit, and behind the commit."""
+    source, kill_at = some_rows(6), 0
     while True:
-        kill_at = killed + 1
-        out, calls = DirectoryOutput(tmp_path / str(kill_at)), 0
+        out, calls = tmp_path / str(kill_at), 0
 
-        def hook(kill_at: int = kill_at) -> None:
+        def hook(_: str, kill_at: int = kill_at) -> None:
             nonlocal calls
             calls += 1
-            if calls == kill_at:
+            if calls > kill_at:
                 raise Killed
 
         try:
-            export_rows(hooked(source, hook), out, DELTA)
+            export_rows(source, HookedOutput(out, hook), DELTA)
         except Killed:
-            export_rows(source, out, DELTA)
-            assert identities(out.root) == expected(source)
-            killed += 1
+            export_rows(source, DirectoryOutput(out), DELTA)
+            assert identities(out) == expected(source)
+            kill_at += 1
         else:
             break
-    assert killed > 5
+    assert kill_at > 12
+
+
+def test_a_commit_between_upload_and_commit_is_noticed(tmp_path: Path) -> None:
+    source, out, begun = some_rows(6), tmp_path / "out", 0
+
+    def hook(moment: str) -> None:
+        nonlocal begun
+        if moment.startswith("after publishing") and begun < 4:
+            begun += 1
+            export_rows(source, DirectoryOutput(out), ExportOptions(format="delta"))
+            source.add({"n": begun})
+
+    export_rows(source, HookedOutput(out, hook), DELTA)
+    export_rows(source, DirectoryOutput(out), DELTA)
+    assert begun == 4
+    assert identities(out) == expected(source)
+    named = {
+        Path(uri).name for name in ("envelopes", "job_rows") for uri in DeltaTable(f"{out}/data/{name}").file_uris()
+    }
+    assert named == {path.name for path in (out / "data").rglob("*.parquet")}
+
+
+def test_exports_of_several_threads_commit_each_row_once(tmp_path: Path) -> None:
+    source = some_rows(8)
+    sizes = [1, 3000, 10**9, 1]
+
+    def run(size: int) -> None:
+        export_rows(source, DirectoryOutput(tmp_path), ExportOptions(format="delta", part_bytes=size))
+
+    with ThreadPoolExecutor(len(sizes)) as threads:
+        list(threads.map(run, sizes))
+    assert identities(tmp_path) == expected(source)
 
 
 @pytest.mark.parametrize("seed", range(4))
