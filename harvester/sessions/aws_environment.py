@@ -75,6 +75,7 @@ def connection_from_environment(
         max_object_bytes=settings.max_object_bytes,
         answer_limits=settings.answer_limits,
         exemptions=settings.exemptions,
+        max_rps=settings.max_rps,
     )
 
 

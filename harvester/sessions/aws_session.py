@@ -92,6 +92,7 @@ class AwsSession:
             max_object_bytes=self._settings.max_object_bytes,
             answer_limits=self._settings.answer_limits,
             exemptions=self._settings.exemptions,
+            max_rps=self._settings.max_rps,
         )
 
     def move(self, region: str) -> bool:

@@ -78,6 +78,8 @@ class S3Connection(NamedTuple):
     """How long list pages and error documents may be."""
     exemptions: frozenset[CheckExemption] = frozenset()
     """Checks of delivered bytes that are left out."""
+    max_rps: float | None = None
+    """Requests for objects that one worker starts a second, at most; None for any number."""
 
     @property
     def scheme(self) -> str:
@@ -104,6 +106,8 @@ class GcsConnection(NamedTuple):
     """How long list pages and error documents may be."""
     exemptions: frozenset[CheckExemption] = frozenset()
     """Checks of delivered bytes that are left out."""
+    max_rps: float | None = None
+    """Requests for objects that one worker starts a second, at most; None for any number."""
 
     @property
     def scheme(self) -> str:
@@ -140,3 +144,5 @@ class StoreSettings:
     """Checks of delivered bytes that are left out."""
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     """When to give up."""
+    max_rps: float | None = None
+    """Requests for objects a second, of all workers of a session together; None for any number."""

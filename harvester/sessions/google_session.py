@@ -69,6 +69,7 @@ class GoogleSession:
             max_object_bytes=self._settings.max_object_bytes,
             answer_limits=self._settings.answer_limits,
             exemptions=self._settings.exemptions,
+            max_rps=self._settings.max_rps,
         )
 
     def client(self, on_response: Callable[[requests.Response], None]) -> Client:

@@ -60,6 +60,8 @@ def open_session(
     bound to another source or written by a newer program, and with ``check_bucket`` NoSuchBucket.
     """
     settings = settings or StoreSettings()
+    if settings.max_rps is not None:
+        settings = dataclasses.replace(settings, max_rps=settings.max_rps / options.worker_count)
     observer = observer or Observer()
     check_apart(location, destination)
     if options.result.user_schema is not None:

@@ -27,6 +27,7 @@ from harvester.storage.http.http_client import (
     parse_http_date,
 )
 from harvester.storage.http.open_files import connections_allowed
+from harvester.storage.http.request_rate import RequestRate
 from harvester.storage.http.request_setup import RequestSetup
 from harvester.storage.http.transfer import Slot, Transfer
 from harvester.storage.http.transfer_queue import TransferQueue
@@ -53,6 +54,7 @@ class BucketFetcher:
         self._limit = connection.max_object_bytes
         self._checker = BodyChecker(connection.exemptions, single_attempt=self._retry.attempts == 1)
         self._multi = pycurl.CurlMulti()
+        self._rate = RequestRate(connection.max_rps)
         self._limiter = ConcurrencyLimiter(maximum=min(MOST_IN_FLIGHT, connections_allowed()))
         self._free: list[Slot] = []
         self._slots: dict[pycurl.Curl, Slot] = {}
@@ -86,7 +88,7 @@ class BucketFetcher:
                 done, self._done = self._done, []
                 self.in_flight -= len(done)
                 return done
-            if self._has_room() and self._queue.can_start(now):
+            if self._has_room() and self._rate.allows(now) and self._queue.can_start(now):
                 continue
             if now >= deadline or self._wait(now, deadline, wake):
                 return []
@@ -121,7 +123,8 @@ class BucketFetcher:
         return len(self._slots) < self._limiter.limit and self._bytes < _BYTES_IN_FLIGHT
 
     def _start(self, now: float) -> None:
-        while self._has_room() and (transfer := self._queue.take(now)) is not None:
+        while self._has_room() and self._rate.allows(now) and (transfer := self._queue.take(now)) is not None:
+            self._rate.started(now)
             self._begin(transfer, now)
 
     def _begin(self, transfer: Transfer, now: float) -> None:
@@ -150,7 +153,9 @@ class BucketFetcher:
         """Wait for a socket, the next attempt or the deadline; return whether a descriptor of ``wake`` is readable."""
         until = deadline
         if (retry := self._queue.next_retry()) is not None:
-            until = min(until, retry)
+            until = min(until, max(retry, self._rate.next_start()))
+        if self._queue.new and not self._rate.allows(now):
+            until = min(until, self._rate.next_start())
         curl_timer = self._multi.timeout()
         if curl_timer >= 0:
             until = min(until, now + curl_timer / 1000)
