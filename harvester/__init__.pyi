@@ -8,9 +8,17 @@ from .access import plan_policy as plan_policy
 from .access import plan_revert as plan_revert
 from .access import probe_connection as probe_connection
 from .api import listen as listen
+from .api import plan_shards as plan_shards
 from .api import reconcile as reconcile
 from .api import sync as sync
 from .api import watch as watch
+from .backfill import BackfillOptions as BackfillOptions
+from .backfill import BackfillPlan as BackfillPlan
+from .backfill import BackfillStatus as BackfillStatus
+from .backfill import Shard as Shard
+from .backfill import ShardOutcome as ShardOutcome
+from .backfill import merge_reports as merge_reports
+from .backfill import run_shard as run_shard
 from .destination import CompactReport as CompactReport
 from .destination import ConsumerStatus as ConsumerStatus
 from .destination import DestinationStatus as DestinationStatus

@@ -18,6 +18,7 @@ from harvester.transfer import sync as _sync
 from policies import failed_states, probe_name
 
 if TYPE_CHECKING:
+    from harvester.backfill import BackfillOptions, BackfillPlan
     from harvester.events import (
         ListenOptions,
         ListenReport,
@@ -64,6 +65,27 @@ def sync(
         report = _sync(_place(location), Path(destination), options, settings=settings, observer=observer)
         beat(report.exit_code, succeeded=report.is_success)
     return report
+
+
+def plan_shards(
+    location: Location | str,
+    count: int,
+    options: BackfillOptions | None = None,
+    *,
+    keys_from: KeyList | None = None,
+    settings: StoreSettings | None = None,
+) -> BackfillPlan:
+    """Return a large harvest as at most ``count`` shards of about equal work, each a key range.
+
+    Lists the location once; with ``keys_from`` it is not listed, and the shards are lists of those keys. Each of
+    ``BackfillPlan.shards`` is worked on by ``run_shard``, in any process on any machine. Raises UsageError for options
+    that a backfill cannot have, and what listing raises.
+    """
+    from harvester.backfill import BackfillOptions, plan_backfill
+
+    options = options or BackfillOptions()
+    options = dataclasses.replace(options, sync=with_facts(options.sync))
+    return plan_backfill(_place(location), count, options, keys=keys_from, settings=settings)
 
 
 def watch(

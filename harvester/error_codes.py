@@ -203,6 +203,18 @@ class ErrorCode(StrEnum):
     EXPORT_COLUMN_REQUIRED = "export_column_required"
     EXPORT_SERIES_INVALID = "export_series_invalid"
 
+    # Backfills.
+    NO_BACKFILL = "no_backfill"
+    NO_SUCH_SHARD = "no_such_shard"
+    BACKFILL_PLANNED = "backfill_planned"
+    BACKFILL_DAMAGED = "backfill_damaged"
+    PLAN_WITH_CREDENTIALS = "plan_with_credentials"
+    SHARD_AMBIGUOUS = "shard_ambiguous"
+    UNORDERED_LISTING = "unordered_listing"
+    ENGINE_FAILED = "engine_failed"
+    ENGINE_UNREACHABLE = "engine_unreachable"
+    ENGINE_UNSUITABLE = "engine_unsuitable"
+
     # The configuration file.
     NO_CONFIG_FILE = "no_config_file"
     CONFIG_FILE_INVALID = "config_file_invalid"

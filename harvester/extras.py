@@ -24,10 +24,11 @@ class Extra(NamedTuple):
 PARQUET = Extra("parquet", "pyarrow", "reading Parquet")
 DELTA = Extra("delta", "deltalake", "writing Delta tables")
 DLT = Extra("dlt", "dlt", "a source of dlt")
+DASK = Extra("dask", "distributed", "running a backfill on Dask")
 EVENTS = Extra("events", "google.cloud.pubsub_v1", "a Pub/Sub subscription")
 LISTEN = Extra("listen", "uvicorn", "receiving webhooks")
 NIMBLE = Extra("nimble", "nimble_python", "Nimble's API")
-EXTRAS = (PARQUET, DELTA, DLT, EVENTS, LISTEN, NIMBLE)
+EXTRAS = (PARQUET, DELTA, DLT, DASK, EVENTS, LISTEN, NIMBLE)
 
 
 @cache

@@ -20,6 +20,7 @@ from .keys import KeyList as KeyList
 from .keys import KeyPrefixes as KeyPrefixes
 from .keys import KeyRange as KeyRange
 from .keys import KeySelection as KeySelection
+from .keys import KeySpool as KeySpool
 from .keys import KnownVersions as KnownVersions
 from .keys import end_of_prefix as end_of_prefix
 from .late_keys import LateKeys as LateKeys

@@ -1,8 +1,16 @@
+from .destination_rows import TABLE_OF as TABLE_OF
 from .dlt_source import nimble_results as nimble_results
 from .exports import ExportOptions as ExportOptions
 from .exports import ExportReport as ExportReport
+from .exports import StagedRows as StagedRows
 from .exports import export as export
 from .exports import print_views as print_views
+from .exports import publish_staged as publish_staged
+from .exports import remove_staged as remove_staged
+from .exports import stage_rows as stage_rows
+from .exports import staged_attempts as staged_attempts
+from .outputs import OutputStore as OutputStore
+from .outputs import open_output as open_output
 from .profiles import ALL_GROUPS as ALL_GROUPS
 from .profiles import DEFAULT_TOLERANCE as DEFAULT_TOLERANCE
 from .profiles import DEFAULT_WINDOW as DEFAULT_WINDOW
@@ -12,4 +20,5 @@ from .profiles import profile as profile
 from .report_metrics import export_metrics as export_metrics
 from .report_metrics import profile_metrics as profile_metrics
 from .table_columns import DROPPABLE as DROPPABLE
+from .typed_columns import parse_columns as parse_columns
 from .typed_columns import read_columns as read_columns

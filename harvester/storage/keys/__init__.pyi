@@ -8,3 +8,4 @@ from .key_selection import ListingScope as ListingScope
 from .key_selection import end_of_prefix as end_of_prefix
 from .key_selection import key_after as key_after
 from .key_selection import listing_scopes as listing_scopes
+from .key_spool import KeySpool as KeySpool

@@ -8,3 +8,8 @@ from .part_writers import TIME_COLUMNS as TIME_COLUMNS
 from .part_writers import part_schema as part_schema
 from .part_writers import plain_schema as plain_schema
 from .part_writers import timestamp as timestamp
+from .staging import StagedRows as StagedRows
+from .staging import publish_staged as publish_staged
+from .staging import remove_staged as remove_staged
+from .staging import stage_rows as stage_rows
+from .staging import staged_attempts as staged_attempts

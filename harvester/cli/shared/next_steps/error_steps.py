@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from harvester.cli.shared.next_steps.api_steps import API_STEPS
+from harvester.cli.shared.next_steps.backfill_steps import BACKFILL_STEPS
 from harvester.cli.shared.next_steps.destination_steps import DESTINATION_STEPS
 from harvester.cli.shared.next_steps.event_steps import EVENT_STEPS
 from harvester.cli.shared.next_steps.policy_steps import ACCESS_STEPS
@@ -38,7 +39,7 @@ def error_document(error: HarvesterError) -> dict[str, object]:
     return {**error.as_document(), "next_step": next_step(error)}
 
 
-TABLES = (STORE_STEPS, EVENT_STEPS, DESTINATION_STEPS, API_STEPS, ACCESS_STEPS)
+TABLES = (STORE_STEPS, EVENT_STEPS, DESTINATION_STEPS, BACKFILL_STEPS, API_STEPS, ACCESS_STEPS)
 """The tables of next steps by area; a code is in one of them."""
 
 NEXT_STEPS: Mapping[ErrorCode, StepText] = MappingProxyType(
