@@ -8,16 +8,16 @@ from tempfile import TemporaryFile
 
 from harvester.destination.manifest import LandedRow
 from harvester.destination.tree import NoFollowTree
-from harvester.results import ContentReason, ResultOptions, ResultReader
+from harvester.results import DEFAULT_MAX_SCHEMA_STEPS, ContentReason, ResultOptions, ResultReader
 
 
 class ConformanceCheck:
     """Reads landed files as landing does, with the user's schema."""
 
-    def __init__(self, root: Path, schema: str) -> None:
-        """Compile the schema. Raises UserSchemaError for one that is invalid."""
+    def __init__(self, root: Path, schema: str, max_steps: int = DEFAULT_MAX_SCHEMA_STEPS) -> None:
+        """Compile the schema; a value may take ``max_steps``. Raises UserSchemaError for a schema that is invalid."""
         self._tree = NoFollowTree(root)
-        self._reader = ResultReader(ResultOptions(user_schema=schema, keep_compressed=True))
+        self._reader = ResultReader(ResultOptions(user_schema=schema, keep_compressed=True, max_schema_steps=max_steps))
 
     def fault(self, row: LandedRow) -> str:
         """Return why an object does not conform; empty when it does, is evicted, or cannot be read here."""

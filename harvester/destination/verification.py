@@ -20,6 +20,7 @@ from harvester.destination.tree import NoFollowTree
 from harvester.error_codes import ErrorCode
 from harvester.errors import ConfigurationError, ExitCode
 from harvester.location import parse_location
+from harvester.results import DEFAULT_MAX_SCHEMA_STEPS
 from harvester.sessions import StoreSettings
 from harvester.storage import ObjectRef, open_store
 
@@ -93,13 +94,15 @@ class Verification:
         state_dir: Path | None = None,
         settings: StoreSettings | None = None,
         schema: str | None = None,
+        max_schema_steps: int = DEFAULT_MAX_SCHEMA_STEPS,
     ) -> None:
         """Prepare; nothing is read yet.
 
         ``settings`` are for the source, whose URL the manifest knows. ``schema`` is a JSON Schema for ``data.parsing``
-        and rows that each landed object is checked against.
+        and rows that each landed object is checked against, with at most so many steps a value.
         """
         self._schema = schema
+        self._max_schema_steps = max_schema_steps
         self._destination = destination
         self._remote = remote
         self._state_dir = state_dir
@@ -120,7 +123,9 @@ class Verification:
                 found = _against_source(opened.root, opened.manifest, self._settings)
             else:
                 found = _against_manifest(opened.root, opened.manifest)
-            check = None if self._schema is None else ConformanceCheck(opened.root, self._schema)
+            check = (
+                None if self._schema is None else ConformanceCheck(opened.root, self._schema, self._max_schema_steps)
+            )
             for verified in found:
                 if check is not None and verified.mark is Mark.SAME:
                     verified = _conforming(verified, check, opened.manifest)

@@ -21,6 +21,9 @@ class Validation(StrEnum):
 DEFAULT_MAX_CONTENT_BYTES: Final = 8 * 1024**3
 """Default of `ResultOptions.max_content_bytes`."""
 
+DEFAULT_MAX_SCHEMA_STEPS: Final = 200_000_000
+"""Default of `ResultOptions.max_schema_steps`: three to ten seconds."""
+
 
 @dataclass(frozen=True, slots=True)
 class ResultOptions:
@@ -34,3 +37,5 @@ class ResultOptions:
     """JSON text of the user's JSON Schema for ``data.parsing``."""
     max_content_bytes: int = DEFAULT_MAX_CONTENT_BYTES
     """Largest content accepted, in bytes, after inflating."""
+    max_schema_steps: int = DEFAULT_MAX_SCHEMA_STEPS
+    """Steps that the check of one value against the user's schema may take."""

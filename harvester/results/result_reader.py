@@ -73,7 +73,9 @@ class ResultReader:
         self._validation = options.validation
         self._max_content_bytes = options.max_content_bytes
         self._keep_compressed = options.keep_compressed
-        self._user_schema = UserSchema(options.user_schema) if options.user_schema is not None else None
+        self._user_schema = (
+            UserSchema(options.user_schema, options.max_schema_steps) if options.user_schema is not None else None
+        )
 
     def read(self, body: bytes, key: str) -> DecodedResult:
         """Read an object held in memory: inflate, parse, recognise, validate.

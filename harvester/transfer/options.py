@@ -12,7 +12,7 @@ from typing import Literal
 from harvester.destination import Selection
 from harvester.results import ResultOptions
 from harvester.transfer.sync_report import ObjectEvent, SyncProgress
-from harvester.transfer.workers import WorkerLimits
+from harvester.transfer.workers import EXCEEDED, WorkerLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,16 @@ class SyncOptions:
         """What objects are validated against, in short: quarantined objects are checked again when it changes."""
         result = self.result
         schema = hashlib.sha256((result.user_schema or "").encode()).hexdigest()[:16]
+        if result.user_schema is not None:
+            schema += f":{result.max_schema_steps}"
         return f"{result.validation.value}:{schema}:{result.max_content_bytes}"
+
+    def fingerprint_of(self, reason: str) -> str:
+        """What an object with a problem is judged under: beside the fingerprint, the limits if it exceeded one."""
+        if reason not in EXCEEDED:
+            return self.fingerprint
+        limits = self.worker_limits
+        return f"{self.fingerprint}:{limits.cpu_seconds:g}:{limits.silent_seconds:g}:{limits.memory_bytes}"
 
     @property
     def worker_count(self) -> int:

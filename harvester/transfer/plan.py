@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -50,8 +51,8 @@ _PARQUET_REFUSED = "parquet_extra_missing"  # of ContentReason, which runs witho
 class PlanOptions(NamedTuple):
     """What the plan depends on besides the object."""
 
-    fingerprint: str
-    """What objects are validated against; a quarantined object is checked again when it has changed."""
+    fingerprint_of: Callable[[str], str]
+    """Returns what a problem is judged under, by its reason; a quarantined object is checked again when it changed."""
     probe_name: str
     """The name of the empty object that Nimble's connection test leaves behind."""
     max_object_bytes: int | None = None
@@ -83,7 +84,7 @@ def decide(
     if row is not None and row.etag == ref.etag and row.size == ref.size:
         return _compare(row, local)
     if problem is not None and problem.outcome == "quarantined" and same_version(ref, problem):
-        if problem.fingerprint == options.fingerprint:
+        if problem.fingerprint == options.fingerprint_of(problem.reason):
             return Action(ActionKind.QUARANTINED, problem.reason)
         return Action(ActionKind.RECHECK, "validation_changed")
     is_parquet = problem is not None and problem.reason == _PARQUET_REFUSED and same_version(ref, problem)

@@ -24,7 +24,7 @@ def check_landed_before(run: SyncRun) -> None:
         # Loaded by the runs that bring a schema: it loads the parsers.
         from harvester.destination import ConformanceCheck
 
-        check = ConformanceCheck(run.root, schema)
+        check = ConformanceCheck(run.root, schema, options.result.max_schema_steps)
     before = {row.key: row for row in manifest.problems() if (row.outcome, row.reason) == ("landed", _REASON)}
     found: list[ProblemRow] = []
     for row in manifest.landed() if check is not None else ():

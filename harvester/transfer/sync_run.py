@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
+from functools import cache
 from pathlib import Path
 
 from harvester.destination import (
@@ -59,7 +60,9 @@ class SyncRun:
             ),
             _EXACT_NAMES if options.dry_run else probe_names(root / TEMPORARY),
             CompiledSelection(options.selection),
-            PlanOptions(options.fingerprint, options.probe_name, options.max_object_bytes, is_installed(PARQUET)),
+            PlanOptions(
+                cache(options.fingerprint_of), options.probe_name, options.max_object_bytes, is_installed(PARQUET)
+            ),
             plan_all=plan_all,
             finds_gone=keys is None or isinstance(keys, KeyPrefixes),
             is_whole=keys is None,

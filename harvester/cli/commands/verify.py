@@ -11,7 +11,7 @@ from harvester import text
 from harvester.cli.shared.heartbeat import with_heartbeat
 from harvester.cli.shared.options.parameters import DESTINATION, format_option, state_option, store_options
 from harvester.cli.shared.options.quiet_option import quiet_option
-from harvester.cli.shared.options.sync_options import read_schema
+from harvester.cli.shared.options.sync_options import read_schema, schema_steps_option
 from harvester.cli.shared.run_messages import write_reasons
 from harvester.destination import Mark, Verification
 from harvester.sessions import StoreSettings
@@ -40,6 +40,7 @@ Examples:
     metavar="FILE",
     help="Check each result against this JSON Schema too, as sync does.",
 )
+@schema_steps_option
 @click.option("--combined", is_flag=True, help="Print every path with its mark, also those that are the same.")
 @state_option
 @format_option("table", "json")
@@ -51,6 +52,7 @@ def verify_command(
     dest: Path,
     remote: bool,
     schema_file: Path | None,
+    max_schema_steps: int,
     combined: bool,
     state_dir: Path | None,
     output: str,
@@ -62,7 +64,12 @@ def verify_command(
     conform to --schema exits 3.
     """
     verification = Verification(
-        dest, remote=remote, state_dir=state_dir, settings=settings, schema=read_schema(schema_file)
+        dest,
+        remote=remote,
+        state_dir=state_dir,
+        settings=settings,
+        schema=read_schema(schema_file),
+        max_schema_steps=max_schema_steps,
     )
     entries = []
     for mark, path, detail in verification:

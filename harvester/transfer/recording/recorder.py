@@ -322,7 +322,7 @@ class Recorder:
             self._run,
             path,
             digest,
-            self._options.fingerprint,
+            self._options.fingerprint_of(reason),
         )
         self._rows.problems.append(problem)
         self._count_problem(problem, reported=not {first_run, last_run} <= self._unfinished)

@@ -7,5 +7,6 @@ from .messages import Quarantined as Quarantined
 from .messages import Refused as Refused
 from .worker_launch import Launched as Launched
 from .worker_launch import launch as launch
+from .worker_limits import EXCEEDED as EXCEEDED
 from .worker_limits import WorkerLimits as WorkerLimits
 from .worker_pool import WorkerPool as WorkerPool

@@ -24,6 +24,8 @@ class Assignment(NamedTuple):
     """Path of quarantined bytes to validate again instead of a fetch; empty to fetch."""
     digest: str
     """Digest the quarantined bytes must have; when they do not, they are fetched."""
+    undecodable: tuple[str, str] | None = None
+    """Reason and detail under which to quarantine it, without decoding it; None to decode it."""
 
 
 class Landed(NamedTuple):

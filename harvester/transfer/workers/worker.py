@@ -182,6 +182,8 @@ class Worker:
             if failure.request_id:
                 detail += f" (request id {failure.request_id})"
             return Failed(request.key, request.etag, request.size, failure.cause.value, detail)
+        if assignment.undecodable is not None:
+            return self._quarantine_unread(fetched, *assignment.undecodable)
         if fetched.spool is not None:
             return self._land_spool(assignment, fetched, self._destination.temporary_name(fetched.spool))
         body = fetched.body or b""
@@ -194,7 +196,9 @@ class Worker:
             return _refused_parquet(fetched, len(body))
         if decoded.record.problem is not None and decoded.record.problem.quarantine:
             name, _ = self._destination.write(body)
-            return self._quarantine(fetched, name, decoded.record, len(body), xxhash.xxh3_128_hexdigest(body))
+            problem = decoded.record.problem
+            digest = xxhash.xxh3_128_hexdigest(body)
+            return self._quarantine(fetched, name, problem.reason, problem.detail, len(body), digest)
         name, mtime_ns = self._destination.write(decoded.content)
         return self._land(assignment, fetched, name, mtime_ns, decoded.record, len(body))
 
@@ -215,7 +219,9 @@ class Worker:
             if record.problem is not None and record.problem.quarantine:
                 self._destination.discard(name)
                 source.seek(0)
-                return self._quarantine(fetched, spool, record, delivered.st_size, _digest(source.fileno()))
+                digest = _digest(raw)
+                reason, detail = record.problem.reason, record.problem.detail
+                return self._quarantine(fetched, spool, reason, detail, delivered.st_size, digest)
         if record.inflated:
             self._destination.discard(spool)
         else:
@@ -269,16 +275,25 @@ class Worker:
             return path
         return None
 
+    def _quarantine_unread(self, fetched: FetchResult, reason: str, detail: str) -> Outcome:
+        """Quarantine the bytes of an object without decoding them."""
+        if fetched.spool is None:
+            body = fetched.body or b""
+            name, _ = self._destination.write(body)
+            return self._quarantine(fetched, name, reason, detail, len(body), xxhash.xxh3_128_hexdigest(body))
+        with _ReportingFile(fetched.spool, self._show_progress) as source:
+            length, digest = os.fstat(source.fileno()).st_size, _digest(source)
+        return self._quarantine(
+            fetched, self._destination.temporary_name(fetched.spool), reason, detail, length, digest
+        )
+
     def _quarantine(
-        self, fetched: FetchResult, name: str, record: ResultRecord, length: int, digest: str
+        self, fetched: FetchResult, name: str, reason: str, detail: str, length: int, digest: str
     ) -> Quarantined:
-        assert record.problem is not None  # noqa: S101  # the caller has looked; narrows the type
         etag, size, _ = _identity(fetched, length)
         path = self._destination.quarantine(name, self._relative(fetched.request.key))
         fetched_bytes = 0 if fetched.attempts == 0 else length
-        return Quarantined(
-            fetched.request.key, etag, size, record.problem.reason, record.problem.detail, path, digest, fetched_bytes
-        )
+        return Quarantined(fetched.request.key, etag, size, reason, detail, path, digest, fetched_bytes)
 
     def _relative(self, key: str) -> str:
         return key[len(self._settings.prefix) :]
@@ -337,9 +352,9 @@ def _internal_error(request: FetchRequest, error: Exception) -> Failed:
     return Failed(request.key, request.etag, request.size, INTERNAL_ERROR, place)
 
 
-def _digest(file: int) -> str:
+def _digest(file: io.RawIOBase) -> str:
     digest = xxhash.xxh3_128()
-    while chunk := os.read(file, 1024 * 1024):
+    while chunk := file.read(1024 * 1024):
         digest.update(chunk)
     return digest.hexdigest()
 

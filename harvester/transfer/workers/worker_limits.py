@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 TIME_EXCEEDED = "time_exceeded"
-"""The cause of a failed object that kept its worker busy, or blocked, for longer than allowed."""
+"""The reason of an object that kept its worker busy, or blocked, for longer than allowed."""
 MEMORY_EXCEEDED = "memory_exceeded"
-"""The cause of a failed object that made its worker use more memory than allowed."""
+"""The reason of an object that made its worker use more memory than allowed."""
+EXCEEDED = frozenset({TIME_EXCEEDED, MEMORY_EXCEEDED})
+"""The reasons that a change of the limits can remove."""
 _LONGEST_STEP = 2.0  # of silence counted between two looks: a parent that was suspended must blame no worker
 
 
@@ -31,6 +33,12 @@ class WorkerLimits:
     """Time without progress, whether it computes or waits for a disk."""
     memory_bytes: int = 4 * 1024**3
     """Resident memory; known on Linux only, elsewhere a limit of the address space as far as the system keeps it."""
+
+    def describe(self, reason: str) -> str:
+        """Return what an object has exceeded, as a problem's detail."""
+        if reason == MEMORY_EXCEEDED:
+            return f"decoding it takes more than {self.memory_bytes:,} bytes of memory"
+        return f"decoding it takes more than {self.cpu_seconds:g} s of processor time, or {self.silent_seconds:g} s"
 
 
 class ProcessUse(NamedTuple):

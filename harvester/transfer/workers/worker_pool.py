@@ -237,7 +237,8 @@ class WorkerPool:
     def _reap(self, worker: _Process, exceeded: str = "") -> list[Outcome]:
         """Take back the work of a dead worker, to be tried object by object; return the failure of one that killed it.
 
-        ``exceeded`` is the cause for which the parent has ended it.
+        ``exceeded`` is the cause for which the parent has ended it: the object that did that alone is quarantined
+        without being decoded, and fails if that cannot be done either.
         """
         del self._workers[worker.connection.fileno()]
         worker.connection.close()
@@ -245,6 +246,9 @@ class WorkerPool:
         if worker.alone:
             [(key, assignment)] = worker.outstanding.items()
             self._deaths[key] = self._deaths.get(key, 0) + 1
+            if exceeded and assignment.undecodable is None:
+                self._suspects.append(assignment._replace(undecodable=(exceeded, self._limits.describe(exceeded))))
+                return []
             if exceeded or self._deaths[key] >= _DEATHS_ALONE:
                 request = assignment.request
                 cause, detail = (exceeded, "") if exceeded else (INTERNAL_ERROR, f"its worker died ({code})")

@@ -19,7 +19,7 @@ PROBLEM = ProblemRow("p/a.json", "etag", 10, "quarantined", "invalid_json", "", 
 HERE = LocalFile(30, 5)
 ALL = CompiledSelection(Selection())
 PARQUET = PROBLEM._replace(outcome="refused", reason="parquet_extra_missing")
-OPTIONS = PlanOptions("print", ".nimble-connection-test", 100)
+OPTIONS = PlanOptions(lambda _: "print", ".nimble-connection-test", 100)
 WITHOUT_PARQUET = OPTIONS._replace(reads_parquet=False)
 
 

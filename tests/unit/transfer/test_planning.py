@@ -95,7 +95,7 @@ def plans(
         PathNaming("", str(root), keep_compressed=False, refuse_unsafe=False),
         FileSystemNames(folds_case=False, folds_normalization=False),
         CompiledSelection(selection),
-        PlanOptions("print", ".nimble-connection-test"),
+        PlanOptions(lambda _: "print", ".nimble-connection-test"),
         plan_all=plan_all,
     )
     planned: list[Planned] = []

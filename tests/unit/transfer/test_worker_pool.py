@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterator
 
 import pytest
@@ -17,6 +17,7 @@ from harvester.transfer.workers.messages import (
     Failed,
     Landed,
     Outcome,
+    Quarantined,
 )
 from harvester.transfer.workers.worker_limits import TIME_EXCEEDED, WorkerLimits
 from harvester.transfer.workers.worker_pool import WorkerPool
@@ -130,22 +131,34 @@ def test_an_object_that_kills_every_worker_fails_and_no_other_does(pools: Pools)
     assert len(settled) == len(KEYS)
 
 
-def test_an_object_that_stalls_its_worker_is_tried_once_more_alone(pools: Pools) -> None:
-    tried: Counter[str] = Counter()
+@pytest.mark.parametrize("stalls_undecoded", [False, True])
+def test_an_object_that_stalls_its_worker_also_alone_is_quarantined_undecoded(
+    pools: Pools, stalls_undecoded: bool
+) -> None:
+    given_as: list[tuple[str, str] | None] = []
     held = threading.Event()
 
     def stalling(given: Assignment) -> Outcome | None:
-        tried[given.request.key] += 1
-        if given.request.key == "p/003":
+        if given.request.key != "p/003":
+            return landed(given)
+        given_as.append(given.undecodable)
+        if given.undecodable is None or stalls_undecoded:
             held.wait(60)
-        return landed(given)
+            return None
+        return Quarantined(given.request.key, "one", 4, *given.undecodable, "quarantine/p/003", "digest", 4)
 
     settled = work(pools(MemoryWorkers(stalling), limits=WorkerLimits(silent_seconds=0.3)), KEYS[:20])
     held.set()
 
-    assert tried["p/003"] == 2
-    failures = [outcome for outcome in settled.values() if isinstance(outcome, Failed)]
-    assert [(failure.key, failure.cause) for failure in failures] == [("p/003", TIME_EXCEEDED)]
+    assert given_as == [None, None, (TIME_EXCEEDED, WorkerLimits(silent_seconds=0.3).describe(TIME_EXCEEDED))]
+    outcome = settled.pop("p/003")
+    if stalls_undecoded:
+        assert isinstance(outcome, Failed)
+        assert outcome.cause == TIME_EXCEEDED
+    else:
+        assert isinstance(outcome, Quarantined)
+        assert outcome.reason == TIME_EXCEEDED
+    assert {type(outcome) for outcome in settled.values()} == {Landed}
 
 
 def test_a_worker_that_reports_progress_is_left_alone(pools: Pools) -> None:

@@ -14,7 +14,7 @@ import click
 from harvester.cli.shared.options.parameters import DURATION, SIZE, state_option
 from harvester.destination import Selection
 from harvester.errors import UsageError
-from harvester.results import ResultOptions, Validation
+from harvester.results import DEFAULT_MAX_SCHEMA_STEPS, ResultOptions, Validation
 from harvester.transfer import SyncOptions, WorkerLimits
 
 _SHORTEST_DECODE_TIMEOUT = 1.0  # seconds; workers report several times in them
@@ -22,6 +22,16 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 Landing = Callable[[], SyncOptions]
 """Returns what was chosen, reading the schema file. Raises UsageError; a verb with a report wants that told there."""
+
+
+schema_steps_option = click.option(
+    "--max-schema-steps",
+    type=click.IntRange(1),
+    metavar="N",
+    default=DEFAULT_MAX_SCHEMA_STEPS,
+    show_default=True,
+    help="Refuse a value that takes more steps to check against --schema.",
+)
 
 
 def landing_options(command: _Command) -> _Command:
@@ -60,6 +70,7 @@ def landing_options(command: _Command) -> _Command:
         click.option(
             "--max-worker-memory", type=SIZE, help="End a worker that uses more memory, e.g. 8GB.  [default: 4GiB]"
         ),
+        schema_steps_option,
         click.option(
             "--validate",
             type=click.Choice([validation.value for validation in Validation]),
@@ -95,12 +106,16 @@ def _options(
     max_object_bytes: int | None,
     decode_timeout: float | None,
     max_worker_memory: int | None,
+    max_schema_steps: int,
     unsafe_names: Literal["hash", "refuse"],
     on_change: Literal["replace", "keep"],
     state_dir: Path | None,
 ) -> SyncOptions:
     result = ResultOptions(
-        keep_compressed=keep_compressed, validation=Validation(validate), user_schema=read_schema(schema_file)
+        keep_compressed=keep_compressed,
+        validation=Validation(validate),
+        user_schema=read_schema(schema_file),
+        max_schema_steps=max_schema_steps,
     )
     if max_object_bytes is not None:
         result = dataclasses.replace(result, max_content_bytes=max_object_bytes)
