@@ -114,12 +114,6 @@ def is_key_arn(arn: str) -> bool:
     return ":key/" in arn
 
 
-def key_document(snapshot: Snapshot) -> PolicyDocument | None:
-    """Return the policy of the customer's key; None without such a key, and where it is not known."""
-    found = snapshot.key_policy
-    return found if isinstance(found, PolicyDocument) and customer_key(snapshot) is not None else None
-
-
 def read_snapshot(
     location: Location,
     settings: StoreSettings | None = None,

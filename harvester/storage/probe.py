@@ -76,7 +76,7 @@ class Prober(Protocol):
         """Begin an upload in parts, and abort it: one answer each, the second only after a first one that worked."""
 
 
-class S3Prober:
+class S3Prober(Prober):
     """Asks a bucket of S3."""
 
     def __init__(self, bucket: str, settings: StoreSettings) -> None:
@@ -153,7 +153,7 @@ class S3Prober:
         return f"s3://{self._bucket}/{key}"
 
 
-class GcsProber:
+class GcsProber(Prober):
     """Asks a bucket of Google Cloud Storage."""
 
     region = ""

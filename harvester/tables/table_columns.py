@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
@@ -96,7 +95,7 @@ _FAILED: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 def split_row(text: bytes, table: TableName) -> RowFields:
-    """Split the text of a row into the fields of its table; `join_row` reverses it."""
+    """Split the text of a row into the fields of its table."""
     if table is TableName.JOB_ROWS:
         return RowFields(None, None, None, _url(text), text)
     members = _members(text)
@@ -139,25 +138,6 @@ def _url(text: bytes) -> str | None:
     except _FAILED:
         return None
     return value if isinstance(value, str) else None
-
-
-def join_row(fields: RowFields, table: TableName) -> Any:
-    """Return the document of a row that was split, as parsed JSON."""
-    if table is TableName.JOB_ROWS:
-        return json.loads(fields.parsing or b"null")
-    document = json.loads(fields.rest or b"null")
-    if table is TableName.RUN_DOCUMENTS:
-        if fields.parsing is not None:
-            document["output"] = json.loads(fields.parsing)
-        return document
-    for name, value in (
-        ("parsing", None if fields.parsing is None else json.loads(fields.parsing)),
-        ("html", fields.html),
-        ("markdown", fields.markdown),
-    ):
-        if value is not None:
-            document["data"][name] = value
-    return document
 
 
 def _members(text: bytes) -> dict[str, bytes] | None:

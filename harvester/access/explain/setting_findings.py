@@ -20,7 +20,6 @@ from policies import Finding, Fix, FixAction, PolicyDocument, Severity, SideEffe
 
 HARVEST_DAYS = 7.0
 """How many days a delivered result may wait to be downloaded, by default."""
-_ENFORCED = "BucketOwnerEnforced"
 _BOTH: tuple[Literal["read", "write"], ...] = ("read", "write")
 _WRITE: tuple[Literal["read", "write"], ...] = ("write",)
 

@@ -60,11 +60,6 @@ def numbered_rows(path: Path, shape: Shape | None, count: RowCount | None = None
             ) from refused
 
 
-def rows(path: Path, shape: Shape | None) -> Iterator[bytes]:
-    """Yield each row of a landed file as one line of JSON, as `numbered_rows` does, broken ones left out."""
-    return (row for _, row in numbered_rows(path, shape) if not isinstance(row, BrokenRows))
-
-
 def _batches(landed: BinaryIO, name: str, shape: Shape | None, count: RowCount | None) -> Iterator[RowBatch]:
     compressed = sniff.is_gzip(landed.read(2))
     landed.seek(0)

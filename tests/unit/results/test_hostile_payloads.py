@@ -10,8 +10,8 @@ import pytest
 from harvester.results.record import ContentReason, ContentTooLargeForMemory, ResultRecord
 from harvester.results.result_options import ResultOptions, Validation
 from harvester.results.result_reader import ResultReader
-from harvester.results.row_files.row_reader import rows
 from tests.hostile.payload_cases import HOSTILE_PAYLOADS, HostilePayload
+from tests.unit.results.rows_of_files import rows
 
 READER = ResultReader(ResultOptions())
 each_payload = pytest.mark.parametrize("payload", HOSTILE_PAYLOADS, ids=lambda payload: payload.name)

@@ -11,8 +11,8 @@ import pytest
 from harvester.results.record import Shape
 from harvester.results.result_options import ResultOptions
 from harvester.results.result_reader import ResultReader
-from harvester.results.row_files.row_reader import rows
 from scripts.inputs.deliveries import large_json_lines
+from tests.unit.results.rows_of_files import rows
 
 SIZE = 48 * 1024**2
 BOUND = 40 * 1024**2

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from harvester.error_codes import ErrorCode
 from harvester.errors import IntegrityError
 from harvester.results.record import Shape
-from harvester.results.row_files.row_reader import rows
 from harvester.results.row_files.value_path import select
+from tests.unit.results.rows_of_files import rows
 
 EXACT = b'{"a":1.10,"b":1E+2,"c":12345678901234567890123,"d":-0,"e":"\\u00e9","f":0.30000000000000004}'
 

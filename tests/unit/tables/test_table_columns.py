@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvester.tables.table_columns import RowFields, TableName, join_row, split_row
+from harvester.tables.table_columns import RowFields, TableName, split_row
 from harvester.tables.typed_columns import ColumnError, TypedColumn, TypedValues, parse_columns, read_columns
 
 scalars = (
@@ -36,6 +36,25 @@ envelopes = st.fixed_dictionaries(
         "debug": anything,
     },
 )
+
+
+def join_row(fields: RowFields, table: TableName) -> Any:
+    """Return the document of a row that was split, as parsed JSON."""
+    if table is TableName.JOB_ROWS:
+        return json.loads(fields.parsing or b"null")
+    document = json.loads(fields.rest or b"null")
+    if table is TableName.RUN_DOCUMENTS:
+        if fields.parsing is not None:
+            document["output"] = json.loads(fields.parsing)
+        return document
+    for name, value in (
+        ("parsing", None if fields.parsing is None else json.loads(fields.parsing)),
+        ("html", fields.html),
+        ("markdown", fields.markdown),
+    ):
+        if value is not None:
+            document["data"][name] = value
+    return document
 
 
 @given(envelopes, st.booleans())
