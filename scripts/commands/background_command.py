@@ -8,32 +8,32 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from scripts.commands.installed_command import PROGRAM
+from scripts.commands.installed_command import COMMAND, environment
 from scripts.commands.output_schemas import validate
 
 _LONGEST = 600.0
 
 
-def wait_until(holds: Callable[[], bool], what: str) -> None:
+def wait_until(holds: Callable[[], bool], what: str = "") -> None:
     """Return when ``holds`` does; fail after a time no working program needs."""
     until = time.monotonic() + _LONGEST
     while not holds():
         assert time.monotonic() < until, f"waited in vain: {what}"
-        time.sleep(0.05)
+        time.sleep(0.01)
 
 
 class Running:
     """The command while it runs."""
 
-    def __init__(self, folder: Path, *arguments: str | Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(self, folder: Path, *arguments: str | Path, **variables: str) -> None:
         self._folder = folder
-        self._arguments = [PROGRAM, *map(str, arguments)]
-        self._environment = os.environ | dict(environment or {})
+        self._arguments = [COMMAND, *map(str, arguments)]
+        self._environment = environment(**variables)
         self.process: subprocess.Popen[bytes] | None = None
         self._starts = 0
 
@@ -51,19 +51,19 @@ class Running:
         return self._folder / f"err-{self._starts}"
 
     @property
-    def stdout(self) -> str:
+    def out(self) -> str:
         """What it has printed since its last start."""
         return (self._folder / f"out-{self._starts}").read_text()
 
     @property
-    def stderr(self) -> str:
+    def err(self) -> str:
         """Its standard error since its last start."""
         return self._err.read_text()
 
     @property
-    def report(self) -> dict[str, Any]:
+    def document(self) -> dict[str, Any]:
         """Its standard output as the JSON document it must be."""
-        document = json.loads(self.stdout)
+        document = json.loads(self.out)
         assert isinstance(document, dict)
         validate(document["schema"].split(":")[2], document)
         return document
@@ -73,8 +73,8 @@ class Running:
         found: list[re.Match[str]] = []
 
         def look() -> bool:
-            match = re.search(pattern, self.stderr)
-            assert match or self.alive, f"it ended: {self.stderr}"
+            match = re.search(pattern, self.err)
+            assert match or self.alive, f"it ended: {self.err}"
             found.extend([match] if match else [])
             return bool(found)
 
@@ -98,7 +98,7 @@ class Running:
         """Wait for its end; return its exit code. A traceback is a failure whatever else is expected."""
         assert self.process is not None
         code = self.process.wait(_LONGEST)
-        assert "Traceback" not in self.stderr, self.stderr
+        assert "Traceback" not in self.err, self.err
         return code
 
     def stop(self) -> int:

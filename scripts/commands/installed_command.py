@@ -1,4 +1,4 @@
-"""The installed command as a subprocess, in the surroundings the test has set up."""
+"""The installed command as a subprocess: run to its end, or started, and what it leaves in a destination."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-PROGRAM = str(Path(sys.executable).parent / "nimble-harvester")
+from scripts.commands.output_schemas import validate
+
+COMMAND = str(Path(sys.executable).parent / "nimble-harvester")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,20 +21,25 @@ class Ended:
     """How a command ended."""
 
     code: int
-    stdout: str
-    stderr: str
+    out: str
+    err: str
 
     @property
-    def report(self) -> dict[str, Any]:
-        """Its standard output as the JSON document it must be."""
-        document = json.loads(self.stdout)
+    def document(self) -> dict[str, Any]:
+        """Standard output as one JSON document."""
+        document = json.loads(self.out)
         assert isinstance(document, dict)
         return document
 
     @property
+    def lines(self) -> list[Any]:
+        """Standard output as JSON Lines."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    @property
     def counts(self) -> dict[str, int]:
         """The report's counts; every listed object in exactly one of them."""
-        counts: dict[str, int] = dict(self.report["counts"])
+        counts: dict[str, int] = dict(self.document["counts"])
         assert counts["listed"] == sum(counts.values()) - counts["listed"], counts
         return counts
 
@@ -44,35 +51,49 @@ class Ended:
     @property
     def problems(self) -> dict[str, tuple[str, str]]:
         """Outcome and reason by key."""
-        return {problem["key"]: (problem["outcome"], problem["reason"]) for problem in self.report["problems"]}
+        return {problem["key"]: (problem["outcome"], problem["reason"]) for problem in self.document["problems"]}
 
 
-def run(*arguments: str | int | Path, environment: Mapping[str, str] | None = None) -> Ended:
-    """Run the command to its end; a traceback is a failure whatever else is expected."""
+def environment(**changes: str) -> dict[str, str]:
+    """Return the environment of a person at a terminal of 80 columns, wherever the tests run."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("NIMBLE_HARVESTER_")}
+    own.pop("CI", None)
+    return {**own, "COLUMNS": "80", "TERM": "xterm", **changes}
+
+
+def run(*arguments: str | int | Path, stdin: str = "", **variables: str) -> Ended:
+    """Run the command to its end with ``stdin`` as its input; a traceback is a failure whatever else is expected."""
     found = subprocess.run(
-        [PROGRAM, *map(str, arguments)],
-        env=os.environ | dict(environment or {}),
-        stdin=subprocess.DEVNULL,
+        [COMMAND, *map(str, arguments)],
+        env=environment(**variables),
+        input=stdin.encode(),
         capture_output=True,
         check=False,
     )
     ended = Ended(
         found.returncode, found.stdout.decode(errors="surrogateescape"), found.stderr.decode(errors="replace")
     )
-    assert "Traceback" not in ended.stderr, ended.stderr
+    assert "Traceback" not in ended.err, ended.err
     return ended
 
 
-def sync(location: str, destination: Path, *options: str | Path, environment: Mapping[str, str] | None = None) -> Ended:
-    """Run ``sync`` with a JSON report on standard output."""
-    return run("sync", location, destination, "--format", "json", *options, environment=environment)
+def start(*arguments: str | Path, **variables: str) -> subprocess.Popen[str]:
+    """Start the command with its output in pipes."""
+    return subprocess.Popen(
+        [COMMAND, *map(str, arguments)],
+        env=environment(**variables),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
-def start(*arguments: str | Path, environment: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+def start_group(*arguments: str | Path, **variables: str) -> subprocess.Popen[bytes]:
     """Start the command in a separate process group, its output discarded."""
     return subprocess.Popen(
-        [PROGRAM, *map(str, arguments)],
-        env=os.environ | dict(environment or {}),
+        [COMMAND, *map(str, arguments)],
+        env=environment(**variables),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -80,22 +101,49 @@ def start(*arguments: str | Path, environment: Mapping[str, str] | None = None) 
     )
 
 
+def sync(location: str, destination: Path, *options: str | Path, **variables: str) -> Ended:
+    """Run ``sync`` with a JSON report on standard output."""
+    return run("sync", location, destination, "--format", "json", *options, **variables)
+
+
+def sync_report(
+    location: str, destination: Path, *options: str | Path, expected: int = 0, **variables: str
+) -> dict[str, Any]:
+    """Run ``sync``; return its report, which conforms to its schema and ends with the expected exit code."""
+    ended = sync(location, destination, *options, **variables)
+    assert ended.code == expected, (ended.err, ended.out)
+    return checked_report(ended.document, expected)
+
+
+def checked_report(report: dict[str, Any], code: int) -> dict[str, Any]:
+    """Check a sync report against its schema, the exit code and its own sum; return it."""
+    validate("sync-report", report)
+    assert report["exit_code"] == code
+    counts = dict(report["counts"])
+    listed = counts.pop("listed")
+    assert listed == sum(counts.values())
+    assert counts["ignored"] == sum(report["ignored_by_reason"].values())
+    return report
+
+
 def verify(destination: Path, *options: str | Path) -> Ended:
     """Run ``verify`` with one line for each path."""
     return run("verify", destination, "--combined", *options)
 
 
-def tree(destination: Path, *, but: Sequence[str] = (".nimble-harvester",)) -> dict[bytes, bytes]:
-    """Return every regular file below ``destination`` but those below the folders ``but``: path and content."""
-    found: dict[bytes, bytes] = {}
-    root = os.fsencode(destination)
-    for folder, folders, files in os.walk(root):
-        if folder == root:
-            folders[:] = [name for name in folders if os.fsdecode(name) not in but]
+def tree(destination: Path, *, but: Sequence[str] = (".nimble-harvester",)) -> dict[str, bytes]:
+    """Return every regular file below ``destination`` but those below the folders ``but``: path and content.
+
+    Bytes of a name that are not UTF-8 are surrogate escapes.
+    """
+    found: dict[str, bytes] = {}
+    for folder, folders, files in os.walk(destination):
+        if folder == str(destination):
+            folders[:] = [name for name in folders if name not in but]
         for name in files:
-            path = os.path.join(folder, name)  # noqa: PTH118  # names of bytes
-            if not os.path.islink(path):  # noqa: PTH114
-                found[os.path.relpath(path, root)] = Path(os.fsdecode(path)).read_bytes()
+            path = Path(folder, name)
+            if not path.is_symlink():
+                found[str(path.relative_to(destination))] = path.read_bytes()
     return found
 
 

@@ -17,12 +17,12 @@ import time
 import uuid
 from pathlib import Path
 
+from scripts.commands.installed_command import run, start_group, tree
 from scripts.live.live_bucket import LiveBucket, open_bucket
 from scripts.servers.memory_s3 import landed, results
 
 VARIABLE = "NIMBLE_HARVESTER_LIVE_LOCATION"
 ROOT = Path(__file__).resolve().parents[2]
-PROGRAM = Path(sys.executable).parent / "nimble-harvester"
 OBJECTS = 300
 _CONTRACT_PUTS, _CONTRACT_GETS = 700, 1_500
 _PUT_DOLLARS, _GET_DOLLARS = 0.005 / 1000, 0.0004 / 1000
@@ -77,16 +77,18 @@ def killed_sync(bucket: LiveBucket, location: str, prefix: str) -> bool:
     source = f"{location}results/"
     with tempfile.TemporaryDirectory() as folder:
         destination = Path(folder) / "results"
-        process = subprocess.Popen([PROGRAM, "sync", source, destination], start_new_session=True)
+        process = start_group("sync", source, destination)
         while process.poll() is None and len(list(destination.glob("*.json"))) < OBJECTS // 10:
             time.sleep(0.01)
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         for command in (["sync", source, str(destination)], ["verify", str(destination), "--remote"]):
-            if subprocess.run([str(PROGRAM), *command], check=False).returncode:
+            ended = run(*command)
+            print(ended.out, ended.err, sep="", flush=True)
+            if ended.code:
                 return False
-        found = {path.name.encode(): path.read_bytes() for path in destination.glob("*.json")}
+        found = tree(destination)
     return found == landed(objects, prefix="results/")
 
 

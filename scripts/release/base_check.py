@@ -85,7 +85,7 @@ def check_base(programs: Path, complete: Path, folder: Path) -> None:
         base.run("policy", "show", "--mode", "async", "--bucket", "acme-results", "--prefix", "nimble/")
         counts = base.run("sync", "s3://bucket/r/", "s3", "--format", "json").report["counts"]
         require(counts["landed"] == len(objects), f"of {len(objects)} objects landed {counts}")
-        tree = {path.name.encode(): path.read_bytes() for path in (folder / "s3").glob("*.json")}
+        tree = {path.name: path.read_bytes() for path in (folder / "s3").glob("*.json")}
         require(tree == landed(objects), "the landed files differ from the objects")
         base.run("verify", "s3")
         base.run("status", "s3")

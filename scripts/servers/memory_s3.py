@@ -118,10 +118,10 @@ def spoiled(objects: dict[str, bytes], every: int = 40) -> dict[str, bytes]:
     return objects | {key: objects[key][:-9] for key in packed}
 
 
-def landed(objects: dict[str, bytes], prefix: str = "r/") -> dict[bytes, bytes]:
+def landed(objects: dict[str, bytes], prefix: str = "r/") -> dict[str, bytes]:
     """Return the tree these results must become."""
     return {
-        key.removeprefix(prefix).removesuffix(".gz").encode(): gzip.decompress(body) if key.endswith(".gz") else body
+        key.removeprefix(prefix).removesuffix(".gz"): gzip.decompress(body) if key.endswith(".gz") else body
         for key, body in objects.items()
     }
 

@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import random
-import subprocess
 import sys
 import tempfile
 import threading
@@ -23,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.commands.background_command import Running
-from scripts.commands.installed_command import PROGRAM, tree
+from scripts.commands.installed_command import run, tree
 from scripts.inputs.announcements import PREFIX, envelope, s3_event
 from scripts.servers.memory_s3 import MemoryS3
 from scripts.servers.memory_sqs import MemorySqs
@@ -79,7 +78,7 @@ def soak(folder: Path, objects: int, kills: int, *, seed: int = 1, again: int = 
             folder / f"w{number}",
             *("watch", f"s3://bucket/{PREFIX}", destination, "--queue", sqs.queue_url),
             *("--format", "json", "--workers", "1", "--lease", f"{lease}s", "--beside", destinations[1 - number]),
-            environment=surroundings,
+            **surroundings,
         ).start()
         for number, destination in enumerate(destinations)
     ]
@@ -108,9 +107,9 @@ def soak(folder: Path, objects: int, kills: int, *, seed: int = 1, again: int = 
                 worker.kill()
         s3.kill()
         sqs.kill()
-    files = Counter(name.decode() for destination in destinations for name in tree(destination))
+    files = Counter(name for destination in destinations for name in tree(destination))
     accounts = [account(destination) for destination in destinations]
-    verified = all(command("verify", destination).returncode == 0 for destination in destinations)
+    verified = all(run("verify", destination).code == 0 for destination in destinations)
     return Soaked(
         landed=sum(each["landed"] for each in accounts),
         files=files,
@@ -122,14 +121,8 @@ def soak(folder: Path, objects: int, kills: int, *, seed: int = 1, again: int = 
     )
 
 
-def command(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [PROGRAM, *map(str, arguments)], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
-    )
-
-
 def account(destination: Path) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(command("status", destination, "--format", "json").stdout)
+    document: dict[str, Any] = json.loads(run("status", destination, "--format", "json").out)
     return document
 
 

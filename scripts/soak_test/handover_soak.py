@@ -97,9 +97,7 @@ class HandoverSoak:
             raise Incomplete(f"exit {process.returncode}: {words.decode(errors='replace').strip()}")
 
     def _producer(self) -> subprocess.Popen[bytes]:
-        return installed_command.start(
-            "sync", f"file://{self._source}/", self._destination, environment=self._environment
-        )
+        return installed_command.start_group("sync", f"file://{self._source}/", self._destination, **self._environment)
 
     def _consumer(self) -> subprocess.Popen[bytes]:
         module = "scripts.soak_test.handover_consumer"

@@ -38,7 +38,7 @@ class Trial:
 
     location: str
     destination: Path
-    wanted: Mapping[bytes, bytes]
+    wanted: Mapping[str, bytes]
     """The tree of an undisturbed run, its quarantine included."""
     random: random.Random
     environment: Mapping[str, str]
@@ -51,8 +51,8 @@ class Trial:
     def disturb(self, ending: str) -> None:
         """Start a run and end it so. Raises Broken when a run survives what it must not, or the reverse."""
         self._note_quarantine()
-        process = installed_command.start(
-            "sync", self.location, self.destination, *_ANY_PROBLEM, environment=self.environment
+        process = installed_command.start_group(
+            "sync", self.location, self.destination, *_ANY_PROBLEM, **self.environment
         )
         try:
             self._await_an_instant(process, working=ending in {"kill a worker", "cut the power"})
@@ -79,30 +79,30 @@ class Trial:
     @property
     def expected_code(self) -> int:
         """The exit code of an undisturbed run."""
-        return 3 if any(path.startswith(_STATE.encode()) for path in self.wanted) else 0
+        return 3 if any(path.startswith(_STATE) for path in self.wanted) else 0
 
     def finish(self) -> None:
         """Run undisturbed and check all that must hold. Raises Broken."""
         highest = self._highest
-        ended = installed_command.sync(self.location, self.destination, *_ANY_PROBLEM, environment=self.environment)
-        _require(ended.code == self.expected_code, f"the last run exited {ended.code}: {ended.stderr}")
+        ended = installed_command.sync(self.location, self.destination, *_ANY_PROBLEM, **self.environment)
+        _require(ended.code == self.expected_code, f"the last run exited {ended.code}: {ended.err}")
         counts = ended.counts
         _require(counts["failed"] == counts["not_attempted"] == 0, f"the last run's counts are {counts}")
         _require(self.tree() == self.wanted, self._difference())
         _require(installed_command.leftovers(self.destination) == [], "temporary files are left")
         verified = installed_command.verify(self.destination)
-        _require(verified.code == 0, f"verify exited {verified.code}: {verified.stderr}")
+        _require(verified.code == 0, f"verify exited {verified.code}: {verified.err}")
         rows = self._note_sequence_numbers()
         _require(len(rows) + counts["quarantined"] == counts["listed"], "not every object is in the manifest once")
         _require(len(set(rows.values())) == len(rows), "two objects have one sequence number")
-        first = ended.report["first_seq"]
+        first = ended.document["first_seq"]
         _require(first is None or first > highest, f"sequence number {first} was given after {highest}")
 
-    def tree(self) -> dict[bytes, bytes]:
+    def tree(self) -> dict[str, bytes]:
         """Return the destination's files and those in its quarantine."""
         quarantine = installed_command.tree(self.destination / _STATE / "quarantine", but=())
         landed = installed_command.tree(self.destination)
-        return landed | {f"{_STATE}/quarantine/".encode() + path: body for path, body in quarantine.items()}
+        return landed | {f"{_STATE}/quarantine/{path}": body for path, body in quarantine.items()}
 
     # -- the ways to end a run -----------------------------------------------------------------------------------------
 

@@ -106,14 +106,14 @@ def surroundings(url: str, folder: Path) -> Mapping[str, str]:
     }
 
 
-def undisturbed(destination: Path, environment: Mapping[str, str], *, objects: int, seed: int) -> dict[bytes, bytes]:
+def undisturbed(destination: Path, environment: Mapping[str, str], *, objects: int, seed: int) -> dict[str, bytes]:
     """Return the tree of an undisturbed run, compared with the objects."""
     whole = results(objects, seed)
     bad = {key for key, body in spoiled(whole).items() if body != whole[key]}
     trial = Trial(LOCATION, destination, {}, random.Random(seed), environment)
-    code = installed_command.sync(LOCATION, destination, environment=environment).code
+    code = installed_command.sync(LOCATION, destination, **environment).code
     tree = trial.tree()
-    own = {path: body for path, body in tree.items() if not path.startswith(b".nimble-harvester/")}
+    own = {path: body for path, body in tree.items() if not path.startswith(".nimble-harvester/")}
     if code != 3 or own != landed({key: body for key, body in whole.items() if key not in bad}):
         raise Broken(f"an undisturbed run exited {code} with {len(own)} files")
     if len(tree) - len(own) != len(bad):

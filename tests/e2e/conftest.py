@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.program import Directory
+from tests.e2e.sources import Directory
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ def put(store: MemoryS3, name: str, queue: MemorySqs | None = None) -> None:
 
 
 def names(destination: Path) -> set[str]:
-    return {name.decode().removesuffix(".json") for name in tree(destination)}
+    return {name.removesuffix(".json") for name in tree(destination)}
 
 
 def test_a_watch_on_a_queue_lists_fully_as_well(store: MemoryS3, queue: MemorySqs, tmp_path: Path) -> None:
@@ -48,10 +48,10 @@ def test_a_watch_on_a_queue_lists_fully_as_well(store: MemoryS3, queue: MemorySq
     put(store, "announced", queue)
     arguments = ("watch", LOCATION, tmp_path / "d", "--queue", queue.queue_url, "--endpoint-url", store.url)
     ended = run(*arguments, "--full-listing-every", "24h", "--once", "--format", "json")
-    assert ended.code == 0, ended.stderr
+    assert ended.code == 0, ended.err
     assert names(tmp_path / "d") == {"lost", "announced"}
-    assert ended.report["messages"]["deleted"] == 1
-    assert ended.report["counts"]["landed"] == 2
+    assert ended.document["messages"]["deleted"] == 1
+    assert ended.document["counts"]["landed"] == 2
     put(store, "unlisted")
     assert run(*arguments, "--once", "--format", "json").code == 0
     assert names(tmp_path / "d") == {"lost", "announced"}
@@ -75,7 +75,7 @@ def test_a_receiver_takes_a_queue_and_listings_as_well(store: MemoryS3, queue: M
             api.tasks["by-webhook"] = {"id": "by-webhook", "state": "success"}
         arguments = ("listen", tmp_path / "d", "--location", LOCATION, "--port", "0", "--format", "json")
         sources = ("--queue", queue.queue_url, "--full-listing-every", "24h")
-        with Running(tmp_path / "receiver", *arguments, *sources, environment=environment) as receiver:
+        with Running(tmp_path / "receiver", *arguments, *sources, **environment) as receiver:
             url = url_of(receiver)
             wait_until(lambda: names(tmp_path / "d") == {"lost", "announced"}, "listing and queue have landed")
             put(store, "by-webhook")
@@ -89,7 +89,7 @@ def test_a_receiver_takes_a_queue_and_listings_as_well(store: MemoryS3, queue: M
             assert heartbeats.code == 0
             assert [beat["verb"] for beat in heartbeats.report["heartbeats"] if beat["succeeded_at"]] == ["listen"]
             receiver.stop()
-    assert receiver.report["messages"]["deleted"] == 2
-    assert receiver.report["tasks"] == {"landed": 1}
-    assert receiver.report["counts"]["landed"] == 4
+    assert receiver.document["messages"]["deleted"] == 2
+    assert receiver.document["tasks"] == {"landed": 1}
+    assert receiver.document["counts"]["landed"] == 4
     assert run("verify", tmp_path / "d").code == 0

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from scripts.commands.installed_command import Ended, run, tree
 from scripts.commands.output_schemas import validate
-from tests.e2e.program import Directory, Ended, result, run, tree
+from tests.e2e.sources import Directory, result
 
 
 @pytest.fixture

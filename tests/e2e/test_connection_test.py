@@ -17,10 +17,10 @@ from harvester.access.probe.probe_report import ProbeReport
 from harvester.errors import ConfigurationError, ExitCode, UsageError
 from harvester.sessions.connections import StoreSettings
 from policies import facts
+from scripts.commands.installed_command import run
 from scripts.commands.output_schemas import validate
 from scripts.servers.fake_gcs_iam import FakeGcsIam
 from scripts.servers.fault_proxy import FaultProxy, Reset, Rule, Status
-from tests.e2e.program import run
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

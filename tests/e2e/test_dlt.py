@@ -12,7 +12,8 @@ from pathlib import Path
 import duckdb
 
 import harvester
-from tests.e2e.program import Directory, environment, result, sync
+from scripts.commands.installed_command import environment, sync_report
+from tests.e2e.sources import Directory, result
 
 LOAD = """
 import sys, dlt, harvester
@@ -56,19 +57,19 @@ def expected(dest: Path) -> Counter[tuple[str, str, int]]:
 def test_rows_are_merged_whatever_is_lost(source: Directory, dest: Path, tmp_path: Path) -> None:
     source.put("a.json", result(1))
     source.put("b.jsonl", b"\n".join(json.dumps({"n": number}).encode() for number in range(5)))
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     harvester.create_consumer(dest, "warehouse")
     assert load(dest, tmp_path, consumer="warehouse") == 0
     assert loaded(tmp_path) == expected(dest)
     source.put("c.jsonl", b'{"n":1}\n{"n":2}\n')
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     assert load(dest, tmp_path, consumer="warehouse", killed=True) == 9
     # The working folder is lost, and the state that the load has written with it.
     shutil.rmtree(tmp_path / "p")
     with duckdb.connect(str(tmp_path / "w.duckdb")) as database:
         database.execute("DELETE FROM web._dlt_pipeline_state")
     source.put("d.json", result(2))
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     assert load(dest, tmp_path, consumer="warehouse") == 0
     assert loaded(tmp_path) == expected(dest)
     assert set(loaded(tmp_path).values()) == {1}

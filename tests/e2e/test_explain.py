@@ -25,9 +25,9 @@ from harvester.errors import AccessDenied, ConnectionFailed, ExitCode, NoSuchBuc
 from harvester.retry import RetryPolicy
 from harvester.sessions.connections import StoreSettings
 from policies import contract
+from scripts.commands.installed_command import run
 from scripts.commands.output_schemas import validate
 from scripts.servers.fault_proxy import FaultProxy, OtherBody, Rule, Stall, Status
-from tests.e2e.program import run
 from tests.rigs import aws_cli
 from tests.rigs.aws_answers import answer_as_new_bucket, answer_request_payment
 

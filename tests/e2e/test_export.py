@@ -14,8 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 
 import harvester
+from scripts.commands.installed_command import Ended, run, start, sync_report
 from scripts.commands.output_schemas import validate
-from tests.e2e.program import Directory, Ended, result, run, start, sync
+from tests.e2e.sources import Directory, result
 
 Identity = tuple[str, str, int | None]
 
@@ -59,7 +60,7 @@ def test_rows_become_tables_and_the_view_shows_the_current_ones(source: Director
     source.put("a.json", result(1))
     source.put("b.json", result(2))
     jobs(source, 2, rows=3)
-    sync(source.location, dest, expected=3)
+    sync_report(source.location, dest, expected=3)
     report = export(dest, out)
     assert {name: table["rows"] for name, table in report["tables"].items()} == {
         "envelopes": 2,
@@ -72,7 +73,7 @@ def test_rows_become_tables_and_the_view_shows_the_current_ones(source: Director
     assert [(each["name"], each["position"]) for each in consumers] == [(f"export:{out}", report["position"])]
 
     source.put("a.json", result(3))
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     assert export(dest, out)["tables"]["envelopes"]["rows"] == 1
     assert len(identities(out)) == 9
     view = run("export", dest, "--to", out, "--print-view").out
@@ -86,7 +87,7 @@ def test_rows_become_tables_and_the_view_shows_the_current_ones(source: Director
 def test_evicted_rows_have_been_exported(source: Directory, dest: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     jobs(source, 3)
-    sync(source.location, dest, expected=3)
+    sync_report(source.location, dest, expected=3)
     export(dest, out)
     freed = json.loads(run("evict", dest, "--consumed", "--format", "json").out)
     assert freed["objects"] == 3
@@ -99,7 +100,7 @@ def test_evicted_rows_have_been_exported(source: Directory, dest: Path, tmp_path
 def test_killed_exports_lose_and_repeat_nothing(source: Directory, dest: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     jobs(source, 40)
-    sync(source.location, dest, expected=3)
+    sync_report(source.location, dest, expected=3)
     draw = random.Random(17)
     for _ in range(6):
         process = start("export", dest, "--to", out, "--part-size", "1")
@@ -116,7 +117,7 @@ def test_killed_exports_lose_and_repeat_nothing(source: Directory, dest: Path, t
 def test_exports_at_once_write_each_row_once(source: Directory, dest: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     jobs(source, 20)
-    sync(source.location, dest, expected=3)
+    sync_report(source.location, dest, expected=3)
     running = [start("export", dest, "--to", out, "--part-size", size) for size in ("1", "8KB", "1MB")]
     for process in running:
         process.communicate()
@@ -129,17 +130,17 @@ def test_a_destination_restored_from_a_backup_is_refused_until_told(
 ) -> None:
     out, backup = tmp_path / "out", tmp_path / "backup"
     jobs(source, 2)
-    sync(source.location, dest, expected=3)
+    sync_report(source.location, dest, expected=3)
     subprocess.run(["cp", "-a", str(dest), str(backup)], check=True)
     source.put("late.jsonl", b'{"n":1}\n{"n":2}\n')
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     export(dest, out)
     subprocess.run(["rm", "-r", str(dest)], check=True)
     backup.rename(dest)
     before = identities(out)
     failing(17, "export", dest, "--to", out)
     assert identities(out) == before
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     failing(17, "export", dest, "--to", out)
     export(dest, out, "--after-restore")
     assert {key: count for key, count in identities(out).items() if count == 2} == {
@@ -154,7 +155,7 @@ def test_a_destination_restored_from_a_backup_is_refused_until_told(
 
 def test_columns_drop_and_formats(source: Directory, dest: Path, tmp_path: Path) -> None:
     jobs(source, 1, rows=2)
-    sync(source.location, dest, expected=3)
+    sync_report(source.location, dest, expected=3)
     columns = tmp_path / "columns.json"
     columns.write_text(
         '[{"name": "n", "pointer": "/n", "type": "int64"}, {"name": "u", "pointer": "/url", "type": "bool"}]'
@@ -174,7 +175,7 @@ def test_columns_drop_and_formats(source: Directory, dest: Path, tmp_path: Path)
 
 def test_a_start_replays_without_moving_a_consumer(source: Directory, dest: Path, tmp_path: Path) -> None:
     jobs(source, 3, rows=2)
-    sync(source.location, dest, expected=3)
+    sync_report(source.location, dest, expected=3)
     positions = [row.position for row in harvester.read(dest)]
     export(dest, tmp_path / "out", "--from", positions[2])
     assert len(identities(tmp_path / "out")) == len(positions) - 3
@@ -189,13 +190,13 @@ def test_an_export_to_a_bucket(out: str, source: Directory, dest: Path, request:
         request.getfixturevalue("fake_gcs").create_bucket("bucket")
         url = "gs://bucket/tables"
     jobs(source, 2, rows=2)
-    sync(source.location, dest, expected=3)
+    sync_report(source.location, dest, expected=3)
     assert export(dest, url, "--part-size", "1")["tables"]["job_rows"]["parts"] == 2
     assert export(dest, url)["tables"]["job_rows"]["parts"] == 0
 
 
 def test_python_exports_too(source: Directory, dest: Path, tmp_path: Path) -> None:
     source.put("a.json", result(1))
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     report = harvester.export(dest, str(tmp_path / "out"), harvester.ExportOptions(drop=("html",)))
     assert report.tables["envelopes"].rows == 1

@@ -57,7 +57,7 @@ def test_a_fault_on_one_object_is_its_own(
     failing = [case for case in FAULTS if case.outcome == "failed"]
     assert ended.problems == {f"faults/{case.key}": ("failed", case.reason) for case in failing}
     assert ended.nonzero == {"landed": len(landing), "failed": len(failing)}
-    assert installed_command.tree(destination) == {os.fsencode(case.key): BODY for case in landing}
+    assert installed_command.tree(destination) == {case.key: BODY for case in landing}
     assert installed_command.leftovers(destination) == []
     asked = {case.name: fault_proxy.count(f"/{case.key}$", "GET") for case in FAULTS}
     assert {name: count for name, count in asked.items() if count > _case(name).gets} == {}
@@ -102,8 +102,8 @@ def test_an_object_of_another_account_is_told_apart(
 
     assert ended.code == 3, ended
     assert ended.problems == {"theirs.json": ("failed", "other_owner")}
-    assert "somebodyelse" in ended.report["problems"][0]["detail"]
-    assert installed_command.tree(tmp_path / "destination") == {b"ours.json": BODY}
+    assert "somebodyelse" in ended.document["problems"][0]["detail"]
+    assert installed_command.tree(tmp_path / "destination") == {"ours.json": BODY}
 
 
 def test_what_changes_between_listing_and_fetch(
@@ -126,7 +126,7 @@ def test_what_changes_between_listing_and_fetch(
 
     assert ended.code == 3, ended
     assert ended.problems == {"deleted.json": ("failed", "gone")}
-    assert installed_command.tree(tmp_path / "destination") == {b"replaced.json": REPLACED}
+    assert installed_command.tree(tmp_path / "destination") == {"replaced.json": REPLACED}
     again = installed_command.sync(f"s3://{s3_bucket}/", tmp_path / "destination")
     assert again.code == 0, again
     assert again.nonzero == {"unchanged": 1}
@@ -159,7 +159,7 @@ def test_what_google_states_of_an_object_is_verified(
     assert ended.code == 3, ended
     damaged = [name for name in faults if name not in ("nothing-stated.json", "right.json")]
     assert ended.problems == dict.fromkeys(damaged, ("failed", "integrity"))
-    assert installed_command.tree(tmp_path / "destination") == {b"nothing-stated.json": BODY, b"right.json": BODY}
+    assert installed_command.tree(tmp_path / "destination") == {"nothing-stated.json": BODY, "right.json": BODY}
 
 
 @pytest.fixture
@@ -202,7 +202,7 @@ def test_a_run_that_only_fails_stops(
     assert 0 < ended.counts["failed"] < len(many)
     assert ended.counts["not_attempted"] == len(many) - ended.counts["failed"]
     assert {problem[1] for problem in ended.problems.values()} == {reason}
-    assert ended.stderr.startswith("error: every fetch fails: ")
+    assert ended.err.startswith("error: every fetch fails: ")
     assert installed_command.tree(tmp_path / "destination") == {}
 
 
@@ -210,7 +210,7 @@ def test_an_endpoint_that_dies_and_comes_back_costs_time_only(
     tmp_path: Path, store: MemoryS3, many: dict[str, bytes]
 ) -> None:
     destination = tmp_path / "destination"
-    process = installed_command.start("sync", "s3://bucket/r/", destination, "--retries", "20")
+    process = installed_command.start_group("sync", "s3://bucket/r/", destination, "--retries", "20")
     while len(list(destination.glob("*.json"))) < 20:
         assert process.poll() is None
         time.sleep(0.01)
@@ -234,7 +234,7 @@ def test_an_endpoint_that_dies_for_good_ends_the_run_and_the_next_one_goes_on(
     assert ended.code == 6, ended
     assert 0 < ended.counts["landed"] <= 100
     assert ended.counts["not_attempted"] > 0
-    assert ended.stderr.splitlines()[-1].strip() == "run the same command again to continue"
+    assert ended.err.splitlines()[-1].strip() == "run the same command again to continue"
     proxy.clear()
     again = installed_command.sync("s3://bucket/r/", destination)
     assert again.code == 0, again
@@ -303,7 +303,7 @@ def test_a_second_factor_is_asked_for_once_in_the_parent(
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
 
     terminal, side = pty.openpty()
-    arguments = [installed_command.PROGRAM, "sync", "s3://bucket/r/", str(tmp_path / "destination")]
+    arguments = [installed_command.COMMAND, "sync", "s3://bucket/r/", str(tmp_path / "destination")]
     process = subprocess.Popen(arguments, stdin=side, stdout=side, stderr=side, start_new_session=True)
     os.close(side)
     shown = _answer(terminal, b"Enter MFA code", b"123456\n")
@@ -354,8 +354,8 @@ def test_a_full_disk_ends_the_run_and_what_landed_stays(
     ended = installed_command.sync("s3://bucket/r/", destination)
 
     assert ended.code == 12, ended
-    assert "is full" in ended.stderr
-    assert "inodes are free" in ended.stderr
+    assert "is full" in ended.err
+    assert "inodes are free" in ended.err
     assert ended.counts["landed"] > 0
     assert ended.counts["not_attempted"] == len(many) - ended.counts["landed"]
     assert installed_command.leftovers(destination) == []
@@ -390,7 +390,7 @@ def test_eviction_makes_room_on_a_full_disk(small_disk: Path, store: MemoryS3, m
     ended = installed_command.run("evict", destination, "--older-than", "0s", "--format", "json")
 
     assert ended.code == 0, ended
-    assert ended.report["objects"] == full.counts["landed"]
+    assert ended.document["objects"] == full.counts["landed"]
     assert installed_command.tree(destination) == {}
     again = installed_command.sync("s3://bucket/r/", destination)
     assert again.counts["unchanged"] == full.counts["landed"]
@@ -406,5 +406,5 @@ def test_a_read_only_destination_is_said_before_anything_is_fetched(
     ended = installed_command.run("sync", "s3://bucket/r/", small_disk / "destination")
 
     assert ended.code == 12, ended
-    assert "read-only" in ended.stderr
+    assert "read-only" in ended.err
     assert proxy.count("/r/.") == 0

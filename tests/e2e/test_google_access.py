@@ -18,9 +18,9 @@ from harvester.access.change.reverting import plan_revert
 from harvester.error_codes import ErrorCode
 from harvester.errors import AccessDenied, ConnectionFailed, DifferenceFound, ExitCode, NoSuchBucket, UsageError
 from policies import contract
+from scripts.commands.installed_command import run
 from scripts.commands.output_schemas import validate
 from scripts.servers.fake_gcs_iam import FakeGcsIam
-from tests.e2e.program import run
 
 MEMBER = contract("async", "gs").principal
 URL = "gs://results/p/"

@@ -18,20 +18,11 @@ import pytest
 import harvester
 from harvester.transfer.rescued_results import RescuedResult
 from harvester.transfer.session import land_rescued
+from scripts.commands.background_command import wait_until
+from scripts.commands.installed_command import COMMAND, environment, run, start, sync_report, tree
 from scripts.commands.output_schemas import validate
 from scripts.soak_test.handover_soak import HandoverSoak
-from tests.e2e.program import (
-    COMMAND,
-    Directory,
-    end_of_object,
-    environment,
-    result,
-    run,
-    start,
-    sync,
-    tree,
-    wait_until,
-)
+from tests.e2e.sources import Directory, end_of_object, result
 from tests.e2e.test_sync_refusals import small_disk
 
 POSITION = re.compile(r"[0-9a-v]{13}-[0-9]{12}-([0-9]{9}|end)")
@@ -62,7 +53,7 @@ def keys(dest: Path, *options: str) -> list[str]:
 
 def test_a_reader_that_stops_inside_a_jobs_file_loses_nothing(source: Directory, dest: Path) -> None:
     source.put("part-0.jsonl", jobs(500))
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     position = "0"
     for row in itertools.islice(harvester.read(dest, after=position), 10):
         position = row.position
@@ -74,9 +65,9 @@ def test_a_reader_that_stops_inside_a_jobs_file_loses_nothing(source: Directory,
 
 def test_positions_sort_as_rows_and_lead_on(source: Directory, dest: Path) -> None:
     source.put("a.jsonl", jobs(3) + b"\n\nbroken\n" + jobs(1, 9))
-    sync(source.location, dest, expected=3)
+    sync_report(source.location, dest, expected=3)
     source.put("b.json", result(1))
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     lines = meta(dest)
     positions = [str(line["position"]) for line in lines]
     assert positions == sorted(positions)
@@ -91,7 +82,7 @@ def test_positions_sort_as_rows_and_lead_on(source: Directory, dest: Path) -> No
 @pytest.mark.parametrize("text", ["7", "00000000000007", "x", "", "0000dpc4vqg3r-7-0", "-1"])
 def test_a_bare_number_is_no_position(source: Directory, dest: Path, text: str) -> None:
     source.put("a.json", result(1))
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     refused = run("cat", dest, f"--after={text}")
     assert refused.code == 2
     assert "EPOCH-SEQ-ROW" in refused.err
@@ -100,19 +91,19 @@ def test_a_bare_number_is_no_position(source: Directory, dest: Path, text: str) 
 def test_a_restored_destination_names_the_newest_shared_position(source: Directory, dest: Path, tmp_path: Path) -> None:
     for number in range(51, 57):
         source.put(f"{number}.json", result(number))
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     shared = str(meta(dest)[-1]["position"])
     shutil.copytree(dest, tmp_path / "backup", symlinks=True)
     source.put("57.json", result(57))
     source.put("58.json", result(58))
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     position = str(meta(dest)[-1]["position"])
     shutil.rmtree(dest)
     (tmp_path / "backup").rename(dest)
     refused = run("cat", dest, "--after", position)
     assert refused.code == 17
     source.put("11.json", result(11))
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     refused = run("cat", dest, "--after", position)
     assert (refused.code, refused.out) == (17, "")
     again = re.search(r"--after (\S+)", refused.err)
@@ -126,7 +117,7 @@ def test_a_restored_destination_names_the_newest_shared_position(source: Directo
 
 def test_a_new_manifest_refuses_the_positions_of_the_old_one(source: Directory, dest: Path) -> None:
     source.put("a.json", result(1))
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     position = str(meta(dest)[0]["position"])
     manifest = dest / ".nimble-harvester" / "manifest.sqlite"
     manifest.write_bytes(b"junk" * 100)
@@ -134,13 +125,13 @@ def test_a_new_manifest_refuses_the_positions_of_the_old_one(source: Directory, 
     assert damaged.code == 7
     assert str(manifest) in damaged.err
     manifest.unlink()
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     assert run("cat", dest, "--after", position).code == 17
 
 
 def test_an_emptied_manifest_is_damage_and_one_never_made_is_not(source: Directory, dest: Path) -> None:
     source.put("a.json", result(1))
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     state = dest / ".nimble-harvester"
     (state / "manifest.sqlite").write_bytes(b"")
     for verb in (("status", dest), ("cat", dest), ("verify", dest), ("sync", source.location, dest)):
@@ -157,23 +148,23 @@ def test_an_emptied_manifest_is_damage_and_one_never_made_is_not(source: Directo
 def test_a_moved_destination_keeps_its_positions(source: Directory, dest: Path, tmp_path: Path) -> None:
     source.put("a.json", result(1))
     source.put("b.json", result(2))
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     position = str(meta(dest)[0]["position"])
     moved = dest.rename(tmp_path / "moved")
     assert keys(moved, "--after", position) == ["b.json"]
-    report = sync(source.location, moved)
+    report = sync_report(source.location, moved)
     assert report["counts"]["unchanged"] == 2
 
 
 def test_one_state_for_two_destinations_is_refused(source: Directory, tmp_path: Path) -> None:
     state, first, second = tmp_path / "state", tmp_path / "first", tmp_path / "second"
     source.put("1.json", result(1))
-    sync(source.location, first, "--state-dir", state)
+    sync_report(source.location, first, "--state-dir", state)
     for _ in range(2):
         refused = run("sync", source.location, second, "--state-dir", state)
         assert refused.code == 2
         assert str(first) in refused.err
-    sync(source.location, second)
+    sync_report(source.location, second)
     refused = run("sync", source.location, second, "--state-dir", state)
     assert refused.code == 2
     assert run("verify", second, "--state-dir", state).code == 2
@@ -183,7 +174,7 @@ def test_an_empty_destination_at_its_place_is_fetched_again(source: Directory, t
     state, dest = tmp_path / "state", tmp_path / "dest"
     source.put("1.json", result(1))
     source.put("2.json", result(2))
-    sync(source.location, dest, "--state-dir", state)
+    sync_report(source.location, dest, "--state-dir", state)
     shutil.rmtree(dest)
     dest.mkdir()
     ended = run("sync", source.location, dest, "--state-dir", state)
@@ -203,7 +194,7 @@ def test_two_leading_slashes_are_one(source: Directory, tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["fifo", "second name", "link"])
 def test_state_is_opened_in_plain_files_only(source: Directory, dest: Path, tmp_path: Path, kind: str) -> None:
     source.put("1.json", result(1))
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     victim = tmp_path / "victim"
     victim.write_text("content")
     path = dest / ".nimble-harvester" / "writers"
@@ -223,7 +214,7 @@ def test_state_is_opened_in_plain_files_only(source: Directory, dest: Path, tmp_
 
 def test_a_recorded_path_outside_is_an_integrity_error(source: Directory, dest: Path, tmp_path: Path) -> None:
     source.put("1.json", result(1))
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     outside = tmp_path / "outside.json"
     shutil.copy(dest / "1.json", outside)
     with sqlite3.connect(dest / ".nimble-harvester" / "manifest.sqlite") as database:
@@ -241,7 +232,7 @@ def test_a_recorded_path_outside_is_an_integrity_error(source: Directory, dest: 
 def test_a_consumer_reads_on_from_what_it_acknowledged(source: Directory, dest: Path, tmp_path: Path) -> None:
     source.put("a.json", result(1))
     source.put("b.jsonl", jobs(4))
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     assert run("consumers", "create", dest, "warehouse").code == 0
     assert run("consumers", "create", dest, "warehouse").code == 2
     assert run("consumers", "create", dest, "tables", "--shape", "jsonl").code == 0
@@ -271,7 +262,7 @@ def test_a_consumer_reads_on_from_what_it_acknowledged(source: Directory, dest: 
 def test_acknowledging_needs_a_file_or_a_command(source: Directory, dest: Path, tmp_path: Path) -> None:
     source.put("a.json", result(1))
     source.put("b.png", b"\x89PNG\r\n\x1a\n" + b"0" * 100)
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     harvester.create_consumer(dest, "one")
     piped = run("cat", dest, "--consumer", "one", "--ack")
     assert piped.code == 2
@@ -301,7 +292,7 @@ def test_eviction_leaves_what_a_consumer_needs(source: Directory, dest: Path) ->
     source.put("a.json", result(1))
     source.put("b.jsonl", jobs(3))
     source.put("c.json", result(3))
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     assert run("evict", dest, "--consumed").code == 2
     harvester.create_consumer(dest, "one")
     harvester.create_consumer(dest, "tables", harvester.RowFilter(shapes=("jsonl",)))
@@ -319,16 +310,16 @@ def test_eviction_leaves_what_a_consumer_needs(source: Directory, dest: Path) ->
     through = str(lines[3]["position"]).rpartition("-")[0] + "-end"
     assert harvester.evict(dest, through=through).unacknowledged == 1
     assert harvester.evict(dest, through=through, unacknowledged=True).objects == 1
-    assert sync(source.location, dest)["counts"]["unchanged"] == 3
+    assert sync_report(source.location, dest)["counts"]["unchanged"] == 3
     assert keys(dest) == []
 
 
 def test_a_replaced_version_is_counted_and_not_handed_on(source: Directory, dest: Path) -> None:
     source.put("a.json", result(1))
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     harvester.create_consumer(dest, "one")
     source.put("a.json", result(2))
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     ended = run("cat", dest, "--consumer", "one")
     assert [line["task_id"] for line in ended.lines] == ["task-2"]
     assert "1 version replaced" in ended.err
@@ -351,13 +342,13 @@ def test_readers_acknowledge_and_evict_beside_a_watch(source: Directory, dest: P
     finally:
         watching.send_signal(signal.SIGTERM)
         watching.communicate()
-    assert sync(source.location, dest)["counts"]["unchanged"] == 2
+    assert sync_report(source.location, dest)["counts"]["unchanged"] == 2
 
 
 def test_only_a_file_with_the_landed_content_is_read(source: Directory, dest: Path) -> None:
     source.put("a.json", result(1))
     source.put("b.json", result(2))
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     os.utime(dest / "a.json")
     text = (dest / "b.json").read_bytes()
     (dest / "b.json").write_bytes(text.replace(b"task-2", b"task-9"))
@@ -376,7 +367,7 @@ def test_rows_are_chosen_by_key_shape_status_task_and_agent(source: Directory, d
             {**json.loads(result(4)), "metadata": {"agent": "amazon_pdp"}, "data": {"parsing": {"x": 1}}}
         ).encode(),
     )
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     assert keys(dest, "--include", "a*", "--include", "c*") == ["a.json", "c.jsonl", "c.jsonl"]
     assert keys(dest, "--exclude", "*.json") == ["c.jsonl", "c.jsonl"]
     assert keys(dest, "--shape", "jsonl") == ["c.jsonl", "c.jsonl"]
@@ -393,9 +384,9 @@ def test_a_purged_object_stays_away_and_consumers_see_it(source: Directory, dest
     source.put("a.json", result(1))
     source.put("b.jsonl", jobs(3))
     source.put("c.json", b"{")
-    sync(source.location, dest, expected=3)
+    sync_report(source.location, dest, expected=3)
     source.put("a.json", result(1, extra=1))
-    sync(source.location, dest, "--on-change", "keep")
+    sync_report(source.location, dest, "--on-change", "keep")
     last = str(meta(dest)[-1]["position"])
     asked = run("purge", dest, "--task", "task-1")
     assert asked.code == 13
@@ -406,7 +397,7 @@ def test_a_purged_object_stays_away_and_consumers_see_it(source: Directory, dest
     assert not (dest / "a.json").exists()
     assert "rm " in run("purge", dest, "--url", "https://x/2", "--yes").out
     assert run("purge", dest, "--key", str(source.path / "c.json"), "--yes").code == 0
-    again = sync(source.location, dest)
+    again = sync_report(source.location, dest)
     assert again["ignored_by_reason"] == {"purged": 3}
     assert tree(dest) == {}
     tombstones = meta(dest, "--after", last)
@@ -422,13 +413,13 @@ def test_a_purged_object_stays_away_and_consumers_see_it(source: Directory, dest
 def test_compaction_keeps_what_somebody_needs(source: Directory, dest: Path) -> None:
     for number in range(4):
         source.put(f"{number}.json", result(number))
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     harvester.create_consumer(dest, "one")
     harvester.acknowledge(dest, "one", end_of_object(dest, 3))
     harvester.evict(dest, consumed=True)
     for number in (0, 1, 3):
         (source.path / f"{number}.json").unlink()
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     assert harvester.compact(dest, gone_for=3600).objects == 0
     assert harvester.compact(dest, gone_for=0, dry_run=True).objects == 2
     document = run("compact", dest, "--gone-for", "0s", "--format", "json").document
@@ -444,7 +435,7 @@ def test_a_moved_source_is_not_fetched_again(source: Directory, dest: Path, tmp_
     source.put("a.json", result(1))
     source.put("sub/b.json", result(2))
     source.put("c.json", result(3))
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     moved = Directory(tmp_path / "elsewhere")
     for path in list(source.path.iterdir()):
         path.rename(moved.path / path.name)
@@ -457,7 +448,7 @@ def test_a_moved_source_is_not_fetched_again(source: Directory, dest: Path, tmp_
         2,
         [{"key": "c.json", "difference": "version"}, {"key": "d.json", "difference": "new"}],
     )
-    report = sync(moved.location, dest)
+    report = sync_report(moved.location, dest)
     assert (report["counts"]["landed"], report["counts"]["unchanged"]) == (2, 2)
     assert report["source_gone"] == 0
     assert run("sync", source.location, dest).code in (2, 5)
@@ -474,19 +465,19 @@ def test_what_landed_before_is_checked_under_another_schema(source: Directory, d
     schema.write_text(json.dumps({"type": "object", "required": ["price"]}))
     source.put("good.json", result(1, data={"parsing": {"price": 1}}))
     source.put("bad.json", result(2, data={"parsing": {"title": "x"}}))
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     ended = run("verify", dest, "--schema", schema, "--format", "json")
     assert ended.code == 3
     validate("verify-report", ended.document)
     assert [(entry["mark"], entry["path"]) for entry in ended.document["entries"]] == [("x", "bad.json")]
     for new in (True, False):
-        report = sync(source.location, dest, "--schema", schema, expected=3 if new else 0)
+        report = sync_report(source.location, dest, "--schema", schema, expected=3 if new else 0)
         (problem,) = report["problems"]
         assert (Path(problem["key"]).name, problem["outcome"], problem["known"]) == ("bad.json", "landed", not new)
         assert report["counts"]["unchanged"] == 2
-    assert sync(source.location, dest)["problems"] == []
+    assert sync_report(source.location, dest)["problems"] == []
     schema.write_text(json.dumps({"type": "object", "required": ["title"]}))
-    report = sync(source.location, dest, "--schema", schema, expected=3)
+    report = sync_report(source.location, dest, "--schema", schema, expected=3)
     assert [Path(problem["key"]).name for problem in report["problems"]] == ["good.json"]
     assert len(meta(dest)) == 2
 
@@ -495,7 +486,7 @@ def test_a_read_only_destination_is_read_and_not_acknowledged(source: Directory,
     source.put("a.json", result(1))
     with small_disk(tmp_path / "small", "size=10m") as disk:
         dest = disk / "dest"
-        sync(source.location, dest)
+        sync_report(source.location, dest)
         harvester.create_consumer(dest, "one")
         position = str(meta(dest)[0]["position"])
         mount = ["mount", "-o", "remount,ro", str(disk)]
@@ -509,18 +500,18 @@ def test_a_read_only_destination_is_read_and_not_acknowledged(source: Directory,
 
 
 def test_a_delivered_row_names_the_rescued_rows_it_replaces(source: Directory, dest: Path) -> None:
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     land_rescued(dest, [RescuedResult("task-1", result(1))])
     land_rescued(dest, [RescuedResult("task-2", result(2))])
     (first, second) = meta(dest)
     assert (first["key"], first["replaces"]) == ("nimble-task:task-1", None)
     source.put("task-1.json", result(1))
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     assert [(line["task_id"], line["replaces"]) for line in meta(dest)] == [
         ("task-2", None),
         ("task-1", "nimble-task:task-1"),
     ]
     # Also when the delivered object is replaced before it was read.
     source.put("task-1.json", result(1, more=1))
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     assert meta(dest, "--after", str(second["position"]))[0]["replaces"] == "nimble-task:task-1"

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from scripts.commands.installed_command import run, sync_report
 from scripts.commands.output_schemas import validate
-from tests.e2e.program import Directory, result, run, sync
+from tests.e2e.sources import Directory, result
 
 
 @pytest.fixture
@@ -18,7 +19,7 @@ def flawed(source: Directory, dest: Path) -> Directory:
     source.put("good.json", result(1))
     source.put("bad.json", b"{")
     source.put("worse.json", b"[")
-    sync(source.location, dest, expected=3)
+    sync_report(source.location, dest, expected=3)
     return source
 
 
@@ -40,9 +41,9 @@ def test_an_accepted_problem_fails_no_run(flawed: Directory, dest: Path) -> None
     validate("problems", accepted)
     assert accepted["problems"][0]["accepted"]["note"] == "known to the\x1b client"
     assert "known to the\\x1b client" in run("problems", "list", dest).out
-    sync(flawed.location, dest, "--fail-on", "any", expected=3)
+    sync_report(flawed.location, dest, "--fail-on", "any", expected=3)
     run("problems", "accept", dest, "--reason", "invalid_json")
-    report = sync(flawed.location, dest, "--fail-on", "any")
+    report = sync_report(flawed.location, dest, "--fail-on", "any")
     assert [problem["accepted"] for problem in report["problems"]] == [True, True]
     assert keys(dest, "--open") == []
     assert keys(dest) == ["bad.json", "worse.json"]
@@ -52,7 +53,7 @@ def test_an_accepted_problem_fails_no_run(flawed: Directory, dest: Path) -> None
 def test_a_new_version_reopens_a_problem(flawed: Directory, dest: Path) -> None:
     run("problems", "accept", dest, "--reason", "invalid_json")
     flawed.put("bad.json", b"{{")
-    report = sync(flawed.location, dest, expected=3)
+    report = sync_report(flawed.location, dest, expected=3)
     assert {problem["key"].rpartition("/")[2]: problem["accepted"] for problem in report["problems"]} == {
         "bad.json": False,
         "worse.json": True,
@@ -88,9 +89,9 @@ def test_unknown_problems_are_refused(flawed: Directory, dest: Path, verb: str) 
 
 def test_the_problem_of_an_object_that_is_gone_ends_with_a_complete_listing(flawed: Directory, dest: Path) -> None:
     (flawed.path / "bad.json").unlink()
-    sync(flawed.location, dest, "--include", "good*")
+    sync_report(flawed.location, dest, "--include", "good*")
     assert keys(dest) == ["bad.json", "worse.json"]
-    sync(flawed.location, dest)
+    sync_report(flawed.location, dest)
     assert keys(dest) == ["worse.json"]
     quarantine = dest / ".nimble-harvester" / "quarantine"
     assert len([path for path in quarantine.iterdir() if path.is_file()]) == 1
@@ -100,18 +101,18 @@ def test_what_a_killed_run_has_met_is_reported_by_the_next(flawed: Directory, de
     with sqlite3.connect(dest / ".nimble-harvester" / "manifest.sqlite") as state:
         state.execute("UPDATE runs SET ended_at = NULL, exit_code = NULL, report = NULL")
     state.close()
-    report = sync(flawed.location, dest, expected=3)
+    report = sync_report(flawed.location, dest, expected=3)
     assert [problem["known"] for problem in report["problems"]] == [False, False]
-    report = sync(flawed.location, dest)
+    report = sync_report(flawed.location, dest)
     assert [problem["known"] for problem in report["problems"]] == [True, True]
 
 
 def test_success_is_a_complete_listing_whose_problems_are_accepted(flawed: Directory, dest: Path) -> None:
     assert beats(dest)["sync"]["succeeded_at"] is None
-    sync(flawed.location, dest)
+    sync_report(flawed.location, dest)
     assert (beats(dest)["sync"]["succeeded_at"], beats(dest)["sync"]["exit_code"]) == (None, 0)
     run("problems", "accept", dest, "--reason", "invalid_json")
-    sync(flawed.location, dest, "--max-objects", "1")
+    sync_report(flawed.location, dest, "--max-objects", "1")
     assert beats(dest)["sync"]["succeeded_at"] is not None
 
 
@@ -126,7 +127,7 @@ def test_status_says_when_the_last_success_is_too_old(flawed: Directory, dest: P
     assert stale.code == 15
     assert f"  {dest}: no sync, watch or listen has succeeded" in stale.err
     run("problems", "accept", dest, "--reason", "invalid_json")
-    sync(flawed.location, dest)
+    sync_report(flawed.location, dest)
     assert run("status", dest, "--max-age", "2h").code == 0
     with sqlite3.connect(dest / ".nimble-harvester" / "manifest.sqlite") as state:
         state.execute("UPDATE heartbeats SET succeeded_at = ?", (time.time() - 3 * 3600,))
@@ -142,7 +143,7 @@ def test_status_says_when_nothing_new_is_delivered(source: Directory, dest: Path
     source.put("b/1.json", result(2))
     old = time.time() - 7200
     os.utime(source.path / "a" / "1.json", (old, old))
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     assert run("status", dest, "--newest-within", "1h", "--min-landed", "2").code == 0
     stale = run("status", dest, "--newest-within", "1h", "--by", "prefix", "--min-landed", "3")
     assert stale.code == 15
@@ -157,7 +158,7 @@ def test_status_examines_each_agent(source: Directory, dest: Path) -> None:
     old = time.time() - 7200
     for name in ("old.json", "none.json"):
         os.utime(source.path / name, (old, old))
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     assert run("status", dest, "--newest-within", "1h").code == 0
     stale = run("status", dest, "--newest-within", "1h", "--by", "agent", "--format", "json")
     validate("status", stale.document)
@@ -173,10 +174,10 @@ def test_a_rate_of_problems_may_be_allowed(flawed: Directory, dest: Path) -> Non
     assert run("status", dest, "--max-problem-rate", "66%", "--max-age", "1h").code == 15
     assert run("status", dest, "--max-problem-rate", "0.67").code == 0
     flawed.put("new.json", b"{")
-    sync(flawed.location, dest, "--max-problem-rate", "75%")
-    sync(flawed.location, dest, "--max-problem-rate", "74.9%", expected=3)
+    sync_report(flawed.location, dest, "--max-problem-rate", "75%")
+    sync_report(flawed.location, dest, "--max-problem-rate", "74.9%", expected=3)
     run("problems", "accept", dest, "--reason", "invalid_json")
-    sync(flawed.location, dest, "--max-problem-rate", "0")
+    sync_report(flawed.location, dest, "--max-problem-rate", "0")
     assert run("status", dest, "--max-problem-rate", "0").code == 0
     assert run("status", dest, "--max-problem-rate", "101%").code == 2
 
@@ -184,6 +185,6 @@ def test_a_rate_of_problems_may_be_allowed(flawed: Directory, dest: Path) -> Non
 @pytest.mark.parametrize(("verb", "options"), [("verify", ()), ("evict", ("--older-than", "7d"))])
 def test_other_verbs_have_heartbeats(source: Directory, dest: Path, verb: str, options: tuple[str, ...]) -> None:
     source.put("good.json", result(1))
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     assert run(verb, dest, *options).code == 0
     assert beats(dest)[verb]["succeeded_at"] is not None

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from scripts.commands.installed_command import COMMAND, Ended, environment, run
 from scripts.servers.hostile_s3 import HostileS3, error_document, is_listing, key_of, results
 from scripts.servers.loopback_server import Answer, Request
-from tests.e2e.program import COMMAND, Ended, environment, run
 
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
 

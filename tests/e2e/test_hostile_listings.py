@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from scripts.commands.installed_command import Ended, run
 from scripts.servers.hostile_s3 import HostileS3, entry, is_listing, list_page, result, results
 from scripts.servers.loopback_server import Answer, LoopbackServer, Request
-from tests.e2e.program import Ended, run
 
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
 

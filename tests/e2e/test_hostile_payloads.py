@@ -27,11 +27,11 @@ def store() -> Iterator[MemoryS3]:
         yield server
 
 
-def _landed(key: str) -> tuple[bytes, bytes]:
+def _landed(key: str) -> tuple[str, bytes]:
     """Return where a payload lands and with what bytes."""
     body = BODIES[key]
     packed = body.startswith(b"\x1f\x8b")
-    return key.removesuffix(".gz").encode(), gzip.decompress(body) if packed else body
+    return key.removesuffix(".gz"), gzip.decompress(body) if packed else body
 
 
 def test_every_payload_has_its_stated_outcome(store: MemoryS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,7 +63,7 @@ def test_every_payload_has_its_stated_outcome(store: MemoryS3, tmp_path: Path, m
     again = installed_command.sync("s3://bucket/", destination, "--fail-on", "new")
     assert again.code == 0, again
     assert again.nonzero == {"unchanged": len(landing), "quarantined": by_outcome["quarantined"]}
-    assert again.report["bytes_fetched"] == 0
+    assert again.document["bytes_fetched"] == 0
 
 
 def test_a_bomb_by_size_is_quarantined_as_it_was_delivered(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_no_report_quotes_a_payload(store: MemoryS3, tmp_path: Path, monkeypatch
     for output in ("table", "json", "jsonl"):
         ended = installed_command.run("sync", "s3://bucket/private/", tmp_path / output, "--format", output)
         assert ended.code == 3, ended
-        assert secret.decode() not in ended.stdout + ended.stderr
+        assert secret.decode() not in ended.out + ended.err
 
 
 def test_a_remote_reference_in_a_schema_is_never_fetched(tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.program import Directory, Ended, environment, result
-from tests.e2e.program import run as program
+from scripts.commands.installed_command import Ended, environment
+from scripts.commands.installed_command import run as program
+from tests.e2e.sources import Directory, result
 
 PAGE = (Path(__file__).parents[2] / "docs" / "guides" / "run-every-hour.md").read_text(encoding="utf-8")
 

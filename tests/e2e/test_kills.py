@@ -25,13 +25,13 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[st
 
 
 @pytest.fixture(scope="module")
-def wanted(environment: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> dict[bytes, bytes]:
+def wanted(environment: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     destination = tmp_path_factory.mktemp("undisturbed") / "destination"
     return undisturbed(destination, environment, objects=OBJECTS, seed=SEED)
 
 
 @pytest.fixture
-def trial(tmp_path: Path, wanted: dict[bytes, bytes], environment: Mapping[str, str]) -> Trial:
+def trial(tmp_path: Path, wanted: dict[str, bytes], environment: Mapping[str, str]) -> Trial:
     return Trial(LOCATION, tmp_path / "destination", wanted, random.Random(SEED), environment)
 
 
@@ -48,17 +48,17 @@ def test_one_blow_after_another(trial: Trial) -> None:
 
 
 def test_what_was_durable_is_not_fetched_again(trial: Trial) -> None:
-    first = installed_command.sync(LOCATION, trial.destination, "--max-objects", "120", environment=trial.environment)
+    first = installed_command.sync(LOCATION, trial.destination, "--max-objects", "120", **trial.environment)
     assert first.counts["landed"] > 100
     trial.disturb("cut the power")
 
-    ended = installed_command.sync(LOCATION, trial.destination, "--fail-on", "any", environment=trial.environment)
+    ended = installed_command.sync(LOCATION, trial.destination, "--fail-on", "any", **trial.environment)
 
     assert ended.code == 3
     assert ended.counts["unchanged"] >= first.counts["landed"]
     # On a fast machine the disturbed run may have landed the rest before the blow fell.
-    landed_from = ended.report["first_seq"]
-    assert landed_from is None or landed_from > first.report["last_seq"]
+    landed_from = ended.document["first_seq"]
+    assert landed_from is None or landed_from > first.document["last_seq"]
     assert trial.tree() == trial.wanted
 
 

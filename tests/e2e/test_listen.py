@@ -55,10 +55,10 @@ class World:
     def receiver(self, *options: str, environment: dict[str, str] | None = None) -> Running:
         known = {"NIMBLE_API_KEY": self.api.scenario.api_key, "NIMBLE_BASE_URL": self.api.url}
         arguments = ("listen", self.destination, "--port", "0", "--location", self.location, "--format", "json")
-        return Running(self.folder / "receiver", *arguments, *options, environment={**known, **(environment or {})})
+        return Running(self.folder / "receiver", *arguments, *options, **{**known, **(environment or {})})
 
     def landed(self) -> set[str]:
-        return {name.decode().removesuffix(".json") for name in tree(self.destination)}
+        return {name.removesuffix(".json") for name in tree(self.destination)}
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def test_each_documented_body_lands_its_object_and_nothing_else(world: World) ->
             assert (answer.status_code, answer.json()) == (200, {"status": "accepted"})
         wait_until(lambda: world.landed() == set(ids), "four landed")
         assert receiver.stop() == 143
-    report = receiver.report
+    report = receiver.document
     assert report["webhooks"] == {"accepted": 4}
     assert report["tasks"] == {"landed": 4}
     assert report["counts"]["landed"] == report["counts"]["listed"] == 4
@@ -130,8 +130,8 @@ def test_a_burst_of_a_thousand_with_duplicates_lands_each_task_once(world: World
         # Long after it has landed, the same webhook is news no more.
         assert httpx.post(url_of(receiver), json=webhook(ids[0])).json() == {"status": "duplicate"}
         receiver.stop()
-    assert receiver.report["counts"]["landed"] == 100
-    assert receiver.report["tasks"] == {"landed": 100}
+    assert receiver.document["counts"]["landed"] == 100
+    assert receiver.document["tasks"] == {"landed": 100}
 
 
 @pytest.mark.parametrize(
@@ -189,10 +189,10 @@ def shared(tmp_path_factory: pytest.TempPathFactory, moto: Any, s3: S3Client) ->
     }
     arguments = ("listen", folder / "results", "--location", "s3://of-no-results/prefix/", "--port", "0")
     limits = ("--secret-file", secret, "--max-body", "200kB", "--body-timeout", "1s")
-    with Running(folder / "receiver", *arguments, *limits, environment=environment) as receiver:
+    with Running(folder / "receiver", *arguments, *limits, **environment) as receiver:
         yield url_of(receiver)
         receiver.stop()
-        assert SECRET not in receiver.stderr + receiver.stdout
+        assert SECRET not in receiver.err + receiver.out
 
 
 def test_a_body_of_100_mb_is_refused_before_it_is_read(shared: str) -> None:
@@ -271,8 +271,8 @@ def test_the_body_is_not_trusted(world: World) -> None:
         assert httpx.post(url, json=webhook(running)).json() == {"status": "duplicate"}
         wait_until(lambda: world.landed() == {"a b", "named", running, late}, "late ones have landed")
         receiver.stop()
-    assert receiver.report["tasks"] == {"elsewhere": 1, "failed_upstream": 1, "landed": 4, "unknown_task": 1}
-    assert receiver.report["waiting"] == 0
+    assert receiver.document["tasks"] == {"elsewhere": 1, "failed_upstream": 1, "landed": 4, "unknown_task": 1}
+    assert receiver.document["waiting"] == 0
 
 
 def test_accepted_tasks_survive_a_kill_and_a_full_queue_is_answered_with_503(world: World) -> None:
@@ -293,7 +293,7 @@ def test_accepted_tasks_survive_a_kill_and_a_full_queue_is_answered_with_503(wor
         assert httpx.post(url_of(receiver), json=webhook(ids[3])).json() == {"status": "accepted"}
         wait_until(lambda: ids[3] in world.landed(), "a task is accepted again")
         receiver.stop()
-    assert run("status", world.destination, "--format", "json").report["landed"] == 4
+    assert run("status", world.destination, "--format", "json").document["landed"] == 4
 
 
 def test_an_outage_of_the_api_is_retried(world: World) -> None:
@@ -316,37 +316,37 @@ def test_a_receiver_that_cannot_start_is_an_error(world: World, tmp_path: Path) 
     with world.receiver() as receiver:
         url = url_of(receiver)
         key = {"NIMBLE_API_KEY": "k"}
-        second = run("listen", world.destination, "--port", "0", "--location", world.location, environment=key)
-        assert second.code == 11, second.stderr
+        second = run("listen", world.destination, "--port", "0", "--location", world.location, **key)
+        assert second.code == 11, second.err
         port = str(urlsplit(url).port)
-        taken = run("listen", tmp_path / "b", "--port", port, "--location", world.location, environment=key)
+        taken = run("listen", tmp_path / "b", "--port", port, "--location", world.location, **key)
         assert taken.code == 8
-        assert "cannot listen on 127.0.0.1" in taken.stderr
-    unbound = run("listen", tmp_path / "never", environment=key)
+        assert "cannot listen on 127.0.0.1" in taken.err
+    unbound = run("listen", tmp_path / "never", **key)
     assert unbound.code == 2
-    assert "--location" in unbound.stderr
-    assert run("listen", tmp_path / "c", "--location", "file:///tmp/x", environment=key).code == 2
-    assert run("listen", tmp_path / "d", "--location", world.location, environment={"NIMBLE_API_KEY": ""}).code == 8
-    nowhere = run("listen", tmp_path / "d", "--port", "0", "--location", "s3://no-such-bucket-/", environment=key)
-    assert nowhere.code == 5, nowhere.stderr
-    short = run("listen", tmp_path / "d", "--location", world.location, "--secret", "abc", environment=key)
+    assert "--location" in unbound.err
+    assert run("listen", tmp_path / "c", "--location", "file:///tmp/x", **key).code == 2
+    assert run("listen", tmp_path / "d", "--location", world.location, NIMBLE_API_KEY="").code == 8
+    nowhere = run("listen", tmp_path / "d", "--port", "0", "--location", "s3://no-such-bucket-/", **key)
+    assert nowhere.code == 5, nowhere.err
+    short = run("listen", tmp_path / "d", "--location", world.location, "--secret", "abc", **key)
     assert short.code == 2
-    assert "abc" not in short.stderr
+    assert "abc" not in short.err
 
 
 def test_a_destination_knows_its_source_after_the_first_run(world: World, moto: Any, monkeypatch: Any) -> None:
     monkeypatch.delenv("AWS_ENDPOINT_URL")
     done = run("sync", world.location, world.destination, "--endpoint-url", moto.url)
-    assert done.code == 0, done.stderr
+    assert done.code == 0, done.err
     task_id = world.task()
     world.deliver(task_id)
     known = {"NIMBLE_API_KEY": world.api.scenario.api_key, "NIMBLE_BASE_URL": world.api.url}
     with Running(
-        world.folder / "receiver", "listen", world.destination, "--port", "0", "--format", "jsonl", environment=known
+        world.folder / "receiver", "listen", world.destination, "--port", "0", "--format", "jsonl", **known
     ) as receiver:
         httpx.post(url_of(receiver), json=webhook(task_id))
         wait_until(lambda: world.landed() == {task_id}, "it has landed")
         receiver.stop()
-    lines = [json.loads(line) for line in receiver.stdout.splitlines()]
+    lines = [json.loads(line) for line in receiver.out.splitlines()]
     assert [line["event"] for line in lines] == ["object", "report"]
     assert lines[0]["key"] == f"{PREFIX}{task_id}.json"

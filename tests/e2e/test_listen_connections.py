@@ -33,7 +33,7 @@ def receiver(folder: Path, *options: str | Path) -> Iterator[Running]:
         "AWS_SECRET_ACCESS_KEY": "none",
     }
     arguments = ("listen", folder / "results", "--location", "s3://bucket/r/", "--port", "0", "--retries", "0")
-    with Running(folder / "receiver", *arguments, *options, environment=environment) as running:
+    with Running(folder / "receiver", *arguments, *options, **environment) as running:
         yield running
         running.stop()
 
@@ -80,18 +80,18 @@ def test_a_certificate_that_is_none_is_a_configuration_error(tmp_path: Path) -> 
     (tmp_path / "none.pem").write_text("nothing")
     arguments: tuple[Any, ...] = ("listen", tmp_path / "d", "--location", "s3://bucket/r/", "--port", "0")
     for files in (("--tls-cert", tmp_path / "none.pem"), ("--tls-cert", tmp_path / "missing.pem")):
-        ended = run(*arguments, *files, environment={"NIMBLE_API_KEY": "k"})
+        ended = run(*arguments, *files, NIMBLE_API_KEY="k")
         assert ended.code == 8
-        assert "--tls-key" in ended.stderr
-    assert run(*arguments, "--tls-key", tmp_path / "none.pem", environment={"NIMBLE_API_KEY": "k"}).code == 2
+        assert "--tls-key" in ended.err
+    assert run(*arguments, "--tls-key", tmp_path / "none.pem", NIMBLE_API_KEY="k").code == 2
 
 
 def test_a_public_address_without_a_secret_is_warned_about(tmp_path: Path) -> None:
     with receiver(tmp_path / "open", "--host", "0.0.0.0") as running:  # the point
-        wait_until(lambda: "any client can send task ids" in running.stderr, "the warning is printed")
+        wait_until(lambda: "any client can send task ids" in running.err, "the warning is printed")
     with receiver(tmp_path / "secret", "--host", "0.0.0.0", "--secret", "a-long-secret") as running:
         url_of(running)
-        assert "any client" not in running.stderr
+        assert "any client" not in running.err
     with receiver(tmp_path / "loopback") as running:
         url_of(running)
-        assert "any client" not in running.stderr
+        assert "any client" not in running.err

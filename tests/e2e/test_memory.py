@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.e2e.program import COMMAND, environment
+from scripts.commands.installed_command import COMMAND, environment
 
 _RUN = """
 import resource, subprocess, sys

@@ -60,7 +60,7 @@ def test_metrics_that_cannot_be_written_are_an_error_of_a_sync(tmp_path: Path) -
     source.mkdir()
     ended = run("sync", f"file://{source}/", tmp_path / "d", "--metrics-file", tmp_path / "missing" / "x.prom")
     assert ended.code == 12
-    assert "--metrics-file" in ended.stderr
+    assert "--metrics-file" in ended.err
 
 
 def test_a_watch_by_listing_writes_and_serves_its_metrics(tmp_path: Path) -> None:

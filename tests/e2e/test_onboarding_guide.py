@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Self
 import pytest
 import yaml
 
+from scripts.commands.installed_command import environment
 from scripts.servers.fault_proxy import FaultProxy
-from tests.e2e.program import environment
 from tests.rigs.aws_answers import answer_as_new_bucket
 
 if TYPE_CHECKING:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from scripts.commands import installed_command
+from scripts.commands.installed_command import Ended
 from scripts.commands.output_schemas import validate
 
-PROGRAM = str(Path(sys.executable).parent / "nimble-harvester")
 NIMBLE = "arn:aws:iam::744254827463:user/webit-uploader"
 KEY = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 ASYNC = ("--mode", "async", "--bucket", "bkt", "--prefix", "out")
@@ -28,22 +26,15 @@ GUARD = {
 }
 
 
-def run(*arguments: str | Path, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [PROGRAM, "policy", *map(str, arguments)],
-        input=stdin,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "COLUMNS": "80", **environment},
-        check=False,
-    )
+def run(*arguments: str | Path, stdin: str = "", **variables: str) -> Ended:
+    return installed_command.run("policy", *arguments, stdin=stdin, **variables)
 
 
 @pytest.fixture
 def policy(tmp_path: Path) -> Path:
     """A bucket policy that opens the bucket, and a guardrail of the customer's that shuts it again."""
     path = tmp_path / "policy.json"
-    value = json.loads(run("show", *ASYNC).stdout)
+    value = json.loads(run("show", *ASYNC).out)
     value["Statement"].insert(0, GUARD)
     path.write_text(json.dumps(value), encoding="utf-8")
     return path
@@ -52,48 +43,48 @@ def policy(tmp_path: Path) -> Path:
 @pytest.fixture
 def current(tmp_path: Path) -> Path:
     path = tmp_path / "current.json"
-    path.write_text(run("show", *ASYNC).stdout, encoding="utf-8")
+    path.write_text(run("show", *ASYNC).out, encoding="utf-8")
     return path
 
 
 @pytest.mark.parametrize("verb", [(), ("show",), ("check",), ("simulate",), ("diff",), ("merge",)])
 def test_every_verb_has_help_with_examples(verb: tuple[str, ...]) -> None:
     done = run(*verb, "--help")
-    assert done.returncode == 0
-    assert "nimble-harvester policy" in done.stdout
-    assert "Example" in done.stdout
+    assert done.code == 0
+    assert "nimble-harvester policy" in done.out
+    assert "Example" in done.out
 
 
 def test_show_prints_the_document_alone() -> None:
     done = run("show", *ASYNC)
-    assert done.returncode == 0
-    value = json.loads(done.stdout)
+    assert done.code == 0
+    value = json.loads(done.out)
     assert [each["Sid"] for each in value["Statement"]] == [
         "NimbleCloudDeliveryLocation",
         "NimbleCloudDeliveryWrite",
     ]
     assert value["Statement"][1]["Resource"] == "arn:aws:s3:::bkt/out/*"
-    assert done.stderr == f"async on s3: {NIMBLE}\n  prefix: s3://bkt/out/\n"
+    assert done.err == f"async on s3: {NIMBLE}\n  prefix: s3://bkt/out/\n"
 
 
 @pytest.mark.parametrize("form", ["json", "terraform", "cloudformation", "cli"])
 @pytest.mark.parametrize("mode", ["async", "jobs"])
 def test_show_prints_every_form(mode: str, form: str) -> None:
     done = run("show", "--mode", mode, "--bucket", "bkt", "--as", form, "--whole")
-    assert done.returncode == 0
-    assert "s3:PutObject" in done.stdout
-    assert ("statements it does not hold are removed" in done.stderr) is (form in ("terraform", "cloudformation"))
+    assert done.code == 0
+    assert "s3:PutObject" in done.out
+    assert ("statements it does not hold are removed" in done.err) is (form in ("terraform", "cloudformation"))
 
 
 def test_show_says_what_is_opened() -> None:
     done = run("show", "--mode", "jobs", "--bucket", "bkt", "--input", "s3://bkt/in", "--kms-key", KEY)
-    assert list(json.loads(done.stdout)) == ["BucketPolicy", "KeyPolicyStatement"]
-    assert "input: s3://bkt/in/" in done.stderr
-    assert "output: none given, none granted" in done.stderr
-    assert "inferred" in done.stderr
+    assert list(json.loads(done.out)) == ["BucketPolicy", "KeyPolicyStatement"]
+    assert "input: s3://bkt/in/" in done.err
+    assert "output: none given, none granted" in done.err
+    assert "inferred" in done.err
     other = run("show", *ASYNC[:4], "--principal", "arn:aws:iam::999999999999:user/staging")
-    assert "not the principal Nimble documents" in other.stderr
-    assert "prefix: s3://bkt/ (the whole bucket)" in other.stderr
+    assert "not the principal Nimble documents" in other.err
+    assert "prefix: s3://bkt/ (the whole bucket)" in other.err
 
 
 @pytest.mark.parametrize(
@@ -129,16 +120,16 @@ def test_show_says_what_is_opened() -> None:
 )
 def test_show_prints_the_document_asked_for(options: list[str], names: list[str]) -> None:
     done = run("show", "--mode", "async", "--bucket", "bkt", *options)
-    assert done.returncode == 0, done.stderr
-    assert list(json.loads(done.stdout)) == names
+    assert done.code == 0, done.err
+    assert list(json.loads(done.out)) == names
 
 
 @pytest.mark.parametrize(("can", "noted"), [("sync,test", False), ("test,explain", True), ("apply", True)])
 def test_a_reader_of_another_account_is_told_what_no_grant_can_give(can: str, noted: bool) -> None:
     elsewhere = ("--reader", "arn:aws:iam::222233334444:role/r", "--account", "111122223333")
     done = run("show", "--mode", "async", "--bucket", "bkt", "--for", "reader", "--can", can, *elsewhere)
-    assert done.returncode == 0
-    assert ("explain and apply need a role of that account" in done.stderr) is noted
+    assert done.code == 0
+    assert ("explain and apply need a role of that account" in done.err) is noted
 
 
 @pytest.mark.parametrize(
@@ -165,34 +156,34 @@ def test_a_reader_of_another_account_is_told_what_no_grant_can_give(can: str, no
 )
 def test_show_refuses_what_cannot_be(arguments: list[str], printed: str) -> None:
     done = run("show", "--bucket", "bkt", *arguments)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert printed in done.stderr
-    assert "Traceback" not in done.stderr
+    assert (done.code, done.out) == (2, "")
+    assert printed in done.err
+    assert "Traceback" not in done.err
 
 
 def test_flags_can_come_from_the_environment() -> None:
     done = run("show", "--mode", "async", NIMBLE_HARVESTER_POLICY_SHOW_BUCKET="from-environment")
-    assert "arn:aws:s3:::from-environment" in done.stdout
+    assert "arn:aws:s3:::from-environment" in done.out
 
 
 class TestCheck:
     def test_a_policy_that_opens_the_bucket(self, current: Path) -> None:
         done = run("check", current, *ASYNC)
-        assert done.returncode == 0
-        assert "ok       s3:PutObject on prefix" in done.stdout
-        assert "not proven by documents" in done.stdout
+        assert done.code == 0
+        assert "ok       s3:PutObject on prefix" in done.out
+        assert "not proven by documents" in done.out
 
     def test_a_policy_that_shuts_it(self, policy: Path) -> None:
         done = run("check", policy, *ASYNC)
-        assert done.returncode == 10
-        assert "FAILS    s3:" in done.stdout
-        assert "statement 1 (OrgOnly)" in done.stdout
-        assert '"StringNotEquals":{"aws:PrincipalOrgID":"o-abc"}' in done.stdout
+        assert done.code == 10
+        assert "FAILS    s3:" in done.out
+        assert "statement 1 (OrgOnly)" in done.out
+        assert '"StringNotEquals":{"aws:PrincipalOrgID":"o-abc"}' in done.out
 
     def test_json_carries_verdicts_chips_and_findings(self, policy: Path) -> None:
         done = run("check", policy, *ASYNC, "--format", "json")
-        assert done.returncode == 10
-        value = json.loads(done.stdout)
+        assert done.code == 10
+        value = json.loads(done.out)
         assert value["schema"] == "urn:nimble-harvester:policy-check:v1"
         assert (value["complete"], value["state"], value["kind"]) == (False, "fails", "s3")
         assert {each["state"] for each in value["verdicts"]} == {"fails"}
@@ -203,36 +194,36 @@ class TestCheck:
 
     def test_jsonl_is_a_line_each(self, current: Path) -> None:
         done = run("check", current, *ASYNC, "--format", "jsonl")
-        kinds = [json.loads(line)["type"] for line in done.stdout.splitlines()]
+        kinds = [json.loads(line)["type"] for line in done.out.splitlines()]
         assert kinds == ["verdict"] * 3 + ["finding", "summary"]
 
     def test_a_document_from_standard_input(self, current: Path) -> None:
         done = run("check", "-", *ASYNC, stdin=current.read_text(encoding="utf-8"))
-        assert done.returncode == 0
+        assert done.code == 0
 
     def test_the_keys_policy_beside_it(self, current: Path, tmp_path: Path) -> None:
         key = tmp_path / "key.json"
-        key.write_text(run("show", *ASYNC, "--document", "key").stdout, encoding="utf-8")
+        key.write_text(run("show", *ASYNC, "--document", "key").out, encoding="utf-8")
         done = run("check", current, *ASYNC, "--key-policy", key, "--kms-key", KEY, "--format", "json")
-        assert done.returncode == 0
-        assert any(each["requirement"] == "kms:GenerateDataKey on key" for each in json.loads(done.stdout)["verdicts"])
-        assert run("check", key, *ASYNC).returncode == 0
+        assert done.code == 0
+        assert any(each["requirement"] == "kms:GenerateDataKey on key" for each in json.loads(done.out)["verdicts"])
+        assert run("check", key, *ASYNC).code == 0
         both = run("check", "-", *ASYNC, "--key-policy", "-")
-        assert both.returncode == 2
+        assert both.code == 2
 
     def test_severities_decide_the_exit(self, current: Path) -> None:
         value = json.loads(current.read_text(encoding="utf-8"))
         value["Statement"][1]["Action"].append("s3:DeleteObject")
         current.write_text(json.dumps(value), encoding="utf-8")
-        assert run("check", current, *ASYNC).returncode == 0
-        assert run("check", current, *ASYNC, "--fail-on", "warning").returncode == 10
+        assert run("check", current, *ASYNC).code == 0
+        assert run("check", current, *ASYNC, "--fail-on", "warning").code == 10
 
     def test_a_policy_of_cloud_storage(self, tmp_path: Path) -> None:
         path = tmp_path / "gcs.json"
-        path.write_text(run("show", *ASYNC, "--cloud", "gs").stdout, encoding="utf-8")
-        assert run("check", path, *ASYNC).returncode == 0
-        assert run("check", path, *ASYNC, "--cloud", "s3").returncode == 2
-        assert run("check", path, "--mode", "jobs", "--bucket", "bkt").returncode == 2
+        path.write_text(run("show", *ASYNC, "--cloud", "gs").out, encoding="utf-8")
+        assert run("check", path, *ASYNC).code == 0
+        assert run("check", path, *ASYNC, "--cloud", "s3").code == 2
+        assert run("check", path, "--mode", "jobs", "--bucket", "bkt").code == 2
 
     @pytest.mark.parametrize(
         ("text", "code", "printed"),
@@ -251,11 +242,11 @@ class TestCheck:
         path = tmp_path / "broken.json"
         path.write_text(text, encoding="utf-8")
         done = run("check", path, *ASYNC)
-        assert (done.returncode, done.stdout) == (7, "")
-        assert done.stderr.startswith(f"error: {path}, {printed}")
+        assert (done.code, done.out) == (7, "")
+        assert done.err.startswith(f"error: {path}, {printed}")
         done = run("check", path, *ASYNC, "--format", "json")
-        assert done.returncode == 7
-        assert [each["code"] for each in json.loads(done.stdout)["findings"]] == [code]
+        assert done.code == 7
+        assert [each["code"] for each in json.loads(done.out)["findings"]] == [code]
         assert path.read_text(encoding="utf-8") == text
 
     def test_files_that_cannot_be_read(self, tmp_path: Path) -> None:
@@ -265,8 +256,8 @@ class TestCheck:
             ("s3://bkt", "not a file"),
         ):
             done = run("check", name, *ASYNC)
-            assert done.returncode == 2
-            assert printed in done.stderr
+            assert done.code == 2
+            assert printed in done.err
 
 
 class TestSimulate:
@@ -301,8 +292,8 @@ class TestSimulate:
             self.line(id=5, policy=guarded, context={"aws:SourceVpce": "vpce-1"}),
         ]
         done = run("simulate", "--requests", "-", stdin="".join(lines))
-        assert (done.returncode, done.stderr) == (0, "")
-        assert [json.loads(line) for line in done.stdout.splitlines()] == [
+        assert (done.code, done.err) == (0, "")
+        assert [json.loads(line) for line in done.out.splitlines()] == [
             {"id": 1, "effect": "allowed", "statements": [{"index": 0, "sid": "A"}], "depends_on": []},
             {"id": "two", "effect": "implicitly_denied", "statements": [], "depends_on": []},
             {
@@ -338,8 +329,8 @@ class TestSimulate:
         path = tmp_path / "requests.jsonl"
         path.write_text("".join([*broken, self.line(id="last")]), encoding="utf-8")
         done = run("simulate", "--requests", path)
-        assert done.returncode == 3
-        answers = [json.loads(line) for line in done.stdout.splitlines()]
+        assert done.code == 3
+        answers = [json.loads(line) for line in done.out.splitlines()]
         assert [each["id"] for each in answers] == [None, None, 2, 3, 4, 5, 6, 7, 8, 9, 10, "last"]
         assert all(set(each) == {"id", "error"} for each in answers[:-1])
         assert answers[-1]["effect"] == "allowed"
@@ -349,19 +340,19 @@ class TestSimulate:
         )
         assert 'the key "Sid" for the second time' in answers[6]["error"]
         assert "policy 2, at $: no Statement" in answers[9]["error"]
-        assert "11 lines could not be answered" in done.stderr
+        assert "11 lines could not be answered" in done.err
 
     def test_one_request(self, policy: Path) -> None:
         asked = ("--principal", NIMBLE, "--action", "s3:PutObject", "--resource", "arn:aws:s3:::bkt/out/1")
         done = run("simulate", policy, *asked)
-        assert (done.returncode, done.stdout) == (0, "explicitly_denied\n  statement 1 (OrgOnly)\n")
+        assert (done.code, done.out) == (0, "explicitly_denied\n  statement 1 (OrgOnly)\n")
         done = run("simulate", policy, *asked, "--unknown", "*", "--format", "json")
-        answer = json.loads(done.stdout)
+        answer = json.loads(done.out)
         assert (answer["effect"], answer["depends_on"]) == ("unknown", ["aws:PrincipalOrgID"])
         done = run("simulate", policy, *asked, "--unknown", "aws:PrincipalOrgID")
-        assert done.stdout == "unknown\n  statement 1 (OrgOnly)\n  decided by aws:PrincipalOrgID\n"
+        assert done.out == "unknown\n  statement 1 (OrgOnly)\n  decided by aws:PrincipalOrgID\n"
         done = run("simulate", policy, *asked, "--context", "aws:PrincipalOrgID=o-abc", "--format", "jsonl")
-        assert json.loads(done.stdout)["effect"] == "allowed"
+        assert json.loads(done.out)["effect"] == "allowed"
 
     def test_what_could_not_be_decided_says_why(self, tmp_path: Path) -> None:
         base = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
@@ -381,10 +372,10 @@ class TestSimulate:
             "--unknown",
             "*",
         )
-        assert "operators of different kinds" in run("simulate", path, *asked).stdout
-        assert "different kinds" in json.loads(run("simulate", path, *asked, "--format", "json").stdout)["reason"]
+        assert "operators of different kinds" in run("simulate", path, *asked).out
+        assert "different kinds" in json.loads(run("simulate", path, *asked, "--format", "json").out)["reason"]
         many = self.line(policy=json.loads(path.read_text(encoding="utf-8")), unknown=["*"])
-        assert "different kinds" in json.loads(run("simulate", "--requests", "-", stdin=many).stdout)["reason"]
+        assert "different kinds" in json.loads(run("simulate", "--requests", "-", stdin=many).out)["reason"]
 
     @pytest.mark.parametrize(
         ("arguments", "printed"),
@@ -409,48 +400,48 @@ class TestSimulate:
     )
     def test_usage(self, current: Path, arguments: list[str], printed: str) -> None:
         done = run("simulate", *(str(current) if each == "FILE" else each for each in arguments))
-        assert done.returncode == 2
-        assert printed in done.stderr
+        assert done.code == 2
+        assert printed in done.err
 
 
 class TestMerge:
     def test_a_difference_is_shown_and_nothing_written(self, policy: Path) -> None:
         before = policy.read_bytes()
         done = run("diff", policy, "--mode", "async", "--bucket", "bkt", "--prefix", "new")
-        assert done.returncode == 10
-        assert '+      "Sid": "NimbleCloudDeliveryWrite2",' in done.stdout
+        assert done.code == 10
+        assert '+      "Sid": "NimbleCloudDeliveryWrite2",' in done.out
         assert policy.read_bytes() == before
 
     def test_no_difference(self, policy: Path, current: Path) -> None:
         for path in (policy, current):
             done = run("diff", path, *ASYNC)
-            assert (done.returncode, done.stdout) == (0, "")
-            assert "nothing to change: the contract's statements are current" in done.stderr
+            assert (done.code, done.out) == (0, "")
+            assert "nothing to change: the contract's statements are current" in done.err
 
     def test_a_merge_prints_the_document_and_proposes_the_exemption(self, policy: Path) -> None:
         done = run("merge", policy, *ASYNC)
-        assert done.returncode == 10
-        assert done.stdout == policy.read_text(encoding="utf-8"), "nothing of ours is missing, so nothing changes"
-        assert "statement 1 (OrgOnly) denies Nimble" in done.stderr
-        assert '+    "ArnNotEquals": {' in done.stderr
-        assert "then the contract holds" in done.stderr
+        assert done.code == 10
+        assert done.out == policy.read_text(encoding="utf-8"), "nothing of ours is missing, so nothing changes"
+        assert "statement 1 (OrgOnly) denies Nimble" in done.err
+        assert '+    "ArnNotEquals": {' in done.err
+        assert "then the contract holds" in done.err
 
     def test_a_merge_exempts_on_demand_and_is_idempotent(self, policy: Path, tmp_path: Path) -> None:
         done = run("merge", policy, *ASYNC, "--exempt")
-        assert done.returncode == 0
+        assert done.code == 0
         once = tmp_path / "once.json"
-        once.write_text(done.stdout, encoding="utf-8")
-        assert run("check", once, *ASYNC).returncode == 0
+        once.write_text(done.out, encoding="utf-8")
+        assert run("check", once, *ASYNC).code == 0
         again = run("merge", once, *ASYNC, "--exempt")
-        assert (again.returncode, again.stdout) == (0, done.stdout)
+        assert (again.code, again.out) == (0, done.out)
 
     def test_a_merge_into_what_is_not_ours(self, tmp_path: Path) -> None:
         path = tmp_path / "theirs.json"
         path.write_text('{"Version":"2012-10-17","Id":"x","Statement":[]}', encoding="utf-8")
         done = run("merge", path, *ASYNC)
-        assert done.returncode == 0
-        assert list(json.loads(done.stdout)) == ["Version", "Id", "Statement"]
-        assert "1. add statement NimbleCloudDeliveryLocation" in done.stderr
+        assert done.code == 0
+        assert list(json.loads(done.out)) == ["Version", "Id", "Statement"]
+        assert "1. add statement NimbleCloudDeliveryLocation" in done.err
 
     @pytest.mark.parametrize(
         ("text", "printed"),
@@ -471,9 +462,9 @@ class TestMerge:
         path = tmp_path / "policy.json"
         path.write_text(text, encoding="utf-8")
         done = run("merge", path, *ASYNC)
-        assert (done.returncode, done.stdout) == (7, "")
-        assert printed in done.stderr
+        assert (done.code, done.out) == (7, "")
+        assert printed in done.err
 
 
 def test_the_program_is_the_installed_one() -> None:
-    assert shutil.which(PROGRAM)
+    assert shutil.which(installed_command.COMMAND)

@@ -36,10 +36,10 @@ from policies import contract
 from policies.checks.proof.proving import prove
 from policies.contracts.targets import target
 from policies.language.documents import parse
+from scripts.commands.installed_command import COMMAND, environment, run
 from scripts.commands.output_schemas import validate
 from scripts.servers.fault_proxy import Call, FaultProxy, Rule, Status, Upstream
 from scripts.servers.loopback_server import Answer, Request
-from tests.e2e.program import COMMAND, environment, run
 from tests.rigs.aws_answers import answer_as_new_bucket
 
 if TYPE_CHECKING:

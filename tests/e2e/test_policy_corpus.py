@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from scripts.commands.installed_command import run
 from scripts.commands.output_schemas import validate
-from tests.e2e.program import run
 
 CORPUS = Path(__file__).resolve().parent.parent / "policy_corpus"
 DOCUMENTED = {

@@ -27,24 +27,24 @@ def test_ours_is_merged_into_what_is_there(tmp_path: Path) -> None:
     current = tmp_path / "current.json"
     current.write_text(json.dumps({"QueueConfigurations": [theirs]}))
     shown = run(*SHOW, "--queue", QUEUE, "--current", current)
-    assert shown.code == 0, shown.stderr
-    configuration = shown.report["NotificationConfiguration"]
+    assert shown.code == 0, shown.err
+    configuration = shown.document["NotificationConfiguration"]
     assert configuration["QueueConfigurations"][0] == theirs
     assert len(configuration["QueueConfigurations"]) == 2
     merged = tmp_path / "merged.json"
     merged.write_text(json.dumps(configuration))
     again = run(*SHOW, "--queue", QUEUE, "--current", merged)
-    assert again.report["NotificationConfiguration"] == configuration
-    assert "nothing to put" in again.stderr
+    assert again.document["NotificationConfiguration"] == configuration
+    assert "nothing to put" in again.err
 
 
 def test_what_the_aws_command_line_prints_for_none_is_none(tmp_path: Path) -> None:
     current = tmp_path / "current.json"
     current.write_text("")
     shown = run(*SHOW, "--queue", QUEUE, "--current", current)
-    assert len(shown.report["NotificationConfiguration"]["QueueConfigurations"]) == 1
-    assert "replaces the bucket's whole" not in shown.stderr
-    assert "replaces the bucket's whole" in run(*SHOW, "--queue", QUEUE).stderr
+    assert len(shown.document["NotificationConfiguration"]["QueueConfigurations"]) == 1
+    assert "replaces the bucket's whole" not in shown.err
+    assert "replaces the bucket's whole" in run(*SHOW, "--queue", QUEUE).err
 
 
 @pytest.fixture
@@ -69,8 +69,8 @@ def test_the_commands_make_a_bucket_announce_and_replace_nothing(
 
     def put(*options: str | Path) -> subprocess.CompletedProcess[str]:
         printed = run(*show, "--queue", arn, "--as", "cli", *options)
-        assert printed.code == 0, printed.stderr
-        return subprocess.run(["sh"], input=printed.stdout, capture_output=True, text=True, check=False)
+        assert printed.code == 0, printed.err
+        return subprocess.run(["sh"], input=printed.out, capture_output=True, text=True, check=False)
 
     first = put()
     assert (first.returncode, first.stderr) == (0, "")
@@ -110,8 +110,8 @@ def test_the_commands_make_a_bucket_announce_and_replace_nothing(
 )
 def test_an_option_that_says_nothing_about_events_is_refused(options: tuple[str, ...]) -> None:
     refused = run(*SHOW, "--queue", QUEUE, *options)
-    assert (refused.code, refused.stdout) == (2, ""), refused
-    assert "leave out" in refused.stderr
+    assert (refused.code, refused.out) == (2, ""), refused
+    assert "leave out" in refused.err
 
 
 def test_what_cannot_be(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_what_cannot_be(tmp_path: Path) -> None:
     current.write_text(json.dumps({"TopicConfigurations": [{"TopicArn": "arn:t", "Events": ["s3:ObjectCreated:*"]}]}))
     overlapping = run(*SHOW, "--queue", QUEUE, "--current", current)
     assert overlapping.code == 7
-    assert "EventBridge" in overlapping.stderr
+    assert "EventBridge" in overlapping.err
     current.write_text("{")
     assert run(*SHOW, "--queue", QUEUE, "--current", current).code == 7
     assert run(*SHOW).code == 2
@@ -129,5 +129,5 @@ def test_what_cannot_be(tmp_path: Path) -> None:
 
 def test_on_gcs() -> None:
     shown = run(*SHOW, "--cloud", "gs", "--queue", "projects/acme/subscriptions/results")
-    assert shown.code == 0, shown.stderr
-    assert set(shown.report) == {"TopicPolicy", "SubscriptionPolicy", "Notification"}
+    assert shown.code == 0, shown.err
+    assert set(shown.document) == {"TopicPolicy", "SubscriptionPolicy", "Notification"}

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import harvester
+from scripts.commands.installed_command import run, sync_report
 from scripts.commands.output_schemas import validate
-from tests.e2e.program import Directory, run, sync
+from tests.e2e.sources import Directory
 
 Document = dict[str, Any]
 
@@ -41,19 +42,19 @@ def profile(dest: Path, *options: str, expected: int = 0) -> Document:
 
 def test_a_field_that_arrives_empty_stays_a_finding_until_it_is_accepted(source: Directory, dest: Path) -> None:
     deliver(source, "monday")
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     assert profile(dest)["baseline"] is None
     accepted = profile(dest, "--accept")
     assert accepted["accepted"] == ["amazon", "zillow"]
     assert accepted["groups"]["amazon"]["fields"]["price"]["fill_rate"] == 1
     run("consumers", "create", dest, "profiles", "--after", harvester_position(dest))
     deliver(source, "tuesday")
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     assert profile(dest, "--consumer", "profiles")["findings"] == []
     run("consumers", "ack", dest, "profiles", harvester_position(dest))
 
     deliver(source, "wednesday", empty_price)
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     for _ in range(2):
         (finding,) = profile(dest, "--consumer", "profiles", expected=16)["findings"]
         assert (finding["kind"], finding["group"], finding["path"]) == ("fill_rate_dropped", "amazon", "price")
@@ -70,12 +71,12 @@ def harvester_position(dest: Path) -> str:
 
 def test_rows_are_compared_with_an_earlier_time(source: Directory, dest: Path) -> None:
     deliver(source, "monday")
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     monday = [row.landed_at for row in harvester.read(dest)]
     # Farther apart than either delivery is long, however slowly they landed.
     time.sleep(max(monday) - min(monday) + 1)
     deliver(source, "tuesday", empty_price)
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     tuesday = [row.landed_at for row in harvester.read(dest) if row.landed_at > max(monday)]
     window = max(max(monday) - min(monday), max(tuesday) - min(tuesday)) + 0.002
     now, against = max(tuesday) + 0.001, max(tuesday) - max(monday)
@@ -88,7 +89,7 @@ def test_rows_are_compared_with_an_earlier_time(source: Directory, dest: Path) -
 
 def test_no_rows_at_all_are_a_finding(source: Directory, dest: Path) -> None:
     deliver(source, "monday")
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     profile(dest, "--accept")
     found = profile(dest, "--window", "0s", expected=16)["findings"]
     assert [(each["kind"], each["group"]) for each in found] == [
@@ -99,7 +100,7 @@ def test_no_rows_at_all_are_a_finding(source: Directory, dest: Path) -> None:
 
 def test_options_that_cannot_be_followed_are_refused(source: Directory, dest: Path) -> None:
     deliver(source, "monday")
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     for options in (
         ("--consumer", "none"),
         ("--accept", "unknown"),

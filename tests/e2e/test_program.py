@@ -18,9 +18,10 @@ import pytest
 import harvester
 from harvester.cli.application import COMMANDS, SUMMARIES
 from harvester.cli.commands.schema import schema_names
+from scripts.commands.installed_command import COMMAND, environment, run, sync_report
 from scripts.commands.output_schemas import validate
 from scripts.documents.command_reference import reference
-from tests.e2e.program import COMMAND, Directory, environment, result, run, sync
+from tests.e2e.sources import Directory, result
 
 HEAVY = ("boto3", "botocore", "google", "pycurl", "pyarrow", "jsonschema", "harvester.transfer", "harvester.nimble_api")
 
@@ -185,7 +186,7 @@ def test_the_library_does_what_the_command_does(source: Directory, dest: Path, t
     source.put("a.json", result(1))
     source.put("bad.json", b"{")
     report = harvester.sync(source.location, dest)
-    by_command = sync(source.location, tmp_path / "other", expected=3)
+    by_command = sync_report(source.location, tmp_path / "other", expected=3)
     varying = ("destination", "started_at", "finished_at")
     assert {name: value for name, value in report.as_document().items() if name not in varying} == {
         name: value for name, value in by_command.items() if name not in varying

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from scripts.commands.installed_command import environment
 from scripts.inputs.announcements import AnnouncedBucket
 from scripts.servers.nimble_server import NimbleApi, Scenario
 from scripts.servers.server_process import ServerProcess
-from tests.e2e.program import environment, result
+from tests.e2e.sources import result
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

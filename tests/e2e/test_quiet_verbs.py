@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from scripts.commands.installed_command import Ended, run, sync_report
 from scripts.commands.output_schemas import validate
 from scripts.servers.nimble_server import NimbleApi, Scenario
-from tests.e2e.program import Directory, Ended, result, run, sync
+from tests.e2e.sources import Directory, result
 from tests.e2e.test_metrics import samples
 from tests.e2e.test_scheduled_runs import scheduled
 
@@ -21,7 +22,7 @@ OTHER = (*TARGET[:-1], "other/")
 def harvested(source: Directory, dest: Path) -> Directory:
     for number in range(12):
         source.put(f"{number}.json", result(number, metadata={"agent": "pdp"}, data={"parsing": {"price": number}}))
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     return source
 
 
@@ -61,7 +62,7 @@ def test_a_failure_has_its_reasons(
         given += ["--newest-within", "0s"]
     elif verb == "problems":
         harvested.put("bad.json", b"{")
-        sync(harvested.location, dest, expected=3)
+        sync_report(harvested.location, dest, expected=3)
         given.append("--open")
     else:
         (dest / "0.json").unlink()
@@ -84,7 +85,7 @@ def test_a_changed_profile_has_its_findings_and_the_next_command(harvested: Dire
     for number in range(60):
         harvested.put(f"new-{number}.json", result(number, metadata={"agent": "other"}, data={"parsing": {"x": 1}}))
         harvested.put(f"same-{number}.json", result(number, metadata={"agent": "pdp"}, data={"parsing": {"y": 1}}))
-    sync(harvested.location, dest)
+    sync_report(harvested.location, dest)
     code, written = scheduled("profile", dest, "-q")
     assert code == 16
     assert "! path new: pdp y" in written
@@ -103,7 +104,7 @@ def test_metrics_are_written_however_it_ends(harvested: Directory, dest: Path, t
     assert f'verb="{verb}"' in file.read_text()
     (dest / "0.json").unlink()
     harvested.put("later.json", result(9))
-    sync(harvested.location, dest)
+    sync_report(harvested.location, dest)
     (dest / "later.json").unlink()
     assert run(*given).code == 7
     second = samples(file.read_text())

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from scripts.commands.installed_command import COMMAND, environment, run, sync_report, tree
 from scripts.commands.output_schemas import validate
 from scripts.inputs.deliveries import Author, jobs_csv, jobs_document, jobs_json_lines, jobs_parquet, jobs_rows
-from tests.e2e.program import COMMAND, Directory, end_of_object, environment, result, run, sync, tree
+from tests.e2e.sources import Directory, end_of_object, result
 
 EXACT = (
     b'{"url":"u","task_id":"t","status":"success",'
@@ -24,7 +25,7 @@ EXACT = (
 
 def test_cat_keeps_numbers_to_the_digit(source: Directory, dest: Path) -> None:
     source.put("a.json.gz", gzip.compress(EXACT))
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     assert run("cat", dest).out.encode() == EXACT + b"\n"
     assert run("cat", dest, "--select", "data.parsing").out == '{"price":1.10,"id":12345678901234567890123,"e":1E400}\n'
     assert run("cat", dest, "--select", "data.parsing.price").out == "1.10\n"
@@ -39,7 +40,7 @@ def test_cat_keeps_numbers_to_the_digit(source: Directory, dest: Path) -> None:
 
 def test_cat_puts_pretty_documents_on_one_line(source: Directory, dest: Path) -> None:
     source.put("a.json", json.dumps(json.loads(result(1)), indent=2).encode())
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     (line,) = run("cat", dest).out.splitlines()
     assert json.loads(line) == json.loads(result(1))
 
@@ -53,7 +54,7 @@ def test_cat_has_a_row_for_each_row_of_jobs(source: Directory, dest: Path) -> No
     source.put("4.json", jobs_document(author, rows))
     source.put("5.json", json.dumps(rows).encode())
     source.put("6.png", author.screenshot())
-    report = sync(source.location, dest)
+    report = sync_report(source.location, dest)
     assert report["counts"]["landed"] == 6
     lines = run("cat", dest, "--meta").lines
     assert [line["result"]["row"] for line in lines if line["key"].endswith(("jsonl", "parquet", "5.json"))] == [
@@ -72,11 +73,11 @@ def test_cat_has_a_row_for_each_row_of_jobs(source: Directory, dest: Path) -> No
 def test_cat_goes_on_after_a_position(source: Directory, dest: Path) -> None:
     source.put("a.json", result(1))
     source.put("b.json", result(2))
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     source.put("b.json", result(3))
     source.put("c.json", result(4))
-    sync(source.location, dest)
-    sync(source.location, dest)
+    sync_report(source.location, dest)
+    sync_report(source.location, dest)
 
     def tasks(*options: str) -> list[str]:
         return [line["task_id"] for line in run("cat", dest, *options).lines]
@@ -100,14 +101,14 @@ def test_cat_goes_on_after_a_position(source: Directory, dest: Path) -> None:
 def test_cat_streams_only_what_was_validated(source: Directory, dest: Path) -> None:
     source.put("good.json", result(1))
     source.put("bad.json", b"{")
-    sync(source.location, dest, expected=3)
+    sync_report(source.location, dest, expected=3)
     assert len(run("cat", dest).lines) == 1
 
 
 def test_cat_tells_of_what_it_cannot_read(source: Directory, dest: Path) -> None:
     for number in range(3):
         source.put(f"{number}.json", result(number))
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     run("evict", dest, "--through", end_of_object(dest, 1))
     (dest / "1.json").unlink()
     ended = run("cat", dest)
@@ -137,7 +138,7 @@ def test_a_reader_that_leaves_ends_it_quietly(source: Directory, dest: Path, ver
     for number in range(1500 if verb == "ls" else 0):
         source.put(f"{number:05}-{'x' * 200}", b"")
     if verb == "cat":
-        sync(source.location, dest)
+        sync_report(source.location, dest)
     assert left_after_a_line(verb, str(dest) if verb == "cat" else source.location) == (0, b"")
 
 
@@ -151,7 +152,7 @@ def test_a_reader_of_events_that_leaves_does_not_end_the_run(source: Directory, 
 def test_every_mark_of_verify(source: Directory, dest: Path) -> None:
     for name in ("evicted", "same", "missing", "size", "bytes", "link"):
         source.put(f"{name}.json", result(1))
-        sync(source.location, dest)
+        sync_report(source.location, dest)
     assert run("verify", dest).out == f"{dest}: 6 same\n"
     run("evict", dest, "--through", end_of_object(dest, 1))
     (dest / "missing.json").unlink()
@@ -195,7 +196,7 @@ def test_an_unreadable_file(source: Directory, dest: Path) -> None:
     if os.geteuid() == 0:
         pytest.skip("root may read everything")
     source.put("a.json", result(1))
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     (dest / "a.json").chmod(0)
     assert run("verify", dest, "--combined").out == "! a.json\n"
 
@@ -203,7 +204,7 @@ def test_an_unreadable_file(source: Directory, dest: Path) -> None:
 def test_verify_against_the_source(source: Directory, dest: Path) -> None:
     for name in ("same", "changed", "gone"):
         source.put(f"{name}.json", result(1))
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     assert run("verify", dest, "--remote").code == 0
     source.put("changed.json", result(2))
     source.put("new.json", result(3))
@@ -222,8 +223,8 @@ def test_verify_against_the_source(source: Directory, dest: Path) -> None:
 def test_status(source: Directory, dest: Path, tmp_path: Path) -> None:
     source.put("a.json", result(1))
     source.put("bad.json", b"{")
-    sync(source.location, dest, expected=3)
-    sync(source.location, dest, "--fail-on", "new")
+    sync_report(source.location, dest, expected=3)
+    sync_report(source.location, dest, "--fail-on", "new")
     printed = run("status", dest)
     lines = printed.out.splitlines()
     assert printed.code == 0
@@ -239,7 +240,7 @@ def test_status(source: Directory, dest: Path, tmp_path: Path) -> None:
     assert [entry["exit_code"] for entry in document["runs"]] == [0, 3]
     other = Directory(tmp_path / "other")
     other.put("b.json", result(2))
-    sync(other.location, tmp_path / "dest-2")
+    sync_report(other.location, tmp_path / "dest-2")
     document = run("status", dest, tmp_path / "dest-2", "--format", "json").document
     validate("status-list", document)
     assert document["total"]["landed"] == 2
@@ -249,8 +250,8 @@ def test_status(source: Directory, dest: Path, tmp_path: Path) -> None:
 
 def test_status_knows_where_quarantined_bytes_lie(source: Directory, dest: Path) -> None:
     bad, good = source.put("bad.json", b"{"), source.put("rows.jsonl", b'{"a": 1}\n{\n')
-    sync(source.location, dest, expected=3)
-    sync(source.location, dest, "--fail-on", "any", expected=3)
+    sync_report(source.location, dest, expected=3)
+    sync_report(source.location, dest, "--fail-on", "any", expected=3)
     document = run("status", dest, "--problems", "--format", "json").document
     validate("status", document)
     first, second = document["known_problems"]
@@ -264,7 +265,7 @@ def test_status_knows_where_quarantined_bytes_lie(source: Directory, dest: Path)
     assert lines[place + 1] == "      quarantined: invalid json, met since run 1, last in run 2"
     assert lines[place + 3] == f"      its bytes: {first['path']}"
     source.remove("bad.json")
-    sync(source.location, dest, "--fail-on", "any", expected=3)
+    sync_report(source.location, dest, "--fail-on", "any", expected=3)
     both = run("status", dest, dest, "--problems", "--format", "json").document
     validate("status-list", both)
     assert [problem["last_run"] for problem in both["destinations"][1]["known_problems"]] == [3]
@@ -274,7 +275,7 @@ def test_status_knows_where_quarantined_bytes_lie(source: Directory, dest: Path)
 @pytest.mark.parametrize("path", ["", "data..markdown", ".data", "data."])
 def test_a_path_that_cannot_be(source: Directory, dest: Path, path: str) -> None:
     source.put("a.json", result(1))
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     ended = run("cat", dest, "--select", path)
     assert (ended.code, ended.out) == (2, "")
     assert f"not a path: {path!r}" in ended.err
@@ -283,7 +284,7 @@ def test_a_path_that_cannot_be(source: Directory, dest: Path, path: str) -> None
 def test_a_path_that_no_result_has_is_said(source: Directory, dest: Path) -> None:
     source.put("a.json", result(1))
     source.put("b.json", result(2))
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     ended = run("cat", dest, "--select", "data[0].markdown")
     assert (ended.code, ended.out) == (0, "")
     assert ended.err.startswith("none of 2 results has data[0].markdown: ")
@@ -292,7 +293,7 @@ def test_a_path_that_no_result_has_is_said(source: Directory, dest: Path) -> Non
 
 def test_verify_says_that_a_run_is_at_work(source: Directory, dest: Path) -> None:
     source.put("a.json", result(1))
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     with (dest / ".nimble-harvester" / "lock").open("r+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         lock.write(json.dumps({"process": 4711, "host": "here", "since": 1.8e9}))
@@ -316,7 +317,7 @@ def test_a_directory_that_was_never_synced(tmp_path: Path, verb: str) -> None:
 def test_evict(source: Directory, dest: Path) -> None:
     for number in range(4):
         source.put(f"{number}.json", result(number))
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     second = end_of_object(dest, 2)
     report = run("evict", dest, "--through", second, "--dry-run", "--format", "json").document
     validate("evict-report", report)
@@ -339,7 +340,7 @@ def test_what_lies_behind_a_link_is_not_in_the_destination(source: Directory, de
     # As somebody makes room: a folder is moved to another disk, and a link left in its place. Same bytes, same times.
     for name in ("deep/er/a.json", "deep/b.json", "c.json"):
         source.put(name, result(1))
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     outside = tmp_path / "outside"
     (dest / "deep").rename(outside)
     (dest / "deep").symlink_to(outside)
@@ -364,12 +365,12 @@ def test_what_lies_behind_a_link_is_not_in_the_destination(source: Directory, de
 
 def test_a_folder_replaced_by_a_link_is_fetched_again(source: Directory, dest: Path, tmp_path: Path) -> None:
     source.put("deep/a.json", result(1))
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     outside = tmp_path / "outside"
     (dest / "deep").rename(outside)
     (dest / "deep").symlink_to(outside)
     before = tree(outside)
-    assert sync(source.location, dest)["counts"]["landed"] == 1
+    assert sync_report(source.location, dest)["counts"]["landed"] == 1
     assert [name.partition("/")[0] for name in tree(dest)] == ["_keys"]
-    assert sync(source.location, dest)["counts"]["unchanged"] == 1
+    assert sync_report(source.location, dest)["counts"]["unchanged"] == 1
     assert tree(outside) == before

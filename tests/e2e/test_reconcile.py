@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from scripts.commands.background_command import wait_until
+from scripts.commands.installed_command import COMMAND, Ended, environment, run, start, tree
 from scripts.commands.output_schemas import validate
 from scripts.servers.nimble_server import NimbleApi
-from tests.e2e.program import COMMAND, Ended, environment, run, start, tree, wait_until
 from tests.rigs.expected_batch import BATCH, SOON, World
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from harvester.cli.application import COMMANDS, SECTIONS
-from tests.e2e.program import COMMAND, Directory, Ended, environment, result, run
+from scripts.commands.installed_command import COMMAND, Ended, environment, run
+from tests.e2e.sources import Directory, result
 
 
 def scheduled(*arguments: str | Path, together: bool = False) -> tuple[int, str]:

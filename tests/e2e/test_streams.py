@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.program import COMMAND, Directory, checked_report, environment, result, run, sync, tree
+from scripts.commands.installed_command import COMMAND, checked_report, environment, run, sync_report, tree
+from tests.e2e.sources import Directory, result
 
 FULL = Path("/dev/full")
 """A device that is always full; Linux has it."""
@@ -19,7 +20,7 @@ FULL = Path("/dev/full")
 @pytest.fixture
 def synced(source: Directory, dest: Path) -> Directory:
     source.put("a.json", result(1))
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     return source
 
 
@@ -104,7 +105,7 @@ def test_a_report_to_standard_output_comes_with_what_is_printed(synced: Director
 
 def test_a_report_through_a_link_keeps_the_link(synced: Directory, dest: Path, tmp_path: Path) -> None:
     (tmp_path / "link.json").symlink_to(tmp_path / "report.json")
-    report = sync(synced.location, dest, "--report", tmp_path / "link.json")
+    report = sync_report(synced.location, dest, "--report", tmp_path / "link.json")
     assert (tmp_path / "link.json").is_symlink()
     assert json.loads((tmp_path / "report.json").read_text()) == report
 

@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harvester import read
+from scripts.commands.background_command import wait_until
+from scripts.commands.installed_command import checked_report, run, start, sync_report, tree
 from scripts.inputs.deliveries import Delivery, deliveries
 from scripts.servers.fault_proxy import Delay, FaultProxy, Rule
-from tests.e2e.program import Directory, checked_report, landed, result, run, start, sync, tree, wait_until
+from tests.e2e.sources import Directory, landed, result
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -45,7 +47,7 @@ def undisturbed(tmp_path: Path) -> dict[str, bytes]:
     copy = Directory(tmp_path / "copy")
     for delivery in DELIVERIES:
         copy.put(delivery.key, delivery.body)
-    sync(copy.location, tmp_path / "undisturbed", expected=3)
+    sync_report(copy.location, tmp_path / "undisturbed", expected=3)
     return tree(tmp_path / "undisturbed")
 
 
@@ -71,7 +73,7 @@ def test_a_signal_ends_the_run_with_its_state_saved(
     assert run("verify", dest).code == 0
     assert f"exit {code}" in run("status", dest).out
     fault_proxy.clear()
-    again = sync(delivered, dest, expected=3)
+    again = sync_report(delivered, dest, expected=3)
     assert again["counts"]["unchanged"] == landed(report)
     assert tree(dest) == undisturbed
 
@@ -89,7 +91,7 @@ def test_killed_at_any_instant(
     assert "was killed" in killed.out
     assert "held by" not in killed.out
     fault_proxy.clear()
-    sync(delivered, dest, expected=3)
+    sync_report(delivered, dest, expected=3)
     assert tree(dest) == undisturbed
     assert temporary_files(dest) == []
     assert run("verify", dest).code == 0
@@ -109,7 +111,7 @@ def test_sequence_numbers_are_never_given_twice(delivered: str, fault_proxy: Fau
     process.kill()
     process.communicate()
     fault_proxy.clear()
-    report = sync(delivered, dest, expected=3)
+    report = sync_report(delivered, dest, expected=3)
     assert report["first_seq"] > max(before.values())
     after = [row["seq"] for row in run("cat", dest, "--meta").lines]
     assert after == sorted(after)
@@ -156,7 +158,7 @@ def test_what_was_landed_and_not_synced_to_disk_is_read_again(source: Directory,
     """After a power cut the newest files may be empty or zeros, though the manifest names them."""
     for number in range(4):
         source.put(f"{number}.json", result(number))
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     before = tree(dest)
     state = dest / ".nimble-harvester" / "manifest.sqlite"
     with contextlib.closing(sqlite3.connect(state, isolation_level=None)) as database:
@@ -165,5 +167,5 @@ def test_what_was_landed_and_not_synced_to_disk_is_read_again(source: Directory,
         times = (dest / name).stat()
         (dest / name).write_bytes(content)
         os.utime(dest / name, ns=(times.st_atime_ns, times.st_mtime_ns))
-    assert landed(sync(source.location, dest)) == 2
+    assert landed(sync_report(source.location, dest)) == 2
     assert tree(dest) == before

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from scripts.commands.installed_command import checked_report, run, sync_report, tree
 from scripts.servers.fault_proxy import FaultProxy, Rule, Status
-from tests.e2e.program import Directory, checked_report, landed, result, run, sync, tree
+from tests.e2e.sources import Directory, landed, result
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -46,7 +47,7 @@ def test_a_missing_bucket(s3_bucket: str, dest: Path) -> None:
 def test_a_mistyped_bucket_can_be_corrected(s3: S3Client, s3_bucket: str, dest: Path) -> None:
     refused(5, f"s3://{s3_bucket}-not/", dest)
     s3.put_object(Bucket=s3_bucket, Key="a.json", Body=result(1))
-    assert landed(sync(f"s3://{s3_bucket}/", dest)) == 1
+    assert landed(sync_report(f"s3://{s3_bucket}/", dest)) == 1
 
 
 def test_a_refused_listing(s3_bucket: str, fault_proxy: FaultProxy, dest: Path) -> None:
@@ -164,7 +165,7 @@ def test_a_linked_state_folder(source: Directory, dest: Path, tmp_path: Path) ->
 
 def test_another_source(source: Directory, dest: Path, tmp_path: Path) -> None:
     source.put("a.json", result(1))
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     other = Directory(tmp_path / "other")
     printed = refused(2, other.location, dest)
     assert f"already is the copy of {source.location}" in printed
@@ -173,7 +174,7 @@ def test_another_source(source: Directory, dest: Path, tmp_path: Path) -> None:
 
 def test_a_destination_in_another(source: Directory, dest: Path, tmp_path: Path) -> None:
     source.put("a.json", result(1))
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     other = Directory(tmp_path / "other")
     printed = refused(2, other.location, dest / "below" / "deep", report=tmp_path / "report.json")
     assert f"lies in {dest}, which is another destination" in printed
@@ -181,14 +182,14 @@ def test_a_destination_in_another(source: Directory, dest: Path, tmp_path: Path)
     # One that was there before the other goes on.
     inner = tmp_path / "first" / "inner"
     other.put("b.json", result(2))
-    sync(other.location, inner)
-    sync(source.location, inner.parent)
-    sync(other.location, inner)
+    sync_report(other.location, inner)
+    sync_report(source.location, inner.parent)
+    sync_report(other.location, inner)
 
 
 def test_a_newer_state(source: Directory, dest: Path) -> None:
     source.put("a.json", result(1))
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     with contextlib.closing(sqlite3.connect(dest / ".nimble-harvester" / "manifest.sqlite")) as database:
         database.execute("PRAGMA user_version = 999")
     assert "newer nimble-harvester" in refused(8, source.location, dest)
@@ -200,14 +201,14 @@ def test_a_newer_state(source: Directory, dest: Path) -> None:
 
 def test_a_manifest_that_is_none(source: Directory, dest: Path) -> None:
     source.put("a.json", result(1))
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     (dest / ".nimble-harvester" / "manifest.sqlite").write_bytes(b"no database " * 1000)
     assert "is not a readable manifest" in refused(7, source.location, dest)
 
 
 def test_a_second_run_names_the_first(source: Directory, dest: Path) -> None:
     source.put("a.json", result(1))
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     with (dest / ".nimble-harvester" / "lock").open("r+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         lock.write(json.dumps({"process": 4711, "host": "farm", "since": 1.8e9}))
@@ -217,7 +218,7 @@ def test_a_second_run_names_the_first(source: Directory, dest: Path) -> None:
         assert run("evict", dest, "--older-than", "0s", "--dry-run").code == 0
         assert run("status", dest).out.count("held by   process 4711 on farm") == 1
         assert run("cat", dest).code == run("verify", dest).code == 0
-    sync(source.location, dest)
+    sync_report(source.location, dest)
 
 
 @contextlib.contextmanager
@@ -252,7 +253,7 @@ def test_a_disk_that_fills_up(source: Directory, tmp_path: Path) -> None:
         assert list((dest / ".nimble-harvester" / "tmp").iterdir()) == []
         assert run("verify", dest).code == 0
         subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
-        sync(source.location, dest)
+        sync_report(source.location, dest)
         assert tree(dest) == bodies
 
 
@@ -261,7 +262,7 @@ def test_a_disk_that_fills_up(source: Directory, tmp_path: Path) -> None:
 def test_a_disk_that_one_object_fills_to_the_brim(source: Directory, tmp_path: Path, pages_left: int) -> None:
     with small_disk(tmp_path / "small", "size=4m") as disk:
         dest = disk / "dest"
-        sync(source.location, dest)
+        sync_report(source.location, dest)
         found = os.statvfs(disk)
         # An eighth is kept free while objects land.
         room = found.f_bavail * 7 // 8 - pages_left
@@ -284,7 +285,7 @@ def test_no_inodes_left(source: Directory, tmp_path: Path) -> None:
 def test_a_read_only_disk(source: Directory, tmp_path: Path) -> None:
     source.put("a.json", result(1))
     with small_disk(tmp_path / "small", "size=16m") as disk:
-        sync(source.location, disk / "dest")
+        sync_report(source.location, disk / "dest")
         subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
         printed = refused(12, source.location, disk / "dest", report=tmp_path / "report.json")
         assert "read-only" in printed
@@ -313,7 +314,7 @@ def test_a_hundred_refusals_end_the_run(s3: S3Client, s3_bucket: str, fault_prox
     assert report["counts"]["failed"] >= 100
     assert report["counts"]["not_attempted"] > 0
     fault_proxy.clear()
-    assert landed(sync(f"s3://{s3_bucket}/p/", dest)) == 260
+    assert landed(sync_report(f"s3://{s3_bucket}/p/", dest)) == 260
 
 
 def test_one_refused_object_costs_only_itself(
@@ -322,7 +323,7 @@ def test_one_refused_object_costs_only_itself(
     for number in range(5):
         s3.put_object(Bucket=s3_bucket, Key=f"p/{number}.json", Body=result(number))
     fault_proxy.add(Rule(Status(403, "AccessDenied"), path="/p/3.json"))
-    report = sync(f"s3://{s3_bucket}/p/", dest, expected=3)
+    report = sync_report(f"s3://{s3_bucket}/p/", dest, expected=3)
     assert (landed(report), report["counts"]["failed"]) == (4, 1)
     assert report["problems"][0]["reason"] == "object_denied"
     printed = run("sync", f"s3://{s3_bucket}/p/", dest)

@@ -6,9 +6,10 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scripts.commands.installed_command import run, sync_report, tree
 from scripts.inputs.deliveries import deliveries
 from scripts.servers.fake_gcs import FakeGcs
-from tests.e2e.program import Directory, landed, result, run, sync, tree
+from tests.e2e.sources import Directory, landed, result
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -28,7 +29,7 @@ def test_three_sources_one_tree(s3: S3Client, s3_bucket: str, fake_gcs: FakeGcs,
         ("gs", "gs://results/p/"),
         ("file", directory.location),
     ):
-        reports[name] = sync(location, tmp_path / name, expected=3)
+        reports[name] = sync_report(location, tmp_path / name, expected=3)
         assert run("verify", tmp_path / name, "--remote").code == 0
     trees = [tree(tmp_path / name) for name in reports]
     assert trees[0] == trees[1] == trees[2]
@@ -37,7 +38,7 @@ def test_three_sources_one_tree(s3: S3Client, s3_bucket: str, fake_gcs: FakeGcs,
     assert len({report["bytes_written"] for report in reports.values()}) == 1
     for location, name in ((f"s3://{s3_bucket}/p/", "s3"), ("gs://results/p/", "gs")):
         # The one problem was reported before.
-        again = sync(location, tmp_path / name)
+        again = sync_report(location, tmp_path / name)
         assert (again["bytes_fetched"], again["counts"]["unchanged"]) == (0, 58)
 
 
@@ -54,7 +55,7 @@ def test_hostile_keys_make_one_tree_too(s3: S3Client, s3_bucket: str, fake_gcs: 
         s3.put_object(Bucket=s3_bucket, Key=f"p/{key}", Body=body)
         fake_gcs.put("results", f"p/{key}", body)
     for location, name in ((f"s3://{s3_bucket}/p/", "s3"), ("gs://results/p/", "gs")):
-        report = sync(location, tmp_path / "around" / name)
+        report = sync_report(location, tmp_path / "around" / name)
         assert landed(report) == len(keys) - 1
         assert report["ignored_by_reason"] == {"directory_marker": 1}
     trees = [tree(tmp_path / "around" / name) for name in ("s3", "gs")]
@@ -67,7 +68,7 @@ def test_hostile_keys_make_one_tree_too(s3: S3Client, s3_bucket: str, fake_gcs: 
 
 def test_a_copied_tree_is_told_apart_from_its_source(source: Directory, dest: Path, tmp_path: Path) -> None:
     source.put("a.json", result(1))
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     for inside in (source.path, source.path / "below", tmp_path):
         refused = run("sync", source.location, inside)
         assert refused.code == 2

@@ -10,9 +10,9 @@ from typing import Any
 import jsonschema
 import pytest
 
+from scripts.commands.installed_command import Ended, run
 from scripts.servers import nimble_server
 from scripts.servers.nimble_server import NimbleApi, Scenario
-from tests.rigs.run_nimble import run_nimble
 
 KEY = "nk-secret-0123456789"
 FAILED_ID = "ec89b1f7-1cf2-40eb-91b4-78716093f9ed"
@@ -49,6 +49,12 @@ SCHEMAS = [
     *("batch", "batches", "batch-summary", "batch-progress", "batch-outcome", "batch-outcomes"),
     *("job-run", "job-runs"),
 ]
+
+
+def run_nimble(*arguments: str | Path, api: NimbleApi | None = None, **variables: str) -> Ended:
+    """Run the command with the API's address and key in the environment."""
+    named = {"NIMBLE_API_KEY": api.scenario.api_key, "NIMBLE_BASE_URL": api.url} if api else {}
+    return run(*arguments, **(named | variables))
 
 
 def scenario(**changed: Any) -> Scenario:
@@ -103,9 +109,9 @@ def test_lists_are_one_document_or_one_a_line(
         run_nimble(*arguments, "--format", "json", api=api),
         run_nimble(*arguments, "--format", "jsonl", api=api),
     )
-    assert whole.returncode == lines.returncode == 0
-    document = checked(many, whole.stdout)
-    printed = [checked(one, line) for line in lines.stdout.splitlines()]
+    assert whole.code == lines.code == 0
+    document = checked(many, whole.out)
+    printed = [checked(one, line) for line in lines.out.splitlines()]
     assert len(printed) == records
     assert document[many.replace("-", "_")] == [
         {name: value for name, value in line.items() if name != "schema"} for line in printed
@@ -122,8 +128,8 @@ def test_lists_are_one_document_or_one_a_line(
 )
 def test_single_things_are_one_document(api: NimbleApi, arguments: list[str], name: str) -> None:
     result = run_nimble(*arguments, "--format", "json", api=api)
-    assert result.returncode == 0
-    checked(name, result.stdout)
+    assert result.code == 0
+    checked(name, result.out)
 
 
 def test_the_record_of_a_line_and_of_a_list_are_described_alike() -> None:
@@ -153,30 +159,30 @@ def test_every_schema_is_one_and_has_its_id() -> None:
 
 def test_a_batch_as_a_table_shows_counts_nulls_and_unknown_states(api: NimbleApi) -> None:
     result = run_nimble("batches", "get", "b1", api=api)
-    assert result.returncode == 0
-    head, *rows = result.stdout.splitlines()
+    assert result.code == 0
+    head, *rows = result.out.splitlines()
     assert head.split()[:2] == ["ID", "STATE"]
     assert [row.split()[:3] for row in rows] == [
         ["t1", "succeeded", "success"],
         [FAILED_ID, "failed", "error"],
         ["t3", "unknown", "archived"],
     ]
-    assert "\x1b" not in result.stdout
-    assert "4 tasks: 1 succeeded, 1 failed, 2 unknown" in result.stderr
-    assert "1 task of batch b1 given as null" in result.stderr
-    assert "unknown state archived" in result.stderr
+    assert "\x1b" not in result.out
+    assert "4 tasks: 1 succeeded, 1 failed, 2 unknown" in result.err
+    assert "1 task of batch b1 given as null" in result.err
+    assert "unknown state archived" in result.err
 
 
 def test_a_limit_stops_the_pages(api: NimbleApi) -> None:
     api.requests.clear()
     result = run_nimble("tasks", "list", "--limit", "2", api=api)
-    assert [line.split()[0] for line in result.stdout.splitlines()] == ["ID", "t1", FAILED_ID]
+    assert [line.split()[0] for line in result.out.splitlines()] == ["ID", "t1", FAILED_ID]
     assert api.requests == ["GET /v2/tasks?limit=100"]
 
 
 def test_runs_of_all_jobs_are_listed_without_a_job(api: NimbleApi) -> None:
     result = run_nimble("runs", "list", api=api)
-    assert [line.split()[:3] for line in result.stdout.splitlines()[1:]] == [
+    assert [line.split()[:3] for line in result.out.splitlines()[1:]] == [
         ["run_1", "partial", "WARNING"],
         ["run_2", "failed", "FAILED"],
     ]
@@ -186,40 +192,40 @@ def test_a_raw_result_is_the_apis_body_to_the_byte(api: NimbleApi) -> None:
     body = '{"task_id":  "t1", "data": {"html": "ü\\ud83d"}}\n'
     api.load(scenario(results={"t1": {"text": body}}))
     raw = run_nimble("tasks", "results", "t1", "--raw", api=api)
-    assert raw.stdout == body
-    assert checked("task-results", run_nimble("tasks", "results", "t1", "--format", "json", api=api).stdout)
+    assert raw.out == body
+    assert checked("task-results", run_nimble("tasks", "results", "t1", "--format", "json", api=api).out)
 
 
 def test_waiting_shows_progress_and_ends_with_the_counts(api: NimbleApi) -> None:
     api.load(scenario(batches=[{**BATCHES[0], "looks": 2}]))
     result = run_nimble("batches", "wait", "b1", "--timeout", "5m", api=api)
-    assert result.returncode == 0
-    assert result.stdout.splitlines()[1].split() == ["b1", "4", "1", "1", "2"]
-    assert "2 tasks ended, 50%, 0 of 1 batches completed" in result.stderr
-    assert "4 tasks ended, 100%, 1 of 1 batches completed" in result.stderr
+    assert result.code == 0
+    assert result.out.splitlines()[1].split() == ["b1", "4", "1", "1", "2"]
+    assert "2 tasks ended, 50%, 0 of 1 batches completed" in result.err
+    assert "4 tasks ended, 100%, 1 of 1 batches completed" in result.err
 
 
 def test_waiting_as_long_as_asked_is_exit_14(api: NimbleApi) -> None:
     result = run_nimble("batches", "wait", "b1", "b2", "--timeout", "0.1s", api=api)
-    assert result.returncode == 14
-    assert result.stdout == ""
-    assert "batch b2 is not completed" in result.stderr
-    assert "nimble-harvester batches wait b2" in result.stderr
+    assert result.code == 14
+    assert result.out == ""
+    assert "batch b2 is not completed" in result.err
+    assert "nimble-harvester batches wait b2" in result.err
 
 
 # ---- refusals
 
 
 def test_without_a_key_nothing_is_asked(api: NimbleApi) -> None:
-    result = run_nimble("tasks", "list", env={"NIMBLE_BASE_URL": api.url})
-    assert result.returncode == 8
-    assert "NIMBLE_API_KEY" in result.stderr
+    result = run_nimble("tasks", "list", NIMBLE_BASE_URL=api.url)
+    assert result.code == 8
+    assert "NIMBLE_API_KEY" in result.err
 
 
 def test_a_wrong_key_is_exit_4_and_never_shown(api: NimbleApi) -> None:
-    result = run_nimble("batches", "get", "b1", api=api, env={"NIMBLE_API_KEY": "nk-wrong", "NIMBLE_LOG": ""})
-    assert result.returncode == 4
-    assert "nk-wrong" not in result.stdout + result.stderr
+    result = run_nimble("batches", "get", "b1", api=api, NIMBLE_API_KEY="nk-wrong", NIMBLE_LOG="")
+    assert result.code == 4
+    assert "nk-wrong" not in result.out + result.err
 
 
 @pytest.mark.parametrize(
@@ -240,11 +246,11 @@ def test_a_refusal_is_three_lines_with_its_exit_code(
 ) -> None:
     api.load(scenario(forbidden=["b-other"], faults=[{"path": ".*", "times": 99, **fault}] if fault else []))
     result = run_nimble(*arguments, api=api)
-    assert result.returncode == exit_code
-    assert result.stdout == ""
-    assert printed in result.stderr
-    assert len(result.stderr.splitlines()) == 3
-    assert KEY not in result.stderr
+    assert result.code == exit_code
+    assert result.out == ""
+    assert printed in result.err
+    assert len(result.err.splitlines()) == 3
+    assert KEY not in result.err
 
 
 @pytest.mark.parametrize(
@@ -257,8 +263,8 @@ def test_a_refusal_is_three_lines_with_its_exit_code(
 )
 def test_what_cannot_be_is_a_usage_error(api: NimbleApi, arguments: list[str]) -> None:
     result = run_nimble(*arguments, api=api)
-    assert result.returncode == 2
-    assert "Traceback" not in result.stderr
+    assert result.code == 2
+    assert "Traceback" not in result.err
 
 
 # ---- delivery parameters
@@ -266,14 +272,14 @@ def test_what_cannot_be_is_a_usage_error(api: NimbleApi, arguments: list[str]) -
 
 def test_delivery_parameters_need_no_key_and_warn_on_standard_error() -> None:
     result = run_nimble("delivery-params", "gs://my-bucket/results", "--compress", "--name", "n", "--batch")
-    assert result.returncode == 0
-    assert json.loads(result.stdout) == {
+    assert result.code == 0
+    assert json.loads(result.out) == {
         "storage_type": "gs",
         "storage_url": "gs://my-bucket/results/",
         "storage_compress": True,
         "storage_object_name": "n",
     }
-    warned = [line.rpartition("[")[2].rstrip("]") for line in result.stderr.splitlines()]
+    warned = [line.rpartition("[")[2].rstrip("]") for line in result.err.splitlines()]
     assert warned == ["no-trailing-slash", "name-on-batch", "name-on-gcs"]
 
 
@@ -283,11 +289,11 @@ def test_the_buckets_policy_is_read_from_a_file(tmp_path: Path) -> None:
     refused = run_nimble("delivery-params", "s3://my-bucket/results/", "--policy", str(policy))
     policy.write_text('{"Version": "2012-10-17", "Statement": [],}')
     broken = run_nimble("delivery-params", "s3://my-bucket/results/", "--policy", str(policy))
-    assert (refused.returncode, broken.returncode) == (0, 7)
-    assert "s3:PutObject on arn:aws:s3:::my-bucket/results/" in refused.stderr
-    assert "[not-granted]" in refused.stderr
-    assert str(policy) in broken.stderr
-    assert len(broken.stderr.splitlines()) <= 3
+    assert (refused.code, broken.code) == (0, 7)
+    assert "s3:PutObject on arn:aws:s3:::my-bucket/results/" in refused.err
+    assert "[not-granted]" in refused.err
+    assert str(policy) in broken.err
+    assert len(broken.err.splitlines()) <= 3
 
 
 # ---- the server as a process
@@ -301,11 +307,11 @@ def test_the_server_runs_as_a_program_and_reads_its_scenario_again(tmp_path: Pat
         try:
             assert process.stdout
             env = {"NIMBLE_API_KEY": KEY, "NIMBLE_BASE_URL": process.stdout.readline().strip()}
-            before = run_nimble("tasks", "get", "t1", "--format", "jsonl", env=env)
+            before = run("tasks", "get", "t1", "--format", "jsonl", **env)
             control.write_text(json.dumps({"api_key": KEY, "tasks": [{"id": "t1", "state": "success"}]}))
-            states = {json.loads(before.stdout)["state"]}
+            states = {json.loads(before.out)["state"]}
             for _ in range(20):
-                states.add(json.loads(run_nimble("tasks", "get", "t1", "--format", "jsonl", env=env).stdout)["state"])
+                states.add(json.loads(run("tasks", "get", "t1", "--format", "jsonl", **env).out)["state"])
                 if "succeeded" in states:
                     break
             assert states == {"running", "succeeded"}

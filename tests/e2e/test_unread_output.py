@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harvester.errors import ExitCode
-from tests.e2e.program import COMMAND, environment, run
+from scripts.commands.installed_command import COMMAND, environment, run
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

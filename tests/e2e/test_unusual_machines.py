@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.program import COMMAND, Directory, environment, result, run, sync
+from scripts.commands.installed_command import COMMAND, environment, run, sync_report
+from tests.e2e.sources import Directory, result
 
 
 @pytest.mark.parametrize("locale", [{"LC_ALL": "C"}, {"LC_ALL": "POSIX"}, {"LC_ALL": "no_SUCH.ISO-8859-1"}])
@@ -61,8 +62,8 @@ def test_objects_of_a_folder_that_is_another_file_system_land_under_their_safe_n
     for name in ("a.json", "sub/b.json", "sub/deep/c.json"):
         source.put(name, result(len(name)))
     with mounted(dest / "sub"):
-        first = sync(source.location, dest)
-        second = sync(source.location, dest)
+        first = sync_report(source.location, dest)
+        second = sync_report(source.location, dest)
 
         assert (first["counts"]["landed"], first["renamed"]) == (3, 2)
         assert second["counts"]["unchanged"] == 3

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import click
 import pytest
 
 from harvester.cli.shared.options.option_variables import CONFIRMATIONS, name_variables
-
-COMMAND = Path(sys.executable).parent / "nimble-harvester"
+from scripts.commands.installed_command import run
 
 
 @pytest.mark.parametrize(
@@ -31,12 +26,10 @@ def test_a_flag_is_also_a_variable(
     source.mkdir()
     for name in ("a.json", "b.json"):
         (source / name).write_text('{"url": "u", "status": "success", "data": {}}')
-    environment = os.environ | {"NIMBLE_HARVESTER_SYNC_FORMAT": "json"} | variables
-    arguments: list[str | Path] = [COMMAND, "sync", f"file://{source}", tmp_path / "copy"]
-    done = subprocess.run(arguments, capture_output=True, text=True, env=environment, check=False)
-    assert done.returncode == exit_code, done.stderr
+    done = run("sync", f"file://{source}", tmp_path / "copy", NIMBLE_HARVESTER_SYNC_FORMAT="json", **variables)
+    assert done.code == exit_code, done.err
     if listed is not None:
-        counts = json.loads(done.stdout)["counts"]
+        counts = done.document["counts"]
         assert counts["listed"] == listed
         assert counts["ignored"] == (2 if "NIMBLE_HARVESTER_SYNC_EXCLUDE" in variables else 0)
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pyarrow.dataset
 
-from tests.e2e.program import COMMAND, Directory, environment, run, sync
+from scripts.commands.installed_command import COMMAND, environment, run, sync_report
+from tests.e2e.sources import Directory
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "load-a-warehouse.md"
 
@@ -52,7 +53,7 @@ def test_the_hourly_script(source: Directory, dest: Path, tmp_path: Path) -> Non
 
 def test_the_hourly_script_reports_what_changed(source: Directory, dest: Path, tmp_path: Path) -> None:
     deliver(source, 1)
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     assert run("profile", dest, "--accept").code == 0
     for number in range(2, 8):
         deliver(source, number, price=None)

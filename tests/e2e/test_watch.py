@@ -34,12 +34,12 @@ def announced(s3: S3Client, sqs: SQSClient, moto: ServerProcess, monkeypatch: py
 def watch_once(bucket: AnnouncedBucket, destination: Path, *options: str) -> Ended:
     arguments = ("watch", bucket.location, destination, "--queue", bucket.queue, "--once", "--format", "json")
     ended = run(*arguments, *options)
-    validate("watch-report", ended.report)
+    validate("watch-report", ended.document)
     return ended
 
 
 def names(destination: Path) -> set[str]:
-    return {name.decode() for name in tree(destination)}
+    return set(tree(destination))
 
 
 def test_what_s3_announces_lands_and_its_messages_are_deleted(announced: Make, tmp_path: Path) -> None:
@@ -53,10 +53,10 @@ def test_what_s3_announces_lands_and_its_messages_are_deleted(announced: Make, t
     bucket.s3.delete_object(Bucket=bucket.name, Key="elsewhere.json")
     bucket.send({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": bucket.name})
     ended = watch_once(bucket, tmp_path / "r", "--foreign", "delete")
-    assert ended.code == 0, ended.stderr
+    assert ended.code == 0, ended.err
     assert names(tmp_path / "r") == set(keys)
     assert b"second" in (tmp_path / "r" / "twice.json").read_bytes()
-    messages = ended.report["messages"]
+    messages = ended.document["messages"]
     assert messages["deleted"] == messages["received"]
     assert messages["other_events"]["ObjectRemoved:Delete"] == 1
     assert messages["other_events"]["s3:TestEvent"] >= 1
@@ -87,7 +87,7 @@ def test_every_way_a_notification_comes(announced: Make, tmp_path: Path, moto: S
         TopicArn=topic, Message=json.dumps(s3_event(bucket.name, written["real"], etags["real"], sizes["real"]))
     )
     ended = watch_once(bucket, tmp_path / "r")
-    assert ended.code == 0, ended.stderr
+    assert ended.code == 0, ended.err
     assert names(tmp_path / "r") == {f"{name} +ä.json" for name in etags}
     assert bucket.waiting() == 0
 
@@ -100,14 +100,14 @@ def test_duplicates_and_disorder_change_nothing(announced: Make, tmp_path: Path)
     sizes = len(envelope("a", "first")), len(envelope("a", "second one"))
     for _ in range(2):
         bucket.send(s3_event(bucket.name, key, second, sizes[1]))
-    assert watch_once(bucket, tmp_path / "r").report["counts"]["landed"] == 1
+    assert watch_once(bucket, tmp_path / "r").document["counts"]["landed"] == 1
     # The older version's event comes last, and twice; then the newer one's again.
     for etag, size in ((first, sizes[0]), (first, sizes[0]), (second, sizes[1])):
         bucket.send(s3_event(bucket.name, key, etag, size))
         ended = watch_once(bucket, tmp_path / "r")
-        assert ended.report["counts"] | {"listed": 0} == dict.fromkeys(ended.report["counts"], 0) | {"unchanged": 1}
+        assert ended.document["counts"] | {"listed": 0} == dict.fromkeys(ended.document["counts"], 0) | {"unchanged": 1}
     assert b"second one" in (tmp_path / "r" / "a.json").read_bytes()
-    status = run("status", tmp_path / "r", "--format", "json").report
+    status = run("status", tmp_path / "r", "--format", "json").document
     assert status["last_seq"] == status["landed"] == 1
 
 
@@ -122,18 +122,18 @@ def test_messages_that_cannot_be_settled_are_left_and_reported(announced: Make, 
     bucket.send(s3_event(bucket.name, f"{PREFIX}a.json", etag, size))
     ended = watch_once(bucket, tmp_path / "r")
     assert ended.code == 3
-    messages = ended.report["messages"]
+    messages = ended.document["messages"]
     assert messages["received"] == 5
     assert messages["deleted"] == 1
     assert messages["left_by_reason"] == {"foreign": 2, "unreadable": 2}
-    assert "it is not JSON" in ended.stderr
-    assert "s3://another-bucket/nimble/a.json, which is not in" in ended.stderr
+    assert "it is not JSON" in ended.err
+    assert "s3://another-bucket/nimble/a.json, which is not in" in ended.err
     assert bucket.waiting() == 4
     # The only consumer of a queue may delete them.
     bucket.send(s3_event("another-bucket", f"{PREFIX}a.json", etag, size))
     owned = watch_once(bucket, tmp_path / "r", "--foreign", "delete")
-    assert owned.report["messages"]["deleted"] == 1
-    assert "is deleted" in owned.stderr
+    assert owned.document["messages"]["deleted"] == 1
+    assert "is deleted" in owned.err
 
 
 def test_an_invalid_result_is_settled_and_a_denied_one_is_not(
@@ -148,38 +148,38 @@ def test_an_invalid_result_is_settled_and_a_denied_one_is_not(
         monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
         ended = watch_once(bucket, tmp_path / "r")
     assert ended.code == 3
-    assert (ended.report["counts"]["quarantined"], ended.report["counts"]["failed"]) == (1, 1)
-    assert ended.report["messages"]["deleted"] == 1
-    assert ended.report["messages"]["left_by_reason"] == {"failed": 1}
+    assert (ended.document["counts"]["quarantined"], ended.document["counts"]["failed"]) == (1, 1)
+    assert ended.document["messages"]["deleted"] == 1
+    assert ended.document["messages"]["left_by_reason"] == {"failed": 1}
     assert ended.problems[f"{PREFIX}broken.json"][0] == "quarantined"
     assert ended.problems[f"{PREFIX}denied.json"] == ("failed", "object_denied")
-    assert "denied.json could not be fetched" in ended.stderr
+    assert "denied.json could not be fetched" in ended.err
     assert bucket.waiting() == 1
 
 
 def test_queues_that_cannot_be(announced: Make, tmp_path: Path, moto: ServerProcess) -> None:
     bucket = announced()
     missing = run("watch", bucket.location, tmp_path / "r", "--queue", bucket.queue + "-gone")
-    assert (missing.code, missing.stdout) == (2, "")
-    assert "the queue does not exist" in missing.stderr
+    assert (missing.code, missing.out) == (2, "")
+    assert "the queue does not exist" in missing.err
     for address in ("results", "projects/p/subscriptions/s"):
         assert run("watch", bucket.location, tmp_path / "r", "--queue", address).code == 2
     nowhere = run("watch", "s3://no-such-bucket-/", tmp_path / "r", "--queue", bucket.queue)
-    assert nowhere.code == 5, nowhere.stderr
+    assert nowhere.code == 5, nowhere.err
     for option in (("--lease", "1m"), ("--beside", tmp_path), ("--foreign", "leave")):
         without = run("watch", bucket.location, tmp_path / "r", "--once", *option)
         assert without.code == 2
-        assert "add --queue QUEUE" in without.stderr
+        assert "add --queue QUEUE" in without.err
     assert not (tmp_path / "r").exists()
     directory = run("watch", f"file://{tmp_path}/source", tmp_path / "r", "--queue", bucket.queue)
     assert directory.code == 2
     both = run("watch", bucket.location, tmp_path / "r", "--queue", bucket.queue, "--every", "1m")
     assert both.code == 2
     beside = watch_once(bucket, tmp_path / "r", "--beside", str(tmp_path / "never"))
-    assert beside.code == 0, beside.stderr
+    assert beside.code == 0, beside.err
     no_dead_letters = watch_once(bucket, tmp_path / "r")
     assert no_dead_letters.code == 0
-    assert "no dead-letter queue" in no_dead_letters.stderr
+    assert "no dead-letter queue" in no_dead_letters.err
 
 
 def test_a_worker_that_is_asked_to_stop_gives_back_what_it_has_not_begun(announced: Make, tmp_path: Path) -> None:
@@ -193,14 +193,14 @@ def test_a_worker_that_is_asked_to_stop_gives_back_what_it_has_not_begun(announc
     with worker:
         wait_until(lambda: bool(names(tmp_path / "r")), "the first has landed")
         assert worker.stop() == 143
-    messages = worker.report["messages"]
+    messages = worker.document["messages"]
     assert messages["received"] == messages["deleted"] + messages["released"]
     rest = watch_once(bucket, tmp_path / "r")
-    assert rest.code == 0, rest.stderr
+    assert rest.code == 0, rest.err
     assert len(names(tmp_path / "r")) == 60
     assert bucket.waiting() == 0
     assert run("verify", tmp_path / "r").code == 0
-    assert run("status", tmp_path / "r", "--format", "json").report["last_seq"] == 60
+    assert run("status", tmp_path / "r", "--format", "json").document["last_seq"] == 60
 
 
 def test_two_workers_killed_at_any_moment_land_everything_once(tmp_path: Path) -> None:
@@ -226,10 +226,10 @@ class TestByListing:
     def test_once_is_one_look(self, tmp_path: Path) -> None:
         source = self.source(tmp_path)
         ended = run("watch", f"file://{source}", tmp_path / "r", "--once", "--format", "json")
-        assert ended.code == 0, ended.stderr
-        assert ended.report["runs"] == 1
-        assert ended.report["counts"]["landed"] == 1
-        assert ended.report["queue"] is None
+        assert ended.code == 0, ended.err
+        assert ended.document["runs"] == 1
+        assert ended.document["counts"]["landed"] == 1
+        assert ended.document["queue"] is None
         missing = run("watch", f"file://{tmp_path}/nowhere", tmp_path / "s", "--once")
         assert missing.code not in (0, 1)
 
@@ -243,8 +243,8 @@ class TestByListing:
             wait_until(lambda: names(tmp_path / "r") == {"a.json", "b.json"}, "the second")
             assert run("sync", f"file://{source}", tmp_path / "r").code == 11
             assert watcher.stop() == 143
-        assert watcher.report["counts"]["landed"] == 2
-        runs = run("status", tmp_path / "r", "--format", "json").report["runs"]
+        assert watcher.document["counts"]["landed"] == 2
+        runs = run("status", tmp_path / "r", "--format", "json").document["runs"]
         assert len([each for each in runs if each["counts"] and each["counts"]["landed"]]) == 2
         # Looks that found nothing leave no record behind, however many there were.
         assert len(runs) <= 3
@@ -254,7 +254,7 @@ class TestByListing:
         idle = ("--every", "1s", "--idle-exit", "2s", "--format", "json")
         ended = run("watch", f"file://{source}", tmp_path / "r", *idle)
         assert ended.code == 0
-        assert ended.report["runs"] >= 2
+        assert ended.document["runs"] >= 2
 
     def test_an_outage_is_retried(self, tmp_path: Path, fault_proxy: FaultProxy, s3_bucket: str, s3: S3Client) -> None:
         s3.put_object(Bucket=s3_bucket, Key="n/a.json", Body=envelope("a"))
@@ -267,5 +267,5 @@ class TestByListing:
             fault_proxy.clear()
             wait_until(lambda: names(tmp_path / "r") == {"a.json", "b.json"}, "the second")
             assert watcher.stop() == 143
-        assert watcher.report["failed_runs"] >= 1
-        assert watcher.report["error"]["what"] == "interrupted"
+        assert watcher.document["failed_runs"] >= 1
+        assert watcher.document["error"]["what"] == "interrupted"

@@ -50,7 +50,7 @@ def send(queue: MemorySqs, *messages: object) -> None:
 
 
 def names(destination: Path) -> set[str]:
-    return {name.decode() for name in tree(destination)}
+    return set(tree(destination))
 
 
 def test_keys_that_ceph_does_not_encode_land(store: MemoryS3, queue: MemorySqs, tmp_path: Path) -> None:
@@ -59,10 +59,10 @@ def test_keys_that_ceph_does_not_encode_land(store: MemoryS3, queue: MemorySqs, 
     # The decoded key of the first one exists as well, and is another object.
     store.put("r/a b.json", envelope("another"))
     ended = watch(store, queue, tmp_path / "d")
-    assert ended.code == 0, ended.stderr
-    validate("watch-report", ended.report)
+    assert ended.code == 0, ended.err
+    validate("watch-report", ended.document)
     assert names(tmp_path / "d") == {"a+b.json", "a b.json", "a b%41.json", "ä.json"}
-    assert ended.report["messages"]["gone"] == 0
+    assert ended.document["messages"]["gone"] == 0
     assert queue.waiting == 0
 
 
@@ -71,9 +71,9 @@ def test_an_object_that_is_announced_again_after_it_landed_is_settled(
 ) -> None:
     queue.send(json.dumps(event(store, "r/a.json")), again=3)
     ended = watch(store, queue, tmp_path / "d")
-    assert ended.code == 0, ended.stderr
-    assert (ended.report["counts"]["landed"], ended.report["counts"]["unchanged"]) == (1, 3)
-    assert ended.report["messages"]["deleted"] == 4
+    assert ended.code == 0, ended.err
+    assert (ended.document["counts"]["landed"], ended.document["counts"]["unchanged"]) == (1, 3)
+    assert ended.document["messages"]["deleted"] == 4
     assert queue.waiting == 0
 
 
@@ -82,7 +82,7 @@ def test_an_object_is_gone_only_under_both_keys(store: MemoryS3, queue: MemorySq
     ended = watch(store, queue, tmp_path / "d")
     assert ended.code == 3
     assert names(tmp_path / "d") == {"a+b.json"}
-    assert ended.report["messages"]["gone"] == 1
+    assert ended.document["messages"]["gone"] == 1
     assert queue.waiting == 0
 
 
@@ -102,7 +102,7 @@ def test_what_eventbridge_lambda_and_cloudtrail_forward_lands(
         "\ufeff" + json.dumps(written[4]),
     )
     ended = watch(store, queue, tmp_path / "d")
-    assert ended.code == 0, ended.stderr
+    assert ended.code == 0, ended.err
     assert names(tmp_path / "d") == {f"{number}.json" for number in range(5)}
     assert queue.waiting == 0
 
@@ -127,9 +127,9 @@ def test_messages_that_are_not_understood_are_left_and_delay_no_other(
         send(queue, *bad[:position], good, *bad[position:])
     ended = watch(store, queue, tmp_path / "d")
     assert ended.code == 3
-    validate("watch-report", ended.report)
+    validate("watch-report", ended.document)
     assert names(tmp_path / "d") == {"good.json", "beside.json"}
-    messages = ended.report["messages"]
+    messages = ended.document["messages"]
     assert (messages["deleted"], messages["left_by_reason"]) == (2, {"unreadable": 2 * len(bad)})
     assert queue.waiting == 2 * len(bad)
 
@@ -140,7 +140,7 @@ def test_an_object_that_cannot_be_looked_up_delays_no_other(store: MemoryS3, que
     send(queue, nameless, good)
     ended = watch(store, queue, tmp_path / "d")
     assert names(tmp_path / "d") == {"good.json"}
-    assert ended.report["messages"]["gone"] == 1
+    assert ended.document["messages"]["gone"] == 1
 
 
 def test_an_alias_of_an_access_point_needs_the_name_of_the_bucket(
@@ -150,7 +150,7 @@ def test_an_alias_of_an_access_point_needs_the_name_of_the_bucket(
     alias = "s3://my-ap-hrzrlukc5m36ft7okagglf3gmwluquse1b-s3alias/r/"
     ended = watch(store, queue, tmp_path / "d", "--foreign", "delete", location=alias)
     assert ended.code == 2
-    assert "--event-bucket" in ended.stderr
+    assert "--event-bucket" in ended.err
     assert queue.waiting == 1
     assert watch(store, queue, tmp_path / "d", "--event-bucket", "bucket", location=alias).code == 0
     assert names(tmp_path / "d") == {"a.json"}
@@ -163,6 +163,6 @@ def test_an_empty_receive_is_no_empty_queue_while_messages_of_a_group_are_in_fli
         for number in range(25):
             send(queue, event(store, f"r/{number}.json"))
         ended = watch(store, queue, tmp_path / "d")
-        assert ended.code == 0, ended.stderr
+        assert ended.code == 0, ended.err
         assert len(names(tmp_path / "d")) == 25
         assert queue.waiting == 0

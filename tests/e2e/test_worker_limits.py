@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.program import Directory, result, run, sync
+from scripts.commands.installed_command import run, sync_report
+from tests.e2e.sources import Directory, result
 
 # Each definition tries the next one twice: 2**40 steps for 40 definitions.
 EXPONENTIAL = {
@@ -38,18 +39,18 @@ def test_an_object_that_stalls_its_worker_is_quarantined_alone(source: Directory
     source.put("050-stalls.json", envelope(STALLING))
 
     limits = ["--max-schema-steps", ANY_STEPS, "--decode-timeout", "1s", "--workers", "2"]
-    report = sync(source.location, dest, "--schema", schema, *limits, expected=3)
+    report = sync_report(source.location, dest, "--schema", schema, *limits, expected=3)
 
     assert report["counts"] | {"landed": 200, "quarantined": 1} == report["counts"]
     refused = [(Path(problem["key"]).name, problem["reason"]) for problem in report["problems"]]
     assert refused == [("050-stalls.json", "time_exceeded")]
 
     # Known, and not tried again before the limits, the schema or the object change.
-    again = sync(source.location, dest, "--schema", schema, *limits)
+    again = sync_report(source.location, dest, "--schema", schema, *limits)
     assert again["counts"] | {"unchanged": 200, "quarantined": 1, "failed": 0} == again["counts"]
-    report = sync(source.location, dest, "--schema", schema, *limits[2:], expected=3)
+    report = sync_report(source.location, dest, "--schema", schema, *limits[2:], expected=3)
     assert {problem["reason"] for problem in report["problems"]} == {"user_schema"}
-    assert sync(source.location, dest)["counts"]["landed"] == 1
+    assert sync_report(source.location, dest)["counts"]["landed"] == 1
 
 
 def test_an_object_that_fills_memory_is_quarantined_alone(source: Directory, dest: Path, schema: str) -> None:
@@ -58,7 +59,7 @@ def test_an_object_that_fills_memory_is_quarantined_alone(source: Directory, des
     source.put("010-fills.json", envelope(STALLING, "[" + ",".join(["[]"] * 1_200_000) + "]"))
     limits = ["--max-schema-steps", ANY_STEPS, "--decode-timeout", "10m", "--max-worker-memory", "120MB"]
 
-    report = sync(source.location, dest, "--schema", schema, *limits, expected=3)
+    report = sync_report(source.location, dest, "--schema", schema, *limits, expected=3)
 
     assert report["counts"] | {"landed": 20, "quarantined": 1} == report["counts"]
     assert [problem["reason"] for problem in report["problems"]] == ["memory_exceeded"]
@@ -70,7 +71,7 @@ def test_a_schema_that_multiplies_steps_refuses_values_that_take_too_many(
     source.put("deep.json", envelope(STALLING))
     source.put("other.json", b'{"url": "u", "data": {"parsing": {"more": []}}}')
 
-    report = sync(source.location, dest, "--schema", schema, expected=3)
+    report = sync_report(source.location, dest, "--schema", schema, expected=3)
 
     assert report["counts"] | {"landed": 1, "quarantined": 1} == report["counts"]
     (problem,) = report["problems"]
@@ -79,7 +80,7 @@ def test_a_schema_that_multiplies_steps_refuses_values_that_take_too_many(
         "more than 200,000,000 steps",
     )
     # What landed before without the schema is checked under the same bound.
-    assert sync(source.location, dest)["counts"]["landed"] == 1
+    assert sync_report(source.location, dest)["counts"]["landed"] == 1
     checked = run("verify", dest, "--schema", schema)
     assert (checked.code, "1 same, 1 nonconforming" in checked.out) == (3, True)
 
@@ -88,6 +89,6 @@ def test_a_big_honest_object_may_take_longer_than_the_limit(source: Directory, d
     row = json.dumps({"title": "x" * 200, "price": 1.5}).encode() + b"\n"
     source.put("rows.jsonl", row * 1_200_000)
 
-    report = sync(source.location, dest, "--decode-timeout", "1s", "--workers", "1")
+    report = sync_report(source.location, dest, "--decode-timeout", "1s", "--workers", "1")
 
     assert report["counts"] | {"landed": 1, "failed": 0} == report["counts"]

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.program import Directory, environment, result, tree
+from scripts.commands.installed_command import environment, tree
+from tests.e2e.sources import Directory, result
 
 PROGRAM = """
 import os, signal, sys, threading

@@ -122,8 +122,8 @@ def test_the_native_floor_lands_every_object(tmp_path: Path) -> None:
         command = native_floor.command(program, server.url, bucket, tmp_path / "index", destination)
         ended = measurement.run(command, os.environ)
         assert ended.exit_code == 0, ended.output
-        found = {b"r/" + path.name.removeprefix("r-").encode(): path.read_bytes() for path in destination.iterdir()}
-        assert found == {b"r/" + name: body for name, body in landed(objects).items()}
+        found = {"r/" + path.name.removeprefix("r-"): path.read_bytes() for path in destination.iterdir()}
+        assert found == {"r/" + name: body for name, body in landed(objects).items()}
         broken = [entry._replace(etag="0" * 32) for entry in entries]
         command = native_floor.command(program, server.url, Bucket("bucket", broken), tmp_path / "index", destination)
         assert measurement.run(command, os.environ).exit_code == 1
