@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
-from typing import Literal
 
 import click
 
 from harvester import text
 from harvester.cli.shared.heartbeat import with_heartbeat
-from harvester.cli.shared.options.parameters import DESTINATION, SIZE, format_option, state_option, store_options
+from harvester.cli.shared.options.parameters import DESTINATION, format_option, state_option, store_options
 from harvester.cli.shared.options.quiet_option import quiet_option
+from harvester.cli.shared.options.table_options import table_options
 from harvester.cli.shared.reports.output import print_report
 from harvester.cli.shared.run_messages import write_reasons
 from harvester.cli.shared.verb_metrics import with_metrics
 from harvester.metrics import Metric
 from harvester.sessions import StoreSettings
-from harvester.tables import DROPPABLE, ExportOptions, ExportReport, export, export_metrics, print_views, read_columns
+from harvester.tables import ExportOptions, ExportReport, export, export_metrics, print_views
 
 
 @click.command(
@@ -33,30 +34,7 @@ Examples:
 @click.option(
     "--to", "out", required=True, metavar="OUT", help="A directory, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX."
 )
-@click.option(
-    "--as",
-    "format_",
-    type=click.Choice(["parquet", "jsonl", "delta"]),
-    default="parquet",
-    show_default=True,
-    help="File format.",
-)
-@click.option(
-    "--compression",
-    type=click.Choice(["zstd", "gzip"]),
-    default="zstd",
-    show_default=True,
-    help="Of JSON Lines; Parquet has zstd.",
-)
-@click.option(
-    "--columns",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Typed columns: a JSON array of name, pointer (JSON pointer into the row) and type.",
-)
-@click.option("--drop", metavar="COLUMNS", help=f"Columns to leave out, with commas: {', '.join(DROPPABLE)}.")
-@click.option("--part-size", type=SIZE, default="128MB", show_default=True, help="Complete a file at this size.")
-@click.option("--max-value", type=SIZE, default="16MB", show_default=True, help="Leave out and count longer rows.")
+@table_options
 @click.option("--from", "start", metavar="POSITION", help="Begin an empty OUT here; moves no consumer.")
 @click.option(
     "--after-restore",
@@ -74,12 +52,7 @@ def export_command(
     *,
     dest: Path,
     out: str,
-    format_: Literal["parquet", "jsonl", "delta"],
-    compression: Literal["zstd", "gzip"],
-    columns: Path | None,
-    drop: str | None,
-    part_size: int,
-    max_value: int,
+    tables: ExportOptions,
     start: str | None,
     after_restore: bool,
     print_view: bool,
@@ -96,16 +69,7 @@ def export_command(
     if print_view:
         print(print_views([out], settings=settings), end="")
         return 0
-    options = ExportOptions(
-        format=format_,
-        compression=compression,
-        columns=() if columns is None else read_columns(columns),
-        drop=tuple(name.strip() for name in drop.split(",")) if drop else (),
-        part_bytes=part_size,
-        value_bytes=max_value,
-        start=start,
-        after_restore=after_restore,
-    )
+    options = dataclasses.replace(tables, start=start, after_restore=after_restore)
     report = export(dest, out, options, settings=settings, state_dir=state_dir)
     measured += export_metrics(report)
     print_report(report, output, _render)

@@ -36,7 +36,9 @@ def full_plan() -> BackfillPlan:
         plan.backfill,
         sync=SyncOptions(
             selection=Selection(("*.json",), ("x*",)),
-            result=ResultOptions(validation=Validation.OFF, user_schema='{"type": "object"}', max_content_bytes=5),
+            result=ResultOptions(
+                validation=Validation.OFF, user_schema='{"type": "object"}', max_content_bytes=5, max_schema_steps=9
+            ),
             max_object_bytes=7,
             unsafe_names="refuse",
             worker_limits=WorkerLimits(2.0, 60.0, 2**31),

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 import click
 
@@ -34,64 +33,78 @@ schema_steps_option = click.option(
 )
 
 
+_LANDING_OPTIONS: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "state_dir": state_option,
+    "on_change": click.option(
+        "--on-change",
+        type=click.Choice(["replace", "keep"]),
+        default="replace",
+        show_default=True,
+        help="What to do with the older version of a changed object.",
+    ),
+    "unsafe_names": click.option(
+        "--unsafe-names",
+        type=click.Choice(["hash", "refuse"]),
+        default="hash",
+        show_default=True,
+        help="What to do with keys that cannot be a path.",
+    ),
+    "max_object_bytes": click.option("--max-object-bytes", type=SIZE, help="Refuse larger objects, e.g. 500MB."),
+    "workers": click.option(
+        "--workers", type=click.IntRange(1, 256), metavar="N", help="Worker processes.  [default: one per core]"
+    ),
+    "decode_timeout": click.option(
+        "--decode-timeout",
+        type=DURATION,
+        help="End a worker that one object keeps busy for longer, e.g. 20s.  [default: 4s of processor time]",
+    ),
+    "max_worker_memory": click.option(
+        "--max-worker-memory", type=SIZE, help="End a worker that uses more memory, e.g. 8GB.  [default: 4GiB]"
+    ),
+    "max_schema_steps": schema_steps_option,
+    "validate": click.option(
+        "--validate",
+        type=click.Choice([validation.value for validation in Validation]),
+        default=Validation.SCHEMA.value,
+        show_default=True,
+        help="How much of each result is checked.",
+    ),
+    "schema_file": click.option(
+        "--schema",
+        "schema_file",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Your JSON Schema for data.parsing.",
+    ),
+    "keep_compressed": click.option("--keep-compressed", is_flag=True, help="Land gzip as delivered, names unchanged."),
+    "exclude": click.option("--exclude", multiple=True, metavar="GLOB", help="No keys that match; may be repeated."),
+    "include": click.option(
+        "--include", multiple=True, metavar="GLOB", help="Only keys (below the prefix) that match; may be repeated."
+    ),
+}
+"""The options, in reverse order of --help, by the name of their value."""
+_OF_A_SHARD: Final = frozenset(_LANDING_OPTIONS) - {"state_dir", "on_change", "keep_compressed", "workers"}
+
+
 def landing_options(command: _Command) -> _Command:
     """Add the options; the command receives one ``landing``."""
+    return _with_options(command, frozenset(_LANDING_OPTIONS))
 
+
+def shard_options(command: _Command) -> _Command:
+    """Add the options that apply where a destination is made for one run; the command receives one ``landing``."""
+    return _with_options(command, _OF_A_SHARD)
+
+
+def _with_options(command: _Command, names: frozenset[str]) -> _Command:
     @functools.wraps(command)
     def with_landing(**values: Any) -> Any:
-        chosen = {name: values.pop(name) for name in _CHOICES}
+        chosen = {name: values.pop(name) for name in names}
         return command(landing=functools.partial(_options, **chosen), **values)
 
-    for option in (
-        state_option,
-        click.option(
-            "--on-change",
-            type=click.Choice(["replace", "keep"]),
-            default="replace",
-            show_default=True,
-            help="What to do with the older version of a changed object.",
-        ),
-        click.option(
-            "--unsafe-names",
-            type=click.Choice(["hash", "refuse"]),
-            default="hash",
-            show_default=True,
-            help="What to do with keys that cannot be a path.",
-        ),
-        click.option("--max-object-bytes", type=SIZE, help="Refuse larger objects, e.g. 500MB."),
-        click.option(
-            "--workers", type=click.IntRange(1, 256), metavar="N", help="Worker processes.  [default: one per core]"
-        ),
-        click.option(
-            "--decode-timeout",
-            type=DURATION,
-            help="End a worker that one object keeps busy for longer, e.g. 20s.  [default: 4s of processor time]",
-        ),
-        click.option(
-            "--max-worker-memory", type=SIZE, help="End a worker that uses more memory, e.g. 8GB.  [default: 4GiB]"
-        ),
-        schema_steps_option,
-        click.option(
-            "--validate",
-            type=click.Choice([validation.value for validation in Validation]),
-            default=Validation.SCHEMA.value,
-            show_default=True,
-            help="How much of each result is checked.",
-        ),
-        click.option(
-            "--schema",
-            "schema_file",
-            type=click.Path(path_type=Path),
-            metavar="FILE",
-            help="Your JSON Schema for data.parsing.",
-        ),
-        click.option("--keep-compressed", is_flag=True, help="Land gzip as delivered, names unchanged."),
-        click.option("--exclude", multiple=True, metavar="GLOB", help="No keys that match; may be repeated."),
-        click.option(
-            "--include", multiple=True, metavar="GLOB", help="Only keys (below the prefix) that match; may be repeated."
-        ),
-    ):
-        option(with_landing)
+    for name, option in _LANDING_OPTIONS.items():
+        if name in names:
+            option(with_landing)
     return with_landing  # type: ignore[return-value]  # the same command with further options
 
 
@@ -99,17 +112,17 @@ def _options(
     *,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
-    keep_compressed: bool,
     schema_file: Path | None,
     validate: str,
-    workers: int | None,
     max_object_bytes: int | None,
     decode_timeout: float | None,
     max_worker_memory: int | None,
     max_schema_steps: int,
     unsafe_names: Literal["hash", "refuse"],
-    on_change: Literal["replace", "keep"],
-    state_dir: Path | None,
+    keep_compressed: bool = False,
+    workers: int | None = None,
+    on_change: Literal["replace", "keep"] = "replace",
+    state_dir: Path | None = None,
 ) -> SyncOptions:
     result = ResultOptions(
         keep_compressed=keep_compressed,
@@ -138,9 +151,6 @@ def _options(
         on_change=on_change,
         state_dir=state_dir,
     )
-
-
-_CHOICES = frozenset(inspect.signature(_options).parameters)
 
 
 def read_schema(path: Path | None) -> str | None:
