@@ -87,7 +87,7 @@ def test_a_receiver_takes_a_queue_and_listings_as_well(store: MemoryS3, queue: M
             # While it runs: nobody waits for its end to see that it works.
             heartbeats = run("status", tmp_path / "d", "--max-age", "1h", "--format", "json")
             assert heartbeats.code == 0
-            assert [beat["verb"] for beat in heartbeats.report["heartbeats"] if beat["succeeded_at"]] == ["listen"]
+            assert [beat["verb"] for beat in heartbeats.document["heartbeats"] if beat["succeeded_at"]] == ["listen"]
             receiver.stop()
     assert receiver.document["messages"]["deleted"] == 2
     assert receiver.document["tasks"] == {"landed": 1}
