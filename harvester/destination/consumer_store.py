@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harvester.destination.manifest import ConsumerRow, LandedRow, Manifest
-from harvester.destination.opened import read_destination, share_destination
+from harvester.destination.opened import OpenDestination, read_destination, share_destination
 from harvester.destination.positions import parse_position
 from harvester.destination.row_filter import CompiledFilter, RowFilter
-from harvester.errors import UsageError
+from harvester.destination.tree import NoFollowTree
+from harvester.errors import HarvesterError, UsageError
 from harvester.location import parse_location
-from harvester.results import Shape
+from harvester.results import BrokenRows, ContentReason, Shape, numbered_rows
 from harvester.text import rfc3339
 
 CONSUMERS_SCHEMA = "urn:nimble-harvester:consumers:v1"
@@ -34,7 +36,7 @@ class ConsumerStatus:
     objects_behind: int
     """Objects with rows inside its filter after the position; evicted ones are not counted."""
     rows_behind: int
-    """Rows of these objects, as counted when they landed; a filter by agent is not applied."""
+    """Rows of these objects inside its filter after the position; of an object that cannot be read, as it landed."""
     superseded: int
     """Versions after the position that were replaced before they were acknowledged."""
     evicted: int
@@ -88,14 +90,14 @@ def create_consumer(
     position = parse_position(after)
     with share_destination(Path(destination), state_dir) as opened:
         known = opened.manifest.consumers(Path(destination)).create(name, wanted.to_json(), position)
-        return _status(opened.manifest, known)
+        return _status(opened, known)
 
 
 def list_consumers(destination: Path | str, *, state_dir: Path | None = None) -> tuple[ConsumerStatus, ...]:
     """Return the consumers of a destination by name. Raises ConfigurationError when it was never synced."""
     with read_destination(Path(destination), state_dir) as opened:
         known = opened.manifest.consumers(Path(destination)).all()
-        return tuple(_status(opened.manifest, each) for each in known)
+        return tuple(_status(opened, each) for each in known)
 
 
 def acknowledge(destination: Path | str, name: str, position: str, *, state_dir: Path | None = None) -> ConsumerStatus:
@@ -127,11 +129,14 @@ def _move(
     with share_destination(Path(destination), state_dir) as opened:
         table = opened.manifest.consumers(Path(destination))
         moved = table.acknowledge(name, wanted) if forward_only else table.rewind(name, wanted)
-        return _status(opened.manifest, moved)
+        return _status(opened, moved)
 
 
-def _status(manifest: Manifest, known: ConsumerRow) -> ConsumerStatus:
-    reader = ConsumerProgress(manifest, known)
+def _status(opened: OpenDestination, known: ConsumerRow) -> ConsumerStatus:
+    manifest, reader = opened.manifest, ConsumerProgress(opened.manifest, known)
+    tree = NoFollowTree(opened.root)
+    # Landed with a count that includes them.
+    broken = {each.key for each in manifest.problems() if each.reason == ContentReason.BROKEN_ROWS}
     objects = rows = evicted = 0
     for row in manifest.landed_by_seq(reader.acknowledged_seq):
         if not reader.wants(row):
@@ -139,10 +144,8 @@ def _status(manifest: Manifest, known: ConsumerRow) -> ConsumerStatus:
         if row.evicted:
             evicted += 1
             continue
-        objects += 1
-        count = 1 if row.rows is None else row.rows
-        if row.seq == known.position.seq and not known.position.ends_object:
-            count = max(0, count - known.position.row - 1)
+        count = reader.rows_left(row, tree, has_broken_rows=row.key in broken)
+        objects += count > 0
         rows += count
     epochs = manifest.epochs()
     last = epochs[-1].last_seq if epochs else 0
@@ -175,6 +178,20 @@ class ConsumerProgress:
     def wants(self, row: LandedRow) -> bool:
         """Return whether an object has rows that this consumer may read."""
         return row.shape is not None and row.shape != Shape.MEDIA and self._compiled.selects(row)
+
+    def rows_left(self, row: LandedRow, tree: NoFollowTree, *, has_broken_rows: bool) -> int:
+        """Return how many rows of an object that it wants it has not acknowledged, reading the file if need be."""
+        after = self._position.row if row.seq == self._position.seq else -1
+        landed = 1 if row.rows is None else row.rows
+        if after < 0 and not has_broken_rows and not self._compiled.looks_at_rows(row):
+            return landed
+        with contextlib.suppress(OSError, HarvesterError):
+            found = numbered_rows(Path(tree.whole_path(row.path)), Shape(str(row.shape)))
+            return sum(
+                number > after and not isinstance(text, BrokenRows) and self._compiled.selects_row(text)
+                for number, text in found
+            )
+        return landed
 
     def has_passed(self, row: LandedRow) -> bool:
         """Return whether the consumer needs no row of an object any more."""

@@ -9,7 +9,7 @@ from typing import Any
 from harvester.destination.manifest import LandedRow, shown_key
 from harvester.destination.selection import CompiledSelection, Selection
 from harvester.errors import IntegrityError, UsageError
-from harvester.results import Shape, select
+from harvester.results import MAX_LABEL, Shape, select
 
 _AGENT = "metadata.agent"
 
@@ -71,8 +71,6 @@ class CompiledFilter:
         self._statuses = frozenset(status.lower() for status in wanted.statuses)
         self._tasks = frozenset(wanted.tasks)
         self._agents = frozenset(wanted.agents)
-        self.looks_at_rows = bool(wanted.agents)
-        """Whether an object that passes can still have rows that do not."""
 
     def selects(self, row: LandedRow) -> bool:
         """Return whether rows of this object may be wanted."""
@@ -82,10 +80,17 @@ class CompiledFilter:
             return False
         if self._tasks and row.task_id not in self._tasks:
             return False
+        agent = _whole_agent(row)
+        if self._agents and agent is not None and agent not in self._agents:
+            return False
         if self._selection.selects_all:
             return True
         key = row.key[len(self._prefix) :] if row.key.startswith(self._prefix) else shown_key(row.key)
         return not self._selection.refusal(key, row.last_modified)
+
+    def looks_at_rows(self, row: LandedRow) -> bool:
+        """Return whether an object that is selected can still have rows that are not wanted."""
+        return bool(self._agents) and _whole_agent(row) is None
 
     def selects_row(self, text: bytes) -> bool:
         """Return whether a row of a selected object is wanted."""
@@ -93,6 +98,11 @@ class CompiledFilter:
             return True
         agent = select(text, _AGENT)
         return agent is not None and _text(agent) in self._agents
+
+
+def _whole_agent(row: LandedRow) -> str | None:
+    """Return the agent that the manifest knows, None where it knows none, or a part of the name."""
+    return None if row.agent is None or len(row.agent) >= MAX_LABEL else row.agent
 
 
 def _text(value: bytes) -> str | None:

@@ -5,6 +5,7 @@ from .record import Shape as Shape
 from .result_options import DEFAULT_MAX_SCHEMA_STEPS as DEFAULT_MAX_SCHEMA_STEPS
 from .result_options import ResultOptions as ResultOptions
 from .result_options import Validation as Validation
+from .result_reader import MAX_LABEL as MAX_LABEL
 from .result_reader import ResultReader as ResultReader
 from .row_batches import BrokenRows as BrokenRows
 from .row_files import numbered_rows as numbered_rows

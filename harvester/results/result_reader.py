@@ -43,7 +43,8 @@ _DELIVERY_FAULTS = frozenset(
 )
 _PEEK_BYTES = 1024**2
 _MAGIC_BYTES = 64
-_MAX_LABEL = 200
+MAX_LABEL = 200
+"""Characters of a task, state or agent that are kept."""
 
 
 class _Findings(NamedTuple):
@@ -251,7 +252,7 @@ def _label(value: object) -> str | None:
     """Return at most 200 characters of valid Unicode, or None if the value is not text."""
     if not isinstance(value, str):
         return None
-    return value[:_MAX_LABEL] if value.isascii() else value[:_MAX_LABEL].encode("utf-8", "backslashreplace").decode()
+    return value[:MAX_LABEL] if value.isascii() else value[:MAX_LABEL].encode("utf-8", "backslashreplace").decode()
 
 
 def _agent(text: Raw | None) -> str | None:

@@ -259,6 +259,32 @@ def test_a_consumer_reads_on_from_what_it_acknowledged(source: Directory, dest: 
     assert run("consumers", "ack", dest, "warehouse", "0000000000000-000000000001-end").code == 17
 
 
+def test_rows_behind_are_those_that_the_filter_lets_through(source: Directory, dest: Path) -> None:
+    def envelope(agent: str) -> bytes:
+        return json.dumps({"status": "success", "data": {"parsing": {}}, "metadata": {"agent": agent}}).encode()
+
+    source.put("a.json", envelope("amazon"))
+    source.put("b.json", envelope("ebay"))
+    source.put("c.json", envelope("a" * 300))
+    rows = [{"id": 0}, "broken", {"metadata": {"agent": "amazon"}}, {"metadata": {"agent": "ebay"}}, {"id": 4}]
+    source.put("d.jsonl", b"\n".join(json.dumps(row).encode() for row in rows))
+    sync(source.location, dest, expected=3)
+    for name in ("amazon", "a" * 300):
+        harvester.create_consumer(dest, name[:7], harvester.RowFilter(agents=(name,)))
+    harvester.create_consumer(dest, "all")
+
+    def behind() -> dict[str, tuple[int, int]]:
+        listed = harvester.list_consumers(dest)
+        return {each.name: (each.rows_behind, each.objects_behind) for each in listed}
+
+    read = {name: list(harvester.read(dest, consumer=name)) for name in behind()}
+    assert {name: len(rows) for name, rows in read.items()} == {"all": 7, "amazon": 2, "aaaaaaa": 1}
+    assert behind() == {"all": (7, 4), "amazon": (2, 2), "aaaaaaa": (1, 1)}
+    for left in (2, 1, 0):
+        harvester.acknowledge(dest, "all", read["all"][6 - left].position)
+        assert behind()["all"] == (left, left > 0)
+
+
 def test_acknowledging_needs_a_file_or_a_command(source: Directory, dest: Path, tmp_path: Path) -> None:
     source.put("a.json", result(1))
     source.put("b.png", b"\x89PNG\r\n\x1a\n" + b"0" * 100)

@@ -57,6 +57,7 @@ def progress(manifest: Manifest, position: Position, wanted: RowFilter | None = 
         (RowFilter(tasks=("t1",)), True),
         (RowFilter(tasks=("t2",)), False),
         (RowFilter(agents=("amazon",)), True),
+        (RowFilter(agents=("amazon", "ebay")), True),
     ],
 )
 def test_objects_are_chosen_by_what_the_manifest_knows(wanted: RowFilter, selected: bool) -> None:
