@@ -15,7 +15,7 @@ import json
 import re
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.utils import formatdate
@@ -23,6 +23,7 @@ from urllib.parse import quote, unquote
 
 import google_crc32c
 
+from scripts.servers.gcs_discovery import request_fault
 from scripts.servers.loopback_server import Answer, LoopbackServer, Request
 
 
@@ -70,6 +71,7 @@ class FakeGcs(LoopbackServer):
         self._buckets_lock = threading.Lock()
         # Held from a precondition to the write that it allows.
         self._uploads_lock = threading.Lock()
+        self._sessions: dict[str, ResumableUpload] = {}
         self._generations = itertools.count(1_700_000_000_000_000)
         self.tokens: set[str] | None = None
         """Bearer tokens that are good; None to ask for none."""
@@ -104,6 +106,10 @@ class FakeGcs(LoopbackServer):
         ):
             return _error(401, "authError", "Invalid Credentials")
         path = request.target.partition("?")[0]
+        if request.method == "PUT" and "upload_id" in request.query:
+            return self._continue_upload(request)
+        if fault := request_fault(request):
+            return _error(400, "invalid", fault)
         found = re.fullmatch(r"(?:/(upload|download))?/storage/v1/b/([^/]+)(?:/o(?:/(.*))?)?", path)
         if found is None:
             return _error(404, "notFound", "Not Found")
@@ -117,9 +123,14 @@ class FakeGcs(LoopbackServer):
             if path.endswith("/o"):
                 return self._upload(bucket, request) if request.method == "POST" else _list(bucket, snapshot, request)
             return _json({"kind": "storage#bucket", "name": bucket, "location": "EU", "storageClass": "STANDARD"})
-        rewritten = re.fullmatch(r"([^/]+)/rewriteTo/b/([^/]+)/o/([^/]+)", found[3])
-        name = unquote(rewritten[1] if rewritten else found[3])
-        stored = snapshot.get(name)
+        return self._answer_about_object(bucket, found[3], snapshot, request)
+
+    def _answer_about_object(
+        self, bucket: str, path: str, objects: dict[str, StoredObject], request: Request
+    ) -> Answer:
+        rewritten = re.fullmatch(r"([^/]+)/rewriteTo/b/([^/]+)/o/([^/]+)", path)
+        name = unquote(rewritten[1] if rewritten else path)
+        stored = objects.get(name)
         if stored is None:
             return _error(404, "notFound", f"No such object: {bucket}/{name}")
         if request.method == "DELETE":
@@ -132,21 +143,62 @@ class FakeGcs(LoopbackServer):
             return _json({**document, "done": True, "resource": copied.resource(target)})
         wanted = request.query.get("ifGenerationMatch")
         if wanted is not None and wanted != str(stored.generation):
-            return _error(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold.")
+            return _CONDITION_NOT_MET
         if request.query.get("alt") == "media":
             return _media(stored, request)
         return _json(stored.resource(bucket))
 
     def _upload(self, bucket: str, request: Request) -> Answer:
-        name, body = uploaded(request)
         wanted = request.query.get("ifGenerationMatch")
+        if request.query.get("uploadType") == "resumable":
+            resource = json.loads(request.body)
+            session = ResumableUpload(bucket, request.query.get("name", resource.get("name")), wanted)
+            if not self._allowed(session):
+                return _CONDITION_NOT_MET
+            with self._uploads_lock:
+                identity = f"upload-{len(self._sessions)}"
+                self._sessions[identity] = session
+            path = request.target.partition("?")[0]
+            host = request.headers["host"]
+            return Answer(200, headers={"location": f"http://{host}{path}?uploadType=resumable&upload_id={identity}"})
+        name, body = uploaded(request)
+        return self._finish(ResumableUpload(bucket, name, wanted, bytearray(body)))
+
+    def _continue_upload(self, request: Request) -> Answer:
+        """Take a chunk of a resumable upload: ``Content-Range: bytes FIRST-LAST/TOTAL``, where TOTAL may be ``*``."""
+        session = self._sessions.get(request.query["upload_id"])
+        sent = re.fullmatch(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)", request.headers.get("content-range", ""))
+        if session is None or sent is None:
+            return _error(404, "notFound", "No such upload")
+        if sent[1] is not None:
+            if int(sent[1]) != len(session.body):
+                return _error(400, "invalid", "The chunk does not follow the one before")
+            session.body += request.body
+        if sent[3] == str(len(session.body)):
+            return self._finish(session)
+        return Answer(308, headers={"range": f"bytes=0-{len(session.body) - 1}"} if session.body else {})
+
+    def _allowed(self, upload: ResumableUpload) -> bool:
+        with self._buckets_lock:
+            present = self._buckets[upload.bucket].get(upload.name)
+        return upload.wanted in (None, str(present.generation if present else 0))
+
+    def _finish(self, upload: ResumableUpload) -> Answer:
         with self._uploads_lock:
-            with self._buckets_lock:
-                present = self._buckets[bucket].get(name)
-            if wanted is not None and wanted != str(present.generation if present else 0):
-                return _error(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold.")
-            stored = self.put(bucket, name, body)
-        return _json(stored.resource(bucket))
+            if not self._allowed(upload):
+                return _CONDITION_NOT_MET
+            stored = self.put(upload.bucket, upload.name, bytes(upload.body))
+        return _json(stored.resource(upload.bucket))
+
+
+@dataclass(slots=True)
+class ResumableUpload:
+    """An upload in chunks; its precondition holds when it begins and when it ends."""
+
+    bucket: str
+    name: str
+    wanted: str | None
+    body: bytearray = field(default_factory=bytearray)
 
 
 def uploaded(request: Request) -> tuple[str, bytes]:
@@ -225,6 +277,9 @@ def _error(status: int, reason: str, message: str) -> Answer:
         "errors": [{"domain": "global", "reason": reason, "message": message}],
     }
     return Answer(status, json.dumps({"error": error}).encode(), {"content-type": "application/json"})
+
+
+_CONDITION_NOT_MET = _error(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold.")
 
 
 def object_url(base: str, bucket: str, name: str) -> str:

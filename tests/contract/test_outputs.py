@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,8 @@ from harvester.tables.exports.exporting import export_rows
 from harvester.tables.outputs.output_store import DirectoryOutput, OutputStore, open_output
 from harvester.tables.outputs.s3_output import PIECE_BYTES
 from scripts.servers.fake_gcs import FakeGcs
+from scripts.servers.gcs_discovery import DOCUMENT, request_fault, resource_fault
+from scripts.servers.loopback_server import Request
 from tests.unit.tables.memory_rows import MemorySource
 
 
@@ -105,6 +108,68 @@ def test_a_large_file_is_uploaded_in_pieces_to_s3(s3_bucket: str) -> None:
         assert store.publish(written(store, content), "data/large")
         assert not store.publish(written(store, content[::-1]), "data/large")
         assert store.read("data/large") == content
+
+
+def test_a_large_file_is_uploaded_in_chunks_to_cloud_storage(fake_gcs: FakeGcs) -> None:
+    name, content = f"b-{uuid.uuid4().hex}", b"0123456789abcdef" * 600_000
+    fake_gcs.create_bucket(name)
+    with open_output(f"gs://{name}/out") as store:
+        assert store.publish(written(store, content), "data/large")
+        assert not store.publish(written(store, content[::-1]), "data/large")
+        assert store.read("data/large") == content
+
+
+def request(method: str, target: str) -> Request:
+    return Request(method, target, {}, b"")
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "fault"),
+    [
+        ("POST", "/upload/storage/v1/b/x/o?uploadType=multipart&ifGenerationMatch=0", ""),
+        ("POST", "/upload/storage/v1/b/x/o?uploadType=multipart&ifGenerationMatch=none", "is no int64"),
+        ("POST", "/upload/storage/v1/b/x/o?if-generation-match=0", "no parameter"),
+        ("PUT", "/storage/v1/b/x/o", "no method"),
+        ("GET", "/storage/v1/b/x/o?prefix=a&startOffset=b", ""),
+        ("GET", "/storage/v1/b/x/o?startAfter=b", "no parameter"),
+    ],
+)
+def test_our_cloud_storage_takes_the_requests_of_the_discovery_document(method: str, target: str, fault: str) -> None:
+    found = request_fault(request(method, target))
+    assert fault in found
+    assert bool(found) == bool(fault)
+
+
+def test_our_cloud_storage_answers_as_the_discovery_document_states(fake_gcs: FakeGcs) -> None:
+    fake_gcs.create_bucket("answers")
+    stored = fake_gcs.put("answers", "a/b", b"x", content_encoding="gzip", kms_key="k")
+    assert resource_fault(stored.resource("answers"), "Object") == ""
+    listed = json.loads(fake_gcs.respond(request("GET", "/storage/v1/b/answers/o")).body)
+    assert resource_fault(listed, "Objects") == ""
+    copied = fake_gcs.respond(request("POST", "/storage/v1/b/answers/o/a%2Fb/rewriteTo/b/answers/o/c"))
+    assert resource_fault(json.loads(copied.body), "RewriteResponse") == ""
+    assert resource_fault({"size": 5}, "Object") != ""
+    assert resource_fault({"sise": "5"}, "Object") != ""
+
+
+def test_preconditions_mean_what_the_discovery_document_states(fake_gcs: FakeGcs) -> None:
+    (meaning,) = {
+        method["parameters"]["ifGenerationMatch"]["description"]
+        for method in DOCUMENT["methods"].values()
+        if "ifGenerationMatch" in method["parameters"]
+    }
+    assert "succeed only if there are no live versions of the object" in meaning
+    fake_gcs.create_bucket("preconditions")
+    target = "/upload/storage/v1/b/preconditions/o?uploadType=media&name=a&ifGenerationMatch="
+    assert fake_gcs.respond(request("POST", f"{target}1")).status == 412
+    first = fake_gcs.respond(request("POST", f"{target}0"))
+    assert first.status == 200
+    assert fake_gcs.respond(request("POST", f"{target}0")).status == 412
+    generation = json.loads(first.body)["generation"]
+    assert fake_gcs.respond(request("POST", target + generation)).status == 200
+    assert fake_gcs.respond(request("POST", target + generation)).status == 412
+    fake_gcs.delete("preconditions", "a")
+    assert fake_gcs.respond(request("POST", f"{target}0")).status == 200
 
 
 @pytest.mark.parametrize("scheme", ["s3", "gs"])
