@@ -68,6 +68,8 @@ from .events import WatchReport as WatchReport
 from .events import WebhookOptions as WebhookOptions
 from .location import Location as Location
 from .location import parse_location as parse_location
+from .location_template import LocationTemplate as LocationTemplate
+from .location_template import parse_place as parse_place
 from .nimble_api import NimbleClient as NimbleClient
 from .nimble_api import delivery_parameters as delivery_parameters
 from .reconciliation import ReconcileOptions as ReconcileOptions
@@ -80,6 +82,7 @@ from .storage import KeyList as KeyList
 from .storage import KeyRange as KeyRange
 from .storage import ObjectRef as ObjectRef
 from .storage import list_objects as list_objects
+from .storage import read_key_list as read_key_list
 from .tables import ExportOptions as ExportOptions
 from .tables import ExportReport as ExportReport
 from .tables import ProfileFinding as ProfileFinding

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from harvester.destination import record_heartbeat
-from harvester.errors import ExitCode, HarvesterError
+from harvester.errors import ExitCode, HarvesterError, UsageError
 from harvester.location import Location, parse_location
+from harvester.location_template import LocationTemplate, parse_place
 from harvester.sessions import StoreSettings
-from harvester.storage import KeyList, KeyRange
+from harvester.storage import KeyList, KeyPrefixes, KeyRange
 from harvester.transfer import Observer, SyncOptions, SyncReport
 from harvester.transfer import sync as _sync
 from policies import failed_states, probe_name
@@ -41,11 +43,12 @@ def with_facts(options: SyncOptions) -> SyncOptions:
 
 
 def sync(
-    location: Location | str,
+    location: Location | LocationTemplate | str,
     destination: Path | str,
     options: SyncOptions | None = None,
     *,
     keys: KeyRange | KeyList | None = None,
+    now: float | None = None,
     settings: StoreSettings | None = None,
     observer: Observer | None = None,
 ) -> SyncReport:
@@ -55,14 +58,18 @@ def sync(
     unless its size and version are given; a given key that does not exist has failed (``not_found``). Such a run marks
     nothing as gone, and is no success of ``sync`` by which freshness is judged.
 
+    Of a location with dates (``s3://bucket/results/{date:%Y/%m/%d}/``, see `LocationTemplate`) the prefixes of its last
+    days before ``now`` are listed, seconds since the epoch, and nothing outside them is marked as gone.
+
     A failure during the run is ``SyncReport.error`` (``SyncReport.raise_for_error`` raises it); a HarvesterError is
     raised only for what keeps the run from starting.
     """
     options = with_facts(options or SyncOptions())
+    place, listed = _scope(location)
     if keys is not None:
-        return _sync(_place(location), Path(destination), options, settings=settings, observer=observer, keys=keys)
+        return _sync(place, Path(destination), options, settings=settings, observer=observer, keys=keys)
     with _heartbeat(destination, "sync", options) as beat:
-        report = _sync(_place(location), Path(destination), options, settings=settings, observer=observer)
+        report = _sync(place, Path(destination), options, settings=settings, observer=observer, keys=listed(now))
         beat(report.exit_code, succeeded=report.is_success)
     return report
 
@@ -89,7 +96,7 @@ def plan_shards(
 
 
 def watch(
-    location: Location | str,
+    location: Location | LocationTemplate | str,
     destination: Path | str,
     options: SyncOptions | None = None,
     *,
@@ -101,15 +108,20 @@ def watch(
 ) -> WatchReport:
     """Land what arrives in ``location``, holding ``destination``, until stopped.
 
-    Lists every 30 seconds, or as ``watching`` defines; ``QueueWatchOptions`` takes a queue of bucket events instead.
-    ``Observer.stop_signal`` asks it to stop. ``looked`` is called with the report of each listing. What ended it is
-    ``WatchReport.landing.error``; a HarvesterError is raised for what keeps it from starting.
+    Lists every 30 seconds, of a location with dates the days of the moment, or as ``watching`` defines;
+    ``QueueWatchOptions`` takes a queue of bucket events instead. ``Observer.stop_signal`` asks it to stop. ``looked``
+    is called with the report of each listing. What ended it is ``WatchReport.landing.error``; a HarvesterError is
+    raised for what keeps it from starting.
     """
     # Loaded when it is used, here and below: a sync starts faster without it.
     from harvester.events import ListingWatchOptions, watch_listing, watch_queue
 
-    place, options = _place(location), with_facts(options or SyncOptions())
+    (place, listed), options = _scope(location), with_facts(options or SyncOptions())
     if watching is not None and not isinstance(watching, ListingWatchOptions):
+        if not isinstance(_parsed(location), Location):
+            raise UsageError(
+                f"{location} has dates, and a queue is given", cause="a queue announces objects; nothing is listed"
+            )
         with _heartbeat(destination, "watch", options) as beat:
             report = watch_queue(
                 place,
@@ -129,6 +141,7 @@ def watch(
             Path(destination),
             options,
             watching or ListingWatchOptions(),
+            keys=listed,
             settings=settings,
             observer=observer,
             looked=_noting(looked, beat),
@@ -243,6 +256,20 @@ def _heartbeat(destination: Path | str, verb: str, options: SyncOptions) -> Iter
     except HarvesterError as error:
         beat(error.exit_code, succeeded=False)
         raise
+
+
+def _scope(
+    location: Location | LocationTemplate | str,
+) -> tuple[Location, Callable[[float | None], KeyPrefixes | None]]:
+    """Return the location that a destination is bound to, and what is listed of it at a time; None for everything."""
+    place = _parsed(location)
+    if isinstance(place, Location):
+        return place, lambda _: None
+    return place.base, lambda now: KeyPrefixes(place.prefixes(time.time() if now is None else now))
+
+
+def _parsed(location: Location | LocationTemplate | str) -> Location | LocationTemplate:
+    return parse_place(location) if isinstance(location, str) else location
 
 
 def _place(location: Location | str) -> Location:

@@ -32,6 +32,7 @@ class ErrorCode(StrEnum):
     BUCKET_REQUIRED = "bucket_required"
     DIRECTORY_NOT_ABSOLUTE = "directory_not_absolute"
     DIRECTORY_BUCKET = "directory_bucket"
+    LOCATION_TEMPLATE_INVALID = "location_template_invalid"
     FIELD_PATH_INVALID = "field_path_invalid"
     FILE_UNREADABLE = "file_unreadable"
 
@@ -133,6 +134,9 @@ class ErrorCode(StrEnum):
     SCHEMA_NOT_JSON = "schema_not_json"
     SCHEMA_REFERENCE_UNRESOLVED = "schema_reference_unresolved"
     TASK_FILE_INVALID = "task_file_invalid"
+    KEY_LIST_DAMAGED = "key_list_damaged"
+    INVENTORY_OF_ANOTHER_BUCKET = "inventory_of_another_bucket"
+    INVENTORY_FORMAT_UNSUPPORTED = "inventory_format_unsupported"
 
     # Nimble's API.
     API_KEY_MISSING = "api_key_missing"

@@ -19,6 +19,8 @@ class Selection:
     """Last modified at or after, seconds since the epoch."""
     until: float | None = None
     """Last modified before, seconds since the epoch."""
+    after: float | None = None
+    """Last modified later than this, seconds since the epoch: a backfill holds what was modified until then."""
 
 
 class CompiledSelection:
@@ -30,6 +32,7 @@ class CompiledSelection:
         self._exclude = _compile(selection.exclude)
         self._since = selection.since
         self._until = selection.until
+        self._after = selection.after
         self.selects_all = selection == Selection()
 
     def refusal(self, relative_key: str, last_modified: float) -> str:
@@ -42,6 +45,8 @@ class CompiledSelection:
             return "before_since"
         if self._until is not None and last_modified >= self._until:
             return "after_until"
+        if self._after is not None and last_modified <= self._after:
+            return "before_start"
         return ""
 
 

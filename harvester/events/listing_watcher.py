@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -15,6 +14,7 @@ from harvester.events.watch_report import LandingCounters, MessageCounts, WatchR
 from harvester.location import Location
 from harvester.retry import Backoff, interruptible_sleep, is_retryable
 from harvester.sessions import StoreSettings
+from harvester.storage import KeySelection
 from harvester.transfer import Observer, SyncOptions, SyncReport, open_session
 
 _LONGEST_DELAY = 600.0
@@ -47,6 +47,7 @@ def watch_listing(
     options: SyncOptions,
     watching: ListingWatchOptions,
     *,
+    keys: Callable[[float | None], KeySelection | None] = lambda _: None,
     settings: StoreSettings | None = None,
     observer: Observer | None = None,
     looked: Callable[[SyncReport], None] = lambda _: None,
@@ -54,8 +55,9 @@ def watch_listing(
 ) -> WatchReport:
     """Sync ``destination`` periodically, keeping it locked, until stopped.
 
-    ``looked`` is called after each sync. Errors are retried as ``is_retryable`` decides; the final one is the report's
-    error. Raises a HarvesterError if the first run cannot start.
+    ``keys`` returns what is listed now, None for everything; ``looked`` is called after each sync. Errors are retried
+    as ``is_retryable`` decides; the final one is the report's error. Raises a HarvesterError if the first run cannot
+    start.
     """
     observer = observer or Observer()
     counters = LandingCounters()
@@ -78,8 +80,9 @@ def watch_listing(
         open_session(location, destination, options, settings=settings, observer=observer) as session,
     ):
         try:
-            sync_once = functools.partial(session.run_listing, keep_idle=False)
-            _sync_repeatedly(sync_once, counters, watching, observer, count)
+            _sync_repeatedly(
+                lambda: session.run_listing(keys(None), keep_idle=False), counters, watching, observer, count
+            )
         except HarvesterError as ended:
             error = ended
     totals = counters.report(location.url, str(destination), error, other_problems=False)

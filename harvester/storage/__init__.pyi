@@ -23,6 +23,7 @@ from .keys import KeySelection as KeySelection
 from .keys import KeySpool as KeySpool
 from .keys import KnownVersions as KnownVersions
 from .keys import end_of_prefix as end_of_prefix
+from .keys import read_key_list as read_key_list
 from .late_keys import LateKeys as LateKeys
 from .listed import NOT_FOUND as NOT_FOUND
 from .listed import KeyFailure as KeyFailure
@@ -34,6 +35,7 @@ from .listed import ListingFailed as ListingFailed
 from .listed import OrderLost as OrderLost
 from .listed import RangeEnd as RangeEnd
 from .listing import BackgroundListing as BackgroundListing
+from .listing import list_keys as list_keys
 from .listing import list_objects as list_objects
 from .listing import similar_key as similar_key
 from .opening import load_fetcher as load_fetcher

@@ -43,6 +43,8 @@ class KeysGiven(NamedTuple):
     """How many different keys there are."""
     repeated: int
     """How many entries repeat a key."""
+    skipped: dict[str, int]
+    """How many entries of the source are no objects, by reason."""
 
 
 class ListedKeys(NamedTuple):

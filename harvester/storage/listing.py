@@ -12,8 +12,16 @@ from harvester.errors import HarvesterError
 from harvester.location import Location
 from harvester.sessions import StoreSettings
 from harvester.storage.base import PAGE_KEYS, ListPage, ObjectRef, Store
-from harvester.storage.keys import KeyList, KeySelection, KnownVersions, ListingScope, listing_scopes
-from harvester.storage.listed import Listed, ListedPage, ListingEnd, ListingFailed, OrderLost, RangeEnd
+from harvester.storage.keys import (
+    KeyList,
+    KeyPrefixes,
+    KeyRange,
+    KeySelection,
+    KnownVersions,
+    ListingScope,
+    listing_scopes,
+)
+from harvester.storage.listed import Listed, ListedKeys, ListedPage, ListingEnd, ListingFailed, OrderLost, RangeEnd
 from harvester.storage.opening import open_store
 from harvester.storage.page_checks import UnorderedListingError
 from harvester.storage.range_pool import ListedRange, RangePool
@@ -23,13 +31,26 @@ _PAGES_AHEAD = 4
 _PAGES_BEFORE_RANGES = 2
 
 
-def list_objects(location: Location, settings: StoreSettings | None = None) -> Iterator[ObjectRef]:
-    """Yield every object of a location, in the order of the store.
+def list_objects(
+    location: Location, settings: StoreSettings | None = None, keys: KeyRange | KeyPrefixes | None = None
+) -> Iterator[ObjectRef]:
+    """Yield every object of a location, or those among ``keys``, in the order of the store.
 
     Raises NoSuchBucket, AccessDenied, ConnectionFailed or ConfigurationError.
     """
-    for page in open_store(location, settings).list_pages():
-        yield from page.objects
+    store = open_store(location, settings)
+    for scope in listing_scopes(location.prefix, keys):
+        for page in store.list_pages(scope.start, scope.end, prefix=scope.prefix):
+            yield from page.objects
+
+
+def list_keys(location: Location, keys: KeyList, settings: StoreSettings | None = None) -> Iterator[ListedKeys]:
+    """Yield what became of given keys, in byte order of the key. Raises like ``list_objects``."""
+    from harvester.storage.keys import ask_each
+
+    for asked in ask_each(open_store(location, settings), keys, _nothing_known):
+        if isinstance(asked, ListedKeys):
+            yield asked
 
 
 def similar_key(location: Location, settings: StoreSettings | None = None) -> str | None:

@@ -118,9 +118,8 @@ class ListingRun:
                         self._take(self._planner.page(listed))
                         self._recorder.count_unchanged(self._planner.take_unchanged_count())
                         self._warn_of_space()
-                    case KeysGiven(_, repeated):
-                        if repeated:
-                            self._observer.warning(f"{repeated:,} entries repeat a key; each key is one object")
+                    case KeysGiven():
+                        self._warn_of_given(listed)
                     case ListedKeys():
                         self._take_given(listed)
                     case RangeEnd():
@@ -137,6 +136,13 @@ class ListingRun:
                     return False
                 dispatcher.step(0)
             dispatcher.step(wake=listing.fileno() if dispatcher.has_room else None)
+
+    def _warn_of_given(self, given: KeysGiven) -> None:
+        if given.repeated:
+            self._observer.warning(f"{given.repeated:,} entries repeat a key; each key is one object")
+        if given.skipped:
+            counts = ", ".join(f"{name} {count:,}" for name, count in sorted(given.skipped.items()))
+            self._observer.warning(f"entries that are no objects are skipped: {counts}")
 
     def _take_given(self, listed: ListedKeys) -> None:
         self._counters.listed += len(listed.refs) + len(listed.failed)

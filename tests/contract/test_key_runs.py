@@ -10,9 +10,9 @@ import pytest
 from harvester import KeyList, KeyRange, ObjectRef, SyncOptions, SyncReport, sync
 from harvester.destination import read_destination
 from harvester.errors import ExitCode
-from tests.e2e.sources import Directory
+from tests.e2e.sources import Directory, result
 
-ENVELOPE = b'{"url": "u", "task_id": "t", "status": "success", "data": {"html": "<p>"}, "status_code": 200}'
+ENVELOPE = result()
 
 
 class Scene(NamedTuple):

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 
 import click
 
 from harvester import text
-from harvester.cli.shared.options.parameters import LOCATION, MOMENT, format_option, store_options
+from harvester.cli.shared.options.parameters import (
+    MOMENT,
+    PLACE,
+    days_option,
+    format_option,
+    keys_option,
+    store_options,
+)
 from harvester.destination import CompiledSelection, Selection
+from harvester.errors import ExitCode
 from harvester.location import Location
+from harvester.location_template import LocationTemplate
 from harvester.sessions import StoreSettings
-from harvester.storage import ObjectRef, list_objects, similar_key
+from harvester.storage import KeyPrefixes, ObjectRef, list_keys, list_objects, read_key_list, similar_key
 
 
 @click.command(
@@ -24,7 +34,7 @@ Examples:
   nimble-harvester ls s3://my-bucket/results/ --format jsonl | jq -r .key
 """,
 )
-@click.argument("location", type=LOCATION)
+@click.argument("location", type=PLACE)
 @click.option("--summary", is_flag=True, help="Only the number of objects, their size, the oldest and the newest.")
 @click.option(
     "--include", multiple=True, metavar="GLOB", help="Only keys (below the prefix) that match; may be repeated."
@@ -32,73 +42,110 @@ Examples:
 @click.option("--exclude", multiple=True, metavar="GLOB", help="No keys that match; may be repeated.")
 @click.option("--since", type=MOMENT, help="Only objects modified since, e.g. 24h or 2026-01-31T00:00:00Z.")
 @click.option("--until", type=MOMENT, help="Only objects modified before.")
+@days_option
+@keys_option
 @format_option("table", "json", "jsonl")
 @store_options
 def ls_command(
     *,
-    location: Location,
+    location: Location | LocationTemplate,
     summary: bool,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     since: float | None,
     until: float | None,
+    keys_from: str | None,
     settings: StoreSettings,
     output: str,
-) -> None:
+) -> int:
     """List the objects under LOCATION.
 
     Size in bytes, time of modification, and the key below the prefix; keys that hold control characters are shown
-    as JSON strings.
+    as JSON strings. Exits 3 when a key of --keys-from is no object.
     """
-    wanted = Selection(include, exclude, since, until)
+    source = _Source(location, settings, Selection(include, exclude, since, until), keys_from)
     if summary:
-        _print_summary(location, settings, wanted, output)
-        return
-    if output == "json":
-        documents = [_document(*ref[:4]) for ref in _listed(location, settings, wanted)]
+        _print_summary(source, output)
+    elif output == "json":
+        documents = [_document(*ref[:4]) for ref in source.objects()]
         print(
-            json.dumps(
-                {"schema": "urn:nimble-harvester:ls:v1", "location": location.url, "objects": documents}, indent=2
-            )
+            json.dumps({"schema": "urn:nimble-harvester:ls:v1", "location": source.url, "objects": documents}, indent=2)
         )
         if not documents:
-            _say_empty(location, settings)
-        return
+            source.print_empty()
+    else:
+        _print_objects(source, output)
+    return int(source.exit_code)
+
+
+class _Source:
+    """What is listed, and the given keys that are no objects."""
+
+    def __init__(
+        self, place: Location | LocationTemplate, settings: StoreSettings, wanted: Selection, keys_from: str | None
+    ) -> None:
+        self.base = place if isinstance(place, Location) else place.base
+        self.url = place.url
+        self._settings = settings
+        self._chosen = CompiledSelection(wanted)
+        self._prefixes = None if isinstance(place, Location) else KeyPrefixes(place.prefixes(time.time()))
+        self._given = None if keys_from is None else read_key_list(keys_from, self.base, settings)
+        self.exit_code = ExitCode.OK
+
+    def objects(self) -> Iterator[ObjectRef]:
+        """Yield the wanted objects; given keys that are none are printed to standard error."""
+        chosen, base = self._chosen, self.base
+        for ref in self._listed():
+            if chosen.selects_all or not chosen.refusal(base.relative(ref.key), ref.last_modified):
+                yield ref
+
+    def _listed(self) -> Iterator[ObjectRef]:
+        if self._given is None:
+            yield from list_objects(self.base, self._settings, self._prefixes)
+            return
+        for listed in list_keys(self.base, self._given, self._settings):
+            yield from listed.refs
+            for entry in listed.refused:
+                self._print_unlisted(entry.key, f"refused: {entry.reason}")
+            for failure in listed.failed:
+                self._print_unlisted(failure.key, failure.reason)
+
+    def _print_unlisted(self, key: str, reason: str) -> None:
+        self.exit_code = ExitCode.PARTIAL
+        click.echo(f"{text.printable(key)}: {reason}", err=True)
+
+    def print_empty(self) -> None:
+        """Print to standard error that there is no object, and where there may be some."""
+        if self._given is not None:
+            return
+        click.echo(f"There is no object under {self.url}", err=True)
+        similar = similar_key(self.base, self._settings) if self._prefixes is None else None
+        if similar is not None:
+            wider = self.base.above()
+            click.echo(f"there are keys such as {text.printable(similar)}: nimble-harvester ls {wider}", err=True)
+
+
+def _print_objects(source: _Source, output: str) -> None:
     found = False
-    for ref in _listed(location, settings, wanted):
+    for ref in source.objects():
         found = True
         if output == "jsonl":
             print(json.dumps(_document(*ref[:4])))
         else:
-            key = location.relative(ref.key)
+            key = source.base.relative(ref.key)
             print(f"{ref.size:>14,}  {text.moment(ref.last_modified)}  {text.printable(key)}")
     if not found:
-        _say_empty(location, settings)
-
-
-def _listed(location: Location, settings: StoreSettings, wanted: Selection) -> Iterator[ObjectRef]:
-    chosen = CompiledSelection(wanted)
-    for ref in list_objects(location, settings):
-        if chosen.selects_all or not chosen.refusal(location.relative(ref.key), ref.last_modified):
-            yield ref
-
-
-def _say_empty(location: Location, settings: StoreSettings) -> None:
-    click.echo(f"There is no object under {location.url}", err=True)
-    similar = similar_key(location, settings)
-    if similar is not None:
-        wider = location.above()
-        click.echo(f"there are keys such as {text.printable(similar)}: nimble-harvester ls {wider}", err=True)
+        source.print_empty()
 
 
 def _document(key: str, size: int, etag: str, last_modified: float) -> dict[str, object]:
     return {"key": key, "size": size, "etag": etag, "last_modified": text.rfc3339(last_modified)}
 
 
-def _print_summary(location: Location, settings: StoreSettings, wanted: Selection, output: str) -> None:
+def _print_summary(source: _Source, output: str) -> None:
     objects = size = 0
     oldest, newest = float("inf"), 0.0
-    for ref in _listed(location, settings, wanted):
+    for ref in source.objects():
         objects += 1
         size += ref.size
         oldest = min(oldest, ref.last_modified)
@@ -106,7 +153,7 @@ def _print_summary(location: Location, settings: StoreSettings, wanted: Selectio
     if output != "table":
         document = {
             "schema": "urn:nimble-harvester:ls-summary:v1",
-            "location": location.url,
+            "location": source.url,
             "objects": objects,
             "bytes": size,
             "oldest": text.rfc3339(oldest) if objects else None,
@@ -116,6 +163,6 @@ def _print_summary(location: Location, settings: StoreSettings, wanted: Selectio
         return
     print(f"{text.count(objects, 'object')}, {text.size(size)}")
     if not objects:
-        _say_empty(location, settings)
+        source.print_empty()
     else:
         print(f"oldest {text.moment(oldest)}, newest {text.moment(newest)}")

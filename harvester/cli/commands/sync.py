@@ -6,17 +6,19 @@ import dataclasses
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from harvester.api import sync
 from harvester.cli.shared.options.parameters import (
     DESTINATION,
-    LOCATION,
     MOMENT,
+    PLACE,
     RATE,
+    days_option,
     format_option,
+    keys_option,
     metrics_file_option,
     store_options,
 )
@@ -27,9 +29,13 @@ from harvester.cli.shared.run_messages import Messages, message_options
 from harvester.cli.shared.signals import stop_signals
 from harvester.errors import DestinationUnusable, ExitCode, HarvesterError, UsageError
 from harvester.location import Location
+from harvester.location_template import LocationTemplate
 from harvester.sessions import StoreSettings
 from harvester.text import printable
 from harvester.transfer import ObjectEvent, Observer, SyncOptions, SyncReport
+
+if TYPE_CHECKING:
+    from harvester.storage import KeyList
 
 
 @click.command(
@@ -41,13 +47,17 @@ Examples:
   nimble-harvester sync s3://my-bucket/results/ ./results --schema price.json
   nimble-harvester sync s3://my-bucket/results/ ./out --since 24h --dry-run
   nimble-harvester sync s3://my-bucket/results/ ./results --report run.json
+  nimble-harvester sync s3://my-bucket/results/ ./results --keys-from keys.txt
+  nimble-harvester sync 's3://my-bucket/{date:%Y/%m/%d}/' ./out --days 2
 """,
 )
-@click.argument("location", type=LOCATION)
+@click.argument("location", type=PLACE)
 @click.argument("dest", type=DESTINATION)
 @click.option("--dry-run", is_flag=True, help="Show what would be fetched; write nothing.")
 @click.option("--since", type=MOMENT, help="Only objects modified since, e.g. 24h or 2026-01-31T00:00:00Z.")
 @click.option("--until", type=MOMENT, help="Only objects modified before.")
+@days_option
+@keys_option
 @click.option("--max-objects", type=click.IntRange(1), metavar="N", help="Stop after fetching this many.")
 @landing_options
 @click.option(
@@ -76,11 +86,12 @@ Examples:
 @store_options
 def sync_command(
     *,
-    location: Location,
+    location: Location | LocationTemplate,
     dest: Path,
     dry_run: bool,
     since: float | None,
     until: float | None,
+    keys_from: str | None,
     landing: Landing,
     settings: StoreSettings,
     output: Literal["table", "json", "jsonl"],
@@ -92,7 +103,9 @@ def sync_command(
     """Land every result under LOCATION in DEST.
 
     Fetches what is new or changed at the source, missing or altered here; decompresses and validates it; accounts for
-    every object. LOCATION is s3://, gs:// or file://; DEST is a directory, bound to its LOCATION by the first run.
+    every object. LOCATION is s3://, gs:// or file://; DEST is a directory, bound to its LOCATION by the first run. A
+    LOCATION such as s3://my-bucket/results/{date:%Y/%m/%d}/ is that of the last --days days; DEST is bound to what
+    comes before the date.
     """
     if report is not None and not report.absolute().parent.is_dir():
         raise UsageError(
@@ -105,13 +118,15 @@ def sync_command(
             "--since is not before --until", cause="nothing can be modified after the one and before the other"
         )
     started_at = time.time()
+    base = location if isinstance(location, Location) else location.base
     try:
         options = landing()
         selection = dataclasses.replace(options.selection, since=since, until=until)
         options = dataclasses.replace(options, selection=selection, dry_run=dry_run, **more)
-        result = _run(location, dest, options, settings, output, messages)
+        keys = None if keys_from is None else _keys(keys_from, location, settings)
+        result = _run(location, dest, options, settings, keys, output, messages)
     except HarvesterError as error:
-        result = unstarted_report(location, dest, error, started_at, dry_run=dry_run)
+        result = unstarted_report(base, dest, error, started_at, dry_run=dry_run)
     finally:
         messages.clear()
     unwritten = None if report is None else _write(report, result)
@@ -120,7 +135,7 @@ def sync_command(
     quiet = messages.quiet and result.exit_code is ExitCode.OK
     if not quiet and (output != "table" or result.run or result.error is None):
         print_report(result, output, render_report)
-    if result.error is None and not result.counts.listed:
+    if result.error is None and not result.counts.listed and keys_from is None and isinstance(location, Location):
         _warn_of_similar(location, dest, settings, messages)
     if unwritten is not None and result.error is not None:
         messages.log("warning", unwritten.one_line())
@@ -133,6 +148,17 @@ def sync_command(
         counts=result.as_document()["counts"],
     )
     return int(result.exit_code)
+
+
+def _keys(source: str, location: Location | LocationTemplate, settings: StoreSettings) -> KeyList:
+    if not isinstance(location, Location):
+        raise UsageError(
+            "keys are given, and a location with dates", cause="with --keys-from nothing is listed, of any day"
+        )
+    # Loaded by the runs that are given keys.
+    from harvester.storage import read_key_list
+
+    return read_key_list(source, location, settings)
 
 
 def _write(path: Path, report: SyncReport) -> DestinationUnusable | None:
@@ -177,7 +203,13 @@ def _warn_of_similar(location: Location, dest: Path, settings: StoreSettings, me
 
 
 def _run(
-    location: Location, dest: Path, options: SyncOptions, settings: StoreSettings, output: str, messages: Messages
+    location: Location | LocationTemplate,
+    dest: Path,
+    options: SyncOptions,
+    settings: StoreSettings,
+    keys: KeyList | None,
+    output: str,
+    messages: Messages,
 ) -> SyncReport:
     with stop_signals() as received:
         observer = Observer(
@@ -186,7 +218,7 @@ def _run(
             warning=lambda message: messages.log("warning", message),
             stop_signal=received,
         )
-        return sync(location, dest, options, settings=settings, observer=observer)
+        return sync(location, dest, options, keys=keys, settings=settings, observer=observer)
 
 
 def _event_printer(output: str, *, dry_run: bool) -> Callable[[ObjectEvent], None] | None:

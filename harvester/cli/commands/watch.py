@@ -14,7 +14,8 @@ from harvester.cli.shared.options.parameters import (
     DESTINATION,
     DIRECTORY,
     DURATION,
-    LOCATION,
+    PLACE,
+    days_option,
     format_option,
     metrics_file_option,
     store_options,
@@ -28,6 +29,7 @@ from harvester.cli.shared.signals import stop_signals
 from harvester.errors import ExitCode, UsageError
 from harvester.events import ListingWatchOptions, MetricsOptions, QueueWatchOptions, WatchReport
 from harvester.location import Location
+from harvester.location_template import LocationTemplate
 from harvester.sessions import StoreSettings
 from harvester.transfer import Observer, SyncReport
 
@@ -44,8 +46,9 @@ Examples:
   nimble-harvester watch gs://my-bucket/results/ ./results --queue projects/my-project/subscriptions/results
 """,
 )
-@click.argument("location", type=LOCATION)
+@click.argument("location", type=PLACE)
 @click.argument("dest", type=DESTINATION)
+@days_option
 @click.option("--every", type=DURATION, help="List LOCATION this often.  [default: 30s]")
 @click.option(
     "--queue",
@@ -96,7 +99,7 @@ Examples:
 @store_options
 def watch_command(
     *,
-    location: Location,
+    location: Location | LocationTemplate,
     dest: Path,
     every: float | None,
     queue: str | None,

@@ -1,11 +1,12 @@
-from .key_lookup import KnownVersions as KnownVersions
 from .key_lookup import ask_each as ask_each
 from .key_selection import KeyList as KeyList
 from .key_selection import KeyPrefixes as KeyPrefixes
 from .key_selection import KeyRange as KeyRange
 from .key_selection import KeySelection as KeySelection
+from .key_selection import KnownVersions as KnownVersions
 from .key_selection import ListingScope as ListingScope
 from .key_selection import end_of_prefix as end_of_prefix
 from .key_selection import key_after as key_after
 from .key_selection import listing_scopes as listing_scopes
+from .key_sources import read_key_list as read_key_list
 from .key_spool import KeySpool as KeySpool

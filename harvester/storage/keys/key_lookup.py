@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from itertools import islice
 from typing import TypeAlias
 
 from harvester.causes import Cause
 from harvester.errors import AccessDenied
 from harvester.storage.base import ObjectRef, RefusedObject, Store
-from harvester.storage.keys.key_selection import KeyList
+from harvester.storage.keys.key_selection import KeyList, KnownVersions
 from harvester.storage.keys.key_spool import KeySpool
 from harvester.storage.listed import NOT_FOUND, KeyFailure, KeysGiven, ListedKeys
 
 _THREADS = 16
 _BATCH = 256
 _BATCHES_AHEAD = 3
-
-KnownVersions: TypeAlias = Callable[[], AbstractContextManager[Callable[[ObjectRef], bool]]]
-"""Opens, in the thread that uses it, a function that returns whether another version of an object is known."""
 
 _Found: TypeAlias = ObjectRef | KeyFailure | RefusedObject
 
@@ -36,7 +32,7 @@ def ask_each(store: Store, keys: KeyList, known: KnownVersions) -> Iterator[Keys
     with KeySpool(store.location) as spool, known() as knows_another:
         spool.fill(keys.entries)
         distinct = spool.distinct
-        yield KeysGiven(distinct, spool.given - distinct)
+        yield KeysGiven(distinct, spool.given - distinct, dict(keys.skipped))
         pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="key-lookup")
         try:
             entries = spool.in_order()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 from harvester.storage.base import ObjectRef, RefusedObject
@@ -29,6 +31,8 @@ class KeyList:
     entries: Iterable[str | ObjectRef | RefusedObject]
     """Read once by each run. Of a whole key the store is asked for size and version; an object is taken as described;
     what is refused is counted as refused."""
+    skipped: Counter[str] = field(default_factory=Counter)
+    """Entries of the source that are no objects, by reason, counted while it is read."""
 
 
 class KeyPrefixes(NamedTuple):
@@ -40,6 +44,10 @@ class KeyPrefixes(NamedTuple):
 
 KeySelection: TypeAlias = KeyRange | KeyList | KeyPrefixes
 """Part of the keys of a location."""
+
+
+KnownVersions: TypeAlias = Callable[[], AbstractContextManager[Callable[[ObjectRef], bool]]]
+"""Opens, in the thread that uses it, a function that returns whether another version of an object is known."""
 
 
 class ListingScope(NamedTuple):

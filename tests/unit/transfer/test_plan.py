@@ -92,6 +92,8 @@ def test_cases(found: tuple[str, str], expected: tuple[str, str]) -> None:
         (Selection(since=1000.5), "a", "before_since"),
         (Selection(until=1000.0), "a", "after_until"),
         (Selection(until=1000.5), "a", ""),
+        (Selection(after=1000.0), "a", "before_start"),
+        (Selection(after=999.999), "a", ""),
     ],
 )
 def test_selection(selection: Selection, key: str, refusal: str) -> None:

@@ -10,15 +10,17 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import click
 
 from harvester.errors import UsageError
 from harvester.location import Location, parse_location
+from harvester.location_template import DEFAULT_DAYS, MAX_DAYS, LocationTemplate, parse_place
 from harvester.retry import RetryPolicy
 from harvester.sessions import AnswerLimits, CheckExemption, StoreSettings
 
+_Place: TypeAlias = Location | LocationTemplate
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d|w)\Z")
@@ -35,6 +37,16 @@ class LocationType(click.ParamType[Location]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Location:  # noqa: ARG002  # click's signature
         """Parse it; a UsageError passes through, it has its own three lines."""
         return value if isinstance(value, Location) else parse_location(value)
+
+
+class PlaceType(click.ParamType[_Place]):
+    """A location, or one with dates in its prefix: ``s3://bucket/results/{date:%Y/%m/%d}/``."""
+
+    name = "location"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> _Place:  # noqa: ARG002  # click's signature
+        """Parse it; a UsageError passes through, it has its own three lines."""
+        return value if isinstance(value, Location | LocationTemplate) else parse_place(value)
 
 
 class DestinationType(click.Path):
@@ -131,6 +143,7 @@ class RateType(click.ParamType[float]):
 
 
 LOCATION = LocationType()
+PLACE = PlaceType()
 DURATION = DurationType()
 MOMENT = MomentType()
 SIZE = SizeType()
@@ -237,6 +250,42 @@ def _endpoint(url: str | None) -> str | None:
             parameters={"advice": "--endpoint-url http://127.0.0.1:9000"},
         )
     return url
+
+
+def keys_option(command: _Command) -> _Command:
+    """Add ``--keys-from``; the command receives ``keys_from``."""
+    return click.option(
+        "--keys-from",
+        metavar="FILE",
+        help="Only these keys, instead of a listing: a file, local or in a bucket, with one whole key a line, or as `ls"
+        " --format jsonl` prints it (.jsonl); or the manifest.json of an S3 Inventory, s3://BUCKET/…/manifest.json.",
+    )(command)
+
+
+def days_option(command: _Command) -> _Command:
+    """Add ``--days``, which the command's location takes; the command receives it within ``location``."""
+
+    @functools.wraps(command)
+    def with_days(**values: Any) -> Any:
+        days = values.pop("days")
+        if days is not None:
+            place = values["location"]
+            if not isinstance(place, LocationTemplate):
+                raise UsageError(
+                    f"--days needs a date in the location {place}",
+                    parameters={"advice": f"write for example {place}{{date:%Y/%m/%d}}/, or leave out --days"},
+                )
+            values["location"] = place.with_days(days)
+        return command(**values)
+
+    option = click.option(
+        "--days",
+        type=click.IntRange(1, MAX_DAYS),
+        metavar="N",
+        help="Of a LOCATION with {date:%Y/%m/%d} in its prefix, list the prefixes of the last N days, in UTC, and no"
+        f" other.  [default: {DEFAULT_DAYS}]",
+    )
+    return option(with_days)  # type: ignore[return-value]  # the same command with a further option
 
 
 def state_option(command: _Command) -> _Command:

@@ -10,7 +10,8 @@ import click
 
 from harvester.cli.shared.options.config_file import STEPS, Pipeline, check_options
 from harvester.error_codes import ErrorCode
-from harvester.errors import ConfigurationError
+from harvester.errors import ConfigurationError, UsageError
+from harvester.location_template import LocationTemplate, parse_place
 
 
 def step_command(root: click.Context, step: str) -> click.Command:
@@ -43,7 +44,7 @@ def step_context(root: click.Context, path: Path, pipeline: Pipeline, step: str)
     check_options(path, pipeline, step, names)
     arguments = {
         "sync": [pipeline.location, pipeline.destination],
-        "access": [pipeline.location],
+        "access": [_without_dates(pipeline.location)],
     }.get(step, [pipeline.destination])
     defaults = {names[key]: _as_given(value) for key, value in pipeline.steps[step].items()}
     if "quiet" in names.values():
@@ -57,6 +58,15 @@ def step_context(root: click.Context, path: Path, pipeline: Pipeline, step: str)
             code=ErrorCode.CONFIG_FILE_INVALID,
             subject=str(path),
         ) from error
+
+
+def _without_dates(location: str) -> str:
+    """Return the location whose access is explained; an invalid one as it is, which the verb refuses."""
+    try:
+        place = parse_place(location)
+    except UsageError:
+        return location
+    return place.base.url if isinstance(place, LocationTemplate) else location
 
 
 def _as_given(value: Any) -> Any:

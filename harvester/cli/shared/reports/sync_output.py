@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _GROUPS = 20
 _NOT_RECORDED = {"upstream_error", "name_not_utf8"}
-_FILTERS = {"not_included", "excluded", "before_since", "after_until"}
+_FILTERS = {"not_included", "excluded", "before_since", "after_until", "before_start"}
 
 
 def render_report(report: SyncReport) -> str:
