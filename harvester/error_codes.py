@@ -205,6 +205,7 @@ class ErrorCode(StrEnum):
     EXPORT_OF_ANOTHER_LAYOUT = "export_of_another_layout"
     EXPORT_OUTPUT_UNSUPPORTED = "export_output_unsupported"
     EXPORT_COLUMN_REQUIRED = "export_column_required"
+    EXPORT_OUTPUT_OVERLAPS = "export_output_overlaps"
     EXPORT_SERIES_INVALID = "export_series_invalid"
 
     # Backfills.

@@ -69,6 +69,12 @@ class DestinationRows:
         """The id of the destination."""
         return self._dest_id
 
+    @property
+    def location(self) -> str:
+        """The location that the destination mirrors; empty before the first run."""
+        bound = self._manifest.binding()
+        return "" if bound is None else bound.url
+
     def check(self, position: str) -> None:
         """Raise ForeignPosition for a position of another history, UsageError for none."""
         self._manifest.check_position(parse_position(position), self._destination)

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import io
-import json
 import random
 import uuid
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from harvester.tables.exports.export_types import ExportOptions
 from harvester.tables.exports.exporting import export_rows
 from harvester.tables.outputs.output_store import OutputStore, open_output
 from scripts.servers.fake_gcs import FakeGcs
+from scripts.soak_test.exported_rows import exported_rows
 from tests.unit.tables.test_exporting import Killed, expected, some_rows
 
 FORMATS: dict[str, ExportOptions] = {
@@ -66,35 +62,6 @@ class KilledOutput:
             return self._store.publish(file, name)
 
 
-def identities(store: OutputStore, options: ExportOptions) -> Counter[tuple[str, str, int | None]]:
-    """Count the rows under data/; of Delta, those of files that a commit names."""
-    names: Iterable[str] = store.names("data/")
-    if options.format == "delta":
-        names = [name for name in committed(store, list(names)) if name.endswith(".parquet")]
-    found: Counter[tuple[str, str, int | None]] = Counter()
-    for name in names:
-        content = store.read(name)
-        assert content is not None
-        if options.format == "jsonl":
-            with pa.CompressedInputStream(pa.BufferReader(content), "zstd") as stream:
-                rows = [json.loads(line) for line in stream.read().splitlines()]
-            found.update((row["key"], row["version"], row["row_index"]) for row in rows)
-        else:
-            columns = pq.read_table(io.BytesIO(content), columns=["key", "version", "row_index"]).to_pydict()
-            found.update(zip(columns["key"], columns["version"], columns["row_index"], strict=True))
-    return found
-
-
-def committed(store: OutputStore, names: list[str]) -> Iterator[str]:
-    """Yield the files of Delta tables that their logs name."""
-    for name in names:
-        if "/_delta_log/" in name:
-            for line in (store.read(name) or b"").splitlines():
-                added = json.loads(line).get("add")
-                if added:
-                    yield f"{name.partition('/_delta_log/')[0]}/{added['path']}"
-
-
 def killed_rounds(url: str, options: ExportOptions, seed: int) -> None:
     draw, source = random.Random(seed), some_rows(8)
     for _ in range(4):
@@ -104,10 +71,10 @@ def killed_rounds(url: str, options: ExportOptions, seed: int) -> None:
                 export_rows(source, KilledOutput(store, draw.randint(1, 40)), sized)
             except Killed:
                 source.add({"n": draw.random()})
-            assert max(identities(store, options).values(), default=1) == 1
+            assert max(exported_rows(store).values(), default=1) == 1
     with open_output(url) as store:
         export_rows(source, store, options)
-        assert identities(store, options) == expected(source)
+        assert exported_rows(store) == expected(source)
 
 
 @pytest.mark.parametrize("seed", range(5))

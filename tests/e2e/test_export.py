@@ -173,6 +173,17 @@ def test_columns_drop_and_formats(source: Directory, dest: Path, tmp_path: Path)
     assert "column 0" in failing(2, "export", dest, "--to", tmp_path / "c", "--columns", columns).err
 
 
+def test_an_output_lies_outside_of_the_destination_and_its_location(
+    source: Directory, dest: Path, tmp_path: Path
+) -> None:
+    jobs(source, 1, rows=1)
+    sync_report(source.location, dest, expected=3)
+    for out in (dest, dest / "tables", f"{source.location}tables", source.path):
+        assert "would be taken for results" in failing(2, "export", dest, "--to", out).err
+    assert not (dest / "data").exists()
+    export(dest, tmp_path / "tables")
+
+
 def test_a_start_replays_without_moving_a_consumer(source: Directory, dest: Path, tmp_path: Path) -> None:
     jobs(source, 3, rows=2)
     sync_report(source.location, dest, expected=3)

@@ -13,6 +13,7 @@ from pathlib import Path
 from harvester.error_codes import ErrorCode
 from harvester.errors import UsageError
 from harvester.extras import DELTA, PARQUET, require_extra
+from harvester.location import parse_location
 from harvester.sessions import StoreSettings
 from harvester.tables.destination_rows import open_rows
 from harvester.tables.exports.current_view import current_view
@@ -64,8 +65,30 @@ def export(
     if options is not None and options.format == "delta":
         require_extra(DELTA)  # it contains the packages of [parquet]
     require_extra(PARQUET)
-    with open_rows(Path(destination), state_dir) as source, open_output(to, settings) as store:
-        return export_rows(source, store, options)
+    with open_rows(Path(destination), state_dir) as source:
+        _check_apart(Path(destination), source.location, to)
+        with open_output(to, settings) as store:
+            return export_rows(source, store, options)
+
+
+def _check_apart(destination: Path, location: str, to: str) -> None:
+    """Raise UsageError for an output within the destination or its location, where parts would be taken for results."""
+    scheme, separator, rest = to.partition("://")
+    if separator and scheme != "file":
+        overlaps = f"{to.rstrip('/')}/".startswith(location) and bool(location)
+    else:
+        path = Path(rest if separator else to).resolve()
+        folders = [destination.resolve()]
+        if location.startswith("file://"):
+            folders.append(Path(parse_location(location).prefix).resolve())
+        overlaps = any(path.is_relative_to(folder) for folder in folders)
+    if overlaps:
+        raise UsageError(
+            f"{to} is within {destination} or the location that it mirrors",
+            cause="parts there would be taken for results",
+            code=ErrorCode.EXPORT_OUTPUT_OVERLAPS,
+            subject=to,
+        )
 
 
 def print_views(outputs: Sequence[str], *, settings: StoreSettings | None = None) -> str:

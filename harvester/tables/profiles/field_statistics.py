@@ -121,7 +121,7 @@ class FieldStatistics:
         elif isinstance(value, int | float):
             self.distinct.add(repr(value).encode())
             if not isinstance(value, bool):
-                self.numbers.add(float(value))
+                self.numbers.add(_as_float(value))
 
     def as_document(self, rows: int) -> dict[str, Any]:
         """Return the statistics over ``rows`` rows."""
@@ -134,6 +134,14 @@ class FieldStatistics:
             "length": self.lengths.as_document(),
             "range": self.numbers.as_document(),
         }
+
+
+def _as_float(number: float) -> float:
+    """Return a number; integers beyond its range, which JSON can hold, are infinite."""
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf
 
 
 def json_kind(value: Any) -> str:

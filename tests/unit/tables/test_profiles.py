@@ -129,6 +129,15 @@ def test_no_value_of_a_text_is_in_a_profile() -> None:
     assert document["jsonl"]["fields"]["name"]["length"] == {"min": 7, "max": 7, "mean": 7.0}
 
 
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists, max_leaves=5))
+def test_every_value_of_json_has_statistics(value: Any) -> None:
+    collector = ProfileCollector()
+    facts = ObjectFacts(1, "k", "v", None, DELIVERED, "d", 1, 0.0, 0.0, Shape.JSONL)
+    rows = [json.dumps({"a": value}).encode(), b'{"a":1%0400d}' % 0, b'{"a":-1%05000d}' % 0, b'{"a":1e999}']
+    collector.add_object(facts, TableName.JOB_ROWS, rows)
+    json.dumps(collector.as_document(), allow_nan=False)
+
+
 def test_memory_is_bounded_by_paths_and_groups() -> None:
     collector = FieldCollector()
     for number in range(MAX_PATHS + 50):

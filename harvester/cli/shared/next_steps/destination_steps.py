@@ -75,6 +75,7 @@ DESTINATION_STEPS: Mapping[ErrorCode, StepText] = MappingProxyType(
         _C.EXPORT_OF_ANOTHER_DESTINATION: "give every destination an output of its own",
         _C.EXPORT_OF_ANOTHER_LAYOUT: "name another --to",
         _C.EXPORT_OUTPUT_UNSUPPORTED: "name a directory, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX",
+        _C.EXPORT_OUTPUT_OVERLAPS: "name a --to outside of DEST and of its location",
         _C.EXPORT_SERIES_INVALID: "name it in lower-case letters, digits and hyphens",
         _C.EXPORT_COLUMN_REQUIRED: "nimble-harvester export DEST --to OUT --drop html,markdown",
         _C.SCHEMA_INVALID: "correct it; nimble-harvester schema extract shows one",
