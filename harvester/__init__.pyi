@@ -66,6 +66,11 @@ from .events import QueueWatchOptions as QueueWatchOptions
 from .events import ServerCertificate as ServerCertificate
 from .events import WatchReport as WatchReport
 from .events import WebhookOptions as WebhookOptions
+from .html_report import AccessRequest as AccessRequest
+from .html_report import HtmlReportOptions as HtmlReportOptions
+from .html_report import ReportWording as ReportWording
+from .html_report import WrittenReport as WrittenReport
+from .html_report import write_html_report as write_html_report
 from .location import Location as Location
 from .location import parse_location as parse_location
 from .location_template import LocationTemplate as LocationTemplate

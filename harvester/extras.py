@@ -28,7 +28,8 @@ DASK = Extra("dask", "distributed", "running a backfill on Dask")
 EVENTS = Extra("events", "google.cloud.pubsub_v1", "a Pub/Sub subscription")
 LISTEN = Extra("listen", "uvicorn", "receiving webhooks")
 NIMBLE = Extra("nimble", "nimble_python", "Nimble's API")
-EXTRAS = (PARQUET, DELTA, DLT, DASK, EVENTS, LISTEN, NIMBLE)
+REPORT = Extra("report", "jinja2", "the HTML report")
+EXTRAS = (PARQUET, DELTA, DLT, DASK, EVENTS, LISTEN, NIMBLE, REPORT)
 
 
 @cache

@@ -6,6 +6,7 @@ from .consumer_store import create_consumer as create_consumer
 from .consumer_store import forget_consumer as forget_consumer
 from .consumer_store import list_consumers as list_consumers
 from .consumer_store import rewind_consumer as rewind_consumer
+from .health import HARVESTING as HARVESTING
 from .health import PROBLEMS_SCHEMA as PROBLEMS_SCHEMA
 from .health import DestinationStatus as DestinationStatus
 from .health import FreshnessLimits as FreshnessLimits

@@ -16,7 +16,9 @@ from .profiles import DEFAULT_TOLERANCE as DEFAULT_TOLERANCE
 from .profiles import DEFAULT_WINDOW as DEFAULT_WINDOW
 from .profiles import ProfileFinding as ProfileFinding
 from .profiles import ProfileReport as ProfileReport
+from .profiles import SavedProfiles as SavedProfiles
 from .profiles import profile as profile
+from .profiles import saved_profiles as saved_profiles
 from .report_metrics import export_metrics as export_metrics
 from .report_metrics import profile_metrics as profile_metrics
 from .table_columns import DROPPABLE as DROPPABLE

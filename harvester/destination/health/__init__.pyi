@@ -1,3 +1,4 @@
+from .freshness import HARVESTING as HARVESTING
 from .freshness import FreshnessLimits as FreshnessLimits
 from .freshness import Stale as Stale
 from .freshness import StaleKind as StaleKind

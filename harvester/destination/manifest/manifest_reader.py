@@ -108,6 +108,10 @@ class ManifestReader(ManifestDatabase):
             "SELECT key, agent, last_modified, landed_at FROM objects WHERE origin = 'delivered'"
         )
 
+    def landings(self) -> Iterator[tuple[float, float, int, str | None]]:
+        """Yield time of landing, time of delivery, size as landed and status of every landed object, in no order."""
+        yield from self._database.execute("SELECT landed_at, last_modified, content_size, status FROM objects")
+
     def is_empty(self) -> bool:
         """Return whether nothing has ever landed here."""
         return self._database.execute("SELECT 1 FROM objects LIMIT 1").fetchone() is None

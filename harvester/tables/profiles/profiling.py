@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import os
-import secrets
+import contextlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from harvester.destination import destination_error, state_directory
-from harvester.error_codes import ErrorCode
-from harvester.errors import ExitCode, HarvesterError, IntegrityError, UsageError
+from harvester.destination import state_directory
+from harvester.errors import ExitCode, HarvesterError, UsageError
 from harvester.tables.destination_rows import TABLE_OF, DestinationRows, open_rows
 from harvester.tables.profiles.profile_collector import PROFILE_SCHEMA, ProfileCollector
 from harvester.tables.profiles.profile_comparison import DEFAULT_TOLERANCE, ProfileFinding, compare_profiles
+from harvester.tables.profiles.saved_profiles import read_accepted, write_accepted, write_newest
 from harvester.tables.row_source import SourceObject
 from harvester.tables.table_columns import PURGED
 from harvester.text import rfc3339
 
-ACCEPTED_SCHEMA: Final = "urn:nimble-harvester:accepted-profile:v1"
-ACCEPTED_NAME: Final = "accepted-profile.json"
 ALL_GROUPS: Final = "*"
 """Accept every group."""
 DEFAULT_WINDOW: Final = 24 * 3600.0
@@ -106,7 +102,7 @@ def profile(
         objects = source.objects_of(consumer) if consumer else _between(source, until - window, until)
         report.groups = _collected(objects, report).as_document()
         folder = state_directory(path, state_dir)
-        known = _read_accepted(folder)
+        known = read_accepted(folder)
         if against is not None:
             report.baseline = "earlier"
             earlier = _collected(_between(source, until - window - against, until - against), report)
@@ -114,9 +110,13 @@ def profile(
         else:
             report.baseline = None if known is None else "accepted"
             baseline = known or {}
+    if consumer is None:
+        # For the report; where the state is read-only, a profile can be made all the same.
+        with contextlib.suppress(HarvesterError):
+            write_newest(path, folder, report.groups)
     if accept is not None:
         baseline = _accepted(baseline, report, accept)
-        _write_accepted(path, folder, baseline)
+        write_accepted(path, folder, baseline)
     report.findings = compare_profiles(baseline, report.groups, tolerance)
     return report
 
@@ -155,37 +155,3 @@ def _accepted(baseline: dict[str, Any], report: ProfileReport, accept: str) -> d
     report.accepted = [accept]
     others = {name: group for name, group in baseline.items() if name != accept}
     return {**others, **({accept: report.groups[accept]} if accept in report.groups else {})}
-
-
-def _read_accepted(folder: Path) -> dict[str, Any] | None:
-    """Return the groups of the accepted profile; None if none was accepted."""
-    path = folder / ACCEPTED_NAME
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        return None
-    try:
-        document = json.loads(content)
-        groups: dict[str, Any] = document["groups"]
-        if document["schema"] != ACCEPTED_SCHEMA or not isinstance(groups, dict):
-            raise ValueError
-    except (ValueError, LookupError, TypeError) as error:
-        raise IntegrityError(
-            f"{path} is no accepted profile", code=ErrorCode.PROFILE_INVALID, subject=str(path)
-        ) from error
-    return groups
-
-
-def _write_accepted(destination: Path, folder: Path, groups: dict[str, Any]) -> None:
-    """Replace the accepted profile by rename. Raises DestinationUnusable."""
-    path = folder / ACCEPTED_NAME
-    temporary = folder / f"{ACCEPTED_NAME}.{secrets.token_hex(4)}"
-    try:
-        with temporary.open("x") as file:
-            json.dump({"schema": ACCEPTED_SCHEMA, "groups": groups}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.rename(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise destination_error(destination, error) from error
