@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.program import Directory, Ended, result, run, sync
+from scripts.commands.installed_command import Ended, run, sync_report
+from tests.e2e.sources import Directory, result
 from tests.rigs.chromium import PROGRAM, Page, chromium_page
 from tests.rigs.report_state import make_destination
 
@@ -18,7 +19,7 @@ needs_chromium = pytest.mark.skipif(PROGRAM is None, reason="Chromium is not ins
 def test_a_report_of_what_was_synced(source: Directory, dest: Path, tmp_path: Path) -> None:
     source.put("good.json", result(1))
     source.put("<b>bad.json", b"{")
-    sync(source.location, dest, expected=3)
+    sync_report(source.location, dest, expected=3)
     out = tmp_path / "deliveries.html"
     ended = run("report", dest, "--out", out)
     assert (ended.code, ended.err) == (0, "")
@@ -36,7 +37,7 @@ def test_an_access_that_cannot_be_explained_is_in_the_report_and_is_the_error(
     source: Directory, dest: Path, tmp_path: Path
 ) -> None:
     source.put("good.json", result(1))
-    sync(source.location, dest)
+    sync_report(source.location, dest)
     ended = run("report", dest, "--out", tmp_path / "r.html", "--mode", "async")
     assert ended.code != 0
     assert ended.err.startswith("error: ")

@@ -14,7 +14,7 @@ from harvester.errors import ExitCode, HarvesterError, UsageError
 from harvester.tables.destination_rows import TABLE_OF, DestinationRows, open_rows
 from harvester.tables.profiles.profile_collector import PROFILE_SCHEMA, ProfileCollector
 from harvester.tables.profiles.profile_comparison import DEFAULT_TOLERANCE, ProfileFinding, compare_profiles
-from harvester.tables.profiles.saved_profiles import read_accepted, write_accepted, write_newest
+from harvester.tables.profiles.profile_files import read_accepted, write_accepted, write_newest
 from harvester.tables.row_source import SourceObject
 from harvester.tables.table_columns import PURGED
 from harvester.text import rfc3339
