@@ -176,18 +176,28 @@ def shard_name(index: int) -> str:
     return f"{index:05d}"
 
 
+def refuse_planned(store: OutputStore) -> None:
+    """Raise UsageError where the output has a plan."""
+    if store.exists(PLAN_NAME):
+        raise _planned(store)
+
+
 def write_plan(plan: BackfillPlan, store: OutputStore) -> None:
     """Store a plan, its key lists first. Raises UsageError where the output has another plan."""
     for index, keys in enumerate(plan.key_lists or ()):
         store.create(_keys_name(plan.backfill.id, index), json.dumps(keys).encode())
     content = json.dumps(plan.as_document(), indent=1).encode() + b"\n"
     if not store.create(PLAN_NAME, content) and store.read(PLAN_NAME) != content:
-        raise UsageError(
-            f"{store.url} holds another backfill",
-            cause="a plan is never changed; another backfill needs another output",
-            code=ErrorCode.BACKFILL_PLANNED,
-            subject=store.url,
-        )
+        raise _planned(store)
+
+
+def _planned(store: OutputStore) -> UsageError:
+    return UsageError(
+        f"{store.url} holds another backfill",
+        cause="a plan is never changed; another backfill needs another output",
+        code=ErrorCode.BACKFILL_PLANNED,
+        subject=store.url,
+    )
 
 
 def read_plan(store: OutputStore) -> BackfillPlan:

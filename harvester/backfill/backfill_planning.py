@@ -13,7 +13,7 @@ from typing import Final
 
 from harvester.backfill.backfill_plan import MAX_SHARDS, Backfill, BackfillPlan, ClassTotal, GivenKey, KeySpan
 from harvester.backfill.shard_cutting import KeyHistogram
-from harvester.backfill.shard_selection import until_cutoff
+from harvester.backfill.shards import until_cutoff
 from harvester.backfill.stored_options import store_settings_document
 from harvester.destination import CompiledSelection
 from harvester.error_codes import ErrorCode

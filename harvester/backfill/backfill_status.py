@@ -6,16 +6,17 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from harvester.backfill.backfill_plan import MAX_SHARDS, PLAN_NAME, BackfillPlan, read_plan
-from harvester.backfill.shard_commit import (
+from harvester.backfill.shards import (
     CLAIM_FOLDER,
     COMMIT_FOLDER,
     FILES_FOLDER,
     QUARANTINE_FOLDER,
     Commit,
+    ShardTotals,
+    add_totals,
     parse_commit,
     shard_series,
 )
-from harvester.backfill.shard_report import ShardTotals, add_totals
 from harvester.error_codes import ErrorCode
 from harvester.errors import ExitCode, IntegrityError, UsageError
 from harvester.sessions import StoreSettings

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harvester.backfill.backfill_plan import Backfill, BackfillPlan, KeySpan, Shard
-from harvester.backfill.shard_report import ShardReport, ShardTotals
+from harvester.backfill.shards.shard_report import ShardReport, ShardTotals
 from harvester.location import parse_location
 from harvester.transfer import SyncCounts
 

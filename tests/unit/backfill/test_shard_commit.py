@@ -11,8 +11,8 @@ import pytest
 
 from harvester.backfill.backfill_plan import Shard
 from harvester.backfill.backfill_status import clean
-from harvester.backfill.shard_commit import Commit, ShardCommits, shard_series
-from harvester.backfill.shard_report import ShardReport
+from harvester.backfill.shards.shard_commit import Commit, ShardCommits, shard_series
+from harvester.backfill.shards.shard_report import ShardReport
 from harvester.error_codes import ErrorCode
 from harvester.errors import DestinationUnusable, IntegrityError, UsageError
 from harvester.results import Shape

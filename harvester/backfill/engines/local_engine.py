@@ -9,8 +9,8 @@ from typing import Final
 
 from harvester.backfill.backfill_plan import BackfillPlan, Shard, read_shard
 from harvester.backfill.backfill_status import missing_shards
-from harvester.backfill.engine_rules import DEFAULT_RETRIES, Attempts, Progress
-from harvester.backfill.shard_run import ShardOutcome, run_shard
+from harvester.backfill.engines.engine_rules import DEFAULT_RETRIES, Attempts, Progress
+from harvester.backfill.shards import ShardOutcome, run_shard
 from harvester.errors import HarvesterError, Interrupted
 from harvester.retry import Backoff, interruptible_sleep
 from harvester.sessions import StoreSettings

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from harvester.backfill.shard_run import ShardOutcome
+from harvester.backfill.shards import ShardOutcome
 from harvester.errors import ExitCode
 
 RETRIED_CODES: Final = (ExitCode.CONNECTION_FAILED, ExitCode.LOCKED, ExitCode.TIMED_OUT)
@@ -58,7 +58,8 @@ class Attempts:
     def takes(self, outcome: ShardOutcome) -> bool:
         """Take an outcome; return whether the shard is tried again."""
         count = self._attempts[outcome.shard] = self._attempts.get(outcome.shard, 0) + 1
-        again = not outcome.committed and outcome.exit_code not in FINAL_CODES and count <= self._retries
+        final = outcome.exit_code in (*FINAL_CODES, ExitCode.BUG)
+        again = not outcome.committed and not final and count <= self._retries
         if outcome.committed:
             self._committed += 1
         elif not again:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harvester.backfill.array_index import INDEX_VARIABLES, array_index
+from harvester.backfill.engines.index_variables import INDEX_VARIABLES, array_index
 from harvester.error_codes import ErrorCode
 from harvester.errors import UsageError
 

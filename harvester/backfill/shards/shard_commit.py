@@ -27,7 +27,7 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from harvester.backfill.backfill_plan import Shard, shard_name
-from harvester.backfill.shard_report import ShardReport
+from harvester.backfill.shards.shard_report import ShardReport
 from harvester.error_codes import ErrorCode
 from harvester.errors import HarvesterError, IntegrityError, UsageError
 from harvester.tables import OutputStore, StagedRows, publish_staged, remove_staged

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from harvester.backfill.backfill_plan import Shard
-from harvester.backfill.machine_settings import location_settings, output_settings
-from harvester.backfill.scratch import scratch_folder
-from harvester.backfill.shard_commit import ShardCommits, shard_series
-from harvester.backfill.shard_files import store_files
-from harvester.backfill.shard_report import ShardReport, report_shard
-from harvester.backfill.shard_selection import until_cutoff
+from harvester.backfill.shards.machine_settings import location_settings, output_settings
+from harvester.backfill.shards.scratch import scratch_folder
+from harvester.backfill.shards.shard_commit import ShardCommits, shard_series
+from harvester.backfill.shards.shard_files import store_files
+from harvester.backfill.shards.shard_report import ShardReport, report_shard
+from harvester.backfill.shards.shard_selection import until_cutoff
 from harvester.causes import Cause
 from harvester.error_codes import ErrorCode
 from harvester.errors import ExitCode, HarvesterError, IntegrityError

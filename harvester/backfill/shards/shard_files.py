@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from harvester.backfill.backfill_plan import Shard
-from harvester.backfill.shard_commit import FILES_FOLDER, QUARANTINE_FOLDER
+from harvester.backfill.shards.shard_commit import FILES_FOLDER, QUARANTINE_FOLDER
 from harvester.destination import Manifest, NoFollowTree, is_text, read_destination
 from harvester.tables import TABLE_OF, OutputStore
 

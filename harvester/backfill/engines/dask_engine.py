@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from harvester.backfill.backfill_plan import BackfillPlan, Shard, read_keys
 from harvester.backfill.backfill_status import missing_shards
-from harvester.backfill.engine_rules import DEFAULT_RETRIES, Attempts, Progress
-from harvester.backfill.local_engine import attempt_shard
-from harvester.backfill.machine_settings import output_settings
-from harvester.backfill.shard_run import ShardOutcome
+from harvester.backfill.engines.engine_rules import DEFAULT_RETRIES, Attempts, Progress
+from harvester.backfill.engines.local_engine import attempt_shard
+from harvester.backfill.shards import ShardOutcome, output_settings
 from harvester.error_codes import ErrorCode
 from harvester.errors import ConnectionFailed, ExitCode, HarvesterError
 from harvester.extras import DASK, require_extra
@@ -65,7 +64,7 @@ class DaskRun:
         self._plan = plan
         self._store = store
         self._scheduler = scheduler
-        self._arguments = {"final": final, "workers": workers, "scratch": scratch, "settings": settings}
+        self._arguments = (final, workers, scratch, settings)
         self._observer = observer or Observer()
         self._waiting: deque[int] = deque()
         self._attempts = Attempts(len(plan.spans), len(missing_shards(store, plan)), retries, progress)
@@ -121,7 +120,7 @@ class DaskRun:
 
     def _submit(self, client: Client, index: int) -> Future[Any]:
         shard = self._plan.shard(index)
-        return client.submit(work_on_shard, shard, self._store.url, **self._arguments, pure=False, retries=0)
+        return client.submit(work_on_shard, shard, self._store.url, *self._arguments, pure=False)
 
     def _take(self, future: Future[Any], running: dict[Future[Any], int]) -> None:
         """Take the end of an attempt, or leave it where its result is not to be had yet."""
@@ -135,8 +134,8 @@ class DaskRun:
             outcome = future.result(timeout=_RESULT_SECONDS)
         except TimeoutError:
             return
-        except Exception as error:  # noqa: BLE001  # what Dask raises for a task; KilledWorker above all
-            outcome = ShardOutcome(index, ExitCode.CONNECTION_FAILED, committed=False, error=_killed(index, error))
+        except Exception as error:  # noqa: BLE001  # what a task raised on a worker, or Dask for it
+            outcome = _failed(index, error)
         del running[future]
         if self._attempts.takes(outcome):
             self._waiting.append(index)
@@ -157,8 +156,7 @@ class DaskRun:
 def work_on_shard(
     shard: Shard,
     out: str,
-    *,
-    final: bool,
+    final: bool,  # noqa: FBT001  # submit takes keywords for itself
     workers: int,
     scratch: Path | None,
     settings: StoreSettings | None,
@@ -201,13 +199,17 @@ def _connected(address: str) -> Iterator[Client]:
             client.close(timeout=_CONNECT_SECONDS)
 
 
-def _killed(index: int, error: Exception) -> ConnectionFailed:
-    return ConnectionFailed(
-        f"shard {index} was not finished",
-        cause=f"its workers ended, or the task failed on them: {type(error).__name__}",
-        code=ErrorCode.ENGINE_FAILED,
-        subject=str(index),
+def _failed(index: int, error: Exception) -> ShardOutcome:
+    """Return the outcome of a task that returned none: its workers were killed, or it could not be run there."""
+    from distributed import KilledWorker
+
+    killed = isinstance(error, KilledWorker)
+    cause = "the workers that it ran on were killed" if killed else f"it failed on a worker: {type(error).__name__}"
+    failure = ConnectionFailed(
+        f"shard {index} was not finished", cause=cause, code=ErrorCode.ENGINE_FAILED, subject=str(index)
     )
+    failure.exit_code = ExitCode.CONNECTION_FAILED if killed else ExitCode.BUG
+    return ShardOutcome(index, failure.exit_code, committed=False, error=failure)
 
 
 def _unreachable(address: str, error: OSError | None) -> ConnectionFailed:

@@ -1,0 +1,11 @@
+from .dask_engine import DaskRun as DaskRun
+from .engine_rules import FINAL_CODES as FINAL_CODES
+from .engine_rules import RETRIED_CODES as RETRIED_CODES
+from .engine_rules import Attempts as Attempts
+from .engine_rules import EngineProgress as EngineProgress
+from .index_variables import array_index as array_index
+from .job_manifests import SCRATCH_FOLDER as SCRATCH_FOLDER
+from .job_manifests import batch_array_size as batch_array_size
+from .job_manifests import batch_job_definition as batch_job_definition
+from .job_manifests import kubernetes_job as kubernetes_job
+from .local_engine import run_here as run_here

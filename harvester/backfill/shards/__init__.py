@@ -1,0 +1,5 @@
+"""One shard: sync it, store its rows and files, commit it once."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,13 @@
+from .machine_settings import output_settings as output_settings
+from .shard_commit import CLAIM_FOLDER as CLAIM_FOLDER
+from .shard_commit import COMMIT_FOLDER as COMMIT_FOLDER
+from .shard_commit import FILES_FOLDER as FILES_FOLDER
+from .shard_commit import QUARANTINE_FOLDER as QUARANTINE_FOLDER
+from .shard_commit import Commit as Commit
+from .shard_commit import parse_commit as parse_commit
+from .shard_commit import shard_series as shard_series
+from .shard_report import ShardTotals as ShardTotals
+from .shard_report import add_totals as add_totals
+from .shard_run import ShardOutcome as ShardOutcome
+from .shard_run import run_shard as run_shard
+from .shard_selection import until_cutoff as until_cutoff

@@ -1,0 +1,1 @@
+"""``backfill``: one module for each verb."""
