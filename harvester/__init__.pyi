@@ -17,6 +17,7 @@ from .backfill import BackfillPlan as BackfillPlan
 from .backfill import BackfillStatus as BackfillStatus
 from .backfill import Shard as Shard
 from .backfill import ShardOutcome as ShardOutcome
+from .backfill import backfill_cutoff as backfill_cutoff
 from .backfill import merge_reports as merge_reports
 from .backfill import run_shard as run_shard
 from .destination import CompactReport as CompactReport

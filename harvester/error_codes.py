@@ -209,6 +209,7 @@ class ErrorCode(StrEnum):
     EXPORT_SERIES_INVALID = "export_series_invalid"
 
     # Backfills.
+    BACKFILL_OF_ANOTHER_LOCATION = "backfill_of_another_location"
     NO_BACKFILL = "no_backfill"
     NO_SUCH_SHARD = "no_such_shard"
     BACKFILL_PLANNED = "backfill_planned"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 from harvester.destination import Manifest, Selection, destination_error, same_version
 from harvester.errors import ExitCode, HarvesterError
@@ -100,7 +101,8 @@ class ListingRun:
             self._complete = True
             if not self._options.dry_run:
                 self._recorder.flush()
-                if self._options.selection == Selection():
+                # What belongs to a backfill has no problem that is known here.
+                if replace(self._options.selection, after=None) == Selection():
                     self._recorder.forget_unlisted_problems()
                 if self._run.keys is None or isinstance(self._run.keys, KeyPrefixes):
                     check_landed_before(self._run)

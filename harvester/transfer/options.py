@@ -45,6 +45,9 @@ class SyncOptions:
     """Whether an envelope whose own status is a failure fails the run."""
     state_dir: Path | None = None
     """Where the manifest lies; None for the destination's state folder."""
+    start_after: float | None = None
+    """Objects modified then or before, seconds since the epoch, belong to a backfill and are ignored; None for what
+    the destination has recorded. A given time is recorded."""
     dry_run: bool = False
     """Plan and report; fetch and write nothing."""
     probe_name: str = ""

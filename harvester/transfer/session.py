@@ -43,6 +43,9 @@ if TYPE_CHECKING:
     from harvester.transfer.rescued_results import RescuedLandings, RescuedResult
 
 
+_LONGEST_UPLOAD = 7 * 86_400.0  # seconds; S3 dates an object by the beginning of its upload
+
+
 @contextlib.contextmanager
 def open_session(
     location: Location,
@@ -77,12 +80,16 @@ def open_session(
         with _known_state(destination, options) as manifest:
             if manifest.binding() is not None:
                 manifest.check_binding(binding, destination)
+            options = _from_start(options, manifest)
             yield SyncSession(store, destination.absolute(), manifest, options, observer)
         return
     with open_destination(destination, options.state_dir) as opened:
         opened.manifest.bind(binding, destination)
         for notice in opened.notices:
             observer.warning(notice)
+        if options.start_after is not None:
+            opened.manifest.set_start_after(options.start_after)
+        options = _from_start(options, opened.manifest)
         session = SyncSession(store, opened.root, opened.manifest, options, observer)
         error: HarvesterError | None = None
         try:
@@ -134,6 +141,16 @@ def land_rescued(
     options = dataclasses.replace(options, result=result)
     with open_session(parse_location(bound.url), destination, options, settings=settings) as session:
         return session.land_results(results)
+
+
+def _from_start(options: SyncOptions, manifest: Manifest) -> SyncOptions:
+    """Return the options without the objects that belong to a backfill."""
+    start = manifest.start_after() if options.start_after is None else options.start_after
+    if start is None:
+        return options
+    return dataclasses.replace(
+        options, start_after=start, selection=dataclasses.replace(options.selection, after=start)
+    )
 
 
 @contextlib.contextmanager
@@ -238,6 +255,14 @@ class SyncSession:
         """Return whether another version of this object is known; only the store knows which is current."""
         known = (self._manifest.landed_row(ref.key), self._manifest.problem(ref.key))
         return any(row is not None and not same_version(ref, row) for row in known)
+
+    def needs_time(self, ref: ObjectRef) -> bool:
+        """Return whether only the store knows if the object belongs to the backfill before this destination.
+
+        An event is later than the modification time of its object: by little, or by the length of an upload.
+        """
+        start = self._options.start_after
+        return start is not None and ref.last_modified < start + _LONGEST_UPLOAD
 
     def has_landed(self, ref: ObjectRef) -> bool:
         """Return whether this version of the object has landed here."""

@@ -16,10 +16,12 @@ from harvester.cli.shared.options.parameters import (
     MOMENT,
     PLACE,
     RATE,
+    cutoff_of,
     days_option,
     format_option,
     keys_option,
     metrics_file_option,
+    start_option,
     store_options,
 )
 from harvester.cli.shared.options.sync_options import Landing, landing_options
@@ -57,6 +59,7 @@ Examples:
 @click.option("--since", type=MOMENT, help="Only objects modified since, e.g. 24h or 2026-01-31T00:00:00Z.")
 @click.option("--until", type=MOMENT, help="Only objects modified before.")
 @days_option
+@start_option
 @keys_option
 @click.option("--max-objects", type=click.IntRange(1), metavar="N", help="Stop after fetching this many.")
 @landing_options
@@ -92,6 +95,7 @@ def sync_command(
     since: float | None,
     until: float | None,
     keys_from: str | None,
+    start_after_backfill: str | None,
     landing: Landing,
     settings: StoreSettings,
     output: Literal["table", "json", "jsonl"],
@@ -122,7 +126,8 @@ def sync_command(
     try:
         options = landing()
         selection = dataclasses.replace(options.selection, since=since, until=until)
-        options = dataclasses.replace(options, selection=selection, dry_run=dry_run, **more)
+        start = cutoff_of(start_after_backfill, location, settings)
+        options = dataclasses.replace(options, selection=selection, dry_run=dry_run, start_after=start, **more)
         keys = None if keys_from is None else _keys(keys_from, location, settings)
         result = _run(location, dest, options, settings, keys, output, messages)
     except HarvesterError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import time
 from pathlib import Path
@@ -15,9 +16,11 @@ from harvester.cli.shared.options.parameters import (
     DIRECTORY,
     DURATION,
     PLACE,
+    cutoff_of,
     days_option,
     format_option,
     metrics_file_option,
+    start_option,
     store_options,
 )
 from harvester.cli.shared.options.sync_options import Landing, landing_options
@@ -49,6 +52,7 @@ Examples:
 @click.argument("location", type=PLACE)
 @click.argument("dest", type=DESTINATION)
 @days_option
+@start_option
 @click.option("--every", type=DURATION, help="List LOCATION this often.  [default: 30s]")
 @click.option(
     "--queue",
@@ -113,6 +117,7 @@ def watch_command(
     metrics_file: Path | None,
     metrics_port: int | None,
     metrics_host: str,
+    start_after_backfill: str | None,
     landing: Landing,
     settings: StoreSettings,
     output: Literal["table", "json", "jsonl"],
@@ -137,6 +142,7 @@ def watch_command(
             cause="with a queue nothing is listed; objects of lost events are found by sync",
             parameters={"advice": "use --queue with --full-listing-every 24h"},
         )
+    options = dataclasses.replace(landing(), start_after=cutoff_of(start_after_backfill, location, settings))
     with stop_signals() as received:
         observer = Observer(
             progress=messages.show,
@@ -147,7 +153,7 @@ def watch_command(
         report = watch(
             location,
             dest,
-            landing(),
+            options,
             watching=watching,
             settings=settings,
             observer=observer,

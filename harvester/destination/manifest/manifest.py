@@ -55,6 +55,10 @@ class Manifest(ManifestReader):
         """Record the fingerprint under which everything here was checked."""
         self._set("checked_schema", fingerprint)
 
+    def set_start_after(self, moment: float) -> None:
+        """Record the time, seconds since the epoch, until which objects belong to a backfill. Durable."""
+        self._durably("start_after", repr(moment))
+
     def set_identity(self, identity: StateIdentity) -> None:
         """Record the destination that this state belongs to."""
         with self.durable_transaction():

@@ -40,6 +40,11 @@ _AFTER_RESCUED = RESCUED_KEY[:-1] + chr(ord(RESCUED_KEY[-1]) + 1)
 class ManifestReader(ManifestDatabase):
     """The queries of a manifest. `Manifest` adds what changes it."""
 
+    def start_after(self) -> float | None:
+        """Return the time until which objects belong to a backfill, seconds since the epoch; None without one."""
+        known = self._setting("start_after")
+        return None if known is None else float(known)
+
     def checked_schema(self) -> str:
         """Return the fingerprint under which everything here was last checked; empty before the first run."""
         return self._setting("checked_schema") or ""

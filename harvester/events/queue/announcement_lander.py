@@ -30,7 +30,7 @@ class AnnouncementLander:
     def land(self, announced: Sequence[AnnouncedObject], session: SyncSession) -> None:
         """Land a batch; ``outcome`` then returns what became of it. Raises like ``SyncSession.land``."""
         self._outcomes.clear()
-        refs, unclear = newest_versions(announced, session.knows_another)
+        refs, unclear = newest_versions(announced, lambda ref: session.knows_another(ref) or session.needs_time(ref))
         refs |= self._look_up(unclear, session, alone=not refs)
         session.land(self._missing_at_peers(refs.values(), session))
         # Where the store does not encode keys in its events, the object exists under the key as written.

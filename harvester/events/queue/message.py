@@ -56,12 +56,12 @@ def _within(announced: AnnouncedObject, prefix: str) -> AnnouncedObject | None:
 
 
 def newest_versions(
-    announced: Iterable[AnnouncedObject], has_other_version: Callable[[ObjectRef], bool]
+    announced: Iterable[AnnouncedObject], needs_look_up: Callable[[ObjectRef], bool]
 ) -> tuple[dict[str, ObjectRef], list[str]]:
     """Return the certainly newest versions by key, and the sorted keys that need a look-up in the store.
 
     Messages arrive late, twice and in any order, and AWS's pages disagree on how ``sequencer`` values of different
-    length compare. ``has_other_version`` returns whether another version of an object has landed.
+    length compare. ``needs_look_up`` returns whether the store has to be asked for an object all the same.
     """
     refs: dict[str, ObjectRef] = {}
     unclear: set[str] = set()
@@ -73,7 +73,7 @@ def newest_versions(
             unclear.add(each.key)
             continue
         ref = ObjectRef(each.key, each.size, each.etag, each.at)
-        if refs.setdefault(each.key, ref)[:3] != ref[:3] or has_other_version(ref):
+        if refs.setdefault(each.key, ref)[:3] != ref[:3] or needs_look_up(ref):
             unclear.add(each.key)
     for key in unclear:
         refs.pop(key, None)

@@ -11,6 +11,7 @@ from harvester.error_codes import ErrorCode
 _C = ErrorCode
 BACKFILL_STEPS: Mapping[ErrorCode, StepText] = MappingProxyType(
     {
+        _C.BACKFILL_OF_ANOTHER_LOCATION: "give the output of a backfill of the same location",
         _C.NO_BACKFILL: "nimble-harvester backfill plan LOCATION --to {subject} --shards N",
         _C.NO_SUCH_SHARD: "nimble-harvester backfill status OUT   (names the shards that are missing)",
         _C.BACKFILL_PLANNED: "name another --to",

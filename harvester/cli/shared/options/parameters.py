@@ -288,6 +288,26 @@ def days_option(command: _Command) -> _Command:
     return option(with_days)  # type: ignore[return-value]  # the same command with a further option
 
 
+def start_option(command: _Command) -> _Command:
+    """Add ``--start-after-backfill``; the command receives ``start_after_backfill``."""
+    return click.option(
+        "--start-after-backfill",
+        metavar="OUT",
+        help="Record in DEST where the backfill in OUT ends: objects not modified after it are ignored"
+        " (before_start), now and by later runs.",
+    )(command)
+
+
+def cutoff_of(out: str | None, place: Location | LocationTemplate, settings: StoreSettings) -> float | None:
+    """Return where the backfill in ``out`` ends; None without one. Raises what `backfill_cutoff` raises."""
+    if out is None:
+        return None
+    # Loaded by the runs that follow a backfill.
+    from harvester.backfill import backfill_cutoff
+
+    return backfill_cutoff(out, place if isinstance(place, Location) else place.base, settings)
+
+
 def state_option(command: _Command) -> _Command:
     """Add ``--state-dir``."""
     return click.option(

@@ -1,0 +1,85 @@
+"""The handover from a backfill to daily work: an object is of exactly one of the two, by its time of modification."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harvester import BackfillOptions, plan_shards, run_shard
+from harvester.backfill import write_plan
+from harvester.tables import open_output
+from scripts.commands.installed_command import run, sync_report
+from scripts.inputs.announcements import PREFIX, AnnouncedBucket, envelope, s3_event
+from scripts.servers.server_process import ServerProcess
+from tests.e2e.sources import Directory, result
+
+if TYPE_CHECKING:
+    import pytest
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+
+CUTOFF = 1_796_000_000.25
+
+
+def planned(location: str, out: Path, cutoff: float) -> Path:
+    plan = plan_shards(location, 1, BackfillOptions(cutoff=cutoff))
+    with open_output(str(out)) as store:
+        write_plan(plan, store)
+    assert run_shard(plan.shards[0], str(out)).exit_code == 0
+    return out
+
+
+def test_each_object_is_of_one_side(tmp_path: Path) -> None:
+    source = Directory(tmp_path / "source")
+    moments = {"before.json": CUTOFF - 0.25, "equal.json": CUTOFF, "after.json": CUTOFF + 0.25}
+    for number, (name, moment) in enumerate(moments.items()):
+        path = source.put(name, result(number))
+        os.utime(path, ns=(0, int(moment * 4) * 250_000_000))
+    out = planned(source.location, tmp_path / "out", CUTOFF)
+
+    dry = sync_report(source.location, tmp_path / "dest", "--start-after-backfill", out, "--dry-run")
+    first = sync_report(source.location, tmp_path / "dest", "--start-after-backfill", out)
+    later = sync_report(source.location, tmp_path / "dest")
+
+    assert dry["ignored_by_reason"] == {"before_start": 2}
+    assert (first["ignored_by_reason"], first["counts"]["landed"]) == ({"before_start": 2}, 1)
+    assert (later["ignored_by_reason"], later["counts"]["unchanged"]) == ({"before_start": 2}, 1)
+    assert (tmp_path / "dest" / "after.json").exists()
+    assert [name.name for name in out.glob("data/envelopes/*/*")] != []
+
+
+def test_an_output_without_a_plan_or_of_another_location_is_refused(tmp_path: Path) -> None:
+    source, other = Directory(tmp_path / "source"), Directory(tmp_path / "other")
+    source.put("a.json", result())
+    out = planned(source.location, tmp_path / "out", CUTOFF)
+
+    for location, given in ((source.location, tmp_path / "none"), (other.location, out)):
+        ended = run("sync", location, tmp_path / "dest", "--start-after-backfill", given)
+        assert ended.code == 2, ended.err
+    assert not (tmp_path / "none").exists()
+    assert not (tmp_path / "dest").exists()
+
+
+def test_an_event_is_compared_by_the_time_of_its_object(
+    tmp_path: Path, s3: S3Client, sqs: SQSClient, moto: ServerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", moto.url)
+    bucket = AnnouncedBucket(s3, sqs)
+    key = f"{PREFIX}a.json"
+    etag = bucket.deliver(key)
+    modified = s3.head_object(Bucket=bucket.name, Key=key)["LastModified"].timestamp()
+    out = planned(bucket.location, tmp_path / "out", modified)
+    event = s3_event(bucket.name, key, etag, len(envelope(key)))
+    event["Records"][0]["eventTime"] = datetime.fromtimestamp(modified + 3600, UTC).isoformat()
+    bucket.send(event)
+
+    ended = run(
+        "watch", bucket.location, tmp_path / "dest", "--queue", bucket.queue, "--once", "--format", "json",
+        "--start-after-backfill", out,
+    )  # fmt: skip
+
+    assert ended.code == 0, ended.err
+    assert (ended.document["counts"]["ignored"], ended.document["counts"]["landed"]) == (1, 0)
+    assert ended.document["messages"]["deleted"] == 1
