@@ -50,7 +50,7 @@ class Pattern:
     """A pattern: literal strings and wildcards in turn."""
 
     tokens: tuple[Token, ...]
-    """Literal strings and wildcards, in order; those within a segment stand before the others, as in an ARN."""
+    """Literal strings and wildcards, in order."""
     fold: bool = False
     """True when case does not matter."""
 
@@ -125,26 +125,29 @@ def arn_pattern(tokens: Iterable[Token]) -> Pattern | None:
 
 @lru_cache(maxsize=8192)
 def _regex(of: Pattern) -> re.Pattern[str]:
-    """Translate into a regular expression that cannot backtrack: each run ends at its first match."""
+    """Translate into a regular expression in which each run ends at its first match wherever that decides."""
     return re.compile(_regex_source(of.tokens), re.DOTALL | (re.IGNORECASE if of.fold else 0))
 
 
 def _regex_source(tokens: Sequence[Token]) -> str:
     source, chunk, run = "", "", ""
+    crosses = False  # whether what matches the run and its chunk may end in several segments
     for token in tokens:
         if isinstance(token, Wildcard) and token in _RUNS:
-            source += _after_run(run, chunk)
-            run, chunk = _REGEX[token], ""
+            source += _after_run(run, chunk, atomic=token is Wildcard.RUN or not crosses)
+            run, chunk, crosses = _REGEX[token], "", token is Wildcard.RUN
         else:
             chunk += re.escape(token) if isinstance(token, str) else _REGEX[token]
+            crosses = crosses or token is Wildcard.ONE
     # The last run reaches to the end of the text, so it may be greedy.
     return source + run + chunk
 
 
-def _after_run(run: str, chunk: str) -> str:
+def _after_run(run: str, chunk: str, *, atomic: bool) -> str:
+    """Translate a run and its chunk; ``atomic`` where the next run matches all that a later end would skip."""
     if not run or not chunk:
         return (run and f"{run}?") + chunk
-    return f"(?>{run}?{chunk})"
+    return f"(?>{run}?{chunk})" if atomic else f"{run}?{chunk}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import string
+from collections.abc import Sequence
 
 import pytest
 from greenery import parse as greenery_parse
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from policies.language.wildcards import (
@@ -42,6 +43,26 @@ def _greenery(text: str):  # type: ignore[no-untyped-def]  # greenery's machines
 @given(_texts, _words)
 def test_matches_as_the_plain_translation_does(text: str, word: str) -> None:
     assert pattern(text).matches(word) is (re.fullmatch(_reference(text), word, re.DOTALL) is not None)
+
+
+_tokens = st.lists(st.sampled_from([*Wildcard, "a", "b", ":", "a:"]), max_size=6).map(tuple)
+_PLAIN = {Wildcard.ONE: ".", Wildcard.RUN: ".*", Wildcard.ONE_IN_SEGMENT: "[^:]", Wildcard.RUN_IN_SEGMENT: "[^:]*"}
+
+
+def _plain(tokens: Sequence[Wildcard | str]) -> str:
+    return "".join(_PLAIN[each] if isinstance(each, Wildcard) else re.escape(each) for each in tokens)
+
+
+@given(_tokens, st.text("ab:", max_size=7))
+@example((Wildcard.RUN, "a", Wildcard.RUN_IN_SEGMENT, ":b"), "a:xa:b")
+@example((Wildcard.RUN_IN_SEGMENT, Wildcard.ONE, Wildcard.RUN_IN_SEGMENT), "ab:c")
+@example((Wildcard.RUN, Wildcard.RUN_IN_SEGMENT, ":"), ":a:")
+@settings(max_examples=400)
+def test_wildcards_of_every_order_match_as_their_plain_translation(tokens: tuple[Wildcard | str], word: str) -> None:
+    matched = re.fullmatch(_plain(tokens), word, re.DOTALL) is not None
+    of_tokens = Pattern(tokens)
+    assert of_tokens.matches(word) is matched
+    assert intersects(of_tokens, literal(word)) is matched
 
 
 @given(st.lists(_texts, max_size=4), _words)
@@ -91,9 +112,9 @@ def test_every_text_is_in_one_of_the_regions_of_groups(groups: list[list[str]], 
     def matched(text: str) -> frozenset[int]:
         return frozenset(at for at, group in enumerate(compiled) if any(each.matches(text) for each in group))
 
-    for region, example in found.items():
-        assert pattern(within).matches(example)
-        assert matched(example) == region
+    for region, shortest in found.items():
+        assert pattern(within).matches(shortest)
+        assert matched(shortest) == region
     if pattern(within).matches(word):
         assert matched(word) in found
 
@@ -129,8 +150,8 @@ def test_intersection_agrees_with_greenery(one: str, other: str) -> None:
 def test_every_text_is_in_one_of_the_regions(texts: list[str], word: str) -> None:
     patterns = [pattern(each) for each in texts]
     found = {region.matched: region.example for region in regions(patterns)}
-    for matched, example in found.items():
-        assert matched == {at for at, each in enumerate(patterns) if each.matches(example)}
+    for matched, shortest in found.items():
+        assert matched == {at for at, each in enumerate(patterns) if each.matches(shortest)}
     assert frozenset(at for at, each in enumerate(patterns) if each.matches(word)) in found
 
 
