@@ -1,11 +1,12 @@
-"""The one table of causes: what an error answer of a store, key service or queue means.
+"""The one table of causes: what an error answer of a store, key service, queue or Nimble's API means.
 
-Used by list, fetch, put, settings, policies, KMS, SQS and Google Cloud Storage alike. A row names what it needs of
-operation, status, code and detail; the rows of a code come before those of a status, and the first that fits decides.
-The detail is a fixed part of the service's sentence, and is used only where one code covers several causes.
+Used by list, fetch, put, settings, policies, KMS, SQS, Google Cloud Storage, Pub/Sub and Nimble's API alike. A row
+names what it needs of operation, status, code and detail; the rows of a code come before those of a status, and the
+first that fits decides. The detail is a fixed part of the service's sentence, and is used only where one code covers
+several causes.
 
 Sources: Amazon S3 API Reference, "Error responses"; AWS KMS, STS and SQS API references, "Common errors"; Cloud
-Storage JSON API, "HTTP status and error codes".
+Storage JSON API, "HTTP status and error codes"; gRPC, "Status codes and their use"; Nimble documentation, "Errors".
 """
 
 from __future__ import annotations
@@ -90,6 +91,10 @@ class Cause(StrEnum):
     """The store has no space left."""
     QUOTA = "quota"
     """A quota of the account is used up."""
+    BUDGET = "budget"
+    """The budget or trial of the Nimble account is used up."""
+    RESULT_EXPIRED = "result_expired"
+    """Nimble has deleted it after its retention."""
     TOO_LARGE = "too_large"
     """The body is longer than StoreSettings.max_object_bytes; it has grown since it was listed."""
     UNREADABLE = "unreadable"
@@ -158,10 +163,12 @@ _MEANINGS: Mapping[Cause, _Meaning] = {
     Cause.OBJECT_LOCK: _Meaning(_DENIED, "Object Lock or a retention policy forbids the write"),
     Cause.ACLS_OFF: _Meaning(_FAILED, "the bucket has no ACLs"),
     Cause.PUBLIC_POLICY_BLOCKED: _Meaning(_DENIED, "Block Public Access refuses a policy it counts as public"),
-    Cause.MALFORMED_POLICY: _Meaning(_FAILED, "the policy document is not accepted"),
+    Cause.MALFORMED_POLICY: _Meaning(ExitCode.INTEGRITY, "the policy document is not accepted"),
     Cause.ORGANISATION_POLICY: _Meaning(_DENIED, "an organisation policy forbids the change"),
     Cause.STORE_FULL: _Meaning(_FAILED, "the store has no space left"),
     Cause.QUOTA: _Meaning(_FAILED, "a quota of the account is used up"),
+    Cause.BUDGET: _Meaning(_DENIED, "the account's budget or trial is used up", fatal=True),
+    Cause.RESULT_EXPIRED: _Meaning(ExitCode.USAGE, "Nimble no longer holds it"),
     Cause.TOO_LARGE: _Meaning(_PARTIAL, "the object is larger than allowed"),
     Cause.UNREADABLE: _Meaning(_PARTIAL, "the file cannot be read"),
     Cause.SPOOL: _Meaning(ExitCode.DESTINATION, "the destination takes no more", fatal=True),
@@ -178,7 +185,8 @@ class CauseRow(NamedTuple):
     status: int = 0
     """The HTTP status."""
     operation: str = ""
-    """How the operation's name begins, as the service spells it: ``HeadObject``, ``Put``, ``setIamPolicy``."""
+    """How the operation's name begins, as the service spells it: ``HeadObject``, ``Put``, ``setIamPolicy``; for
+    Nimble's API ``nimble.`` and for Pub/Sub ``pubsub.`` with the name."""
     detail: str = ""
     """A fixed part of the service's sentence."""
 
@@ -191,6 +199,11 @@ def _statuses(cause: Cause, *statuses: int) -> tuple[CauseRow, ...]:
     return tuple(CauseRow(cause, status=status) for status in statuses)
 
 
+def _of(operation: str, cause: Cause, *codes: str) -> tuple[CauseRow, ...]:
+    return tuple(CauseRow(cause, code, operation=operation) for code in codes)
+
+
+_NIMBLE, _PUBSUB = "nimble.", "pubsub."
 _ENCRYPTION_DETAIL = "a form of Server Side Encryption"
 _DOMAINS_DETAIL = "allowedPolicyMemberDomains"
 
@@ -206,6 +219,15 @@ CAUSE_ROWS: tuple[CauseRow, ...] = (
     CauseRow(Cause.REQUESTER_PAYS, "required", detail="user project"),
     CauseRow(Cause.REQUESTER_PAYS, "userProjectMissing"),
     CauseRow(Cause.OBJECT_LOCK, "retentionPolicyNotMet"),
+    *_of(_PUBSUB, Cause.NO_QUEUE, "NOT_FOUND"),
+    *_of(_PUBSUB, Cause.OBJECT_DENIED, "PERMISSION_DENIED"),
+    *_of(_PUBSUB, Cause.CREDENTIALS, "UNAUTHENTICATED"),
+    *_of(_PUBSUB, Cause.THROTTLED, "RESOURCE_EXHAUSTED"),
+    *_of(_PUBSUB, Cause.CONFLICT, "ABORTED"),
+    *_of(_PUBSUB, Cause.TIMEOUT, "DEADLINE_EXCEEDED"),
+    *_of(_PUBSUB, Cause.NOT_SUPPORTED, "UNIMPLEMENTED"),
+    *_of(_PUBSUB, Cause.REFUSED, "INVALID_ARGUMENT", "FAILED_PRECONDITION", "OUT_OF_RANGE"),
+    *_of(_PUBSUB, Cause.SERVER_ERROR, "UNAVAILABLE", "INTERNAL", "UNKNOWN", "DATA_LOSS"),
     *_codes(Cause.GONE, "NoSuchKey", "NoSuchVersion"),
     *_codes(Cause.NO_BUCKET, "NoSuchBucket"),
     *_codes(Cause.NO_QUEUE, "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist", "NonExistentQueue"),
@@ -264,6 +286,10 @@ CAUSE_ROWS: tuple[CauseRow, ...] = (
     # The answer to a HEAD has no document: a bare 400 is what S3 gives for credentials that have expired or belong to
     # another partition.
     CauseRow(Cause.CREDENTIALS, status=400, operation="Head"),
+    CauseRow(Cause.BUDGET, status=402, operation=_NIMBLE),
+    CauseRow(Cause.REFUSED, status=409, operation=_NIMBLE),
+    CauseRow(Cause.RESULT_EXPIRED, status=410, operation=_NIMBLE),
+    CauseRow(Cause.SERVER_ERROR, status=503, operation=_NIMBLE),
     *_statuses(Cause.WRONG_ENDPOINT, 301, 302, 307, 308),
     *_statuses(Cause.CREDENTIALS, 401),
     *_statuses(Cause.OBJECT_DENIED, 403),
@@ -286,8 +312,13 @@ _BY_CODE: Mapping[str, tuple[CauseRow, ...]] = {
 
 
 def find_cause(*, operation: str, status: int, code: str, detail: str) -> Cause:
-    """Return what an error answer means; REFUSED, or SERVER_ERROR above 499, where no row fits."""
+    """Return what an error answer means.
+
+    Where no row fits: WRONG_ENDPOINT for a redirect, REFUSED below 500, SERVER_ERROR from there on.
+    """
     for row in (*_BY_CODE.get(code, ()), *_BY_CODE[""]):
         if (not row.status or row.status == status) and operation.startswith(row.operation) and row.detail in detail:
             return row.cause
+    if 300 <= status < 400:
+        return Cause.WRONG_ENDPOINT
     return Cause.REFUSED if 400 <= status < 500 else Cause.SERVER_ERROR

@@ -6,9 +6,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 
+from harvester.causes import Cause, find_cause
 from harvester.error_codes import ErrorCode
-from harvester.errors import AccessDenied, ConnectionFailed, HarvesterError, UsageError
+from harvester.errors import AccessDenied, ConfigurationError, ConnectionFailed, HarvesterError, UsageError
 from harvester.nimble_api.decoding import error_text
 from harvester.retry import parse_retry_after
 
@@ -55,10 +57,14 @@ class ApiResponse:
         """Whether the request succeeded."""
         return 200 <= self.status < 300
 
+    def cause(self, subject: Subject) -> Cause:
+        """Return what a response that is not ok means, by the table of causes."""
+        return find_cause(operation=f"nimble.{subject.noun}", status=self.status, code="", detail="")
+
     @property
-    def is_retryable(self) -> bool:
-        """Whether a retry can succeed: throttled, timed out, or a server error."""
-        return self.status in {408, 429} or (self.status >= 500 and self.status != 501)
+    def is_throttled(self) -> bool:
+        """Whether the API asked for fewer requests."""
+        return self.status == HTTPStatus.TOO_MANY_REQUESTS
 
     @property
     def concerns_the_path(self) -> bool:
@@ -112,79 +118,68 @@ def error_for_response(answer: ApiResponse, subject: Subject, *, origin: str, se
     ``origin`` is the API's address for the messages; ``secret`` is masked in the server's message.
     """
     message = one_line(error_text(answer.json()) or "", secret=secret)
-    cause = f"HTTP {answer.status}: {message}" if message else f"HTTP {answer.status}"
-    request_id = answer.request_id
-    match answer.status:
-        case 401:
-            return AccessDenied(
-                f"{origin} rejected the API key",
-                cause=cause,
-                code=ErrorCode.API_KEY_REJECTED,
-                subject=origin,
-                request_id=request_id,
-            )
-        case 402:
-            return BudgetExhausted(
-                f"Nimble refuses {subject}: the account's budget or trial is used up",
-                cause=cause,
-                code=ErrorCode.OUT_OF_BUDGET,
-                subject=str(subject),
-                request_id=request_id,
-            )
-        case 403:
-            return AccessDenied(
-                f"this API key may not read {subject}",
-                cause=cause,
-                code=ErrorCode.API_FORBIDDEN,
-                subject=str(subject),
-                request_id=request_id,
-            )
-        case 404:
-            return UnknownId(
-                f"Nimble knows no {subject}" if subject.id else f"{origin} offers no {subject}",
-                expired=False,
-                cause=f"{cause}; it belongs to another account, has expired, or never was" if subject.id else cause,
-                code=ErrorCode.API_NOT_FOUND,
-                subject=str(subject),
-                parameters={"noun": subject.noun, "id": subject.id},
-                request_id=request_id,
-            )
-        case 410:
-            return UnknownId(
-                f"Nimble no longer holds {subject}",
-                expired=True,
-                cause=cause,
-                code=ErrorCode.RESULT_EXPIRED,
-                subject=str(subject),
-                request_id=request_id,
-            )
-        case status if 300 <= status < 400:
-            return ConnectionFailed(
-                f"{origin} redirects the request for {subject}",
-                cause=f"HTTP {status}; redirects are not followed, as they would send the API key elsewhere",
-                code=ErrorCode.API_ANSWER_UNUSABLE,
-                subject=str(subject),
-                request_id=request_id,
-            )
-        case status if answer.is_retryable:
-            throttled = status == 429
+    cause = answer.cause(subject)
+    what, code = _what(cause, subject, origin)
+    detail = f"HTTP {answer.status}: {message}" if message else f"HTTP {answer.status}"
+    match cause:
+        case Cause.GONE if subject.id:
+            detail += "; it belongs to another account, has expired, or never was"
+        case Cause.WRONG_ENDPOINT:
+            detail = f"HTTP {answer.status}; redirects are not followed, as they would send the API key elsewhere"
+        case _ if cause.retryable:
             # The delay exceeded the patience: show it to the person.
             delay = answer.retry_after(datetime.now(UTC))
-            return ConnectionFailed(
-                f"Nimble {'keeps throttling' if throttled else 'fails to answer'} the request for {subject}",
-                cause=f"{cause}, and asks to wait {delay:,.0f} s" if delay else f"{cause}, after retries",
-                code=ErrorCode.API_THROTTLED if throttled else ErrorCode.API_UNAVAILABLE,
-                subject=str(subject),
-                request_id=request_id,
-            )
+            detail += f", and asks to wait {delay:,.0f} s" if delay else ", after retries"
+    about = origin if cause is Cause.CREDENTIALS else str(subject)
+    request_id = answer.request_id
+    if cause in (Cause.GONE, Cause.RESULT_EXPIRED):
+        return UnknownId(
+            what,
+            expired=cause is Cause.RESULT_EXPIRED,
+            cause=detail,
+            code=code,
+            subject=about,
+            parameters={"noun": subject.noun, "id": subject.id},
+            request_id=request_id,
+        )
+    parameters = {"reason": cause.value} if cause is Cause.PROXY_LOGIN else None
+    kind = _KINDS.get(cause, ConnectionFailed if cause.retryable else UsageError)
+    return kind(what, cause=detail, code=code, subject=about, request_id=request_id, parameters=parameters)
+
+
+_KINDS: Mapping[Cause, type[HarvesterError]] = {
+    Cause.CREDENTIALS: AccessDenied,
+    Cause.BUDGET: BudgetExhausted,
+    Cause.OBJECT_DENIED: AccessDenied,
+    Cause.WRONG_ENDPOINT: ConnectionFailed,
+    Cause.PROXY_LOGIN: ConfigurationError,
+}
+
+
+def _what(cause: Cause, subject: Subject, origin: str) -> tuple[str, ErrorCode]:
+    """Return what failed, and the kind of failure."""
+    match cause:
+        case Cause.CREDENTIALS:
+            return f"{origin} rejected the API key", ErrorCode.API_KEY_REJECTED
+        case Cause.BUDGET:
+            return f"Nimble refuses {subject}: {cause.sentence}", ErrorCode.OUT_OF_BUDGET
+        case Cause.OBJECT_DENIED:
+            return f"this API key may not read {subject}", ErrorCode.API_FORBIDDEN
+        case Cause.GONE:
+            what = f"Nimble knows no {subject}" if subject.id else f"{origin} offers no {subject}"
+            return what, ErrorCode.API_NOT_FOUND
+        case Cause.RESULT_EXPIRED:
+            return f"Nimble no longer holds {subject}", ErrorCode.RESULT_EXPIRED
+        case Cause.WRONG_ENDPOINT:
+            return f"{origin} redirects the request for {subject}", ErrorCode.API_ANSWER_UNUSABLE
+        case Cause.PROXY_LOGIN:
+            return f"cannot reach {origin}: {cause.sentence}", ErrorCode.STORE_REFUSED
+        case Cause.THROTTLED:
+            return f"Nimble keeps throttling the request for {subject}", ErrorCode.API_THROTTLED
+        case _ if cause.retryable:
+            return f"Nimble fails to answer the request for {subject}", ErrorCode.API_UNAVAILABLE
         case _:
-            return UsageError(
-                f"Nimble refuses the request for {subject}",
-                cause=cause,
-                code=ErrorCode.API_REQUEST_REFUSED,
-                subject=str(subject),
-                request_id=request_id,
-            )
+            return f"Nimble refuses the request for {subject}", ErrorCode.API_REQUEST_REFUSED
 
 
 def one_line(text: str, *, secret: str = "") -> str:

@@ -118,12 +118,12 @@ class ApiTransport:
                         subject=str(subject),
                     ) from error
                 failure = one_line(f"{error} {error.__cause__ or ''}", secret=self._api_key)
-            if answer is not None and not answer.is_retryable:
+            if answer is not None and (answer.ok or not answer.cause(subject).retryable):
                 return answer
             named = answer.retry_after(datetime.now(UTC)) if answer is not None else None
             pause = backoff_delay(attempt, _FIRST_DELAY, _LONGEST_DELAY) if named is None else max(named, 0.1)
             # Throttling does not count as a failed attempt; only ``patience`` ends it.
-            spent = attempt >= self._attempts and not (answer is not None and answer.status == 429)
+            spent = attempt >= self._attempts and not (answer is not None and answer.is_throttled)
             if spent or waited + pause > self._patience:
                 if answer is not None:
                     return answer

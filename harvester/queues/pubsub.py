@@ -12,9 +12,12 @@ from google.auth import exceptions as login_refusals
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import pubsub_v1
 
+from harvester.causes import Cause
 from harvester.error_codes import ErrorCode
-from harvester.errors import AccessDenied, ConfigurationError, ConnectionFailed, UsageError
+from harvester.errors import AccessDenied, ConfigurationError, ConnectionFailed
 from harvester.queues.message_queue import QueueMessage, QueueSettings, received_message
+from harvester.sessions import GOOGLE_LOGIN
+from harvester.storage import ServiceError, answered, harvester_error, unanswered
 
 _BATCH = 500
 _LONGEST_LEASE = 600
@@ -112,23 +115,9 @@ class PubsubQueue:
         what = f"{doing} the subscription {self.address}"
         try:
             yield
-        except refusals.NotFound as error:
-            raise UsageError(
-                f"{what}: it does not exist",
-                cause=_said(error),
-                code=ErrorCode.NO_SUCH_SUBSCRIPTION,
-                subject=self.address,
-            ) from error
-        except (refusals.PermissionDenied, refusals.Unauthenticated) as error:
-            raise AccessDenied(
-                f"{what}: access denied",
-                cause=_said(error),
-                code=ErrorCode.SUBSCRIPTION_DENIED,
-                subject=self.address,
-            ) from error
         except refusals.GoogleAPIError as error:
-            raise ConnectionFailed(
-                f"{what}: no usable answer", cause=_said(error), code=ErrorCode.QUEUE_UNREACHABLE, subject=self.address
+            raise harvester_error(
+                what, _service_error_from(error, doing), url=self.address, login=GOOGLE_LOGIN, codes=_CODES
             ) from error
         except login_refusals.TransportError as error:
             raise ConnectionFailed(
@@ -142,6 +131,34 @@ class PubsubQueue:
                 subject=self.address,
                 parameters={"login": "google"},
             ) from error
+
+
+_CODES = {
+    Cause.NO_QUEUE: ErrorCode.NO_SUCH_SUBSCRIPTION,
+    Cause.OBJECT_DENIED: ErrorCode.SUBSCRIPTION_DENIED,
+    Cause.CREDENTIALS: ErrorCode.SUBSCRIPTION_DENIED,
+    **dict.fromkeys(
+        (
+            Cause.NETWORK,
+            Cause.TIMEOUT,
+            Cause.THROTTLED,
+            Cause.CONFLICT,
+            Cause.SERVER_ERROR,
+            Cause.NOT_SUPPORTED,
+            Cause.REFUSED,
+        ),
+        ErrorCode.QUEUE_UNREACHABLE,
+    ),
+}
+
+
+def _service_error_from(error: refusals.GoogleAPIError, doing: str) -> ServiceError:
+    """Return what an error of the client library means, by its gRPC status code."""
+    cause: BaseException | None = error.cause if isinstance(error, refusals.RetryError) else error
+    if isinstance(cause, refusals.GoogleAPICallError) and cause.grpc_status_code is not None:
+        name = cause.grpc_status_code.name
+        return answered(f"pubsub.{doing}", int(cause.code or 0), name, _said(cause), "")
+    return unanswered(Cause.NETWORK, type(cause).__name__, _said(error), retryable=True)
 
 
 def _said(error: Exception) -> str:

@@ -15,3 +15,4 @@ from .google_session import GOOGLE_LOGIN as GOOGLE_LOGIN
 from .google_session import GoogleSession as GoogleSession
 from .google_session import translate_google_auth_errors as translate_google_auth_errors
 from .login import Login as Login
+from .network import resolve_network as resolve_network

@@ -22,6 +22,7 @@ from harvester.error_codes import ErrorCode
 from harvester.errors import AccessDenied, ConfigurationError, ConnectionFailed, UsageError
 from harvester.sessions.aws_loader import service_model_loader
 from harvester.sessions.aws_variables import check_variables
+from harvester.sessions.ca_directories import certificate_file
 from harvester.sessions.connections import AwsCredentials, Network, S3Connection, StoreSettings
 from harvester.sessions.login import Login
 from harvester.sessions.network import resolve_network
@@ -158,11 +159,14 @@ class AwsSession:
 
 
 def resolve_credentials(session: botocore.session.Session, profile: str | None) -> Credentials:
-    """Return the credentials that botocore's chain finds.
+    """Return the credentials that botocore's chain finds; lets the session trust a directory of certificates.
 
     Raises ConfigurationError without any, and where only a person at a terminal could go on.
     """
     check_variables(os.environ)
+    bundle = session.get_config_variable("ca_bundle")
+    if bundle:
+        session.set_config_variable("ca_bundle", certificate_file(bundle))
     credentials = session.get_credentials()
     if credentials is None:
         raise ConfigurationError(

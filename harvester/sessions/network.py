@@ -9,6 +9,7 @@ from ipaddress import ip_address, ip_network
 from urllib.parse import urlsplit
 
 from harvester.retry import RetryPolicy
+from harvester.sessions.ca_directories import certificate_file
 from harvester.sessions.connections import Network
 
 
@@ -16,13 +17,14 @@ def resolve_network(base_url: str, retry: RetryPolicy, ca_bundle: str | None) ->
     """Return how to reach ``base_url``: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY honoured.
 
     ``ca_bundle`` is the SDK's own setting, a file or a directory; without it REQUESTS_CA_BUNDLE, then the certificates
-    of certifi.
+    of certifi. Raises ConfigurationError for a directory without a certificate.
     """
     parts = urlsplit(base_url)
     proxy = _proxy(parts.scheme, parts.hostname or "", parts.port)
     if parts.scheme != "https" and not proxy.startswith("https:"):
         return Network(None, proxy, retry)
-    return Network(ca_bundle or os.environ.get("REQUESTS_CA_BUNDLE") or _default_bundle(), proxy, retry)
+    bundle = ca_bundle or os.environ.get("REQUESTS_CA_BUNDLE")
+    return Network(certificate_file(bundle) if bundle else _default_bundle(), proxy, retry)
 
 
 def _proxy(scheme: str, host: str, port: int | None) -> str:

@@ -51,4 +51,6 @@ from .s3 import KmsKeys as KmsKeys
 from .s3 import S3SettingsReader as S3SettingsReader
 from .s3 import ask as ask
 from .service_errors import ServiceError as ServiceError
+from .service_errors import answered as answered
 from .service_errors import harvester_error as harvester_error
+from .service_errors import unanswered as unanswered

@@ -81,6 +81,11 @@ def unanswered(cause: Cause, code: str, message: str, *, retryable: bool) -> Ser
     return ServiceError(cause, code, message, "", 0, retryable, expired=False)
 
 
+def proxy_login_error() -> ServiceError:
+    """Return the error for a request that a proxy did not pass on without a login."""
+    return unanswered(Cause.PROXY_LOGIN, "ProxyError", "the proxy answers 407", retryable=False)
+
+
 @dataclass(frozen=True, slots=True)
 class CallResult(Generic[_T]):
     """How one call ended."""

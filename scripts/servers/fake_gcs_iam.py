@@ -34,6 +34,10 @@ class FakeGcsIam(FakeGcs):
         """Permissions the caller lacks."""
         self.before_write: Callable[[str], None] | None = None
         """Called with the bucket's name before a policy is replaced, as another writer's update would."""
+        self.write_refusal: tuple[int, str, str] | None = None
+        """Status, reason and sentence with which every replacement of a policy is refused."""
+        self.writes = 0
+        """How often a policy was to be replaced."""
         self._policies: dict[str, dict[str, Any]] = {}
         self._versions: dict[str, int] = {}
         self._iam_lock = threading.RLock()
@@ -101,6 +105,9 @@ class FakeGcsIam(FakeGcs):
             return _refusal(403, "forbidden", f"the caller does not have storage.buckets.{verb} access")
         if request.method != "PUT":
             return _answer(self._as_asked(bucket, request))
+        self.writes += 1
+        if self.write_refusal is not None:
+            return _refusal(*self.write_refusal)
         if self.before_write is not None:
             self.before_write(bucket)
         return self._replace(bucket, json.loads(request.body))

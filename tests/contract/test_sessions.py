@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import ssl
 import subprocess
 import sys
@@ -18,7 +19,10 @@ from harvester.location import parse_location
 from harvester.retry import RetryPolicy
 from harvester.sessions.aws_session import AwsSession
 from harvester.sessions.connections import S3Connection, StoreSettings
+from harvester.sessions.google_session import GoogleSession
+from harvester.storage.gcs.sdk_calls import GcsCalls
 from harvester.storage.opening import open_store
+from harvester.storage.s3.aws_clients import AwsClients, ask
 from scripts.servers.fault_proxy import FaultProxy
 from scripts.servers.loopback_server import Answer, LoopbackServer, Request
 from tests.contract.fetching import fetch_all
@@ -339,3 +343,41 @@ def test_a_certificate_of_nobody_is_refused_at_once(tls_server: LoopbackServer) 
         list(open_store(parse_location("s3://buck/"), StoreSettings(retry=QUICK)).list_pages())
 
     assert caught.value.code is ErrorCode.CERTIFICATE_REFUSED
+
+
+@pytest.mark.parametrize("hashed", [True, False])
+def test_a_directory_of_certificates_is_trusted_by_every_client(
+    tls_server: LoopbackServer,
+    certificate: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    spool_directory: Path,
+    *,
+    hashed: bool,
+) -> None:
+    folder = tmp_path / "authorities"
+    folder.mkdir()
+    shutil.copy(certificate, folder / ("5ed36f99.0" if hashed else "authority.pem"))
+    (folder / "README").write_text("no certificate")
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(folder))
+    store = open_store(parse_location("s3://buck/"), StoreSettings(retry=QUICK))
+    head = store.head("k")
+    assert head is not None
+    assert fetch_all(store, [head], spool_directory)["k"].failure is None
+    # Answers about settings come through boto3 and requests.
+    answer = ask(AwsClients(StoreSettings(retry=QUICK)).s3.head_bucket, Bucket="buck")
+    assert answer.error is None
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(folder))
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", tls_server.url)
+    calls = GcsCalls("buck", GoogleSession("buck", StoreSettings(retry=QUICK)), QUICK)
+    found = calls.call("buckets.get", lambda bucket: bucket.exists(retry=None))
+    assert found.error is None or found.error.code == "NotJson"
+
+
+def test_a_directory_without_certificates_is_one_clear_error(
+    tls_server: LoopbackServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path))
+    with pytest.raises(ConfigurationError) as caught:
+        open_store(parse_location("s3://buck/"), StoreSettings(retry=QUICK)).head("k")
+    assert caught.value.subject == str(tmp_path)

@@ -107,6 +107,27 @@ def test_an_editor_who_never_stops_is_given_way_to(gcs: FakeGcsIam) -> None:
         apply_policy(plan)
 
 
+DOMAINS = (
+    "One or more users named in the policy do not belong to a permitted customer, perhaps due to an organization policy"
+    " (constraints/iam.allowedPolicyMemberDomains)."
+)
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"), [(412, "conditionNotMet"), (400, "invalid"), (400, "failedPrecondition")]
+)
+def test_an_organisation_policy_on_members_is_no_race(gcs: FakeGcsIam, status: int, reason: str) -> None:
+    gcs.write_refusal = (status, reason, DOMAINS)
+    ended = run("policy", "apply", URL, "--mode", "async", "--yes")
+    assert ended.code == 4
+    assert "an organisation policy forbids the change" in ended.err
+    assert "allowedPolicyMemberDomains" in ended.err
+    assert "administrator of the organisation" in ended.err
+    assert "try again" not in ended.err
+    assert "somebody" not in ended.err
+    assert gcs.writes == 1, "it is not tried again"
+
+
 def test_revert_takes_the_binding_back_alone(gcs: FakeGcsIam) -> None:
     before = gcs.policy("results")["bindings"]
     apply_policy(plan_policy(URL, "async"))

@@ -113,6 +113,26 @@ def test_a_proxy_that_asks_for_a_login_is_named(dest: Path) -> None:
             assert "the proxy asks for a login" in ended.err
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("cloud", ["s3", "gs"])
+def test_a_proxy_that_asks_for_a_login_is_named_by_calls_of_sdks(scheme: str, cloud: str) -> None:
+    asked = Answer(407, b"<html>Proxy Authentication Required</html>", {"proxy-authenticate": "Basic realm=corp"})
+    with HostileS3({}, lambda _: asked) as proxy:
+        ended = run(
+            *("explain", f"{cloud}://bkt-1/r/", "--mode", "async"),
+            **KEYS,
+            AWS_ENDPOINT_URL=f"{scheme}://store.invalid",
+            HTTP_PROXY=proxy.url.replace("//", "//ann:ZQPASS@"),
+            HTTPS_PROXY=proxy.url.replace("//", "//ann:ZQPASS@"),
+            NO_PROXY="",
+            STORAGE_EMULATOR_HOST=f"{scheme}://store.invalid",
+        )
+    assert ended.code == 8, ended.err
+    assert "the proxy asks for a login" in ended.err
+    assert "HTTPS_PROXY" in ended.err
+    assert "ZQPASS" not in ended.err
+
+
 def test_few_open_files_bound_the_connections(dest: Path) -> None:
     objects = results(300)
     with HostileS3(objects) as store:

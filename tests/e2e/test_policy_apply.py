@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shlex
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -385,6 +386,26 @@ class TestKey:
         apply_policy(plan_revert(f"s3://{s3_bucket}"))
         assert json.loads(kms.get_key_policy(KeyId=arn, PolicyName="default")["Policy"]) == before
         assert stored(s3, s3_bucket) is None
+
+    def test_when_the_second_write_fails_the_first_is_named_and_can_be_undone(
+        self, s3_bucket: str, s3: S3Client, kms: KMSClient, fault_proxy: FaultProxy
+    ) -> None:
+        put(s3, s3_bucket, FOREIGN)
+        before = stored(s3, s3_bucket)
+        arn = self.encrypted(s3, kms, s3_bucket)
+        refused = Status(400, body=b'{"__type": "KMSInvalidStateException", "message": "is pending deletion"}')
+        fault_proxy.add(Rule(refused, method="POST", header="x-amz-target: TrentService.PutKeyPolicy"))
+
+        ended = run("policy", "apply", f"s3://{s3_bucket}", "--mode", "jobs", "--kms-key", arn, "--yes")
+
+        assert ended.code == 4
+        assert "is pending deletion; the policy of" in ended.err
+        assert "has been written already" in ended.err
+        assert stored(s3, s3_bucket) != before
+        undo = ended.err.split("to undo what has been written: ")[1].split(")")[0]
+        undone = run(*shlex.split(undo)[1:], "--yes")
+        assert undone.code == 0, undone.err
+        assert stored(s3, s3_bucket) == before
 
     def test_a_key_that_is_not_named_remains_a_gap(self, s3_bucket: str, s3: S3Client, kms: KMSClient) -> None:
         arn = self.encrypted(s3, kms, s3_bucket)

@@ -14,6 +14,7 @@ from harvester.storage.gcs import json_api
 from harvester.storage.http.http_client import Response
 from harvester.storage.s3 import rest_api
 from harvester.storage.service_errors import ServiceError, harvester_error, unanswered
+from scripts.documents import cause_table
 
 LOGIN = Login("sso", "work")
 SSE_C = (
@@ -73,7 +74,7 @@ def gcs(status: int, reason: str, message: str = "", operation: str = "objects.g
         (s3(409), Cause.CONFLICT, True, 6),
         (s3(412, "PreconditionFailed"), Cause.PRECONDITION_FAILED, False, 10),
         (s3(400, "AccessControlListNotSupported"), Cause.ACLS_OFF, False, 6),
-        (s3(400, "MalformedPolicy"), Cause.MALFORMED_POLICY, False, 6),
+        (s3(400, "MalformedPolicy"), Cause.MALFORMED_POLICY, False, 7),
         (s3(400, "InvalidRequest", "needs Object Lock parameters", "PutObject"), Cause.OBJECT_LOCK, False, 4),
         (s3(429), Cause.THROTTLED, True, 6),
         (s3(503, "SlowDown"), Cause.THROTTLED, True, 6),
@@ -115,6 +116,18 @@ def test_every_row_is_reached_by_an_answer_of_its_own() -> None:
             operation=row.operation or "GetObject", status=row.status or 400, code=row.code, detail=row.detail
         )
         assert found is row.cause, row
+
+
+def test_every_cause_has_an_advice_that_can_help() -> None:
+    for cause in Cause:
+        step = cause_table.advice(cause)
+        assert step, cause
+        assert cause.retryable or "later" not in step
+
+
+def test_the_page_of_causes_is_what_the_table_gives() -> None:
+    text = "\n".join([*cause_table.page(), ""])
+    assert cause_table.PAGE.read_text(encoding="utf-8") == text, "python -m scripts.documents.cause_table"
 
 
 def test_every_cause_has_a_meaning() -> None:

@@ -91,7 +91,8 @@ def apply_policy(plan: PolicyPlan, *, backup_dir: Path | None = None) -> PolicyO
 
     Raises DifferenceFound where what is stored is not what was planned from, or another document is read back;
     AccessDenied, IntegrityError and ConnectionFailed where a write is refused; DestinationUnusable where no backup can
-    be written. Nothing is written before the backup is.
+    be written. Nothing is written before the backup is. An error of a later write states what has been written; its
+    parameters ``written`` and ``backup`` are what `plan_revert` undoes.
     """
     outcomes: list[EditOutcome] = []
     manual_steps = list(plan.manual_steps)
@@ -108,12 +109,14 @@ def apply_policy(plan: PolicyPlan, *, backup_dir: Path | None = None) -> PolicyO
         try:
             outcomes.append(_carry_out(edit))
         except AccessDenied as error:
-            if edit.store.kind != "kms" or edit.desired is None:
-                raise _with_backup(error, backup) from error
+            # A key in a state that forbids it is no lack of a permission: its owner could not do it either.
+            denied = error.code is ErrorCode.POLICY_WRITE_DENIED
+            if edit.store.kind != "kms" or edit.desired is None or not denied:
+                raise _with_backup(error, plan, outcomes, backup) from error
             manual_steps.append(manual_step(edit.store, edit.desired, error.cause))
             outcomes.append(EditOutcome(edit.store.name, edit.store.kind, "unchanged", edit.before))
         except HarvesterError as error:
-            raise _with_backup(error, backup) from error
+            raise _with_backup(error, plan, outcomes, backup) from error
     explanation = _explained(plan, outcomes)
     return PolicyOutcome(tuple(outcomes), tuple(manual_steps), explanation, backup.path if backup is not None else None)
 
@@ -137,8 +140,17 @@ def _back_up(plan: PolicyPlan, pending: Sequence[PolicyEdit], directory: Path | 
     return write_backup(directory, plan.location.scheme, plan.location.bucket, plan.made_by, saved)
 
 
-def _with_backup(error: HarvesterError, backup: Backup | None) -> HarvesterError:
-    return error if backup is None else error.with_parameters(backup=str(backup.path))
+def _with_backup(
+    error: HarvesterError, plan: PolicyPlan, outcomes: Sequence[EditOutcome], backup: Backup | None
+) -> HarvesterError:
+    """Return the error of a write with what was written before it, and what undoes that."""
+    if backup is None:
+        return error
+    written = [each.store for each in outcomes if each.state != "unchanged"]
+    changed = error.with_parameters(backup=str(backup.path), written=written, location=plan.location.url)
+    if written:
+        changed.cause = f"{error.cause}; {' and '.join(written)} has been written already"
+    return changed
 
 
 def _read_again(edit: PolicyEdit) -> None:

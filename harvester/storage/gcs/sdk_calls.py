@@ -11,8 +11,8 @@ from harvester.causes import Cause
 from harvester.retry import RetryPolicy
 from harvester.sessions import GoogleSession, StoreSettings, translate_google_auth_errors
 from harvester.storage.gcs.json_api import service_error_from
-from harvester.storage.http import Response
-from harvester.storage.service_errors import CallResult, ServiceError, unanswered
+from harvester.storage.http import Response, proxy_asks_for_login
+from harvester.storage.service_errors import CallResult, ServiceError, proxy_login_error, unanswered
 
 if TYPE_CHECKING:
     import requests
@@ -78,9 +78,9 @@ class GcsCalls:
         except RetryError as error:
             if isinstance(error.cause, GoogleAPICallError):
                 return None, self._answered(operation, error.cause)
-            return None, _unanswered(error.cause or error)
+            return None, self._without_answer(error.cause or error)
         except RequestException as error:
-            return None, _unanswered(error)
+            return None, self._without_answer(error)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             # What the library makes of an answer that is JSON and not of the documented form.
             return None, unanswered(
@@ -94,6 +94,15 @@ class GcsCalls:
 
     def _note(self, response: requests.Response) -> None:
         self._request_id = response.headers.get("x-guploader-uploadid", "")
+
+    def _without_answer(self, error: BaseException) -> ServiceError:
+        from requests.exceptions import ProxyError
+
+        if isinstance(error, ProxyError):
+            connection = self.session.connection()
+            if proxy_asks_for_login(connection.endpoint, connection.network):
+                return proxy_login_error()
+        return _unanswered(error)
 
     def _answered(self, operation: str, error: GoogleAPICallError) -> ServiceError:
         answer = error.response
@@ -123,8 +132,6 @@ def _unanswered(error: BaseException) -> ServiceError:
     from requests import exceptions as failures
 
     match error:
-        case failures.ProxyError() if "407" in str(error):
-            return unanswered(Cause.PROXY_LOGIN, "ProxyError", "the proxy answers 407", retryable=False)
         case failures.SSLError():
             return unanswered(Cause.NETWORK, "SSLError", "the certificate is not trusted", retryable=False)
         case failures.Timeout():

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from io import BytesIO
-from pathlib import Path
 from typing import NamedTuple, cast
 
 import pycurl
@@ -79,21 +78,10 @@ def new_handle(network: Network) -> pycurl.Curl:
     handle.setopt(pycurl.LOW_SPEED_TIME, network.retry.stall_seconds)
     handle.setopt(pycurl.TIMEOUT_MS, milliseconds(network.retry.total_seconds))
     if network.ca_bundle is not None:
-        _trust(handle, network.ca_bundle, proxy=network.proxy.startswith("https:"))
+        handle.setopt(pycurl.CAINFO, network.ca_bundle)
+        if network.proxy.startswith("https:"):
+            handle.setopt(pycurl.PROXY_CAINFO, network.ca_bundle)
     return handle
-
-
-def _trust(handle: pycurl.Curl, bundle: str, *, proxy: bool) -> None:
-    """Trust the certificates of a file, or of a directory prepared by ``c_rehash``, and no others."""
-    if Path(bundle).is_dir():
-        handle.unsetopt(pycurl.CAINFO)
-        handle.setopt(pycurl.CAPATH, bundle)
-        if proxy:
-            handle.setopt(pycurl.PROXY_CAPATH, bundle)
-        return
-    handle.setopt(pycurl.CAINFO, bundle)
-    if proxy:
-        handle.setopt(pycurl.PROXY_CAINFO, bundle)
 
 
 def milliseconds(seconds: float) -> int:

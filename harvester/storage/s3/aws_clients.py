@@ -6,6 +6,7 @@ and an invalid configuration raise.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -21,8 +22,16 @@ from botocore.parsers import ResponseParserError
 
 from harvester.causes import Cause
 from harvester.errors import UsageError
-from harvester.sessions import StoreSettings, resolve_credentials, service_model_loader, translate_botocore_errors
-from harvester.storage.service_errors import CallResult, ServiceError, answered, unanswered
+from harvester.retry import RetryPolicy
+from harvester.sessions import (
+    StoreSettings,
+    resolve_credentials,
+    resolve_network,
+    service_model_loader,
+    translate_botocore_errors,
+)
+from harvester.storage.http import proxy_asks_for_login
+from harvester.storage.service_errors import CallResult, ServiceError, answered, proxy_login_error, unanswered
 
 if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
@@ -74,6 +83,8 @@ def _called(call: Callable[..., Any], parameters: Mapping[str, Any]) -> dict[str
         raise _RefusedError(_service_error_from(error), region) from error
     except refusals.ParamValidationError as error:
         raise UsageError(f"{_operation(call)} has invalid parameters", cause=_first_line(error)) from error
+    except refusals.ProxyConnectionError as error:
+        raise _RefusedError(_unreached_proxy(call, error)) from error
     except (refusals.ConnectTimeoutError, refusals.ReadTimeoutError) as error:
         raise _RefusedError(_unreached(Cause.TIMEOUT, error)) from error
     except refusals.HTTPClientError as error:
@@ -100,6 +111,16 @@ def _service_error_from(error: refusals.ClientError) -> ServiceError:
 
 def _unreached(cause: Cause, error: Exception) -> ServiceError:
     return unanswered(cause, type(error).__name__, _first_line(error), retryable=True)
+
+
+def _unreached_proxy(call: Callable[..., Any], error: Exception) -> ServiceError:
+    """Return the error of a proxy that could not be used; its address, which may hold a password, is not quoted."""
+    client: Any = getattr(call, "__self__", None)
+    url = str(client.meta.endpoint_url)
+    network = resolve_network(url, RetryPolicy(attempts=1), os.environ.get("AWS_CA_BUNDLE"))
+    if proxy_asks_for_login(url, network):
+        return proxy_login_error()
+    return unanswered(Cause.NETWORK, type(error).__name__, "the proxy cannot be reached", retryable=True)
 
 
 def _operation(call: Callable[..., Any]) -> str:

@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from harvester.errors import AccessDenied, ConnectionFailed, HarvesterError, UsageError
+from harvester.errors import AccessDenied, ConfigurationError, ConnectionFailed, HarvesterError, UsageError
 from harvester.nimble_api.responses import (
     ApiResponse,
     BudgetExhausted,
@@ -30,7 +30,14 @@ def refused(status: int, body: bytes = b'{"status":"failed","msg":"no"}', **head
         (403, AccessDenied, 4),
         (404, UnknownId, 2),
         (410, UnknownId, 2),
+        (307, ConnectionFailed, 6),
+        (405, UsageError, 2),
+        (407, ConfigurationError, 8),
+        (408, ConnectionFailed, 6),
+        (409, UsageError, 2),
         (422, UsageError, 2),
+        (501, UsageError, 2),
+        (504, ConnectionFailed, 6),
         (429, ConnectionFailed, 6),
         (500, ConnectionFailed, 6),
         (503, ConnectionFailed, 6),
@@ -40,7 +47,8 @@ def test_every_refusal_has_its_kind_and_exit_code(status: int, kind: type[Harves
     error = refused(status)
     assert type(error) is kind
     assert error.exit_code == exit_code
-    assert f"HTTP {status}: no" in str(error)
+    assert f"HTTP {status}" in str(error)
+    assert (": no" in str(error)) is (status != 307), "the sentence of a redirect is not the API's"
 
 
 @pytest.mark.parametrize("key", ["msg", "error", "message", "detail"])
@@ -113,4 +121,4 @@ def test_the_servers_delay_is_read_as_seconds_or_date(header: str, seconds: floa
     [(408, True), (429, True), (500, True), (501, False), (503, True), (404, False), (402, False)],
 )
 def test_what_may_pass_by_itself_is_tried_again(status: int, *, retried: bool) -> None:
-    assert ApiResponse(status, {}, b"").is_retryable is retried
+    assert ApiResponse(status, {}, b"").cause(Subject("task")).retryable is retried

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -31,6 +32,9 @@ def step_for(code: ErrorCode, subject: str, parameters: Mapping[str, object]) ->
         values = StepValues(subject=subject, **parameters)
         step = words(values) if callable(words) else words.format_map(values)
     backup = parameters.get("backup")
+    if backup and parameters.get("written"):
+        undo = f"nimble-harvester policy revert {parameters['location']} --backup {shlex.quote(str(backup))}"
+        return f"{step}   (to undo what has been written: {undo})"
     return f"{step}   (the policies as they were: {backup})" if backup else step
 
 

@@ -68,6 +68,12 @@ def _each_fetch(values: StepValues) -> str:
 _FETCH_STEPS: Mapping[str, str] = MappingProxyType(
     {
         "object_denied": "grant s3:GetObject (or storage.objects.get) on the prefix to these credentials",
+        "gone": "run the same command again: it was deleted, or renamed, since it was listed",
+        "refused": "see the service's own documentation of that code: trying again does not help",
+        "no_queue": "aws sqs list-queues   (in the queue's own region and account)",
+        "too_large": "raise --max-object-bytes, or leave the object out with --exclude",
+        "unreadable": "check the permissions of the file, and its disk",
+        "spool": "df -h, and df -i: free space or inodes where the destination is",
         "kms_denied": "grant kms:Decrypt on that key to these credentials, in the key's policy and in their own",
         "other_owner": "set Object Ownership of the bucket to BucketOwnerEnforced",
         "archived": "restore the objects from their archive class, then run again",

@@ -1,0 +1,99 @@
+"""Write docs/reference/errors.md: the one table of causes, with what each means, its exit code and what to do.
+
+python -m scripts.documents.cause_table            # write
+python -m scripts.documents.cause_table --check    # exit 1 if the page is not what the table gives
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from harvester.causes import CAUSE_ROWS, Cause, CauseRow
+from harvester.cli.shared.next_steps import fetch_step, next_step
+from harvester.nimble_api.responses import ApiResponse, Subject, error_for_response
+from harvester.sessions import Login
+from harvester.storage.service_errors import ServiceError, harvester_error
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "errors.md"
+_LOCATION = "s3://BUCKET/PREFIX/"
+_OF_NIMBLE = {Cause.BUDGET: 402, Cause.RESULT_EXPIRED: 410}
+_SERVICES = (("nimble.", "Nimble's API"), ("pubsub.", "Pub/Sub"))
+
+
+def page() -> Iterator[str]:
+    yield "# Causes of errors"
+    yield ""
+    yield "Made by `scripts/documents/cause_table.py` from `harvester/causes.py`. Listing, fetching, writing, settings,"
+    yield "policies, KMS, SQS, Pub/Sub, Google Cloud Storage and Nimble's API decide by this table, and so do `test`,"
+    yield "`explain` and `policy apply`. An answer that no row fits keeps its status, code and sentence; it counts as"
+    yield "`refused`, from status 500 on as `server_error`."
+    yield ""
+    yield "## What each cause means"
+    yield ""
+    yield "The exit code is that of a command that ends for this cause alone. Retried means by the program itself, and"
+    yield "that the same command may succeed later."
+    yield ""
+    yield "| cause | meaning | exit | retried | what to do |"
+    yield "| --- | --- | --- | --- | --- |"
+    for cause in Cause:
+        cells = (
+            f"`{cause.value}`",
+            cause.sentence,
+            str(int(cause.exit_code)),
+            "yes" if cause.retryable else "",
+            advice(cause),
+        )
+        yield _line(cells)
+    yield ""
+    yield "## Which answer has which cause"
+    yield ""
+    yield "An empty cell fits everything; rows with a code come before those with a status alone, and the first that"
+    yield "fits decides."
+    yield ""
+    yield "| code | status | operation | sentence contains | cause |"
+    yield "| --- | --- | --- | --- | --- |"
+    for row in CAUSE_ROWS:
+        yield _line((_code(row.code), str(row.status or ""), _operation(row), row.detail, f"`{row.cause.value}`"))
+
+
+def advice(cause: Cause) -> str:
+    """Return what the program advises for a cause, of a store or of Nimble's API."""
+    if cause in _OF_NIMBLE:
+        answer = ApiResponse(_OF_NIMBLE[cause], {}, b"")
+        return next_step(error_for_response(answer, Subject("task", "ID"), origin="https://API", secret=""))
+    step = fetch_step(cause.value)
+    if step:
+        return step
+    error = ServiceError(
+        cause, "", "", "", 0 if cause in (Cause.NETWORK, Cause.TIMEOUT) else 400, cause.retryable, expired=False
+    )
+    return next_step(harvester_error("", error, url=_LOCATION, login=Login("sso", None)))
+
+
+def _operation(row: CauseRow) -> str:
+    for prefix, name in _SERVICES:
+        if row.operation == prefix:
+            return name
+    return f"`{row.operation}…`" if row.operation else ""
+
+
+def _code(code: str) -> str:
+    return f"`{code}`" if code else ""
+
+
+def _line(cells: tuple[str, ...]) -> str:
+    return "|" + "".join(f" {each} |" if each else " |" for each in cells)
+
+
+def main() -> int:
+    text = "\n".join([*page(), ""])
+    if "--check" in sys.argv[1:]:
+        return int(not PAGE.exists() or text != PAGE.read_text(encoding="utf-8"))
+    PAGE.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
