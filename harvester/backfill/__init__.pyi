@@ -14,11 +14,6 @@ from .backfill_status import clean as clean
 from .backfill_status import merge_reports as merge_reports
 from .backfill_status import missing_shards as missing_shards
 from .backfill_status import read_status as read_status
-from .dask_engine import DaskRun as DaskRun
-from .engine_rules import FINAL_CODES as FINAL_CODES
-from .engine_rules import RETRIED_CODES as RETRIED_CODES
-from .engine_rules import Attempts as Attempts
-from .engine_rules import EngineProgress as EngineProgress
 from .engines import FINAL_CODES as FINAL_CODES
 from .engines import RETRIED_CODES as RETRIED_CODES
 from .engines import SCRATCH_FOLDER as SCRATCH_FOLDER
@@ -34,9 +29,6 @@ from .estimates import ARCHIVED_CLASSES as ARCHIVED_CLASSES
 from .estimates import INFLATION as INFLATION
 from .estimates import PlanEstimate as PlanEstimate
 from .estimates import estimate as estimate
-from .local_engine import run_here as run_here
-from .shard_run import ShardOutcome as ShardOutcome
-from .shard_run import run_shard as run_shard
-from .shard_selection import backfill_cutoff as backfill_cutoff
 from .shards import ShardOutcome as ShardOutcome
+from .shards import backfill_cutoff as backfill_cutoff
 from .shards import run_shard as run_shard

@@ -10,4 +10,5 @@ from .shard_report import ShardTotals as ShardTotals
 from .shard_report import add_totals as add_totals
 from .shard_run import ShardOutcome as ShardOutcome
 from .shard_run import run_shard as run_shard
+from .shard_selection import backfill_cutoff as backfill_cutoff
 from .shard_selection import until_cutoff as until_cutoff
