@@ -23,6 +23,8 @@ BUCKET = "acme-results"
 PREFIX = "nimble/"
 LOCATION = f"s3://{BUCKET}/{PREFIX}"
 OBJECTS = 300
+REPORT = Path(tempfile.gettempdir()) / "nimble-harvester-demo-report.html"
+"""The report that the last step writes; it outlives the demo."""
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
     "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
@@ -212,6 +214,22 @@ def verify_damage(demo: Demo) -> None:
     explain("The last byte of a landed file was changed: `verify` exits 7 and names it, `sync` fetches it again.")
 
 
+def write_report(demo: Demo) -> None:
+    title("A report to mail")
+    demo.run(f"nimble-harvester explain {LOCATION} --mode async --save access >/dev/null")
+    demo.run("nimble-harvester profile ./results --accept")
+    demo.run("nimble-harvester consumers create ./results warehouse")
+    demo.run(f"nimble-harvester report ./results --out {REPORT} --mode async --baseline access")
+    page = REPORT.read_text(encoding="utf-8")
+    require("the report has less than 1 MB", holds=len(page.encode()) < 1_000_000)
+    require("it names the object that was cut short", holds="truncated gzip" in page)
+    explain(
+        """One HTML file that loads nothing: runs, objects and bytes over time, delays, problems by cause with the next
+        command, consumers, fill rates, and the access compared with what it was when it was saved. Open it in a
+        browser; it is kept."""
+    )
+
+
 STEPS: tuple[Callable[[Demo], None], ...] = (
     deliver_results,
     grant_access,
@@ -222,6 +240,7 @@ STEPS: tuple[Callable[[Demo], None], ...] = (
     inspect_results,
     verify_damage,
     reconcile_batch,
+    write_report,
 )
 """The steps in their order."""
 
@@ -240,8 +259,9 @@ def main() -> int:
             print(f"\nThe demo failed: {failed}", file=sys.stderr)
             return 1
     explain(
-        f"""Done: all {len(STEPS)} steps ended as stated; the server is stopped and the files are removed. The same
-        command on your own bucket: .venv/bin/nimble-harvester sync s3://YOUR-BUCKET/PREFIX/ ./results"""
+        f"""Done: all {len(STEPS)} steps ended as stated; the server is stopped and the files are removed, but for the
+        report: {REPORT}. The same command on your own bucket:
+        .venv/bin/nimble-harvester sync s3://YOUR-BUCKET/PREFIX/ ./results"""
     )
     return 0
 
