@@ -41,7 +41,9 @@ from .manifest import RunRow as RunRow
 from .manifest import SourceBinding as SourceBinding
 from .manifest import Tombstone as Tombstone
 from .manifest import VersionRow as VersionRow
+from .manifest import connect_journaled as connect_journaled
 from .manifest import epoch_of as epoch_of
+from .manifest import has_shared_log as has_shared_log
 from .manifest import newest_position as newest_position
 from .manifest import same_version as same_version
 from .manifest import shown_key as shown_key
@@ -55,6 +57,7 @@ from .opened import release_space as release_space
 from .opened import reserve_space as reserve_space
 from .opened import share_destination as share_destination
 from .opened import state_directory as state_directory
+from .opened import writers_path as writers_path
 from .paths import RESCUED_FOLDER as RESCUED_FOLDER
 from .paths import SAFE_NAME_FOLDER as SAFE_NAME_FOLDER
 from .paths import STATE_FOLDER as STATE_FOLDER

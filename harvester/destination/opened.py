@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from harvester.destination.identity import check_identity, check_state_files, read_identity, settle_identity
 from harvester.destination.manifest import DestinationLock, Manifest, manifest_error
-from harvester.destination.paths import QUARANTINE, STATE_FOLDER, TEMPORARY, VERSIONS, WRITERS
+from harvester.destination.paths import QUARANTINE, STATE_FOLDER, TEMPORARY, VERSIONS
 from harvester.destination.tree import NoFollowTree
 from harvester.error_codes import ErrorCode
 from harvester.errors import (
@@ -29,6 +29,7 @@ from harvester.location import Location
 
 MANIFEST_NAME = "manifest.sqlite"
 LOCK_NAME = "lock"
+WRITERS_NAME = "writers"
 # A batch of rows, each of which changes pages in three trees.
 _RESERVED_BYTES = 16 * 1024 * 1024
 # Workers leave as soon as they see that their parent is gone and the object in hand is done.
@@ -94,10 +95,11 @@ def open_destination(destination: Path, state_dir: Path | None = None) -> Iterat
             if state_dir is not None:
                 state_dir.mkdir(parents=True, exist_ok=True)
                 check_state_files(state_dir)
-            for folder_path in dict.fromkeys((state_folder(root), state_directory(root, state_dir).resolve())):
-                lock = stack.enter_context(DestinationLock(folder_path / LOCK_NAME, optional=state_dir is not None))
+            state = state_directory(root, state_dir).resolve()
+            for folder_path in dict.fromkeys((state_folder(root), state)):
+                lock = stack.enter_context(DestinationLock(folder_path / LOCK_NAME, optional=folder_path != state))
                 if not lock.is_held:
-                    notices.append(f"{folder_path} is on a file system without locks: only the state is locked")
+                    notices.append(f"{root} is on a file system without locks: only its state in {state} is locked")
         except OSError as error:
             raise destination_error(destination, error) from error
         path = manifest_path(root, state_dir)
@@ -106,7 +108,7 @@ def open_destination(destination: Path, state_dir: Path | None = None) -> Iterat
         try:
             with _explained(path):
                 notices += filter(None, [settle_identity(root, manifest)])
-                _wait_for_abandoned_workers(root)
+                _wait_for_abandoned_workers(root, writers_path(root, state_dir))
                 _clear(root / TEMPORARY)
                 _recover(root, manifest)
         except OSError as error:
@@ -234,6 +236,13 @@ def destination_error(destination: Path, error: OSError) -> DestinationUnusable:
                 code=ErrorCode.DESTINATION_FULL,
                 subject=str(destination),
             )
+        case errno.ENOLCK:
+            return DestinationUnusable(
+                f"{where} is on a file system without locks",
+                cause="two runs at once could not be kept apart",
+                code=ErrorCode.STATE_NEEDS_LOCAL_DISK,
+                subject=str(destination),
+            )
         case errno.EROFS:
             return DestinationUnusable(
                 f"{destination} is read-only", code=ErrorCode.DESTINATION_READ_ONLY, subject=str(destination)
@@ -271,9 +280,18 @@ def _refuse_link(path: Path) -> None:
         )
 
 
-def _wait_for_abandoned_workers(root: Path) -> None:
+def writers_path(destination: Path, state_dir: Path | None) -> Path:
+    """Return the file on which every worker holds a shared lock, beside the manifest: there are locks.
+
+    When a run was killed, the next one waits until it is free, or an orphaned worker would land its last object over
+    what that run has landed.
+    """
+    return state_directory(destination, state_dir) / WRITERS_NAME
+
+
+def _wait_for_abandoned_workers(root: Path, writers: Path) -> None:
     """Return when the workers of a run that was killed have left. Raises DestinationLocked when one does not."""
-    file = os.open(root / WRITERS, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    file = os.open(writers, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
     until = time.monotonic() + _ABANDONED_SECONDS
     try:
         while True:

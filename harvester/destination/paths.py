@@ -24,9 +24,6 @@ RESCUED_FOLDER = "_rescued"
 TEMPORARY = f"{STATE_FOLDER}/tmp"  # noqa: S108  # below the destination, not the system's
 QUARANTINE = f"{STATE_FOLDER}/quarantine"
 VERSIONS = f"{STATE_FOLDER}/versions"
-WRITERS = f"{STATE_FOLDER}/writers"
-"""A file on which every worker holds a shared lock: when a run was killed, the next one waits until it is free, or an
-orphaned worker would land its last object over what that run has landed."""
 
 _LONGEST_NAME = 255
 _LONGEST_PATH = 4096

@@ -21,7 +21,6 @@ from harvester.destination.paths import (
     QUARANTINE,
     SAFE_NAME_FOLDER,
     TEMPORARY,
-    WRITERS,
     check_inside,
     safe_path,
 )
@@ -63,9 +62,8 @@ class _Folder(NamedTuple):
     """Its path and that of every folder above it, the outermost first."""
 
 
-def register_writer(root: str) -> None:
-    """Hold this process's share of the writers' lock until it ends. Raises OSError."""
-    path = os.path.join(root, WRITERS)  # noqa: PTH118  # a plain string is at hand
+def register_writer(path: str) -> None:
+    """Hold this process's share of the writers' lock at ``path`` until it ends. Raises OSError."""
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
     fcntl.flock(file, fcntl.LOCK_SH)
 

@@ -14,6 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple, Self
 
+from harvester.destination import connect_journaled, has_shared_log
 from harvester.error_codes import ErrorCode
 from harvester.errors import ConfigurationError, DestinationUnusable, HarvesterError, IntegrityError
 from harvester.nimble_api import is_id
@@ -69,10 +70,13 @@ class EventState:
         self.path = folder / STATE_NAME
         try:
             # The caller ensures that one thread at a time uses it.
-            self._database = sqlite3.connect(self.path, isolation_level=None, timeout=30, check_same_thread=False)
+            self._database = connect_journaled(
+                self.path,
+                lambda: sqlite3.connect(self.path, isolation_level=None, timeout=30, check_same_thread=False),
+            )
             try:
-                self._database.execute("PRAGMA journal_mode = WAL")
-                self._database.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+                is_full = durable or not has_shared_log(self._database)
+                self._database.execute(f"PRAGMA synchronous = {'FULL' if is_full else 'NORMAL'}")
                 self._migrate()
             except BaseException:
                 self._database.close()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harvester.destination import destination_error, release_space, reserve_space
+from harvester.destination import destination_error, release_space, reserve_space, writers_path
 from harvester.errors import HarvesterError, Interrupted
 from harvester.storage import FetchRequest, Store
 from harvester.transfer.circuit_breaker import CircuitBreaker
@@ -140,6 +140,7 @@ class Dispatcher:
             self._store.location.prefix,
             str(self._root),
             self._options.result,
+            writers=str(writers_path(self._root, self._options.state_dir).resolve()),
             refuse_unsafe=self._options.unsafe_names == "refuse",
             limits=self._options.worker_limits,
             launched=launched,

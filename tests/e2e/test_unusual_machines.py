@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +15,7 @@ import pytest
 
 from scripts.commands.installed_command import COMMAND, environment, run, sync_report
 from tests.e2e.sources import Directory, result
+from tests.rigs.file_systems import limited
 
 
 @pytest.mark.parametrize("locale", [{"LC_ALL": "C"}, {"LC_ALL": "POSIX"}, {"LC_ALL": "no_SUCH.ISO-8859-1"}])
@@ -42,6 +45,51 @@ def test_a_program_is_told_that_its_names_would_not_be_utf8(source: Directory, d
 
     assert "file names are not written in UTF-8 here" in ended.stderr
     assert not dest.exists()
+
+
+def test_state_is_kept_where_no_memory_can_be_shared(source: Directory, dest: Path, tmp_path: Path) -> None:
+    source.put("a.json", result(1))
+    without = {**limited(tmp_path), "WITHOUT_SHARED_MEMORY": str(dest)}
+
+    # Begun where a log could be shared, and moved.
+    assert run("sync", source.location, dest).code == 0
+    assert run("consumers", "create", dest, "one").code == 0
+    for verb in ("cat", "status", "verify"):
+        assert run(verb, dest, **without).code == 0
+    assert len(run("cat", dest, "--meta", **without).lines) == 1
+
+    source.put("b.json", result(2))
+    assert run("sync", source.location, dest, **without).code == 0
+    position = run("cat", dest, "--meta", **without).lines[-1]["position"]
+    assert run("consumers", "ack", dest, "one", position, **without).code == 0
+    assert run("evict", dest, "--consumed", **without).out.startswith("2 files")
+    assert run("sync", source.location, dest).code == 0
+    assert not (dest / ".nimble-harvester" / "manifest.sqlite-wal").exists()
+
+
+def test_where_there_are_no_locks_the_state_is_locked_alone(source: Directory, dest: Path, tmp_path: Path) -> None:
+    source.put("a.json", result(1))
+    without = {**limited(tmp_path), "WITHOUT_LOCKS": str(dest)}
+    state = tmp_path / "state"
+
+    refused = run("sync", source.location, dest, **without)
+    assert refused.code == 12
+    assert "without locks" in refused.err
+    assert "--state-dir" in refused.err
+    shutil.rmtree(dest)
+
+    landed = run("sync", source.location, dest, "--state-dir", state, **without)
+    assert landed.code == 0
+    assert "only its state" in landed.err
+    for verb in ("cat", "status", "verify"):
+        assert run(verb, dest, "--state-dir", state, **without).code == 0
+    with (state / "lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        held = run("sync", source.location, dest, "--state-dir", state, **without)
+    assert (held.code, f"{state} is in use by another run" in held.err) == (11, True)
+    shutil.rmtree(dest)
+    both = {**without, "WITHOUT_LOCKS": str(tmp_path)}
+    assert run("sync", source.location, dest, "--state-dir", state, **both).code == 12
 
 
 @contextlib.contextmanager

@@ -82,6 +82,19 @@ def folding(folder: Path) -> Iterator[Path]:
         server.wait()
 
 
+def limited(folder: Path) -> dict[str, str]:
+    """Return the environment of programs that heed ``WITHOUT_LOCKS`` and ``WITHOUT_SHARED_MEMORY``, each a folder.
+
+    See limited_file_system.c, which is compiled into ``folder``; skips the test where that cannot be done.
+    """
+    library = folder / "limited.so"
+    source = Path(__file__).with_name("limited_file_system.c")
+    command = ["cc", "-shared", "-fPIC", "-O1", "-o", str(library), str(source), "-ldl"]
+    if sys.platform != "linux" or shutil.which("cc") is None or subprocess.run(command, check=False).returncode != 0:
+        pytest.skip("a file system without locks or shared memory needs Linux and a C compiler")
+    return {"LD_PRELOAD": str(library)}
+
+
 def _run(*command: str) -> str:
     ended = subprocess.run(
         command,

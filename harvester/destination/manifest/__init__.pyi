@@ -1,3 +1,5 @@
+from .database import connect_journaled as connect_journaled
+from .database import has_shared_log as has_shared_log
 from .database import manifest_error as manifest_error
 from .epochs import epoch_of as epoch_of
 from .epochs import newest_position as newest_position

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from harvester.destination.paths import STATE_FOLDER
 from harvester.error_codes import ErrorCode
 from harvester.errors import DestinationLocked
 
@@ -44,16 +45,18 @@ class DestinationLock:
         except BlockingIOError:
             holder = _parse_holder(os.pread(self._file, 4096, 0))
             os.close(self._file)
+            held = path.parent.parent if path.parent.name == STATE_FOLDER else path.parent
             raise DestinationLocked(
-                f"{path.parent.parent} is in use by another run",
+                f"{held} is in use by another run",
                 cause=_describe(holder),
                 code=ErrorCode.DESTINATION_LOCKED,
-                subject=str(path.parent.parent),
+                subject=str(held),
             ) from None
         except OSError as error:
-            if not optional or error.errno not in _NO_LOCKS:
+            has_locks = error.errno not in _NO_LOCKS
+            if has_locks or not optional:
                 os.close(self._file)
-                raise
+                raise error if has_locks else OSError(errno.ENOLCK, str(error), str(path.parent)) from error
             self.is_held = False
         mine = json.dumps({"process": os.getpid(), "host": os.uname().nodename, "since": time.time()}).encode()
         # The kernel's lock is what counts; on a full disk it goes without a name.
@@ -80,7 +83,7 @@ class DestinationLock:
 
 
 def read_lock_holder(path: Path) -> LockHolder | None:
-    """Return the holder of the lock at ``path``, None while it is free."""
+    """Return the holder of the lock at ``path``, None while it is free, or where there are no locks."""
     try:
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -89,6 +92,10 @@ def read_lock_holder(path: Path) -> LockHolder | None:
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return _parse_holder(os.pread(file, 4096, 0)) or LockHolder(0, "unknown", 0.0)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        return None
     else:
         return None
     finally:

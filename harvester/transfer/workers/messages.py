@@ -161,6 +161,8 @@ class WorkerSettings(NamedTuple):
     """The location's prefix; names below the destination are made of what follows it in a key."""
     destination: str
     """The destination's absolute path."""
+    writers: str
+    """The file on which each worker holds a shared lock while it lives."""
     options: ResultOptions
     """How to decode and validate."""
     refuse_unsafe: bool

@@ -65,7 +65,7 @@ class Worker:
         """Open the destination and the fetcher. Raises OSError when the destination cannot be opened."""
         self._settings = settings
         self._parent = parent
-        register_writer(settings.destination)
+        register_writer(settings.writers)
         self._destination = DestinationWriter(settings.destination, settings.name)
         self._fetcher = open_fetcher(settings.connection, self._destination.temporary_path("")[:-1])
         self._reader = ResultReader(settings.options)

@@ -65,6 +65,7 @@ class WorkerPool:
         destination: str,
         options: ResultOptions,
         *,
+        writers: str,
         refuse_unsafe: bool,
         limits: WorkerLimits,
         launched: Sequence[Launched] = (),
@@ -76,6 +77,7 @@ class WorkerPool:
         self._generation = 0
         self._prefix = prefix
         self._destination = destination
+        self._writers = writers
         self._options = options
         self._refuse_unsafe = refuse_unsafe
         self._limits = limits
@@ -145,6 +147,7 @@ class WorkerPool:
             self._connection,
             self._prefix,
             self._destination,
+            self._writers,
             self._options,
             self._refuse_unsafe,
             f"{os.getpid()}-{self._started}",

@@ -39,6 +39,7 @@ class Pools:
             "p/",
             "/dest",
             ResultOptions(),
+            writers="/dest/writers",
             refuse_unsafe=False,
             limits=limits or WorkerLimits(),
             launch=workers,
@@ -96,8 +97,8 @@ def test_workers_started_ahead_are_used_first(pools: Pools) -> None:
     workers = MemoryWorkers(landed)
     ahead = workers("memory")
     pool = WorkerPool(
-        1, MemoryConnection(), "p/", "/d", ResultOptions(), refuse_unsafe=False, limits=WorkerLimits(),
-        launched=[ahead], launch=workers,
+        1, MemoryConnection(), "p/", "/d", ResultOptions(), writers="/d/writers", refuse_unsafe=False,
+        limits=WorkerLimits(), launched=[ahead], launch=workers,
     )  # fmt: skip
     pools.made.append(pool)
 

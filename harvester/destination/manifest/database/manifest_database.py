@@ -85,8 +85,9 @@ class ManifestDatabase:
 
     @contextlib.contextmanager
     def _synchronously(self) -> Iterator[None]:
+        (before,) = self._database.execute("PRAGMA synchronous").fetchone()
         self._database.execute("PRAGMA synchronous = FULL")
         try:
             yield
         finally:
-            self._database.execute("PRAGMA synchronous = NORMAL")
+            self._database.execute(f"PRAGMA synchronous = {int(before)}")

@@ -6,24 +6,16 @@ import os
 import sqlite3
 from pathlib import Path
 
+from harvester.destination.manifest.database.journal import NO_SHARED_MEMORY
 from harvester.error_codes import ErrorCode
 from harvester.errors import ConfigurationError, DestinationUnusable, HarvesterError, IntegrityError
-
-_NO_SHARED_MEMORY = frozenset(
-    {
-        sqlite3.SQLITE_IOERR_SHMOPEN,
-        sqlite3.SQLITE_IOERR_SHMSIZE,
-        sqlite3.SQLITE_IOERR_SHMLOCK,
-        sqlite3.SQLITE_IOERR_SHMMAP,
-    }
-)
 
 
 def manifest_error(error: sqlite3.DatabaseError, path: Path) -> HarvesterError:
     """Return this program's error for one of SQLite about the manifest at ``path``."""
     extended = getattr(error, "sqlite_errorcode", 0)
     code = extended & 0xFF
-    if extended in _NO_SHARED_MEMORY:
+    if extended in NO_SHARED_MEMORY:
         return DestinationUnusable(
             f"the manifest {path} is on a file system without shared memory",
             cause=f"{error}; network and bucket file systems often have none",

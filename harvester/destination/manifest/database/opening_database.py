@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 
+from harvester.destination.manifest.database.journal import (
+    NO_SHARED_MEMORY,
+    connect_journaled,
+    has_shared_log,
+    kept_open,
+    read_unshared,
+)
 from harvester.destination.manifest.database.migrations import MIGRATIONS, migrate, too_new
 
 
@@ -14,22 +20,11 @@ def _connect(path: Path, parameters: str) -> sqlite3.Connection:
     return sqlite3.connect(f"file:{_quote(path)}?{parameters}", uri=True, isolation_level=None, timeout=30)
 
 
-@contextlib.contextmanager
-def _kept_open(database: sqlite3.Connection) -> Iterator[None]:
-    """Close the database again when what is done first fails."""
-    try:
-        yield
-    except BaseException:
-        database.close()
-        raise
-
-
 def open_database(path: Path) -> sqlite3.Connection:
     """Open, create or migrate the manifest at ``path``; raises as ``Manifest`` does, and sqlite3.DatabaseError."""
-    database = _connect(path, "mode=rwc")
-    with _kept_open(database):
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = NORMAL")
+    database = connect_journaled(path, lambda: _connect(path, "mode=rwc"))
+    with kept_open(database):
+        database.execute(f"PRAGMA synchronous = {'NORMAL' if has_shared_log(database) else 'FULL'}")
         database.execute("PRAGMA wal_autocheckpoint = 4000")
         migrate(database, str(path))
     return database
@@ -39,12 +34,11 @@ def open_readonly(path: Path) -> sqlite3.Connection:
     """Open the manifest at ``path``, which must be there; raises as ``Manifest`` does, and sqlite3.DatabaseError."""
     database = _connect(path, "mode=ro")
     try:
-        with _kept_open(database):
+        with kept_open(database):
             version = _version(database)
-    except sqlite3.OperationalError:
-        # Where nothing may be written, SQLite cannot share the log with a writer; there is none either.
-        database = _connect(path, "immutable=1")
-        with _kept_open(database):
+    except sqlite3.OperationalError as error:
+        database = _open_alone(path, error)
+        with kept_open(database):
             version = _version(database)
     if version > len(MIGRATIONS):
         database.close()
@@ -55,13 +49,21 @@ def open_readonly(path: Path) -> sqlite3.Connection:
     return database
 
 
+def _open_alone(path: Path, error: sqlite3.OperationalError) -> sqlite3.Connection:
+    """Open for reading what no writer shares: a log cannot be shared, or nothing may be written."""
+    if error.sqlite_errorcode in NO_SHARED_MEMORY:
+        with contextlib.suppress(sqlite3.OperationalError):
+            return read_unshared(lambda: _connect(path, "mode=rw"))
+    return _connect(path, "immutable=1")
+
+
 def _migrated(path: Path) -> sqlite3.Connection:
     """Migrate the manifest and open it for reading; where nothing may be written, return a migrated copy in memory."""
     try:
         open_database(path).close()
     except sqlite3.OperationalError:
         copy = sqlite3.connect(":memory:", isolation_level=None)
-        with _kept_open(copy):
+        with kept_open(copy):
             source = _connect(path, "immutable=1")
             source.backup(copy)
             source.close()
