@@ -42,16 +42,15 @@ class Target(NamedTuple):
 
 
 def export_soak(folder: Path, *, rounds: int, files: int, rows: int, seed: int) -> int:
-    """Do so many rounds of each format and output, directories below ``folder``; return the exit code."""
+    """Do so many rounds of each format and output, each with further files; return the exit code."""
     chance = random.Random(seed)
     source, destination = folder / "source", folder / "destination"
     source.mkdir()
-    for number in range(files):
-        _put(source / f"{number}.jsonl", rows)
     with _targets(folder) as targets:
         print(f"seed {seed}: {rounds} rounds of {', '.join(target.name for target in targets)}", flush=True)
         for number in range(rounds):
-            _put(source / f"late-{number}.jsonl", rows)
+            for file in range(files):
+                _put(source / f"{number}-{file}.jsonl", rows)
             harvester.sync(f"file://{source}/", destination).raise_for_error()
             wanted: Identities = Counter((row.key, row.version, row.row) for row in harvester.read(destination))
             for target in targets:

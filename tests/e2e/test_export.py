@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import subprocess
 from collections import Counter
@@ -94,7 +95,7 @@ def test_evicted_rows_have_been_exported(source: Directory, dest: Path, tmp_path
     assert export(dest, out)["tables"]["job_rows"]["parts"] == 0
     other = failing(17, "export", dest, "--to", tmp_path / "other")
     assert "--after-restore" in other.err
-    assert not (tmp_path / "other" / "data").exists()
+    assert not (tmp_path / "other").exists()
 
 
 def test_killed_exports_lose_and_repeat_nothing(source: Directory, dest: Path, tmp_path: Path) -> None:
@@ -182,6 +183,28 @@ def test_an_output_lies_outside_of_the_destination_and_its_location(
         assert "would be taken for results" in failing(2, "export", dest, "--to", out).err
     assert not (dest / "data").exists()
     export(dest, tmp_path / "tables")
+
+
+def test_views_over_the_outputs_of_two_destinations(source: Directory, dest: Path, tmp_path: Path) -> None:
+    second = Directory(tmp_path / "second")
+    source.put("a.json", result(1))
+    jobs(second, 1, rows=2)
+    second.put("b.json", result(2))
+    sync_report(source.location, dest)
+    sync_report(second.location, tmp_path / "dest2", expected=3)
+    export(dest, tmp_path / "x" / ".." / "out")
+    export(tmp_path / "dest2", tmp_path / "out2")
+    failing(2, "export", dest, "--to", tmp_path / "out", "--to", tmp_path / "out2")
+    relative = os.path.relpath(tmp_path / "out")
+    view = run("export", dest, "--to", relative, "--to", tmp_path / "out2", "--print-view").out
+    with duckdb.connect() as database:
+        database.execute(view)
+        keys = database.execute("SELECT key FROM envelopes_current ORDER BY key").fetchall()
+        rows = database.execute("SELECT count(*) FROM job_rows_current").fetchone()
+    assert [Path(key).name for (key,) in keys] == ["b.json", "a.json"]
+    assert rows == (2,)
+    (consumer,) = json.loads(run("consumers", "list", dest, "--format", "json").out)["consumers"]
+    assert consumer["name"] == f"export:{tmp_path / 'out'}"
 
 
 def test_a_start_replays_without_moving_a_consumer(source: Directory, dest: Path, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from harvester.cli.shared.options.table_options import table_options
 from harvester.cli.shared.reports.output import print_report
 from harvester.cli.shared.run_messages import write_reasons
 from harvester.cli.shared.verb_metrics import with_metrics
+from harvester.errors import UsageError
 from harvester.metrics import Metric
 from harvester.sessions import StoreSettings
 from harvester.tables import ExportOptions, ExportReport, export, export_metrics, print_views
@@ -32,7 +33,12 @@ Examples:
 )
 @click.argument("dest", type=DESTINATION)
 @click.option(
-    "--to", "out", required=True, metavar="OUT", help="A directory, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX."
+    "--to",
+    "outputs",
+    required=True,
+    multiple=True,
+    metavar="OUT",
+    help="A directory, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX; several with --print-view.",
 )
 @table_options
 @click.option("--from", "start", metavar="POSITION", help="Begin an empty OUT here; moves no consumer.")
@@ -41,7 +47,7 @@ Examples:
     is_flag=True,
     help="Go on although DEST was restored from a backup, or rows that OUT lacks were evicted.",
 )
-@click.option("--print-view", is_flag=True, help="Export nothing; print the SQL of the views of current rows.")
+@click.option("--print-view", is_flag=True, help="Export nothing; print views of current rows as SQL.")
 @state_option
 @store_options
 @format_option("table", "json")
@@ -51,7 +57,7 @@ Examples:
 def export_command(
     *,
     dest: Path,
-    out: str,
+    outputs: tuple[str, ...],
     tables: ExportOptions,
     start: str | None,
     after_restore: bool,
@@ -67,8 +73,11 @@ def export_command(
     consumer export:OUT follows it. A killed export is completed by the next one.
     """
     if print_view:
-        print(print_views([out], settings=settings), end="")
+        print(print_views(outputs, settings=settings), end="")
         return 0
+    if len(outputs) > 1:
+        raise UsageError("several --to go with --print-view only", parameters={"advice": "export to each on its own"})
+    (out,) = outputs
     options = dataclasses.replace(tables, start=start, after_restore=after_restore)
     report = export(dest, out, options, settings=settings, state_dir=state_dir)
     measured += export_metrics(report)

@@ -19,7 +19,7 @@ def with_heartbeat(verb: str) -> Callable[[_Command], _Command]:
         @functools.wraps(command)
         def recorded(**values: Any) -> Any:
             def record(code: int) -> None:
-                if not values.get("dry_run"):
+                if not (values.get("dry_run") or values.get("print_view")):
                     record_heartbeat(
                         values["dest"], verb, code, succeeded=code == ExitCode.OK, state_dir=values.get("state_dir")
                     )

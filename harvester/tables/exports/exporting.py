@@ -20,7 +20,7 @@ from harvester.tables.exports.current_view import current_view
 from harvester.tables.exports.delta_chain import DeltaChain
 from harvester.tables.exports.export_types import ExportOptions, ExportReport
 from harvester.tables.exports.file_chain import FileChain
-from harvester.tables.exports.layout import read_layout, settle_layout
+from harvester.tables.exports.layout import Layout, plan_layout, read_layout
 from harvester.tables.outputs import OutputStore, open_output
 from harvester.tables.row_source import RowSource
 from harvester.tables.table_columns import TableName
@@ -34,12 +34,16 @@ def export_rows(source: RowSource, store: OutputStore, options: ExportOptions | 
     """
     options = options or ExportOptions()
     until = source.newest()
-    layout = settle_layout(store, options.layout(source.dest_id))
-    report = ExportReport(store.url, layout.format)
-    chain_type = DeltaChain if layout.format == "delta" else FileChain
-    chains = [chain_type(source, store, layout, options, table, report) for table in TableName]
-    for chain in chains:
-        chain.check()
+    while True:
+        layout, name = plan_layout(store, options.layout(source.dest_id))
+        report = ExportReport(store.url, layout.format)
+        chain_type = DeltaChain if layout.format == "delta" else FileChain
+        chains = [chain_type(source, store, layout, options, table, report) for table in TableName]
+        for chain in chains:
+            chain.check()
+        # What is refused writes nothing. Another export may have recorded a layout meanwhile.
+        if not name or store.create(name, layout.to_json()):
+            break
     for chain in chains:
         chain.extend()
     report.position = until
@@ -96,11 +100,13 @@ def print_views(outputs: Sequence[str], *, settings: StoreSettings | None = None
 
     Raises UsageError for an output without a layout, or of layouts that differ.
     """
-    layouts, tables = [], set()
+    layouts: list[Layout] = []
+    holding: dict[str, list[str]] = {}
     for output in outputs:
         with open_output(output, settings) as store:
             layouts.append(read_layout(store))
-            tables |= {name.split("/")[1] for name in store.names("data/")}
+            for table in sorted({name.split("/")[1] for name in store.names("data/")}):
+                holding.setdefault(table, []).append(store.url)
     first = layouts[0]
     if any(layout._replace(dest_id=first.dest_id) != first for layout in layouts):
         raise UsageError(
@@ -109,4 +115,4 @@ def print_views(outputs: Sequence[str], *, settings: StoreSettings | None = None
             code=ErrorCode.EXPORT_OF_ANOTHER_LAYOUT,
             subject=", ".join(outputs),
         )
-    return "\n".join(current_view(table, outputs, first) for table in TableName if table in tables)
+    return "\n".join(current_view(table, holding[table], first) for table in TableName if table in holding)

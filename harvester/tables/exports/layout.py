@@ -41,21 +41,20 @@ class Layout(NamedTuple):
         return json.dumps(document, indent=1).encode() + b"\n"
 
 
-def settle_layout(store: OutputStore, wanted: Layout) -> Layout:
-    """Record the layout of a new output, or columns that are added to a known one; return it.
+def plan_layout(store: OutputStore, wanted: Layout) -> tuple[Layout, str]:
+    """Return the layout of an output, and the name to create its `Layout.to_json` under; no name if it is recorded.
 
-    Raises UsageError for an output of another destination, format or other columns, IntegrityError for a layout that
-    cannot be read.
+    It is that of a new output, or the known one, to which columns may be added. Raises UsageError for an output of
+    another destination, format or other columns, IntegrityError for a layout that cannot be read.
     """
-    while True:
-        names = sorted(store.names(LAYOUT_FOLDER))
-        if names:
-            known = _parsed(store.read(names[-1]), f"{store.url}/{names[-1]}")
-            _check(store, known, wanted)
-            if wanted.typed[: len(known.typed)] == known.typed and len(wanted.typed) == len(known.typed):
-                return known
-        if store.create(f"{LAYOUT_FOLDER}{len(names) + 1:06d}.json", wanted.to_json()):
-            return wanted
+    names = sorted(store.names(LAYOUT_FOLDER))
+    following = f"{LAYOUT_FOLDER}{len(names) + 1:06d}.json"
+    if not names:
+        return wanted, following
+    known = _parsed(store.read(names[-1]), f"{store.url}/{names[-1]}")
+    _check(store, known, wanted)
+    added = tuple(column for column in wanted.typed if column not in known.typed)
+    return (known._replace(typed=known.typed + added), following) if added else (known, "")
 
 
 def read_layout(store: OutputStore) -> Layout:
@@ -77,8 +76,8 @@ def _check(store: OutputStore, known: Layout, wanted: Layout) -> None:
     differs = (
         f"its format is {known.format}" if known.format != wanted.format
         else "it leaves out other columns" if set(known.dropped) != set(wanted.dropped)
-        else "typed columns may be added at the end, not changed or removed"
-        if wanted.typed[: len(known.typed)] != known.typed
+        else "typed columns may be added, not changed or removed"
+        if not set(known.typed) <= set(wanted.typed)
         else ""
     )  # fmt: skip
     if differs:

@@ -90,12 +90,13 @@ class DirectoryOutput:
     """A directory; a file appears under its name by a hard link, which fails where one is."""
 
     def __init__(self, root: Path) -> None:
-        """Create the directory. Raises DestinationUnusable."""
-        self.root = root.absolute()
+        """Remove what killed exports left; the directory is made by the first write. Raises DestinationUnusable."""
+        # One text for one directory: it names a consumer.
+        self.root = Path(os.path.abspath(root))  # noqa: PTH100  # Path.absolute keeps "..", Path.resolve follows links
         self._scratch = self.root / _SCRATCH
         try:
-            self._scratch.mkdir(parents=True, exist_ok=True)
-            _remove_abandoned(self._scratch)
+            if self._scratch.is_dir():
+                _remove_abandoned(self._scratch)
         except OSError as error:
             raise _unusable(self.root, error) from error
 
@@ -173,7 +174,11 @@ class DirectoryOutput:
                 raise _unusable(self.root, error) from error
 
     def scratch(self) -> Path:
-        """Return a path that no reader of the output looks at."""
+        """Return a path beside what readers of the output read. Raises DestinationUnusable."""
+        try:
+            self._scratch.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _unusable(self.root, error) from error
         return self._scratch / f"{os.getpid()}-{secrets.token_hex(8)}"
 
     def delta_options(self) -> dict[str, str]:

@@ -16,6 +16,7 @@ from harvester.errors import ExitCode, IntegrityError, UsageError
 from harvester.results.record import Shape
 from harvester.tables.exports.export_types import ExportBehind, ExportOptions
 from harvester.tables.exports.exporting import export_rows
+from harvester.tables.exports.layout import read_layout
 from harvester.tables.exports.part_names import parse_part
 from harvester.tables.outputs.output_store import DirectoryOutput
 from harvester.tables.typed_columns import TypedColumn
@@ -291,10 +292,13 @@ def test_a_layout_takes_further_columns_and_no_other_change(tmp_path: Path) -> N
     source, out = some_rows(4), DirectoryOutput(tmp_path / "out")
     export_rows(source, out, ExportOptions(columns=COLUMNS[:1]))
     source.add(ENVELOPE, shape=Shape.AGENT)
+    # In any place; the columns of the output keep their order.
+    export_rows(source, out, ExportOptions(columns=COLUMNS[::-1]))
     export_rows(source, out, ExportOptions(columns=COLUMNS))
-    export_rows(source, out, ExportOptions(columns=COLUMNS))
+    assert read_layout(out).typed == COLUMNS
     for changed in (
         ExportOptions(columns=COLUMNS[1:]),
+        ExportOptions(columns=(COLUMNS[0]._replace(pointer="/price"), COLUMNS[1])),
         ExportOptions(),
         ExportOptions(columns=COLUMNS, drop=("html",)),
         ExportOptions(columns=COLUMNS, format="jsonl"),
