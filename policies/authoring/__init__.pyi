@@ -1,5 +1,5 @@
-from .advised_change import advised_change as advised_change
-from .advised_change import is_advised as is_advised
+from .advice import advised_change as advised_change
+from .advice import is_advised as is_advised
 from .equivalence import grants_at_least as grants_at_least
 from .equivalence import same_meaning as same_meaning
 from .generation import generate as generate

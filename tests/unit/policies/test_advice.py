@@ -184,7 +184,7 @@ def test_the_version_that_a_condition_needs() -> None:
     assert after.value == {"bindings": [binding], "version": 3}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.sampled_from(sorted(MISTAKES)), min_size=1, max_size=3, unique=True),
     st.permutations(range(6)),
