@@ -24,6 +24,7 @@ from types import MappingProxyType
 from typing import NamedTuple, Self
 
 from harvester.error_codes import ErrorCode as ErrorCode
+from harvester.text import masked
 
 
 class ExitCode(IntEnum):
@@ -128,7 +129,8 @@ class HarvesterError(Exception):
         request_id: str = "",
         parameters: Mapping[str, object] | None = None,
     ) -> None:
-        """Keep the parts; none of them may contain a secret or a payload value."""
+        """Keep the parts, URLs without their passwords; none may contain another secret or a payload value."""
+        what, cause, subject = masked(what), masked(cause), masked(subject)
         super().__init__(what)
         self.what = what
         """What failed, on which object, as one sentence."""

@@ -6,9 +6,16 @@ it reaches a terminal or a log line.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+_USER_INFO = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^\s/?#@]+@", re.IGNORECASE)
+_SIGNED = re.compile(
+    r"([?&](?:X-Amz-(?:Signature|Credential|Security-Token)|X-Goog-(?:Signature|Credential)|AWSAccessKeyId|"
+    r"GoogleAccessId|Signature|sig|access_token)=)[^&\s\"'<>]+",
+    re.IGNORECASE,
+)
 _WIDEST = 100
 _NARROWEST = 40
 _FIRST_SECOND = -62_135_596_800.0
@@ -26,6 +33,13 @@ def printable(text: str) -> str:
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
     )
+
+
+def masked(text: str) -> str:
+    """Return ``text`` without the passwords of URLs and without what signs a presigned one."""
+    if "://" not in text and "=" not in text:
+        return text
+    return _SIGNED.sub(r"\1***", _USER_INFO.sub(r"\1***@", text))
 
 
 def count(number: int, noun: str) -> str:

@@ -21,6 +21,7 @@ from harvester.errors import (
     UsageError,
 )
 from harvester.sessions import Login
+from harvester.text import masked
 
 _T = TypeVar("_T")
 _SHORTEST_SECRET = 4  # shorter texts occur by chance
@@ -71,6 +72,7 @@ def answered(
 ) -> ServiceError:
     """Return the error for an answer; ``operation`` is named as the service names it."""
     cause = find_cause(operation=operation, status=status, code=code, detail=message)
+    message = masked(message)
     return ServiceError(
         cause, code or str(status), message, request_id, status, cause.retryable, expired or cause is Cause.EXPIRED
     )
@@ -78,7 +80,7 @@ def answered(
 
 def unanswered(cause: Cause, code: str, message: str, *, retryable: bool) -> ServiceError:
     """Return the error for a request without a usable answer."""
-    return ServiceError(cause, code, message, "", 0, retryable, expired=False)
+    return ServiceError(cause, code, masked(message), "", 0, retryable, expired=False)
 
 
 def proxy_login_error() -> ServiceError:

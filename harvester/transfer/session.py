@@ -12,7 +12,6 @@ from harvester.destination import (
     STATE_FOLDER,
     LandedRow,
     Manifest,
-    SourceBinding,
     check_apart,
     destination_error,
     flush_file_system,
@@ -20,6 +19,7 @@ from harvester.destination import (
     open_destination,
     read_destination,
     same_version,
+    source_binding,
 )
 from harvester.errors import (
     AccessDenied,
@@ -75,7 +75,7 @@ def open_session(
     store = open_store(location, settings)
     if check_bucket:
         _check_bucket(store)
-    binding = SourceBinding(location.url, settings.endpoint_url or "", options.result.keep_compressed)
+    binding = source_binding(location.url, settings.endpoint_url, keep_compressed=options.result.keep_compressed)
     if options.dry_run:
         with _known_state(destination, options) as manifest:
             if manifest.binding() is not None:

@@ -83,6 +83,45 @@ def test_secrets_that_a_store_echoes_are_masked(dest: Path) -> None:
     assert "ZQTOKEN" not in ended.err + ended.out
 
 
+@pytest.mark.parametrize(
+    "command",
+    [("ls", "s3://bkt/r/"), ("explain", "s3://bkt/r/", "--mode", "async"), ("test", "s3://bkt/r/", "--access", "read")],
+    ids=lambda command: command[0],
+)
+def test_credentials_that_a_service_echoes_are_masked_for_every_client(command: tuple[str, ...]) -> None:
+    def echo(request: Request) -> Answer:
+        sent = f"{request.headers.get('authorization', '')} {request.headers.get('x-amz-security-token', '')}"
+        return Answer(403, error_document("InvalidAccessKeyId", f"no such key in {sent}"))
+
+    with HostileS3({}, echo) as store:
+        for form in ("table", "json"):
+            keys = {**KEYS, "AWS_SESSION_TOKEN": "ZQTOKEN", "AWS_ENDPOINT_URL": store.url}
+            ended = run(*command, "--format", form, **keys)
+            assert ended.code != 0
+            shown = ended.out + ended.err
+            assert "***" in shown
+            assert "ZQTOKEN" not in shown
+            assert "AKIAEXAMPLE" not in shown
+
+
+def test_the_password_of_an_endpoint_is_shown_and_stored_nowhere(dest: Path) -> None:
+    objects = results(3)
+    with HostileS3(objects) as store:
+        secret = store.url.replace("//", "//ann:ZQPASS@")
+        first = run("sync", "s3://bkt/r/", dest, "--endpoint-url", secret, "--format", "json", **KEYS)
+        second = run("sync", "s3://bkt/r/", dest, "--endpoint-url", store.url, "--format", "json", **KEYS)
+    assert (first.code, second.code, second.document["counts"]["unchanged"]) == (0, 0, 3)
+    files = [path for path in dest.rglob("*") if path.is_file()]
+    assert files
+    assert not [path for path in files if b"ZQPASS" in path.read_bytes()]
+    shown = first.out + first.err
+    for command in (("ls", "s3://bkt/r/"), ("test", "s3://bkt/r/"), ("explain", "s3://bkt/r/", "--mode", "async")):
+        failed = run(*command, "--retries", "0", "--endpoint-url", "http://ann:ZQPASS@127.0.0.1:9", **KEYS)
+        assert failed.code != 0
+        shown += failed.out + failed.err
+    assert "ZQPASS" not in shown
+
+
 def test_an_object_with_a_customers_key_has_a_cause_of_its_own(dest: Path) -> None:
     objects = results(3)
     first = sorted(objects)[0]
@@ -133,11 +172,12 @@ def test_a_proxy_that_asks_for_a_login_is_named_by_calls_of_sdks(scheme: str, cl
     assert "ZQPASS" not in ended.err
 
 
-def test_few_open_files_bound_the_connections(dest: Path) -> None:
+@pytest.mark.parametrize("limit", ["-n 256", "-n 64", "-Sn 64"])
+def test_few_open_files_bound_the_connections(dest: Path, limit: str) -> None:
     objects = results(300)
     with HostileS3(objects) as store:
         ended = subprocess.run(
-            f"ulimit -n 256; exec {COMMAND} sync s3://bkt/r/ {dest} --endpoint-url {store.url} --format json",
+            f"ulimit {limit}; exec {COMMAND} sync s3://bkt/r/ {dest} --endpoint-url {store.url} --format json",
             shell=True,
             capture_output=True,
             text=True,

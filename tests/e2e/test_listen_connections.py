@@ -47,7 +47,11 @@ def many_files() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("many_files")
-@pytest.mark.parametrize("sent", [b"", b"POST / HTTP/1.1\r\nHost: h\r\n"])
+@pytest.mark.parametrize(
+    "sent",
+    [b"", b"POST / HTTP/1.1\r\nHost: h\r\n", b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\n{"],
+    ids=["idle", "part of a head", "part of a body"],
+)
 def test_a_thousand_idle_or_half_open_connections_keep_no_webhook_out(tmp_path: Path, sent: bytes) -> None:
     with receiver(tmp_path) as running, contextlib.ExitStack() as stack:
         url = url_of(running)
@@ -74,6 +78,19 @@ def test_a_certificate_serves_https(tmp_path: Path) -> None:
         assert httpx.post(url, json={"task": {"id": "t1"}}, verify=trust).json() == {"status": "accepted"}
         with pytest.raises(httpx.HTTPError):
             httpx.get(url.replace("https", "http"))
+
+
+def test_a_secret_that_others_may_read_is_warned_about(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("a-long-secret\n")
+    secret.chmod(0o644)
+    with receiver(tmp_path / "open", "--secret-file", secret) as running:
+        wait_until(lambda: "other users of this machine may read it" in running.err, "the warning is printed")
+        assert "a-long-secret" not in running.err
+    secret.chmod(0o600)
+    with receiver(tmp_path / "private", "--secret-file", secret) as running:
+        url_of(running)
+        assert "other users" not in running.err
 
 
 def test_a_certificate_that_is_none_is_a_configuration_error(tmp_path: Path) -> None:

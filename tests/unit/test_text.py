@@ -133,3 +133,22 @@ def test_a_table_is_cut_at_the_width() -> None:
 
 def test_an_empty_cell_is_a_hyphen() -> None:
     assert text.table(["id", "name"], [["", "x"]]) == ["ID  NAME", "-   x"]
+
+
+@pytest.mark.parametrize(
+    ("given_text", "shown"),
+    [
+        ("http://ann:ZQ@host:9/b?x=1", "http://***@host:9/b?x=1"),
+        ("cannot reach https://ann@host", "cannot reach https://***@host"),
+        (
+            "https://b.s3.amazonaws.com/k?X-Amz-Signature=ZQ&X-Amz-Date=1",
+            "https://b.s3.amazonaws.com/k?X-Amz-Signature=***&X-Amz-Date=1",
+        ),
+        ("https://h/k?a=1&X-Amz-Security-Token=ZQ%2F and more", "https://h/k?a=1&X-Amz-Security-Token=*** and more"),
+        ("s3://bucket/a@b.json", "s3://bucket/a@b.json"),
+        ("mail ann@example.com", "mail ann@example.com"),
+        ("--prefix=a@b", "--prefix=a@b"),
+    ],
+)
+def test_urls_are_shown_without_their_secrets(given_text: str, shown: str) -> None:
+    assert text.masked(given_text) == shown

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import stat
 from pathlib import Path
 from typing import Literal
 
@@ -119,6 +120,9 @@ def listen_command(
         raise click.UsageError("--tls-key needs --tls-cert")
     certificate = None if tls_cert is None else ServerCertificate(tls_cert, tls_key)
     chosen = WebhookOptions(_secret(secret, secret_file), max_body, body_timeout)
+    for file in filter(None, (secret_file, tls_key or tls_cert)):
+        if _is_readable_by_others(file):
+            messages.log("warning", f"{file} holds a secret, and other users of this machine may read it: chmod 600")
     with stop_signals() as received:
         observer = Observer(
             event=functools.partial(print_event, at_once=True) if output == "jsonl" and not messages.quiet else None,
@@ -153,6 +157,13 @@ def listen_command(
         counts=report.landing.as_document()["counts"],
     )
     return int(report.landing.exit_code)
+
+
+def _is_readable_by_others(file: Path) -> bool:
+    try:
+        return bool(file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH))
+    except OSError:
+        return False  # what reads the file names the cause
 
 
 def _secret(secret: str | None, file: Path | None) -> str | None:

@@ -21,7 +21,7 @@ from harvester.destination.manifest.row_types import (
     Tombstone,
     VersionRow,
 )
-from harvester.destination.manifest.source_binding import SourceBinding, StateIdentity
+from harvester.destination.manifest.source_binding import SourceBinding, StateIdentity, source_binding
 from harvester.destination.positions import Position
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class ManifestReader(ManifestDatabase):
         if stored is None:
             return None
         fields = json.loads(stored)
-        return SourceBinding(fields["url"], fields["endpoint"], fields["keep_compressed"])
+        return source_binding(fields["url"], fields["endpoint"], keep_compressed=fields["keep_compressed"])
 
     def barrier(self) -> int:
         """Return the sequence number up to which landed files are known to be on the disk."""

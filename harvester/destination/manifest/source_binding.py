@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import NamedTuple
+from urllib.parse import urlsplit, urlunsplit
 
 
 class SourceBinding(NamedTuple):
@@ -11,9 +12,17 @@ class SourceBinding(NamedTuple):
     url: str
     """The location's URL."""
     endpoint: str
-    """The endpoint, empty for the cloud's own."""
+    """The endpoint, empty for the cloud's own; without user and password."""
     keep_compressed: bool
     """Whether gzip content is landed as delivered."""
+
+
+def source_binding(url: str, endpoint: str | None, *, keep_compressed: bool) -> SourceBinding:
+    """Return the binding to a source; a password in the endpoint is no part of it, and is stored nowhere."""
+    parts = urlsplit(endpoint or "")
+    if "@" in parts.netloc:
+        endpoint = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    return SourceBinding(url, endpoint or "", keep_compressed)
 
 
 class StateIdentity(NamedTuple):

@@ -18,8 +18,9 @@ _FEWEST = 16
 class ConnectionLimits:
     """The open connections of a server.
 
-    At a limit, the connection that has been without a request for longest is closed in favour of a new one, so that
-    idle and half-open connections never keep a webhook out. If all have a request in progress, the new one is closed.
+    At a limit, the connection that has been without a request for longest is closed in favour of a new one, else the
+    one that has been sending its body for longest, so that idle and half-open connections never keep a webhook out. If
+    all have a whole request in progress, the new one is closed.
     """
 
     def __init__(self, most: int | None = None, per_address: int | None = None) -> None:
@@ -57,11 +58,11 @@ class ConnectionLimits:
                 del self._by_address[address]
 
     def _close_idle(self, address: str | None) -> bool:
-        for connection, its_address in self._open.items():
-            if connection.is_idle and address in (None, its_address):
-                self.remove(connection)
-                connection.transport.abort()
-                return True
+        own = [each for each, its_address in self._open.items() if address in (None, its_address)]
+        for connection in (*(each for each in own if each.is_idle), *(each for each in own if each.is_receiving)):
+            self.remove(connection)
+            connection.transport.abort()
+            return True
         return False
 
 
@@ -81,6 +82,12 @@ class LimitedProtocol(H11Protocol):
         """Whether no request is in progress; part of a head is none."""
         cycle: Any = self.cycle  # None until a request has begun, whatever uvicorn declares
         return cycle is None or cycle.response_complete
+
+    @property
+    def is_receiving(self) -> bool:
+        """Whether the body of a request has not arrived yet."""
+        cycle: Any = self.cycle
+        return cycle is not None and cycle.more_body and not cycle.response_complete
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's own signature
         """Count the connection, and wait for the first byte."""

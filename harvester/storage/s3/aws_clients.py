@@ -80,7 +80,7 @@ def _called(call: Callable[..., Any], parameters: Mapping[str, Any]) -> dict[str
             raise  # a service that hands out credentials refused, on the way to this call
         metadata = error.response.get("ResponseMetadata", {})
         region = metadata.get("HTTPHeaders", {}).get("x-amz-bucket-region", "")
-        raise _RefusedError(_service_error_from(error), region) from error
+        raise _RefusedError(_service_error_from(error).masked(_secrets_of(call)), region) from error
     except refusals.ParamValidationError as error:
         raise UsageError(f"{_operation(call)} has invalid parameters", cause=_first_line(error)) from error
     except refusals.ProxyConnectionError as error:
@@ -111,6 +111,14 @@ def _service_error_from(error: refusals.ClientError) -> ServiceError:
 
 def _unreached(cause: Cause, error: Exception) -> ServiceError:
     return unanswered(cause, type(error).__name__, _first_line(error), retryable=True)
+
+
+def _secrets_of(call: Callable[..., Any]) -> tuple[str | None, ...]:
+    """Return what the client of a call signs with: a service may echo it."""
+    client: Any = getattr(call, "__self__", None)
+    signer = getattr(client, "_request_signer", None)
+    credentials = getattr(signer, "_credentials", None)
+    return tuple(getattr(credentials, name, None) for name in ("access_key", "secret_key", "token"))
 
 
 def _unreached_proxy(call: Callable[..., Any], error: Exception) -> ServiceError:

@@ -33,7 +33,7 @@ class S3Adapter:
         """Sign with the connection's credentials."""
         self._requests = S3Requests(connection)
         self._etag_is_md5 = CheckExemption.ETAG_NOT_MD5 not in connection.exemptions
-        self._secrets = (connection.credentials.secret_key, connection.credentials.token)
+        self._secrets = tuple(connection.credentials)
         self._bucket_owner: str | None = None
         self._readable_key: str | None = None
 

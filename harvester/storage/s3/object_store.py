@@ -182,7 +182,7 @@ class S3Store:
                 self._region_known = True
                 return answer
             credentials = self._session.connection().credentials
-            error = service_error_from(answer, operation).masked((credentials.secret_key, credentials.token))
+            error = service_error_from(answer, operation).masked(credentials)
             region = bucket_region(answer)
             if region and moves < _MOVES and self._session.move(region):
                 moves += 1
