@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class PolicyErrorCode(StrEnum):
-    """The kinds of failure whose next step is a command or an option: the command line words it."""
+    """The kinds of failure; the command line words the next step of each."""
 
     NOT_DOCUMENTED = "not_documented"
     NOT_AN_ACCOUNT = "not_an_account"
@@ -38,6 +38,42 @@ class PolicyErrorCode(StrEnum):
     NO_SUCH_CONTRACT = "no_such_contract"
     NOT_A_POLICY = "not_a_policy"
     NOT_INHERITED = "not_inherited"
+    NOTIFICATIONS_OVERLAP = "notifications_overlap"
+    FIFO_QUEUE = "fifo_queue"
+    QUEUE_IN_ANOTHER_REGION = "queue_in_another_region"
+    ESCAPES_UNKNOWN = "escapes_unknown"
+    NO_SUCH_STATEMENT = "no_such_statement"
+    PRINCIPAL_NOT_NAMED = "principal_not_named"
+    NOTHING_TO_RENDER = "nothing_to_render"
+    GCS_IN_CLOUDFORMATION = "gcs_in_cloudformation"
+    KEY_OUTSIDE_TEMPLATE = "key_outside_template"
+    NOT_A_MEMBER = "not_a_member"
+    NOT_AN_IAM_USER = "not_an_iam_user"
+    WILDCARD_IN_PRINCIPAL = "wildcard_in_principal"
+    PREFIX_OF_ANOTHER_BUCKET = "prefix_of_another_bucket"
+    PREFIX_TOO_LONG = "prefix_too_long"
+    KEY_IN_ANOTHER_PARTITION = "key_in_another_partition"
+    NOT_A_CONDITION_VALUE = "not_a_condition_value"
+    UNKNOWN_OPERATOR = "unknown_operator"
+    UNKNOWN_VERSION = "unknown_version"
+    NO_EFFECT = "no_effect"
+    IDENTITY_POLICY = "identity_policy"
+    TWO_DOCUMENTS = "two_documents"
+    CLOUDFORMATION_TEMPLATE = "cloudformation_template"
+    NO_STATEMENT = "no_statement"
+    SEVERAL_POLICIES = "several_policies"
+    NO_PRINCIPAL = "no_principal"
+    UNKNOWN_PRINCIPAL_KIND = "unknown_principal_kind"
+    NOT_UTF8 = "not_utf8"
+    BYTE_ORDER_MARK = "byte_order_mark"
+    TEXT_AFTER_DOCUMENT = "text_after_document"
+    COMMENT_IN_JSON = "comment_in_json"
+    REPEATED_KEY = "repeated_key"
+    TRAILING_COMMA = "trailing_comma"
+    TERRAFORM_SOURCE = "terraform_source"
+    YAML_SOURCE = "yaml_source"
+    CURLY_QUOTE = "curly_quote"
+    NOT_JSON = "not_json"
 
 
 class PolicyError(Exception):
@@ -48,7 +84,6 @@ class PolicyError(Exception):
         what: str,
         *,
         cause: str = "",
-        advice: str = "",
         code: PolicyErrorCode | None = None,
         parameters: Mapping[str, str] | None = None,
     ) -> None:
@@ -58,17 +93,15 @@ class PolicyError(Exception):
         """What failed, on which object."""
         self.cause = cause
         """The cause as far as known."""
-        self.advice = advice
-        """What to correct in the document or the value; empty where ``code`` names the next step."""
         self.code = code
-        """The kind of failure, where its next step is a command or an option."""
+        """The kind of failure; None where the cause states all there is to do."""
         self.parameters: Mapping[str, str] = dict(parameters or {})
         """What the next step needs."""
 
     def as_parameters(self) -> dict[str, object]:
-        """Return what a next step needs: the advice, or the code as ``policy_error`` with its parameters."""
+        """Return what a next step needs: the code as ``policy_error`` with its parameters; nothing without a code."""
         if self.code is None:
-            return {"advice": self.advice}
+            return {}
         return {"policy_error": self.code.value, **self.parameters}
 
     def __str__(self) -> str:
@@ -83,12 +116,20 @@ class ContractError(PolicyError):
 class ParseError(PolicyError):
     """A text that is not JSON as the clouds read it."""
 
-    def __init__(self, problem: str, *, line: int, column: int, source: str = "", advice: str = "") -> None:
+    def __init__(
+        self,
+        problem: str,
+        *,
+        line: int,
+        column: int,
+        source: str = "",
+        code: PolicyErrorCode = PolicyErrorCode.NOT_JSON,
+    ) -> None:
         """Keep where it is: ``line`` and ``column`` count from 1, in characters."""
         super().__init__(
             f"{source or 'the document'}, line {line}, column {column}",
             cause=problem,
-            advice=advice or "correct the JSON there",
+            code=code,
         )
         self.problem = problem
         """What is wrong there."""
@@ -102,14 +143,18 @@ class GrammarError(PolicyError):
     """JSON that is no policy document."""
 
     def __init__(
-        self, problem: str, *, path: str, source: str = "", advice: str = "", code: PolicyErrorCode | None = None
+        self,
+        problem: str,
+        *,
+        path: str,
+        source: str = "",
+        code: PolicyErrorCode | None = PolicyErrorCode.NOT_A_POLICY,
     ) -> None:
         """Keep where it is: ``path`` is a JSON path such as ``$.Statement[2].Condition``."""
         super().__init__(
             f"{source or 'the document'}, at {path}",
             cause=problem,
-            advice=advice,
-            code=None if advice else code or PolicyErrorCode.NOT_A_POLICY,
+            code=code,
         )
         self.problem = problem
         """What is wrong there."""
@@ -125,12 +170,11 @@ class MergeError(PolicyError):
         what: str,
         *,
         cause: str = "",
-        advice: str = "",
         code: PolicyErrorCode | None = None,
         parameters: Mapping[str, str] | None = None,
         finding: Finding | None = None,
     ) -> None:
         """Keep the finding that the cloud would refuse the document for, where there is one."""
-        super().__init__(what, cause=cause, advice=advice, code=code, parameters=parameters)
+        super().__init__(what, cause=cause, code=code, parameters=parameters)
         self.finding = finding
         """What the cloud would refuse, with the fix that resolves it."""

@@ -122,8 +122,7 @@ def merge_notifications(current: Mapping[str, Any], target: Target, queue: str) 
             raise MergeError(
                 f"the entry {name!r} of the bucket's notifications already announces what arrives there, to {receiver}",
                 cause="S3 refuses two entries for one event and key: Configurations overlap",
-                advice="let that entry send to an SNS topic with both as subscribers, or turn on EventBridge, and"
-                " subscribe the queue there",
+                code=PolicyErrorCode.NOTIFICATIONS_OVERLAP,
             )
     placed = [ours if entry.get("Id") == ours["Id"] else entry for entry in entries]
     if ours not in placed:
@@ -198,13 +197,13 @@ def _queue(queue: str, target: Target) -> re.Match[str]:
         raise ContractError(
             f"S3 cannot send to the FIFO queue {found['name']}",
             cause="S3 event notifications go to standard queues",
-            advice="make a standard queue: order and duplicates do not matter here",
+            code=PolicyErrorCode.FIFO_QUEUE,
         )
     if found["partition"] != target.partition or (target.region and found["region"] != target.region):
         raise ContractError(
             f"the queue {found['name']} is in {found['region']}, the bucket is not",
             cause="S3 sends to queues of the bucket's own region",
-            advice="make the queue in the bucket's region, or pass the events on with EventBridge",
+            code=PolicyErrorCode.QUEUE_IN_ANOTHER_REGION,
         )
     return found
 

@@ -313,7 +313,7 @@ def _check_escapes(policy: PolicyDocument, wanted: Statement) -> None:
         raise MergeError(
             f"{policy.source or 'the document'} cannot hold a prefix with * or ? in it",
             cause="its Version does not know the escapes that keep them from being wildcards",
-            advice='set "Version": "2012-10-17" after checking that no value holds ${…}',
+            code=PolicyErrorCode.ESCAPES_UNKNOWN,
         )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from policies.language import DocumentKind, PolicyDocument, is_unique_id
-from policies.policy_errors import ContractError
+from policies.policy_errors import ContractError, PolicyErrorCode
 
 
 def without_statements(policy: PolicyDocument, named: Sequence[str], steps: list[str]) -> Mapping[str, Any]:
@@ -24,7 +24,7 @@ def without_statements(policy: PolicyDocument, named: Sequence[str], steps: list
             raise ContractError(
                 f"the policy has no statement {name}",
                 cause=f"it has {labels}" if labels else "it has none",
-                advice="name one by its Sid, or by its number from 1",
+                code=PolicyErrorCode.NO_SUCH_STATEMENT,
             )
         removed.add(found[0].index)
         steps.append(f"remove {found[0].label}: {found[0].effect} {', '.join(found[0].actions)}")
@@ -101,5 +101,5 @@ def _not_named(name: str) -> ContractError:
     return ContractError(
         f"no Allow and no binding names {name!r}",
         cause="only there can a principal be removed without weakening a guard",
-        advice="write the principal exactly as the policy has it",
+        code=PolicyErrorCode.PRINCIPAL_NOT_NAMED,
     )

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from policies.contracts import Target
 from policies.language import PolicyDocument, compact_json, dump_json
-from policies.policy_errors import ContractError
+from policies.policy_errors import ContractError, PolicyErrorCode
 
 Form = Literal["json", "terraform", "cloudformation", "cli"]
 """``json``; ``terraform``: HCL; ``cloudformation``: a template in JSON; ``cli``: a shell script of aws or
@@ -42,7 +42,7 @@ def _json(_target: Target, policy: PolicyDocument | None, key_policy: PolicyDocu
 
 
 def _nothing() -> PolicyDocument:
-    raise ContractError("nothing to print", advice="ask for the bucket's policy, or the key's")
+    raise ContractError("nothing to print", code=PolicyErrorCode.NOTHING_TO_RENDER)
 
 
 # Terraform
@@ -119,7 +119,7 @@ def _hcl_list(texts: Sequence[str]) -> str:
 
 def _cloudformation(target: Target, policy: PolicyDocument | None, key_policy: PolicyDocument | None) -> str:
     if target.cloud == "gs":
-        raise ContractError("CloudFormation knows no Google Cloud Storage", advice="use --as terraform or --as cli")
+        raise ContractError("CloudFormation knows no Google Cloud Storage", code=PolicyErrorCode.GCS_IN_CLOUDFORMATION)
     template: dict[str, Any] = {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": f"Access of Nimble to the bucket {target.bucket}",
@@ -137,7 +137,7 @@ def _cloudformation(target: Target, policy: PolicyDocument | None, key_policy: P
     if not resources:
         raise ContractError(
             "CloudFormation sets a key's policy only where it owns the key",
-            advice="print the statement with --as json, and put it into the template's AWS::KMS::Key",
+            code=PolicyErrorCode.KEY_OUTSIDE_TEMPLATE,
         )
     template["Resources"] = resources
     return dump_json(template)

@@ -146,7 +146,7 @@ def _check_principal(principal: str, cloud: Cloud) -> None:
             raise ContractError(
                 f"not a GCS member: {principal!r}",
                 cause="a member is written serviceAccount:NAME@PROJECT.iam.gserviceaccount.com",
-                advice="take the address from the service account's page in the cloud console",
+                code=PolicyErrorCode.NOT_A_MEMBER,
             )
         return
     parts = principal.split(":")
@@ -155,13 +155,13 @@ def _check_principal(principal: str, cloud: Cloud) -> None:
         raise ContractError(
             f"not the ARN of an IAM user: {principal!r}",
             cause="Nimble's requests are made by an IAM user, written arn:aws:iam::ACCOUNT:user/NAME",
-            advice="leave the principal out to use the documented one",
+            code=PolicyErrorCode.NOT_AN_IAM_USER,
         )
     if any(wildcard in principal for wildcard in "*?"):
         raise ContractError(
             f"a wildcard in a principal: {principal!r}",
             cause="IAM takes no wildcard inside a principal's ARN",
-            advice="name the one user",
+            code=PolicyErrorCode.WILDCARD_IN_PRINCIPAL,
         )
 
 

@@ -126,7 +126,8 @@ def normalise_prefix(text: str, cloud: Cloud, bucket: str) -> str:
             raise ContractError(
                 f"the prefix {text!r} is not in the bucket {bucket!r}",
                 cause="a prefix is the part of the location after the bucket's name",
-                advice=f"write {scheme}{bucket}/PREFIX/, or only PREFIX/",
+                code=PolicyErrorCode.PREFIX_OF_ANOTHER_BUCKET,
+                parameters={"bucket": f"{scheme}{bucket}"},
             )
         prefix = prefix[len(scheme) + len(bucket) :]
     prefix = prefix.removesuffix("*") if prefix.endswith("/*") or prefix == "*" else prefix
@@ -137,7 +138,7 @@ def normalise_prefix(text: str, cloud: Cloud, bucket: str) -> str:
         raise ContractError(
             "no key can start with this prefix",
             cause=f"keys have at most {MAX_KEY:,} bytes and no NUL character",
-            advice="use a shorter prefix",
+            code=PolicyErrorCode.PREFIX_TOO_LONG,
         )
     return prefix
 
@@ -188,5 +189,5 @@ def _check_key(contract: AccessContract, key_arn: str) -> None:
         raise ContractError(
             f"the key is in the partition {found['partition']!r}",
             cause="principals do not cross partitions, so no policy there can admit Nimble",
-            advice="deliver into a bucket of a commercial AWS region",
+            code=PolicyErrorCode.KEY_IN_ANOTHER_PARTITION,
         )

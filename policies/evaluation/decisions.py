@@ -8,7 +8,7 @@ from typing import Literal
 
 from policies.evaluation.residuals import Constraint
 from policies.language import Value
-from policies.policy_errors import ContractError
+from policies.policy_errors import ContractError, PolicyErrorCode
 
 Effect = Literal["allowed", "explicitly_denied", "implicitly_denied", "unknown"]
 """``unknown``: allowed or denied, depending on a key of the request that is not known."""
@@ -89,5 +89,5 @@ def _scalar(key: str, value: object) -> str:
     raise ContractError(
         f"no value of a condition key: {key}",
         cause="a value is a string, a number, a boolean, or a list of them",
-        advice="leave the key out if the request does not carry it, or name it unknown",
+        code=PolicyErrorCode.NOT_A_CONDITION_VALUE,
     )

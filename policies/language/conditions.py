@@ -16,7 +16,7 @@ from typing import Any
 from policies.language.strict_json import Number
 from policies.language.variables import NO_VALUES, Lookup, Template, template
 from policies.language.wildcards import Pattern, arn_pattern, literal
-from policies.policy_errors import GrammarError
+from policies.policy_errors import GrammarError, PolicyErrorCode
 
 Value = str | tuple[str, ...] | None
 """A condition key's value in a request: one, several, or None when the request does not carry the key."""
@@ -174,7 +174,7 @@ def _condition(operator: str, name: str, given: Any, path: str, *, variables: bo
         raise GrammarError(
             f"no condition operator: {operator!r}",
             path=path,
-            advice="compare with IAM's list of operators",
+            code=PolicyErrorCode.UNKNOWN_OPERATOR,
         )
     if not name.strip():
         raise GrammarError("a condition key without a name", path=path)

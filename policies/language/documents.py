@@ -10,7 +10,7 @@ from policies.language.conditions import Condition, parse_conditions
 from policies.language.policy_wrappers import unwrap
 from policies.language.principals import Principals, parse_principals
 from policies.language.strict_json import compact_json, dump_json, parse_json
-from policies.policy_errors import GrammarError
+from policies.policy_errors import GrammarError, PolicyErrorCode
 
 DocumentKind = Literal["s3", "kms", "gcs"]
 """``s3``: a bucket policy; ``kms``: a key policy; ``gcs``: an IAM policy of a Cloud Storage bucket."""
@@ -25,14 +25,14 @@ _FRAGMENT_FIELD = "Effect"
 _CONTAINERS = {
     "BucketPolicy": (
         "the bucket's policy and the key's statement in one object",
-        "save each of the two to a file of its own",
+        PolicyErrorCode.TWO_DOCUMENTS,
     ),
     "Resources": (
         "a CloudFormation template, not a policy",
-        "give what stands under PolicyDocument, or the policy the bucket has",
+        PolicyErrorCode.CLOUDFORMATION_TEMPLATE,
     ),
 }
-"""Documents that are no policy, by a field they have: what they are, and what to do."""
+"""Documents that are no policy, by a field they have: what they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ def document(
     try:
         return _document(value, kind, source, fragment=fragment)
     except GrammarError as error:
-        raise GrammarError(error.problem, path=error.path, source=source, advice=error.advice) from None
+        raise GrammarError(error.problem, path=error.path, source=source, code=error.code) from None
 
 
 def _document(value: Any, kind: DocumentKind | None, source: str, *, fragment: bool) -> PolicyDocument:
@@ -161,7 +161,7 @@ def _document(value: Any, kind: DocumentKind | None, source: str, *, fragment: b
         raise GrammarError(
             f"no version of the policy language: {version!r}",
             path="$.Version",
-            advice=f'write "Version": "{_WITH_VARIABLES}"',
+            code=PolicyErrorCode.UNKNOWN_VERSION,
         )
     statements = tuple(
         _statement(each, index, path, variables=version == _WITH_VARIABLES)
@@ -200,11 +200,11 @@ def _resource_kinds(value: Any) -> Iterator[str]:
 
 def _statement_values(value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     if "Statement" not in value:
-        problem, advice = next(
+        problem, code = next(
             (each for name, each in _CONTAINERS.items() if name in value),
-            ("no Statement", 'a policy is {"Version": …, "Statement": […]}'),
+            ("no Statement", PolicyErrorCode.NO_STATEMENT),
         )
-        raise GrammarError(problem, path="$", advice=advice)
+        raise GrammarError(problem, path="$", code=code)
     given = value["Statement"]
     if isinstance(given, list):
         for index, each in enumerate(given):
@@ -222,7 +222,7 @@ def _statement(value: Any, index: int, path: str, *, variables: bool) -> Stateme
     effect = value.get("Effect")
     if effect not in ("Allow", "Deny"):
         problem = "no Effect" if effect is None else f"no effect: {effect!r}"
-        raise GrammarError(problem, path=f"{path}.Effect", advice='write "Effect": "Allow" or "Deny"')
+        raise GrammarError(problem, path=f"{path}.Effect", code=PolicyErrorCode.NO_EFFECT)
     principal = _either(value, "Principal", path)
     action = _either(value, "Action", path)
     resource = _either(value, "Resource", path)
@@ -251,7 +251,7 @@ def _either(value: Mapping[str, Any], name: str, path: str) -> str:
         raise GrammarError(
             "this is an identity policy: a bucket or key policy names a Principal in each statement",
             path=path,
-            advice='add "Principal": {"AWS": "ARN"} to the statement',
+            code=PolicyErrorCode.IDENTITY_POLICY,
         )
     raise GrammarError(problem, path=path)
 

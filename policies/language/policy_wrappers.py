@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from policies.language.strict_json import parse_json
-from policies.policy_errors import GrammarError
+from policies.policy_errors import GrammarError, PolicyErrorCode
 
 _TERRAFORM_TYPES = frozenset(
     {"aws_s3_bucket_policy", "aws_s3_bucket", "aws_kms_key_policy", "aws_kms_key", "google_storage_bucket_iam_policy"}
@@ -33,7 +33,7 @@ def unwrap(value: Any, *, source: str = "") -> Any:
             f"a Terraform document with {len(found)} policies",
             path="$",
             source=source,
-            advice="save the policy of the one bucket or key alone",
+            code=PolicyErrorCode.SEVERAL_POLICIES,
         )
     return _inner(found[0], source) if found else value
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from policies.policy_errors import GrammarError
+from policies.policy_errors import GrammarError, PolicyErrorCode
 
 ANYONE = "*"
 """As the principal of a request: an anonymous request."""
@@ -48,11 +48,13 @@ def parse_principals(value: Any, path: str) -> Principals:
     if not isinstance(value, Mapping):
         raise GrammarError('neither "*" nor an object such as {"AWS": "ARN"}', path=path)
     if not value:
-        raise GrammarError("names no principal", path=path, advice='write {"AWS": "ARN"}')
+        raise GrammarError("names no principal", path=path, code=PolicyErrorCode.NO_PRINCIPAL)
     named: dict[str, tuple[str, ...]] = dict.fromkeys(_KINDS, ())
     for kind, each in value.items():
         if kind not in named:
-            raise GrammarError(f"no kind of principal: {kind!r}", path=path, advice="use " + ", ".join(_KINDS))
+            raise GrammarError(
+                f"no kind of principal: {kind!r}", path=path, code=PolicyErrorCode.UNKNOWN_PRINCIPAL_KIND
+            )
         named[kind] = tuple(_texts(each, f"{path}.{kind}"))
     aws = named["AWS"]
     return Principals(

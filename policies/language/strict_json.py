@@ -11,7 +11,7 @@ import json
 import re
 from typing import Any, NoReturn, Self
 
-from policies.policy_errors import ParseError
+from policies.policy_errors import ParseError, PolicyErrorCode
 
 MAX_DEPTH = 64
 """How deep a document may nest; no policy language needs more than six levels."""
@@ -131,7 +131,7 @@ def _decode(data: bytes, source: str) -> str:
         known = (
             "UTF-16 text" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else f"byte 0x{data[error.start]:02x} is not UTF-8"
         )
-        raise ParseError(known, line=line, column=column, source=source, advice="save the file as UTF-8") from error
+        raise ParseError(known, line=line, column=column, source=source, code=PolicyErrorCode.NOT_UTF8) from error
 
 
 def _position(text: str, index: int) -> tuple[int, int]:
@@ -148,25 +148,27 @@ class _Reader:
 
     def document(self) -> Any:
         if self.text.startswith("\ufeff"):
-            self.fail("a byte order mark (BOM) before the document", advice="save the file as UTF-8 without BOM")
+            self.fail("a byte order mark (BOM) before the document", code=PolicyErrorCode.BYTE_ORDER_MARK)
         self.skip()
         if self.index == len(self.text):
             self.fail("the document is empty")
         value = self.value(0)
         self.skip()
         if self.index < len(self.text):
-            self.fail("more text after the end of the document", advice="keep one document per file")
+            self.fail("more text after the end of the document", code=PolicyErrorCode.TEXT_AFTER_DOCUMENT)
         return value
 
-    def fail(self, problem: str, *, at: int | None = None, advice: str = "") -> NoReturn:
+    def fail(
+        self, problem: str, *, at: int | None = None, code: PolicyErrorCode = PolicyErrorCode.NOT_JSON
+    ) -> NoReturn:
         line, column = _position(self.text, self.index if at is None else at)
-        raise ParseError(problem, line=line, column=column, source=self.source, advice=advice)
+        raise ParseError(problem, line=line, column=column, source=self.source, code=code)
 
     def skip(self) -> None:
         found = _WHITE_SPACE.match(self.text, self.index)
         self.index = found.end() if found else self.index
         if self.text.startswith(("//", "/*", "#"), self.index):
-            self.fail("a comment; JSON has none", advice="delete the comment, and put back what it stands for")
+            self.fail("a comment; JSON has none", code=PolicyErrorCode.COMMENT_IN_JSON)
 
     def peek(self) -> str:
         self.skip()
@@ -225,7 +227,7 @@ class _Reader:
                 self.fail(
                     f"the key {json.dumps(key)} for the second time in one object",
                     at=at,
-                    advice="keep one of the two",
+                    code=PolicyErrorCode.REPEATED_KEY,
                 )
             if self.peek() != ":":
                 self.fail("expected ':' after a key")
@@ -236,7 +238,7 @@ class _Reader:
 
     def member_expected(self) -> NoReturn:
         if self.text.startswith("}", self.index):
-            self.fail("a comma before '}'", advice="delete the comma after the last member")
+            self.fail("a comma before '}'", code=PolicyErrorCode.TRAILING_COMMA)
         if self.index == len(self.text):
             self.fail("the document ends inside an object")
         self.no_curly_quote()
@@ -244,15 +246,15 @@ class _Reader:
 
     def no_other_language(self, word: re.Match[str]) -> None:
         if word.group() in _TERRAFORM:
-            self.fail("Terraform's language, not JSON", advice="give the policy itself, as the bucket has it")
+            self.fail("Terraform's language, not JSON", code=PolicyErrorCode.TERRAFORM_SOURCE)
         if self.text.startswith(":", word.end()):
-            self.fail("YAML, not JSON", advice="save it in the form of JSON")
+            self.fail("YAML, not JSON", code=PolicyErrorCode.YAML_SOURCE)
 
     def no_curly_quote(self) -> None:
         if self.text.startswith(_CURLY_QUOTES, self.index):
             self.fail(
                 f"a curly quote {self.text[self.index]}; JSON strings stand in straight ones",
-                advice='replace curly quotes by "; word processors and chat programs make them',
+                code=PolicyErrorCode.CURLY_QUOTE,
             )
 
     def array(self, depth: int) -> list[Any]:
@@ -263,7 +265,7 @@ class _Reader:
             return items
         while True:
             if self.peek() == "]":
-                self.fail("a comma before ']'", advice="delete the comma after the last element")
+                self.fail("a comma before ']'", code=PolicyErrorCode.TRAILING_COMMA)
             items.append(self.value(depth + 1))
             if self.ends("]"):
                 return items

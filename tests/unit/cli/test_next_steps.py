@@ -219,10 +219,6 @@ def test_every_error_of_policies_has_a_next_step(code: PolicyErrorCode) -> None:
     assert policy_step(error) == step_for(ErrorCode.CONTRACT_INVALID, "", error.as_parameters())
 
 
-def test_advice_of_policies_goes_before_a_code() -> None:
-    assert policy_step(PolicyError("what", advice="write it again")) == "write it again"
-
-
 def test_a_bucket_that_is_meant_is_named() -> None:
     error = PolicyError("what", code=PolicyErrorCode.BUCKET_NAME_INVALID, parameters={"meant": "bkt"})
     assert policy_step(error) == "use --bucket bkt"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from policies.authoring.notifications import events_documents, merge_notifications
 from policies.contracts.access_contracts import contract
 from policies.contracts.targets import Target, target
-from policies.policy_errors import ContractError, MergeError
+from policies.policy_errors import ContractError, MergeError, PolicyErrorCode
 
 QUEUE = "arn:aws:sqs:eu-west-1:111122223333:results"
 OTHER = "arn:aws:sqs:eu-west-1:111122223333:other"
@@ -97,7 +97,7 @@ def test_what_s3_would_refuse_is_refused(name: str, target: str, prefix: str) ->
     current = {name: [entry(target, "arn:aws:x:y:1:z", ["s3:ObjectCreated:Put"], prefix, ".json")]}
     with pytest.raises(MergeError, match="already announces") as refused:
         merge_notifications(current, at("nimble/"), QUEUE)
-    assert "EventBridge" in refused.value.advice
+    assert refused.value.code is PolicyErrorCode.NOTIFICATIONS_OVERLAP
 
 
 def test_a_queue_that_hears_already_needs_nothing() -> None:

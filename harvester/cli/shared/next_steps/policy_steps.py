@@ -39,6 +39,45 @@ _POLICY_STEPS: Mapping[str, str] = MappingProxyType(
         _P.KEY_ON_GCS: "leave out --kms-key",
         _P.NOT_A_KEY_ARN: "aws kms describe-key --key-id {alias} --query KeyMetadata.Arn",
         _P.NOT_INHERITED: "gcloud projects get-ancestors-iam-policy PROJECT --format json >inherited.json",
+        _P.NOTIFICATIONS_OVERLAP: (
+            "let that entry send to an SNS topic with both as subscribers, or turn on EventBridge, and subscribe the "
+            "queue there"
+        ),
+        _P.FIFO_QUEUE: "make a standard queue: order and duplicates do not matter here",
+        _P.QUEUE_IN_ANOTHER_REGION: "make the queue in the bucket's region, or pass the events on with EventBridge",
+        _P.ESCAPES_UNKNOWN: 'set "Version": "2012-10-17" after checking that no value holds ${{…}}',
+        _P.NO_SUCH_STATEMENT: "name one by its Sid, or by its number from 1",
+        _P.PRINCIPAL_NOT_NAMED: "write the principal exactly as the policy has it",
+        _P.NOTHING_TO_RENDER: "ask for the bucket's policy, or the key's",
+        _P.GCS_IN_CLOUDFORMATION: "use --as terraform or --as cli",
+        _P.KEY_OUTSIDE_TEMPLATE: "print the statement with --as json, and put it into the template's AWS::KMS::Key",
+        _P.NOT_A_MEMBER: "take the address from the service account's page in the cloud console",
+        _P.NOT_AN_IAM_USER: "leave the principal out to use the documented one",
+        _P.WILDCARD_IN_PRINCIPAL: "name the one user",
+        _P.PREFIX_OF_ANOTHER_BUCKET: "write {bucket}/PREFIX/, or only PREFIX/",
+        _P.PREFIX_TOO_LONG: "use a shorter prefix",
+        _P.KEY_IN_ANOTHER_PARTITION: "deliver into a bucket of a commercial AWS region",
+        _P.NOT_A_CONDITION_VALUE: "leave the key out if the request does not carry it, or name it unknown",
+        _P.UNKNOWN_OPERATOR: "compare with IAM's list of operators",
+        _P.UNKNOWN_VERSION: 'write "Version": "2012-10-17"',
+        _P.NO_EFFECT: 'write "Effect": "Allow" or "Deny"',
+        _P.IDENTITY_POLICY: 'add "Principal": {{"AWS": "ARN"}} to the statement',
+        _P.TWO_DOCUMENTS: "save each of the two to a separate file",
+        _P.CLOUDFORMATION_TEMPLATE: "give what stands under PolicyDocument, or the policy the bucket has",
+        _P.NO_STATEMENT: 'a policy is {{"Version": …, "Statement": […]}}',
+        _P.SEVERAL_POLICIES: "save the policy of the one bucket or key alone",
+        _P.NO_PRINCIPAL: 'write {{"AWS": "ARN"}}',
+        _P.UNKNOWN_PRINCIPAL_KIND: "use AWS, Service, Federated or CanonicalUser",
+        _P.NOT_UTF8: "save the file as UTF-8",
+        _P.BYTE_ORDER_MARK: "save the file as UTF-8 without BOM",
+        _P.TEXT_AFTER_DOCUMENT: "keep one document per file",
+        _P.COMMENT_IN_JSON: "delete the comment, and put back what it stands for",
+        _P.REPEATED_KEY: "keep one of the two",
+        _P.TRAILING_COMMA: "delete the comma after the last one",
+        _P.TERRAFORM_SOURCE: "give the policy itself, as the bucket has it",
+        _P.YAML_SOURCE: "save it in the form of JSON",
+        _P.CURLY_QUOTE: 'replace curly quotes by "; word processors and chat programs make them',
+        _P.NOT_JSON: "correct the JSON there",
         _P.NOT_A_POLICY: "compare with what nimble-harvester policy show prints",
     }
 )
@@ -61,8 +100,7 @@ def _policy(values: StepValues) -> str:
 
 def policy_step(error: PolicyError) -> str:
     """Return what to do after an error of `policies`."""
-    parameters = error.as_parameters()
-    return str(parameters.get("advice") or "") or _policy(StepValues(parameters))
+    return _policy(StepValues(error.as_parameters()))
 
 
 _C = ErrorCode
