@@ -30,9 +30,9 @@ from .checks import Proof as Proof
 from .checks import Rule as Rule
 from .checks import Severity as Severity
 from .checks import SideEffect as SideEffect
-from .checks import State as State
 from .checks import UnknownReason as UnknownReason
 from .checks import Verdict as Verdict
+from .checks import VerdictState as VerdictState
 from .checks import check as check
 from .checks import finding as finding
 from .checks import forecast_chips as forecast_chips

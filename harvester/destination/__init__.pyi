@@ -89,7 +89,7 @@ from .selection import CompiledSelection as CompiledSelection
 from .selection import Selection as Selection
 from .tree import NoFollowTree as NoFollowTree
 from .tree import remove_inside as remove_inside
-from .verification import Mark as Mark
+from .verification import FileMark as FileMark
 from .verification import Verification as Verification
 from .writer import DestinationWriter as DestinationWriter
 from .writer import PathObstructedError as PathObstructedError

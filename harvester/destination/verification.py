@@ -27,7 +27,7 @@ from harvester.storage import ObjectRef, open_store
 VERIFY_REPORT_SCHEMA = "urn:nimble-harvester:verify-report:v2"
 
 
-class Mark(StrEnum):
+class FileMark(StrEnum):
     """How a path compares; the signs are those of ``--combined``."""
 
     SAME = "="
@@ -40,13 +40,13 @@ class Mark(StrEnum):
     """As landed, and not what the given schema requires."""
 
 
-_DIFFERENCES = frozenset({Mark.MISSING, Mark.EXTRA, Mark.DIFFERS, Mark.UNREADABLE})
+_DIFFERENCES = frozenset({FileMark.MISSING, FileMark.EXTRA, FileMark.DIFFERS, FileMark.UNREADABLE})
 
 
 class Verified(NamedTuple):
     """One path and how it compares."""
 
-    mark: Mark
+    mark: FileMark
     """The result."""
     path: str
     """Relative to the destination; for an object that never landed, its key."""
@@ -62,7 +62,7 @@ class VerifyReport:
     """The destination's path."""
     remote: bool
     """Whether the source was compared too."""
-    counts: dict[Mark, int]
+    counts: dict[FileMark, int]
     """Paths by mark."""
 
     @property
@@ -70,7 +70,7 @@ class VerifyReport:
         """INTEGRITY when anything differs, PARTIAL when an object does not conform to the given schema."""
         if any(self.counts.get(mark, 0) for mark in _DIFFERENCES):
             return ExitCode.INTEGRITY
-        return ExitCode.PARTIAL if self.counts.get(Mark.NONCONFORMING, 0) else ExitCode.OK
+        return ExitCode.PARTIAL if self.counts.get(FileMark.NONCONFORMING, 0) else ExitCode.OK
 
     def as_document(self) -> dict[str, Any]:
         """Return the report as the JSON document that is published."""
@@ -78,7 +78,7 @@ class VerifyReport:
             "schema": VERIFY_REPORT_SCHEMA,
             "destination": self.destination,
             "remote": self.remote,
-            "counts": {mark.name.lower(): self.counts.get(mark, 0) for mark in Mark},
+            "counts": {mark.name.lower(): self.counts.get(mark, 0) for mark in FileMark},
             "exit_code": int(self.exit_code),
         }
 
@@ -107,7 +107,7 @@ class Verification:
         self._remote = remote
         self._state_dir = state_dir
         self._settings = settings or StoreSettings()
-        self._counts: Counter[Mark] = Counter()
+        self._counts: Counter[FileMark] = Counter()
         self.holder: LockHolder | None = None
         """The live run that was met at the begin or the end: what it lands meanwhile can show as a difference."""
 
@@ -127,13 +127,13 @@ class Verification:
                 None if self._schema is None else ConformanceCheck(opened.root, self._schema, self._max_schema_steps)
             )
             for verified in found:
-                if check is not None and verified.mark is Mark.SAME:
+                if check is not None and verified.mark is FileMark.SAME:
                     verified = _conforming(verified, check, opened.manifest)
                 self._counts[verified.mark] += 1
                 yield verified
             for path in _unknown_files(opened.root, opened.manifest):
-                self._counts[Mark.EXTRA] += 1
-                yield Verified(Mark.EXTRA, path, "not in the manifest")
+                self._counts[FileMark.EXTRA] += 1
+                yield Verified(FileMark.EXTRA, path, "not in the manifest")
             self.holder = self.holder or read_lock_holder(lock)
 
     def report(self) -> VerifyReport:
@@ -145,7 +145,7 @@ def _conforming(verified: Verified, check: ConformanceCheck, manifest: Manifest)
     key = manifest.owner_of(verified.path)
     row = None if key is None else manifest.landed_row(key)
     fault = "" if row is None else check.fault(row)
-    return Verified(Mark.NONCONFORMING, verified.path, fault) if fault else verified
+    return Verified(FileMark.NONCONFORMING, verified.path, fault) if fault else verified
 
 
 def _against_manifest(root: Path, manifest: Manifest) -> Iterator[Verified]:
@@ -170,7 +170,7 @@ def _against_source(root: Path, manifest: Manifest, settings: StoreSettings) -> 
                 seen.add(row.key)
                 yield _compare_remote(inside, row, ref)
             elif ref.size and manifest.problem(ref.key) is None:
-                yield Verified(Mark.MISSING, store.location.relative(ref.key), "in the source, not here")
+                yield Verified(FileMark.MISSING, store.location.relative(ref.key), "in the source, not here")
     for row in manifest.landed():
         if row.key not in seen:
             yield _compare(inside, row)._replace(detail="no longer in the source")
@@ -184,31 +184,31 @@ def _with_endpoint(settings: StoreSettings, endpoint: str) -> StoreSettings:
 
 def _compare_remote(inside: NoFollowTree, row: LandedRow, ref: ObjectRef) -> Verified:
     if not same_version(ref, row):
-        return Verified(Mark.DIFFERS, row.path, "the source has another version")
+        return Verified(FileMark.DIFFERS, row.path, "the source has another version")
     return _compare(inside, row)
 
 
 def _compare(inside: NoFollowTree, row: LandedRow) -> Verified:
     if row.evicted:
-        return Verified(Mark.EVICTED, row.path, "")
+        return Verified(FileMark.EVICTED, row.path, "")
     try:
         found = inside.lstat(row.path)
     except FileNotFoundError:
-        return Verified(Mark.MISSING, row.path, "no such file")
+        return Verified(FileMark.MISSING, row.path, "no such file")
     except NotADirectoryError:
-        return Verified(Mark.MISSING, row.path, "a symbolic link, or what is no folder, lies above it")
+        return Verified(FileMark.MISSING, row.path, "a symbolic link, or what is no folder, lies above it")
     except OSError as error:
-        return Verified(Mark.UNREADABLE, row.path, error.strerror or "")
+        return Verified(FileMark.UNREADABLE, row.path, error.strerror or "")
     if not stat.S_ISREG(found.st_mode):
-        return Verified(Mark.DIFFERS, row.path, "not a regular file")
+        return Verified(FileMark.DIFFERS, row.path, "not a regular file")
     if found.st_size != row.content_size:
-        return Verified(Mark.DIFFERS, row.path, f"{found.st_size} bytes instead of {row.content_size}")
+        return Verified(FileMark.DIFFERS, row.path, f"{found.st_size} bytes instead of {row.content_size}")
     digest = file_digest(Path(inside.whole_path(row.path)))
     if digest is None:
-        return Verified(Mark.UNREADABLE, row.path, "cannot be read")
+        return Verified(FileMark.UNREADABLE, row.path, "cannot be read")
     if digest != row.digest:
-        return Verified(Mark.DIFFERS, row.path, "other bytes than were landed")
-    return Verified(Mark.SAME, row.path, "")
+        return Verified(FileMark.DIFFERS, row.path, "other bytes than were landed")
+    return Verified(FileMark.SAME, row.path, "")
 
 
 def _unknown_files(root: Path, manifest: Manifest) -> Iterator[str]:

@@ -11,13 +11,13 @@ from policies.contracts import Target
 from policies.language import PolicyDocument, compact_json, dump_json
 from policies.policy_errors import ContractError, PolicyErrorCode
 
-Form = Literal["json", "terraform", "cloudformation", "cli"]
+RenderedForm = Literal["json", "terraform", "cloudformation", "cli"]
 """``json``; ``terraform``: HCL; ``cloudformation``: a template in JSON; ``cli``: a shell script of aws or
 gcloud."""
 
 
 def render(
-    form: Form,
+    form: RenderedForm,
     target: Target,
     policy: PolicyDocument | None,
     key_policy: PolicyDocument | None = None,

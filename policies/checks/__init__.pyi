@@ -16,9 +16,9 @@ from .overgrants import can_be_narrowed as can_be_narrowed
 from .overgrants import is_public as is_public
 from .proof import NearMiss as NearMiss
 from .proof import Proof as Proof
-from .proof import State as State
 from .proof import UnknownReason as UnknownReason
 from .proof import Verdict as Verdict
+from .proof import VerdictState as VerdictState
 from .proof import near_misses as near_misses
 from .proof import prove as prove
 from .proof import prove_alone as prove_alone

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from policies.checks.proof import HEAD_BUCKET, LIST_OBJECTS, State, request_scenarios, resource_arn, worst
+from policies.checks.proof import HEAD_BUCKET, LIST_OBJECTS, VerdictState, request_scenarios, resource_arn, worst
 from policies.contracts import AccessContract, Chip, Target, facts
 from policies.evaluation import Prepared, evaluate, prepare
 from policies.language import PolicyDocument
@@ -62,7 +62,7 @@ def _step(
     step: str,
     scope: str,
     at: datetime | None,
-) -> State:
+) -> VerdictState:
     if step != _PUT_OBJECT:
         return _decided(contract, target, policy, "s3:ListBucket", target.bucket_arn, step, at)
     probe = f"{target.bucket_arn}/{target.prefixes[scope]}{facts().test_connection.probe_name}"
@@ -81,7 +81,7 @@ def _decided(
     resource: str,
     step: str,
     at: datetime | None,
-) -> State:
+) -> VerdictState:
     operation = step if step in (HEAD_BUCKET, LIST_OBJECTS) else ""
     effects = {
         evaluate(policy, scenario.request(contract.principal, action, resource)).effect

@@ -21,10 +21,22 @@ def test_no_two_public_types_have_one_name() -> None:
     places: dict[str, list[Path]] = defaultdict(list)
     for path in MODULES:
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
-                places[node.name].append(path.relative_to(ROOT))
+            name = _type_name(node)
+            if name is not None and not name.startswith("_"):
+                places[name].append(path.relative_to(ROOT))
 
     assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
+def _type_name(node: ast.stmt) -> str | None:
+    """Return the name of a class or of an alias of a type, which is written in CamelCase."""
+    match node:
+        case ast.ClassDef(name=name):
+            return name
+        case ast.Assign(targets=[ast.Name(id=name)]) if name[0].isupper() and not name.isupper():
+            return name
+        case _:
+            return None
 
 
 def test_a_folder_can_be_read_at_a_glance() -> None:

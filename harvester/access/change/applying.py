@@ -32,7 +32,7 @@ _WAITS = (0.0, 0.2, 0.5, 1.0, 2.0, 4.0)
 # How often a Google policy is planned again while others keep writing.
 _ROUNDS = 5
 
-State = Literal["unchanged", "written", "not read back"]
+EditStatus = Literal["unchanged", "written", "not read back"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class EditOutcome:
     """The policy, in words."""
     kind: Literal["s3", "kms", "gcs"]
     """The kind of policy."""
-    state: State
+    state: EditStatus
     """``not read back``: written, but these credentials may not read it."""
     stored: PolicyDocument | None
     """What is stored now; None for no policy."""
@@ -131,7 +131,7 @@ def _explained(plan: PolicyPlan, outcomes: Sequence[EditOutcome]) -> Explanation
     return explain(plan.outcome.target, snapshot)
 
 
-def _outcome(edit: PolicyEdit, state: State) -> EditOutcome:
+def _outcome(edit: PolicyEdit, state: EditStatus) -> EditOutcome:
     return EditOutcome(edit.store.name, edit.store.kind, state, edit.after if edit.after_text is not None else None)
 
 

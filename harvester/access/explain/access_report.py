@@ -33,10 +33,10 @@ from policies import (
     GateResult,
     PolicyDocument,
     Severity,
-    State,
     Target,
     UnknownReason,
     Verdict,
+    VerdictState,
     advised_change,
     check,
     empty_policy,
@@ -72,7 +72,7 @@ class RequirementView:
     """The action and what it is needed on."""
     document: Literal["bucket policy", "key policy"]
     """Which policy must grant it."""
-    state: State
+    state: VerdictState
     """The verdict; ``unknown`` also when the policy was not read."""
     decided_by: tuple[str, ...]
     """The statements that decide it, as a person finds them."""

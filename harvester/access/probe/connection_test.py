@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Literal
 
-from harvester.access.probe.probe_report import Access, Outcome, ProbeReport, ProbeStep, badness
+from harvester.access.probe.probe_report import ProbedAccess, ProbeReport, ProbeStep, StepOutcome, badness
 from harvester.causes import Cause
 from harvester.error_codes import ErrorCode
 from harvester.errors import ExitCode
@@ -44,7 +44,7 @@ def probe_connection(
     """
     place = location if isinstance(location, Location) else parse_location(location)
     prober = open_prober(place, settings or StoreSettings())
-    kinds: tuple[Access, ...] = ("read", "write") if access == "both" else (access,)
+    kinds: tuple[ProbedAccess, ...] = ("read", "write") if access == "both" else (access,)
     expects_owner = settings is not None and settings.expected_bucket_owner is not None
     tests = [ConnectionTest(place, kind, prober, expects_owner=expects_owner) for kind in kinds]
     for test in tests:
@@ -68,7 +68,7 @@ class ConnectionTest:
     """Runs one test; what it found is in its attributes."""
 
     def __init__(
-        self, location: Location, access: Access, prober: S3Prober | GcsProber, *, expects_owner: bool
+        self, location: Location, access: ProbedAccess, prober: S3Prober | GcsProber, *, expects_owner: bool
     ) -> None:
         """Ask nothing yet."""
         self.location = location
@@ -153,7 +153,7 @@ class ConnectionTest:
                 notes.append(f"encrypted with {probed.key or 'the AWS-managed key'}")
         return "; ".join(notes)
 
-    def _step(self, probed: ProbeResult, outcome: Outcome, *, documented: bool, note: str = "") -> None:
+    def _step(self, probed: ProbeResult, outcome: StepOutcome, *, documented: bool, note: str = "") -> None:
         problem = probed.error
         code = problem.code if problem is not None and outcome == "failed" else ""
         self.steps.append(

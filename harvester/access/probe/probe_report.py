@@ -11,9 +11,9 @@ from harvester.errors import ExitCode
 from harvester.location import Location
 from policies import Chip
 
-Access = Literal["read", "write"]
+ProbedAccess = Literal["read", "write"]
 """``read``: the test of a job's input path; ``write``: of its output path."""
-Outcome = Literal["ok", "failed", "skipped"]
+StepOutcome = Literal["ok", "failed", "skipped"]
 
 _WORSE = (
     ExitCode.OK,
@@ -28,13 +28,13 @@ _WORSE = (
 class ProbeStep:
     """One request of a test, or one that was left out."""
 
-    access: Access
+    access: ProbedAccess
     """Which test it belongs to."""
     operation: str
     """The operation's name as the cloud has it."""
     target: str
     """The bucket, or the URL of prefix or object."""
-    outcome: Outcome
+    outcome: StepOutcome
     """How it ended."""
     documented: bool
     """True for a step of Nimble's own test; False for one of this program's."""
@@ -56,7 +56,7 @@ class ProbeReport:
     """The location."""
     chip: Chip
     """What Nimble's form would show; with both tests the worse of the two."""
-    chips: tuple[tuple[Access, Chip], ...]
+    chips: tuple[tuple[ProbedAccess, Chip], ...]
     """The chip of each test."""
     steps: tuple[ProbeStep, ...]
     """Every request, in order."""

@@ -10,8 +10,8 @@ import click
 from harvester import text
 from harvester.cli.shared.options.parameters import DURATION, api_option, format_option
 from harvester.cli.shared.options.quiet_option import quiet_option
+from harvester.cli.shared.reports.json_documents import OutputFormat
 from harvester.cli.shared.reports.tasks_output import (
-    Output,
     ProgressLine,
     batch_record,
     print_counts,
@@ -43,7 +43,7 @@ Examples:
 @click.argument("batch_id")
 @api_option
 @format_option("table", "json", "jsonl")
-def get(batch_id: str, *, max_api_bytes: int, output: Output) -> None:
+def get(batch_id: str, *, max_api_bytes: int, output: OutputFormat) -> None:
     """Show a batch and all its tasks; as JSON Lines: the tasks alone."""
     with NimbleClient.from_environment(max_response_bytes=max_api_bytes) as client:
         batch = client.batch(batch_id)
@@ -66,7 +66,7 @@ Examples:
 @click.argument("batch_id")
 @api_option
 @format_option("table", "json", "jsonl")
-def progress(batch_id: str, *, max_api_bytes: int, output: Output) -> None:
+def progress(batch_id: str, *, max_api_bytes: int, output: OutputFormat) -> None:
     """Show the progress of a batch, without its tasks."""
     with NimbleClient.from_environment(max_response_bytes=max_api_bytes) as client:
         record = progress_record(client.progress(batch_id))
@@ -87,7 +87,7 @@ Examples:
 @click.option("--limit", type=click.IntRange(min=1), help="Stop after so many batches; default: all of the account.")
 @api_option
 @format_option("table", "json", "jsonl")
-def list_(limit: int | None, *, max_api_bytes: int, output: Output) -> None:
+def list_(limit: int | None, *, max_api_bytes: int, output: OutputFormat) -> None:
     """List the batches of the account, all pages."""
     with NimbleClient.from_environment(max_response_bytes=max_api_bytes) as client:
         found = islice(client.batches(), limit)
@@ -111,7 +111,7 @@ Examples:
 @api_option
 @format_option("table", "json", "jsonl")
 @quiet_option
-def wait(batch_ids: tuple[str, ...], timeout: float | None, *, max_api_bytes: int, output: Output) -> None:
+def wait(batch_ids: tuple[str, ...], timeout: float | None, *, max_api_bytes: int, output: OutputFormat) -> None:
     """Wait until batches are completed, then print the number of tasks per state.
 
     Completed means that every task has ended, with success or failure.

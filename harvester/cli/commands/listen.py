@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import stat
 from pathlib import Path
-from typing import Literal
 
 import click
 
@@ -22,6 +21,7 @@ from harvester.cli.shared.options.parameters import (
     store_options,
 )
 from harvester.cli.shared.options.sync_options import Landing, landing_options
+from harvester.cli.shared.reports.json_documents import OutputFormat
 from harvester.cli.shared.reports.output import print_event, print_report
 from harvester.cli.shared.reports.queue_output import message_lines
 from harvester.cli.shared.reports.sync_output import problem_lines, render_landing
@@ -108,7 +108,7 @@ def listen_command(
     tls_key: Path | None,
     landing: Landing,
     settings: StoreSettings,
-    output: Literal["table", "json", "jsonl"],
+    output: OutputFormat,
     messages: Messages,
 ) -> int:
     """Receive Nimble's webhooks and land the results of their tasks.

@@ -6,14 +6,13 @@ import shlex
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal
 
 import click
 
 from harvester import text
 from harvester.cli.shared.options.parameters import DESTINATION, DURATION, format_option, state_option
 from harvester.cli.shared.options.quiet_option import quiet_option
-from harvester.cli.shared.reports.json_documents import json_text
+from harvester.cli.shared.reports.json_documents import OutputFormat, json_text
 from harvester.cli.shared.run_messages import write_reasons
 from harvester.destination import (
     PROBLEMS_SCHEMA,
@@ -25,7 +24,6 @@ from harvester.destination import (
 from harvester.errors import ExitCode
 
 _SHOWN = 10
-Output = Literal["table", "json", "jsonl"]
 
 
 @click.group("problems")
@@ -50,7 +48,7 @@ Examples:
 @state_option
 @format_option("table", "json", "jsonl")
 @quiet_option
-def list_command(*, dest: Path, open_only: bool, state_dir: Path | None, output: Output) -> int:
+def list_command(*, dest: Path, open_only: bool, state_dir: Path | None, output: OutputFormat) -> int:
     """List every known problem of DEST."""
     found = [each for each in list_problems(dest, state_dir=state_dir) if not (open_only and each.acceptance)]
     _print(dest, found, output)
@@ -82,7 +80,7 @@ def accept_command(
     note: str,
     until: float | None,
     state_dir: Path | None,
-    output: Output,
+    output: OutputFormat,
 ) -> None:
     """Accept problems of DEST as they are now: by KEY, or all of one reason."""
     end = None if until is None else time.time() + until
@@ -102,7 +100,7 @@ Examples:
 @state_option
 @format_option("table", "json", "jsonl")
 def reopen_command(
-    *, dest: Path, key: tuple[str, ...], reason: str | None, state_dir: Path | None, output: Output
+    *, dest: Path, key: tuple[str, ...], reason: str | None, state_dir: Path | None, output: OutputFormat
 ) -> None:
     """Make accepted problems of DEST count again: by KEY, or all of one reason."""
     _print(dest, reopen_problems(dest, key, reason=reason, state_dir=state_dir), output)
@@ -117,7 +115,7 @@ def problem_reasons(dest: Path, found: Sequence[KnownProblem]) -> Iterator[str]:
     yield f"  nimble-harvester problems accept {shlex.quote(str(dest))} KEY --note TEXT"
 
 
-def _print(dest: Path, found: Iterable[KnownProblem], output: Output) -> None:
+def _print(dest: Path, found: Iterable[KnownProblem], output: OutputFormat) -> None:
     documents = [each.as_document() for each in found]
     if output == "json":
         print(json_text({"schema": PROBLEMS_SCHEMA, "destination": str(dest), "problems": documents}, indent=2))

@@ -8,7 +8,8 @@ from itertools import islice
 import click
 
 from harvester.cli.shared.options.parameters import api_option, format_option
-from harvester.cli.shared.reports.tasks_output import Output, Record, print_document, print_records, run_record
+from harvester.cli.shared.reports.json_documents import OutputFormat
+from harvester.cli.shared.reports.tasks_output import Record, print_document, print_records, run_record
 from harvester.nimble_api import NimbleClient, Run
 
 _COLUMNS = ("id", "state", "word", "result_count", "input_count", "error", "finished_at", "started_at", "job_id")
@@ -29,7 +30,7 @@ Examples:
 @click.argument("run_id")
 @api_option
 @format_option("table", "json", "jsonl")
-def get(run_id: str, *, max_api_bytes: int, output: Output) -> None:
+def get(run_id: str, *, max_api_bytes: int, output: OutputFormat) -> None:
     """Show a run of a job."""
     with NimbleClient.from_environment(max_response_bytes=max_api_bytes) as client:
         record = run_record(client.run(run_id))
@@ -50,7 +51,7 @@ Examples:
 @click.option("--limit", type=click.IntRange(min=1), help="Stop after so many runs; default: all.")
 @api_option
 @format_option("table", "json", "jsonl")
-def list_(job_ids: tuple[str, ...], limit: int | None, *, max_api_bytes: int, output: Output) -> None:
+def list_(job_ids: tuple[str, ...], limit: int | None, *, max_api_bytes: int, output: OutputFormat) -> None:
     """List the runs of jobs, all pages; without a job: of every job of the account."""
     with NimbleClient.from_environment(max_response_bytes=max_api_bytes) as client:
         records: Iterator[Record] = (run_record(run) for run in islice(_runs(client, job_ids), limit))

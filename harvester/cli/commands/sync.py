@@ -6,7 +6,7 @@ import dataclasses
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -25,6 +25,7 @@ from harvester.cli.shared.options.parameters import (
     store_options,
 )
 from harvester.cli.shared.options.sync_options import Landing, landing_options
+from harvester.cli.shared.reports.json_documents import OutputFormat
 from harvester.cli.shared.reports.output import print_event, print_report
 from harvester.cli.shared.reports.sync_output import exit_reasons, render_report, unstarted_report, write_report
 from harvester.cli.shared.run_messages import Messages, message_options
@@ -98,7 +99,7 @@ def sync_command(
     start_after_backfill: str | None,
     landing: Landing,
     settings: StoreSettings,
-    output: Literal["table", "json", "jsonl"],
+    output: OutputFormat,
     report: Path | None,
     metrics_file: Path | None,
     messages: Messages,

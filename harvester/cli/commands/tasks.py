@@ -10,8 +10,8 @@ from itertools import islice
 import click
 
 from harvester.cli.shared.options.parameters import api_option, format_option
+from harvester.cli.shared.reports.json_documents import OutputFormat
 from harvester.cli.shared.reports.tasks_output import (
-    Output,
     Record,
     counts_record,
     print_counts,
@@ -42,7 +42,7 @@ Examples:
 @click.argument("task_ids", metavar="TASK_ID...", nargs=-1, required=True)
 @api_option
 @format_option("table", "json", "jsonl")
-def get(task_ids: tuple[str, ...], *, max_api_bytes: int, output: Output) -> None:
+def get(task_ids: tuple[str, ...], *, max_api_bytes: int, output: OutputFormat) -> None:
     """Show the state of tasks."""
     with NimbleClient.from_environment(max_response_bytes=max_api_bytes) as client:
         _print_tasks(output, (client.task(task_id) for task_id in task_ids))
@@ -59,7 +59,7 @@ Examples:
 @click.option("--limit", type=click.IntRange(min=1), help="Stop after so many tasks; default: all of the account.")
 @api_option
 @format_option("table", "json", "jsonl")
-def list_(limit: int | None, *, max_api_bytes: int, output: Output) -> None:
+def list_(limit: int | None, *, max_api_bytes: int, output: OutputFormat) -> None:
     """List the tasks of the account, all pages."""
     with NimbleClient.from_environment(max_response_bytes=max_api_bytes) as client:
         _print_tasks(output, islice(client.tasks(), limit))
@@ -77,7 +77,7 @@ Examples:
 @click.option("--raw", is_flag=True, help="Write the body as the API sent it, to the byte; for one task.")
 @api_option
 @format_option("table", "json", "jsonl")
-def results(task_ids: tuple[str, ...], *, raw: bool, max_api_bytes: int, output: Output) -> None:
+def results(task_ids: tuple[str, ...], *, raw: bool, max_api_bytes: int, output: OutputFormat) -> None:
     """Fetch results from Nimble while it still holds them, without a bucket."""
     if raw and len(task_ids) > 1:
         raise click.UsageError("--raw takes one task only: several bodies would be concatenated")
@@ -102,7 +102,7 @@ def results(task_ids: tuple[str, ...], *, raw: bool, max_api_bytes: int, output:
             )
 
 
-def _print_tasks(output: Output, found: Iterable[Task]) -> None:
+def _print_tasks(output: OutputFormat, found: Iterable[Task]) -> None:
     seen: list[Task] = []
 
     def records() -> Iterable[Record]:

@@ -17,7 +17,7 @@ from harvester.location import Location
 from harvester.sessions import StoreSettings
 from harvester.text import printable, wrap
 
-Access = Literal["read", "write", "both"]
+WantedAccess = Literal["read", "write", "both"]
 
 _MARKS = {"ok": "ok", "failed": "FAILED", "skipped": "skipped"}
 
@@ -52,7 +52,7 @@ Exit codes: 0 every chip is green, 4 access denied, 5 no such bucket, 6 connecti
 def test_command(
     *,
     location: tuple[Location, ...],
-    access: Access,
+    access: WantedAccess,
     inputs: tuple[Location, ...],
     outputs: tuple[Location, ...],
     deep: bool,
@@ -64,7 +64,7 @@ def test_command(
     The same requests and the same five chips, with your credentials; each step with its outcome, time and request id,
     and what a green chip leaves unproven.
     """
-    wanted: list[tuple[Location, Access]] = [
+    wanted: list[tuple[Location, WantedAccess]] = [
         *((each, access) for each in location),
         *((each, "read") for each in inputs),
         *((each, "write") for each in outputs),

@@ -13,7 +13,7 @@ from harvester.cli.shared.options.parameters import DESTINATION, format_option, 
 from harvester.cli.shared.options.quiet_option import quiet_option
 from harvester.cli.shared.options.sync_options import read_schema, schema_steps_option
 from harvester.cli.shared.run_messages import write_reasons
-from harvester.destination import Mark, Verification
+from harvester.destination import FileMark, Verification
 from harvester.sessions import StoreSettings
 
 
@@ -74,14 +74,14 @@ def verify_command(
     entries = []
     for mark, path, detail in verification:
         if output == "json":
-            if combined or mark not in (Mark.SAME, Mark.EVICTED):
+            if combined or mark not in (FileMark.SAME, FileMark.EVICTED):
                 entries.append({"mark": mark.value, "path": path, "detail": detail})
         elif combined:
             print(f"{mark.value} {text.printable(path)}")
-        elif mark not in (Mark.SAME, Mark.EVICTED):
+        elif mark not in (FileMark.SAME, FileMark.EVICTED):
             print(f"{mark.value} {text.printable(path)}  ({text.printable(detail)})")
     report = verification.report()
-    counts = [f"{number:,} {mark.name.lower()}" for mark in Mark if (number := report.counts.get(mark, 0))]
+    counts = [f"{number:,} {mark.name.lower()}" for mark in FileMark if (number := report.counts.get(mark, 0))]
     summary = f"{dest}: {', '.join(counts) or 'nothing has landed'}"
     if output == "json":
         print(json.dumps({**report.as_document(), "entries": entries}, indent=2))

@@ -24,6 +24,7 @@ from harvester.cli.shared.options.parameters import (
     store_options,
 )
 from harvester.cli.shared.options.sync_options import Landing, landing_options
+from harvester.cli.shared.reports.json_documents import OutputFormat
 from harvester.cli.shared.reports.output import print_event, print_report
 from harvester.cli.shared.reports.queue_output import message_lines
 from harvester.cli.shared.reports.sync_output import problem_lines, render_landing
@@ -120,7 +121,7 @@ def watch_command(
     start_after_backfill: str | None,
     landing: Landing,
     settings: StoreSettings,
-    output: Literal["table", "json", "jsonl"],
+    output: OutputFormat,
     messages: Messages,
 ) -> int:
     """Land results as they arrive, until stopped.

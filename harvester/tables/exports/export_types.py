@@ -13,7 +13,7 @@ from harvester.tables.table_columns import DROPPABLE
 from harvester.tables.typed_columns import TypedColumn
 
 EXPORT_SCHEMA: Final = "urn:nimble-harvester:export-report:v1"
-Format = Literal["parquet", "jsonl", "delta"]
+ExportFormat = Literal["parquet", "jsonl", "delta"]
 Compression = Literal["zstd", "gzip"]
 
 
@@ -21,7 +21,7 @@ Compression = Literal["zstd", "gzip"]
 class ExportOptions:
     """How rows are written."""
 
-    format: Format = "parquet"
+    format: ExportFormat = "parquet"
     """``parquet``, ``jsonl`` (compressed JSON Lines), or ``delta`` (Delta Lake tables)."""
     compression: Compression = "zstd"
     """Of JSON Lines."""

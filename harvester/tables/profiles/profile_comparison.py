@@ -11,7 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
-Kind = Literal["group_vanished", "path_vanished", "path_new", "fill_rate_dropped", "type_changed", "status_shifted"]
+ProfileChangeKind = Literal[
+    "group_vanished", "path_vanished", "path_new", "fill_rate_dropped", "type_changed", "status_shifted"
+]
 DEFAULT_TOLERANCE: Final = 0.1
 """By how much a share may change, from 0 to 1."""
 # Fewer expected occurrences may be missing by chance: of ten expected, none occurs once in 22,000 samples.
@@ -26,7 +28,7 @@ _EMPTY_TYPES: Final = ("null",)
 class ProfileFinding:
     """One difference between a baseline and a profile."""
 
-    kind: Kind
+    kind: ProfileChangeKind
     """What changed."""
     group: str
     """Agent or shape."""

@@ -12,7 +12,7 @@ from .scenarios import LIST_OBJECTS as LIST_OBJECTS
 from .scenarios import TIME_KEYS as TIME_KEYS
 from .scenarios import request_scenarios as request_scenarios
 from .verdicts import Proof as Proof
-from .verdicts import State as State
 from .verdicts import UnknownReason as UnknownReason
 from .verdicts import Verdict as Verdict
+from .verdicts import VerdictState as VerdictState
 from .verdicts import worst as worst

@@ -16,7 +16,7 @@ from policies.checks.proof.gcs_conditions import (
     parse_expression,
     single_tests,
 )
-from policies.checks.proof.verdicts import State, UnknownReason
+from policies.checks.proof.verdicts import UnknownReason, VerdictState
 from policies.contracts import Target
 from policies.language import Binding, Pattern, StateLimitError, Wildcard, regions
 
@@ -65,7 +65,7 @@ _TIME_BOUNDS = 64
 class Grant:
     """Whether bindings grant a member a permission on every object under a prefix."""
 
-    state: State
+    state: VerdictState
     """``holds``, ``unknown`` or ``fails``."""
     example: str
     """A key with this state, as a ``gs://`` location."""
@@ -179,7 +179,9 @@ def _missing(relevant: Sequence[_Relevant], example: str, target: Target) -> Gra
     return Grant("fails", _at(example, target), tuple(narrow), (), needs, None)
 
 
-def _holds_until(relevant: Sequence[_Relevant], target: Target, state: State, at: datetime | None) -> datetime | None:
+def _holds_until(
+    relevant: Sequence[_Relevant], target: Target, state: VerdictState, at: datetime | None
+) -> datetime | None:
     """Return when a grant ends, or when one that is missing ended."""
     if at is None:
         return None

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from policies.checks.proof.gcs_bindings import prove_bindings
 from policies.checks.proof.scenarios import TIME_KEYS, RequestScenario, keys_under, request_scenarios
-from policies.checks.proof.verdicts import Proof, State, UnknownReason, Verdict, worst
+from policies.checks.proof.verdicts import Proof, UnknownReason, Verdict, VerdictState, worst
 from policies.contracts import AccessContract, Assumption, Requirement, Target, facts
 from policies.evaluation import (
     BoundReachedError,
@@ -54,7 +54,7 @@ NOT_PROVEN = {
 """What the documents do not decide."""
 _PATHS_DIFFER = "depends on how Nimble's requests reach the bucket, which is not documented"
 _PATH_KEYS = ("aws:SourceIp", "aws:SourceVpce")
-_STATES: dict[Effect, State] = {
+_STATES: dict[Effect, VerdictState] = {
     "allowed": "holds",
     "unknown": "unknown",
     "explicitly_denied": "fails",
@@ -154,7 +154,7 @@ class _Question:
 class _Outcome(NamedTuple):
     """What was decided, and for which resource."""
 
-    state: State
+    state: VerdictState
     example: str
     decision: Decision
 
@@ -162,7 +162,7 @@ class _Outcome(NamedTuple):
 def _verdict(question: _Question, at: datetime | None) -> Verdict:
     outcome = _outcome(question, facts().profile.assumptions, at)
     assumptions = _necessary_assumptions(question, outcome, at)
-    state: State = "holds_assuming" if outcome.state == "holds" and assumptions else outcome.state
+    state: VerdictState = "holds_assuming" if outcome.state == "holds" and assumptions else outcome.state
     until = _holds_until(question, outcome, at)
     decision = outcome.decision
     needs = () if outcome.state == "holds" else (*conditions_in_words(question.policy, decision), decision.reason)
@@ -351,7 +351,7 @@ def _from_bindings(
     bindings = policy.bindings if policy else ()
     above = None if inherited is None else _inherited_bindings(inherited, after=len(bindings))
     found = prove_bindings(contract.principal, target, bindings, requirement.action, inherited=above, at=at)
-    effects: dict[State, Effect] = {"holds": "allowed", "unknown": "unknown", "fails": "implicitly_denied"}
+    effects: dict[VerdictState, Effect] = {"holds": "allowed", "unknown": "unknown", "fails": "implicitly_denied"}
     return Verdict(
         requirement,
         found.state,

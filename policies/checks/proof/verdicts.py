@@ -10,13 +10,13 @@ from typing import Literal
 from policies.contracts import AccessContract, Assumption, Requirement, Target
 from policies.evaluation import Effect, StatementReference
 
-State = Literal["holds", "holds_assuming", "unknown", "fails"]
+VerdictState = Literal["holds", "holds_assuming", "unknown", "fails"]
 """``holds``: granted for every key and every request; ``holds_assuming``: granted under the assumptions
 listed; ``unknown``: not decided, for the reasons listed; ``fails``: denied for at least one key."""
 ReasonKind = Literal["condition", "unread", "bound"]
 """``condition``: a condition key whose value is not documented; ``unread``: a document that was not read;
 ``bound``: a limit on the work of the evaluation."""
-_FROM_GOOD_TO_BAD: Sequence[State] = ("holds", "holds_assuming", "unknown", "fails")
+_FROM_GOOD_TO_BAD: Sequence[VerdictState] = ("holds", "holds_assuming", "unknown", "fails")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Verdict:
 
     requirement: Requirement
     """The requirement."""
-    state: State
+    state: VerdictState
     """The verdict."""
     effect: Effect
     """The decision on ``example``."""
@@ -101,7 +101,7 @@ class Proof:
     """What the documents do not decide."""
 
     @property
-    def state(self) -> State:
+    def state(self) -> VerdictState:
         """The worst of the verdicts on what a delivery uses."""
         return worst(each.state for each in (*self.verdicts, *self.key_verdicts) if each.decisive)
 
@@ -117,6 +117,6 @@ class Proof:
         return tuple(dict.fromkeys(assumption for each in verdicts for assumption in each.assumptions))
 
 
-def worst(states: Iterable[State]) -> State:
+def worst(states: Iterable[VerdictState]) -> VerdictState:
     """Return the worst of some states; ``holds`` without any."""
     return max(states, key=_FROM_GOOD_TO_BAD.index, default="holds")

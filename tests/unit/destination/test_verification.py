@@ -11,7 +11,7 @@ from harvester.destination.manifest.manifest import Manifest
 from harvester.destination.manifest.row_types import LandedRow
 from harvester.destination.manifest.source_binding import SourceBinding
 from harvester.destination.opened import open_destination
-from harvester.destination.verification import Mark, Verification, VerifyReport
+from harvester.destination.verification import FileMark, Verification, VerifyReport
 from harvester.errors import ConfigurationError, ExitCode
 
 
@@ -39,7 +39,7 @@ def dest(tmp_path: Path) -> Path:
         return opened.root
 
 
-def verify(dest: Path) -> tuple[dict[str, Mark], VerifyReport]:
+def verify(dest: Path) -> tuple[dict[str, FileMark], VerifyReport]:
     verification = Verification(dest)
     marks = {verified.path: verified.mark for verified in verification}
     return marks, verification.report()
@@ -48,7 +48,7 @@ def verify(dest: Path) -> tuple[dict[str, Mark], VerifyReport]:
 def test_an_untouched_destination_is_the_same(dest: Path) -> None:
     marks, report = verify(dest)
 
-    assert set(marks.values()) == {Mark.SAME, Mark.EVICTED}
+    assert set(marks.values()) == {FileMark.SAME, FileMark.EVICTED}
     assert report.exit_code is ExitCode.OK
     assert report.as_document()["counts"] == {
         "same": 5, "differs": 0, "missing": 0, "extra": 0, "evicted": 1, "unreadable": 0, "nonconforming": 0,
@@ -66,14 +66,14 @@ def test_every_difference_is_named(dest: Path, tmp_path: Path) -> None:
     marks, report = verify(dest)
 
     assert marks == {
-        "same.json": Mark.SAME,
-        "shorter.json": Mark.DIFFERS,
-        "altered.json": Mark.DIFFERS,
-        "gone.json": Mark.MISSING,
-        "d/under.json": Mark.MISSING,
-        "evicted.json": Mark.EVICTED,
-        "foreign.txt": Mark.EXTRA,
-        "d": Mark.EXTRA,
+        "same.json": FileMark.SAME,
+        "shorter.json": FileMark.DIFFERS,
+        "altered.json": FileMark.DIFFERS,
+        "gone.json": FileMark.MISSING,
+        "d/under.json": FileMark.MISSING,
+        "evicted.json": FileMark.EVICTED,
+        "foreign.txt": FileMark.EXTRA,
+        "d": FileMark.EXTRA,
     }
     assert report.exit_code is ExitCode.INTEGRITY
 

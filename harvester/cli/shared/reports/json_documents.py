@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from harvester.cli.shared.next_steps import step_for
 from harvester.error_codes import ErrorCode
+
+OutputFormat = Literal["table", "json", "jsonl"]
+"""The values of ``--format``."""
 
 
 def published(value: Any) -> Any:

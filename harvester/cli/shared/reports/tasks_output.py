@@ -8,15 +8,15 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 import click
 
 from harvester import text
+from harvester.cli.shared.reports.json_documents import OutputFormat
 from harvester.cli.shared.reports.status_line import StatusLine
 from harvester.nimble_api import Batch, BatchProgress, BatchSummary, Run, Task, TaskState, unknown_states
 
-Output = Literal["table", "json", "jsonl"]
 Record = Mapping[str, Any]
 
 
@@ -111,7 +111,7 @@ def print_document(name: str, content: Record, *, indent: int | None = 2) -> Non
 
 
 def print_records(
-    output: Output,
+    output: OutputFormat,
     records: Iterable[Record],
     *,
     one: str,
