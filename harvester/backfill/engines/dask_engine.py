@@ -33,7 +33,7 @@ _SUBMITTED: Final = 1000
 """Shards submitted and not ended, at most."""
 _POLL_SECONDS: Final = 0.2
 _RESULT_SECONDS: Final = 10
-_CONNECT_SECONDS: Final = 10
+_CONNECT_SECONDS: Final = 5
 _PATIENCE_SECONDS: Final = 600.0
 """How long a scheduler may be away."""
 
@@ -69,6 +69,7 @@ class DaskRun:
         self._waiting: deque[int] = deque()
         self._attempts = Attempts(len(plan.spans), len(missing_shards(store, plan)), retries, progress)
         self._given_up: set[int] = set()
+        self._has_worked = False
 
     def run(self) -> Attempts:
         """Submit what is not committed until it is, or given up; return how the attempts ended.
@@ -96,8 +97,6 @@ class DaskRun:
                 interruptible_sleep(lost.delay(), self._observer.stop_signal)
                 if time.monotonic() - away_since > _PATIENCE_SECONDS:
                     raise _unreachable(address, None)
-
-    _has_worked = False
 
     def _work(self, client: Client) -> bool:
         """Work until nothing is left to submit; return False when the scheduler was lost."""

@@ -1,0 +1,46 @@
+"""``backfill run --engine dask`` on a scheduler and workers on loopback, which are killed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from scripts.commands.background_command import Running, wait_until
+from scripts.commands.installed_command import run
+from tests.e2e.backfills import fill, plan, status, visible_rows
+from tests.e2e.dask_cluster import DaskCluster
+from tests.e2e.sources import Directory
+
+
+def committed(out: Path) -> int:
+    return len(list((out / "shards").glob("*.json"))) if (out / "shards").exists() else 0
+
+
+def test_killed_workers_and_a_lost_scheduler_leave_every_row_once(source: Directory, tmp_path: Path) -> None:
+    rows, out = fill(source, 48), tmp_path / "out"
+    plan(source.location, out, shards=8)
+    with DaskCluster(tmp_path / "cluster") as cluster:
+        running = Running(
+            tmp_path / "run",
+            *("backfill", "run", out, "--engine", "dask", "--scheduler", cluster.address),
+            *("--scratch", tmp_path / "scratch"),
+        ).start()
+        wait_until(lambda: committed(out) >= 1, running.err)
+        cluster.kill_worker()
+        wait_until(lambda: committed(out) >= 3, running.err)
+        cluster.kill_worker()
+        wait_until(lambda: committed(out) >= 4, running.err)
+        cluster.restart_scheduler()
+        assert running.process is not None
+        assert running.process.wait() == 0, running.err
+    assert visible_rows(out) == rows
+    document = status(out, "--clean")
+    assert (document["committed"], document["counts"]["landed"]) == (8, 48)
+    assert not (out / "staging").exists()
+
+
+def test_without_a_scheduler_the_error_says_where_it_was_expected(source: Directory, tmp_path: Path) -> None:
+    fill(source, 2)
+    plan(source.location, tmp_path / "out", shards=1)
+    ended = run("backfill", "run", tmp_path / "out", "--engine", "dask", "--scheduler", "tcp://127.0.0.1:1")
+    assert ended.code == 6
+    assert "no scheduler of Dask answers at tcp://127.0.0.1:1" in ended.err
