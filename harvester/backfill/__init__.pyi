@@ -3,6 +3,7 @@ from .backfill_plan import BackfillPlan as BackfillPlan
 from .backfill_plan import ClassTotal as ClassTotal
 from .backfill_plan import KeySpan as KeySpan
 from .backfill_plan import Shard as Shard
+from .backfill_plan import open_planned as open_planned
 from .backfill_plan import read_plan as read_plan
 from .backfill_plan import read_shard as read_shard
 from .backfill_plan import refuse_planned as refuse_planned

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from harvester.backfill.stored_options import (
@@ -19,7 +22,7 @@ from harvester.errors import HarvesterError, IntegrityError, UsageError
 from harvester.location import Location, parse_location
 from harvester.sessions import StoreSettings
 from harvester.storage import ObjectRef, RefusedObject
-from harvester.tables import ExportOptions, OutputStore
+from harvester.tables import ExportOptions, OutputStore, open_output
 from harvester.text import rfc3339
 from harvester.transfer import SyncOptions
 
@@ -198,6 +201,15 @@ def _planned(store: OutputStore) -> UsageError:
         code=ErrorCode.BACKFILL_PLANNED,
         subject=store.url,
     )
+
+
+@contextlib.contextmanager
+def open_planned(out: str, settings: StoreSettings | None = None) -> Iterator[OutputStore]:
+    """Open an output that holds a backfill; a directory is not created. Raises as `open_output`, and UsageError."""
+    if "://" not in out and not Path(out).is_dir():
+        raise UsageError(f"{out} holds no backfill", code=ErrorCode.NO_BACKFILL, subject=out)
+    with open_output(out, settings) as store:
+        yield store
 
 
 def read_plan(store: OutputStore) -> BackfillPlan:

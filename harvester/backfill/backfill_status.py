@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from harvester.backfill.backfill_plan import MAX_SHARDS, PLAN_NAME, BackfillPlan, read_plan
+from harvester.backfill.backfill_plan import MAX_SHARDS, PLAN_NAME, BackfillPlan, open_planned, read_plan
 from harvester.backfill.shards import (
     CLAIM_FOLDER,
     COMMIT_FOLDER,
@@ -20,7 +20,7 @@ from harvester.backfill.shards import (
 from harvester.error_codes import ErrorCode
 from harvester.errors import ExitCode, IntegrityError, UsageError
 from harvester.sessions import StoreSettings
-from harvester.tables import OutputStore, open_output, remove_staged, staged_attempts
+from harvester.tables import OutputStore, remove_staged, staged_attempts
 
 STATUS_SCHEMA: Final = "urn:nimble-harvester:backfill-status:v1"
 _MOST_PROBLEMS: Final = 1000
@@ -104,7 +104,7 @@ def merge_reports(out: str, *, settings: StoreSettings | None = None) -> Backfil
 
     Raises UsageError for an output without a backfill, IntegrityError for a damaged report or plan.
     """
-    with open_output(out, settings) as store:
+    with open_planned(out, settings) as store:
         return read_status(store)
 
 

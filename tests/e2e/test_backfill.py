@@ -124,6 +124,7 @@ def test_nothing_is_written_without_a_yes_and_no_plan_is_replaced(source: Direct
     assert run(*arguments[:-1], 2, "--as", "delta", "--to", f"{out}-2", "--yes").code == 2
     missing = run("backfill", "run", f"{out}-3")
     assert missing.code == 2
+    assert not Path(f"{out}-3").exists()
     assert "backfill plan LOCATION" in missing.err
 
 

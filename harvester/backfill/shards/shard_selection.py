@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from pathlib import Path
 
-from harvester.backfill.backfill_plan import read_plan
+from harvester.backfill.backfill_plan import open_planned, read_plan
 from harvester.destination import Selection
 from harvester.error_codes import ErrorCode
 from harvester.errors import UsageError
 from harvester.location import Location
 from harvester.sessions import StoreSettings
-from harvester.tables import open_output
 
 
 def until_cutoff(selection: Selection, cutoff: float) -> Selection:
@@ -27,15 +25,11 @@ def backfill_cutoff(out: str, location: Location, settings: StoreSettings | None
     An object modified at it or before belongs to the backfill; `SyncOptions.start_after` leaves those out. Raises
     UsageError where there is no plan, or one for another location, and IntegrityError for a damaged one.
     """
-    scheme, separator, _ = out.partition("://")
-    if not separator and not Path(out).is_dir():
-        # Opening a directory as an output would create it.
-        raise UsageError(f"{out} holds no backfill", code=ErrorCode.NO_BACKFILL, subject=out)
     # What is set about the bucket of the location, such as its owner, is not about the output.
     given = settings or StoreSettings()
-    endpoint = given.endpoint_url if scheme == location.scheme else None
+    endpoint = given.endpoint_url if out.partition("://")[0] == location.scheme else None
     own = StoreSettings(endpoint_url=endpoint, profile=given.profile, region=given.region, retry=given.retry)
-    with open_output(out, own) as store:
+    with open_planned(out, own) as store:
         backfill = read_plan(store).backfill
     if backfill.location != location:
         raise UsageError(

@@ -17,6 +17,7 @@ from harvester.backfill import (
     ShardOutcome,
     array_index,
     missing_shards,
+    open_planned,
     read_plan,
     read_shard,
     run_here,
@@ -28,7 +29,7 @@ from harvester.cli.shared.run_messages import Messages, message_options
 from harvester.cli.shared.signals import stop_signals
 from harvester.errors import ExitCode, HarvesterError, UsageError
 from harvester.sessions import StoreSettings
-from harvester.tables import OutputStore, open_output
+from harvester.tables import OutputStore
 from harvester.transfer import Observer
 
 
@@ -90,7 +91,7 @@ def run_command(
     if scheduler is not None and engine != "dask":
         raise UsageError("--scheduler needs --engine dask")
     options: dict[str, Any] = {"final": final, "scratch": scratch, "settings": settings}
-    with open_output(out, settings) as store, stop_signals() as received:
+    with open_planned(out, settings) as store, stop_signals() as received:
         plan = read_plan(store)
         observer = Observer(
             progress=messages.show, warning=lambda each: messages.log("warning", each), stop_signal=received

@@ -6,11 +6,17 @@ import json
 
 import click
 
-from harvester.backfill import SCRATCH_FOLDER, batch_array_size, batch_job_definition, kubernetes_job, read_plan
+from harvester.backfill import (
+    SCRATCH_FOLDER,
+    batch_array_size,
+    batch_job_definition,
+    kubernetes_job,
+    open_planned,
+    read_plan,
+)
 from harvester.cli.shared.options.parameters import store_options
 from harvester.errors import UsageError
 from harvester.sessions import StoreSettings
-from harvester.tables import open_output
 
 
 @click.command(
@@ -46,7 +52,7 @@ def show_command(
         raise UsageError("--job-role is for --as aws-batch")
     if service_account is not None and engine != "kubernetes":
         raise UsageError("--service-account is for --as kubernetes")
-    with open_output(out, settings) as store:
+    with open_planned(out, settings) as store:
         plan, url = read_plan(store), store.url
     arguments = ["backfill", "run", url, "--workers", "1"]
     if engine == "kubernetes":

@@ -5,13 +5,12 @@ from __future__ import annotations
 import click
 
 from harvester import text
-from harvester.backfill import BackfillStatus, clean, read_status
+from harvester.backfill import BackfillStatus, clean, open_planned, read_status
 from harvester.cli.shared.options.parameters import format_option, store_options
 from harvester.cli.shared.options.quiet_option import quiet_option
 from harvester.cli.shared.reports.output import print_report
 from harvester.cli.shared.run_messages import write_reasons
 from harvester.sessions import StoreSettings
-from harvester.tables import open_output
 
 _MOST_SHOWN = 20
 
@@ -36,7 +35,7 @@ def status_command(*, out: str, cleaning: bool, output: str, settings: StoreSett
     The counts are those that one run over all shards would have. The exit code is 3 while a shard is missing or a
     report holds problems. --clean leaves what belongs to shards that are not committed: an attempt may be at work.
     """
-    with open_output(out, settings) as store:
+    with open_planned(out, settings) as store:
         if cleaning:
             removed = clean(store)
             click.echo(f"{text.count(removed, 'file')} removed", err=True)
