@@ -18,6 +18,7 @@ from harvester.cli.shared.options.config_file import STEPS, Pipeline, find_confi
 from harvester.cli.shared.options.parameters import format_option
 from harvester.cli.shared.options.pipelines import step_context
 from harvester.cli.shared.reports.json_documents import json_text
+from harvester.cli.shared.run_messages import LOG_FORMAT, Messages, log_format_option
 from harvester.errors import EXIT_MEANINGS, ExitCode, HarvesterError, UsageError
 
 RUN_SCHEMA = "urn:nimble-harvester:pipeline-run:v1"
@@ -49,10 +50,17 @@ Examples:
 @click.argument("name", nargs=-1)
 @click.option("--only", type=click.Choice([*STEPS]), multiple=True, help="Only this step; may be repeated.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing unless the exit code is not 0.")
+@log_format_option
 @format_option("table", "json")
 @click.pass_context
 def run_command(
-    ctx: click.Context, *, name: tuple[str, ...], only: tuple[str, ...], quiet: bool, output: Literal["table", "json"]
+    ctx: click.Context,
+    *,
+    name: tuple[str, ...],
+    only: tuple[str, ...],
+    quiet: bool,
+    log_format: Literal["text", "json"],
+    output: Literal["table", "json"],
 ) -> int:
     """Run the pipelines of the configuration file, or each NAME.
 
@@ -61,6 +69,7 @@ def run_command(
     is on standard error.
     """
     root = ctx.find_root()
+    root.meta[LOG_FORMAT] = log_format
     path = find_config(root.params.get("config_file"))
     pipelines = _chosen(path, read_config(path), name)
     for pipeline in pipelines:
@@ -74,6 +83,10 @@ def run_command(
     code = _exit_code(results)
     if code is not ExitCode.OK or not quiet:
         _print(path, results, code, output)
+    if log_format == "json":
+        failed = [f"{each.pipeline}: {each.step} exit {each.exit_code}" for each in results if each.exit_code]
+        steps = [each._asdict() for each in results]
+        Messages(as_json=True, quiet=quiet).end(code, reasons=failed, steps=steps)
     return int(code)
 
 
@@ -104,10 +117,8 @@ def _run_step(root: click.Context, path: Path, pipeline: Pipeline, step: str) ->
     with Path(os.devnull).open("w", encoding="utf-8") as discarded, contextlib.redirect_stdout(discarded):
         code = _invoke(step_context(root, path, pipeline, step))
     if code is not ExitCode.OK:
-        print(
-            f"{text.printable(pipeline.name)}: {step} ended with exit {int(code)}: {EXIT_MEANINGS[code].meaning}",
-            file=sys.stderr,
-        )
+        ending = f"{pipeline.name}: {step} ended with exit {int(code)}: {EXIT_MEANINGS[code].meaning}"
+        Messages(as_json=root.meta[LOG_FORMAT] == "json").log("info", ending)
     return code
 
 
@@ -116,7 +127,10 @@ def _invoke(context: click.Context) -> ExitCode:
         with context:
             result: Any = context.command.invoke(context)
     except HarvesterError as error:
-        print_error(error)
+        if context.meta[LOG_FORMAT] == "json":
+            Messages(as_json=True).end(ExitCode(error.exit_code), error=error)
+        else:
+            print_error(error)
         return ExitCode(error.exit_code)
     except click.exceptions.Exit as ending:
         return ExitCode(ending.exit_code)

@@ -18,8 +18,19 @@ from harvester.errors import EXIT_MEANINGS, ExitCode, HarvesterError
 from harvester.transfer import SyncProgress
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+LOG_FORMAT = "harvester.log-format"
+"""Key of a click context under which a run of pipelines keeps the form of messages for its steps."""
 _LINE_SECONDS = 30.0
 _RATE_SECONDS = 5.0
+
+
+log_format_option = click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Form of messages on standard error.",
+)
 
 
 def message_options(command: _Command) -> _Command:
@@ -34,13 +45,7 @@ def message_options(command: _Command) -> _Command:
         click.option("--no-color", is_flag=True, help="Write no control sequences; implied by TERM=dumb and CI."),
         click.option("--no-progress", is_flag=True, help="Draw no progress bar."),
         click.option("-q", "--quiet", is_flag=True, help="Print nothing unless the exit code is not 0."),
-        click.option(
-            "--log-format",
-            type=click.Choice(["text", "json"]),
-            default="text",
-            show_default=True,
-            help="Form of messages on standard error.",
-        ),
+        log_format_option,
     ):
         option(with_messages)
     return with_messages  # type: ignore[return-value]  # the same command with further options
@@ -92,6 +97,7 @@ class Messages:
         error: HarvesterError | None = None,
         reasons: Sequence[str] = (),
         counts: Mapping[str, int] | None = None,
+        steps: Sequence[Mapping[str, object]] = (),
     ) -> None:
         """Write why the run ended as it did; raises ``error`` for the program to print, except as JSON.
 
@@ -104,7 +110,9 @@ class Messages:
             for level, lines in self._held:
                 self.log(level, *lines)
         if self._as_json:
-            self._write_end(exit_code, error, reasons, counts)
+            self._write_end(
+                exit_code, error, reasons, {"counts": dict(counts or {}), **({"steps": steps} if steps else {})}
+            )
         elif error is not None:
             raise error
         elif exit_code is not ExitCode.OK and reasons and not _report_is_seen():
@@ -119,7 +127,7 @@ class Messages:
         exit_code: ExitCode,
         error: HarvesterError | None,
         reasons: Sequence[str],
-        counts: Mapping[str, int] | None,
+        more: Mapping[str, object],
     ) -> None:
         if self.quiet:
             return
@@ -135,7 +143,7 @@ class Messages:
             event="end",
             exit_code=int(exit_code),
             retryable=EXIT_MEANINGS[exit_code].retryable,
-            counts=dict(counts or {}),
+            **more,
             error=None if error is None else {k: v for k, v in error_document(error).items() if k != "parameters"},
         )
 
@@ -167,8 +175,15 @@ class Messages:
 
 def write_reasons(exit_code: ExitCode, reasons: Iterable[str]) -> None:
     """Write why a command without messages ended with a code other than 0, as `Messages.end` does."""
-    if exit_code is not ExitCode.OK:
-        lines = [line for each in reasons for line in each.splitlines()]
+    if exit_code is ExitCode.OK:
+        return
+    lines = [line for each in reasons for line in each.splitlines()]
+    context = click.get_current_context(silent=True)
+    if context is not None and context.meta.get(LOG_FORMAT) == "json":
+        # A step of a pipeline: the run writes the one line of its end.
+        stripped = (line.strip() for line in lines)
+        Messages(as_json=True).log("error", f"exit {int(exit_code)}: {EXIT_MEANINGS[exit_code].meaning}", *stripped)
+    else:
         Messages().end(exit_code, reasons=lines)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from harvester.cli.shared.options.config_file import STEPS, Pipeline, check_options
+from harvester.cli.shared.run_messages import LOG_FORMAT
 from harvester.error_codes import ErrorCode
 from harvester.errors import ConfigurationError, UsageError
 from harvester.location_template import LocationTemplate, parse_place
@@ -49,6 +50,8 @@ def step_context(root: click.Context, path: Path, pipeline: Pipeline, step: str)
     defaults = {names[key]: _as_given(value) for key, value in pipeline.steps[step].items()}
     if "quiet" in names.values():
         defaults.setdefault("quiet", True)
+    if "log_format" in names.values() and LOG_FORMAT in root.meta:
+        defaults.setdefault("log_format", root.meta[LOG_FORMAT])
     try:
         return command.make_context(STEPS[step], list(arguments), parent=root, default_map=defaults)
     except click.ClickException as error:
