@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import typing
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from harvester.access.bucket_snapshot import Snapshot, snapshot_of
 from harvester.access.delivery_targets import DeliveryTarget, policy_errors_converted
 from harvester.error_codes import ErrorCode
 from harvester.errors import IntegrityError, UsageError
+from harvester.file_replacement import replace_file
 from harvester.storage import PERMISSIONS, GcsSettings, KmsKey, S3Settings, Unread, UnreadReason, permission_of
 from policies import DocumentKind, ParseError, dump_json, parse, parse_json
 
@@ -46,9 +46,7 @@ def save_snapshot(snapshot: Snapshot, directory: Path) -> tuple[Path, ...]:
             if text is None:
                 path.unlink(missing_ok=True)
             else:
-                temporary = path.with_suffix(f".{os.getpid()}")
-                temporary.write_text(text, encoding="utf-8")
-                temporary.replace(path)
+                replace_file(path, text.encode())
     except OSError as error:
         raise UsageError(
             f"cannot write into {folder}",

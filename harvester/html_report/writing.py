@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +9,7 @@ from pathlib import Path
 from harvester.error_codes import ErrorCode
 from harvester.errors import DestinationUnusable, UsageError
 from harvester.extras import REPORT, require_extra
+from harvester.file_replacement import replace_file
 from harvester.html_report.destination_report import MOST_DESTINATIONS, gather, limits_for
 from harvester.html_report.page import render_page
 from harvester.html_report.report_options import HtmlReportOptions, WrittenReport
@@ -47,13 +46,9 @@ def write_html_report(
 
 
 def _replace(path: Path, content: bytes) -> None:
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        draft.write_bytes(content)
-        draft.replace(path)
+        replace_file(path, content)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            draft.unlink()
         raise DestinationUnusable(
             f"cannot write the report {path}",
             cause=error.strerror or str(error),

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from harvester.error_codes import ErrorCode
 from harvester.errors import DestinationUnusable
+from harvester.file_replacement import replace_file
 from harvester.metrics.metric import Metric, metrics_text
 
 LAST_SUCCESS = "last_success_timestamp_seconds"
@@ -28,17 +27,8 @@ def write_metrics_file(path: Path, metrics: Iterable[Metric], labels: Mapping[st
             metrics.append(last_success(before))
     text = metrics_text(metrics, labels)
     try:
-        # Hidden, and not ending with .prom: the collector reads every file that does.
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = Path(file.name)
-            try:
-                file.write(text)
-                file.flush()
-                os.fchmod(file.fileno(), 0o644)
-                temporary.replace(path)
-            except BaseException:
-                temporary.unlink(missing_ok=True)
-                raise
+        # What is renamed does not end with .prom: the collector reads every file that does.
+        replace_file(path, text.encode(), mode=0o644)
     except OSError as error:
         raise DestinationUnusable(
             f"cannot write the metrics to {path}",

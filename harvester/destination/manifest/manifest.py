@@ -102,12 +102,10 @@ class Manifest(ManifestReader):
 
     def begin_run(self) -> int:
         """Start a run and return its number. Raises DestinationUnusable when the disk is full."""
-        with self._explained():
-            self._database.execute("BEGIN IMMEDIATE")
-            (run,) = self._database.execute("SELECT coalesce(max(run), 0) + 1 FROM runs").fetchone()
-            self._database.execute("INSERT INTO runs(run, started_at) VALUES (?, ?)", (run, time.time()))
+        with self._transaction() as database:
+            (run,) = database.execute("SELECT coalesce(max(run), 0) + 1 FROM runs").fetchone()
+            database.execute("INSERT INTO runs(run, started_at) VALUES (?, ?)", (run, time.time()))
             self.begin_numbering()
-            self._database.execute("COMMIT")
         return int(run)
 
     def begin_numbering(self) -> None:
@@ -127,14 +125,12 @@ class Manifest(ManifestReader):
 
     def end_run(self, run: int, exit_code: int, report: str) -> None:
         """Record how a run ended, and give back the sequence numbers it did not use."""
-        with self._explained():
-            self._database.execute("BEGIN IMMEDIATE")
-            self._database.execute(
+        with self._transaction() as database:
+            database.execute(
                 "UPDATE runs SET ended_at = ?, exit_code = ?, report = ? WHERE run = ?",
                 (time.time(), exit_code, report, run),
             )
             self.release_numbers()
-            self._database.execute("COMMIT")
 
     def record_heartbeat(self, heartbeat: Heartbeat) -> None:
         """Record the end of a verb; its last success stays where this end was none. Raises DestinationUnusable."""
@@ -192,33 +188,26 @@ class Manifest(ManifestReader):
         ``solved`` are keys whose problem is over, ``gone`` those a complete listing lacks, ``returned`` those that
         came back, ``removed`` those whose row is over. Raises DestinationUnusable when the disk is full.
         """
-        database = self._database
-        with self._explained():
-            database.execute("BEGIN IMMEDIATE")
-            try:
-                database.executemany("DELETE FROM problems WHERE key = ?", ((key,) for key in solved))
-                gone_rescued = [(key, "", -1) for key in removed]
-                database.executemany(_NOTE_SUPERSEDED, gone_rescued)
-                database.executemany("DELETE FROM objects WHERE key = ?", (each[:1] for each in gone_rescued))
-                database.executemany(
-                    "INSERT OR REPLACE INTO versions(key, seq, etag, path, digest) VALUES (?, ?, ?, ?, ?)", versions
-                )
-                database.executemany(_NOTE_SUPERSEDED, ((row.key, row.etag, row.size) for row in landed))
-                database.executemany(_UPSERT_OBJECT, landed)
-                database.executemany(_UPSERT_PROBLEM, problems)
-                now = time.time()
-                database.executemany(_MARK_GONE, ((now, key) for key in gone))
-                database.executemany(
-                    "UPDATE objects SET gone = 0, gone_at = NULL WHERE key = ?", ((key,) for key in returned)
-                )
-                epoch = self._epoch
-                if landed:
-                    seqs = [row.seq for row in landed]
-                    epoch = record_epoch(database, epoch, min(seqs), max(seqs))
-            except BaseException:
-                database.execute("ROLLBACK")
-                raise
-            database.execute("COMMIT")
+        with self._transaction() as database:
+            database.executemany("DELETE FROM problems WHERE key = ?", ((key,) for key in solved))
+            gone_rescued = [(key, "", -1) for key in removed]
+            database.executemany(_NOTE_SUPERSEDED, gone_rescued)
+            database.executemany("DELETE FROM objects WHERE key = ?", (each[:1] for each in gone_rescued))
+            database.executemany(
+                "INSERT OR REPLACE INTO versions(key, seq, etag, path, digest) VALUES (?, ?, ?, ?, ?)", versions
+            )
+            database.executemany(_NOTE_SUPERSEDED, ((row.key, row.etag, row.size) for row in landed))
+            database.executemany(_UPSERT_OBJECT, landed)
+            database.executemany(_UPSERT_PROBLEM, problems)
+            now = time.time()
+            database.executemany(_MARK_GONE, ((now, key) for key in gone))
+            database.executemany(
+                "UPDATE objects SET gone = 0, gone_at = NULL WHERE key = ?", ((key,) for key in returned)
+            )
+            epoch = self._epoch
+            if landed:
+                seqs = [row.seq for row in landed]
+                epoch = record_epoch(database, epoch, min(seqs), max(seqs))
         self._epoch = epoch
 
     def evict(self, rows: Iterable[LandedRow]) -> None:

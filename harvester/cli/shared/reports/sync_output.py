@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shlex
 import sys
@@ -15,6 +14,7 @@ from harvester import text
 from harvester.cli.shared.reports.json_documents import json_text
 from harvester.error_codes import ErrorCode
 from harvester.errors import DestinationUnusable, ExitCode, HarvesterError
+from harvester.file_replacement import replace_file
 from harvester.location import Location
 from harvester.transfer import ObjectProblem, SyncCounts, SyncReport
 
@@ -161,8 +161,6 @@ def write_report(path: Path, report: SyncReport) -> None:
     A link stays one; a device or a pipe is written to, never replaced.
     """
     text = json_text(report.as_document(), indent=2) + "\n"
-    target = path.resolve()
-    draft = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         if _is_standard_output(path):
             # Not opened anew: two positions in one file write over one another.
@@ -173,11 +171,8 @@ def write_report(path: Path, report: SyncReport) -> None:
             with path.open("a", encoding="utf-8", errors="backslashreplace") as stream:
                 stream.write(text)
             return
-        draft.write_text(text, encoding="utf-8", errors="backslashreplace")
-        draft.replace(target)
+        replace_file(path.resolve(), text.encode(errors="backslashreplace"))
     except OSError as error:
-        with contextlib.suppress(OSError):
-            draft.unlink()
         raise DestinationUnusable(
             f"cannot write the report {path}",
             cause=error.strerror or str(error),

@@ -73,7 +73,9 @@ class ManifestDatabase:
             try:
                 yield self._database
             except BaseException:
-                self._database.execute("ROLLBACK")
+                # SQLite ends the transaction where the disk is full.
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
                 raise
             self._database.execute("COMMIT")
 
