@@ -83,6 +83,8 @@ def run_command(
     code = _exit_code(results)
     if code is not ExitCode.OK or not quiet:
         _print(path, results, code, output)
+        # Before the line of the end, where both streams go to one log.
+        sys.stdout.flush()
     if log_format == "json":
         failed = [f"{each.pipeline}: {each.step} exit {each.exit_code}" for each in results if each.exit_code]
         steps = [each._asdict() for each in results]
