@@ -23,7 +23,15 @@ from pathlib import Path
 from typing import ClassVar, NamedTuple
 
 from harvester import __version__
-from scripts.benchmark import benchmark_page, event_rates, input_data, object_server, peer_tools, row_rates
+from scripts.benchmark import (
+    backfill_rates,
+    benchmark_page,
+    event_rates,
+    input_data,
+    object_server,
+    peer_tools,
+    row_rates,
+)
 from scripts.benchmark.goals import Goal
 from scripts.benchmark.input_data import Bucket
 from scripts.benchmark.scenarios import Bench, Series, print_progress, spread
@@ -237,6 +245,11 @@ class Run:
     def _rows(self) -> str:
         return row_rates.rows(self._bench, self._buckets, self._sizes.rounds)
 
+    def _shards(self) -> str:
+        measured = backfill_rates.shards(self._bench, self._buckets["A"], self._sizes.rounds)
+        self._goals.append(measured.goal)
+        return measured.section
+
     def _verdicts(self) -> str:
         return row_rates.verdicts()
 
@@ -252,6 +265,7 @@ class Run:
         "far": _far,
         "events": _events,
         "rows": _rows,
+        "shards": _shards,
         "verdicts": _verdicts,
     }
     """What is measured after the copies, by its name for ``--only``; each function returns its section of the page."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from scripts.commands import installed_command
 from scripts.servers.memory_s3 import landed, results, spoiled
 from scripts.servers.server_process import ServerProcess
+from scripts.soak_test.backfill_soak import backfill_soak
 from scripts.soak_test.export_soak import export_soak
 from scripts.soak_test.fuzz import run_for
 from scripts.soak_test.handover_soak import handover_soak
@@ -32,6 +33,9 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a soak of under a minute")
     parser.add_argument("--handover", action="store_true", help="kill producer and consumer, and compare their rows")
     parser.add_argument("--export", action="store_true", help="kill exports of every format, and count their rows")
+    parser.add_argument(
+        "--backfill", action="store_true", help="kill workers of Dask, and count the rows of 200 shards"
+    )
     parser.add_argument("--fuzz", type=float, metavar="SECONDS", help="fuzz every parser for so long instead")
     options = parser.parse_args()
     if options.fuzz is not None:
@@ -39,6 +43,9 @@ def main() -> None:
     kills = options.kills or (6 if options.quick else 200)
     objects = options.objects or (300 if options.quick else 2000)
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
+        if options.backfill:
+            ended = options.kills or (5 if options.quick else 50)
+            sys.exit(backfill_soak(Path(folder), kills=ended, shards=20 if options.quick else 200, seed=options.seed))
         if options.export:
             rounds = options.kills or (2 if options.quick else 20)
             sys.exit(export_soak(Path(folder), rounds=rounds, files=20, rows=50, seed=options.seed))

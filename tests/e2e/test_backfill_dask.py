@@ -6,8 +6,8 @@ from pathlib import Path
 
 from scripts.commands.background_command import Running, wait_until
 from scripts.commands.installed_command import run, start_group
+from scripts.servers.dask_cluster import DaskCluster
 from tests.e2e.backfills import fill, plan, status, visible_rows
-from tests.e2e.dask_cluster import DaskCluster
 from tests.e2e.sources import Directory
 
 
