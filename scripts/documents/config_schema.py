@@ -66,7 +66,9 @@ def _option(option: click.Option) -> dict[str, Any]:
         value: dict[str, Any] = {"enum": [str(choice) for choice in option.type.choices]}
     else:
         value = {"type": ["string", "number"]}
-    return {"type": "array", "items": value, **described} if option.multiple else {**value, **described}
+    if option.multiple:
+        return {"anyOf": [value, {"type": "array", "items": value}], **described}
+    return {**value, **described}
 
 
 def main() -> None:

@@ -43,6 +43,14 @@ def test_the_file_fits_its_schema(config: Path) -> None:
     validate("config", tomllib.loads(config.read_text()))
 
 
+def test_one_value_of_an_option_that_may_be_repeated_needs_no_list(config: Path, source: Directory, dest: Path) -> None:
+    source.put("other.txt", result(2))
+    config.write_text(config.read_text().replace('include = ["*.json"]', 'include = "*.json"'))
+    validate("config", tomllib.loads(config.read_text()))
+    assert configured(config, "run").code == 0
+    assert tree(dest) == {"good.json": result(1)}
+
+
 def test_the_variable_names_the_file(config: Path) -> None:
     assert run("run", NIMBLE_HARVESTER_CONFIG=str(config)).code == 0
 

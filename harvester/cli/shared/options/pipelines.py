@@ -47,7 +47,10 @@ def step_context(root: click.Context, path: Path, pipeline: Pipeline, step: str)
         "sync": [pipeline.location, pipeline.destination],
         "access": [_without_dates(pipeline.location)],
     }.get(step, [pipeline.destination])
-    defaults = {names[key]: _as_given(value) for key, value in pipeline.steps[step].items()}
+    repeated = {str(each.name) for each in command.params if each.multiple}
+    defaults = {
+        names[key]: _as_given(value, repeated=names[key] in repeated) for key, value in pipeline.steps[step].items()
+    }
     if "quiet" in names.values():
         defaults.setdefault("quiet", True)
     if "log_format" in names.values() and LOG_FORMAT in root.meta:
@@ -72,8 +75,11 @@ def _without_dates(location: str) -> str:
     return place.base.url if isinstance(place, LocationTemplate) else location
 
 
-def _as_given(value: Any) -> Any:
-    """Return a value as the command line gives it: a number as its text; lists and booleans stay."""
+def _as_given(value: Any, *, repeated: bool) -> Any:
+    """Return a value as the command line gives it: a number as its text; lists and booleans stay.
+
+    One value of an option that may be ``repeated`` is a list of one.
+    """
     if isinstance(value, bool | list | Mapping):
         return value
-    return str(value)
+    return [str(value)] if repeated else str(value)
