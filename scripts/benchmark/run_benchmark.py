@@ -27,6 +27,7 @@ from scripts.benchmark import (
     backfill_rates,
     benchmark_page,
     event_rates,
+    export_rates,
     input_data,
     object_server,
     peer_tools,
@@ -51,6 +52,7 @@ class Sizes(NamedTuple):
 
 _FASTER = {"A": 2.7, "B": 2.1, "C": 2.0, "D": 2.2}
 """By how much each copy is to be faster than s5cmd cp with gunzip."""
+_FEW_ROWS, _MANY_ROWS = 200_000, 1_000_000
 FULL = Sizes(a=20_000, b=2_000, c=200, d_megabytes=500, keys=1_000_000, slow_keys=200_000, rounds=5)
 QUICK = Sizes(a=1_500, b=150, c=15, d_megabytes=30, keys=25_000, slow_keys=25_000, rounds=1)
 
@@ -250,6 +252,13 @@ class Run:
         self._goals.append(measured.goal)
         return measured.section
 
+    def _exports(self) -> str:
+        section, goals = export_rates.exports(
+            self._bench, self._buckets, self._sizes.rounds, _FEW_ROWS if self._quick else _MANY_ROWS
+        )
+        self._goals += goals
+        return section
+
     def _verdicts(self) -> str:
         return row_rates.verdicts()
 
@@ -266,6 +275,7 @@ class Run:
         "events": _events,
         "rows": _rows,
         "shards": _shards,
+        "exports": _exports,
         "verdicts": _verdicts,
     }
     """What is measured after the copies, by its name for ``--only``; each function returns its section of the page."""

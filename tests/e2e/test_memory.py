@@ -1,4 +1,4 @@
-"""Memory does not grow with the number of objects."""
+"""Memory does not grow with the number of objects or rows."""
 
 from __future__ import annotations
 
@@ -21,8 +21,13 @@ _TOLERATED_KILOBYTES = 8_000
 
 def peak(source: Path, dest: Path, *options: str) -> int:
     """Return the peak resident size of the largest process of a sync, in kilobytes."""
+    return peak_of("sync", f"file://{source}/", str(dest), "--workers", "1", *options)
+
+
+def peak_of(*arguments: str) -> int:
+    """Return the peak resident size of the largest process of a command, in kilobytes."""
     ended = subprocess.run(
-        [sys.executable, "-c", _RUN, COMMAND, "sync", f"file://{source}/", str(dest), "--workers", "1", *options],
+        [sys.executable, "-c", _RUN, COMMAND, *arguments],
         capture_output=True,
         text=True,
         check=True,
@@ -55,4 +60,17 @@ def test_landing(tmp_path: Path) -> None:
 def test_planning(tmp_path: Path) -> None:
     # More than the pages that may be listed ahead, in both cases.
     few, many = (peak(fill(tmp_path / f"{count}", count), tmp_path / "dest", "--dry-run") for count in (18_000, 40_000))
+    assert many - few < _TOLERATED_KILOBYTES, (few, many)
+
+
+def test_exporting(tmp_path: Path) -> None:
+    # Several row groups in both cases.
+    sizes = []
+    for rows in (60_000, 240_000):
+        folder = tmp_path / str(rows)
+        folder.mkdir()
+        (folder / "rows.jsonl").write_text('{"url":"https://x.example/1","price":1.5}\n' * rows)
+        peak(folder, tmp_path / f"dest-{rows}")
+        sizes.append(peak_of("export", str(tmp_path / f"dest-{rows}"), "--to", str(tmp_path / f"out-{rows}")))
+    few, many = sizes
     assert many - few < _TOLERATED_KILOBYTES, (few, many)
