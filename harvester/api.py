@@ -103,13 +103,13 @@ def watch(
     watching: ListingWatchOptions | QueueWatchOptions | None = None,
     settings: StoreSettings | None = None,
     observer: Observer | None = None,
-    looked: Callable[[SyncReport], None] = lambda _: None,
+    on_listing: Callable[[SyncReport], None] = lambda _: None,
     metrics: MetricsOptions | None = None,
 ) -> WatchReport:
     """Land what arrives in ``location``, holding ``destination``, until stopped.
 
     Lists every 30 seconds, of a location with dates the days of the moment, or as ``watching`` defines;
-    ``QueueWatchOptions`` takes a queue of bucket events instead. ``Observer.stop_signal`` asks it to stop. ``looked``
+    ``QueueWatchOptions`` takes a queue of bucket events instead. ``Observer.stop_signal`` stops it. ``on_listing``
     is called with the report of each listing. What ended it is ``WatchReport.landing.error``; a HarvesterError is
     raised for what keeps it from starting.
     """
@@ -130,7 +130,7 @@ def watch(
                 watching,
                 settings=settings,
                 observer=observer,
-                looked=_noting(looked, beat),
+                on_listing=_noting(on_listing, beat),
                 metrics=metrics,
             )
             beat(report.landing.exit_code, succeeded=report.landing.exit_code is ExitCode.OK)
@@ -144,7 +144,7 @@ def watch(
             keys=listed,
             settings=settings,
             observer=observer,
-            looked=_noting(looked, beat),
+            on_listing=_noting(on_listing, beat),
             metrics=metrics,
         )
 
@@ -235,17 +235,17 @@ class _Beat(Protocol):
     def __call__(self, exit_code: int, *, succeeded: bool) -> None: ...
 
 
-def _noting(looked: Callable[[SyncReport], None], beat: _Beat) -> Callable[[SyncReport], None]:
+def _noting(on_listing: Callable[[SyncReport], None], beat: _Beat) -> Callable[[SyncReport], None]:
     def note(report: SyncReport) -> None:
         beat(report.exit_code, succeeded=report.is_success)
-        looked(report)
+        on_listing(report)
 
     return note
 
 
 @contextlib.contextmanager
 def _heartbeat(destination: Path | str, verb: str, options: SyncOptions) -> Iterator[_Beat]:
-    """Yield what records the end of a verb in the destination's state; records a HarvesterError by itself."""
+    """Yield what records the end of a verb in the destination's state; records a HarvesterError as such."""
 
     def beat(exit_code: int, *, succeeded: bool) -> None:
         if not options.dry_run:

@@ -42,7 +42,7 @@ class Cause(StrEnum):
     THROTTLED = "throttled"
     """The service asked for fewer requests until the attempts ran out."""
     CONFLICT = "conflict"
-    """Another operation on the same resource was under way in every attempt."""
+    """Another operation on the same resource was in progress in every attempt."""
     NETWORK = "network"
     """Connection refused, reset or broken until the attempts ran out."""
     TIMEOUT = "timeout"
@@ -142,7 +142,7 @@ _MEANINGS: Mapping[Cause, _Meaning] = {
     Cause.ARCHIVED: _Meaning(_PARTIAL, "the object is archived"),
     Cause.GONE: _Meaning(_PARTIAL, "it does not exist"),
     Cause.THROTTLED: _Meaning(_FAILED, "the service is throttling", retryable=True),
-    Cause.CONFLICT: _Meaning(_FAILED, "another operation on it is under way", retryable=True),
+    Cause.CONFLICT: _Meaning(_FAILED, "another operation on it is in progress", retryable=True),
     Cause.NETWORK: _Meaning(_FAILED, "cannot reach the service", retryable=True),
     Cause.TIMEOUT: _Meaning(_FAILED, "no answer in time", retryable=True),
     Cause.SERVER_ERROR: _Meaning(_FAILED, "no usable answer", retryable=True),

@@ -58,7 +58,7 @@ class ExitMeaning(NamedTuple):
     meaning: str
     """The meaning, as one sentence."""
     retryable: bool
-    """Whether the same command may succeed later without anybody changing anything."""
+    """Whether the same command may succeed later without a change by the user."""
 
 
 EXIT_MEANINGS: Mapping[ExitCode, ExitMeaning] = MappingProxyType(

@@ -97,7 +97,7 @@ def parse_location(text: str) -> Location:
 
 
 def _meant(text: str) -> dict[str, object]:
-    """Return the locations that a text without a scheme may stand for."""
+    """Return the locations that a text without a scheme may denote."""
     half = re.match(r"(?i)(?:(s3|gs)(?::/*|/+)|file:/)(.*)", text)
     if half is not None:
         return {"meant": f"{half[1].lower()}://{half[2] or 'BUCKET'}" if half[1] else f"file:///{half[2]}"}

@@ -123,8 +123,8 @@ def read_snapshot(
 ) -> Snapshot:
     """Read everything that decides what Nimble may do in a bucket.
 
-    ``key_arn`` is looked at instead of the key of the bucket's default encryption; ``kms_profile`` is the AWS profile
-    that may look at it. What may not be seen is a value; raises NoSuchBucket, AccessDenied for rejected credentials,
+    ``key_arn`` is read instead of the key of the bucket's default encryption; ``kms_profile`` is the AWS profile
+    that may read it. What may not be read is a value; raises NoSuchBucket, AccessDenied for rejected credentials,
     ConnectionFailed when nothing answers, ConfigurationError without credentials.
     """
     settings = settings or StoreSettings()

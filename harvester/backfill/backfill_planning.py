@@ -57,7 +57,7 @@ class BackfillOptions:
 
 
 class _Totals:
-    """What a listing holds, of objects that the backfill wants."""
+    """What a listing holds, of objects that belong to the backfill."""
 
     def __init__(self, location: Location, selection: CompiledSelection) -> None:
         self._location = location
@@ -178,7 +178,7 @@ def _check(options: BackfillOptions, count: int) -> None:
     if options.export.format not in ("parquet", "jsonl"):
         raise UsageError(
             f"a backfill writes parquet or jsonl, not {options.export.format}",
-            cause="its files appear when a shard is committed; a Delta table has a commit of its own for each",
+            cause="its files appear when a shard is committed; a Delta table has a separate commit for each",
             code=ErrorCode.EXPORT_OUTPUT_UNSUPPORTED,
             subject=options.export.format,
         )

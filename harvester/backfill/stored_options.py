@@ -79,7 +79,7 @@ def export_options(document: dict[str, Any]) -> ExportOptions:
 def store_settings_document(settings: StoreSettings) -> dict[str, Any]:
     """Return how a store is reached. Raises UsageError for an address with a password in it.
 
-    A profile is a matter of the machine, and its name says where credentials are: it is left out.
+    A profile belongs to the machine and names its credentials: it is left out.
     """
     if settings.endpoint_url and "@" in urlsplit(settings.endpoint_url).netloc:
         raise UsageError(

@@ -73,7 +73,7 @@ def read_identity(root: Path) -> str | None:
 
 
 def settle_identity(root: Path, manifest: Manifest) -> str:
-    """Give an opened destination and its manifest one id; return what a person has to know, else an empty string.
+    """Give an opened destination and its manifest one id; return a warning, else an empty string.
 
     Raises UsageError when the state belongs to another destination, or the destination to another state.
     """

@@ -32,7 +32,7 @@ LOCK_NAME = "lock"
 WRITERS_NAME = "writers"
 # A batch of rows, each of which changes pages in three trees.
 _RESERVED_BYTES = 16 * 1024 * 1024
-# Workers leave as soon as they see that their parent is gone and the object in hand is done.
+# Workers leave as soon as they notice that their parent is gone and the object in hand is done.
 _ABANDONED_SECONDS = 30.0
 _ABANDONED_INTERVAL = 0.05
 
@@ -45,7 +45,7 @@ class OpenDestination(NamedTuple):
     manifest: Manifest
     """Its manifest, open for writing."""
     notices: tuple[str, ...] = ()
-    """What a person has to know about how it was opened."""
+    """A warning about how it was opened; empty without one."""
 
 
 def check_file_names() -> None:
@@ -192,7 +192,7 @@ def _check_manifest_file(root: Path, path: Path) -> None:
 
 
 def _is_destination(folder: Path) -> bool:
-    # Where it may not be looked, nothing of ours can be in the way.
+    # Where nothing may be read, no file of ours can be in conflict.
     return os.path.exists(state_folder(folder) / LOCK_NAME)  # noqa: PTH110  # Path.exists raises there
 
 

@@ -43,7 +43,7 @@ def own_path(relative_key: str, *, keep_compressed: bool, limit: int = _LONGEST_
         path = path[:-3]
     if path.isascii():
         length = len(path)
-        # The common case, a task id and a suffix, is decided without looking at each part.
+        # The common case, a task id and a suffix, is decided without a check of each part.
         if length <= _LONGEST_NAME and "/" not in path and path.isprintable() and path[:1] not in ("", ".", "_"):
             return path, ""
     return path, _refusal(path, limit)
@@ -174,7 +174,7 @@ class SortedClaims:
     """Claims of keys that come in byte order, in memory that does not grow with their number.
 
     A path is its key or the beginning of its key (without ``.gz``). Keys that begin with a path P come in one
-    unbroken run, so everything that could collide with P is seen before the first key that does not begin with P:
+    unbroken run, so everything that could collide with P is listed before the first key that does not begin with P:
     a stack of the claims that the current key begins with is all that is needed.
     """
 

@@ -79,7 +79,7 @@ def parse_position(text: str) -> Position:
 def draw_epoch(newest: str = "", follows: Position = BEGINNING, now: float | None = None) -> str:
     """Return a new epoch: 32 bits of seconds, 16 that name the end it ``follows``, and 16 random bits.
 
-    It sorts after ``newest``: where the clock stands before that, its time is one second later.
+    It sorts after ``newest``: where the clock is before that, its time is one second later.
     """
     seconds = int(time.time() if now is None else now)
     if newest:

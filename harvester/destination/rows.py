@@ -212,7 +212,7 @@ class _Reading:
 
     def _epoch(self, seq: int) -> str:
         if not self._epochs or seq > self._epochs[-1].last_seq:
-            # Landed since: the epoch stands in the transaction of its first row.
+            # Landed since: the epoch is in the transaction of its first row.
             self._epochs = self._manifest.epochs()
         return epoch_of(self._epochs, seq)
 

@@ -13,13 +13,13 @@ from harvester.destination.paths import check_inside
 class NoFollowTree:
     """The tree of a destination as it is read. What lies behind a link is not in it, whatever bytes lie there.
 
-    Folders are looked at once and remembered: make a new one for each look at the tree.
+    Folders are read once and remembered: make a new one for each pass over the tree.
     """
 
     def __init__(self, root: str | os.PathLike[str], file: int | None = None) -> None:
-        """Look at nothing yet; ``root`` itself may be reached through links.
+        """Read nothing yet; ``root`` itself may be reached through links.
 
-        ``file``, the open folder at ``root``, saves the way there at each look; it belongs to the caller.
+        ``file``, the open folder at ``root``, saves resolving its path each time; it belongs to the caller.
         """
         self._root = os.fspath(root) + "/"
         self._file = file

@@ -26,10 +26,10 @@ def check_interval(every: float | None) -> None:
 class FullListing:
     """Runs a full listing at the start and then at an interval. Not thread-safe."""
 
-    def __init__(self, every: float | None, looked: Callable[[SyncReport], None] = lambda _: None) -> None:
-        """``every``: seconds between the starts of two listings, None for none; ``looked`` gets each report."""
+    def __init__(self, every: float | None, on_listing: Callable[[SyncReport], None] = lambda _: None) -> None:
+        """``every``: seconds between the starts of two listings, None for none; ``on_listing`` gets each report."""
         self._every = every
-        self._looked = looked
+        self._on_listing = on_listing
         self._started_at: float | None = None
 
     def run_if_due(self, session: SyncSession, counters: LandingCounters) -> None:
@@ -47,6 +47,6 @@ class FullListing:
             # A complete listing reports every existing problem.
             counters.keep_problems(lambda _: False)
         counters.add(report)
-        self._looked(report)
+        self._on_listing(report)
         if report.error is not None:
             raise report.error

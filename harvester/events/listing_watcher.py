@@ -50,14 +50,14 @@ def watch_listing(
     keys: Callable[[float | None], KeySelection | None] = lambda _: None,
     settings: StoreSettings | None = None,
     observer: Observer | None = None,
-    looked: Callable[[SyncReport], None] = lambda _: None,
+    on_listing: Callable[[SyncReport], None] = lambda _: None,
     metrics: MetricsOptions | None = None,
 ) -> WatchReport:
     """Sync ``destination`` periodically, keeping it locked, until stopped.
 
-    ``keys`` returns what is listed now, None for everything; ``looked`` is called after each sync. Errors are retried
-    as ``is_retryable`` decides; the final one is the report's error. Raises a HarvesterError if the first run cannot
-    start.
+    ``keys`` returns what is listed now, None for everything; ``on_listing`` is called after each sync. Errors are
+    retried as ``is_retryable`` decides; the final one is the report's error. Raises a HarvesterError if the first run
+    cannot start.
     """
     observer = observer or Observer()
     counters = LandingCounters()
@@ -73,7 +73,7 @@ def watch_listing(
             live.works()
         live.objects.update({each.name: getattr(report.counts, each.name) for each in fields(report.counts)})
         live.write(at_once=True)
-        looked(report)
+        on_listing(report)
 
     with (
         live.published(),
@@ -94,7 +94,7 @@ def _sync_repeatedly(
     counters: LandingCounters,
     watching: ListingWatchOptions,
     observer: Observer,
-    looked: Callable[[SyncReport], None],
+    on_listing: Callable[[SyncReport], None],
 ) -> None:
     backoff = Backoff(watching.every, max(watching.every, _LONGEST_DELAY))
     has_worked = False
@@ -105,7 +105,7 @@ def _sync_repeatedly(
             # A complete listing reports every existing problem.
             counters.keep_problems(lambda _: False)
         counters.add(report)
-        looked(report)
+        on_listing(report)
         if report.error is None:
             has_worked = True
             backoff.reset()

@@ -33,17 +33,17 @@ def watch_queue(
     *,
     settings: StoreSettings | None = None,
     observer: Observer | None = None,
-    looked: Callable[[SyncReport], None] = lambda _: None,
+    on_listing: Callable[[SyncReport], None] = lambda _: None,
     metrics: MetricsOptions | None = None,
 ) -> WatchReport:
     """Land what the messages of a queue announce, until stopped.
 
-    ``looked`` is called after each full listing. Errors are retried as ``is_retryable`` decides; the final one is the
-    report's error. Raises UsageError for a queue of another cloud than the location, and for an access-point alias
+    ``on_listing`` is called after each full listing. Errors are retried as ``is_retryable`` decides; the final one is
+    the report's error. Raises UsageError for a queue of another cloud than the location, and for an access-point alias
     without ``event_bucket``.
     """
     check_queue(location, watching)
-    watch = _QueueWatch(location, destination, options, watching, settings, observer or Observer(), looked, metrics)
+    watch = _QueueWatch(location, destination, options, watching, settings, observer or Observer(), on_listing, metrics)
     return watch.run()
 
 
@@ -56,7 +56,7 @@ class _QueueWatch:
         watching: QueueWatchOptions,
         settings: StoreSettings | None,
         observer: Observer,
-        looked: Callable[[SyncReport], None],
+        on_listing: Callable[[SyncReport], None],
         metrics: MetricsOptions | None,
     ) -> None:
         self._location = location
@@ -69,7 +69,7 @@ class _QueueWatch:
         self._peers = PeerDestinations(watching.beside, location)
         log = RateLimitedLog(observer.warning)
         self._worker = QueueWorker(location, watching, self._peers, log, self._note_success)
-        self._full_listing = FullListing(watching.full_listing_every, looked)
+        self._full_listing = FullListing(watching.full_listing_every, on_listing)
         self._metrics = LiveMetrics(
             metrics or MetricsOptions(),
             destination,

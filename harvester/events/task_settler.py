@@ -25,7 +25,7 @@ _LONGEST_RETRY = 300.0
 
 
 class TaskSettler:
-    """Settles pending tasks in a session: looks each up, lands its object, or decides when to look again."""
+    """Settles pending tasks in a session: looks each up, lands its object, or decides when to look it up again."""
 
     def __init__(self, client: NimbleClient, log: RateLimitedLog, destination: Path, give_up: float) -> None:
         """``give_up``: seconds to retry a task that runs or whose object is missing."""

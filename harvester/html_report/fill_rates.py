@@ -29,7 +29,7 @@ def compare_fill_rates(
 ) -> tuple[tuple[FillRate, ...], int]:
     """Return the fill rates, the largest changes first, at most ``most``; and how many were left out.
 
-    The documents are read leniently: they are files that anybody may have edited.
+    The documents are read leniently: the files may have been edited.
     """
     old, new = _rates(accepted), _rates(newest)
     rates = [FillRate(*key, old.get(key), new.get(key)) for key in sorted({*old, *new})]

@@ -60,4 +60,4 @@ class WrittenReport:
     bytes: int
     """Its size."""
     access_errors: tuple[HarvesterError, ...]
-    """Why the access to a source could not be explained; the report says so in its place."""
+    """Why the access to a source could not be explained; the report states it instead."""

@@ -18,7 +18,7 @@ _CODINGS = frozenset({"", "identity", "gzip"})
 
 
 class UnusableBody(Exception):
-    """A response body that is too large, or compressed in a way that has no bound."""
+    """A response body that is too large, or compressed by a method that has no bound."""
 
 
 def bounded_client(
@@ -60,7 +60,7 @@ def _read(response: httpx.Response, max_bytes: int, seconds: float) -> bytes:
     import httpx
 
     if response.headers.get("content-encoding", "").strip().lower() not in _CODINGS:
-        raise UnusableBody("it is compressed in an unknown way")
+        raise UnusableBody("it is compressed by an unknown method")
     until = time.monotonic() + seconds
     chunks: list[bytes] = []
     length = 0

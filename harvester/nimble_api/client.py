@@ -61,25 +61,24 @@ class NimbleClient:
         *,
         base_url: str | None = None,
         attempts: int = 5,
-        patience: float = 300.0,
+        retry_seconds: float = 300.0,
         deadline: float | None = None,
         requests_per_second: float | None = None,
         max_response_bytes: int = DEFAULT_MAX_RESPONSE_BYTES,
     ) -> None:
         """Open no connection yet; raise ConfigurationError for an invalid key or address or without [nimble].
 
-        ``attempts``: requests sent while the server names no delay. ``patience``: seconds that one request may spend
-        waiting between attempts. ``deadline``: value of ``time.monotonic()`` that no wait may pass. ``base_url`` and
+        ``attempts``: requests sent while the server names no delay. ``retry_seconds``: seconds that one request may
+        wait between attempts. ``deadline``: value of ``time.monotonic()`` that no wait may pass. ``base_url`` and
         ``requests_per_second`` default to the documented values. ``max_response_bytes`` limits one response
         body, after decompression.
-        ``max_response_bytes``: limit of one response body, after decompression.
         """
         require_extra(NIMBLE)
         self._transport = ApiTransport(
             api_key,
             base_url or facts().api.base_url,
             attempts=attempts,
-            patience=patience,
+            retry_seconds=retry_seconds,
             deadline=deadline,
             requests_per_second=requests_per_second or facts().api.requests_per_second,
             max_response_bytes=max_response_bytes,

@@ -12,7 +12,7 @@ from harvester.errors import HarvesterError, Interrupted
 
 _Value = TypeVar("_Value")
 THREADS = 8
-"""Requests under way at once: enough to reach the rate limit at the usual latency of a tenth of a second."""
+"""Requests in flight: enough to reach the rate limit at the usual latency of a tenth of a second."""
 _POLL_SECONDS = 0.2
 
 
@@ -27,7 +27,7 @@ def map_concurrently(
     """Yield each id with the result of ``function``, or the HarvesterError it raised.
 
     Results come in the order in which they complete, and at most twice THREADS of them are kept in memory. ``stop`` is
-    polled; a signal number raises Interrupted at once, whatever is still under way.
+    polled; a signal number raises Interrupted at once, whatever is still in flight.
     """
     ids = tuple(ids)
     pending = deque(ids)

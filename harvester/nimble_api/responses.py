@@ -127,7 +127,7 @@ def error_for_response(answer: ApiResponse, subject: Subject, *, origin: str, se
         case Cause.WRONG_ENDPOINT:
             detail = f"HTTP {answer.status}; redirects are not followed, as they would send the API key elsewhere"
         case _ if cause.retryable:
-            # The delay exceeded the patience: show it to the person.
+            # The delay is longer than a request may be retried: it is shown.
             delay = answer.retry_after(datetime.now(UTC))
             detail += f", and asks to wait {delay:,.0f} s" if delay else ", after retries"
     about = origin if cause is Cause.CREDENTIALS else str(subject)

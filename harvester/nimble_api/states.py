@@ -24,7 +24,7 @@ class TaskState(StrEnum):
 
     @property
     def finished(self) -> bool:
-        """Whether the state is final; an unknown state is not taken for final."""
+        """Whether the state is final; an unknown state is not final."""
         return self in {TaskState.SUCCEEDED, TaskState.FAILED, TaskState.PARTIAL}
 
 

@@ -40,7 +40,7 @@ class ApiTransport:
         base_url: str,
         *,
         attempts: int,
-        patience: float,
+        retry_seconds: float,
         deadline: float | None,
         requests_per_second: float,
         max_response_bytes: int = DEFAULT_MAX_RESPONSE_BYTES,
@@ -49,7 +49,7 @@ class ApiTransport:
         self._api_key = _checked_key(api_key)
         self._base_url = _checked_base_url(base_url)
         self._attempts = attempts
-        self._patience = patience
+        self._retry_seconds = retry_seconds
         self._deadline = deadline
         self._max_response_bytes = max_response_bytes
         self._rate_limiter = RateLimiter(requests_per_second)
@@ -122,9 +122,9 @@ class ApiTransport:
                 return answer
             named = answer.retry_after(datetime.now(UTC)) if answer is not None else None
             pause = backoff_delay(attempt, _FIRST_DELAY, _LONGEST_DELAY) if named is None else max(named, 0.1)
-            # Throttling does not count as a failed attempt; only ``patience`` ends it.
+            # Throttling does not count as a failed attempt; only ``retry_seconds`` ends it.
             spent = attempt >= self._attempts and not (answer is not None and answer.is_throttled)
-            if spent or waited + pause > self._patience:
+            if spent or waited + pause > self._retry_seconds:
                 if answer is not None:
                     return answer
                 raise ConnectionFailed(

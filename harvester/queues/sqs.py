@@ -50,7 +50,7 @@ class SqsQueue:
         )
         with translate_botocore_errors(settings.profile):
             session = boto3.session.Session(profile_name=settings.profile)
-            resolve_credentials(session._session, settings.profile)  # noqa: SLF001  # boto3 offers no other way to its botocore session
+            resolve_credentials(session._session, settings.profile)  # noqa: SLF001  # boto3 has no other access to its botocore session
             region = settings.region or region_of_host(parts.hostname or "") or session.region_name or _ANY_REGION
             # The URL names the endpoint: one set for the bucket may be another service's.
             self._client: SQSClient = session.client(

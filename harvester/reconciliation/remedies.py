@@ -20,11 +20,11 @@ class Remedy(StrEnum):
     SUBMIT_AGAIN = "submit_again"
     """Neither the bucket nor Nimble holds the result."""
     CHECK_RESCUED = "check_rescued"
-    """The rescued result is invalid: look at it, or submit the request again."""
+    """The rescued result is invalid: inspect it, or submit the request again."""
     REMOVE_DUPLICATES = "remove_duplicates"
     """All but one of the objects are to be deleted from the bucket, then synced."""
     SHOW_RUN = "show_run"
-    """The job run failed, or its count is not explained by listed objects: look at the run."""
+    """The job run failed, or its count is not explained by listed objects: inspect the run."""
 
 
 def task_remedy(task: ReconciledTask) -> Remedy | None:

@@ -1,4 +1,4 @@
-"""Content that is not what its name says: error pages, error documents, transfer framing, zero bytes.
+"""Content that is not what its extension states: error pages, error documents, transfer framing, zero bytes.
 
 A proxy, gateway or store that fails may answer a request for a table or an image with one of these, and the answer is
 then delivered under the name of the table. The bytes decide: no table or media file of the named type satisfies a rule.
@@ -56,7 +56,7 @@ _DECODE = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 def foreign_content(head: bytes, shape: Shape, extension: str, *, is_whole: bool) -> str | None:
-    """Return what content is instead of what its name says, or None.
+    """Return what content is instead of what its extension states, or None.
 
     ``head`` is its first `HEAD_BYTES`, all of it if it ``is_whole``; ``shape`` is that of its ``extension``.
     """

@@ -92,7 +92,7 @@ class _Inflater:
         self.members = 0
         """Members completed."""
         self.consumed = 0
-        """Delivered bytes seen."""
+        """Delivered bytes read."""
         self.produced = 0
         """Content bytes given out."""
         self.head = b""

@@ -67,7 +67,7 @@ class ContentReason(StrEnum):
     USER_SCHEMA = "user_schema"
     """``data.parsing`` refused by the user's JSON Schema."""
     CONTRADICTS_NAME = "contradicts_name"
-    """The content is not what the extension says: HTML, an error document, framing, zero bytes."""
+    """The content is not what the extension states: HTML, an error document, framing, zero bytes."""
     UNREADABLE_CSV = "unreadable_csv"
     """No header that can name the fields."""
     UNREADABLE_PARQUET = "unreadable_parquet"

@@ -30,7 +30,7 @@ RowBatch: TypeAlias = list[bytes] | BrokenRows
 
 @dataclass(slots=True)
 class RowCount:
-    """Rows seen so far, and the broken ones among them."""
+    """Rows counted so far, and the broken ones among them."""
 
     rows: int = 0
     """Rows, broken ones included."""

@@ -31,7 +31,7 @@ class _Descriptions(Loader):
     """Finds service_model_loader in botocore's own folder and in those the user has named."""
 
     def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002  # what botocore asks with
-        """Return every service that has a folder; botocore itself looks into each of the 400."""
+        """Return every service that has a folder; botocore reads each of the 400."""
         folders = [folder for folder in self.search_paths if os.path.isdir(folder)]  # noqa: PTH112  # strings of botocore
         return sorted({name for folder in folders for name in os.listdir(folder)})  # noqa: PTH208  # as above
 

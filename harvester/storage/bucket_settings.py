@@ -105,14 +105,14 @@ class ObjectLock:
 
 @dataclass(frozen=True, slots=True)
 class KmsKey:
-    """A KMS key, as far as it can be seen."""
+    """A KMS key, as far as it can be read."""
 
     arn: str
     """Its ARN; empty when even that is not known."""
     account: str
     """The account it belongs to."""
     region: str
-    """The region it lives in."""
+    """The region it is in."""
     managed_by_aws: bool | None
     """Whether AWS manages it, so that its policy cannot be changed; None when not known."""
     state: str
@@ -132,7 +132,7 @@ class S3Settings:
     bucket: str
     """The bucket's name."""
     region: str | Unread
-    """The region it lives in."""
+    """The region it is in."""
     owner: str | Unread
     """The account that owns it."""
     caller: str | Unread

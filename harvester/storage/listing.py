@@ -109,7 +109,7 @@ class BackgroundListing:
             return None
 
     def stop(self) -> None:
-        """Stop listing; pages on their way are dropped."""
+        """Stop listing; pages in flight are dropped."""
         self._stopping.set()
         self._thread.join(timeout=1)
         self._wake.close()
@@ -136,7 +136,7 @@ class BackgroundListing:
                 self._pages.put(listed, timeout=0.2)
             except queue.Full:
                 continue
-            # Full: the reader will wake anyway. Closed: it has left.
+            # Full: the reader wakes anyway. Closed: it has ended.
             with contextlib.suppress(OSError):
                 self._waker.send(b"!")
             return

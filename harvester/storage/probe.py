@@ -104,7 +104,7 @@ class S3Prober(Prober):
         return _probe_result("HeadBucket", self._bucket, self._ask(clients.s3.head_bucket, Bucket=self._bucket))
 
     def find_among_own(self) -> tuple[ProbeResult, bool]:
-        """Look for the bucket among those of the credentials' own account; takes s3:ListAllMyBuckets."""
+        """Search the bucket among those of the credentials' own account; takes s3:ListAllMyBuckets."""
         answer = self._ask(self._clients.s3.list_buckets, Prefix=self._bucket)
         names = {str(each.get("Name")) for each in (answer.value or {}).get("Buckets", ())}
         return _probe_result("ListBuckets", self._bucket, answer), self._bucket in names

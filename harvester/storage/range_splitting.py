@@ -26,13 +26,13 @@ _FEW_FOLDERS = 3  # of a page's sample: a level with more has folders too small 
 
 
 class KeyAlphabet:
-    """The characters that keys have at each place of a folder's or file's name, as far as keys were seen.
+    """The characters that keys have at each place of a folder's or file's name, as far as keys were listed.
 
     A place is the number of slashes before it and the number of characters since the last one.
     """
 
     def __init__(self) -> None:
-        """Know nothing yet."""
+        """Start without characters."""
         self._seen: dict[tuple[int, int], set[str]] = {}
         self._classes: dict[tuple[int, int], str] = {}
 

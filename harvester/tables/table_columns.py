@@ -66,7 +66,7 @@ class ObjectFacts(NamedTuple):
     landed_at: float
     """When it landed, or was purged, seconds since the epoch."""
     delivered_at: float | None
-    """When the store says it was written, seconds since the epoch; None for a tombstone."""
+    """When it was written, by the store's clock, seconds since the epoch; None for a tombstone."""
     shape: str | None
     """Its shape; None for a tombstone."""
 

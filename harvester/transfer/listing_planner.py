@@ -63,7 +63,7 @@ class ListingPlanner:
         self._plan_all = plan_all or not selection.selects_all
         self._unchanged_count = 0
         self._purged = frozenset(each.key for each in manifest.tombstones())
-        # Of paths that this run gives away, the claims know.
+        # The claims hold the paths that this run assigns.
         self._owned = not manifest.is_empty()
 
     def page(self, page: ListedPage) -> Iterator[Planned]:
@@ -198,7 +198,7 @@ class ListingPlanner:
 
     def _open_root(self) -> int | None:
         if self._root is None:
-            # A dry run may plan for a destination that is not there yet; a look needs no right to list it.
+            # A dry run may plan for a destination that is not there yet; a read needs no right to list it.
             with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
                 self._root = os.open(self._naming.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         return self._root

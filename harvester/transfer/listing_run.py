@@ -222,7 +222,7 @@ class ListingRun:
                 f"{root} has {self._free_bytes:,} bytes free; what is to be fetched has at least"
                 f" {self._wanted_bytes:,}, and more when inflated"
             )
-            # Once is enough: no listing can want more than this.
+            # Once is enough: no listing needs more than this.
             self._free_bytes = 1 << 63
 
     def _exit_code(self, error: HarvesterError | None) -> ExitCode:

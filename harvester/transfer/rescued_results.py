@@ -1,4 +1,4 @@
-"""Land results that never reached the bucket, fetched from the API instead; they give way to the delivered object."""
+"""Land results that never reached the bucket, fetched from the API instead; the delivered object replaces them."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class _Landing:
 
     def land(self, result: RescuedResult) -> None:
         if not self._run:
-            # A rescue that brings nothing is no run.
+            # A rescue that lands nothing is no run.
             self._run = self._manifest.begin_run()
         task_id, body, suffix = result
         key = RESCUED_KEY + task_id

@@ -1,4 +1,4 @@
-"""Check what landed before when a run brings another user schema."""
+"""Check what landed before when a run has another user schema."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def check_landed_before(run: SyncRun) -> None:
     schema = options.result.user_schema
     check = None
     if schema is not None:
-        # Loaded by the runs that bring a schema: it loads the parsers.
+        # Loaded by the runs that have a schema: it loads the parsers.
         from harvester.destination import ConformanceCheck
 
         check = ConformanceCheck(run.root, schema, options.result.max_schema_steps)

@@ -35,7 +35,7 @@ def advised_change(
     """Return what to ask for so that ``policy`` passes; None where no change that is offered leads there.
 
     Only findings about this kind of document, and settings that react to it, count. What else the bucket needs, such
-    as its key's policy, is not looked at.
+    as its key's policy, is not read.
     """
     own = replace(target, key_arn=None) if policy.kind == "s3" else target
     given = [each for each in findings if each.document in (policy.kind, "")]

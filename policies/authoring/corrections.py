@@ -14,7 +14,7 @@ from policies.contracts import AccessContract, Target
 from policies.language import CONDITION_VERSION, PolicyDocument, document
 
 _ROUNDS = 3
-"""How often corrections are looked for: one may show another, such as the bucket of a URL that became an ARN."""
+"""How often corrections are searched: one may show another, such as the bucket of a URL that became an ARN."""
 
 
 def corrected(policy: PolicyDocument, contract: AccessContract, target: Target, steps: list[str]) -> PolicyDocument:

@@ -89,7 +89,7 @@ def condition_expression(bucket: str, prefix: str) -> str:
 
 
 def _needed(statements: Sequence[ContractStatement], target: Target) -> Sequence[ContractStatement]:
-    """Leave out what speaks of a prefix the delivery does without."""
+    """Leave out what concerns a prefix that the delivery does not have."""
     return [
         each
         for each in statements

@@ -1,7 +1,7 @@
 """The documents for event notifications: the queue's policy, the bucket's configuration, the reader's policy.
 
 A put of a bucket's notification configuration replaces the whole of it. So ours is merged into what is there, and
-where S3 would refuse the outcome, the merge is refused with the way around it.
+where S3 would refuse the outcome, the merge is refused with an alternative.
 
 Sources: Amazon S3 user guide, "Configuring event notifications"; Cloud Storage documentation, "Pub/Sub notifications".
 """

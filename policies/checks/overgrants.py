@@ -59,7 +59,7 @@ above."""
 
 
 def overgrant_findings(proof: Proof, policy: PolicyDocument, *, key: bool = False) -> Iterator[Finding]:
-    """Yield what a document grants beyond the contract; ``key`` tells that it is the key's policy."""
+    """Yield what a document grants beyond the contract; ``key`` if it is the key's policy."""
     for each in _findings(proof, policy, key=key):
         yield replace(each, document=policy.kind)
 

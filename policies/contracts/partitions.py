@@ -27,7 +27,7 @@ def partition_of(region: str) -> str:
 
 
 def is_opt_in(region: str) -> bool:
-    """Tell whether each account must enable the Region before it can use it: every one launched since March 2019.
+    """Return whether each account must enable the Region before it can use it: every one launched since March 2019.
 
     False outside the commercial partition, whose Regions are not enabled one by one, and for no Region.
     """

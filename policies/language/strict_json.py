@@ -196,7 +196,7 @@ class _Reader:
         if word and word.group().lstrip("+-") in ("NaN", "Infinity"):
             self.fail(f"{word.group()} is not a JSON value")
         if self.text.startswith("'", self.index):
-            self.fail("single quotes; JSON strings stand in double quotes")
+            self.fail("single quotes; JSON strings are in double quotes")
         if word and not self.text[: self.index].strip():
             self.no_other_language(word)
         self.no_curly_quote()
@@ -253,7 +253,7 @@ class _Reader:
     def no_curly_quote(self) -> None:
         if self.text.startswith(_CURLY_QUOTES, self.index):
             self.fail(
-                f"a curly quote {self.text[self.index]}; JSON strings stand in straight ones",
+                f"a curly quote {self.text[self.index]}; JSON strings are in straight ones",
                 code=PolicyErrorCode.CURLY_QUOTE,
             )
 

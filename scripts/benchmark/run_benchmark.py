@@ -285,7 +285,7 @@ SCENARIOS = ("A", "B", "C", "D", "memory", *Run.SECTIONS)
 
 
 def _measured(name: str, measure: Callable[[], str]) -> str:
-    """Return a section of the page; one that fails says so, and leaves the others."""
+    """Return a section of the page; one that fails states it, and leaves the others."""
     try:
         return measure()
     except Exception as error:  # noqa: BLE001  # the rest of the page is whole without it

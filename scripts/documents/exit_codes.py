@@ -14,7 +14,7 @@ _INTRODUCTION = """\
 # Exit codes
 
 Made from the program by `python -m scripts.documents.exit_codes`. A retry helps where the same command may succeed
-later without a change by anybody; `--log-format json` ends with a line that carries it as `retryable`.
+later without a change by the user; `--log-format json` ends with a line that carries it as `retryable`.
 
 | code | name | meaning | does a retry help |
 | --- | --- | --- | --- |

@@ -34,7 +34,7 @@ def source(tmp_path: Path) -> Path:
 
 def test_a_look_knows_what_nimble_leaves_behind(source: Path, tmp_path: Path) -> None:
     looks: list[harvester.SyncReport] = []
-    report = harvester.watch(f"file://{source}", tmp_path / "copy", watching=ONCE, looked=looks.append)
+    report = harvester.watch(f"file://{source}", tmp_path / "copy", watching=ONCE, on_listing=looks.append)
     assert report.landing.error is None
     assert (report.landing.counts.landed, report.landing.counts.ignored) == (1, 1)
     assert [look.ignored_by_reason for look in looks] == [{"probe_residue": 1}]

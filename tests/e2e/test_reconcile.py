@@ -253,7 +253,7 @@ def test_an_invalid_rescue_names_the_next_step(world: World) -> None:
     with NimbleApi(world.scenario) as api:
         ended = reconcile(world, api, "--rescue")
     assert ended.code == 10
-    assert f"  next: look at the rescued result (nimble-harvester status {world.destination} --problems)" in ended.out
+    assert f"  next: inspect the rescued result (nimble-harvester status {world.destination} --problems)" in ended.out
     printed = run("status", world.destination, "--problems", "--format", "json").document["known_problems"]
     assert (world.destination / printed[0]["path"]).read_text() == "<html>"
 

@@ -151,7 +151,7 @@ def plan_policy(
     if len(targets) > 1:
         raise UsageError(
             "several buckets at once",
-            cause="each bucket has a policy of its own",
+            cause="each bucket has a separate policy",
             code=ErrorCode.SEVERAL_BUCKETS,
             parameters={"locations": [each.location.url for each in targets], "mode": mode},
         )

@@ -129,7 +129,7 @@ class Explanation:
 
     @property
     def advised_changes(self) -> Mapping[DocumentKind, DesiredState]:
-        """The change of each policy that makes it pass; a policy that passes, or that none mends, has none."""
+        """The change of each policy that makes it pass; none for a policy that passes or that no change corrects."""
         target = self.report.proof.target
         found: dict[DocumentKind, DesiredState] = {}
         kind: DocumentKind = "gcs" if self.target.contract.cloud == "gs" else "s3"

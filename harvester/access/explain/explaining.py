@@ -86,7 +86,7 @@ def explain_access(
     is how many days a result may wait to be downloaded; ``baseline`` is a directory that `save_snapshot` wrote;
     ``inherited`` are the IAM policies that a Google bucket inherits from, as `policies.parse_inherited` reads them.
     Raises UsageError for what cannot be asked, NoSuchBucket, AccessDenied for rejected credentials, ConnectionFailed
-    when nothing answers, ConfigurationError without credentials. What may not be seen is in the report as unknown.
+    when nothing answers, ConfigurationError without credentials. What may not be read is in the report as unknown.
     """
     several = [locations] if isinstance(locations, Location | str) else list(locations)
     targets = find_targets(several, mode, inputs=inputs, outputs=outputs, prefix=prefix, principal=principal)

@@ -125,7 +125,7 @@ class DaskRun:
         """Take the end of an attempt, or leave it where its result is not to be had yet."""
         index = running[future]
         if future.status in ("cancelled", "lost"):
-            # The scheduler forgot it: no attempt of its own.
+            # The scheduler has dropped it: that is no attempt.
             del running[future]
             self._waiting.append(index)
             return

@@ -1,6 +1,6 @@
 """Commit a shard: of any number of attempts, the rows of exactly one become visible.
 
-Each attempt syncs into a scratch destination of its own and stages its parts in a folder of its own, which no reader of
+Each attempt syncs into a separate scratch destination and stages its parts in a separate folder, which no reader of
 ``data/`` sees. Names and contents of two attempts need not agree: an object may be replaced between them, and then even
 belong to another table. So an attempt is accepted or not as a whole:
 

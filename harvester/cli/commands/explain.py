@@ -136,7 +136,7 @@ def _offline(location: tuple[Location, ...], delivery: dict[str, Any], chosen: d
     if len({target.bucket for target in targets}) > 1:
         raise UsageError(
             "saved files hold one bucket, and the locations name several",
-            parameters={"advice": "explain each bucket in a run of its own"},
+            parameters={"advice": "explain each bucket in a separate run"},
         )
     snapshot = load_snapshot(
         targets[0],

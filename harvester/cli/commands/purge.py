@@ -46,7 +46,7 @@ def purge_command(
 ) -> None:
     """Erase results from DEST for good, for an erasure request.
 
-    Removes landed files, older versions, quarantined bytes, and what the manifest knows of them but the key. A
+    Removes landed files, older versions, quarantined bytes, and what the manifest holds of them but the key. A
     tombstone keeps each from landing again and is shown to consumers. The bucket is not touched: the commands that
     delete its objects are printed.
     """

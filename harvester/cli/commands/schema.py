@@ -1,4 +1,4 @@
-"""``schema``: what the outputs and the results look like, as JSON Schema."""
+"""``schema``: the form of the outputs and the results, as JSON Schema."""
 
 from __future__ import annotations
 

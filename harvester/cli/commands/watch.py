@@ -158,7 +158,7 @@ def watch_command(
             watching=watching,
             settings=settings,
             observer=observer,
-            looked=lambda report: _log_run(report, messages),
+            on_listing=lambda report: _log_run(report, messages),
             metrics=MetricsOptions(metrics_file, metrics_port, metrics_host),
         )
     messages.clear()

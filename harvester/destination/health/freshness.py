@@ -63,7 +63,7 @@ class Stale(NamedTuple):
 
 
 class LandedDelivery(NamedTuple):
-    """A landed object as freshness sees it."""
+    """A landed object, as far as freshness needs it."""
 
     key: str
     """The whole key."""

@@ -1,4 +1,4 @@
-"""Erase results for good: files, older versions, quarantined bytes, and what the manifest knows of them."""
+"""Erase results for good: files, older versions, quarantined bytes, and what the manifest holds of them."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def purge(
 ) -> PurgeReport:
     """Erase the object with a key, the objects of a task, or those with a row whose ``url`` matches a glob.
 
-    An object is erased whole, with its older versions, quarantined bytes and everything the manifest knows but its
+    An object is erased whole, with its older versions, quarantined bytes and everything the manifest holds but its
     key. The tombstone keeps it from landing again and is read by consumers (``read(tombstones=True)``). The bucket is
     not touched. A file named ``url`` matches cannot be found in what was evicted or cannot be read: both are reported.
     Raises UsageError unless exactly one of the three is given, DestinationLocked, DestinationUnusable or

@@ -143,7 +143,7 @@ class Manifest(ManifestReader):
             )
 
     def reserve_seqs(self) -> None:
-        """See to it that there are numbers for what lands next: once it has, the disk may be too full to reserve any.
+        """Reserve numbers for what lands next: afterwards the disk may be too full to reserve any.
 
         Raises DestinationUnusable when it is already.
         """
@@ -169,7 +169,7 @@ class Manifest(ManifestReader):
         self._database.executemany("UPDATE objects SET mtime_ns = -1 WHERE key = ?", ((key,) for key in keys))
 
     def distrust_quarantined(self, keys: Iterable[str]) -> None:
-        """Make the next plan look at these quarantined objects again, and fetch those whose bytes are not there."""
+        """Make the next plan consider these quarantined objects again, and fetch those whose bytes are not there."""
         self._database.executemany("UPDATE problems SET fingerprint = '' WHERE key = ?", ((key,) for key in keys))
 
     def record(

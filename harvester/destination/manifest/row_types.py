@@ -44,7 +44,7 @@ class LandedRow(NamedTuple):
     landed_at: float
     """Seconds since the epoch."""
     shape: str | None
-    """What it holds, a value of ``harvester.results.Shape``; None when nothing was looked at."""
+    """What it holds, a value of ``harvester.results.Shape``; None when nothing was read."""
     encoding: str
     """``gzip`` or ``identity``: how it was delivered."""
     task_id: str | None

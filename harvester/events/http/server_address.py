@@ -35,7 +35,7 @@ class ServerCertificate:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether only this machine can reach ``host``; a name other than localhost is taken for public."""
+    """Return whether only this machine can reach ``host``; a name other than localhost counts as public."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -32,7 +32,7 @@ class GcsSettings:
     bucket: str
     """The bucket's name."""
     location: str | Unread
-    """Where it lives: ``EU``, ``US-EAST1`` …"""
+    """Its location: ``EU``, ``US-EAST1`` …"""
     policy: Mapping[str, Any] | Unread
     """Its IAM policy, etag included."""
     uniform_access: bool | Unread

@@ -26,7 +26,7 @@ class BodyFault(NamedTuple):
 class BodyChecker:
     """Checks the bodies that one fetcher receives.
 
-    One object that never matches is damaged on its way or in the store. When two have arrived with the listed length
+    One object that never matches is damaged in transfer or in the store. When two have arrived with the listed length
     and the same bytes twice, and no ETag has ever matched, the store's ETags are no MD5 digests: that is reported for
     the store as a whole. The same holds for objects that are sent inflated.
     """

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 ETAG_MD5 = "md5 (the ETag)"
-"""Name of the checksum that is an ETag taken for an MD5 digest."""
+"""Name of the checksum that is an ETag read as an MD5 digest."""
 _MD5_ETAG = re.compile(r"[0-9a-f]{32}").fullmatch
 
 
@@ -113,7 +113,7 @@ _S3_CHECKSUMS = {
 def stated_by_gcs(headers: Mapping[str, str]) -> Checksum | None:
     """Return the checksums a GCS media answer states as one, None without any or when the bytes are not those stored.
 
-    ``x-goog-hash`` is of the stored bytes; an answer decompressed or compressed on its way has others.
+    ``x-goog-hash`` is of the stored bytes; an answer decompressed or compressed in transfer has others.
     """
     stored = headers.get("x-goog-stored-content-encoding")
     if stored is not None and stored != headers.get("content-encoding", "identity"):

@@ -1,4 +1,4 @@
-"""A large body on its way to a file: written as it arrives, resumed after a broken transfer where that is safe.
+"""A large body written to a file: as it arrives, resumed after a broken transfer where that is safe.
 
 A transfer is resumed only with a strong validator (ETag or generation) and a known total, and the answer is appended
 only when its validator, its total and the start of its range equal those of the first answer. Everything else starts

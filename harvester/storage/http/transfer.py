@@ -10,7 +10,7 @@ from harvester.storage.http.spool import Spool
 
 
 class Transfer:
-    """One request on its way, through all its attempts."""
+    """One request, through all its attempts."""
 
     __slots__ = (
         "attempts",
@@ -34,7 +34,7 @@ class Transfer:
         self.began = 0.0
         """When its first attempt started, or the last one ended that brought bytes into a spool; monotonic."""
         self.ends = 0.0
-        """When it is given up at the latest: a body that drips is never seen to stand still."""
+        """When it is given up at the latest: a body that drips never counts as stalled."""
         self.received = 0
         """Bytes that had come into its spool when its last attempt ended."""
         self.renewals = 0

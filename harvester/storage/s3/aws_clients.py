@@ -77,7 +77,7 @@ def _called(call: Callable[..., Any], parameters: Mapping[str, Any]) -> dict[str
         return dict(call(**parameters))
     except refusals.ClientError as error:
         if xform_name(error.operation_name) != _operation(call):
-            raise  # a service that hands out credentials refused, on the way to this call
+            raise  # a service that hands out credentials refused, before this call
         metadata = error.response.get("ResponseMetadata", {})
         region = metadata.get("HTTPHeaders", {}).get("x-amz-bucket-region", "")
         raise _RefusedError(_service_error_from(error).masked(_secrets_of(call)), region) from error
@@ -188,7 +188,7 @@ class AwsClients:
         return client
 
     def kms(self, region: str) -> KMSClient:
-        """KMS in ``region``: keys live in one."""
+        """KMS in ``region``: a key is in one."""
         client: KMSClient = self._client("kms", region)
         return client
 
@@ -202,11 +202,11 @@ class AwsClients:
             return client
 
     def _new_client(self, service: str, region: str) -> Any:
-        patience = self._settings.retry
+        policy = self._settings.retry
         config = Config(
-            connect_timeout=min(_CONNECT_SECONDS, patience.connect_seconds),
-            read_timeout=min(self._read_seconds, patience.stall_seconds),
-            retries={"mode": "standard", "total_max_attempts": min(_ATTEMPTS, patience.attempts)},
+            connect_timeout=min(_CONNECT_SECONDS, policy.connect_seconds),
+            read_timeout=min(self._read_seconds, policy.stall_seconds),
+            retries={"mode": "standard", "total_max_attempts": min(_ATTEMPTS, policy.attempts)},
         )
         client = self._session.client(  # type: ignore[call-overload]  # the service is a variable here
             service, region_name=region, endpoint_url=self._settings.endpoint_url, config=config

@@ -29,7 +29,7 @@ _GROUPS = 5
 _SAFE_DIGITS = 18  # of a number that 63 bits hold whatever they are
 
 
-# The keys, times, ETags, sizes and storage classes of a page, as they stand there; empty without any.
+# The keys, times, ETags, sizes and storage classes of a page, as they are written there; empty without any.
 _Columns: TypeAlias = list[Sequence[str]]
 
 

@@ -76,7 +76,7 @@ def export(
 
 
 def _check_apart(destination: Path, location: str, to: str) -> None:
-    """Raise UsageError for an output within the destination or its location, where parts would be taken for results."""
+    """Raise UsageError for an output within the destination or its location, where parts would be synced as results."""
     scheme, separator, rest = to.partition("://")
     if separator and scheme != "file":
         overlaps = f"{to.rstrip('/')}/".startswith(location) and bool(location)
@@ -89,7 +89,7 @@ def _check_apart(destination: Path, location: str, to: str) -> None:
     if overlaps:
         raise UsageError(
             f"{to} is within {destination} or the location that it mirrors",
-            cause="parts there would be taken for results",
+            cause="parts there would be synced as results",
             code=ErrorCode.EXPORT_OUTPUT_OVERLAPS,
             subject=to,
         )

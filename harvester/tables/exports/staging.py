@@ -1,7 +1,7 @@
 """Stage the rows of a shard, so that exactly one attempt of many becomes visible.
 
-Attempts of one shard may run at once, each with a destination of its own, so that their positions have nothing in
-common. Each writes its parts below a folder of its own, ``staging/SERIES/ATTEMPT/``. The caller then commits one
+Attempts of one shard may run at once, each with a separate destination, so that their positions have nothing in
+common. Each writes its parts below a separate folder, ``staging/SERIES/ATTEMPT/``. The caller then commits one
 attempt by `OutputStore.create` of a file that holds its `StagedRows`, and any process that finds this file publishes
 the parts: a part is copied whole under its name in ``data/``, where nothing else is ever written under that name.
 """

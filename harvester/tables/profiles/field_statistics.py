@@ -14,7 +14,7 @@ MAX_PATHS: Final = 2000
 MAX_DEPTH: Final = 32
 """Levels of nesting that are followed."""
 MAX_ITEMS: Final = 100
-"""Elements of one array that are looked at."""
+"""Elements of one array that are counted."""
 MAX_NAMES: Final = 200
 """An object with more members is a mapping: its keys are data, and its members have one path, `*`."""
 
@@ -23,7 +23,7 @@ _HASHES: Final = 2**64
 
 
 class DistinctSketch:
-    """Estimates how many distinct values were added, from the smallest hashes seen (k minimum values).
+    """Estimates how many distinct values were added, from the smallest hashes (k minimum values).
 
     Exact up to 256 values, within about 12 % (two standard errors) beyond. Source: Bar-Yossef et al., "Counting
     distinct elements in a data stream", 2002.

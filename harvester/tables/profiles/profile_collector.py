@@ -1,4 +1,4 @@
-"""Profiles: what the rows of each agent look like, to be compared with what they looked like."""
+"""Profiles: statistics of the rows of each agent, to be compared with earlier ones."""
 
 from __future__ import annotations
 

@@ -172,4 +172,4 @@ class WorkerSettings(NamedTuple):
     generation: int
     """Which credentials the connection holds: see Renewed."""
     memory_bytes: int
-    """Memory the worker may use; it limits itself where the parent cannot see what it uses."""
+    """Memory the worker may use; it limits itself where the parent cannot read what it uses."""

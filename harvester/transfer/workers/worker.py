@@ -367,7 +367,7 @@ def ignore_interrupts() -> None:
 
 def serve(parent: Connection) -> None:
     """Work for the parent until a Stop arrives or the parent is gone."""
-    # Objects come and go by the thousand and hardly any forms a cycle: the collector need not look that often.
+    # Objects come and go by the thousand and hardly any forms a cycle: the collector need not run that often.
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
     # What inflates a big file beside what parses it would wait for the interpreter longer than either works.

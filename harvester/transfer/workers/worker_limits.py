@@ -20,7 +20,7 @@ MEMORY_EXCEEDED = "memory_exceeded"
 """The reason of an object that made its worker use more memory than allowed."""
 EXCEEDED = frozenset({TIME_EXCEEDED, MEMORY_EXCEEDED})
 """The reasons that a change of the limits can remove."""
-_LONGEST_STEP = 2.0  # of silence counted between two looks: a parent that was suspended must blame no worker
+_LONGEST_STEP = 2.0  # of silence counted between two checks: a parent that was suspended must blame no worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class WorkerLimits:
     """What a worker may use between two signs of progress."""
 
     cpu_seconds: float = 4.0
-    """Processor time without progress; known on Linux only. 4 MiB of honest content take a tenth of it."""
+    """Processor time without progress; known on Linux only. 4 MiB of ordinary content take a tenth of it."""
     silent_seconds: float = 120.0
     """Time without progress, whether it computes or waits for a disk."""
     memory_bytes: int = 4 * 1024**3

@@ -192,7 +192,7 @@ class WorkerPool:
             if isinstance(message, Alive):
                 continue
             if isinstance(message, CredentialsExpired):
-                # An older generation's successor is on its way to the worker.
+                # The successor of an older generation has been sent to the worker.
                 expired = expired or message.generation == self._generation
                 continue
             for outcome in message:

@@ -335,7 +335,7 @@ def _reasons(policy: Prepared, decision: Decision) -> Iterator[UnknownReason]:
 
 
 def _inherited_bindings(inherited: Sequence[PolicyDocument], *, after: int) -> list[Binding]:
-    """Return bindings numbered from ``after`` on, so that none is taken for one of the bucket's own."""
+    """Return bindings numbered from ``after`` on, so that none is confused with the bucket's."""
     bindings = (binding for each in inherited for binding in each.bindings)
     return [replace(each, index=number) for number, each in enumerate(bindings, start=after)]
 

@@ -1,4 +1,4 @@
-"""``policy revert``: put a live policy back as it was."""
+"""``policy revert``: restore a live policy from a backup."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ REMEDY_STEPS: Mapping[str, str] = MappingProxyType(
         "rescue_by_file": "nimble-harvester reconcile {destination} --tasks FILE --rescue",
         "submit_again": "submit the request again: neither the bucket nor Nimble holds its result",
         "check_rescued": (
-            "look at the rescued result (nimble-harvester status {destination} --problems), or submit the request again"
+            "inspect the rescued result (nimble-harvester status {destination} --problems), or submit the request again"
         ),
         "remove_duplicates": f"delete all but one of its objects from the bucket, then {_SYNC}",
         "show_run": "nimble-harvester runs get {run}",

@@ -19,7 +19,7 @@ BACKFILL_STEPS: Mapping[ErrorCode, StepText] = MappingProxyType(
         _C.PLAN_WITH_CREDENTIALS: "leave user and password out of the endpoint, and set them in the environment",
         _C.SHARD_AMBIGUOUS: "unset all but one of them, or name the shard with --shard N",
         _C.UNORDERED_LISTING: "give the keys with --keys-from FILE; shards are then lists of keys",
-        _C.ENGINE_FAILED: f"look at the logs of the workers of Dask, then {RUN_AGAIN}",
+        _C.ENGINE_FAILED: f"read the logs of the workers of Dask, then {RUN_AGAIN}",
         _C.ENGINE_UNREACHABLE: f"start a scheduler with: dask scheduler   (then {RUN_AGAIN})",
         _C.ENGINE_UNSUITABLE: "plan again with another --to or --shards",
     }

@@ -23,7 +23,7 @@ DESTINATION_STEPS: Mapping[ErrorCode, StepText] = MappingProxyType(
         _C.DESTINATION_LOCKED: "wait for it to end, or stop that process",
         _C.INTERRUPTED: f"{RUN_AGAIN} to continue",
         _C.NEVER_SYNCED: "nimble-harvester sync LOCATION {subject}",
-        _C.DESTINATION_OF_ANOTHER_LOCATION: "give every source a destination of its own",
+        _C.DESTINATION_OF_ANOTHER_LOCATION: "give every source a separate destination",
         _C.DESTINATION_INSIDE_ANOTHER: (
             "choose a destination beside it; if {outer} became one by mistake, remove {state}"
         ),
@@ -46,7 +46,7 @@ DESTINATION_STEPS: Mapping[ErrorCode, StepText] = MappingProxyType(
         _C.HOME_DIRECTORY_UNKNOWN: "name a directory with --backup-dir DIR, or set HOME",
         _C.STATE_IS_A_LINK: "remove the link; to keep the state elsewhere use --state-dir",
         _C.RESCUED_FOLDER_OCCUPIED: f"move {{folder}} away, and {RUN_AGAIN}",
-        _C.FILE_NOT_REMOVED: f"look at {{subject}}, then {RUN_AGAIN}",
+        _C.FILE_NOT_REMOVED: f"inspect {{subject}}, then {RUN_AGAIN}",
         _C.FILES_DAMAGED: "nimble-harvester verify {dest}, then sync again",
         _C.RUN_NOT_PROVED: f"{RUN_AGAIN}; where it repeats, report it with the output of nimble-harvester verify",
         _C.MANIFEST_EMPTY: (
@@ -55,7 +55,7 @@ DESTINATION_STEPS: Mapping[ErrorCode, StepText] = MappingProxyType(
         ),
         _C.MANIFEST_PATH_OUTSIDE: "restore the manifest from a backup, or move it away and sync again",
         _C.STATE_FILE_REFUSED: f"remove {{subject}}, then {RUN_AGAIN}",
-        _C.STATE_OF_ANOTHER_DESTINATION: "give each destination a --state-dir of its own",
+        _C.STATE_OF_ANOTHER_DESTINATION: "give each destination a separate --state-dir",
         _C.DESTINATION_ID_INVALID: "restore it from a backup, or move it and the manifest away and sync again",
         _C.FOREIGN_POSITION: "nimble-harvester cat {subject} --after {shared} --meta",
         _C.NOT_A_POSITION: "nimble-harvester cat DEST --after 0 --meta   (each line has its position)",
@@ -72,7 +72,7 @@ DESTINATION_STEPS: Mapping[ErrorCode, StepText] = MappingProxyType(
             "export with --after-restore to go on without the evicted rows, or sync them into another destination"
         ),
         _C.EXPORT_NOT_EMPTY: "leave --from out, or name another --to",
-        _C.EXPORT_OF_ANOTHER_DESTINATION: "give every destination an output of its own",
+        _C.EXPORT_OF_ANOTHER_DESTINATION: "give every destination a separate output",
         _C.EXPORT_OF_ANOTHER_LAYOUT: "name another --to",
         _C.EXPORT_OUTPUT_UNSUPPORTED: "name a directory, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX",
         _C.EXPORT_OUTPUT_OVERLAPS: "name a --to outside of DEST and of its location",

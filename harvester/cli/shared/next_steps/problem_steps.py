@@ -37,7 +37,7 @@ def access_step(destination: str) -> str:
 def problem_step(outcome: str, reason: str, destination: str, location: str) -> str:
     """Return what to run or do about problems of one outcome and reason.
 
-    What could not be fetched is fetched again; what was delivered invalid is accepted, once a person has seen it.
+    What could not be fetched is fetched again; what was delivered invalid is accepted, once a person has inspected it.
     """
     advice = fetch_step(reason) if outcome == "failed" else ""
     if advice:

@@ -58,7 +58,7 @@ def _identity(values: StepValues) -> str:
 
 def _store(values: StepValues) -> str:
     api = "the JSON API of Cloud Storage" if values.get("speaks") == "gs" else "S3"
-    return f"check that the endpoint speaks {api}"
+    return f"check that the endpoint serves {api}"
 
 
 def _each_fetch(values: StepValues) -> str:

@@ -1,4 +1,4 @@
-"""The configuration file: where it is looked for, and the pipelines it describes."""
+"""The configuration file: where it is searched, and the pipelines it describes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The options of what Nimble is to be given access for, for the verbs that look at a live bucket."""
+"""The options of what Nimble is to be given access for, for the verbs that read a live bucket."""
 
 from __future__ import annotations
 

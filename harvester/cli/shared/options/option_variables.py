@@ -34,7 +34,7 @@ def upper(name: str) -> str:
 def unknown_variables(command: click.Command, verb: str, verbs: Collection[str]) -> Iterator[tuple[str, str]]:
     """Yield each misspelt variable of the environment with the nearest name, or with an empty one.
 
-    Looked at are those of ``verb``, whose command is given, and those of no verb; those of other ``verbs`` are not,
+    Checked are those of ``verb``, whose command is given, and those of no verb; those of other ``verbs`` are not,
     because reading their options takes importing them.
     """
     known = {*GENERAL, *_variables_of(command)}

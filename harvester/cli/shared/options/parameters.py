@@ -234,8 +234,8 @@ def _retry_policy(retries: int | None, timeout: float | None) -> RetryPolicy:
     if retries is not None:
         attempts = retries + 1
         # More attempts need more time, or the limit in seconds would void them.
-        patience = policy.seconds * max(1.0, attempts / policy.attempts)
-        policy = dataclasses.replace(policy, attempts=attempts, seconds=patience)
+        seconds = policy.seconds * max(1.0, attempts / policy.attempts)
+        policy = dataclasses.replace(policy, attempts=attempts, seconds=seconds)
     if timeout is not None:
         seconds = max(1, math.ceil(timeout))
         policy = dataclasses.replace(policy, connect_seconds=seconds, stall_seconds=seconds)

@@ -60,7 +60,7 @@ class TargetOptions:
 
 
 def target_options(command: Command) -> Command:
-    """Add the options that say which contract is to hold where; the command takes them as ``target``."""
+    """Add the options that select the contract and its target; the command takes them as ``target``."""
     options = [
         click.option("--mode", type=click.Choice(["async", "jobs"]), required=True, help="The delivery mode."),
         click.option("--bucket", required=True, metavar="NAME", help="The bucket's name."),
@@ -149,7 +149,7 @@ def parse_raw(text: bytes, source: str, kind: str | None) -> PolicyDocument:
 
 
 kind_option = click.option(
-    "--kind", type=click.Choice(["s3", "kms", "gcs"]), help="What the document is. Default: as it looks."
+    "--kind", type=click.Choice(["s3", "kms", "gcs"]), help="What the document is. Default: by its content."
 )
 fail_on_option = click.option(
     "--fail-on",

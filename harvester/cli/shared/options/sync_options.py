@@ -20,7 +20,7 @@ _SHORTEST_DECODE_TIMEOUT = 1.0  # seconds; workers report several times in them
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 Landing = Callable[[], SyncOptions]
-"""Returns what was chosen, reading the schema file. Raises UsageError; a verb with a report wants that told there."""
+"""Returns what was chosen, reading the schema file. Raises UsageError, which belongs in the verb's report."""
 
 
 schema_steps_option = click.option(
