@@ -38,6 +38,10 @@ _MOST_HELD = 1024  # bounds what a store that refuses everything can queue up
 _RENEWALS = 2
 
 
+_LONGEST_SENTENCE = 300
+"""How many characters of a store's sentence are kept."""
+
+
 class BucketFetcher:
     """See Fetcher."""
 
@@ -309,7 +313,7 @@ class BucketFetcher:
         error = self._setup.adapter.service_error(response)
         if error.cause is Cause.THROTTLED:
             self._limiter.throttled(time.monotonic())
-        failure = FetchFailure(error.cause, error.code, "", error.request_id)
+        failure = FetchFailure(error.cause, error.code, error.message[:_LONGEST_SENTENCE], error.request_id)
         if error.expired:
             self._hold(transfer, failure)
         elif error.undiagnosed:
