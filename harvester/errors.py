@@ -13,7 +13,7 @@ HarvesterError
 ├── ConsentNeeded        13    a confirmation was needed and none was given
 ├── TimedOut             14    waited as long as asked
 ├── ForeignPosition      17    a position that belongs to another history of the destination
-└── Interrupted     130, 143   SIGINT or SIGTERM, after the state was saved
+└── Interrupted 129, 130, 143   SIGHUP, SIGINT or SIGTERM, after the state was saved
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ class ExitCode(IntEnum):
     STALE = 15
     DATA_CHANGED = 16
     FOREIGN_POSITION = 17
+    SIGHUP = 129
     SIGINT = 130
     SIGTERM = 143
 
@@ -103,6 +104,7 @@ EXIT_MEANINGS: Mapping[ExitCode, ExitMeaning] = MappingProxyType(
         ExitCode.FOREIGN_POSITION: ExitMeaning(
             "A position belongs to another history of the destination.", retryable=False
         ),
+        ExitCode.SIGHUP: ExitMeaning("SIGHUP ended the run, after its state was saved.", retryable=True),
         ExitCode.SIGINT: ExitMeaning("SIGINT ended the run, after its state was saved.", retryable=True),
         ExitCode.SIGTERM: ExitMeaning("SIGTERM ended the run, after its state was saved.", retryable=True),
     }
@@ -284,6 +286,6 @@ class Interrupted(HarvesterError):
     code = ErrorCode.INTERRUPTED
 
     def __init__(self, signal_number: int) -> None:
-        """Take the signal: SIGINT gives 130, SIGTERM 143, as shells do."""
+        """Take the signal: SIGHUP gives 129, SIGINT 130, SIGTERM 143, as shells do."""
         super().__init__("interrupted")
         self.exit_code = ExitCode(128 + signal_number)

@@ -90,7 +90,10 @@ SUMMARIES: Mapping[str, str] = {
 
 # Verbs whose output is their purpose: without it they have failed.
 DATA_VERBS = frozenset(
-    {"ls", "cat", "status", "problems", "consumers", "policy", "tasks", "batches", "runs", "delivery-params", "schema"}
+    {
+        *("ls", "cat", "status", "problems", "consumers", "profile", "policy", "tasks", "batches", "runs"),
+        *("delivery-params", "schema", "completion"),
+    }
 )
 
 # The headings of --help; a verb without one stands under the last.

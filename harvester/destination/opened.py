@@ -6,6 +6,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import shutil
 import sqlite3
 import sys
 import time
@@ -314,7 +315,10 @@ def _wait_for_abandoned_workers(root: Path, writers: Path) -> None:
 
 def _clear(folder: Path) -> None:
     for entry in os.scandir(folder):
-        os.unlink(entry.path)  # noqa: PTH108  # an entry, not a Path
+        if entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path)
+        else:
+            os.unlink(entry.path)  # noqa: PTH108  # an entry, not a Path
 
 
 def reserve_space(root: Path) -> None:

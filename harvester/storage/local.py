@@ -33,6 +33,7 @@ from harvester.storage.base import (
     ObjectRef,
     StoreConnection,
 )
+from harvester.storage.spool_files import new_spool_file
 
 _PAGE = 1000
 _COPY_BLOCK = MEBIBYTE
@@ -271,9 +272,7 @@ class DirectoryFetcher:
 
     def _copy(self, descriptor: int) -> str:
         try:
-            import tempfile
-
-            target, path = tempfile.mkstemp(dir=self._spool_directory, prefix="spool-")
+            target, path = new_spool_file(self._spool_directory)
         except OSError as error:
             raise _SpoolFailed(error) from error
         try:

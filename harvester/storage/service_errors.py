@@ -146,6 +146,8 @@ def harvester_error(
     ``codes`` names the kinds of failure for services other than a bucket's.
     """
     if not error.status and error.cause is not Cause.PROXY_LOGIN:
+        if error.cause is Cause.SERVER_ERROR and not error.retryable:
+            return _unusable(what, error, url, codes.get(error.cause))
         return _unreachable(what, error, url, codes.get(error.cause))
     cause = Cause.EXPIRED if error.expired else error.cause
     fallback = ErrorCode.STORE_UNAVAILABLE if cause.retryable else ErrorCode.STORE_REFUSED
@@ -168,6 +170,17 @@ def _unreachable(what: str, error: ServiceError, url: str, code: ErrorCode | Non
         cause=error.sentence(),
         code=ErrorCode.CERTIFICATE_REFUSED if certificate else code or ErrorCode.STORE_UNREACHABLE,
         subject=url,
+    )
+
+
+def _unusable(what: str, error: ServiceError, url: str, code: ErrorCode | None) -> HarvesterError:
+    """Return the error for an answer that cannot be processed, such as one without an end."""
+    return ConnectionFailed(
+        f"{what}: {error.cause.sentence}",
+        cause=error.sentence(),
+        code=code or ErrorCode.NOT_A_STORE,
+        subject=url,
+        parameters={"speaks": url.partition(":")[0]},
     )
 
 

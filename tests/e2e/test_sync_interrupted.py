@@ -55,7 +55,7 @@ def temporary_files(dest: Path) -> list[Path]:
     return list((dest / ".nimble-harvester" / "tmp").iterdir())
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_ends_the_run_with_its_state_saved(
     delivered: str, fault_proxy: FaultProxy, undisturbed: dict[str, bytes], dest: Path, number: int, code: int
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import gzip
 import os
 import shutil
 import subprocess
@@ -153,3 +154,67 @@ def test_without_a_home_the_directory_of_backups_has_to_be_named() -> None:
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
     assert ended.stdout == "home_directory_unknown\n"
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o027])
+def test_files_of_every_size_have_the_permissions_that_umask_leaves(source: Directory, dest: Path, umask: int) -> None:
+    sizes = {"small.json": 10, "medium.json": 100_000, "large.json": 6_000_000}
+    for name, length in sizes.items():
+        source.put(name, result(1).replace(b'"data": {', b'"data": {"html": "' + b"x" * length + b'", ', 1))
+    source.put("large.json.gz", gzip.compress(result(2).ljust(6_000_000)))
+    before = os.umask(umask)
+    try:
+        report = sync_report(source.location, dest)
+    finally:
+        os.umask(before)
+    assert report["counts"]["landed"] == 4
+    assert {path.stat().st_mode & 0o777 for path in dest.glob("*.json")} == {0o666 & ~umask}
+
+
+def test_what_a_killed_run_left_among_temporary_files_is_removed(source: Directory, dest: Path) -> None:
+    source.put("a.json", result(1))
+    sync_report(source.location, dest)
+    temporary = dest / ".nimble-harvester" / "tmp"
+    (temporary / "reserve").write_bytes(bytes(4096))
+    (temporary / "folder" / "deep").mkdir(parents=True)
+    (temporary / "folder" / "deep" / "file").write_text("x")
+    source.put("b.json", result(2))
+
+    assert sync_report(source.location, dest)["counts"]["landed"] == 1
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_path_with_two_slashes_at_its_start_is_that_with_one(source: Directory, dest: Path) -> None:
+    source.put("a.json", result(1))
+    doubled = f"/{dest}"
+    assert run("sync", source.location, doubled).code == 0
+    for verb in ("status", "verify", "cat"):
+        assert run(verb, doubled).code == 0
+    assert run("verify", dest).code == 0
+    state = f"/{dest.parent}/state"
+    assert run("sync", source.location, dest.parent / "other", "--state-dir", state).code == 0
+    assert run("status", dest.parent / "other", "--state-dir", state).code == 0
+
+
+def test_without_a_home_a_bucket_is_reached_and_a_backup_needs_its_directory(tmp_path: Path) -> None:
+    keys = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s", "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
+    plain = {**keys, "PATH": os.environ["PATH"]}
+    ended = subprocess.run(
+        [COMMAND, "ls", "s3://bucket/p/", "--retries", "0"], env=plain, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 6
+    assert "a bug" not in ended.stderr
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+def test_the_end_of_a_terminal_ends_a_run_in_order_unless_it_is_to_be_ignored(ignored: bool) -> None:
+    program = (
+        "import os, signal\n"
+        f"signal.signal(signal.SIGHUP, signal.{'SIG_IGN' if ignored else 'SIG_DFL'})\n"
+        "from harvester.cli.shared.signals import stop_signals\n"
+        "with stop_signals() as received:\n"
+        "    os.kill(os.getpid(), signal.SIGHUP)\n"
+        "    print(received())\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == ("None" if ignored else "1")

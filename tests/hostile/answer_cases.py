@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.hostile.surrounding_cases import Surrounding
 
 _LISTINGS = "tests/e2e/test_hostile_listings.py::test_"
+_MACHINES = "tests/e2e/test_unusual_machines.py::test_"
 _ANSWERS = "tests/e2e/test_hostile_answers.py::test_"
 _BODIES = "tests/contract/test_hostile_answers.py::test_"
 _PARSERS = "tests/unit/storage/test_protocols.py::test_"
@@ -113,7 +114,24 @@ MACHINE_SURROUNDINGS = (
         _ANSWERS + "a_proxy_that_asks_for_a_login_is_named",
     ),
     Surrounding(
-        "256 open files at most", "all land, over fewer connections", _ANSWERS + "few_open_files_bound_the_connections"
+        "the same for calls of `explain`, `test` and `policy apply`, on S3 and Google Cloud Storage",
+        "exit 8 naming the variables",
+        _ANSWERS + "a_proxy_that_asks_for_a_login_is_named_by_calls_of_sdks",
+    ),
+    Surrounding(
+        "`NO_PROXY` with names, ports, addresses and networks",
+        "read as curl and requests read it",
+        "tests/unit/sessions/test_no_proxy.py::test_an_entry_covers_a_host",
+    ),
+    Surrounding(
+        "`AWS_CA_BUNDLE` or `REQUESTS_CA_BUNDLE` names a directory, hashed or not",
+        "its certificates are trusted by every client; without one, exit 8 naming the directory",
+        _SESSIONS + "a_directory_of_certificates_is_trusted_by_every_client",
+    ),
+    Surrounding(
+        "64 or 256 open files at most, by the soft limit or by both",
+        "all land, over fewer connections",
+        _ANSWERS + "few_open_files_bound_the_connections",
     ),
     Surrounding(
         "a line end in an `AWS_*` variable",
@@ -129,5 +147,65 @@ MACHINE_SURROUNDINGS = (
         "an access point's ARN as a location",
         "exit 2 naming the alias",
         _SESSIONS + "an_access_points_arn_names_the_alias",
+    ),
+    Surrounding(
+        "no `HOME`",
+        "every bucket is reached",
+        _MACHINES + "without_a_home_a_bucket_is_reached_and_a_backup_needs_its_directory",
+    ),
+    Surrounding(
+        "no `HOME` and no entry in the password file, for `policy apply`",
+        "exit 8 naming `--backup-dir`",
+        _MACHINES + "without_a_home_the_directory_of_backups_has_to_be_named",
+    ),
+    Surrounding(
+        "the locale C, POSIX or one of ISO-8859-1",
+        "names of files are UTF-8, and the next run in another locale finds them",
+        _MACHINES + "names_are_utf8_in_every_locale",
+    ),
+    Surrounding(
+        "a folder of DEST is another file system",
+        "its objects land under their safe names",
+        _MACHINES + "objects_of_a_folder_that_is_another_file_system_land_under_their_safe_names",
+    ),
+    Surrounding(
+        "DEST is on a file system without shared memory maps",
+        "the state is kept without them; every command works",
+        _MACHINES + "state_is_kept_where_no_memory_can_be_shared",
+    ),
+    Surrounding(
+        "DEST is on a file system without locks",
+        "exit 12 naming `--state-dir`, with which it works",
+        _MACHINES + "where_there_are_no_locks_the_state_is_locked_alone",
+    ),
+    Surrounding(
+        "DEST or `--state-dir` starts with `//`",
+        "as with one slash",
+        _MACHINES + "a_path_with_two_slashes_at_its_start_is_that_with_one",
+    ),
+    Surrounding(
+        "the current directory was removed",
+        "exit 12 where a path is relative to it",
+        _MACHINES + "a_current_directory_that_was_removed_is_one_clear_error",
+    ),
+    Surrounding(
+        "standard input, output or error is closed",
+        "nothing is written into another file; a command that prints data exits 12",
+        "tests/e2e/test_streams.py::test_closed_streams_are_no_files_to_write_into",
+    ),
+    Surrounding(
+        "any umask",
+        "files of every size have the permissions that it leaves",
+        _MACHINES + "files_of_every_size_have_the_permissions_that_umask_leaves",
+    ),
+    Surrounding(
+        "SIGHUP",
+        "the state is saved, exit 129; ignored under `nohup`",
+        "tests/e2e/test_sync_interrupted.py::test_a_signal_ends_the_run_with_its_state_saved",
+    ),
+    Surrounding(
+        "a folder, or the reserve file of a run that was killed, in `DEST/.nimble-harvester/tmp/`",
+        "removed by the next run",
+        _MACHINES + "what_a_killed_run_left_among_temporary_files_is_removed",
     ),
 )

@@ -23,7 +23,7 @@ from harvester.errors import EXIT_MEANINGS, ExitCode, HarvesterError, UsageError
 
 RUN_SCHEMA = "urn:nimble-harvester:pipeline-run:v1"
 _GOES_ON = frozenset({ExitCode.OK, ExitCode.PARTIAL, ExitCode.EMPTY, ExitCode.STALE, ExitCode.DATA_CHANGED})
-_INTERRUPTED = frozenset({ExitCode.SIGINT, ExitCode.SIGTERM})
+_INTERRUPTED = frozenset({ExitCode.SIGHUP, ExitCode.SIGINT, ExitCode.SIGTERM})
 
 
 class StepResult(NamedTuple):

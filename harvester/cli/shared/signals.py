@@ -1,4 +1,4 @@
-"""Turn SIGINT and SIGTERM into a question that long work asks itself: save the state first, then end."""
+"""Turn SIGINT, SIGTERM and SIGHUP into a question that long work asks itself: save the state first, then end."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ def stop_signals() -> Iterator[Callable[[], int | None]]:
         received.append(number)
         signal.signal(number, signal.SIG_DFL)
 
-    previous = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    # Under nohup the end of the terminal is to be ignored.
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    previous = {number: signal.signal(number, note) for number in numbers}
     try:
         yield lambda: received[0] if received else None
     finally:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from harvester.storage.http.checksums import Checksum
 from harvester.storage.http.http_client import parse_headers
+from harvester.storage.spool_files import new_spool_file
 
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19})").fullmatch
 _UNSTATED_LENGTH_ALLOWANCE = 16 * 1024 * 1024
@@ -150,7 +150,7 @@ class Spool:
         self._total = stated_length(headers)
         self._checksum = self._stated(headers)
         try:
-            self._descriptor, self.path = tempfile.mkstemp(dir=self._directory, prefix="spool-")
+            self._descriptor, self.path = new_spool_file(self._directory)
         except OSError as error:
             self.failure = error
 

@@ -363,6 +363,7 @@ def ignore_interrupts() -> None:
     """Leave to the parent when workers end: Ctrl-C in a terminal and a service manager's stop reach every process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 def serve(parent: Connection) -> None:
