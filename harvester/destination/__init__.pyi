@@ -59,6 +59,7 @@ from .opened import reserve_space as reserve_space
 from .opened import share_destination as share_destination
 from .opened import state_directory as state_directory
 from .opened import writers_path as writers_path
+from .page_files import PageFiles as PageFiles
 from .paths import RESCUED_FOLDER as RESCUED_FOLDER
 from .paths import SAFE_NAME_FOLDER as SAFE_NAME_FOLDER
 from .paths import STATE_FOLDER as STATE_FOLDER

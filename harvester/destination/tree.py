@@ -40,9 +40,18 @@ class NoFollowTree:
         self._check_folder(path)
         return self._root + path
 
+    def base_of(self, folder: str) -> tuple[str, int | None]:
+        """Return what begins the path of a file of ``folder`` for ``os.stat``, and its ``dir_fd``.
+
+        ``folder`` is relative to the destination, empty for itself. Raises like ``lstat``.
+        """
+        if folder:
+            self._check_folder(f"{folder}/name")
+        return f"{self._base}{folder}/" if folder else self._base, self._file
+
     def _check_folder(self, path: str) -> None:
         folder, _, name = path.rpartition("/")
-        if name == "..":
+        if name == ".." or path.startswith("/"):
             check_inside(path)
         # Paths come in order mostly, many of one folder together.
         if folder != self._folder:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from harvester.location import Location
@@ -47,6 +47,47 @@ class ListPage(NamedTuple):
     """Objects below the prefix, each with a key, and a length of at most 63 bits."""
     refused: list[RefusedObject]
     """The other entries."""
+    digest: bytes = b""
+    """Keyed digest of the entries as the store sent them; empty where none was asked for, or an entry was left out."""
+
+
+class KnownPage(NamedTuple):
+    """A page of an earlier listing, all of which had landed: the keys ``after < key <= last``."""
+
+    after: str
+    """The key listed before it; empty for the first page."""
+    last: str
+    """Its last key."""
+    keys: int
+    """How many keys it holds."""
+    digest: bytes
+    """Keyed digest of its entries."""
+
+
+class KnownPages(NamedTuple):
+    """The pages of an earlier listing."""
+
+    secret: bytes
+    """What their digests are keyed with."""
+    pages: Sequence[KnownPage]
+    """The pages, in byte order; none overlaps another."""
+
+    @property
+    def ranges(self) -> int:
+        """How many ranges they are listed in, one after the other: one each, and one for what lies before some."""
+        before = ["", *(page.last for page in self.pages)]
+        return len(self.pages) + sum(page.after != last for page, last in zip(self.pages, before, strict=False))
+
+
+class ComparedPage(NamedTuple):
+    """What the store lists in the place of a known page."""
+
+    is_equal: bool
+    """Whether it lists the same entries, byte for byte."""
+    is_last: bool
+    """Whether no key follows them."""
+    read: Callable[[], ListPage]
+    """Parses and checks the answer like any other page; raises what ``Store.list_pages`` raises."""
 
 
 class FetchRequest(NamedTuple):
@@ -104,6 +145,24 @@ class StoreConnection(Protocol):
         """``s3``, ``gs`` or ``file``: which fetcher understands it."""
 
 
+class DigestedListing(Protocol):
+    """Lists a location with a digest of each page, and compares its pages with known ones."""
+
+    def list_pages(
+        self,
+        start: str = "",
+        end: str | None = None,
+        *,
+        ordered: bool = False,
+        prefix: str = "",
+        page_keys: int = PAGE_KEYS,
+    ) -> Iterator[ListPage]:
+        """Yield pages like ``Store.list_pages``, of ``page_keys`` at most, with their digests."""
+
+    def compare_page(self, page: KnownPage, limit: int) -> ComparedPage:
+        """Ask for ``limit`` keys after ``page.after`` and compare them with ``page``. Raises like ``list_pages``."""
+
+
 class Store(Protocol):
     """A bucket or directory: lists it, and gives workers what they need to fetch from it."""
 
@@ -121,6 +180,9 @@ class Store(Protocol):
         UnorderedListingError is raised; a range is complete only then. Raises AccessDenied, NoSuchBucket,
         ConnectionFailed or ConfigurationError.
         """
+
+    def digested(self, secret: bytes) -> DigestedListing | None:
+        """Return how the location is listed with digests keyed with ``secret``; None where that is not offered."""
 
     @property
     def starts_anywhere(self) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
-from harvester.storage.base import ObjectRef, RefusedObject
+from harvester.storage.base import KnownPage, ListPage, ObjectRef, RefusedObject
 
 NOT_FOUND = "not_found"
 """The reason of a given key that has no object."""
@@ -23,6 +24,19 @@ class ListedPage(NamedTuple):
     """The objects."""
     refused: list[RefusedObject]
     """Entries that are no objects."""
+    digest: bytes = b""
+    """Keyed digest of the entries, see `ListPage`; empty where the range holds part of them only."""
+
+
+class UnchangedPage(NamedTuple):
+    """A known page that the store lists as it did; a range of its own."""
+
+    range: int
+    """Number of the range."""
+    page: KnownPage
+    """The page."""
+    read: Callable[[], ListPage]
+    """Parses and checks the answer; raises what listing raises."""
 
 
 class KeyFailure(NamedTuple):
@@ -92,4 +106,6 @@ class ListingFailed(NamedTuple):
     """A HarvesterError, or a bug."""
 
 
-Listed: TypeAlias = ListedPage | KeysGiven | ListedKeys | RangeEnd | OrderLost | ListingEnd | ListingFailed
+Listed: TypeAlias = (
+    ListedPage | UnchangedPage | KeysGiven | ListedKeys | RangeEnd | OrderLost | ListingEnd | ListingFailed
+)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from harvester.errors import HarvesterError
 from harvester.location import Location
 from harvester.sessions import StoreSettings
-from harvester.storage.base import PAGE_KEYS, ListPage, ObjectRef, Store
+from harvester.storage.base import PAGE_KEYS, DigestedListing, KnownPages, ListPage, ObjectRef, Store
 from harvester.storage.keys import (
     KeyList,
     KeyPrefixes,
@@ -19,6 +19,7 @@ from harvester.storage.keys import (
     KeySelection,
     KnownVersions,
     ListingScope,
+    key_after,
     listing_scopes,
 )
 from harvester.storage.listed import Listed, ListedKeys, ListedPage, ListingEnd, ListingFailed, OrderLost, RangeEnd
@@ -79,12 +80,21 @@ class _Stopped(Exception):
 class BackgroundListing:
     """Lists in background threads, a bounded number of pages ahead of the reader."""
 
-    def __init__(self, store: Store, keys: KeySelection | None = None, known: KnownVersions = _nothing_known) -> None:
+    def __init__(
+        self,
+        store: Store,
+        keys: KeySelection | None = None,
+        known: KnownVersions = _nothing_known,
+        pages: KnownPages | None = None,
+    ) -> None:
         """Start listing everything, or ``keys``; keys of a `KeyList` are asked for one by one.
 
-        ``known`` opens the function that returns whether another version of an object of a `KeyList` is known.
+        ``known`` opens the function that returns whether another version of an object of a `KeyList` is known. With
+        ``pages``, those that the store lists as before are not parsed, and the others have digests.
         """
         self._store = store
+        self._known_pages = pages
+        self._digested = None if pages is None or keys is not None else store.digested(pages.secret)
         self._keys = keys
         self._known = known
         self._pages: queue.Queue[Listed] = queue.Queue(_PAGES_AHEAD)
@@ -151,12 +161,27 @@ class BackgroundListing:
 
     def _list(self, scopes: Sequence[ListingScope]) -> None:
         try:
-            number = 0
-            for scope in scopes:
+            number, rest = 0, scopes
+            if self._digested is not None and self._known_pages is not None and self._known_pages.pages:
+                number, rest = self._list_known(self._digested, self._known_pages)
+            for scope in rest:
                 number = self._list_scope(scope, number)
         except UnorderedListingError as lost:
             self._put(OrderLost(lost.before, lost.key))
             self._list_unordered(scopes)
+
+    def _list_known(self, listing: DigestedListing, known: KnownPages) -> tuple[int, Sequence[ListingScope]]:
+        """List by known pages; return the number of the next range, and what is left to be listed."""
+        # Loaded by the runs that know pages.
+        from harvester.storage.known_pages import KnownPagesListing
+
+        through, is_last = KnownPagesListing(listing, known, self._put).run()
+        number = known.ranges
+        rest = ListingScope(self._store.location.prefix, key_after(through) if through else "")
+        if not is_last:
+            return number, (rest,)
+        self._put(RangeEnd(number, rest.start, None))
+        return number + 1, ()
 
     def _list_unordered(self, scopes: Sequence[ListingScope]) -> None:
         for scope in scopes:
@@ -177,7 +202,8 @@ class BackgroundListing:
         return pool.next_number
 
     def _pages_of(self, scope: ListingScope, walked: ListedRange) -> Iterator[ListPage]:
-        return self._store.list_pages(walked.start, walked.end, ordered=True, prefix=scope.prefix)
+        lists = self._digested or self._store
+        return lists.list_pages(walked.start, walked.end, ordered=True, prefix=scope.prefix)
 
     def _list_ranges(self, scope: ListingScope, pool: RangePool, pages: Iterator[ListPage]) -> None:
         errors: list[Exception] = []
@@ -216,7 +242,8 @@ class BackgroundListing:
     def _put_page(self, pool: RangePool, walked: ListedRange, page: ListPage) -> bool:
         """Hand a page to the reader; return whether it was the last of its range."""
         refs, ended = pool.advance(walked, page.objects)
-        self._put(ListedPage(walked.number, walked.start, walked.end, refs, page.refused))
+        digest = page.digest if len(refs) == len(page.objects) else b""
+        self._put(ListedPage(walked.number, walked.start, walked.end, refs, page.refused, digest))
         return ended
 
 

@@ -26,6 +26,7 @@ from harvester.retry import RetryPolicy
 from harvester.sessions import StoreSettings
 from harvester.storage.base import (
     MEBIBYTE,
+    DigestedListing,
     FetchFailure,
     FetchRequest,
     FetchResult,
@@ -93,6 +94,10 @@ class DirectoryStore:
                 page = []
         if page:
             yield ListPage(page, [])
+
+    def digested(self, secret: bytes) -> DigestedListing | None:  # noqa: ARG002  # part of the protocol
+        """See Store.digested."""
+        return None
 
     @property
     def starts_anywhere(self) -> bool:

@@ -12,11 +12,12 @@ from harvester.destination import (
     FoldedClaims,
     Manifest,
     NoFollowTree,
+    PageFiles,
     PathClaims,
     SortedClaims,
     is_text,
 )
-from harvester.storage import LateKeys, ListedPage, ObjectRef, RangeEnd
+from harvester.storage import LateKeys, ListedPage, ObjectRef, RangeEnd, UnchangedPage, key_after
 from harvester.transfer.plan import PlanOptions
 from harvester.transfer.range_planner import PathNaming, Planned, RangePlanner
 
@@ -60,6 +61,9 @@ class ListingPlanner:
         self._names = names
         self._folded = self._claim_landed()
         self._gone: list[str] = []
+        self.ordered_ranges = 0
+        """The number of the first range that may be listed before, or while, a lower one is."""
+        self._claims_in_order = SortedClaims()
         self._plan_all = plan_all or not selection.selects_all
         self._unchanged_count = 0
         self._purged = frozenset(each.key for each in manifest.tombstones())
@@ -90,6 +94,18 @@ class ListingPlanner:
         self._in_order += len(page.refs) - (self._late_added - late_before)
         self._gone.extend(row.key for row in planner.take_gone())
 
+    def unchanged_page(self, listed: UnchangedPage, files: PageFiles | None) -> Iterator[Planned]:
+        """Yield the plan of each object of a known page; count them as unchanged where all ``files`` are as landed."""
+        page = listed.page
+        if files is not None and files.are_unchanged(NoFollowTree(self._naming.root, self._open_root())):
+            self._unchanged_count += page.keys
+            self._in_order += page.keys
+            return
+        start, end = key_after(page.after) if page.after else "", key_after(page.last)
+        found = listed.read()
+        yield from self.page(ListedPage(listed.range, start, end, found.objects, found.refused))
+        self.end_range(RangeEnd(listed.range, start, end))
+
     def end_range(self, end: RangeEnd) -> None:
         """Conclude a range: what the manifest holds of it and the listing did not is gone."""
         if self.is_unordered:
@@ -108,7 +124,8 @@ class ListingPlanner:
         # Sorted at the end as one range, which a part of the keys is not.
         self._finds_gone = self._finds_gone and self._is_whole
         self._ranges.clear()
-        self._in_order = 0
+        self._in_order = self.ordered_ranges = 0
+        self._claims_in_order = SortedClaims()
         self._gone.clear()
         self._folded = self._claim_landed()
 
@@ -158,14 +175,14 @@ class ListingPlanner:
         What is known of each is looked up by its key, whatever lies between them.
         """
         if self._given is None:
-            self._given = self._range_planner(_AFTER_ALL_KEYS, None, self._open_root())
+            self._given = self._range_planner(_AFTER_ALL_KEYS, None, self._open_root(), SortedClaims())
         for ref in refs:
             self._in_order += 1
             yield self._given.plan_given(ref)
 
     def _unordered_planner(self) -> RangePlanner:
         # It asks for single rows, and reads none in order.
-        return self._range_planner(_AFTER_ALL_KEYS, None, None)
+        return self._range_planner(_AFTER_ALL_KEYS, None, None, SortedClaims())
 
     def take_gone(self) -> list[str]:
         """Return the keys found gone since the last call."""
@@ -186,14 +203,14 @@ class ListingPlanner:
             folded.claim(row.key, row.path)
         return folded
 
-    def _claims(self) -> PathClaims:
-        # A listing is cut where no path of one range can collide with one of another: see paths.SortedClaims.
-        return self._folded if self._folded is not None else SortedClaims()
+    def _claims(self, number: int) -> PathClaims:
+        # Known pages are cut anywhere. Other ranges are where no path of one can collide with one of another.
+        return self._claims_in_order if number <= self.ordered_ranges else SortedClaims()
 
     def _planner(self, number: int, start: str, end: str | None) -> RangePlanner:
         planner = self._ranges.get(number)
         if planner is None:
-            planner = self._ranges[number] = self._range_planner(start, end, self._open_root())
+            planner = self._ranges[number] = self._range_planner(start, end, self._open_root(), self._claims(number))
         return planner
 
     def _open_root(self) -> int | None:
@@ -203,12 +220,12 @@ class ListingPlanner:
                 self._root = os.open(self._naming.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         return self._root
 
-    def _range_planner(self, start: str, end: str | None, root: int | None) -> RangePlanner:
+    def _range_planner(self, start: str, end: str | None, root: int | None, claims: PathClaims) -> RangePlanner:
         return RangePlanner(
             self._manifest,
             start,
             end,
-            self._claims(),
+            claims if self._folded is None else self._folded,
             self._naming,
             self._selection,
             self._options,

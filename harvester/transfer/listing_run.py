@@ -13,6 +13,7 @@ from harvester.storage import (
     BackgroundListing,
     KeyPrefixes,
     KeysGiven,
+    Listed,
     ListedKeys,
     ListedPage,
     ListingEnd,
@@ -20,9 +21,11 @@ from harvester.storage import (
     ObjectRef,
     OrderLost,
     RangeEnd,
+    UnchangedPage,
 )
 from harvester.text import printable
 from harvester.transfer.options import Observer
+from harvester.transfer.page_memory import open_page_memory
 from harvester.transfer.plan import Action, ActionKind
 from harvester.transfer.proof import prove_listing
 from harvester.transfer.range_planner import Planned
@@ -47,6 +50,7 @@ class ListingRun:
         self._expect_many = expect_many
         self._refused_entries = 0
         self._failed_keys = 0
+        self._pages = open_page_memory(run, is_first=expect_many)
         self._complete = False
         self._wanted_bytes = 0
         self._free_bytes: int | None = None
@@ -88,7 +92,9 @@ class ListingRun:
     def _land_all(self) -> None:
         if self._expect_many:
             self._dispatcher.expect_many()
-        listing = BackgroundListing(self._run.store, self._run.keys, self._known_versions)
+        known = self._pages.known
+        self._planner.ordered_ranges = 0 if known is None else known.ranges
+        listing = BackgroundListing(self._run.store, self._run.keys, self._known_versions, known)
         try:
             complete = self._work_through(listing)
         finally:
@@ -106,33 +112,16 @@ class ListingRun:
                     self._recorder.forget_unlisted_problems()
                 if self._run.keys is None or isinstance(self._run.keys, KeyPrefixes):
                     check_landed_before(self._run)
+                self._pages.save()
 
     def _work_through(self, listing: BackgroundListing) -> bool:
         """Plan and dispatch until everything is listed; return False when the caller's limit ended it before."""
         dispatcher = self._dispatcher
         while True:
             while dispatcher.has_room and (listed := listing.take()) is not None:
-                match listed:
-                    case ListedPage():
-                        self._counters.listed += len(listed.refs)
-                        self._recorder.settle_refused(listed.refused)
-                        self._refused_entries += len(listed.refused)
-                        self._take(self._planner.page(listed))
-                        self._recorder.count_unchanged(self._planner.take_unchanged_count())
-                        self._warn_of_space()
-                    case KeysGiven():
-                        self._warn_of_given(listed)
-                    case ListedKeys():
-                        self._take_given(listed)
-                    case RangeEnd():
-                        self._planner.end_range(listed)
-                    case OrderLost():
-                        self._restart_unordered(listed)
-                    case ListingEnd():
-                        dispatcher.listing_done = True
-                        return True
-                    case ListingFailed(error):
-                        raise error
+                self._take_listed(listed)
+                if dispatcher.listing_done:
+                    return True
                 self._recorder.gone(self._planner.take_gone())
                 if self._limit_reached():
                     return False
@@ -145,6 +134,39 @@ class ListingRun:
         if given.skipped:
             counts = ", ".join(f"{name} {count:,}" for name, count in sorted(given.skipped.items()))
             self._observer.warning(f"entries that are no objects are skipped: {counts}")
+
+    def _take_listed(self, listed: Listed) -> None:
+        """Plan and queue what was listed. Raises the error of a listing that broke off."""
+        match listed:
+            case ListedPage():
+                self._recorder.settle_refused(listed.refused)
+                self._refused_entries += len(listed.refused)
+                unchanged = self._take_page(self._planner.page(listed), len(listed.refs))
+                self._pages.listed(listed, unchanged=unchanged)
+            case UnchangedPage(page=page):
+                plans = self._planner.unchanged_page(listed, self._pages.files(page))
+                self._pages.compared(page, unchanged=self._take_page(plans, page.keys))
+            case KeysGiven():
+                self._warn_of_given(listed)
+            case ListedKeys():
+                self._take_given(listed)
+            case RangeEnd():
+                self._planner.end_range(listed)
+            case OrderLost():
+                self._restart_unordered(listed)
+            case ListingEnd():
+                self._dispatcher.listing_done = True
+            case ListingFailed(error):
+                raise error
+
+    def _take_page(self, plans: Iterable[Planned], keys: int) -> bool:
+        """Take the plans of a page of ``keys`` objects; return whether all were unchanged, and so had none."""
+        self._counters.listed += keys
+        self._take(plans)
+        unchanged = self._planner.take_unchanged_count()
+        self._recorder.count_unchanged(unchanged)
+        self._warn_of_space()
+        return unchanged == keys
 
     def _take_given(self, listed: ListedKeys) -> None:
         self._counters.listed += len(listed.refs) + len(listed.failed)
@@ -178,6 +200,7 @@ class ListingRun:
         self._dispatcher.drain()
         self._recorder.restart()
         self._refused_entries = 0
+        self._pages.give_up()
         self._planner.restart_unordered()
 
     def _plan_late(self) -> None:

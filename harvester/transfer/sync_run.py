@@ -46,6 +46,7 @@ class SyncRun:
     ) -> None:
         """Begin a run over ``keys``, or all; ``plan_all`` plans also unchanged objects, so that each is reported."""
         self.keys = keys
+        self.plans_all = plan_all
         self.store = store
         self.root = root
         self.manifest = manifest

@@ -10,8 +10,9 @@ import sys
 from collections.abc import Iterator
 
 from harvester.location import parse_location
-from harvester.storage import BackgroundListing, ListedPage, ListingEnd, ListingFailed
 from harvester.storage.base import ObjectRef
+from harvester.storage.listed import ListedPage, ListingEnd, ListingFailed
+from harvester.storage.listing import BackgroundListing
 from harvester.storage.opening import open_store
 
 

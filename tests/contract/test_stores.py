@@ -18,17 +18,10 @@ from harvester.errors import NoSuchBucket
 from harvester.location import parse_location
 from harvester.retry import RetryPolicy
 from harvester.sessions.connections import StoreSettings
-from harvester.storage import (
-    BackgroundListing,
-    KeyList,
-    KeyPrefixes,
-    KeyRange,
-    ListedKeys,
-    ListedPage,
-    ListingEnd,
-    ListingFailed,
-)
 from harvester.storage.base import ObjectRef, RefusedObject, Store
+from harvester.storage.keys.key_selection import KeyList, KeyPrefixes, KeyRange
+from harvester.storage.listed import ListedKeys, ListedPage, ListingEnd, ListingFailed
+from harvester.storage.listing import BackgroundListing
 from harvester.storage.opening import open_fetcher, open_store
 from scripts.servers.fake_gcs import FakeGcs
 from scripts.servers.fault_proxy import Call, FaultProxy, Rule, Upstream

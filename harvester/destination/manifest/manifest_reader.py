@@ -26,6 +26,7 @@ from harvester.destination.positions import Position
 
 if TYPE_CHECKING:
     from harvester.destination.manifest.consumer_table import ConsumerTable
+    from harvester.destination.manifest.page_table import PageTable
 
 _Row = TypeVar("_Row", LandedRow, KnownRow, ProblemRow)
 _OBJECT_COLUMNS = ", ".join(LandedRow._fields)
@@ -97,6 +98,13 @@ class ManifestReader(ManifestDatabase):
         from harvester.destination.manifest.consumer_table import ConsumerTable
 
         return ConsumerTable(self._database, self.durable_transaction, str(destination))
+
+    def pages(self) -> PageTable:
+        """Return the known pages of the last listing."""
+        # Loaded by the runs that list everything.
+        from harvester.destination.manifest.page_table import PageTable
+
+        return PageTable(self._database, self._transaction)
 
     def acceptances(self) -> AcceptanceTable:
         """Return the accepted problems."""

@@ -8,7 +8,7 @@ from harvester.causes import Cause
 from harvester.errors import HarvesterError
 from harvester.location import Location
 from harvester.sessions import GOOGLE_LOGIN, GcsConnection, GoogleSession, StoreSettings
-from harvester.storage.base import PAGE_KEYS, ListPage, ObjectRef
+from harvester.storage.base import PAGE_KEYS, DigestedListing, ListPage, ObjectRef
 from harvester.storage.gcs.json_api import (
     GcsRequests,
     parse_gcs_folders,
@@ -70,6 +70,10 @@ class GcsStore:
     def _new_client(self) -> HttpClient:
         connection = self._session.connection()
         return HttpClient(connection.network, connection.answer_limits)
+
+    def digested(self, secret: bytes) -> DigestedListing | None:  # noqa: ARG002  # part of the protocol
+        """See Store.digested."""
+        return None
 
     @property
     def starts_anywhere(self) -> bool:

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 
 from harvester.location import Location
 from harvester.sessions import S3Connection, S3Session, StoreSettings
-from harvester.storage.base import PAGE_KEYS, ListPage, ObjectRef
+from harvester.storage.base import PAGE_KEYS, DigestedListing, ListPage, ObjectRef
 from harvester.storage.http import HttpClient, Response
 from harvester.storage.key_ranges import just_before, usable_folders
 from harvester.storage.page_checks import InvalidListingError, PageChecker, ParsedPage
+from harvester.storage.s3.digested_pages import DigestedPages
 from harvester.storage.s3.list_page import parse_common_prefixes, parse_page
 from harvester.storage.s3.rest_api import S3Requests, bucket_region, object_of, service_error_from
 from harvester.storage.service_errors import ServiceError, TransportError, harvester_error, invalid_listing
@@ -35,34 +36,50 @@ class S3Store:
         self, start: str = "", end: str | None = None, *, ordered: bool = False, prefix: str = ""
     ) -> Iterator[ListPage]:
         """See Store.list_pages."""
+        return self.pages(start, end, ordered=ordered, prefix=prefix)
+
+    def pages(
+        self,
+        start: str,
+        end: str | None,
+        *,
+        ordered: bool,
+        prefix: str,
+        page_keys: int = PAGE_KEYS,
+        digest: Callable[[bytes, ParsedPage, ListPage], ListPage] | None = None,
+    ) -> Iterator[ListPage]:
+        """Yield pages like ``list_pages``, each passed through ``digest`` with its answer."""
         prefix = prefix or self.location.prefix
         checker = PageChecker(prefix, start, end, ordered=ordered)
-        parameters = {
-            "list-type": "2",
-            "encoding-type": "url",
-            "max-keys": str(PAGE_KEYS),
-            "prefix": prefix,
-        }
+        parameters = self.list_parameters(prefix, page_keys)
         if start > prefix and (after := just_before(start)):
             parameters["start-after"] = after
         client = self._new_client()
         try:
             while True:
-                parsed, page = self._list_page(client, parameters, checker)
+                response = self.list_answer(client, parameters)
+                parsed, page = self.checked_page(response, checker)
                 if page.objects or page.refused:
-                    yield page
+                    yield page if digest is None else digest(response.body, parsed, page)
                 if not parsed.truncated or checker.ended:
                     return
                 self._continue(parameters, parsed, checker)
         finally:
             client.close()
 
-    def _list_page(
-        self, client: HttpClient, parameters: dict[str, str], checker: PageChecker
-    ) -> tuple[ParsedPage, ListPage]:
-        what = f"cannot list {self.location.url}"
+    @staticmethod
+    def list_parameters(prefix: str, page_keys: int) -> dict[str, str]:
+        """Return the parameters of a listing's first request."""
+        return {"list-type": "2", "encoding-type": "url", "max-keys": str(page_keys), "prefix": prefix}
+
+    def list_answer(self, client: HttpClient, parameters: dict[str, str]) -> Response:
+        """Return the answer to one list request. Raises like ``list_pages``."""
         answer = self._request(client, "ListObjectsV2", lambda requests: requests.bucket("GET", parameters))
-        response = self._success(answer, what)
+        return self._success(answer, f"cannot list {self.location.url}")
+
+    def checked_page(self, response: Response, checker: PageChecker) -> tuple[ParsedPage, ListPage]:
+        """Return a list answer as parsed and as checked. Raises ConnectionFailed for one that is no page."""
+        what = f"cannot list {self.location.url}"
         try:
             parsed = parse_page(response.body)
             return parsed, checker.check(parsed)
@@ -87,12 +104,16 @@ class S3Store:
         connection = self._session.connection()
         return HttpClient(connection.network, connection.answer_limits)
 
-    def _kept_client(self) -> HttpClient:
+    def kept_client(self) -> HttpClient:
         """Return a client of this thread: many keys asked for one by one need one connection."""
         client: HttpClient | None = getattr(self._clients, "of_thread", None)
         if client is None:
             client = self._clients.of_thread = self._new_client()
         return client
+
+    def digested(self, secret: bytes) -> DigestedListing | None:
+        """See Store.digested."""
+        return DigestedPages(self, secret)
 
     @property
     def starts_anywhere(self) -> bool:
@@ -141,7 +162,7 @@ class S3Store:
     def head(self, key: str) -> ObjectRef | None:
         """See Store.head."""
         what = f"cannot read the metadata of {self._url(key)}"
-        client = self._kept_client()
+        client = self.kept_client()
         answer = self._request(client, "HeadObject", lambda requests: requests.head(key))
         if isinstance(answer, ServiceError) and answer.status == 404:
             # The answer to a HEAD has no body that distinguishes a missing object from a missing bucket.

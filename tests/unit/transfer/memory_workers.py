@@ -10,7 +10,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from harvester.location import Location, parse_location
-from harvester.storage.base import FetchRequest, ListPage, ObjectRef, StoreConnection
+from harvester.storage.base import DigestedListing, FetchRequest, ListPage, ObjectRef, StoreConnection
 from harvester.transfer.workers.messages import (
     Alive,
     Assignment,
@@ -55,6 +55,9 @@ class MemoryStore:
         keys = sorted(k for k in self.objects if k >= start and (end is None or k < end) and k.startswith(prefix))
         if keys:
             yield ListPage([ref(key, len(self.objects[key])) for key in keys], [])
+
+    def digested(self, secret: bytes) -> DigestedListing | None:  # noqa: ARG002
+        return None
 
     def list_folders(self, parent: str) -> list[str]:
         raise AssertionError(parent)

@@ -15,8 +15,8 @@ from harvester.destination.manifest.manifest import Manifest
 from harvester.destination.manifest.row_types import LandedRow, ProblemRow
 from harvester.destination.paths import FileSystemNames
 from harvester.destination.selection import CompiledSelection, Selection
-from harvester.storage import ListedPage, RangeEnd
 from harvester.storage.base import ObjectRef
+from harvester.storage.listed import ListedPage, RangeEnd
 from harvester.transfer.listing_planner import ListingPlanner
 from harvester.transfer.plan import PlanOptions
 from harvester.transfer.range_planner import PathNaming, Planned

@@ -12,6 +12,7 @@ from harvester.errors import ConfigurationError
 # One script a version, each run once, all of a step in one transaction with the version it leads to.
 # Keys are TEXT under the BINARY collation, which is the byte order the clouds list in: a listing and
 # these tables can be merged as two sorted streams. A script may call ``draw_epoch()`` and ``now()``.
+_OF_A_PAGE = "key, etag, size, path, content_size, mtime_ns, origin, evicted, gone"
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         "CREATE TABLE settings(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
@@ -69,6 +70,27 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
            ) WITHOUT ROWID""",
     ),
     ("ALTER TABLE objects ADD COLUMN agent TEXT",),
+    (
+        """CREATE TABLE pages(
+             after TEXT NOT NULL UNIQUE, last TEXT NOT NULL, keys INTEGER NOT NULL, digest BLOB NOT NULL,
+             files BLOB NOT NULL
+           )""",
+        # A page is known only as long as nothing has changed in any row of its keys, whatever changes it.
+        *(
+            f"CREATE TRIGGER pages_{number} AFTER {event} BEGIN DELETE FROM pages"
+            f" WHERE after = (SELECT max(after) FROM pages WHERE after < {row}.key) AND last >= {row}.key; END"
+            for number, (event, row) in enumerate(
+                (
+                    ("INSERT ON objects", "new"),
+                    (f"UPDATE OF {_OF_A_PAGE} ON objects", "new"),
+                    ("UPDATE OF key ON objects", "old"),
+                    ("DELETE ON objects", "old"),
+                    ("INSERT ON problems", "new"),
+                    ("UPDATE ON problems", "new"),
+                )
+            )
+        ),
+    ),
 )
 
 

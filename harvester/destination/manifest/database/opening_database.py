@@ -26,6 +26,8 @@ def open_database(path: Path) -> sqlite3.Connection:
     with kept_open(database):
         database.execute(f"PRAGMA synchronous = {'NORMAL' if has_shared_log(database) else 'FULL'}")
         database.execute("PRAGMA wal_autocheckpoint = 4000")
+        # A row that replaces another fires the triggers of both.
+        database.execute("PRAGMA recursive_triggers = ON")
         migrate(database, str(path))
     return database
 
