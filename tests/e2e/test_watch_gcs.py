@@ -102,7 +102,7 @@ def test_a_killed_worker_takes_its_messages_up_again(world: World) -> None:
 def test_a_subscription_that_cannot_be_read(world: World) -> None:
     missing = run("watch", world.location, world.destination, "--queue", world.pubsub.subscription + "-gone", "--once")
     assert missing.code == 2
-    assert "it does not exist" in missing.err
+    assert "the queue does not exist" in missing.err
     world.pubsub.denied = True
     denied = world.watch_once()
     assert denied.code == 4
