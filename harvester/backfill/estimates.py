@@ -15,7 +15,7 @@ from harvester.backfill.shard_cutting import BYTES_PER_OBJECT
 ARCHIVED_CLASSES: Final = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 """Storage classes whose objects must be restored before they can be read. Source: Amazon S3 User Guide, "Restoring an
 archived object"; Intelligent-Tiering's archive tiers are not named in a listing."""
-OBJECTS_PER_CORE_SECOND: Final = 1000
+OBJECTS_PER_CORE_SECOND: Final = 2000
 """Objects that one core syncs and exports in a second; `BYTES_PER_OBJECT` more count as one more."""
 SHARD_SECONDS: Final = 0.4
 """Processor time of a shard besides its objects."""

@@ -39,5 +39,5 @@ def test_given_keys_are_asked_for_and_not_listed() -> None:
 def test_processor_time_grows_with_objects_and_bytes() -> None:
     plan = replace(small_plan(2), spans=(KeySpan(objects=20_000), KeySpan(objects=1, bytes=256 * 1024 * 1000)))
     costs = estimate(plan)
-    assert costs.largest_core_seconds == pytest.approx(20.4)
-    assert costs.core_seconds == pytest.approx(20.4 + 1.4 + 0.001)
+    assert costs.largest_core_seconds == pytest.approx(10.4)
+    assert costs.core_seconds == pytest.approx(10.4 + 0.4 + 0.5 + 0.0005)
