@@ -71,7 +71,6 @@ class EventState:
         try:
             # The caller ensures that one thread at a time uses it.
             self._database = connect_journaled(
-                self.path,
                 lambda: sqlite3.connect(self.path, isolation_level=None, timeout=30, check_same_thread=False),
             )
             try:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scripts.commands.output_schemas import validate
+from scripts.commands.output_schemas import validate, validate_outputs
 
 COMMAND = str(Path(sys.executable).parent / "nimble-harvester")
 
@@ -74,6 +74,7 @@ def run(*arguments: str | int | Path, stdin: str = "", **variables: str) -> Ende
         found.returncode, found.stdout.decode(errors="surrogateescape"), found.stderr.decode(errors="replace")
     )
     assert "Traceback" not in ended.err, ended.err
+    validate_outputs(ended.out, ended.err)
     return ended
 
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 from functools import cache
 from importlib import resources
+from typing import Any
 
 import jsonschema
+
+# Checking takes time; a document of more bytes is one of many objects of the same form.
+_LONGEST = 300_000
 
 
 @cache
@@ -14,6 +18,35 @@ def _validator(name: str) -> jsonschema.Draft202012Validator:
     schema = json.loads(resources.files("harvester.cli").joinpath("schemas", f"{name}.json").read_text())
     jsonschema.Draft202012Validator.check_schema(schema)
     return jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker())
+
+
+def validate_outputs(out: str, err: str) -> None:
+    """Validate what names its schema on standard output, and the log of JSON lines on standard error.
+
+    A document, or a line of JSON Lines, that is an event of another schema has tests of its own.
+    """
+    if out.startswith("{") and len(out) <= _LONGEST:
+        for document in _documents(out):
+            if "event" not in document and str(document.get("schema", "")).startswith("urn:nimble-harvester:"):
+                validate(document["schema"].split(":")[2], document)
+    if err.startswith('{"time": '):
+        for line in err.splitlines():
+            validate("log-line", json.loads(line))
+
+
+def _documents(text: str) -> list[dict[str, Any]]:
+    try:
+        return [json.loads(text)]
+    except ValueError:
+        return [found for found in map(_document, text.splitlines()) if found is not None]
+
+
+def _document(line: str) -> dict[str, Any] | None:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def validate(name: str, document: object) -> None:

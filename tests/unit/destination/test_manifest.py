@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -195,3 +197,16 @@ def test_half_a_line_names_no_holder(tmp_path: Path) -> None:
         assert found.host == "unknown"
         with pytest.raises(DestinationLocked, match="is in use"):
             DestinationLock(path)
+
+
+def test_a_second_opening_in_one_process_leaves_the_log_to_the_first(path: Path) -> None:
+    with Manifest(path) as manifest:
+        manifest.record([row("a")], [])
+        # As a heartbeat does beside a session.
+        Manifest(path).close()
+        # As another process does; were no lock held any more, it would delete the log at its end.
+        program = "import pathlib, sys, harvester.destination as d; d.Manifest(pathlib.Path(sys.argv[1])).close()"
+        subprocess.run([sys.executable, "-c", program, str(path)], check=True)
+        manifest.record([row("b", 2)], [])
+        with Manifest(path, readonly=True) as reader:
+            assert [each.key for each in reader.landed()] == ["a", "b"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Final
 
 NO_SHARED_MEMORY: Final = frozenset(
@@ -17,9 +16,6 @@ NO_SHARED_MEMORY: Final = frozenset(
     }
 )
 """SQLite's extended codes for a file system that maps no shared memory, as network and bucket file systems."""
-# https://www.sqlite.org/fileformat.html: the file format write version, 1 for a rollback journal, 2 for a log.
-_WRITE_VERSION: Final = 18
-_ROLLBACK: Final = 1
 
 
 @contextlib.contextmanager
@@ -32,25 +28,24 @@ def kept_open(database: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def connect_journaled(path: Path, connect: Callable[[], sqlite3.Connection]) -> sqlite3.Connection:
+def connect_journaled(connect: Callable[[], sqlite3.Connection]) -> sqlite3.Connection:
     """Connect for writing with a shared log, and where that needs memory that cannot be shared, a rollback journal.
 
     A database that was given a rollback journal keeps it: readers may be at work. Raises sqlite3.DatabaseError.
     """
-    if not _has_rollback_journal(path):
-        database = connect()
-        try:
-            with kept_open(database):
+    database = connect()
+    try:
+        with kept_open(database):
+            if not _has_rollback_journal(database):
                 database.execute("PRAGMA journal_mode = WAL")
                 # The first access maps the memory.
                 database.execute("SELECT 1 FROM sqlite_master").fetchone()
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode not in NO_SHARED_MEMORY:
-                raise
-            _abandon_log(connect)
-        else:
-            return database
-    return connect()
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode not in NO_SHARED_MEMORY:
+            raise
+        _abandon_log(connect)
+        return connect()
+    return database
 
 
 def has_shared_log(database: sqlite3.Connection) -> bool:
@@ -69,13 +64,12 @@ def read_unshared(connect: Callable[[], sqlite3.Connection]) -> sqlite3.Connecti
     return copy
 
 
-def _has_rollback_journal(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            header = file.read(_WRITE_VERSION + 1)
-    except OSError:
-        return False
-    return len(header) > _WRITE_VERSION and header[_WRITE_VERSION] == _ROLLBACK
+def _has_rollback_journal(database: sqlite3.Connection) -> bool:
+    # SQLite is asked: to open the file beside it and close it again would drop every lock that this process has on it
+    # (https://www.sqlite.org/howtocorrupt.html, 2.2), and another process would then delete the log in use.
+    (pages,) = database.execute("PRAGMA page_count").fetchone()
+    (mode,) = database.execute("PRAGMA journal_mode").fetchone()
+    return bool(pages) and mode == "delete"
 
 
 def _abandon_log(connect: Callable[[], sqlite3.Connection]) -> None:

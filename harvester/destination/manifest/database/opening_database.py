@@ -22,7 +22,7 @@ def _connect(path: Path, parameters: str) -> sqlite3.Connection:
 
 def open_database(path: Path) -> sqlite3.Connection:
     """Open, create or migrate the manifest at ``path``; raises as ``Manifest`` does, and sqlite3.DatabaseError."""
-    database = connect_journaled(path, lambda: _connect(path, "mode=rwc"))
+    database = connect_journaled(lambda: _connect(path, "mode=rwc"))
     with kept_open(database):
         database.execute(f"PRAGMA synchronous = {'NORMAL' if has_shared_log(database) else 'FULL'}")
         database.execute("PRAGMA wal_autocheckpoint = 4000")
