@@ -11,6 +11,7 @@ from .api import listen as listen
 from .api import plan_shards as plan_shards
 from .api import reconcile as reconcile
 from .api import sync as sync
+from .api import sync_to_output as sync_to_output
 from .api import watch as watch
 from .backfill import BackfillOptions as BackfillOptions
 from .backfill import BackfillPlan as BackfillPlan
@@ -89,6 +90,7 @@ from .storage import KeyRange as KeyRange
 from .storage import ObjectRef as ObjectRef
 from .storage import list_objects as list_objects
 from .storage import read_key_list as read_key_list
+from .tables import DirectReport as DirectReport
 from .tables import ExportOptions as ExportOptions
 from .tables import ExportReport as ExportReport
 from .tables import ProfileFinding as ProfileFinding

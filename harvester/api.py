@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     )
     from harvester.nimble_api import NimbleClient
     from harvester.reconciliation import ReconcileOptions, ReconcileReport, WaitObserver
+    from harvester.tables import DirectReport, ExportOptions
 
 
 def with_facts(options: SyncOptions) -> SyncOptions:
@@ -93,6 +94,40 @@ def plan_shards(
     options = options or BackfillOptions()
     options = dataclasses.replace(options, sync=with_facts(options.sync))
     return plan_backfill(_place(location), count, options, keys=keys_from, settings=settings)
+
+
+def sync_to_output(
+    location: Location | LocationTemplate | str,
+    out: str,
+    options: SyncOptions | None = None,
+    export: ExportOptions | None = None,
+    *,
+    keys: KeyRange | KeyList | None = None,
+    now: float | None = None,
+    scratch: Path | None = None,
+    settings: StoreSettings | None = None,
+    observer: Observer | None = None,
+) -> DirectReport:
+    """Write the rows of every object of ``location`` that ``out`` does not hold, and keep nothing here.
+
+    For machines without a durable disk: what is there is learned from the parts of ``out`` that may hold keys which are
+    listed, and each call writes a series of parts. ``keys`` and ``now`` are those of `sync`; landed files lie below
+    ``scratch`` until their part is committed. Raises UsageError for an output of one destination or of Delta, and what
+    `export` raises.
+    """
+    from harvester.tables import sync_to_output as run_sync
+
+    place, listed = _scope(location)
+    return run_sync(
+        place,
+        out,
+        with_facts(options or SyncOptions()),
+        export,
+        keys=listed(now) if keys is None else keys,
+        scratch=scratch,
+        settings=settings,
+        observer=observer,
+    )
 
 
 def watch(

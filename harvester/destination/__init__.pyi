@@ -48,6 +48,7 @@ from .manifest import newest_position as newest_position
 from .manifest import same_version as same_version
 from .manifest import shown_key as shown_key
 from .manifest import source_binding as source_binding
+from .opened import OpenDestination as OpenDestination
 from .opened import check_apart as check_apart
 from .opened import destination_error as destination_error
 from .opened import flush_file_system as flush_file_system

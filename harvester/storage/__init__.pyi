@@ -25,6 +25,7 @@ from .keys import KeySelection as KeySelection
 from .keys import KeySpool as KeySpool
 from .keys import end_of_prefix as end_of_prefix
 from .keys import key_after as key_after
+from .keys import listing_scopes as listing_scopes
 from .keys import read_key_list as read_key_list
 from .late_keys import LateKeys as LateKeys
 from .listed import NOT_FOUND as NOT_FOUND

@@ -1,4 +1,11 @@
 from .destination_rows import TABLE_OF as TABLE_OF
+from .direct import DirectReport as DirectReport
+from .direct import DirectSeries as DirectSeries
+from .direct import RowsInOutput as RowsInOutput
+from .direct import count_rows as count_rows
+from .direct import output_settings as output_settings
+from .direct import scratch_destination as scratch_destination
+from .direct import sync_to_output as sync_to_output
 from .dlt_source import nimble_results as nimble_results
 from .exports import ExportOptions as ExportOptions
 from .exports import ExportReport as ExportReport

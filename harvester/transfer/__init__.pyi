@@ -1,3 +1,4 @@
+from .options import ExportHooks as ExportHooks
 from .options import Observer as Observer
 from .options import SyncOptions as SyncOptions
 from .rescued_results import RescuedResult as RescuedResult

@@ -14,7 +14,7 @@ from harvester.destination import destination_error, release_space, reserve_spac
 from harvester.errors import HarvesterError, Interrupted
 from harvester.storage import FetchRequest, Store
 from harvester.transfer.circuit_breaker import CircuitBreaker
-from harvester.transfer.options import Observer, SyncOptions
+from harvester.transfer.options import ExportHooks, Observer, SyncOptions
 from harvester.transfer.plan import ActionKind
 from harvester.transfer.range_planner import Planned
 from harvester.transfer.recording import Recorder, aside_path
@@ -48,8 +48,12 @@ class Dispatcher:
         options: SyncOptions,
         observer: Observer,
         launch: Callable[[str], Launched] = launch_process,
+        *,
+        hooks: ExportHooks | None = None,
     ) -> None:
         """Begin with none; workers start with the first, by ``launch``."""
+        self._hooks = hooks or ExportHooks()
+        self._committed_bytes = 0
         self._launch = launch
         self._store = store
         self._root = root
@@ -127,8 +131,16 @@ class Dispatcher:
             if expired:
                 pool.renew(self._store.connection(renew=True))
         self._recorder.flush_if_due()
+        self._commit_if_due()
         if time.monotonic() - self._progress_at >= _WAIT_SECONDS:
             self._report_progress()
+
+    def _commit_if_due(self) -> None:
+        written = self._recorder.counters.bytes_written
+        if written - self._committed_bytes >= self._hooks.after_bytes:
+            self._committed_bytes = written
+            self._recorder.flush()
+            self._hooks.commit()
 
     def _start_pool(self) -> WorkerPool:
         from harvester.transfer.workers import WorkerPool

@@ -11,6 +11,7 @@ from typing import Literal
 
 from harvester.destination import Selection
 from harvester.results import ResultOptions
+from harvester.storage import ObjectRef
 from harvester.transfer.sync_report import ObjectEvent, SyncProgress
 from harvester.transfer.workers import EXCEEDED, WorkerLimits
 
@@ -77,6 +78,18 @@ class SyncOptions:
         if self.workers:
             return self.workers
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True, slots=True)
+class ExportHooks:
+    """What a session without a lasting destination asks and calls: its rows are exported while it lands them."""
+
+    is_exported: Callable[[ObjectRef, str], bool] = lambda _ref, _path: False
+    """Returns whether the output holds a version, by object and by path in the destination; then it is unchanged."""
+    after_bytes: int = 1 << 63
+    """``commit`` is called when so many bytes have landed since the last time."""
+    commit: Callable[[], None] = lambda: None
+    """Called between two outcomes, with everything that has landed recorded. What it raises ends the run."""
 
 
 def _nothing(_: object) -> None:

@@ -59,6 +59,8 @@ class PlanOptions(NamedTuple):
     """Objects delivered with more bytes are refused."""
     reads_parquet: bool = True
     """Whether the extra [parquet] is installed; without it an object that was refused for it is not fetched again."""
+    is_exported: Callable[[ObjectRef, str], bool] = lambda _ref, _path: False
+    """Returns whether an output holds this version, by object and path; for sessions without a lasting destination."""
 
 
 def decide(

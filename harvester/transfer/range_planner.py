@@ -24,6 +24,7 @@ from harvester.transfer.plan import Action, ActionKind, LocalFile, PlanOptions, 
 _Row = TypeVar("_Row", KnownRow, ProblemRow)
 _LONGEST_PATH = 4096
 _KNOWN_FOLDERS = 10_000
+_EXPORTED = Action(ActionKind.UNCHANGED, "exported")
 _PURGED = Action(ActionKind.IGNORE, "purged")
 
 
@@ -201,6 +202,8 @@ class RangePlanner:
         path, refusal = self._path(relative_key, ref.key)
         if refusal and kind is not ActionKind.QUARANTINED:
             action = Action(ActionKind.REFUSE, refusal)
+        elif kind is ActionKind.FETCH and self._options.is_exported(ref, path):
+            action = _EXPORTED
         return Planned(ref, action, path, row, problem)
 
     def _local(self, path: str) -> LocalFile | None:

@@ -33,7 +33,7 @@ from harvester.location import Location, parse_location
 from harvester.sessions import StoreSettings
 from harvester.storage import KeySelection, ObjectRef, Store, open_store
 from harvester.transfer.listing_run import ListingRun
-from harvester.transfer.options import Observer, SyncOptions
+from harvester.transfer.options import ExportHooks, Observer, SyncOptions
 from harvester.transfer.proof import prove_outcomes
 from harvester.transfer.sync_report import SyncReport
 from harvester.transfer.sync_run import SyncRun
@@ -55,12 +55,14 @@ def open_session(
     settings: StoreSettings | None = None,
     observer: Observer | None = None,
     check_bucket: bool = False,
+    hooks: ExportHooks | None = None,
 ) -> Iterator[SyncSession]:
     """Hold ``destination``, bound to ``location``, for any number of runs, given objects and rescued results.
 
-    With ``check_bucket`` the store is asked whether the bucket exists, for sessions that never list it. Raises a
-    HarvesterError for what keeps a run from starting: an invalid schema, a destination that is locked, unusable,
-    bound to another source or written by a newer program, and with ``check_bucket`` NoSuchBucket.
+    ``hooks`` are those of a destination that does not last. With ``check_bucket`` the store is asked whether the bucket
+    exists, for sessions that never list it. Raises a HarvesterError for what keeps a run from starting: an invalid
+    schema, a destination that is locked, unusable, bound to another source or written by a newer program, and with
+    ``check_bucket`` NoSuchBucket.
     """
     settings = settings or StoreSettings()
     if settings.max_rps is not None:
@@ -90,7 +92,7 @@ def open_session(
         if options.start_after is not None:
             opened.manifest.set_start_after(options.start_after)
         options = _from_start(options, opened.manifest)
-        session = SyncSession(store, opened.root, opened.manifest, options, observer)
+        session = SyncSession(store, opened.root, opened.manifest, options, observer, hooks)
         error: HarvesterError | None = None
         try:
             yield session
@@ -185,8 +187,17 @@ class SyncSession:
     the first and ends when the session is closed.
     """
 
-    def __init__(self, store: Store, root: Path, manifest: Manifest, options: SyncOptions, observer: Observer) -> None:
+    def __init__(
+        self,
+        store: Store,
+        root: Path,
+        manifest: Manifest,
+        options: SyncOptions,
+        observer: Observer,
+        hooks: ExportHooks | None = None,
+    ) -> None:
         """Take an open destination; nothing is recorded before the first run."""
+        self._hooks = hooks
         self.store = store
         self._root = root
         self._manifest = manifest
@@ -309,5 +320,12 @@ class SyncSession:
 
     def _begin(self, *, plan_all: bool, keys: KeySelection | None = None) -> SyncRun:
         return SyncRun(
-            self.store, self._root, self._manifest, self._options, self._observer, plan_all=plan_all, keys=keys
+            self.store,
+            self._root,
+            self._manifest,
+            self._options,
+            self._observer,
+            plan_all=plan_all,
+            keys=keys,
+            hooks=self._hooks,
         )

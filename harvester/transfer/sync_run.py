@@ -21,7 +21,7 @@ from harvester.extras import PARQUET, is_installed
 from harvester.storage import KeyPrefixes, KeySelection, Store
 from harvester.transfer.dispatcher import Dispatcher
 from harvester.transfer.listing_planner import ListingPlanner
-from harvester.transfer.options import Observer, SyncOptions
+from harvester.transfer.options import ExportHooks, Observer, SyncOptions
 from harvester.transfer.plan import PlanOptions
 from harvester.transfer.range_planner import PathNaming
 from harvester.transfer.recording import Recorder
@@ -43,8 +43,10 @@ class SyncRun:
         *,
         plan_all: bool = False,
         keys: KeySelection | None = None,
+        hooks: ExportHooks | None = None,
     ) -> None:
         """Begin a run over ``keys``, or all; ``plan_all`` plans also unchanged objects, so that each is reported."""
+        hooks = hooks or ExportHooks()
         self.keys = keys
         self.plans_all = plan_all
         self.store = store
@@ -62,13 +64,17 @@ class SyncRun:
             _EXACT_NAMES if options.dry_run else probe_names(root / TEMPORARY),
             CompiledSelection(options.selection),
             PlanOptions(
-                cache(options.fingerprint_of), options.probe_name, options.max_object_bytes, is_installed(PARQUET)
+                cache(options.fingerprint_of),
+                options.probe_name,
+                options.max_object_bytes,
+                is_installed(PARQUET),
+                hooks.is_exported,
             ),
             plan_all=plan_all,
             finds_gone=keys is None or isinstance(keys, KeyPrefixes),
             is_whole=keys is None,
         )
-        self.dispatcher = Dispatcher(store, root, self.recorder, options, observer)
+        self.dispatcher = Dispatcher(store, root, self.recorder, options, observer, hooks=hooks)
 
     def stop_work(self) -> None:
         """End the workers, account for what they finished, and close the planner."""

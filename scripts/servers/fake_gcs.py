@@ -256,14 +256,15 @@ def _media(stored: StoredObject, request: Request) -> Answer:
         )
     if stored.content_encoding:
         headers["content-encoding"] = stored.content_encoding
-    part = re.fullmatch(r"bytes=(\d+)-", request.headers.get("range", ""))
+    part = re.fullmatch(r"bytes=(\d+)-(\d*)", request.headers.get("range", ""))
     if part is None:
         return Answer(200, stored.body, headers)
     start = int(part[1])
     if start >= len(stored.body):
         return _error(416, "requestedRangeNotSatisfiable", "Request range not satisfiable")
-    headers["content-range"] = f"bytes {start}-{len(stored.body) - 1}/{len(stored.body)}"
-    return Answer(206, stored.body[start:], headers)
+    last = min(int(part[2] or len(stored.body)), len(stored.body) - 1)
+    headers["content-range"] = f"bytes {start}-{last}/{len(stored.body)}"
+    return Answer(206, stored.body[start : last + 1], headers)
 
 
 def _json(document: object) -> Answer:

@@ -33,6 +33,7 @@ class KilledOutput:
         self._left = kill_at
         self.url = store.url
         self.names, self.read, self.exists = store.names, store.read, store.exists
+        self.size, self.read_range = store.size, store.read_range
         self.scratch, self.delta_options = store.scratch, store.delta_options
 
     @contextmanager

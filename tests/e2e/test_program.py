@@ -38,7 +38,7 @@ def test_summaries_are_the_commands_own(name: str) -> None:
 def test_help_fits_a_terminal() -> None:
     ended = run("sync", "--help")
     assert ended.code == 0
-    assert ended.out.splitlines()[0] == "Usage: nimble-harvester sync [OPTIONS] LOCATION DEST"
+    assert ended.out.splitlines()[0] == "Usage: nimble-harvester sync [OPTIONS] LOCATION [DEST]"
     for page in reference().split("\n## nimble-harvester ")[1:]:
         # The others show examples with ARNs and policies, which cannot be broken.
         if page.split("\n")[0] in ("sync", "ls", "verify", "status", "cat", "evict", "schema", "completion"):

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harvester.api import sync
+from harvester.api import sync, sync_to_output
+from harvester.cli.shared.options.direct_options import DirectTarget, direct_options
 from harvester.cli.shared.options.parameters import (
     DESTINATION,
     MOMENT,
@@ -51,11 +52,13 @@ Examples:
   nimble-harvester sync s3://my-bucket/results/ ./out --since 24h --dry-run
   nimble-harvester sync s3://my-bucket/results/ ./results --report run.json
   nimble-harvester sync s3://my-bucket/results/ ./results --keys-from keys.txt
+  nimble-harvester sync s3://my-bucket/results/ --export-to s3://warehouse/out
   nimble-harvester sync 's3://my-bucket/{date:%Y/%m/%d}/' ./out --days 2
 """,
 )
 @click.argument("location", type=PLACE)
-@click.argument("dest", type=DESTINATION)
+@click.argument("dest", type=DESTINATION, required=False)
+@direct_options
 @click.option("--dry-run", is_flag=True, help="Show what would be fetched; write nothing.")
 @click.option("--since", type=MOMENT, help="Only objects modified since, e.g. 24h or 2026-01-31T00:00:00Z.")
 @click.option("--until", type=MOMENT, help="Only objects modified before.")
@@ -91,7 +94,8 @@ Examples:
 def sync_command(
     *,
     location: Location | LocationTemplate,
-    dest: Path,
+    dest: Path | None,
+    direct: DirectTarget | None,
     dry_run: bool,
     since: float | None,
     until: float | None,
@@ -111,6 +115,8 @@ def sync_command(
     every object. LOCATION is s3://, gs:// or file://; DEST is a directory, bound to its LOCATION by the first run. A
     LOCATION such as s3://my-bucket/results/{date:%Y/%m/%d}/ is that of the last --days days; DEST is bound to what
     comes before the date.
+
+    With --export-to nothing is kept here: what OUT holds already is learned from OUT.
     """
     if report is not None and not report.absolute().parent.is_dir():
         raise UsageError(
@@ -123,6 +129,7 @@ def sync_command(
             "--since is not before --until", cause="nothing can be modified after the one and before the other"
         )
     started_at = time.time()
+    place = direct.out if direct is not None else str(dest)
     base = location if isinstance(location, Location) else location.base
     try:
         options = landing()
@@ -130,9 +137,9 @@ def sync_command(
         start = cutoff_of(start_after_backfill, location, settings)
         options = dataclasses.replace(options, selection=selection, dry_run=dry_run, start_after=start, **more)
         keys = None if keys_from is None else _keys(keys_from, location, settings)
-        result = _run(location, dest, options, settings, keys, output, messages)
+        result = _run(location, direct or Path(place), options, settings, keys, output, messages)
     except HarvesterError as error:
-        result = unstarted_report(base, dest, error, started_at, dry_run=dry_run)
+        result = unstarted_report(base, place, error, started_at, dry_run=dry_run)
     finally:
         messages.clear()
     unwritten = None if report is None else _write(report, result)
@@ -142,7 +149,7 @@ def sync_command(
     if not quiet and (output != "table" or result.run or result.error is None):
         print_report(result, output, render_report)
     if result.error is None and not result.counts.listed and keys_from is None and isinstance(location, Location):
-        _warn_of_similar(location, dest, settings, messages)
+        _warn_of_similar(location, place, settings, messages)
     if unwritten is not None and result.error is not None:
         messages.log("warning", unwritten.one_line())
     elif unwritten is not None:
@@ -176,7 +183,7 @@ def _write(path: Path, report: SyncReport) -> DestinationUnusable | None:
     return None
 
 
-def _write_metrics(path: Path, dest: Path, landing: Landing, report: SyncReport) -> DestinationUnusable | None:
+def _write_metrics(path: Path, dest: Path | None, landing: Landing, report: SyncReport) -> DestinationUnusable | None:
     """Write the metrics; return the error if they cannot be written, so that the outcome of the run is reported too."""
     # Loaded by the runs that write metrics.
     from harvester.destination import destination_metrics
@@ -184,14 +191,15 @@ def _write_metrics(path: Path, dest: Path, landing: Landing, report: SyncReport)
     from harvester.transfer import run_metrics
 
     try:
-        known = destination_metrics(dest, state_dir=landing().state_dir)
-        write_metrics_file(path, [*run_metrics(report), *known], {"destination": str(dest.absolute()), "verb": "sync"})
+        known = [] if dest is None else destination_metrics(dest, state_dir=landing().state_dir)
+        place = report.destination if dest is None else str(dest.absolute())
+        write_metrics_file(path, [*run_metrics(report), *known], {"destination": place, "verb": "sync"})
     except DestinationUnusable as error:
         return error
     return None
 
 
-def _warn_of_similar(location: Location, dest: Path, settings: StoreSettings, messages: Messages) -> None:
+def _warn_of_similar(location: Location, dest: str, settings: StoreSettings, messages: Messages) -> None:
     """Warn when keys begin with the name of an empty location: the slash may be misplaced."""
     # Loaded where nothing was listed.
     import shlex
@@ -210,7 +218,7 @@ def _warn_of_similar(location: Location, dest: Path, settings: StoreSettings, me
 
 def _run(
     location: Location | LocationTemplate,
-    dest: Path,
+    target: Path | DirectTarget,
     options: SyncOptions,
     settings: StoreSettings,
     keys: KeyList | None,
@@ -224,7 +232,29 @@ def _run(
             warning=lambda message: messages.log("warning", message),
             stop_signal=received,
         )
-        return sync(location, dest, options, keys=keys, settings=settings, observer=observer)
+        if isinstance(target, Path):
+            return sync(location, target, options, keys=keys, settings=settings, observer=observer)
+        return _export(location, target, options, keys, settings, observer, messages)
+
+
+def _export(
+    location: Location | LocationTemplate,
+    target: DirectTarget,
+    options: SyncOptions,
+    keys: KeyList | None,
+    settings: StoreSettings,
+    observer: Observer,
+    messages: Messages,
+) -> SyncReport:
+    if options.dry_run or options.state_dir is not None:
+        raise UsageError("--export-to keeps no state", cause="--dry-run and --state-dir are about what DEST holds")
+    done = sync_to_output(
+        location, target.out, options, target.export_options(), keys=keys, settings=settings, observer=observer
+    )
+    messages.log("info", f"{done.rows:,} rows in {done.parts:,} files of the series {done.series} in {target.out}")
+    if done.oversized:
+        messages.log("warning", f"{done.oversized:,} rows are too long, and were not written")
+    return dataclasses.replace(done.sync, exit_code=done.exit_code)
 
 
 def _event_printer(output: str, *, dry_run: bool) -> Callable[[ObjectEvent], None] | None:

@@ -2,8 +2,12 @@ from .export_types import ExportBehind as ExportBehind
 from .export_types import ExportOptions as ExportOptions
 from .export_types import ExportReport as ExportReport
 from .exporting import export as export
+from .exporting import export_rows as export_rows
 from .exporting import print_views as print_views
+from .layout import settle_layout as settle_layout
 from .part_building import row_after as row_after
+from .part_names import PartName as PartName
+from .part_names import parse_part as parse_part
 from .part_writers import TIME_COLUMNS as TIME_COLUMNS
 from .part_writers import part_schema as part_schema
 from .part_writers import plain_schema as plain_schema

@@ -135,6 +135,14 @@ class StagedOutput:
         """Return a small file; None if there is none."""
         return self._store.read(self._placed(name))
 
+    def size(self, name: str) -> int:
+        """Return the bytes of a file."""
+        return self._store.size(self._placed(name))
+
+    def read_range(self, name: str, start: int, stop: int) -> bytes:
+        """Return some bytes of a file."""
+        return self._store.read_range(self._placed(name), start, stop)
+
     def create(self, name: str, content: bytes) -> bool:
         """Create a file whole; return False if one is there."""
         return self._store.create(self._placed(name), content)

@@ -70,6 +70,33 @@ class GcsOutput:
             raise self._error(result.error)
         return bytes(result.value)
 
+    def size(self, name: str) -> int:
+        """Return the bytes of an object."""
+        key, calls = self._location.key(name), self._calls
+
+        def reload(bucket: Bucket) -> int:
+            blob = bucket.blob(key)
+            blob.reload(retry=calls.retry, timeout=calls.timeout)
+            return int(blob.size or 0)
+
+        result = calls.call("storage.objects.get", reload)
+        if result.value is None:
+            raise self._error(result.error)
+        return result.value
+
+    def read_range(self, name: str, start: int, stop: int) -> bytes:
+        """Return some bytes of an object."""
+        key, calls = self._location.key(name), self._calls
+        result = calls.call(
+            "storage.objects.get",
+            lambda bucket: bucket.blob(key).download_as_bytes(
+                start=start, end=stop - 1, retry=calls.retry, timeout=calls.timeout
+            ),
+        )
+        if result.value is None:
+            raise self._error(result.error)
+        return bytes(result.value)
+
     def create(self, name: str, content: bytes) -> bool:
         """Create an object unless one is there."""
         return self._create(

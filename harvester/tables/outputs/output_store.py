@@ -34,6 +34,12 @@ class OutputStore(Protocol):
     def read(self, name: str) -> bytes | None:
         """Return a small file; None if there is none."""
 
+    def size(self, name: str) -> int:
+        """Return the bytes of a file that is there. Raises HarvesterError."""
+
+    def read_range(self, name: str, start: int, stop: int) -> bytes:
+        """Return the bytes from ``start`` to before ``stop`` of a file that is there. Raises HarvesterError."""
+
     def create(self, name: str, content: bytes) -> bool:
         """Create a file whole; return False if one is there, which stays as it is."""
 
@@ -118,6 +124,22 @@ class DirectoryOutput:
             return (self.root / name).read_bytes()
         except FileNotFoundError:
             return None
+
+    def size(self, name: str) -> int:
+        """Return the bytes of a file."""
+        try:
+            return (self.root / name).stat().st_size
+        except OSError as error:
+            raise _unusable(self.root, error) from error
+
+    def read_range(self, name: str, start: int, stop: int) -> bytes:
+        """Return some bytes of a file."""
+        try:
+            with (self.root / name).open("rb") as file:
+                file.seek(start)
+                return file.read(stop - start)
+        except OSError as error:
+            raise _unusable(self.root, error) from error
 
     def create(self, name: str, content: bytes) -> bool:
         """Write a file and link it."""

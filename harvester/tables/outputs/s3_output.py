@@ -71,6 +71,16 @@ class S3Output:
         content: bytes = result.value["Body"].read()
         return content
 
+    def size(self, name: str) -> int:
+        """Return the bytes of an object."""
+        return int(self._value(self._client.head_object, **self._object(name))["ContentLength"])
+
+    def read_range(self, name: str, start: int, stop: int) -> bytes:
+        """Return some bytes of an object."""
+        asked = {"Range": f"bytes={start}-{stop - 1}", **self._object(name)}
+        content: bytes = self._value(self._client.get_object, **asked)["Body"].read()
+        return content
+
     def create(self, name: str, content: bytes) -> bool:
         """Put an object unless one is there."""
         return self._conditionally(

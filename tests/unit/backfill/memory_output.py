@@ -37,6 +37,12 @@ class MemoryOutput:
     def read(self, name: str) -> bytes | None:
         return self.files.get(name)
 
+    def size(self, name: str) -> int:
+        return len(self.files[name])
+
+    def read_range(self, name: str, start: int, stop: int) -> bytes:
+        return self.files[name][start:stop]
+
     def create(self, name: str, content: bytes) -> bool:
         self._hook()
         created = self.files.setdefault(name, content) is content

@@ -129,7 +129,7 @@ def exit_reasons(report: SyncReport) -> list[str]:
 
 
 def unstarted_report(
-    location: Location, destination: Path, error: HarvesterError, started_at: float, *, dry_run: bool
+    location: Location, destination: Path | str, error: HarvesterError, started_at: float, *, dry_run: bool
 ) -> SyncReport:
     """Return the report of a run that could not start."""
     return SyncReport(
