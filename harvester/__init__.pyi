@@ -13,6 +13,7 @@ from .api import reconcile as reconcile
 from .api import sync as sync
 from .api import sync_to_output as sync_to_output
 from .api import watch as watch
+from .api import watch_to_output as watch_to_output
 from .backfill import BackfillOptions as BackfillOptions
 from .backfill import BackfillPlan as BackfillPlan
 from .backfill import BackfillStatus as BackfillStatus

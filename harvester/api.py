@@ -130,6 +130,50 @@ def sync_to_output(
     )
 
 
+def watch_to_output(
+    location: Location | str,
+    out: str,
+    options: SyncOptions | None = None,
+    export: ExportOptions | None = None,
+    *,
+    watching: QueueWatchOptions,
+    scratch: Path | None = None,
+    settings: StoreSettings | None = None,
+    observer: Observer | None = None,
+    metrics: MetricsOptions | None = None,
+) -> WatchReport:
+    """Write the rows of what a queue announces to ``out``, and keep nothing here, until stopped.
+
+    A message is deleted after the part with its rows is committed; parts are completed by size, and by time well inside
+    the lease. Each process writes a series of parts. Rows repeat only after a kill or an expired lease, and are then
+    equal in key, version and row. Raises UsageError for a full listing besides, and what `watch` and `export` raise.
+    """
+    from harvester.events import RowCommits, watch_queue
+    from harvester.tables import DirectSeries, ExportOptions, open_output, output_settings, scratch_destination
+
+    place, options, export = _place(location), with_facts(options or SyncOptions()), export or ExportOptions()
+    if watching.full_listing_every is not None:
+        raise UsageError(
+            "a full listing needs to know what was exported", cause="a sync into the same output finds lost events"
+        )
+    with (
+        scratch_destination(scratch) as destination,
+        open_output(out, output_settings(out, place, settings)) as store,
+    ):
+        series = DirectSeries(destination, store, export)
+        report = watch_queue(
+            place,
+            destination,
+            options,
+            watching,
+            settings=settings,
+            observer=observer,
+            metrics=metrics,
+            commits=RowCommits(series.commit, export.part_bytes),
+        )
+    return dataclasses.replace(report, landing=dataclasses.replace(report.landing, destination=out))
+
+
 def watch(
     location: Location | LocationTemplate | str,
     destination: Path | str,

@@ -6,6 +6,7 @@ from .listing_watcher import ListingWatchOptions as ListingWatchOptions
 from .listing_watcher import watch_listing as watch_listing
 from .live_metrics import MetricsOptions as MetricsOptions
 from .queue import QueueWatchOptions as QueueWatchOptions
+from .queue import RowCommits as RowCommits
 from .queue_watcher import watch_queue as watch_queue
 from .watch_report import LandingReport as LandingReport
 from .watch_report import MessageCounts as MessageCounts

@@ -13,7 +13,7 @@ from harvester.events.full_listing import FullListing
 from harvester.events.landing_sessions import LandingSessions
 from harvester.events.live_metrics import LiveMetrics, MetricsOptions
 from harvester.events.periodic_heartbeat import PeriodicHeartbeat
-from harvester.events.queue import PeerDestinations, QueueWatchOptions, QueueWorker, check_queue
+from harvester.events.queue import PeerDestinations, QueueWatchOptions, QueueWorker, RowCommits, check_queue
 from harvester.events.watch_report import WatchReport, message_metric
 from harvester.location import Location
 from harvester.metrics import Metric
@@ -35,15 +35,18 @@ def watch_queue(
     observer: Observer | None = None,
     on_listing: Callable[[SyncReport], None] = lambda _: None,
     metrics: MetricsOptions | None = None,
+    commits: RowCommits | None = None,
 ) -> WatchReport:
     """Land what the messages of a queue announce, until stopped.
 
-    ``on_listing`` is called after each full listing. Errors are retried as ``is_retryable`` decides; the final one is
-    the report's error. Raises UsageError for a queue of another cloud than the location, and for an access-point alias
-    without ``event_bucket``.
+    ``on_listing`` is called after each full listing. With ``commits`` a message is deleted after its rows are
+    committed. Errors are retried as ``is_retryable`` decides; the final one is the report's error. Raises UsageError
+    for a queue of another cloud than the location, and for an access-point alias without ``event_bucket``.
     """
     check_queue(location, watching)
-    watch = _QueueWatch(location, destination, options, watching, settings, observer or Observer(), on_listing, metrics)
+    watch = _QueueWatch(
+        location, destination, options, watching, settings, observer or Observer(), on_listing, metrics, commits
+    )
     return watch.run()
 
 
@@ -58,6 +61,7 @@ class _QueueWatch:
         observer: Observer,
         on_listing: Callable[[SyncReport], None],
         metrics: MetricsOptions | None,
+        commits: RowCommits | None,
     ) -> None:
         self._location = location
         self._destination = destination
@@ -68,7 +72,7 @@ class _QueueWatch:
         self._stop_signal = observer.stop_signal
         self._peers = PeerDestinations(watching.beside, location)
         log = RateLimitedLog(observer.warning)
-        self._worker = QueueWorker(location, watching, self._peers, log, self._note_success)
+        self._worker = QueueWorker(location, watching, self._peers, log, self._note_success, commits)
         self._full_listing = FullListing(watching.full_listing_every, on_listing)
         self._metrics = LiveMetrics(
             metrics or MetricsOptions(),

@@ -11,7 +11,7 @@ import click
 
 from harvester import text
 from harvester.cli.shared.options.freshness_options import freshness_options, stale_sentence
-from harvester.cli.shared.options.parameters import DESTINATION, format_option, state_option
+from harvester.cli.shared.options.parameters import DESTINATION, format_option, state_option, store_options
 from harvester.cli.shared.options.quiet_option import quiet_option
 from harvester.cli.shared.run_messages import write_reasons
 from harvester.destination import (
@@ -25,7 +25,8 @@ from harvester.destination import (
     destination_status,
     problem_rows,
 )
-from harvester.errors import ExitCode
+from harvester.errors import ExitCode, UsageError
+from harvester.sessions import StoreSettings
 
 
 @click.command(
@@ -35,23 +36,39 @@ Examples:
   nimble-harvester status ./results
   nimble-harvester status ./results --problems
   nimble-harvester status ./worker-1 ./worker-2 --format json
+  nimble-harvester status --export-to s3://warehouse/nimble
 """,
 )
-@click.argument("dest", type=DESTINATION, nargs=-1, required=True)
+@click.argument("dest", type=DESTINATION, nargs=-1)
+@click.option("--export-to", metavar="OUT", help="Instead of DEST: count the rows of an output, and those that repeat.")
 @click.option("--runs", type=click.IntRange(0), default=5, show_default=True, help="How many runs to show.")
 @click.option("--problems", is_flag=True, help="Also every known problem: its object, cause, and quarantined bytes.")
 @freshness_options
 @state_option
 @format_option("table", "json")
+@store_options
 @quiet_option
 def status_command(
-    *, dest: tuple[Path, ...], runs: int, problems: bool, limits: FreshnessLimits, state_dir: Path | None, output: str
+    *,
+    dest: tuple[Path, ...],
+    export_to: str | None,
+    runs: int,
+    problems: bool,
+    limits: FreshnessLimits,
+    state_dir: Path | None,
+    settings: StoreSettings,
+    output: str,
 ) -> int:
     """Show what is known of each DEST.
 
     Its source, last runs, counts, known problems, the newest object, and the run that holds it. Several are added up.
+    With --export-to the rows of an output are counted instead, and those that repeat.
     With a limit such as --max-age, a DEST that does not meet it makes the exit code 15; --max-problem-rate alone 3.
     """
+    if bool(dest) == (export_to is not None):
+        raise UsageError("DEST and --export-to exclude each other, and one of them is needed")
+    if export_to is not None:
+        return _print_output(export_to, settings, output)
     stale = {each: check_freshness(each, limits, state_dir=state_dir) for each in dest}
     sentences = {each: [stale_sentence(one, limits) for one in found] for each, found in stale.items()}
     if output == "json":
@@ -64,6 +81,24 @@ def status_command(
     code = ExitCode.PARTIAL if problems_only else ExitCode.STALE if kinds else ExitCode.OK
     write_reasons(code, lines)
     return int(code)
+
+
+def _print_output(out: str, settings: StoreSettings, output: str) -> int:
+    """Print how many rows an output holds, and how many of them repeat another."""
+    # Loaded by the call that reads parts.
+    from harvester.tables import count_rows, open_output
+
+    with open_output(out, settings) as store:
+        counted = count_rows(store)
+    if output == "json":
+        document = {"schema": "urn:nimble-harvester:export-status:v1", "output": out, **counted._asdict()}
+        print(json.dumps(document, indent=2))
+    else:
+        print(
+            f"{text.count(counted.rows, 'row')} in {counted.parts:,} files of {counted.series:,} series,"
+            f" of which {counted.repeated:,} repeat another"
+        )
+    return int(ExitCode.OK)
 
 
 def _print_document(

@@ -10,7 +10,8 @@ from typing import Literal
 
 import click
 
-from harvester.api import watch
+from harvester.api import watch, watch_to_output
+from harvester.cli.shared.options.direct_options import DirectTarget, direct_options
 from harvester.cli.shared.options.parameters import (
     DESTINATION,
     DIRECTORY,
@@ -35,7 +36,7 @@ from harvester.events import ListingWatchOptions, MetricsOptions, QueueWatchOpti
 from harvester.location import Location
 from harvester.location_template import LocationTemplate
 from harvester.sessions import StoreSettings
-from harvester.transfer import Observer, SyncReport
+from harvester.transfer import Observer, SyncOptions, SyncReport
 
 _DEFAULT_INTERVAL = 30.0
 
@@ -48,10 +49,12 @@ Examples:
   nimble-harvester watch s3://my-bucket/results/ ./results --once
   nimble-harvester watch s3://my-bucket/results/ ./worker-1 --queue https://sqs.eu-west-1.amazonaws.com/111122223333/results
   nimble-harvester watch gs://my-bucket/results/ ./results --queue projects/my-project/subscriptions/results
+  nimble-harvester watch s3://my-bucket/results/ --queue $QUEUE --export-to s3://warehouse/out
 """,
 )
 @click.argument("location", type=PLACE)
-@click.argument("dest", type=DESTINATION)
+@click.argument("dest", type=DESTINATION, required=False)
+@direct_options
 @days_option
 @start_option
 @click.option("--every", type=DURATION, help="List LOCATION this often.  [default: 30s]")
@@ -105,7 +108,8 @@ Examples:
 def watch_command(
     *,
     location: Location | LocationTemplate,
-    dest: Path,
+    dest: Path | None,
+    direct: DirectTarget | None,
     every: float | None,
     queue: str | None,
     once: bool,
@@ -127,7 +131,8 @@ def watch_command(
     """Land results as they arrive, until stopped.
 
     Lists LOCATION every 30 seconds; with --queue it lists nothing and processes the bucket's event notifications. DEST
-    is locked meanwhile. Any number of `watch --queue`, each with a DEST of its own, may share one queue.
+    is locked meanwhile. Any number of `watch --queue`, each with a DEST of its own, may share one queue. With
+    --export-to nothing is kept here: a message is deleted after the file with its rows is in OUT.
     """
     _check_only_with_queue(queue)
     watching: ListingWatchOptions | QueueWatchOptions
@@ -151,16 +156,20 @@ def watch_command(
             warning=lambda message: messages.log("warning", message),
             stop_signal=received,
         )
-        report = watch(
-            location,
-            dest,
-            options,
-            watching=watching,
-            settings=settings,
-            observer=observer,
-            on_listing=lambda report: _log_run(report, messages),
-            metrics=MetricsOptions(metrics_file, metrics_port, metrics_host),
-        )
+        metrics = MetricsOptions(metrics_file, metrics_port, metrics_host)
+        if direct is not None:
+            report = _watch_to_output(location, direct, options, watching, settings, observer, metrics)
+        else:
+            report = watch(
+                location,
+                Path(str(dest)),
+                options,
+                watching=watching,
+                settings=settings,
+                observer=observer,
+                on_listing=lambda report: _log_run(report, messages),
+                metrics=metrics,
+            )
     messages.clear()
     quiet = messages.quiet and report.landing.exit_code is ExitCode.OK
     if not quiet and (report.landing.runs or output != "table"):
@@ -172,6 +181,35 @@ def watch_command(
         counts=report.landing.as_document()["counts"],
     )
     return int(report.landing.exit_code)
+
+
+def _watch_to_output(
+    location: Location | LocationTemplate,
+    direct: DirectTarget,
+    options: SyncOptions,
+    watching: ListingWatchOptions | QueueWatchOptions,
+    settings: StoreSettings,
+    observer: Observer,
+    metrics: MetricsOptions,
+) -> WatchReport:
+    if not (isinstance(location, Location) and isinstance(watching, QueueWatchOptions)):
+        raise UsageError(
+            "--export-to needs a queue, and a location without dates",
+            cause="what a listing finds is written to an output by sync",
+            parameters={"advice": f"nimble-harvester sync {location} --export-to {direct.out}, again and again"},
+        )
+    if watching.beside or options.state_dir is not None:
+        raise UsageError("--export-to keeps no state", cause="--beside and --state-dir are about what DEST holds")
+    return watch_to_output(
+        location,
+        direct.out,
+        options,
+        direct.export_options(),
+        watching=watching,
+        settings=settings,
+        observer=observer,
+        metrics=metrics,
+    )
 
 
 def _check_only_with_queue(queue: str | None) -> None:

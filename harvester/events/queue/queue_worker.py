@@ -20,6 +20,7 @@ from harvester.events.queue.message import ParsedMessage, parse_message
 from harvester.events.queue.peer_destinations import PeerDestinations
 from harvester.events.queue.queue_options import QueueWatchOptions
 from harvester.events.queue.queue_threads import EmptyReceive, Receiver, VisibilityTimeout
+from harvester.events.queue.row_commits import HeldBatches, RowCommits, SettledBatch
 from harvester.events.watch_report import MessageCounts
 from harvester.location import Location
 from harvester.queues import MessageQueue, QueueMessage
@@ -44,8 +45,13 @@ class QueueWorker:
         peers: PeerDestinations,
         log: RateLimitedLog,
         succeeded: Callable[[], None],
+        commits: RowCommits | None = None,
     ) -> None:
-        """``succeeded`` is called whenever the queue and the store have answered."""
+        """``succeeded`` is called whenever the queue and the store have answered.
+
+        With ``commits`` messages are deleted only after the rows that they announced are committed.
+        """
+        self._held = HeldBatches(commits, watching.lease)
         self._location = location
         self._address = watching.address
         self._watching = watching
@@ -77,12 +83,16 @@ class QueueWorker:
                 finally:
                     receiver, self._receiver = self._receiver, None
                     self._release(receiver.stop())
+                    self._conclude_held()
             finally:
+                self._counts["lost"] += sum(len(batch.all) for batch in self._held.drop())
                 self._visibility.stop()
 
     def step(self, timeout: float) -> bool:
         """Settle what was received, waiting ``timeout`` seconds for it; return whether the queue is empty."""
         assert self._receiver is not None  # noqa: S101  # called within running()
+        if self._held.is_due:
+            self._conclude_held()
         messages: list[QueueMessage] = []
         empty = False
         taken = self._receiver.take(timeout)
@@ -99,6 +109,10 @@ class QueueWorker:
             taken = self._receiver.take(0) if len(messages) < _BATCH else None
         if messages:
             self._settle(messages)
+        if empty and self._held and (self._watching.once or self._address.endswith(".fifo")):
+            # A group of a FIFO queue goes on only after its messages are deleted.
+            self._conclude_held()
+            empty = False
         if empty:
             self._succeeded()
         return empty
@@ -171,10 +185,10 @@ class QueueWorker:
                 self._lander.land(announced, self._session)
             except Interrupted:
                 self._session.stop()
-                self._conclude(parsed_messages, interrupted=True)
+                self._hold(parsed_messages, interrupted=True)
                 settled = True
                 raise
-            self._conclude(parsed_messages, interrupted=False)
+            self._hold(parsed_messages, interrupted=False)
             settled = True
         finally:
             if not settled:
@@ -203,8 +217,8 @@ class QueueWorker:
             return "unreadable"
         return "foreign" if parsed.foreign is not None and self._watching.foreign == "leave" else ""
 
-    def _conclude(self, parsed_messages: Sequence[ParsedMessage], *, interrupted: bool) -> None:
-        """Delete settled messages and leave the others. Everything landed is durable by now."""
+    def _hold(self, parsed_messages: Sequence[ParsedMessage], *, interrupted: bool) -> None:
+        """Decide which messages are deleted and which are left. Everything landed is durable by now."""
         done: list[QueueMessage] = []
         unreached: list[QueueMessage] = []
         left: Counter[str] = Counter()
@@ -223,17 +237,29 @@ class QueueWorker:
                 left[obstacle] += 1
             else:
                 done.append(parsed.message)
-        self._visibility.release([parsed.message for parsed in parsed_messages])
-        self._source.delete([message.receipt for message in done])
-        self._visibility.forget(parsed.message for parsed in parsed_messages)
-        self._counts["deleted"] += len(done)
-        self._counts["released"] += len(unreached)
-        self._left.update(left)
-        self._counts["gone"] += len(gone)
-        for key in sorted(gone):
+        messages = [parsed.message for parsed in parsed_messages]
+        announced = sum(each.size or 0 for parsed in parsed_messages for each in parsed.announced)
+        self._held.add(SettledBatch(messages, done, unreached, left, gone, announced))
+        if self._held.is_due:
+            self._conclude_held()
+
+    def _conclude_held(self) -> None:
+        """Commit the rows that are held, delete settled messages, and leave the others."""
+        for batch in self._held.commit():
+            self._conclude(batch)
+
+    def _conclude(self, batch: SettledBatch) -> None:
+        self._visibility.release(batch.all)
+        self._source.delete([message.receipt for message in batch.done])
+        self._visibility.forget(batch.all)
+        self._counts["deleted"] += len(batch.done)
+        self._counts["released"] += len(batch.unreached)
+        self._left.update(batch.left)
+        self._counts["gone"] += len(batch.gone)
+        for key in sorted(batch.gone):
             self._log("gone", f"{key} was announced, and is gone from {self._location.url}")
         now = time.monotonic()
         self._concluded_at = now
-        if done:
+        if batch.done:
             self.settled_at = now
-        self._release(unreached)
+        self._release(batch.unreached)

@@ -16,7 +16,7 @@ from harvester.errors import IntegrityError, UsageError
 from harvester.extras import PARQUET, require_extra
 from harvester.tables.destination_rows import TABLE_OF, open_rows
 from harvester.tables.direct.exported_rows import file_name
-from harvester.tables.exports import ExportOptions, ExportReport, export_rows, settle_layout
+from harvester.tables.exports import ExportOptions, ExportReport, export_rows, plan_layout
 from harvester.tables.outputs import OutputStore
 from harvester.tables.table_columns import TableName
 
@@ -53,7 +53,8 @@ class DirectSeries:
         """Landed objects without rows that were stored as files so far."""
         self.oversized = 0
         """Rows that are too long, and were not written."""
-        settle_layout(store, self._options.layout(""))
+        # The first commit records it; what is refused is refused before anything lands.
+        plan_layout(store, self._options.layout(""))
 
     def commit(self) -> None:
         """Write what has landed since the last time; when this returns, its messages may be deleted.

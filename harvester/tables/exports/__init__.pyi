@@ -4,7 +4,7 @@ from .export_types import ExportReport as ExportReport
 from .exporting import export as export
 from .exporting import export_rows as export_rows
 from .exporting import print_views as print_views
-from .layout import settle_layout as settle_layout
+from .layout import plan_layout as plan_layout
 from .part_building import row_after as row_after
 from .part_names import PartName as PartName
 from .part_names import parse_part as parse_part

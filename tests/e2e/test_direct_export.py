@@ -1,0 +1,114 @@
+"""``sync`` and ``watch --queue`` into an output, without a destination, and processes that are killed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harvester.tables import count_rows, open_output, print_views
+from scripts.commands.background_command import wait_until
+from scripts.commands.installed_command import run, start, sync_report
+from scripts.commands.output_schemas import validate
+from scripts.inputs.announcements import PREFIX, AnnouncedBucket
+from scripts.servers.server_process import ServerProcess
+from tests.e2e.sources import Directory, result
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+
+duckdb: Any = pytest.importorskip("duckdb")
+
+
+@pytest.fixture
+def bucket(s3: S3Client, sqs: SQSClient, moto: ServerProcess, monkeypatch: pytest.MonkeyPatch) -> AnnouncedBucket:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", moto.url)
+    bucket = AnnouncedBucket(s3, sqs)
+    bucket.notify()
+    return bucket
+
+
+def watch(bucket: AnnouncedBucket, out: Path, *more: str) -> tuple[str | Path, ...]:
+    return ("watch", bucket.location, "--queue", bucket.queue, "--export-to", out, "--format", "json", *more)
+
+
+def rows(out: Path) -> tuple[int, int]:
+    with open_output(str(out)) as store:
+        counted = count_rows(store)
+    return counted.rows, counted.repeated
+
+
+def current_tasks(out: Path) -> Counter[str]:
+    with duckdb.connect() as database:
+        database.execute(print_views([str(out)]))
+        return Counter(row[0] for row in database.execute("SELECT task_id FROM envelopes_current").fetchall())
+
+
+def test_a_sync_learns_from_the_output_what_is_there(tmp_path: Path) -> None:
+    source, out = Directory(tmp_path / "source"), tmp_path / "out"
+    for number in range(3):
+        source.put(f"{number}.json", result(number))
+
+    first = run("sync", source.location, "--export-to", out, "--format", "json")
+    again = run("sync", source.location, "--export-to", out, "--format", "json")
+
+    assert (first.code, first.document["counts"]["landed"]) == (0, 3), first.err
+    assert (again.code, again.document["counts"]["unchanged"]) == (0, 3), again.err
+    assert first.document["destination"] == str(out)
+    assert rows(out) == (3, 0)
+    counted = run("status", "--export-to", out, "--format", "json").document
+    validate("export-status", counted)
+    assert (counted["rows"], counted["repeated"], counted["series"]) == (3, 0, 1)
+    for arguments in ((), (tmp_path / "dest", "--export-to", out), ("--export-to", out, "--dry-run")):
+        assert run("sync", source.location, *arguments).code == 2
+    assert run("watch", source.location, "--export-to", out, "--once").code == 2
+    assert sync_report(source.location, tmp_path / "dest")["counts"]["landed"] == 3
+
+
+def test_a_message_is_deleted_after_its_rows_are_committed(bucket: AnnouncedBucket, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    for number in range(5):
+        bucket.deliver(f"{PREFIX}{number}.json")
+
+    ended = run(*watch(bucket, out, "--once"))
+
+    assert ended.code == 0, ended.err
+    assert ended.document["messages"]["deleted"] == ended.document["messages"]["received"]
+    assert bucket.waiting() == 0
+    assert rows(out) == (5, 0)
+
+
+def test_an_output_that_takes_nothing_leaves_the_messages(bucket: AnnouncedBucket, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    bucket.deliver(f"{PREFIX}a.json")
+    (out / "data").mkdir(parents=True)
+    (out / "data" / "envelopes").write_bytes(b"in the way")
+
+    ended = run(*watch(bucket, out, "--once", "--lease", "10s"))
+
+    assert ended.code != 0
+    assert bucket.waiting() >= 1
+
+
+def test_killed_and_doubled_processes_lose_nothing(bucket: AnnouncedBucket, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    keys = [f"{PREFIX}{number:02d}.json" for number in range(20)]
+    for round_ in range(2):
+        for key in keys[round_ * 10 : round_ * 10 + 10]:
+            bucket.deliver(key)
+        # A part is complete after a quarter of the lease, or at once where it is this small.
+        two = [start(*watch(bucket, out, "--lease", "10s", "--part-size", size)) for size in ("1", "10MB")]
+        before = len(list(out.glob("data/envelopes/*/*")))
+        wait_until(lambda known=before: len(list(out.glob("data/envelopes/*/*"))) > known)  # type: ignore[misc]
+        for process in two:
+            process.kill()
+            process.communicate()
+
+    wait_until(lambda: run(*watch(bucket, out, "--once", "--lease", "10s")).code == 0 and bucket.waiting() == 0)
+
+    written, repeated = rows(out)
+    assert current_tasks(out) == Counter(dict.fromkeys(keys, 1))
+    assert written - repeated == len(keys)
