@@ -9,8 +9,6 @@ Sources: Amazon S3 API Reference, "Error responses"; AWS KMS, STS and SQS API re
 Storage JSON API, "HTTP status and error codes"; gRPC, "Status codes and their use"; Nimble documentation, "Errors".
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple

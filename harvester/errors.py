@@ -16,8 +16,6 @@ HarvesterError
 └── Interrupted 129, 130, 143   SIGHUP, SIGINT or SIGTERM, after the state was saved
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from enum import IntEnum
 from types import MappingProxyType

@@ -1,7 +1,5 @@
 """The optional parts of the installation: which package each feature needs, and the error when it is missing."""
 
-from __future__ import annotations
-
 import importlib.util
 from functools import cache
 from typing import NamedTuple

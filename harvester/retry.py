@@ -1,7 +1,5 @@
 """Retries: the policy of one request, the one backoff, the one interruptible sleep, and what is worth a retry."""
 
-from __future__ import annotations
-
 import re
 import time
 from collections import Counter

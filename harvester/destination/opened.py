@@ -1,12 +1,9 @@
 """A destination's folders and state: opened, checked, locked, and after an unclean end made trustworthy again."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import fcntl
 import os
-import shutil
 import sqlite3
 import sys
 import time
@@ -316,6 +313,9 @@ def _wait_for_abandoned_workers(root: Path, writers: Path) -> None:
 def _clear(folder: Path) -> None:
     for entry in os.scandir(folder):
         if entry.is_dir(follow_symlinks=False):
+            # Loaded where a folder was put there.
+            import shutil
+
             shutil.rmtree(entry.path)
         else:
             os.unlink(entry.path)  # noqa: PTH108  # an entry, not a Path

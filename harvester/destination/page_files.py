@@ -1,7 +1,5 @@
 """The files of a known page, as they landed: packed for the manifest, compared with what lies there now."""
 
-from __future__ import annotations
-
 import os
 import struct
 from collections.abc import Iterable, Iterator

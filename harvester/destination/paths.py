@@ -4,8 +4,6 @@ A key is up to 1,024 bytes of anything; a path is not. A key's own path is taken
 destination, every part of it is a plain file name, and no other key has a claim on it.
 """
 
-from __future__ import annotations
-
 import os
 import unicodedata
 from pathlib import Path

@@ -4,8 +4,6 @@
 beginning. All three parts have a fixed width, so positions sort as text in the order in which rows are read.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import time

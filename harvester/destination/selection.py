@@ -1,7 +1,5 @@
 """Which objects are wanted, by key and time."""
 
-from __future__ import annotations
-
 import fnmatch
 import re
 from dataclasses import dataclass

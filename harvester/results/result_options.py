@@ -1,7 +1,5 @@
 """How results are read: the options that a worker is started with."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import tempfile
 import threading
 from pathlib import Path
 
@@ -40,6 +39,9 @@ def _written(directory: str) -> str:
             code=ErrorCode.CERTIFICATE_REFUSED,
             subject=directory,
         )
+    # Loaded for a directory of certificates.
+    import tempfile
+
     descriptor, path = tempfile.mkstemp(prefix="nimble-harvester-ca-", suffix=".pem")
     with os.fdopen(descriptor, "wb") as file:
         file.write(b"\n".join(found))

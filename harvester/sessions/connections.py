@@ -1,7 +1,5 @@
 """What a process needs to reach a bucket: values without an SDK, so that a worker stays small."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple

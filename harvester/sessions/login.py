@@ -1,7 +1,5 @@
 """How credentials are renewed."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 

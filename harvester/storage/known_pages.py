@@ -3,8 +3,6 @@
 A new key changes the page that it falls into and no other.
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple

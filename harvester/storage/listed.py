@@ -1,7 +1,5 @@
 """What a listing hands to its reader."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 

@@ -4,8 +4,6 @@ Amazon S3 and Google Cloud Storage list in byte order of the UTF-8 key, which is
 that breaks it is an `UnorderedListingError`, so that a caller that relies on the order can list again without it.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_left
 from collections.abc import Callable
 from itertools import islice

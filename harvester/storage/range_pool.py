@@ -1,7 +1,5 @@
 """Key ranges of one listing that several threads walk: the longest one is split whenever a thread is free."""
 
-from __future__ import annotations
-
 import threading
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable

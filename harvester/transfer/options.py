@@ -1,7 +1,5 @@
 """Options and callbacks of a run."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 from collections.abc import Callable

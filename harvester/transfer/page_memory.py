@@ -5,8 +5,6 @@ The next run compares its digest and looks at each of its files. Whatever is unu
 that ordinary comparison; `harvester.destination.manifest.page_table` drops a page when a row of its keys changes.
 """
 
-from __future__ import annotations
-
 import contextlib
 from itertools import pairwise
 from typing import NamedTuple, Protocol

@@ -1,7 +1,5 @@
 """What to do with one listed object: a pure function of the object, what is known of it, and the options."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from enum import StrEnum
 from typing import NamedTuple

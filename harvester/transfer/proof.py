@@ -1,7 +1,5 @@
 """Prove at the end of a run that its counts are true: exit 0 is never assumed."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from harvester.error_codes import ErrorCode

@@ -1,7 +1,5 @@
 """Plan one key range: its listing and the manifest's rows, merged as two streams in byte order of the key."""
 
-from __future__ import annotations
-
 import os
 import stat
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The report of a run: every listed object in exactly one count."""
 
-from __future__ import annotations
-
 import time
 from collections import Counter
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """One session at a time on a destination: a kernel lock, which a crash cannot leave behind."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import fcntl

@@ -1,7 +1,5 @@
 """The rows of the manifest, one type a table. NamedTuples: a run makes one per object."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from harvester.destination.positions import Position

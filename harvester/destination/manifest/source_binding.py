@@ -1,7 +1,5 @@
 """What a destination is a copy of, and which destination a state belongs to."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 

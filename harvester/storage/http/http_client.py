@@ -1,7 +1,5 @@
 """One HTTP request and its answer through curl, and how every curl handle is set up."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """The keys that a run is about, where it is not about all keys of its location."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager

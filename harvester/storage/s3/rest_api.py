@@ -3,8 +3,6 @@
 Source: Amazon S3 API Reference, "Error responses".
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import unquote_plus, urlsplit

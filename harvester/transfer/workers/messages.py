@@ -1,7 +1,5 @@
 """The messages between a run and its workers. NamedTuples where there is one per object."""
 
-from __future__ import annotations
-
 from typing import NamedTuple, TypeAlias
 
 from harvester.results import ResultOptions

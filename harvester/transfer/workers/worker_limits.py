@@ -4,8 +4,6 @@ A worker reports four times a second that it goes on: with outcomes, or with `Al
 from memory it cannot; a big file makes it report as it is read.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import resource

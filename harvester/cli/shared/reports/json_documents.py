@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from harvester.cli.shared.next_steps import step_for
 from harvester.error_codes import ErrorCode
 
 OutputFormat = Literal["table", "json", "jsonl"]
@@ -21,6 +20,9 @@ def published(value: Any) -> Any:
     if isinstance(value, Mapping):
         document = {name: published(each) for name, each in value.items()}
         if "code" in value and "parameters" in value:
+            # Loaded by documents that hold an error.
+            from harvester.cli.shared.next_steps import step_for
+
             code = value["code"]
             step = step_for(ErrorCode(code), value.get("subject", ""), value["parameters"]) if code else ""
             document["next_step"] = step
