@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import io
 import json
+import uuid
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+import pytest
 
 from harvester.tables import open_output
 from scripts.commands.installed_command import run
 from scripts.commands.output_schemas import validate
+from scripts.servers.fake_gcs import FakeGcs
 from tests.e2e.sources import Directory, result
+
+
+def bucket_of(kind: str, request: pytest.FixtureRequest) -> str:
+    """Return an output in a fresh bucket of moto (``s3``) or of our Cloud Storage (``gcs``)."""
+    if kind == "s3":
+        return f"s3://{request.getfixturevalue('s3_bucket')}/tables"
+    fake: FakeGcs = request.getfixturevalue("fake_gcs")
+    name = f"b-{uuid.uuid4().hex}"
+    fake.create_bucket(name)
+    return f"gs://{name}/tables"
 
 
 def fill(source: Directory, objects: int) -> Counter[tuple[str, int]]:

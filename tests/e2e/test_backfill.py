@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,13 +15,11 @@ from scripts.commands.background_command import wait_until
 from scripts.commands.installed_command import run, start_group, sync_report
 from scripts.commands.output_schemas import validate
 from scripts.servers.fault_proxy import FaultProxy, Rule, Status
-from tests.e2e.backfills import fill, plan, status, visible_rows
+from tests.e2e.backfills import bucket_of, fill, plan, status, visible_rows
 from tests.e2e.sources import Directory, result
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-
-    from scripts.servers.fake_gcs import FakeGcs
 
 PIXEL = bytes.fromhex("89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d4944415478da")
 PIXEL += bytes.fromhex("63fccf50cf000003860180 5a347d6b0000000049454e44ae426082".replace(" ", ""))
@@ -122,6 +119,7 @@ def test_nothing_is_written_without_a_yes_and_no_plan_is_replaced(source: Direct
     assert again.code == 2
     assert "holds another backfill" in again.err
     assert run(*arguments[:-1], 2, "--as", "delta", "--to", f"{out}-2", "--yes").code == 2
+    assert run("backfill", "plan", "s3://bucket/{date:%Y}/", "--to", f"{out}-2", "--shards", 1, "--yes").code == 2
     missing = run("backfill", "run", f"{out}-3")
     assert missing.code == 2
     assert not Path(f"{out}-3").exists()
@@ -169,7 +167,8 @@ def test_a_shard_that_is_throttled_keeps_its_attempt(
     plan(f"s3://{s3_bucket}/r/", out, "--retries", "0", "--max-rps", "500", shards=1)
     # Each object fails once, with the attempts of its request used up.
     for number in range(3):
-        fault_proxy.add(Rule(Status(503, "SlowDown"), method="GET", path=f"/r/{number}.json", times=1))
+        status_and_code = (503, "SlowDown") if number else (400, "ThrottlingException")  # the second by KMS
+        fault_proxy.add(Rule(Status(*status_and_code), method="GET", path=f"/r/{number}.json", times=1))
     assert run("backfill", "run", out, "--shard", 0).code == 0
     document = status(out)
     assert document["counts"]["landed"] == 6
@@ -181,15 +180,7 @@ def test_runs_at_once_and_killed_ones_leave_every_row_once(
     kind: str, source: Directory, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     rows = fill(source, 24)
-    if kind == "directory":
-        out = str(tmp_path / "out")
-    elif kind == "s3":
-        out = f"s3://{request.getfixturevalue('s3_bucket')}/tables"
-    else:
-        fake: FakeGcs = request.getfixturevalue("fake_gcs")
-        name = f"b-{uuid.uuid4().hex}"
-        fake.create_bucket(name)
-        out = f"gs://{name}/tables"
+    out = str(tmp_path / "out") if kind == "directory" else bucket_of(kind, request)
     plan(source.location, out, shards=4)
     scratch = tmp_path / "scratch"
     runs = [start_group("backfill", "run", out, "--scratch", scratch, "--workers", "1") for _ in range(2)]

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from harvester.tables import open_output
 from scripts.commands.background_command import Running, wait_until
 from scripts.commands.installed_command import run, start_group
 from scripts.servers.dask_cluster import DaskCluster
-from tests.e2e.backfills import fill, plan, status, visible_rows
+from tests.e2e.backfills import bucket_of, fill, plan, status, visible_rows
 from tests.e2e.sources import Directory
 
 
@@ -38,6 +41,23 @@ def test_killed_workers_and_a_lost_scheduler_leave_every_row_once(source: Direct
     document = status(out, "--clean")
     assert (document["committed"], document["counts"]["landed"]) == (8, 48)
     assert not [path for path in (out / "staging").rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("kind", ["s3", "gcs"])
+def test_killed_workers_leave_every_row_once_in_a_bucket(
+    kind: str, source: Directory, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    rows = fill(source, 16)
+    out = bucket_of(kind, request)
+    plan(source.location, out, shards=4)
+    with DaskCluster(tmp_path / "cluster") as cluster, open_output(out) as store:
+        arguments = ("backfill", "run", out, "--engine", "dask", "--scheduler", cluster.address)
+        first, second = (start_group(*arguments, "--scratch", tmp_path / "scratch") for _ in range(2))
+        wait_until(lambda: any(store.names("shards/")), "a commit")
+        cluster.kill_worker()
+        assert (first.wait(), second.wait()) == (0, 0)
+    assert visible_rows(out) == rows
+    assert status(out)["counts"]["landed"] == 16
 
 
 def test_without_a_scheduler_the_error_says_where_it_was_expected(source: Directory, tmp_path: Path) -> None:

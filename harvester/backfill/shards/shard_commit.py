@@ -22,6 +22,7 @@ the shard ends at once after steps 3 and 4, without fetching anything.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
@@ -94,10 +95,12 @@ class ShardCommits:
         found = self.claimed()
         if found is None:
             raise _damaged(self._store, f"{CLAIM_FOLDER}{self._shard.name}.json")
-        remove_staged(self._store, staged)
-        for folder in (FILES_FOLDER, QUARANTINE_FOLDER):
-            for name in list(self._store.names(f"{folder}{self._shard.name}/{staged.attempt}/")):
-                self._store.remove(name)
+        # What cannot be removed now is removed by `clean`: the shard has its claim all the same.
+        with contextlib.suppress(HarvesterError):
+            remove_staged(self._store, staged)
+            for folder in (FILES_FOLDER, QUARANTINE_FOLDER):
+                for name in list(self._store.names(f"{folder}{self._shard.name}/{staged.attempt}/")):
+                    self._store.remove(name)
         return found
 
     def _complete(self, claim: Commit) -> None:
@@ -107,9 +110,24 @@ class ShardCommits:
         except HarvesterError:
             # Another process has committed and removed the staged copies, and a reader may have taken the parts away.
             if self.committed() is None:
+                self._check_staged(claim)
                 raise
         self._store.create(f"{COMMIT_FOLDER}{self._shard.name}.json", _content(claim))
-        remove_staged(self._store, claim.staged)
+        with contextlib.suppress(HarvesterError):
+            remove_staged(self._store, claim.staged)
+
+    def _check_staged(self, claim: Commit) -> None:
+        """Raise IntegrityError where rows of a claim without a commit are gone: no attempt can bring them back."""
+        for part in claim.staged.parts:
+            if not self._store.exists(part) and not self._store.exists(claim.staged.folder + part):
+                path = f"{self._store.url}/{claim.staged.folder}{part}"
+                raise IntegrityError(
+                    f"{path} is gone",
+                    cause=f"shard {self._shard.index} is claimed for it and not committed; staged rows were removed by"
+                    " another program or rule",
+                    code=ErrorCode.BACKFILL_DAMAGED,
+                    subject=path,
+                )
 
     def _read(self, folder: str) -> Commit | None:
         name = f"{folder}{self._shard.name}.json"

@@ -171,9 +171,32 @@ def test_staged_parts_that_are_gone_before_the_commit_are_an_error(out: MemoryOu
             for name in list(out.names("staging/")):
                 out.remove(name)
 
-    with pytest.raises(DestinationUnusable, match="is gone"):
-        settle(out.hooked(remove), 0)
+    for attempt in (0, 1):
+        with pytest.raises(IntegrityError, match="is gone") as caught:
+            settle(out.hooked(remove), attempt)
+        assert caught.value.code is ErrorCode.BACKFILL_DAMAGED
     assert ShardCommits(out, SHARD).committed() is None
+
+
+def test_an_output_that_cannot_be_written_is_tried_again(out: MemoryOutput) -> None:
+    def refuse() -> None:
+        if out.exists(f"claims/shards/{SHARD.name}.json"):
+            raise DestinationUnusable("read-only")
+
+    with pytest.raises(DestinationUnusable, match="read-only"):
+        settle(out.hooked(refuse), 0)
+    settle(out, 1)
+    assert check_complete(out) == 0
+
+
+def test_staged_rows_that_cannot_be_removed_are_left_to_clean(out: MemoryOutput) -> None:
+    class Undeletable(MemoryOutput):
+        def remove(self, name: str) -> None:
+            raise DestinationUnusable(f"no right to delete {name}")
+
+    assert settle(Undeletable(out.scratch().parent, out.files), 0) is not None
+    assert list(out.names("staging/"))
+    assert check_complete(out) == 0
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b'{"staged": {}}', b"\xff"])
