@@ -51,6 +51,13 @@ def test_one_value_of_an_option_that_may_be_repeated_needs_no_list(config: Path,
     assert tree(dest) == {"good.json": result(1)}
 
 
+def test_the_file_may_be_named_behind_the_verb(config: Path, tmp_path: Path) -> None:
+    assert run("run", "--config", config).code == 0
+    assert run("config", "check", "--config", config).out.startswith("acme: ")
+    missing = run("config", "check", "--config", tmp_path / "none.toml")
+    assert (missing.code, missing.err.startswith("error: there is no configuration file ")) == (8, True)
+
+
 def test_the_variable_names_the_file(config: Path) -> None:
     assert run("run", NIMBLE_HARVESTER_CONFIG=str(config)).code == 0
 

@@ -14,7 +14,7 @@ import click
 
 from harvester import text
 from harvester.cli.shared.failures import print_error
-from harvester.cli.shared.options.config_file import STEPS, Pipeline, find_config, read_config
+from harvester.cli.shared.options.config_file import STEPS, Pipeline, config_option, read_config
 from harvester.cli.shared.options.parameters import format_option
 from harvester.cli.shared.options.pipelines import step_context
 from harvester.cli.shared.reports.json_documents import json_text
@@ -53,9 +53,11 @@ Examples:
 @log_format_option
 @format_option("table", "json")
 @click.pass_context
+@config_option
 def run_command(
     ctx: click.Context,
     *,
+    config_file: Path,
     name: tuple[str, ...],
     only: tuple[str, ...],
     quiet: bool,
@@ -70,7 +72,7 @@ def run_command(
     """
     root = ctx.find_root()
     root.meta[LOG_FORMAT] = log_format
-    path = find_config(root.params.get("config_file"))
+    path = config_file
     pipelines = _chosen(path, read_config(path), name)
     for pipeline in pipelines:
         for step in pipeline.steps:

@@ -15,6 +15,7 @@ from harvester.cli.shared.options.parameters import DESTINATION, format_option, 
 from harvester.cli.shared.options.quiet_option import quiet_option
 from harvester.cli.shared.run_messages import write_reasons
 from harvester.destination import (
+    HARVESTING,
     DestinationStatus,
     FreshnessLimits,
     ProblemRow,
@@ -157,6 +158,9 @@ def _render(status: DestinationStatus) -> str:
     ]
     if status.newest is not None:
         lines.append(f"  newest    {status.newest.path}, {text.moment(status.newest.landed_at)}")
+    successes = [(beat.succeeded_at, beat.verb) for beat in status.heartbeats if beat.succeeded_at is not None]
+    harvested = max((each for each in successes if each[1] in HARVESTING), default=None)
+    lines.append(f"  success   {f'{text.moment(harvested[0])}, {harvested[1]}' if harvested else 'none yet'}")
     if totals["source_gone"]:
         lines.append(f"  gone      {totals['source_gone']:,} no longer in the source, kept here")
     total_problems = sum(status.problems.values())

@@ -86,7 +86,7 @@ DESTINATION_STEPS: Mapping[ErrorCode, StepText] = MappingProxyType(
         _C.CONFIG_FILE_INVALID: "correct it, then: nimble-harvester --config {subject} config check",
         _C.CONFIG_FILE_UNSAFE: "chmod go-w {subject}   (and let it belong to you or to root)",
         _C.OUTPUT_NOT_WRITTEN: f"free some space, or send it elsewhere, then {RUN_AGAIN}",
-        _C.REPORT_NOT_WRITTEN: "choose another file for --report",
+        _C.REPORT_NOT_WRITTEN: "choose another file, in a folder that exists",
     }
 )
 """What to do after an error of a destination, an export, or a file that is read or written."""

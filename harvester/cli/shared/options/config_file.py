@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import os
 import re
 import stat
 import tomllib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import click
 
 from harvester.error_codes import ErrorCode
 from harvester.errors import ConfigurationError
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 STEPS: Mapping[str, str] = {
     "access": "explain",
@@ -24,6 +29,20 @@ STEPS: Mapping[str, str] = {
     "evict": "evict",
 }
 """The steps of a pipeline in their order, and the verb that each runs."""
+
+
+def config_option(command: _Command) -> _Command:
+    """Add ``--config`` behind the verb too; the command receives ``config_file``, the path of the file to read."""
+
+    @functools.wraps(command)
+    def with_file(*context: Any, config_file: str | None, **values: Any) -> Any:
+        root = click.get_current_context().find_root()
+        return command(*context, config_file=find_config(config_file or root.params.get("config_file")), **values)
+
+    return click.option("--config", "config_file", type=click.Path(), metavar="FILE", help="The configuration file.")(
+        with_file
+    )  # type: ignore[return-value]  # the same command with a further option
+
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _CREDENTIAL = re.compile(r"secret|password|token|api[-_]?key|access[-_]?key|credential", re.IGNORECASE)
@@ -46,6 +65,10 @@ class Pipeline:
 def find_config(given: str | None) -> Path:
     """Return the configuration file: the given one, the user's, or the machine's. Raises ConfigurationError."""
     if given is not None:
+        if not Path(given).exists():
+            raise ConfigurationError(
+                f"there is no configuration file {given}", code=ErrorCode.NO_CONFIG_FILE, subject=given
+            )
         return Path(given)
     home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")  # noqa: PTH111  # no HOME: stays as it is
     places = [Path(home, "nimble-harvester", "config.toml"), Path("/etc/nimble-harvester/config.toml")]
