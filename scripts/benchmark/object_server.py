@@ -103,7 +103,7 @@ def nginx(root: Path, buckets: Sequence[Bucket]) -> Iterator[Served]:
     folder = root / "nginx"
     folder.mkdir(exist_ok=True)
     with _listing_server(folder, buckets) as (listing, ports):
-        near, far = _free_port(), _free_port()
+        near, far = free_port(), free_port()
         etags = folder / "etags.map"
         etags.write_text(
             "\n".join(f"/{b.name}/{e.key} {e.etag};" for b in buckets if b.name in _WITH_MD5 for e in b.entries)
@@ -145,7 +145,7 @@ def rclone(program: str, root: Path, buckets: Sequence[Bucket]) -> Iterator[Serv
     folder = root / "rclone"
     folder.mkdir(exist_ok=True)
     with _listing_server(folder, buckets) as (listing, ports):
-        port = _free_port()
+        port = free_port()
         data = folder / "data"
         data.mkdir(exist_ok=True)
         for bucket in buckets:
@@ -201,7 +201,8 @@ def _end(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> None:
     process.communicate()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that no program listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -108,7 +108,7 @@ def copiers(peers: Mapping[str, str]) -> list[Tool]:
         tools.append(Tool("s5cmd cp", lambda *place: _s5cmd(s5cmd, "cp", *place)))
         copy = tools[-1]
         tools.append(with_gunzip(copy))
-        if fast := _fast_gunzip():
+        if fast := fast_gunzip():
             tools.append(with_gunzip(copy, fast))
     if rclone := peers.get("rclone"):
         tools.append(Tool("rclone copy", lambda *place: _rclone(rclone, *place)))
@@ -177,7 +177,7 @@ def with_gunzip(tool: Tool, program: str = "gunzip", *, cores: int | None = None
     return Tool(f"{tool.name} + {program.split()[0]}", command, tool.slow)
 
 
-def _fast_gunzip() -> str | None:
+def fast_gunzip() -> str | None:
     """Return a decompressor faster than gunzip that is installed, with its options."""
     for program in ("libdeflate-gunzip", "igzip -d", "pigz -d", "rapidgzip -d"):
         if shutil.which(program.split()[0]):

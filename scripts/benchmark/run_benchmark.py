@@ -29,6 +29,8 @@ from scripts.benchmark import (
     event_rates,
     export_rates,
     input_data,
+    ledger,
+    measurement,
     object_server,
     peer_tools,
     row_rates,
@@ -36,6 +38,7 @@ from scripts.benchmark import (
 from scripts.benchmark.goals import Goal
 from scripts.benchmark.input_data import Bucket
 from scripts.benchmark.scenarios import Bench, Series, print_progress, spread
+from scripts.benchmark.tls_server import tls_server
 
 
 class Sizes(NamedTuple):
@@ -206,8 +209,8 @@ class Run:
             copy = next(tool for tool in self._tools if tool.name == "s5cmd cp")
             pairs.append((copy, peer_tools.s5cmd_sync(self._peers["s5cmd"])))
         measured = self._bench.nothing_to_do(pairs, self._buckets["A"], self._sizes.rounds)
-        if len(measured) > 1:
-            ours, peer = measured
+        if len(pairs) > 1:
+            ours, peer = measured[:2]
             ratio, ratio_spread = peer.times_slower_than(ours), peer.spread(ours)
             self._goals.append(Goal("A again, nothing to do: faster than s5cmd sync", 10, ratio, ratio_spread))
         return benchmark_page.plain(
@@ -259,6 +262,38 @@ class Run:
         self._goals += goals
         return section
 
+    def _far_listing(self) -> str:
+        served, bucket = self._bench.served, self._buckets["slow keys"]
+        delay = round(object_server.ANSWER_DELAY * 1000)
+        title = f"A listing of {len(bucket.entries):,} keys, {delay} ms added to every answer"
+        if not served.far:
+            return f"### {title}\n\nNot measured: this server cannot be delayed."
+        measured = self._bench.listings(peer_tools.listers(self._peers), bucket, 1, served.far)
+        return benchmark_page.plain(title, measured)
+
+    def _tls(self) -> str:
+        bucket, title = self._buckets["A"], "### A over TLS: connections\n\n"
+        with tls_server(self._bench.served.near, self._bench.work) as server:
+            if isinstance(server, str):
+                return f"{title}Not measured: {server}."
+            with self._bench.fresh(self._bench.work) as destination:
+                command = self._tools[0].command(server.url, bucket.name, destination)
+                environment = {**self._bench.environment(server.url), **server.environment()}
+                taken = measurement.run(command, environment)
+            requests, connections = server.connections()
+        if taken.exit_code:
+            return f"{title}Not measured: exit {taken.exit_code}: {taken.output.strip()[-200:]}"
+        rows = [(f"{requests:,}", f"{connections:,}", f"{taken.wall:.2f} s", f"{taken.cpu:.2f} s")]
+        return title + benchmark_page.table(["requests", "connections", "wall", "CPU"], rows)
+
+    def _ledger(self) -> str:
+        bucket = self._buckets["A"]
+        endpoint = self._bench.served.near
+        with self._bench.fresh(self._bench.work) as destination:
+            command = self._tools[0].command(endpoint, bucket.name, destination)
+            environment = self._bench.environment(endpoint)
+            return ledger.ledger(command, environment, len(bucket.entries), self._bench.work, self._bench.served)
+
     def _verdicts(self) -> str:
         return row_rates.verdicts()
 
@@ -272,11 +307,14 @@ class Run:
         "listing": _listing,
         "ranges": _ranges,
         "far": _far,
+        "far listing": _far_listing,
+        "tls": _tls,
         "events": _events,
         "rows": _rows,
         "shards": _shards,
         "exports": _exports,
         "verdicts": _verdicts,
+        "ledger": _ledger,
     }
     """What is measured after the copies, by its name for ``--only``; each function returns its section of the page."""
 
@@ -316,6 +354,8 @@ def _surroundings(server: str, peers: dict[str, str]) -> str:
     kernel = platform.release().partition("-")[0]
     machine = f"{os.cpu_count()} cores ({_processor()}), {memory:.0f} GiB, Linux {kernel}"
     ours = f"nimble-harvester {__version__}, Python {platform.python_version()}"
+    fast = peer_tools.fast_gunzip()
+    versions.append(f"fast decompressor: {fast or 'absent'}")
     return f"{ours} (build: {_build_flags()}), on {machine}. Server: {server}. Peers: {'; '.join(versions)}."
 
 

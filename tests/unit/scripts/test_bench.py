@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harvester.storage.s3.list_page import parse_page
-from scripts.benchmark import benchmark_page, input_data, measurement, native_floor, object_server, peer_tools
+from scripts.benchmark import benchmark_page, input_data, ledger, measurement, native_floor, object_server, peer_tools
 from scripts.benchmark.goals import Goal
 from scripts.benchmark.input_data import Bucket, Entry
 from scripts.benchmark.listing_server import Listing
@@ -161,3 +161,12 @@ def test_a_whole_run_without_peers(tmp_path: Path) -> None:
     text = "\n".join(sections)
     assert "failed" not in text
     assert "nimble-harvester sync" in text
+
+
+def test_samples_are_grouped_by_stage() -> None:
+    report = ["# Overhead,Object", "  30.00%,[kernel.kallsyms]  ", "50.00% ,libpython3.11.so.1.0", "", "20.00%,x.so"]
+    found = ledger.stages(report)
+    assert list(found.values()) == [0.5, 0.3, 0.2]
+    assert list(found)[2] == "everything else"
+    assert ledger.stages(["no samples"]) == {}
+    assert "inflating" in ledger.stages(["1.00% ,isal_zlib.cpython-311-x86_64-linux-gnu.so"])
