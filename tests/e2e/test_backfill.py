@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -225,3 +226,13 @@ def test_python_runs_shards_without_a_stored_plan(source: Directory, out: Path) 
     merged = harvester.merge_reports(str(out))
     assert (merged.missing, merged.totals.counts.landed, merged.exit_code) == ((), 12, 0)
     assert visible_rows(out) == rows
+
+
+def test_a_cause_that_every_shard_has_ends_the_run(source: Directory, out: Path) -> None:
+    fill(source, 6)
+    plan(source.location, out, shards=3)
+    shutil.rmtree(source.path)
+    ended = run("backfill", "run", out)
+    assert ended.code == 5
+    assert ended.err.count("is given up") == 1
+    assert status(out, expected=3)["missing"] == [0, 1, 2]

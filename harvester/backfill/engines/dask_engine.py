@@ -7,6 +7,7 @@ costs an attempt at most: what is not committed is submitted again.
 from __future__ import annotations
 
 import contextlib
+import heapq
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 _SUBMITTED: Final = 1000
 """Shards submitted and not ended, at most."""
 _POLL_SECONDS: Final = 0.2
+_FIRST_PAUSE: Final = 1.0
+_LONGEST_PAUSE: Final = 30.0
 _RESULT_SECONDS: Final = 10
 _CONNECT_SECONDS: Final = 5
 _PATIENCE_SECONDS: Final = 600.0
@@ -67,6 +70,9 @@ class DaskRun:
         self._arguments = (final, workers, scratch, settings)
         self._observer = observer or Observer()
         self._waiting: deque[int] = deque()
+        self._repeated: list[tuple[float, int]] = []
+        """Shards that are tried again, as a heap: from when on, in monotonic seconds, and which."""
+        self._pauses = Backoff(_FIRST_PAUSE, _LONGEST_PAUSE)
         self._attempts = Attempts(len(plan.spans), len(missing_shards(store, plan)), retries, progress)
         self._given_up: set[int] = set()
         self._has_worked = False
@@ -80,6 +86,7 @@ class DaskRun:
             lost = Backoff(1.0, 15.0)
             away_since = time.monotonic()
             while True:
+                self._repeated.clear()
                 self._waiting = deque(
                     index for index in missing_shards(self._store, self._plan) if index not in self._given_up
                 )
@@ -102,7 +109,9 @@ class DaskRun:
         """Work until nothing is left to submit; return False when the scheduler was lost."""
         running: dict[Future[Any], int] = {}
         try:
-            while (self._waiting or running) and self._attempts.stopped_by is None:
+            while (self._waiting or self._repeated or running) and self._attempts.stopped_by is None:
+                while self._repeated and self._repeated[0][0] <= time.monotonic():
+                    self._waiting.append(heapq.heappop(self._repeated)[1])
                 while self._waiting and len(running) < _SUBMITTED:
                     index = self._waiting.popleft()
                     running[self._submit(client, index)] = index
@@ -137,8 +146,10 @@ class DaskRun:
             outcome = _failed(index, error)
         del running[future]
         if self._attempts.takes(outcome):
-            self._waiting.append(index)
-        elif not outcome.committed:
+            heapq.heappush(self._repeated, (time.monotonic() + self._pauses.delay(), index))
+        elif outcome.committed:
+            self._pauses.reset()
+        else:
             self._given_up.add(index)
 
     @contextlib.contextmanager

@@ -17,6 +17,7 @@ from harvester.backfill.shards.shard_selection import until_cutoff
 from harvester.causes import Cause
 from harvester.error_codes import ErrorCode
 from harvester.errors import ExitCode, HarvesterError, IntegrityError
+from harvester.extras import PARQUET, require_extra
 from harvester.retry import Backoff, interruptible_sleep
 from harvester.sessions import StoreSettings
 from harvester.storage import KeyList, KeyRange
@@ -63,6 +64,7 @@ def run_shard(
     what the plan holds. Raises a HarvesterError for what keeps an attempt from
     starting, and for an output that cannot be written.
     """
+    require_extra(PARQUET)
     observer = observer or Observer()
     with open_output(out, output_settings(shard, out, settings)) as store:
         reports: list[SyncReport] = []
