@@ -40,7 +40,7 @@ make_environment() {
   if ! .venv/bin/python -m pip install -qq --disable-pip-version-check -c constraints.txt \
     --config-settings editable_mode=compat -e ".[$extra]"; then
     echo "error: the packages could not be installed into .venv" >&2
-    echo "  pip says why above; it needs a package index it can reach" >&2
+    echo "  the reason stands above; pip needs a package index that it can reach" >&2
     return 1
   fi
   printf '%s' "$wanted" >".venv/made-with-$extra"

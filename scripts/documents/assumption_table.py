@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from policies import Assumption, facts
+from scripts.documents.generated_page import write_or_check
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "assumptions.md"
 
@@ -41,13 +42,5 @@ def _range(assumption: Assumption) -> str:
     return ", ".join(parts)
 
 
-def main() -> int:
-    text = "\n".join([*page(), ""])
-    if "--check" in sys.argv[1:]:
-        return int(not PAGE.exists() or text != PAGE.read_text(encoding="utf-8"))
-    PAGE.write_text(text, encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write_or_check(PAGE, "\n".join([*page(), ""])))

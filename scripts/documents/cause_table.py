@@ -15,6 +15,7 @@ from harvester.cli.shared.next_steps import fetch_step, next_step
 from harvester.nimble_api.responses import ApiResponse, Subject, error_for_response
 from harvester.sessions import Login
 from harvester.storage.service_errors import ServiceError, harvester_error
+from scripts.documents.generated_page import write_or_check
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "errors.md"
 _LOCATION = "s3://BUCKET/PREFIX/"
@@ -87,13 +88,5 @@ def _line(cells: tuple[str, ...]) -> str:
     return "|" + "".join(f" {each} |" if each else " |" for each in cells)
 
 
-def main() -> int:
-    text = "\n".join([*page(), ""])
-    if "--check" in sys.argv[1:]:
-        return int(not PAGE.exists() or text != PAGE.read_text(encoding="utf-8"))
-    PAGE.write_text(text, encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write_or_check(PAGE, "\n".join([*page(), ""])))
