@@ -96,7 +96,7 @@ def _print_output(out: str, settings: StoreSettings, output: str) -> int:
         print(json.dumps(document, indent=2))
     else:
         print(
-            f"{text.count(counted.rows, 'row')} in {counted.parts:,} files of {counted.series:,} series,"
+            f"{text.count(counted.rows, 'row')} in {text.count(counted.parts, 'file')} of {counted.series:,} series,"
             f" of which {counted.repeated:,} repeat another"
         )
     return int(ExitCode.OK)

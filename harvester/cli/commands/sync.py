@@ -35,7 +35,7 @@ from harvester.errors import DestinationUnusable, ExitCode, HarvesterError, Usag
 from harvester.location import Location
 from harvester.location_template import LocationTemplate
 from harvester.sessions import StoreSettings
-from harvester.text import printable
+from harvester.text import count, printable
 from harvester.transfer import ObjectEvent, Observer, SyncOptions, SyncReport
 
 if TYPE_CHECKING:
@@ -251,7 +251,9 @@ def _export(
     done = sync_to_output(
         location, target.out, options, target.export_options(), keys=keys, settings=settings, observer=observer
     )
-    messages.log("info", f"{done.rows:,} rows in {done.parts:,} files of the series {done.series} in {target.out}")
+    messages.log(
+        "info", f"{count(done.rows, 'row')} in {count(done.parts, 'file')} of the series {done.series} in {target.out}"
+    )
     if done.oversized:
         messages.log("warning", f"{done.oversized:,} rows are too long, and were not written")
     return dataclasses.replace(done.sync, exit_code=done.exit_code)
