@@ -33,10 +33,11 @@ class _Entries(NamedTuple):
     """Whether the answer states that no key follows."""
 
 
-def read_entries(body: bytes, secret: bytes) -> _Entries | None:
-    """Return the digest of the entries of a ListObjectsV2 answer; None where they do not stand in one run.
+def read_entries(body: bytes, secret: bytes, first: int | None = None) -> _Entries | None:
+    """Return the digest of the entries of a ListObjectsV2 answer, or of the ``first`` ones among them.
 
-    What stands around them, such as the continuation token, is not part of it, but for the encoding of the keys.
+    None where they do not stand in one run. What stands around them, such as the continuation token, is not part of it,
+    but for the encoding of the keys.
     """
     start = body.find(_ENTRY)
     end = body.rfind(_ENTRY_END) + len(_ENTRY_END)
@@ -57,8 +58,8 @@ def read_entries(body: bytes, secret: bytes) -> _Entries | None:
         return None
     encoding = root.findtext(f"{namespace}EncodingType") or ""
     digest = blake2b(f"{namespace} {encoding}\n".encode(), key=secret, digest_size=_DIGEST_BYTES)
-    entries = memoryview(body)[start:end]
-    digest.update(entries)
+    kept = end if first is None else len(body) - len(body.split(_ENTRY_END, first)[-1])
+    digest.update(memoryview(body)[start:kept])
     truncated = root.findtext(f"{namespace}IsTruncated") == "true"
     follows = truncated or bool(root.findtext(f"{namespace}NextContinuationToken"))
     return _Entries(digest.digest(), body.count(_ENTRY, start, end), not follows)
@@ -87,9 +88,13 @@ class DigestedPages:
         )
 
     def _with_digest(self, body: bytes, parsed: ParsedPage, page: ListPage) -> ListPage:
-        found = read_entries(body, self._secret)
-        whole = found is not None and len(page.objects) == len(parsed.objects) == found.keys and not page.refused
-        return page._replace(digest=found.digest) if found is not None and whole else page
+        objects, sent = page.objects, parsed.objects
+        if page.refused or not objects or objects[0] is not sent[0]:
+            return page
+        # What follows the end of a range was cut off.
+        found = read_entries(body, self._secret, len(objects))
+        is_run = found is not None and found.keys == len(sent)
+        return page._replace(digest=found.digest) if found is not None and is_run else page
 
     def compare_page(self, page: KnownPage, limit: int) -> ComparedPage:
         """See DigestedListing.compare_page."""

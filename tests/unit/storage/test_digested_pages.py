@@ -83,7 +83,8 @@ def test_a_store_compares_pages_by_the_key_before_them(monkeypatch: pytest.Monke
         keys = [ref.key for ref in pages[0].objects]
         found = list(listing.list_pages(f"{keys[3]}\0", f"{keys[7]}\0", ordered=True))
         assert [ref.key for each in found for ref in each.objects] == keys[4:8]
-        assert found[0].digest == b""  # it holds part of what was sent
+        compared = listing.compare_page(KnownPage(keys[3], keys[7], 4, found[0].digest), 4)
+        assert (compared.is_equal, compared.is_last) == (True, False)
 
         whole = KnownPage("", keys[-1], 10, pages[0].digest)
         compared = listing.compare_page(whole, 10)
@@ -95,3 +96,9 @@ def test_a_store_compares_pages_by_the_key_before_them(monkeypatch: pytest.Monke
         assert [ref.key for ref in listing.compare_page(whole, 10).read().objects] == keys
         rest = listing.compare_page(KnownPage(keys[4], keys[-1], 5, b""), 5).read()
         assert [ref.key for ref in rest.objects] == keys[5:]
+
+
+def test_the_first_entries_have_the_digest_of_a_page_of_them() -> None:
+    whole = read_entries(page("a", "b", "c", end="<Delimiter></Delimiter>"), SECRET, 2)
+    assert whole is not None
+    assert (whole.digest, whole.keys) == (digest(page("a", "b")), 3)
