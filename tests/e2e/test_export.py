@@ -180,7 +180,7 @@ def test_an_output_lies_outside_of_the_destination_and_its_location(
     jobs(source, 1, rows=1)
     sync_report(source.location, dest, expected=3)
     for out in (dest, dest / "tables", f"{source.location}tables", source.path):
-        assert "would be taken for results" in failing(2, "export", dest, "--to", out).err
+        assert "synced as results" in failing(2, "export", dest, "--to", out).err
     assert not (dest / "data").exists()
     export(dest, tmp_path / "tables")
 

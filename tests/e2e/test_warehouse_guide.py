@@ -8,8 +8,10 @@ import re
 import subprocess
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pyarrow.dataset
+import pytest
 
 from scripts.commands.installed_command import COMMAND, environment, run, sync_report
 from tests.e2e.sources import Directory
@@ -47,8 +49,10 @@ def test_the_hourly_script(source: Directory, dest: Path, tmp_path: Path) -> Non
     assert hour(source, dest, tmp_path) == 0
     source.put("2/bad.json", b"{")
     deliver(source, 2)
-    assert hour(source, dest, tmp_path) == 0
+    # Reported once; the others are in the tables.
+    assert hour(source, dest, tmp_path) == 3
     assert len(exported()) == 40
+    assert hour(source, dest, tmp_path) == 0
 
 
 def test_the_hourly_script_reports_what_changed(source: Directory, dest: Path, tmp_path: Path) -> None:
@@ -61,3 +65,18 @@ def test_the_hourly_script_reports_what_changed(source: Directory, dest: Path, t
     assert "fill rate dropped: shop price" in (tmp_path / "profile.txt").read_text()
     report = json.loads(run("export", dest, "--to", tmp_path / "out", "--format", "json").out)
     assert report["tables"]["envelopes"]["parts"] == 0
+
+
+@pytest.mark.parametrize("package", ["pandas", "polars", "pyarrow"])
+def test_the_tables_are_read_as_the_guide_shows(source: Directory, dest: Path, tmp_path: Path, package: str) -> None:
+    pytest.importorskip(package, reason=f"{package} is not installed: its recipe is not run")
+    deliver(source, 1)
+    sync_report(source.location, dest)
+    assert run("export", dest, "--to", tmp_path / "out").code == 0
+    (recipe,) = re.findall(rf"```python\n(import {package}\b.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(recipe.replace("OUT", str(tmp_path / "out")), names)
+    found = names["rows"] if "rows" in names else names["batch"]
+    assert len(found) == 20
+    if package == "polars":
+        assert found["price"].to_list() == [1.5] * 20

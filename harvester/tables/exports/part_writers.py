@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from base64 import b64encode
 from collections.abc import Sequence
 from itertools import chain, repeat
 from pathlib import Path
@@ -32,6 +33,9 @@ _ENCODE: Final = msgspec.json.Encoder(decimal_format="number").encode
 TIME_COLUMNS: Final = ("landed_at", "delivered_at")
 """Columns that are timestamps."""
 _LONG: Final = frozenset({"position", "url", *DROPPABLE})
+# Readers of Arrow take JSON of Parquet for the types stated here. With Arrow's own type of JSON, Polars computes
+# nothing; without a statement, it takes JSON for bytes.
+_ARROW_SCHEMA: Final = "ARROW:schema"
 _BUFFER_BYTES: Final = 1024**2
 _FIRST_SECOND: Final = -62_135_596_800.0
 _LAST_SECOND: Final = 253_402_300_799.0
@@ -73,8 +77,14 @@ class ParquetPart:
         # Long texts do not repeat, and are not looked up by their bounds.
         short = [name for name in self._schema.names if name not in _LONG]
         self._writer = pq.ParquetWriter(
-            path, self._schema, compression="zstd", use_dictionary=short, write_statistics=short
+            path,
+            self._schema,
+            compression="zstd",
+            use_dictionary=short,
+            write_statistics=short,
+            store_schema=False,
         )
+        self._writer.add_key_value_metadata({_ARROW_SCHEMA: b64encode(plain_schema(schema).serialize()).decode()})
         self._objects: list[tuple[ObjectFacts, str, int]] = []
         """Objects of the row group: what their rows share, how their positions begin, and their first row in it."""
         self._numbers: list[int | None] = []

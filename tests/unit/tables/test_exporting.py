@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow.dataset
 import pyarrow.parquet as pq
 import pytest
 
@@ -309,6 +310,18 @@ def test_a_layout_takes_further_columns_and_no_other_change(tmp_path: Path) -> N
     other.dest_id = "e" * 32
     with pytest.raises(UsageError, match="another destination"):
         export_rows(other, out, ExportOptions(columns=COLUMNS))
+
+
+def test_json_is_json_to_parquet_and_text_to_readers_of_arrow(tmp_path: Path) -> None:
+    source, out = MemorySource(), DirectoryOutput(tmp_path / "out")
+    source.add(ENVELOPE, shape=Shape.AGENT)
+    export_rows(source, out)
+    (path,) = (tmp_path / "out" / "data").rglob("*.parquet")
+    schema = pq.ParquetFile(path).schema
+    types = {schema.column(number).name: str(schema.column(number).logical_type) for number in range(len(schema))}
+    assert {name for name, kind in types.items() if kind == "JSON"} == {"parsing", "rest"}
+    seen = pyarrow.dataset.dataset(path, format="parquet").schema
+    assert {str(seen.field(name).type) for name in ("parsing", "rest", "html")} == {"string"}
 
 
 def test_dropped_columns_are_absent(tmp_path: Path) -> None:
