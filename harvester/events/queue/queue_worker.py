@@ -91,7 +91,7 @@ class QueueWorker:
     def step(self, timeout: float) -> bool:
         """Settle what was received, waiting ``timeout`` seconds for it; return whether the queue is empty."""
         assert self._receiver is not None  # noqa: S101  # called within running()
-        if self._held.is_due:
+        if self._held.is_due():
             self._conclude_held()
         messages: list[QueueMessage] = []
         empty = False
@@ -240,7 +240,7 @@ class QueueWorker:
         messages = [parsed.message for parsed in parsed_messages]
         announced = sum(each.size or 0 for parsed in parsed_messages for each in parsed.announced)
         self._held.add(SettledBatch(messages, done, unreached, left, gone, announced))
-        if self._held.is_due:
+        if self._held.is_due():
             self._conclude_held()
 
     def _conclude_held(self) -> None:

@@ -61,9 +61,8 @@ class HeldBatches:
             self._since = time.monotonic()
         self._batches.append(batch)
 
-    @property
     def is_due(self) -> bool:
-        """Whether the rows are to be committed now."""
+        """Return whether the rows are to be committed now."""
         if self._commits is None:
             return bool(self._batches)
         held = sum(batch.bytes for batch in self._batches)
