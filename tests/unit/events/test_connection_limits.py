@@ -22,11 +22,12 @@ class Transport:
 @dataclass(eq=False)
 class Connection:
     is_idle: bool = True
+    is_receiving: bool = False
     transport: Transport = field(default_factory=Transport)
 
 
 def add(limits: ConnectionLimits, address: str = "a", *, idle: bool = True) -> tuple[Any, bool]:
-    connection = Connection(idle)
+    connection = Connection(is_idle=idle)
     return connection, limits.add(cast("LimitedProtocol", connection), address)
 
 
