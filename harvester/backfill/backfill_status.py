@@ -95,8 +95,8 @@ class _Sum:
         self.seconds += float(document["seconds"])
         problems = document["problems"]
         self.problem_count += len(problems)
-        room = _MOST_PROBLEMS - len(self.problems)
-        self.problems += [{"shard": document["shard"], **problem} for problem in problems[:room]]
+        listed = _MOST_PROBLEMS - len(self.problems)
+        self.problems += [{"shard": document["shard"], **problem} for problem in problems[:listed]]
 
 
 def merge_reports(out: str, *, settings: StoreSettings | None = None) -> BackfillStatus:

@@ -18,7 +18,7 @@ from harvester.error_codes import ErrorCode
 from harvester.errors import ExitCode, UsageError
 
 MEMORY_MIB: Final = 2048
-"""Memory of a process with one worker, with room for a row group and an object of 8 MiB."""
+"""Memory of a process with one worker: the program, a row group of 16 MiB and objects of up to 8 MiB."""
 _MOST_BATCH_CHILDREN: Final = 10_000
 _MEBIBYTE: Final = 1024**2
 SCRATCH_FOLDER: Final = "/scratch"
