@@ -61,6 +61,7 @@ OUTPUTS: dict[str, tuple[str, ...]] = {
 OTHERS = {
     "cat-line": "a line of cat",
     "config": "the configuration file",
+    "export-status": "status --export-to: an output instead of a destination",
     "log-line": "a line of --log-format json",
     "ls-summary": "the last line of ls --format jsonl",
     "policy-backup": "a backup of policy apply",
