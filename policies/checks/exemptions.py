@@ -50,7 +50,7 @@ class Exemption:
     document: Mapping[str, Any]
     """The whole document with this exemption and those before it."""
     proof: Proof
-    """The proof of that document."""
+    """The proof of the document with every exemption."""
 
     @property
     def split(self) -> bool:
@@ -61,25 +61,41 @@ class Exemption:
 def find_exemptions(
     policy: PolicyDocument, contract: AccessContract, target: Target, *, at: datetime | None = None
 ) -> Iterator[Exemption]:
-    """Yield an exemption for each Deny that takes away what the contract needs, or may do so.
+    """Yield an exemption for each Deny that takes away what the contract needs, or may do so, were it granted.
 
     Nothing is yielded for a Deny that an assumption decides, and none for a document or a bound that is unknown.
     """
-    current, exempted = policy, set[str]()
-    while True:
-        blocking = _blocking(prove_alone(contract, target, current, at=at), current, exempted)
-        if blocking is None:
-            return
-        after = [exempt(blocking, contract.principal)]
-        if _grants_more(current, blocking, contract, target):
-            after += _rest_of(blocking, contract, target, current)
-        exempted.update(map(_identity_of_value, after))
-        value = _with_statements(current, blocking.index, after)
+    blocking = [each for each in policy.statements if _blocks(each, policy, contract, target, at)]
+    current = policy
+    replaced: list[tuple[Statement, list[dict[str, Any]], PolicyDocument]] = []
+    shift = 0
+    for each in blocking:
+        after = [exempt(each, contract.principal)]
+        if _grants_more(current, each, contract, target):
+            after += _rest_of(each, contract, target, current)
+        value = _with_statements(current, each.index + shift, after)
+        shift += len(after) - 1
         current = document(value, kind=policy.kind, source=policy.source)
+        replaced.append((each, after, current))
+    if replaced:
         proof = prove_alone(contract, target, current, at=at)
-        # Named as the document was given, also where an earlier exemption has moved it.
-        label = next((each.label for each in policy.statements if each.value == blocking.value), blocking.label)
-        yield Exemption(blocking.index, label, blocking.value, tuple(after), value, proof)
+        for each, after, changed in replaced:
+            yield Exemption(each.index, each.label, each.value, tuple(after), changed.value, proof)
+
+
+def _blocks(
+    statement: Statement, policy: PolicyDocument, contract: AccessContract, target: Target, at: datetime | None
+) -> bool:
+    """Return whether a Deny alone takes away what everything else would allow, or a condition decides whether.
+
+    One statement at a time: together, the conditions of many would be tried in every combination.
+    """
+    if statement.effect != "Deny":
+        return False
+    allowed = {"Effect": "Allow", "Principal": {"AWS": contract.principal}, "Action": "*", "Resource": "*"}
+    value = {**policy.value, "Statement": [allowed, dict(statement.value)]}
+    alone = prove_alone(contract, target, document(value, kind=policy.kind), at=at)
+    return any(_is_blocked(each) for each in (*alone.verdicts, *alone.key_verdicts))
 
 
 def exempt(statement: Statement, principal: str) -> dict[str, Any]:
@@ -95,25 +111,6 @@ def exempt(statement: Statement, principal: str) -> dict[str, Any]:
     conditions[operator] = tests
     value["Condition"] = conditions
     return value
-
-
-def _identity(statement: Statement) -> str:
-    return _identity_of_value(statement.value)
-
-
-def _identity_of_value(value: Mapping[str, Any]) -> str:
-    return repr(value)
-
-
-def _blocking(proof: Proof, policy: PolicyDocument, exempted: set[str]) -> Statement | None:
-    for verdict in (*proof.verdicts, *proof.key_verdicts):
-        if not _is_blocked(verdict):
-            continue
-        for reference in verdict.statements:
-            statement = policy.statements[reference.index]
-            if statement.effect == "Deny" and _identity(statement) not in exempted:
-                return statement
-    return None
 
 
 def _is_blocked(verdict: Verdict) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from policies.checks.findings import Finding, FixAction, finding, fix
+from policies.checks.principal_matching import is_like_principal
 from policies.checks.proof import PUBLIC_MEMBERS, is_stale
 from policies.contracts import contracts
 from policies.language import Binding
@@ -34,3 +35,5 @@ def member_findings(binding: Binding, member: str, path: str) -> Iterator[Findin
     elif meant is not None and member != meant:
         message = f"{member} is not {meant}: a service account has the type serviceAccount"
         yield finding("member-of-other-type", message, where=binding.label, path=path, fix=removal)
+    elif meant is None and (alike := next((each for each in own.values() if is_like_principal(member, each)), None)):
+        yield finding("principal-typo", f"{member!r} is not {alike}", where=binding.label, path=path, fix=removal)

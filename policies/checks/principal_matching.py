@@ -16,7 +16,9 @@ def match_statement_principals(statement: Statement, principal: str) -> Principa
 
 def is_like_principal(named: str, wanted: str) -> bool:
     """Return whether a principal is another one that resembles ``wanted``: a few letters or only the type differ."""
-    if named == wanted or not named.startswith("arn:"):
+    if named == wanted or named.partition(":")[0] != wanted.partition(":")[0]:
         return False
+    if not named.startswith("arn:"):
+        return SequenceMatcher(None, named, wanted).ratio() >= 1 - 4 / len(wanted)
     same_name = named.split(":")[-1].partition("/")[2].strip() == wanted.split(":")[-1].partition("/")[2]
     return same_name or SequenceMatcher(None, named, wanted).ratio() >= 1 - 4 / len(wanted)

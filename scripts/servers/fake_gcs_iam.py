@@ -77,6 +77,8 @@ class FakeGcsIam(FakeGcs):
             if "storage.buckets.get" in self.denied:
                 return _refusal(403, "forbidden", "the caller does not have storage.buckets.get access")
             name = unquote(found[1])
+            if request.method == "PATCH":
+                _merge(self.resources[name], json.loads(request.body))
             return _answer({"kind": "storage#bucket", "name": name, **self.resources[name]})
         if refused := self._refused(path, request):
             return refused
@@ -130,6 +132,14 @@ class FakeGcsIam(FakeGcs):
                 return _refusal(400, "invalid", "Policies with conditions must specify version 3")
             self.set_policy(bucket, given)
             return _answer(self.policy(bucket))
+
+
+def _merge(resource: dict[str, Any], changes: dict[str, Any]) -> None:
+    for name, value in changes.items():
+        if isinstance(value, dict) and isinstance(resource.get(name), dict):
+            _merge(resource[name], value)
+        else:
+            resource[name] = value
 
 
 def _answer(document: object) -> Answer:

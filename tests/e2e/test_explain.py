@@ -235,6 +235,11 @@ def _dying_key(granted: GrantedBucket) -> None:
     granted.kms.schedule_key_deletion(KeyId=arn.rsplit("/", 1)[-1], PendingWindowInDays=7)
 
 
+def _requester_pays(granted: GrantedBucket) -> None:
+    client = boto3.client("s3", endpoint_url=granted.proxy.url, region_name="us-east-1")
+    client.put_bucket_request_payment(Bucket=granted.bucket, RequestPaymentConfiguration={"Payer": "Requester"})
+
+
 WAYS: dict[str, tuple[Callable[[GrantedBucket], None], str]] = {
     "no policy": (_no_policy, "requirement-missing"),
     "an action is missing": (_narrowed, "requirement-missing"),
@@ -262,6 +267,7 @@ WAYS: dict[str, tuple[Callable[[GrantedBucket], None], str]] = {
     "ownership by the writer": (_ownership("ObjectWriter"), "objects-owned-by-writer"),
     "the AWS-managed key": (_managed_key, "managed-key"),
     "the AWS-managed key by its alias": (_managed_alias, "managed-key"),
+    "requests that the requester pays": (_requester_pays, "requester-pays"),
     "a key that does not admit Nimble": (_closed_key, "requirement-missing"),
     "a key by its alias": (_key_by_alias, "key-by-alias"),
     "a key by its id": (_key_by_id, "key-by-alias"),

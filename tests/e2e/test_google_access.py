@@ -6,8 +6,10 @@ The fake authorises nothing by the stored policy.
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,6 +23,7 @@ from policies import contract
 from scripts.commands.installed_command import run
 from scripts.commands.output_schemas import validate
 from scripts.servers.fake_gcs_iam import FakeGcsIam
+from tests.rigs import gcloud_cli
 
 MEMBER = contract("async", "gs").principal
 URL = "gs://results/p/"
@@ -152,6 +155,27 @@ def test_a_conditional_grant_without_uniform_access_counts_for_nothing(gcs: Fake
     report = explain_access(URL, "async")
     assert report.exit_code() is ExitCode.DIFFERENCE
     assert "condition-needs-uniform-access" in codes()
+
+
+@pytest.mark.parametrize(
+    ("resource", "code"),
+    [
+        ({"billing": {"requesterPays": True}}, "requester-pays"),
+        ({"iamConfiguration": {"uniformBucketLevelAccess": {"enabled": False}}}, "condition-needs-uniform-access"),
+    ],
+)
+def test_the_printed_commands_change_the_setting(gcs: FakeGcsIam, resource: dict[str, Any], code: str) -> None:
+    apply_policy(plan_policy(URL, "async"))
+    gcs.resources["results"] |= resource
+    broken = run("explain", URL, "--mode", "async", "--format", "json")
+    assert broken.code == 10
+    (explanation,) = broken.document["explanations"]
+    assert code in {each["code"] for each in explanation["gaps"]}
+    for command in explanation["fixes"]:
+        program, *arguments = shlex.split(command)
+        assert program == "gcloud"
+        gcloud_cli.main(arguments)
+    assert run("explain", URL, "--mode", "async").code == 0
 
 
 def test_other_settings(gcs: FakeGcsIam) -> None:

@@ -8,7 +8,8 @@ Block Public Access on. Read 2026-09.
 
 from __future__ import annotations
 
-from scripts.servers.fault_proxy import FaultProxy, Rule, Status
+from scripts.servers.fault_proxy import Call, FaultProxy, Rule, Status, Upstream
+from scripts.servers.loopback_server import Answer, Request
 
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _NAMESPACE = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
@@ -39,8 +40,17 @@ def _answer(proxy: FaultProxy, query: str, body: str) -> Rule:
 
 
 def answer_request_payment(proxy: FaultProxy, payer: str = "BucketOwner") -> Rule:
-    """Answer GetBucketRequestPayment, which moto does not know."""
-    return _answer(proxy, "requestPayment", REQUEST_PAYMENT.format(payer=payer))
+    """Answer GetBucketRequestPayment and PutBucketRequestPayment, which moto does not know."""
+    payers = [payer]
+
+    def answer(request: Request, upstream: Upstream) -> Answer:
+        del upstream
+        if request.method == "PUT":
+            payers.append("Requester" if b"<Payer>Requester</Payer>" in request.body else "BucketOwner")
+            return Answer(200, b"")
+        return Answer(200, REQUEST_PAYMENT.format(payer=payers[-1]).encode(), {"content-type": "application/xml"})
+
+    return proxy.add(Rule(Call(answer), query=r"^requestPayment\b"))
 
 
 def answer_as_new_bucket(proxy: FaultProxy) -> None:

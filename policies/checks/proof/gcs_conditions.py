@@ -1,8 +1,8 @@
 """The conditions of Cloud Storage bindings: the part of CEL that decides about object names and time.
 
 Read are ``&&``, ``||``, ``!``, parentheses, comparisons of ``resource.name``, ``resource.type``,
-``resource.service`` and ``request.time``, and ``resource.name.startsWith``. Any other test is kept as text
-and its result is unknown. Source: the page "Attribute reference for IAM Conditions", 2026-11.
+``resource.service`` and ``request.time``, and ``resource.name.startsWith`` and ``endsWith``. Any other test is kept as
+text and its result is unknown. Source: the page "Attribute reference for IAM Conditions", 2026-11.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ _TOKEN = re.compile(
 _OTHER_ESCAPE = re.compile(r"""(?<!\\)(?:\\\\)*\\[^\\"'`?]""")
 _NAME = ("resource", ".", "name")
 _STARTS_WITH = (*_NAME, ".", "startsWith", "(")
+_ENDS_WITH = (*_NAME, ".", "endsWith", "(")
+_TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+"""The comparison with its sides exchanged."""
 _TIME = ("request", ".", "time")
 _MAX_DEPTH = 50
 
@@ -210,10 +213,11 @@ class _Parser:
 def _test(tokens: Sequence[str]) -> Expression:
     *left, operator, right = tokens if len(tokens) >= len(_NAME) + 2 else (*tokens, "", "")
     value = _text(right)
-    if tuple(left[: len(_STARTS_WITH)]) == _STARTS_WITH and right == ")" and len(left) == len(_STARTS_WITH):
-        start = _text(operator)
-        if start is not None:
-            return NameTest(Pattern((*literal(start).tokens, Wildcard.RUN)), negated=False)
+    part = _text(operator)
+    if part is not None and right == ")" and tuple(left) == _STARTS_WITH:
+        return NameTest(Pattern((*literal(part).tokens, Wildcard.RUN)), negated=False)
+    if part is not None and right == ")" and tuple(left) == _ENDS_WITH:
+        return NameTest(Pattern((Wildcard.RUN, *literal(part).tokens)), negated=False)
     if operator in ("==", "!=") and value is not None and len(left) == len(_NAME) and left[0] == "resource":
         negated = operator == "!="
         if left[2] == "name":
@@ -226,7 +230,20 @@ def _test(tokens: Sequence[str]) -> Expression:
     moment = _moment(tokens[len(_TIME) + 1 :])
     if tuple(tokens[: len(_TIME)]) == _TIME and moment is not None and tokens[len(_TIME)] in ("<", "<=", ">", ">="):
         return TimeTest(tokens[len(_TIME)], moment)
-    return OtherTest(" ".join(tokens))
+    moment = _moment(tokens[:4])
+    if moment is not None and tuple(tokens[5:]) == _TIME and tokens[4] in _TURNED:
+        return TimeTest(_TURNED[tokens[4]], moment)
+    return OtherTest(_joined(tokens))
+
+
+def _joined(tokens: Sequence[str]) -> str:
+    """Return tokens as people write them: no space around a dot, or inside a parenthesis."""
+    text, last = "", ""
+    for token in tokens:
+        close = token in (".", "(", ")", "[", "]", ",") or last in ("", ".", "(", "[", "!")
+        text += token if close else f" {token}"
+        last = token
+    return text
 
 
 def _text(token: str) -> str | None:

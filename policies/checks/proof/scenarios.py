@@ -114,6 +114,9 @@ def _key_scenario(
     # S3 makes the request, so what is known of Nimble's own request to S3 does not apply to it.
     del context["aws:ViaAWSService"]
     constraints = _constraints(contract, network, (each for each in assumed if each.key.startswith("aws:")))
+    # Whether S3's request carries the network of Nimble's is not documented; if it does, it is none of the customer's.
+    of_nimble = (key for each in facts().profile.networks for key in each.foreign_present)
+    constraints |= dict.fromkeys(of_nimble, Constraint(foreign=True, own=contract.account))
     _known_or_present("kms:ViaService", _service(target), context, constraints)
     if not target.region:
         constraints["kms:ViaService"] = Constraint(present=True, within=(pattern("s3.*.amazonaws.com"),))

@@ -144,6 +144,20 @@ def test_what_only_a_person_can_decide_is_not_advised(statements: list[dict[str,
     assert advised(policy) is None
 
 
+def test_many_guards_are_exempted_in_one_pass() -> None:
+    guards = [
+        guard({"StringEquals": {f"aws:PrincipalTag/t{at}": "x"}}, Sid=f"D{at}", Resource=f"arn:aws:s3:::acme/*{at}*")
+        for at in range(40)
+    ]
+    policy = document(grant(), *guards)
+    desired = advised(policy)
+    assert desired is not None
+    change = plan_change(policy, desired)
+    assert [each.index for each in change.exemptions] == list(range(1, 41))
+    assert len({id(each.proof) for each in change.exemptions}) == 1
+    assert passes(change.after)
+
+
 def test_a_policy_that_passes_needs_nothing() -> None:
     assert advised(document(grant(), team())) is None
 
@@ -182,6 +196,21 @@ def test_the_version_that_a_condition_needs() -> None:
     assert desired is not None
     after = plan_change(policy, desired).after
     assert after.value == {"bindings": [binding], "version": 3}
+
+
+def test_a_member_that_is_almost_nimbles_is_named_and_removed() -> None:
+    target = policies.target(GCS, "acme", prefixes={"prefix": ""})
+    member = GCS.principal.replace("storage@", "storag@")
+    policy = policies.document(
+        {"bindings": [{"role": "roles/storage.objectCreator", "members": [member, "user:ann@example.com"]}]}, kind="gcs"
+    )
+    report = policies.check(GCS, target, policy, inherited=())
+    errors = {each.code for each in report.findings if each.severity == "error"}
+    assert errors == {"requirement-missing", "principal-typo"}
+    desired = advised_change(policy, GCS, target, report.findings, inherited=(), at=report.at)
+    assert desired is not None
+    after = plan_change(policy, desired).after
+    assert [each.members for each in after.bindings] == [("user:ann@example.com",), (GCS.principal,)]
 
 
 @settings(max_examples=60)

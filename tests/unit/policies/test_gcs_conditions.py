@@ -68,7 +68,7 @@ LATER = 'request.time < timestamp("2026-07-01T00:00:00Z")'
         (f"{ELSEWHERE} && api.getAttribute('x', []) == []", False),
         (f"{STARTS} || request.auth.claims.x == 1", True),
         # What is not read.
-        ("resource.name.endsWith('.json')", None),
+        ("resource.name.endsWith('.json')", True),
         ("resource.name.extract('objects/{x}/') == 'nimble'", None),
         (f"{STARTS} && request.time.getHours() < 9", None),
         ("request.time < timestamp('soon')", None),
@@ -99,6 +99,15 @@ def test_the_result_of_an_expression(expression: str, *, result: bool | None) ->
     assert holds(parse_expression(expression), NAME, AT) is result
 
 
+def test_the_end_of_a_name_and_a_time_on_the_left() -> None:
+    end = parse_expression("resource.name.endsWith('.json')")
+    assert [holds(end, f"{NAME}.json", AT), holds(end, f"{NAME}.jsonl", AT)] == [True, False]
+    for comparison, turned in (("<", ">"), ("<=", ">="), (">", "<"), (">=", "<=")):
+        stamp = 'timestamp("2026-06-30T00:00:00Z")'
+        left, right = f"{stamp} {comparison} request.time", f"request.time {turned} {stamp}"
+        assert parse_expression(left) == parse_expression(right)
+
+
 def test_escapes_are_characters() -> None:
     quoted = parse_expression("resource.name.startsWith('it\\'s \\\\ ')")
     assert holds(quoted, "it's \\ x", AT) is True
@@ -112,9 +121,9 @@ def test_without_a_time_a_comparison_with_it_is_unknown() -> None:
 
 
 def test_what_is_not_read_is_kept_as_text() -> None:
-    parsed = parse_expression(f"{STARTS} && !resource.name.endsWith('.json')")
+    parsed = parse_expression(f"{STARTS} && !resource . name.extract( 'a . b',1 ) == 'x'")
     others = [each.text for each in single_tests(parsed) if isinstance(each, OtherTest)]
-    assert others == ["resource . name . endsWith ( '.json' )"]
+    assert others == ["resource.name.extract('a . b', 1) == 'x'"]
     assert parse_expression("#") == OtherTest("#")
     assert sum(isinstance(each, NameTest) for each in single_tests(parsed)) == 1
 

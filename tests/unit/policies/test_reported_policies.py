@@ -278,6 +278,32 @@ class TestKey:
     ) -> None:
         assert self.prove(bucket_key=bucket_key, context=context).state == state
 
+    @pytest.mark.parametrize(
+        ("condition", "state"),
+        [
+            ({"StringNotEquals": {"aws:PrincipalOrgID": "o-abc123def4"}}, "fails"),
+            ({"StringNotEquals": {"aws:SourceVpce": "vpce-0123456789abcdef0"}}, "fails"),
+            ({"StringNotEqualsIfExists": {"aws:SourceVpc": "vpc-0123456789abcdef0"}}, "fails"),
+            ({"StringEquals": {"aws:SourceVpce": "vpce-0123456789abcdef0"}}, "holds"),
+            ({"BoolIfExists": {"aws:MultiFactorAuthPresent": "false"}}, "fails"),
+            ({"StringNotEquals": {"kms:CallerAccount": "111122223333"}}, "fails"),
+            ({"StringNotLike": {"kms:ViaService": "s3.*.amazonaws.com"}}, "holds"),
+            ({"NotIpAddress": {"aws:SourceIp": "203.0.113.0/24"}}, "unknown"),
+        ],
+    )
+    def test_a_guard_of_the_key_is_decided(self, condition: dict[str, Any], state: str) -> None:
+        allowed = {
+            "Effect": "Allow",
+            "Principal": {"AWS": NIMBLE},
+            "Action": ["kms:GenerateDataKey", "kms:Decrypt"],
+            "Resource": "*",
+        }
+        denied = {"Effect": "Deny", "Principal": "*", "Action": "kms:*", "Resource": "*", "Condition": condition}
+        target = policies.target(ASYNC, "acme-results", prefixes={"prefix": "nimble/"}, key_arn=KEY)
+        value = {"Version": "2012-10-17", "Statement": [self.ROOT, allowed, denied]}
+        found = policies.prove(ASYNC, target, None, policies.document(value, kind="kms"), at=AT)
+        assert {each.state for each in found.key_verdicts if each.decisive} == {state}
+
     def test_what_a_delivery_uses_decides(self) -> None:
         assert self.prove(bucket_key=True, actions=["kms:Encrypt", "kms:GenerateDataKey"]).state == "fails"
         used = self.prove(bucket_key=True, actions=["kms:Decrypt", "kms:GenerateDataKey"])
