@@ -136,9 +136,6 @@ def main(arguments: Iterable[str] | None = None) -> NoReturn:
     if arguments is None:
         use_utf8()
     prepare_streams()
-    # A run holds many values and hardly any cycle: with Python's own thresholds the collector would walk them all the
-    # time, from the first import on.
-    gc.set_threshold(50_000, 20, 20)
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:
         result = program.main(args=given, prog_name="nimble-harvester", standalone_mode=False)
