@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -74,11 +74,20 @@ def clones(original: Bucket) -> Bucket:
     return Bucket("bench-big", sorted(entries))
 
 
-def names(name: str, count: int, seed: int = 1) -> Bucket:
-    """Return a bucket that can only be listed: ``count`` default task ids."""
-    random = Random(seed)
-    keys = sorted(str(uuid.UUID(int=random.getrandbits(128), version=4)) for _ in range(count))
-    return Bucket(name, [Entry(f"{key}.json.gz", 8192, key.replace("-", "")) for key in keys])
+LAYOUTS: Mapping[str, Callable[[int, str], str]] = {
+    "UUID": lambda _, task: task,
+    "2026/11/DD/UUID": lambda number, task: f"2026/11/{number % 30 + 1:02d}/{task}",
+    "product_N": lambda number, _: f"product_{number}",
+}
+"""Layouts of keys by the name that the tables have: the key of an object from its number and its task id."""
+
+
+def names(name: str, count: int, seed: int = 1, layout: str = "UUID") -> Bucket:
+    """Return a bucket that can only be listed: ``count`` objects with keys of one of the `LAYOUTS`."""
+    random, key_of = Random(seed), LAYOUTS[layout]
+    tasks = [str(uuid.UUID(int=random.getrandbits(128), version=4)) for _ in range(count)]
+    keys = {f"{key_of(number, task)}.json.gz": task.replace("-", "") for number, task in enumerate(tasks)}
+    return Bucket(name, [Entry(key, 8192, keys[key]) for key in sorted(keys)])
 
 
 def _extracts(root: Path, kind: DataSet, name: str, count: int) -> Bucket:

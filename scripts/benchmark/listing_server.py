@@ -47,6 +47,8 @@ class Listing:
 
     def page(self, query: dict[str, str]) -> bytes:
         prefix = query.get("prefix", "")
+        if "delimiter" in query:
+            return self._folders(prefix, query["delimiter"])
         start = bisect_left(self.keys, prefix)
         if "continuation-token" in query:
             start = int(query["continuation-token"])
@@ -66,6 +68,23 @@ class Listing:
             b"</ListBucketResult>",
         ]
         return b"".join(parts)
+
+    def _folders(self, prefix: str, delimiter: str) -> bytes:
+        """Return a page of the folders directly below a prefix; keys beside them only take their places in it."""
+        folders: list[str] = []
+        place, end, entries = bisect_left(self.keys, prefix), self._end(prefix), 0
+        while place < end and entries < _PAGE:
+            name, separator, _ = self.keys[place][len(prefix) :].partition(delimiter)
+            if separator:
+                folders.append(prefix + name + delimiter)
+                place = self._end(folders[-1])
+            else:
+                place += 1
+            entries += 1
+        listed = "".join(f"<CommonPrefixes><Prefix>{escape(each)}</Prefix></CommonPrefixes>" for each in folders)
+        cut = str(place < end).lower()
+        answer = f"<IsTruncated>{cut}</IsTruncated>{listed}"
+        return f'<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{answer}</ListBucketResult>'.encode()
 
     def _end(self, prefix: str) -> int:
         return bisect_left(self.keys, prefix + "\U0010ffff") if prefix else len(self.keys)

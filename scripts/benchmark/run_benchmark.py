@@ -223,12 +223,18 @@ class Run:
         return benchmark_page.plain(f"A listing of {len(bucket.entries):,} keys", measured)
 
     def _ranges(self) -> str:
-        bucket = self._buckets["slow keys"]
-        measured = self._bench.key_ranges(bucket, 1)
+        rows = []
+        for layout in input_data.LAYOUTS:
+            serial, ranges = self._bench.key_ranges(self._buckets[f"slow keys {layout}"], self._sizes.rounds)
+            ratio = serial.times_slower_than(ranges)
+            rows.append(
+                (layout, f"{serial.wall:.2f} s", f"{ranges.wall:.2f} s", f"{ratio:.2f} ×", str(len(ranges.walls)))
+            )
+            what = f"listing of {layout} in key ranges: faster than one page after the other"
+            self._goals.append(Goal(what, 3, ratio, serial.spread(ranges)))
         delay = round(object_server.PAGE_DELAY * 1000)
-        return benchmark_page.plain(
-            f"Walking {len(bucket.entries):,} keys, {delay} ms a page, serially and in key ranges", measured[::-1]
-        )
+        title = f"### Walking {self._sizes.slow_keys:,} keys, {delay} ms a page, serially and in key ranges"
+        return f"{title}\n\n" + benchmark_page.table(["keys", "serially", "in ranges", "faster by", "rounds"], rows)
 
     def _far(self) -> str:
         served = self._bench.served
@@ -264,7 +270,7 @@ class Run:
         return section
 
     def _far_listing(self) -> str:
-        served, bucket = self._bench.served, self._buckets["slow keys"]
+        served, bucket = self._bench.served, self._buckets["slow keys UUID"]
         delay = round(object_server.ANSWER_DELAY * 1000)
         title = f"A listing of {len(bucket.entries):,} keys, {delay} ms added to every answer"
         if not served.far:
@@ -342,7 +348,10 @@ def make_buckets(work: Path, sizes: Sizes) -> dict[str, Bucket]:
         "D": input_data.jobs(work, sizes.d_megabytes),
         "big": input_data.clones(a),
         "keys": input_data.names("bench-keys", sizes.keys),
-        "slow keys": input_data.names("bench-slow-keys", sizes.slow_keys),
+        **{
+            f"slow keys {layout}": input_data.names(f"bench-slow-keys-{number}", sizes.slow_keys, layout=layout)
+            for number, layout in enumerate(input_data.LAYOUTS)
+        },
     }
 
 

@@ -52,8 +52,8 @@ def test_ranges_have_about_as_many_objects() -> None:
 
 def test_a_large_object_counts_as_many() -> None:
     histogram = KeyHistogram()
-    histogram.add(refs(["a"], size=100 * BYTES_PER_OBJECT) + refs([f"b{number}" for number in range(9)]))
-    assert [span.objects for span in histogram.spans(2)] == [1, 9]
+    histogram.add(refs(["a"], size=4 * BYTES_PER_OBJECT) + refs([f"b{number}" for number in range(10)], size=0))
+    assert [span.objects for span in histogram.spans(3)] == [1, 5, 5]
 
 
 def test_memory_is_bounded_and_ranges_stay_even() -> None:
