@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -54,6 +55,7 @@ class LandingSessions:
             observer=self._observer,
             check_bucket=True,
         ) as session:
+            self._metrics.moved = lambda: Counter(self.landing.moved()) + Counter(session.moved())
             try:
                 yield session
             finally:
@@ -61,6 +63,7 @@ class LandingSessions:
                     session.stop()
                 self.landing.keep_problems(session.has_problem)
                 self.landing.add(session.report())
+                self._metrics.moved = self.landing.moved
 
     def repeat(self, run: Callable[[], None], may_retry: Callable[[HarvesterError], bool]) -> None:
         """Call ``run`` until it returns, again after each error that ``may_retry`` accepts.

@@ -64,6 +64,8 @@ def watch_listing(
     error: HarvesterError | None = None
     live = LiveMetrics(metrics or MetricsOptions(), destination, options.state_dir, "watch", warn=observer.warning)
 
+    live.moved = counters.moved
+
     def count(report: SyncReport) -> None:
         if report.error is not None:
             live.failed(report.error.one_line())

@@ -59,8 +59,11 @@ class LiveMetrics:
         self._known_until = 0.0
         self._written_at = float("-inf")
         self._file_works = True
+        self._started_at = time.time()
         self.objects: Counter[str] = Counter()
         """Objects by outcome."""
+        self.moved: Callable[[], Mapping[str, int]] = dict
+        """Returns the bytes that were fetched and written so far, by these words."""
 
     def works(self) -> None:
         """Note that source and destination work."""
@@ -87,6 +90,8 @@ class LiveMetrics:
             self._known_until = now + _DESTINATION_SECONDS
         metrics = [
             Metric("objects", "counter", "Objects by outcome.", dict(self.objects), "outcome"),
+            Metric("bytes", "counter", "Bytes of bodies fetched, and landed.", dict(self.moved()), "direction"),
+            Metric("run_seconds", "gauge", "How long it has run.", {"": time.time() - self._started_at}),
             Metric("landing_up", "gauge", "1 while results are landed.", {"": int(not self._failure)}),
             *self._own(),
             *self._known,

@@ -107,6 +107,10 @@ class LandingCounters:
             if problem.key in self._problems or len(self._problems) < _MOST_PROBLEMS:
                 self._problems[problem.key] = problem
 
+    def moved(self) -> dict[str, int]:
+        """Return the bytes that were fetched and written, by these words."""
+        return {"fetched": self._bytes_fetched, "written": self._bytes_written}
+
     def report(
         self, location: str, destination: str, error: HarvesterError | None, *, other_problems: bool
     ) -> LandingReport:

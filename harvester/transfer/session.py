@@ -294,6 +294,13 @@ class SyncSession:
         partial = ExitCode.PARTIAL if run.recorder.counters.new_problems else ExitCode.OK
         return run.report(error, ExitCode(error.exit_code) if error else partial)
 
+    def moved(self) -> dict[str, int]:
+        """Return the bytes of given objects that were fetched and written, by these words; for any thread."""
+        if self._given is None:
+            return {}
+        counters = self._given.recorder.counters
+        return {"fetched": counters.bytes_fetched, "written": counters.bytes_written}
+
     @property
     def is_landing(self) -> bool:
         """Whether a run of given objects is open."""

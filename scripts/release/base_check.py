@@ -99,6 +99,7 @@ def check_base(programs: Path, complete: Path, folder: Path) -> None:
             ("nimble", ["listen", "s3"]),
             ("parquet", ["export", "s3", "--to", "tables"]),
             ("delta", ["export", "s3", "--to", "tables", "--as", "delta"]),
+            ("report", ["report", "s3"]),
         ):
             error = base.run(*command, expected=8).stderr
             require(f"pip install 'nimble-harvester[{extra}]'" in error, f"no install command in: {error}")

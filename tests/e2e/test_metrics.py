@@ -78,6 +78,7 @@ def test_a_watch_by_listing_writes_and_serves_its_metrics(tmp_path: Path) -> Non
     found = samples(file.read_text())
     assert found["objects_total landed"] == 1
     assert found["landing_up"] == 1
+    assert found["bytes_total written"] == len(envelope("a"))
     assert found["last_success_timestamp_seconds"] > 0
 
 
@@ -92,3 +93,5 @@ def test_a_watch_on_a_queue_counts_messages(tmp_path: Path) -> None:
     found = samples(file.read_text())
     assert (found["messages_total deleted"], found["messages_total left"]) == (1, 1)
     assert (found["objects_total landed"], found["landed_objects"]) == (1, 1)
+    assert found["bytes_total fetched"] == found["bytes_total written"] == len(body)
+    assert found["run_seconds"] > 0

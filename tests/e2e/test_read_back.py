@@ -231,9 +231,10 @@ def test_status(source: Directory, dest: Path, tmp_path: Path) -> None:
     assert lines[0] == f"{dest} is the copy of {source.location}"
     assert lines[1] == f"  landed    1 object (0 evicted), {len(result(1))} B here, up to sequence number 1"
     assert lines[2].startswith("  newest    a.json, 20")
-    assert lines[3] == "  problems  1 invalid json"
-    assert [line.split()[:2] for line in lines[4:]] == [["run", "2"], ["run", "1"]]
-    assert lines[4].endswith("  exit 0  1 unchanged, 1 quarantined")
+    assert lines[3] == "  success   none yet"
+    assert lines[4] == "  problems  1 invalid json"
+    assert [line.split()[:2] for line in lines[5:]] == [["run", "2"], ["run", "1"]]
+    assert lines[5].endswith("  exit 0  1 unchanged, 1 quarantined")
     document = run("status", dest, "--format", "json").document
     validate("status", document)
     assert (document["landed"], document["problems"], document["lock"]) == (1, {"invalid_json": 1}, None)
