@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import random
-import uuid
 from collections import Counter
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from harvester.tables import ExportOptions, count_rows, open_output, sync_to_out
 from harvester.tables.direct.direct_series import DirectSeries
 from harvester.tables.direct.direct_sync import DirectReport
 from harvester.transfer import ObjectEvent, Observer, SyncOptions
-from scripts.servers.fake_gcs import FakeGcs
 from tests.e2e.sources import Directory, result
 
 pytest.importorskip("pyarrow")
@@ -28,16 +26,9 @@ def source(tmp_path: Path) -> Directory:
     return Directory(tmp_path / "source")
 
 
-@pytest.fixture(params=["directory", "s3", "gcs"])
-def out(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "directory":
-        return str(tmp_path / "out")
-    if request.param == "s3":
-        return f"s3://{request.getfixturevalue('s3_bucket')}/tables/out"
-    fake: FakeGcs = request.getfixturevalue("fake_gcs")
-    name = f"b-{uuid.uuid4().hex}"
-    fake.create_bucket(name)
-    return f"gs://{name}/out"
+@pytest.fixture
+def out(output_url: str) -> str:
+    return output_url
 
 
 def harvest(

@@ -21,16 +21,9 @@ from scripts.servers.loopback_server import Request
 from tests.unit.tables.memory_rows import MemorySource
 
 
-@pytest.fixture(params=["directory", "s3", "gcs"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "directory":
-        return str(tmp_path / "out")
-    if request.param == "s3":
-        return f"s3://{request.getfixturevalue('s3_bucket')}/tables/out"
-    fake: FakeGcs = request.getfixturevalue("fake_gcs")
-    name = f"b-{uuid.uuid4().hex}"
-    fake.create_bucket(name)
-    return f"gs://{name}/tables/out"
+@pytest.fixture
+def url(output_url: str) -> str:
+    return output_url
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from harvester.destination.manifest import Heartbeat
-from harvester.destination.opened import read_destination, share_destination
+from harvester.destination.opened import share_destination
 from harvester.errors import HarvesterError
 
 
@@ -18,9 +18,3 @@ def record_heartbeat(
     now = time.time()
     with contextlib.suppress(HarvesterError), share_destination(Path(destination), state_dir) as opened:
         opened.manifest.record_heartbeat(Heartbeat(verb, now if succeeded else None, now, int(exit_code)))
-
-
-def list_heartbeats(destination: Path | str, *, state_dir: Path | None = None) -> tuple[Heartbeat, ...]:
-    """Return the last end and success of every verb, by name. Raises ConfigurationError when it was never synced."""
-    with read_destination(Path(destination), state_dir) as opened:
-        return opened.manifest.heartbeats()

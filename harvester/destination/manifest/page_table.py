@@ -60,11 +60,6 @@ class PageTable:
         with self._transaction() as database:
             database.executemany("DELETE FROM pages WHERE after = ?", ((page.after,) for page in pages))
 
-    def forget_all(self) -> None:
-        """Drop every page. Raises DestinationUnusable."""
-        with self._transaction() as database:
-            database.execute("DELETE FROM pages")
-
     def remember(self, pages: Sequence[KnownPage]) -> None:
         """Record pages whose objects were all listed as they landed, with the files that their rows name.
 
