@@ -204,6 +204,7 @@ def _of(operation: str, cause: Cause, *codes: str) -> tuple[CauseRow, ...]:
 _NIMBLE, _PUBSUB = "nimble.", "pubsub."
 _ENCRYPTION_DETAIL = "a form of Server Side Encryption"
 _DOMAINS_DETAIL = "allowedPolicyMemberDomains"
+_CONSTRAINT_DETAIL = "constraints/"
 
 CAUSE_ROWS: tuple[CauseRow, ...] = (
     CauseRow(Cause.SSE_C, "InvalidRequest", detail=_ENCRYPTION_DETAIL),
@@ -211,7 +212,8 @@ CAUSE_ROWS: tuple[CauseRow, ...] = (
     CauseRow(Cause.OBJECT_LOCK, "AccessDenied", operation="Put", detail="object protected by object lock"),
     CauseRow(Cause.PUBLIC_POLICY_BLOCKED, "AccessDenied", operation="PutBucketPolicy", detail="BlockPublicPolicy"),
     *(
-        CauseRow(Cause.ORGANISATION_POLICY, code, operation="setIamPolicy", detail=_DOMAINS_DETAIL)
+        CauseRow(Cause.ORGANISATION_POLICY, code, operation="setIamPolicy", detail=detail)
+        for detail in (_DOMAINS_DETAIL, _CONSTRAINT_DETAIL)
         for code in ("conditionNotMet", "failedPrecondition", "invalid", "badRequest")
     ),
     CauseRow(Cause.REQUESTER_PAYS, "required", detail="user project"),

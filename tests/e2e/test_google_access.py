@@ -131,6 +131,15 @@ def test_an_organisation_policy_on_members_is_no_race(gcs: FakeGcsIam, status: i
     assert gcs.writes == 1, "it is not tried again"
 
 
+def test_a_precondition_that_is_no_race_is_not_called_one(gcs: FakeGcsIam) -> None:
+    gcs.write_refusal = (412, "conditionNotMet", "The bucket is being restored.")
+    ended = run("policy", "apply", URL, "--mode", "async", "--yes")
+    assert ended.code == 7
+    assert "conditionNotMet: The bucket is being restored." in ended.err
+    assert "others wrote" not in ended.err
+    assert gcs.writes == 1
+
+
 def test_revert_takes_the_binding_back_alone(gcs: FakeGcsIam) -> None:
     before = gcs.policy("results")["bindings"]
     apply_policy(plan_policy(URL, "async"))

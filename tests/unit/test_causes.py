@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvester.causes import CAUSE_ROWS, Cause, find_cause
+from harvester.causes import CAUSE_ROWS, Cause, CauseRow, find_cause
 from harvester.error_codes import ErrorCode
 from harvester.errors import ExitCode
+from harvester.nimble_api.responses import ApiResponse, Subject
 from harvester.sessions.login import Login
 from harvester.storage.gcs import json_api
 from harvester.storage.http.http_client import Response
 from harvester.storage.s3 import rest_api
-from harvester.storage.service_errors import ServiceError, harvester_error, unanswered
+from harvester.storage.s3.aws_clients import ask
+from harvester.storage.service_errors import ServiceError, answered, harvester_error, unanswered
 from scripts.documents import cause_table
 
 LOGIN = Login("sso", "work")
@@ -116,6 +121,38 @@ def test_every_row_is_reached_by_an_answer_of_its_own() -> None:
             operation=row.operation or "GetObject", status=row.status or 400, code=row.code, detail=row.detail
         )
         assert found is row.cause, row
+
+
+def cause_of(row: CauseRow) -> Cause:
+    """Return the cause of the answer that a row describes, in the form of its service."""
+    status = row.status or 400
+    if row.operation == "nimble.":
+        return ApiResponse(status, {}, b'{"message": "no"}').cause(Subject("task", "ID"))
+    if row.operation == "pubsub.":
+        return answered("pubsub.cannot read", 0, row.code, "no", "").cause
+    if row.code[:1].islower():
+        return gcs(status, row.code, row.detail or "no", row.operation or "objects.get").cause
+    return s3(status, row.code, row.detail or "no", row.operation or "GetObject").cause
+
+
+@pytest.mark.parametrize("row", CAUSE_ROWS, ids=lambda row: "-".join(map(str, filter(None, row[:4]))))
+def test_every_row_has_an_answer_as_its_service_sends_it(row: CauseRow) -> None:
+    assert cause_of(row) is row.cause
+
+
+@pytest.mark.parametrize("row", [each for each in CAUSE_ROWS if each.code[:1].isupper() and not each.operation])
+def test_boto3_gives_the_same_cause(row: CauseRow) -> None:
+    answer: Any = {
+        "Error": {"Code": row.code, "Message": row.detail or "no"},
+        "ResponseMetadata": {"HTTPStatusCode": 400, "RequestId": "R", "HTTPHeaders": {}},
+    }
+
+    def decrypt(**_: object) -> Any:
+        raise ClientError(answer, "Decrypt")
+
+    error = ask(decrypt).error
+    assert error is not None
+    assert (error.cause, error.request_id) == (row.cause, "R")
 
 
 def test_every_cause_has_an_advice_that_can_help() -> None:

@@ -178,7 +178,10 @@ def _carry_out(edit: PolicyEdit) -> EditOutcome:
             return _read_back(edit)
         if error.cause is not Cause.PRECONDITION_FAILED or edit.store.kind != "gcs":
             raise _refused(edit.store, error)
-        edit = _planned_again(edit)
+        before, edit = edit, _planned_again(edit)
+        if edit.before.value == before.before.value:
+            # Nobody has written, as the etag is the same: the condition that failed is another one.
+            raise _refused(edit.store, error.with_cause(Cause.REFUSED))
         if not edit.changed:
             return _outcome(edit, "unchanged")
     raise ConnectionFailed(

@@ -92,8 +92,8 @@ _FETCH_STEPS: Mapping[str, str] = MappingProxyType(
         "acls_off": "grant access by the bucket's policy: its Object Ownership has switched ACLs off",
         "public_policy_blocked": "name principals in the policy, or review Block Public Access of bucket and account",
         "malformed_policy": "nimble-harvester policy check FILE",
-        "organisation_policy": "have an administrator of the organisation exempt the project from"
-        " constraints/iam.allowedPolicyMemberDomains",
+        "organisation_policy": "have an administrator of the organisation exempt the project from the constraint"
+        " that is named; for members of other organisations it is constraints/iam.allowedPolicyMemberDomains",
         "store_full": "free space in the store, or ask its operator",
         "quota": "raise the account's quota, or delete what is no longer needed",
         "not_supported": "check the endpoint: the store does not offer this operation",
