@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -17,6 +18,7 @@ from harvester.destination import (
     RowFilter,
     Tombstone,
     check_inside,
+    destination_error,
     end_of,
     epoch_of,
     is_as_landed,
@@ -27,7 +29,7 @@ from harvester.destination import (
     shown_key,
 )
 from harvester.error_codes import ErrorCode
-from harvester.errors import ConfigurationError, IntegrityError
+from harvester.errors import ConfigurationError, DestinationUnusable, IntegrityError
 from harvester.location import parse_location
 from harvester.results import BrokenRows, Shape, numbered_rows
 from harvester.tables.row_source import SourceObject
@@ -35,6 +37,7 @@ from harvester.tables.table_columns import PURGED, SHAPES, ObjectFacts, TableNam
 
 TABLE_OF: Final = {shape.value: table for table, shapes in SHAPES.items() for shape in shapes}
 """The table of each shape that has rows."""
+_ALTERED: Final = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
 
 @contextmanager
@@ -143,17 +146,35 @@ class DestinationRows:
         )
 
     def _rows(self, row: LandedRow) -> Iterator[tuple[int, bytes]]:
-        """Yield the numbered rows of an object; none if a session has replaced it meanwhile."""
+        """Yield the numbered rows of an object; none if a session has replaced it meanwhile.
+
+        Raises IntegrityError for a file that is missing or altered, DestinationUnusable for one that was evicted
+        meanwhile, or that the operating system refuses.
+        """
+        try:
+            yield from self._read(row)
+        except OSError as error:
+            raise destination_error(self._destination, error) from error
+
+    def _read(self, row: LandedRow) -> Iterator[tuple[int, bytes]]:
         check_inside(row.path)
         try:
             path = Path(self._tree.whole_path(row.path))
             intact = is_as_landed(path, row)
-        except OSError:
+        except OSError as error:
+            if error.errno not in _ALTERED:
+                raise
             intact = False
         if not intact:
             now = self._manifest.landed_row(row.key)
             if now is None or now.seq != row.seq:
                 return
+            if now.evicted:
+                raise DestinationUnusable(
+                    f"{row.path} was evicted while it was read",
+                    code=ErrorCode.EXPORT_BEHIND_EVICTED,
+                    subject=str(self._destination),
+                )
             raise IntegrityError(
                 f"{row.path} is not what was landed", code=ErrorCode.FILES_DAMAGED, subject=str(self._destination)
             )

@@ -80,6 +80,7 @@ def test_rows_are_compared_with_an_earlier_time(source: Directory, dest: Path) -
     tuesday = [row.landed_at for row in harvester.read(dest) if row.landed_at > max(monday)]
     window = max(max(monday) - min(monday), max(tuesday) - min(tuesday)) + 0.002
     now, against = max(tuesday) + 0.001, max(tuesday) - max(monday)
+    assert harvester.profile(dest, window=window, against=against + 3600, now=now).baseline is None
     report = harvester.profile(dest, window=window, against=against, now=now, tolerance=0.2)
     assert report.baseline == "earlier"
     assert [(each.kind, each.path) for each in report.findings if each.group == "amazon"] == [

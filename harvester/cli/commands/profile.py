@@ -97,7 +97,7 @@ def _render(report: ProfileReport) -> str:
     if report.accepted:
         lines.append(f"accepted: {', '.join(map(text.printable, report.accepted))}")
     elif report.baseline is None:
-        lines.append("nothing to compare with yet: accept a profile with --accept")
+        lines.append("nothing to compare with yet: no profile was accepted with --accept, or no earlier rows are here")
     lines += _finding_lines(report)
     if report.evicted:
         lines.append(f"note: {text.count(report.evicted, 'object')} evicted, and not profiled")

@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from harvester.errors import HarvesterError
+from harvester.errors import IntegrityError
 from harvester.tables.exports.layout import Layout
 from harvester.tables.exports.part_names import BEGINNING
 from harvester.tables.exports.part_writers import JsonLinesPart, ParquetPart, PartWriter
@@ -165,7 +165,8 @@ class _OpenPart:
                     continue
                 add(number, text)
                 counts.rows += 1
-        except (OSError, HarvesterError) as error:
+        except IntegrityError as error:
+            # What the file system or the manifest refuses for now ends the export: these rows would never come again.
             raise UnreadableObject(found) from error
         counts.objects += 1
         if counts.rows == before and passed < 0:

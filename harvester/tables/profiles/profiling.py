@@ -104,9 +104,9 @@ def profile(
         folder = state_directory(path, state_dir)
         known = read_accepted(folder)
         if against is not None:
-            report.baseline = "earlier"
             earlier = _collected(_between(source, until - window - against, until - against), report)
             baseline = earlier.as_document()
+            report.baseline = "earlier" if baseline else None
         else:
             report.baseline = None if known is None else "accepted"
             baseline = known or {}

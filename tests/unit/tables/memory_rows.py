@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from harvester.errors import DestinationUnusable, IntegrityError
 from harvester.results.record import Shape
 from harvester.tables.row_source import SourceObject
 from harvester.tables.table_columns import DELIVERED, PURGED, SHAPES, ObjectFacts, TableName
@@ -29,6 +30,7 @@ class MemoryObject:
     source: str = DELIVERED
     task_id: str | None = None
     unreadable: bool = False
+    refused: bool = False
     size: int = 0
 
 
@@ -78,7 +80,9 @@ class MemorySource:
         def rows() -> Iterator[tuple[int, bytes]]:
             self.opened += 1
             if found.unreadable:
-                raise OSError(found.key)
+                raise IntegrityError(found.key)
+            if found.refused:
+                raise DestinationUnusable(found.key)
             for number, text in enumerate(found.rows):
                 if text is not None:
                     yield number, text

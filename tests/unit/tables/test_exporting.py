@@ -13,7 +13,7 @@ import pyarrow.dataset
 import pyarrow.parquet as pq
 import pytest
 
-from harvester.errors import ExitCode, IntegrityError, UsageError
+from harvester.errors import DestinationUnusable, ExitCode, IntegrityError, UsageError
 from harvester.results.record import Shape
 from harvester.tables.exports.export_types import ExportBehind, ExportOptions
 from harvester.tables.exports.exporting import export_rows
@@ -241,6 +241,16 @@ def test_a_file_that_cannot_be_read_is_named_and_the_others_are_written(tmp_path
     del source.kept[2]
     assert identities(out.root) == expected(source)
     assert list((tmp_path / "out" / "tmp").iterdir()) == []
+
+
+def test_a_file_that_is_refused_for_now_ends_the_export_and_is_exported_later(tmp_path: Path) -> None:
+    source, out = some_rows(6), DirectoryOutput(tmp_path / "out")
+    source.change(2, refused=True)
+    with pytest.raises(DestinationUnusable):
+        export_rows(source, out, SMALL)
+    source.change(2, refused=False)
+    assert export_rows(source, out, SMALL).unreadable == []
+    assert identities(out.root) == expected(source)
 
 
 def test_rows_that_are_too_long_are_named_and_counted(tmp_path: Path) -> None:
