@@ -40,3 +40,9 @@ def test_connection_flags_come_after_a_command_whatever_it_quotes(prefix: str) -
     command = policy_apply_command(target)
     connected = with_connection(command, StoreSettings(profile="a b", region="eu-west-1"))
     assert shlex.split(connected) == [*shlex.split(command), "--profile", "a b", "--region", "eu-west-1"]
+
+
+def test_the_password_of_an_endpoint_is_not_shown() -> None:
+    settings = StoreSettings(endpoint_url="http://ann:ZQPASS@127.0.0.1:9000")
+    shown = with_connection("nimble-harvester policy apply s3://bucket --mode jobs", settings)
+    assert shlex.split(shown)[-2:] == ["--endpoint-url", "http://***@127.0.0.1:9000"]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from harvester.cli.shared.reports.fix_texts import fix_text
 from harvester.errors import IntegrityError
+from harvester.text import masked
 from policies import POLICY_FIXES, DesiredState, Finding, Fix, FixAction, MergeError
 
 if TYPE_CHECKING:
@@ -167,7 +168,10 @@ def target_flags(target: DeliveryTarget) -> str:
 
 
 def with_connection(command: str, settings: StoreSettings, kms_profile: str | None = None) -> str:
-    """Return a command with the connection options of the run that advises it; variables stay in the environment."""
+    """Return a command with the connection options of the run that advises it; variables stay in the environment.
+
+    The password of an endpoint is not shown: it has to be filled in.
+    """
     if not command.startswith((_OWN, "aws ")):
         return command
     flags = {"--profile": settings.profile, "--endpoint-url": settings.endpoint_url, "--region": settings.region}
@@ -176,5 +180,5 @@ def with_connection(command: str, settings: StoreSettings, kms_profile: str | No
     elif command.startswith(_KMS):
         flags["--profile"] = kms_profile or settings.profile
     words = shlex.split(command)
-    given = (f"{name} {shlex.quote(value)}" for name, value in flags.items() if value and name not in words)
+    given = (f"{name} {shlex.quote(masked(value))}" for name, value in flags.items() if value and name not in words)
     return " ".join((command, *given))
