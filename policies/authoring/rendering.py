@@ -205,7 +205,7 @@ def _add_binding(target: Target, binding: Mapping[str, Any]) -> Iterator[str]:
 def events_script(target: Target, queue: str, documents: Mapping[str, Any], *, merged: bool) -> str:
     """Return a shell script that puts the documents of ``notifications.events_documents`` on S3 and SQS.
 
-    It replaces nothing: it stops where the queue already has a policy, and, unless ``merged`` says that they are in
+    It replaces nothing: it stops where the queue already has a policy, and, unless ``merged`` states that they are in
     the documents, where the bucket has notifications.
     """
     *_, region, account, name = queue.split(":")

@@ -57,9 +57,8 @@ class Pattern:
     @property
     def literal(self) -> str | None:
         """The only text the pattern matches (up to case, if folded), or None when it has wildcards."""
-        if any(isinstance(token, Wildcard) for token in self.tokens):
-            return None
-        return "".join(token for token in self.tokens if isinstance(token, str))
+        texts = [token for token in self.tokens if isinstance(token, str)]
+        return "".join(texts) if len(texts) == len(self.tokens) else None
 
     def matches(self, text: str) -> bool:
         """Return whether the pattern matches the whole of ``text``."""

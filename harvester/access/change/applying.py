@@ -180,7 +180,7 @@ def _carry_out(edit: PolicyEdit) -> EditOutcome:
             raise _refused(edit.store, error)
         before, edit = edit, _planned_again(edit)
         if edit.before.value == before.before.value:
-            # Nobody has written, as the etag is the same: the condition that failed is another one.
+            # The etag is the same, so there was no write: the condition that failed is another one.
             raise _refused(edit.store, error.with_cause(Cause.REFUSED))
         if not edit.changed:
             return _outcome(edit, "unchanged")

@@ -63,7 +63,7 @@ class PageTable:
     def remember(self, pages: Sequence[KnownPage]) -> None:
         """Record pages whose objects were all listed as they landed, with the files that their rows name.
 
-        A page is left out where a row of its keys says otherwise. Raises DestinationUnusable.
+        A page is left out where a row of its keys differs. Raises DestinationUnusable.
         """
         for first in range(0, len(pages), _PAGES_OF_A_TRANSACTION):
             with self._transaction() as database:

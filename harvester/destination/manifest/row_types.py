@@ -129,7 +129,7 @@ class Acceptance(NamedTuple):
     reason: str
     """The reason that was accepted."""
     note: str
-    """Why, in the words of the person who accepted it."""
+    """The reason, as given with the acceptance."""
     until: float | None
     """Until when, seconds since the epoch; None for no end."""
     accepted_at: float
