@@ -77,17 +77,18 @@ def sync(
 
 def plan_shards(
     location: Location | str,
-    count: int,
+    count: int | None = None,
     options: BackfillOptions | None = None,
     *,
     keys_from: KeyList | None = None,
     settings: StoreSettings | None = None,
 ) -> BackfillPlan:
-    """Return a large harvest as at most ``count`` shards of about equal work, each a key range.
+    """Return a large harvest as at most ``count`` shards of about equal work.
 
-    Lists the location once; with ``keys_from`` it is not listed, and the shards are lists of those keys. Each of
-    ``BackfillPlan.shards`` is worked on by ``run_shard``, in any process on any machine. Raises UsageError for options
-    that a backfill cannot have, and what listing raises.
+    A shard is a key range; without ``count`` each has about 20,000 objects. Lists the location once; with
+    ``keys_from`` it is not listed, and the shards are lists of those keys. Each of ``BackfillPlan.shards`` is worked on
+    by ``run_shard``, in any process on any machine. Raises UsageError for options that a backfill cannot have, and what
+    listing raises.
     """
     from harvester.backfill import BackfillOptions, plan_backfill
 

@@ -34,6 +34,8 @@ from harvester.storage import (
 from harvester.tables import ExportOptions
 from harvester.transfer import SyncOptions
 
+OBJECTS_PER_SHARD: Final = 20_000
+"""Objects of a shard where the caller names no number of shards."""
 DEFAULT_CLASS: Final = "STANDARD"
 """The class of objects for which the store names none."""
 
@@ -88,14 +90,14 @@ class _Totals:
 
 def plan_backfill(
     location: Location,
-    count: int,
+    count: int | None,
     options: BackfillOptions | None = None,
     *,
     keys: KeyList | None = None,
     settings: StoreSettings | None = None,
     listed: Callable[[int], None] = lambda _: None,
 ) -> BackfillPlan:
-    """Return a plan of at most ``count`` shards of about equal work; writes nothing.
+    """Return a plan of at most ``count`` shards of about equal work, None for 20,000 objects each; writes nothing.
 
     Shards are ranges of the keys of the location, or with ``keys`` lists, which the plan then holds. ``listed`` is
     called with the number of objects listed so far. Raises UsageError for options that a backfill cannot have or a
@@ -116,7 +118,8 @@ def plan_backfill(
         histogram.add(totals.wanted(refs))
         seen += len(refs)
         listed(seen)
-    return _plan(location, histogram.spans(count), totals, options, settings, cutoff, created_at)
+    spans = histogram.spans(count or _usual_count(histogram.objects))
+    return _plan(location, spans, totals, options, settings, cutoff, created_at)
 
 
 def _plan(
@@ -155,12 +158,13 @@ def _plan(
 
 
 def _cut_list(
-    location: Location, keys: KeyList, count: int, totals: _Totals, listed: Callable[[int], None]
+    location: Location, keys: KeyList, count: int | None, totals: _Totals, listed: Callable[[int], None]
 ) -> tuple[tuple[KeySpan, ...], tuple[tuple[GivenKey, ...], ...]]:
     """Return given keys as lists of about equal length, in byte order, each key once."""
     with KeySpool(location) as spool:
         spool.fill(keys.entries)
-        entries, length = spool.in_order(), max(1, -(-spool.distinct // count))
+        entries = spool.in_order()
+        length = max(1, -(-spool.distinct // (count or _usual_count(spool.distinct))))
         lists = tuple(iter(lambda: tuple(islice(entries, length)), ())) or ((),)
     spans, seen = [], 0
     for given in lists:
@@ -172,8 +176,12 @@ def _cut_list(
     return tuple(spans), lists
 
 
-def _check(options: BackfillOptions, count: int) -> None:
-    if not 1 <= count <= MAX_SHARDS:
+def _usual_count(objects: int) -> int:
+    return min(MAX_SHARDS, max(1, -(-objects // OBJECTS_PER_SHARD)))
+
+
+def _check(options: BackfillOptions, count: int | None) -> None:
+    if count is not None and not 1 <= count <= MAX_SHARDS:
         raise UsageError(f"a backfill has 1 to {MAX_SHARDS:,} shards, not {count:,}")
     if options.export.format not in ("parquet", "jsonl"):
         raise UsageError(

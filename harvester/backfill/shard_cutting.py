@@ -47,6 +47,11 @@ class KeyHistogram:
         while len(self._samples) > self._most:
             self._merge()
 
+    @property
+    def objects(self) -> int:
+        """How many objects were added."""
+        return sum(sample.objects for sample in self._samples)
+
     def spans(self, count: int) -> tuple[KeySpan, ...]:
         """Return at most ``count`` ranges that together hold every possible key, each with about as much work."""
         samples = sorted(self._samples)

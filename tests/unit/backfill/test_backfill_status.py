@@ -11,13 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harvester.backfill.backfill_plan import Shard, write_plan
-from harvester.backfill.backfill_status import missing_shards, read_status
+from harvester.backfill.backfill_status import clean, merge_reports, missing_shards, read_status
 from harvester.backfill.shards.shard_commit import ShardCommits
 from harvester.backfill.shards.shard_report import ShardReport, ShardTotals, add_totals
 from harvester.error_codes import ErrorCode
 from harvester.errors import HarvesterError, IntegrityError
 from harvester.tables import StagedRows
+from harvester.tables.outputs.output_store import DirectoryOutput
 from harvester.transfer import ObjectProblem, SyncCounts
+from scripts.commands.output_schemas import validate
 from tests.unit.backfill.memory_output import MemoryOutput
 from tests.unit.backfill.plans import report_of, small_plan, with_counts
 
@@ -118,3 +120,63 @@ def test_an_output_without_a_backfill_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(HarvesterError) as caught:
         read_status(MemoryOutput(tmp_path))
     assert caught.value.code is ErrorCode.NO_BACKFILL
+
+
+def test_the_document_is_as_published(tmp_path: Path) -> None:
+    plan, store = small_plan(2), DirectoryOutput(tmp_path)
+    write_plan(plan, store)
+    staged = StagedRows("shard-00001", "0" * 16, ())
+    report = report_of(plan.shard(1), with_counts(landed=4, failed=1))
+    ShardCommits(store, plan.shard(1)).settle(lambda: (report, staged))
+    document = merge_reports(str(tmp_path)).as_document()
+    validate("backfill-status", document)
+    validate("shard-report", json.loads((tmp_path / "shards/00001.json").read_text()))
+    expected = {
+        "output": str(tmp_path),
+        "backfill": plan.backfill.id,
+        "location": "s3://bucket/results/",
+        "cutoff": 1_700_000_000.5,
+        "shards": 2,
+        "committed": 1,
+        "missing": [0],
+        "claimed": [],
+        "planned_objects": 20,
+        "seconds": 2.5,
+        "problem_count": 0,
+        "exit_code": 3,
+    }
+    assert {name: document[name] for name in expected} == expected
+    assert document["counts"]["listed"] == 5
+
+
+def test_a_report_that_lacks_its_counts_is_named(tmp_path: Path) -> None:
+    out, plan = MemoryOutput(tmp_path), small_plan(1)
+    commit(out, plan.shard(0), report_of(plan.shard(0)))
+    stored = json.loads(out.files["shards/00000.json"])
+    del stored["counts"]
+    out.files["shards/00000.json"] = json.dumps(stored).encode()
+    with pytest.raises(IntegrityError) as caught:
+        read_status(out)
+    assert caught.value.subject == "memory/shards/00000.json"
+
+
+def test_clean_counts_what_it_removes_and_keeps_what_may_still_be_accepted(tmp_path: Path) -> None:
+    out, plan = MemoryOutput(tmp_path), small_plan(2)
+    commit(out, plan.shard(0), report_of(plan.shard(0)))
+    left, kept = "f" * 16, "0" * 16
+    for shard, attempt in (("00000", left), ("00000", kept), ("00001", left)):
+        for name in (
+            f"files/{shard}/{attempt}/a",
+            f"quarantine/{shard}/{attempt}/b",
+            f"staging/shard-{shard}/{left}/c",
+        ):
+            out.create(name, b"")
+    out.create("files/README", b"")
+    assert clean(out) == 3
+    assert [name for name in out.files if left in name] == [
+        f"files/00001/{left}/a",
+        f"quarantine/00001/{left}/b",
+        f"staging/shard-00001/{left}/c",
+    ]
+    assert out.exists(f"files/00000/{kept}/a")
+    assert out.exists("files/README")

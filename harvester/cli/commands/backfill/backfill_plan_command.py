@@ -53,7 +53,9 @@ Examples:
 @click.option(
     "--to", "out", required=True, metavar="OUT", help="A directory, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX."
 )
-@click.option("--shards", type=click.IntRange(1), required=True, metavar="N", help="How many shards, at most.")
+@click.option(
+    "--shards", type=click.IntRange(1), metavar="N", help="How many shards, at most.  [default: of 20,000 objects each]"
+)
 @keys_option
 @click.option(
     "--cutoff",
@@ -83,7 +85,7 @@ def plan_command(
     *,
     location: Location,
     out: str,
-    shards: int,
+    shards: int | None,
     keys_from: str | None,
     tables: ExportOptions,
     landing: Landing,
