@@ -320,3 +320,18 @@ def test_what_cloud_storage_sends() -> None:
         assert not found.announced
     assert parse_gcs_message(attributes, json.dumps({"size": str(10**30)})).unreadable
     assert parse_gcs_message({}, body).unreadable
+
+
+@pytest.mark.parametrize(("surplus", "found"), [(0, ["k"]), (1, [])])
+def test_a_body_is_read_up_to_sixteen_mebibytes(surplus: int, found: list[str]) -> None:
+    body = json.dumps(record())
+    padded = " " * (16 * 1024 * 1024 - len(body) + surplus) + body
+    notification = parse_s3_message(padded)
+    assert [each.key for each in notification.announced] == found
+    assert bool(notification.unreadable) is not bool(found)
+
+
+@pytest.mark.parametrize(("length", "unreadable"), [(100, False), (101, True)])
+def test_a_name_has_up_to_a_hundred_characters(length: int, *, unreadable: bool) -> None:
+    name = "ObjectTagging:".ljust(length, "x")
+    assert bool(parse(record(name=name)).unreadable) is unreadable
