@@ -69,10 +69,10 @@ def sync(
     place, listed = _scope(location)
     if keys is not None:
         return _sync(place, Path(destination), options, settings=settings, observer=observer, keys=keys)
-    with _heartbeat(destination, "sync", options) as beat:
-        report = _sync(place, Path(destination), options, settings=settings, observer=observer, keys=listed(now))
-        beat(report.exit_code, succeeded=report.is_success)
-    return report
+    with _heartbeat(destination, "sync", options):
+        return _sync(
+            place, Path(destination), options, settings=settings, observer=observer, keys=listed(now), verb="sync"
+        )
 
 
 def plan_shards(

@@ -33,6 +33,7 @@ from .maintenance import purged_tasks as purged_tasks
 from .maintenance import rebind as rebind
 from .manifest import RESCUED_KEY as RESCUED_KEY
 from .manifest import EpochRow as EpochRow
+from .manifest import Heartbeat as Heartbeat
 from .manifest import KnownRow as KnownRow
 from .manifest import LandedRow as LandedRow
 from .manifest import Manifest as Manifest

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harvester.destination import (
     STATE_FOLDER,
+    Heartbeat,
     LandedRow,
     Manifest,
     check_apart,
@@ -111,13 +113,18 @@ def sync(
     settings: StoreSettings | None = None,
     observer: Observer | None = None,
     keys: KeySelection | None = None,
+    verb: str = "",
 ) -> SyncReport:
     """Bring ``destination`` up to date with ``location``, or some ``keys`` of it; return the outcome of every object.
 
-    Raises what ``open_session`` raises. What ends a run early is ``SyncReport.error``.
+    With ``verb``, the end of the run is recorded as its heartbeat. Raises what ``open_session`` raises. What
+    ends a run early is ``SyncReport.error``.
     """
     with open_session(location, destination, options or SyncOptions(), settings=settings, observer=observer) as session:
-        return session.run_listing(keys)
+        report = session.run_listing(keys)
+        if verb:
+            session.record_heartbeat(verb, report)
+        return report
 
 
 def land_rescued(
@@ -219,6 +226,14 @@ class SyncSession:
         if report.idle and not keep_idle:
             self._manifest.forget_run(report.run)
         return report
+
+    def record_heartbeat(self, verb: str, report: SyncReport) -> None:
+        """Record that a verb ended now as its report states; nothing in a dry run, or on a full disk."""
+        now = time.time()
+        if not report.dry_run:
+            with contextlib.suppress(HarvesterError):
+                success = now if report.is_success else None
+                self._manifest.record_heartbeat(Heartbeat(verb, success, now, int(report.exit_code)))
 
     def land_results(self, results: Iterable[RescuedResult]) -> RescuedLandings:
         """Land results that were fetched through the API, as one run. Raises DestinationUnusable."""
