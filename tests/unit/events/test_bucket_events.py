@@ -335,3 +335,22 @@ def test_a_body_is_read_up_to_sixteen_mebibytes(surplus: int, found: list[str]) 
 def test_a_name_has_up_to_a_hundred_characters(length: int, *, unreadable: bool) -> None:
     name = "ObjectTagging:".ljust(length, "x")
     assert bool(parse(record(name=name)).unreadable) is unreadable
+
+
+def test_four_envelopes_are_opened_the_list_of_records_among_them() -> None:
+    assert keys(sns(sns(sns(record("deep"))))) == ["deep"]
+    assert parse(sns(sns(sns(sns(record("deep")))))).unreadable == "its envelopes are nested too deeply"
+
+
+@pytest.mark.parametrize("body", [{"s3": {}}, {"eventName": "ObjectCreated:Put"}])
+def test_half_a_record_is_no_record(body: object) -> None:
+    assert "neither an S3 event" in parse(body).unreadable
+
+
+def test_a_reason_names_the_part_that_is_wrong() -> None:
+    assert parse({"EventSource": "aws:sns", "Sns": "text"}).unreadable == "Sns is not a JSON object"
+
+
+def test_a_message_without_a_generation_has_no_etag() -> None:
+    attributes = {"eventType": "OBJECT_FINALIZE", "bucketId": "b", "objectId": "k"}
+    assert parse_gcs_message(attributes, "").announced[0].etag == ""
