@@ -347,8 +347,43 @@ def test_half_a_record_is_no_record(body: object) -> None:
     assert "neither an S3 event" in parse(body).unreadable
 
 
-def test_a_reason_names_the_part_that_is_wrong() -> None:
-    assert parse({"EventSource": "aws:sns", "Sns": "text"}).unreadable == "Sns is not a JSON object"
+def failed_invocation(message: object) -> Any:
+    return {"requestPayload": message, "requestContext": {}}
+
+
+def test_failed_invocations_are_envelopes_as_well() -> None:
+    assert keys(failed_invocation(failed_invocation(failed_invocation(record("deep"))))) == ["deep"]
+    four = failed_invocation(failed_invocation(failed_invocation(failed_invocation(record("deep")))))
+    assert parse(four).unreadable == "its envelopes are nested too deeply"
+
+
+def test_a_message_of_a_topic_of_an_unknown_type_is_not_opened() -> None:
+    found = parse(sns(record(), "Invented"))
+    assert not found.announced
+    assert found.unreadable == "it is a message of a topic of an unknown type"
+
+
+PUT = {"eventName": "ObjectCreated:Put", "eventSource": "aws:s3"}
+CREATED = {"source": "aws.s3", "detail-type": "Object Created"}
+
+
+@pytest.mark.parametrize(
+    ("body", "part"),
+    [
+        ({"EventSource": "aws:sns", "Sns": "text"}, "Sns"),
+        ("7", "message"),
+        (PUT | {"s3": 7}, "s3"),
+        (PUT | {"s3": {"bucket": {"name": "b"}}}, "object"),
+        (PUT | {"s3": {"object": {"key": "k"}}}, "bucket"),
+        (CREATED, "detail"),
+        (CREATED | {"detail": {"bucket": {"name": "b"}}}, "object"),
+        (CREATED | {"detail": {"object": {"key": "k"}}}, "bucket"),
+        ({"source": "aws.s3", "detail-type": "AWS API Call via CloudTrail"}, "detail"),
+        (cloudtrail(requestParameters=None), "requestParameters"),
+    ],
+)
+def test_a_reason_names_the_part_that_is_wrong(body: object, part: str) -> None:
+    assert parse(body).unreadable == f"{part} is not a JSON object"
 
 
 def test_a_message_without_a_generation_has_no_etag() -> None:
