@@ -92,6 +92,7 @@ def check_base(programs: Path, complete: Path, folder: Path) -> None:
         require(len(base.run("cat", "s3").stdout.splitlines()) == len(objects), "cat prints another number of rows")
         base.run("ls", "s3://bucket/r/")
         check_parquet(base, full, folder)
+        base.run("backfill", "plan", "s3://bucket/r/", "--to", "shards", "--shards", "2", "--yes")
         for extra, command in (
             ("events", ["watch", "gs://bucket/r/", "q", "--queue", "projects/p/subscriptions/s", "--once"]),
             ("nimble", ["tasks", "list"]),
@@ -100,6 +101,8 @@ def check_base(programs: Path, complete: Path, folder: Path) -> None:
             ("parquet", ["export", "s3", "--to", "tables"]),
             ("delta", ["export", "s3", "--to", "tables", "--as", "delta"]),
             ("report", ["report", "s3"]),
+            ("parquet", ["backfill", "run", "shards"]),
+            ("dask", ["backfill", "run", "shards", "--engine", "dask"]),
         ):
             error = base.run(*command, expected=8).stderr
             require(f"pip install 'nimble-harvester[{extra}]'" in error, f"no install command in: {error}")
