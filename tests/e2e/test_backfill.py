@@ -12,7 +12,7 @@ import pytest
 
 import harvester
 from harvester.tables import open_output
-from scripts.commands.background_command import wait_until
+from scripts.commands.background_command import Running, wait_until
 from scripts.commands.installed_command import run, start_group, sync_report
 from scripts.commands.output_schemas import validate
 from scripts.servers.fault_proxy import FaultProxy, Rule, Status
@@ -236,3 +236,18 @@ def test_a_cause_that_every_shard_has_ends_the_run(source: Directory, out: Path)
     assert ended.code == 5
     assert ended.err.count("is given up") == 1
     assert status(out, expected=3)["missing"] == [0, 1, 2]
+
+
+def test_a_signal_ends_the_run_and_the_next_one_goes_on(source: Directory, out: Path, tmp_path: Path) -> None:
+    rows = fill(source, 30)
+    plan(source.location, out, shards=6)
+    running = Running(tmp_path / "run", "backfill", "run", out, "--scratch", tmp_path / "scratch").start()
+    wait_until(lambda: (out / "shards").exists(), "a commit")
+    assert running.process is not None
+    running.process.terminate()
+    assert running.process.wait() == 143, running.err
+    assert "Traceback" not in running.err
+    assert not list((tmp_path / "scratch").iterdir())
+    assert status(out, expected=3)["missing"]
+    assert run("backfill", "run", out).code == 0
+    assert visible_rows(out) == rows

@@ -66,3 +66,12 @@ def test_without_a_scheduler_the_error_says_where_it_was_expected(source: Direct
     ended = run("backfill", "run", tmp_path / "out", "--engine", "dask", "--scheduler", "tcp://127.0.0.1:1")
     assert ended.code == 6
     assert "no scheduler of Dask answers at tcp://127.0.0.1:1" in ended.err
+
+
+def test_without_an_address_a_cluster_is_started_here(source: Directory, tmp_path: Path) -> None:
+    rows, out = fill(source, 4), tmp_path / "out"
+    plan(source.location, out, shards=2)
+    ended = run("backfill", "run", out, "--engine", "dask")
+    assert ended.code == 0, ended.err
+    assert "all 2 shards are committed" in ended.err
+    assert visible_rows(out) == rows
