@@ -42,13 +42,13 @@ from .manifest import RunRow as RunRow
 from .manifest import SourceBinding as SourceBinding
 from .manifest import Tombstone as Tombstone
 from .manifest import VersionRow as VersionRow
+from .manifest import binding_to as binding_to
 from .manifest import connect_journaled as connect_journaled
 from .manifest import epoch_of as epoch_of
 from .manifest import has_shared_log as has_shared_log
 from .manifest import newest_position as newest_position
 from .manifest import same_version as same_version
 from .manifest import shown_key as shown_key
-from .manifest import source_binding as source_binding
 from .opened import OpenDestination as OpenDestination
 from .opened import check_apart as check_apart
 from .opened import destination_error as destination_error

@@ -14,6 +14,7 @@ from harvester.destination import (
     Heartbeat,
     LandedRow,
     Manifest,
+    binding_to,
     check_apart,
     destination_error,
     flush_file_system,
@@ -21,7 +22,6 @@ from harvester.destination import (
     open_destination,
     read_destination,
     same_version,
-    source_binding,
 )
 from harvester.errors import (
     AccessDenied,
@@ -79,7 +79,7 @@ def open_session(
     store = open_store(location, settings)
     if check_bucket:
         _check_bucket(store)
-    binding = source_binding(location.url, settings.endpoint_url, keep_compressed=options.result.keep_compressed)
+    binding = binding_to(location.url, settings.endpoint_url, keep_compressed=options.result.keep_compressed)
     if options.dry_run:
         with _known_state(destination, options) as manifest:
             if manifest.binding() is not None:

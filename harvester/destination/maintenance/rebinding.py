@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harvester.destination.manifest import LandedRow, Manifest, source_binding
+from harvester.destination.manifest import LandedRow, Manifest, binding_to
 from harvester.destination.opened import check_apart, open_destination, read_destination
 from harvester.error_codes import ErrorCode
 from harvester.errors import ConfigurationError, UsageError
@@ -82,7 +82,7 @@ def rebind(
         bound = opened.manifest.binding()
         assert bound is not None  # noqa: S101  # compared above; narrows the type
         opened.manifest.rebind(
-            source_binding(place.url, settings.endpoint_url, keep_compressed=bound.keep_compressed),
+            binding_to(place.url, settings.endpoint_url, keep_compressed=bound.keep_compressed),
             parse_location(bound.url).prefix,
             place.prefix,
         )
@@ -95,7 +95,7 @@ def _compare(manifest: Manifest, destination: Path, place: Location, settings: S
         raise ConfigurationError(
             f"{destination} has never been synced", code=ErrorCode.NEVER_SYNCED, subject=str(destination)
         )
-    if bound == source_binding(place.url, settings.endpoint_url, keep_compressed=bound.keep_compressed):
+    if bound == binding_to(place.url, settings.endpoint_url, keep_compressed=bound.keep_compressed):
         raise UsageError(f"{destination} is bound to {place.url} already")
     old = parse_location(bound.url)
     landed: dict[str, LandedRow] = {

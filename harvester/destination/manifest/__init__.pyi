@@ -22,4 +22,4 @@ from .row_types import same_version as same_version
 from .row_types import shown_key as shown_key
 from .source_binding import SourceBinding as SourceBinding
 from .source_binding import StateIdentity as StateIdentity
-from .source_binding import source_binding as source_binding
+from .source_binding import binding_to as binding_to

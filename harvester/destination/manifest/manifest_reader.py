@@ -21,7 +21,7 @@ from harvester.destination.manifest.row_types import (
     Tombstone,
     VersionRow,
 )
-from harvester.destination.manifest.source_binding import SourceBinding, StateIdentity, source_binding
+from harvester.destination.manifest.source_binding import SourceBinding, StateIdentity, binding_to
 from harvester.destination.positions import Position
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class ManifestReader(ManifestDatabase):
         if stored is None:
             return None
         fields = json.loads(stored)
-        return source_binding(fields["url"], fields["endpoint"], keep_compressed=fields["keep_compressed"])
+        return binding_to(fields["url"], fields["endpoint"], keep_compressed=fields["keep_compressed"])
 
     def barrier(self) -> int:
         """Return the sequence number up to which landed files are known to be on the disk."""

@@ -15,7 +15,7 @@ class SourceBinding(NamedTuple):
     """Whether gzip content is landed as delivered."""
 
 
-def source_binding(url: str, endpoint: str | None, *, keep_compressed: bool) -> SourceBinding:
+def binding_to(url: str, endpoint: str | None, *, keep_compressed: bool) -> SourceBinding:
     """Return the binding to a source; a password in the endpoint is no part of it, and is stored nowhere."""
     parts = urlsplit(endpoint or "")
     if "@" in parts.netloc:
