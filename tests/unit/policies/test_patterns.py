@@ -237,3 +237,9 @@ def test_a_pattern_reads_as_it_was_written() -> None:
 
 def test_matching_does_not_backtrack() -> None:
     assert not pattern("*a" * 40 + "b").matches("a" * 5000)
+
+
+def test_case_matters_where_it_is_not_folded() -> None:
+    assert literal("aB").matches("aB")
+    assert not literal("aB").matches("ab")
+    assert not pattern("a*B").matches("ab")
