@@ -68,6 +68,12 @@ class AnnouncedBucket:
         body = message if isinstance(message, str) else json.dumps(message)
         self.sqs.send_message(QueueUrl=self.queue, MessageBody=body)
 
+    def visible(self) -> int:
+        """How many messages can be received now."""
+        name: Any = "ApproximateNumberOfMessages"
+        found = self.sqs.get_queue_attributes(QueueUrl=self.queue, AttributeNames=[name])
+        return int(found["Attributes"][name])
+
     def waiting(self, queue: str | None = None) -> int:
         """How many messages the queue holds, given out or not."""
         names: Any = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]

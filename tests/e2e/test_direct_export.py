@@ -93,6 +93,22 @@ def test_an_output_that_takes_nothing_leaves_the_messages(bucket: AnnouncedBucke
     assert bucket.waiting() >= 1
 
 
+def test_a_process_that_is_asked_to_stop_commits_what_it_holds(bucket: AnnouncedBucket, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    for number in range(3):
+        bucket.deliver(f"{PREFIX}{number}.json")
+    process = start(*watch(bucket, out, "--lease", "1h"))
+    wait_until(lambda: bucket.waiting() >= 3 and bucket.visible() == 0)
+
+    process.terminate()
+    process.communicate()
+
+    assert process.returncode == 143
+    assert run(*watch(bucket, out, "--once")).code == 0
+    assert bucket.waiting() == 0
+    assert rows(out) == (3, 0)
+
+
 def test_killed_and_doubled_processes_lose_nothing(bucket: AnnouncedBucket, tmp_path: Path) -> None:
     out = tmp_path / "out"
     keys = [f"{PREFIX}{number:02d}.json" for number in range(20)]
