@@ -11,6 +11,8 @@ from __future__ import annotations
 import json
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from harvester.errors import DestinationUnusable
@@ -19,6 +21,7 @@ from harvester.tables.exports.part_building import BuiltPart, UnreadableObject
 from harvester.tables.exports.part_names import BEGINNING
 from harvester.tables.exports.part_writers import plain_schema
 from harvester.tables.exports.table_chain import TableChain, before
+from harvester.text import printable
 
 _EPOCH_LETTERS: Final = 13
 _ALPHABET: Final = "0123456789abcdefghijklmnopqrstuv"
@@ -32,8 +35,9 @@ class DeltaChain(TableChain):
     """One Delta table."""
 
     def _read_end(self) -> str | None:
-        table = self._open()
-        return None if table is None else self._end_of(table)
+        with self._translated():
+            table = self._open()
+            return None if table is None else self._end_of(table)
 
     def extend(self) -> None:
         """Commit parts until there are no further rows."""
@@ -47,7 +51,8 @@ class DeltaChain(TableChain):
                 continue
             if built is None:
                 return
-            committed = self._commit(built)
+            with self._translated():
+                committed = self._commit(built)
             if committed:
                 self._count(built)
                 self._end_at(built.last)
@@ -101,6 +106,19 @@ class DeltaChain(TableChain):
             return True
         self._store.remove(f"data/{self._table}/{name}")
         return False
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Turn errors of deltalake, for a damaged log or a store that refuses, into DestinationUnusable."""
+        from deltalake.exceptions import DeltaError
+
+        try:
+            yield
+        except (DeltaError, OSError) as error:
+            cause = next(iter(str(error).splitlines()), type(error).__name__)
+            raise DestinationUnusable(
+                f"{self._uri()} cannot be used as a Delta table", cause=printable(cause), subject=self._uri()
+            ) from error
 
     def _complete_columns(self, table: Any, schema: Any) -> bool:
         """Return whether the table has every column; add those that it lacks."""

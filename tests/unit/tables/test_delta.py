@@ -13,6 +13,7 @@ from deltalake import DeltaTable
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harvester.errors import DestinationUnusable
 from harvester.tables.exports.delta_chain import epoch_text
 from harvester.tables.exports.export_types import ExportBehind, ExportOptions
 from harvester.tables.exports.exporting import export_rows
@@ -173,3 +174,14 @@ def test_delta_tables_in_s3(s3_bucket: str, moto: Any) -> None:
 def test_an_epoch_is_the_text_of_its_number(number: int) -> None:
     assert int(epoch_text(number), 32) == number
     assert len(epoch_text(number)) == 13
+
+
+def test_a_damaged_log_is_an_error_with_its_cause(tmp_path: Path) -> None:
+    source, out = some_rows(4), DirectoryOutput(tmp_path / "out")
+    export_rows(source, out, DELTA)
+    for log in (tmp_path / "out" / "data" / "job_rows" / "_delta_log").iterdir():
+        log.write_text("{broken")
+    source.add({"n": 1})
+    with pytest.raises(DestinationUnusable, match="as a Delta table") as caught:
+        export_rows(source, out, DELTA)
+    assert caught.value.cause
