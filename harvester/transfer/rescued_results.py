@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import time
@@ -31,6 +32,7 @@ from harvester.error_codes import ErrorCode
 from harvester.errors import DestinationUnusable, ExitCode, HarvesterError
 from harvester.results import ContentTooLargeForMemory, ResultReader
 from harvester.transfer.options import SyncOptions
+from harvester.transfer.sync_report import SyncCounts
 
 
 class RescuedResult(NamedTuple):
@@ -193,7 +195,8 @@ class _Landing:
             # Where the disk fails, the barrier stays: the next run reads again what was landed since.
             flush_file_system(self._root)
             self._manifest.set_barrier(self._manifest.last_seq())
-        counts = {"landed": len(self.landed), "quarantined": len(self.quarantined)}
+        counts = dataclasses.asdict(SyncCounts(landed=len(self.landed), quarantined=len(self.quarantined)))
+        counts = {"listed": len(self.landed) + len(self.quarantined), **counts}
         with contextlib.suppress(HarvesterError):
             self._manifest.end_run(self._run, int(exit_code), json.dumps({"rescue": True, "counts": counts}))
 

@@ -27,7 +27,9 @@ def validate_outputs(out: str, err: str) -> None:
     """
     if out.startswith("{") and len(out) <= _LONGEST:
         for document in _documents(out):
-            if "event" not in document and str(document.get("schema", "")).startswith("urn:nimble-harvester:"):
+            if not {"event", "type"} & document.keys() and str(document.get("schema", "")).startswith(
+                "urn:nimble-harvester:"
+            ):
                 validate(document["schema"].split(":")[2], document)
     if err.startswith('{"time": '):
         for line in err.splitlines():
