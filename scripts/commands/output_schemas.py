@@ -27,9 +27,10 @@ def validate_outputs(out: str, err: str) -> None:
     """
     if out.startswith("{") and len(out) <= _LONGEST:
         for document in _documents(out):
-            if not {"event", "type"} & document.keys() and str(document.get("schema", "")).startswith(
-                "urn:nimble-harvester:"
-            ):
+            named = str(document.get("schema", "")).startswith("urn:nimble-harvester:")
+            if document.get("type") in ("verdict", "finding", "summary"):
+                validate("policy-check-line", document)
+            elif named and "event" not in document:
                 validate(document["schema"].split(":")[2], document)
     if err.startswith('{"time": '):
         for line in err.splitlines():

@@ -35,7 +35,7 @@ OUTPUTS: dict[str, tuple[str, ...]] = {
     "listen": ("listen-report", "sync-event"),
     "ls": ("ls", "ls-object"),
     "policy apply": ("policy-apply",),
-    "policy check": ("policy-check", "policy-check"),
+    "policy check": ("policy-check", "policy-check-line"),
     "policy revert": ("policy-revert",),
     "policy simulate": ("policy-simulate", "policy-simulate"),
     "problems accept": ("problems", "problem"),
