@@ -71,7 +71,7 @@ from .paths import FileSystemNames as FileSystemNames
 from .paths import FoldedClaims as FoldedClaims
 from .paths import PathClaims as PathClaims
 from .paths import SortedClaims as SortedClaims
-from .paths import check_inside as check_inside
+from .paths import check_landed_path as check_landed_path
 from .paths import is_text as is_text
 from .paths import own_path as own_path
 from .paths import probe_names as probe_names

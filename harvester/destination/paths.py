@@ -50,12 +50,23 @@ def own_path(relative_key: str, *, keep_compressed: bool, limit: int = _LONGEST_
 def check_inside(path: str) -> None:
     """Raise IntegrityError for a recorded path that leads outside the destination; nothing is opened."""
     if path.startswith("/") or "\0" in path or any(part in ("", ".", "..") for part in path.split("/")):
-        raise IntegrityError(
-            "the manifest names a file outside the destination",
-            cause=f"the path {path[:200]!r} leads elsewhere: the manifest was damaged or changed by something else",
-            code=ErrorCode.MANIFEST_PATH_OUTSIDE,
-            subject=path,
-        )
+        raise _leads_elsewhere(path)
+
+
+def _leads_elsewhere(path: str) -> IntegrityError:
+    return IntegrityError(
+        "the manifest names a file outside the destination",
+        cause=f"the path {path[:200]!r} leads elsewhere: the manifest was damaged or changed by something else",
+        code=ErrorCode.MANIFEST_PATH_OUTSIDE,
+        subject=path,
+    )
+
+
+def check_landed_path(path: str) -> None:
+    """Raise IntegrityError for a landed object whose recorded path leads outside the destination, or into its state."""
+    check_inside(path)
+    if path.partition("/")[0] == STATE_FOLDER:
+        raise _leads_elsewhere(path)
 
 
 def is_text(key: str) -> bool:

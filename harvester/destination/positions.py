@@ -74,6 +74,11 @@ def parse_position(text: str) -> Position:
     return Position(epoch, int(seq), _AFTER_ALL_ROWS if row == _END else int(row))
 
 
+def is_epoch(text: str) -> bool:
+    """Return whether a text has the form of an epoch."""
+    return len(text) == _EPOCH_LETTERS and set(text) <= set(_ALPHABET)
+
+
 def draw_epoch(newest: str = "", follows: Position = BEGINNING, now: float | None = None) -> str:
     """Return a new epoch: 32 bits of seconds, 16 that name the end it ``follows``, and 16 random bits.
 

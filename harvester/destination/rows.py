@@ -20,7 +20,7 @@ from harvester.destination.manifest import (
     shown_key,
 )
 from harvester.destination.opened import file_digest, read_destination
-from harvester.destination.paths import check_inside
+from harvester.destination.paths import check_landed_path
 from harvester.destination.positions import BEGINNING, Position, end_of, parse_position
 from harvester.destination.row_filter import CompiledFilter, RowFilter
 from harvester.destination.tree import NoFollowTree
@@ -235,7 +235,7 @@ class _Reading:
         if row.shape is None or row.shape == Shape.MEDIA:
             account.without_rows += 1
             return
-        check_inside(row.path)
+        check_landed_path(row.path)
         try:
             path = Path(self._tree.whole_path(row.path))
             if not is_as_landed(path, row):

@@ -17,7 +17,7 @@ from harvester.destination import (
     NoFollowTree,
     RowFilter,
     Tombstone,
-    check_inside,
+    check_landed_path,
     destination_error,
     end_of,
     epoch_of,
@@ -157,7 +157,7 @@ class DestinationRows:
             raise destination_error(self._destination, error) from error
 
     def _read(self, row: LandedRow) -> Iterator[tuple[int, bytes]]:
-        check_inside(row.path)
+        check_landed_path(row.path)
         try:
             path = Path(self._tree.whole_path(row.path))
             intact = is_as_landed(path, row)

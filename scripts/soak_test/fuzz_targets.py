@@ -5,9 +5,18 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
+from urllib.parse import unquote_plus
+from xml.etree.ElementTree import ParseError, fromstring
 
+import msgspec
+
+from harvester.destination.manifest.database import UnreadableRow
+from harvester.destination.manifest.row_checks import checked_row
+from harvester.destination.manifest.row_types import LandedRow
+from harvester.errors import IntegrityError
 from harvester.events.http.webhook_app import task_of
 from harvester.events.queue.bucket_events import BucketNotification, parse_gcs_message, parse_s3_message
 from harvester.nimble_api.decoding import (
@@ -21,11 +30,13 @@ from harvester.nimble_api.decoding import (
 )
 from harvester.nimble_api.responses import ApiResponse
 from harvester.results.json_text.json_scanner import scan
-from harvester.results.record import ContentReason, ContentRefused
+from harvester.results.record import ContentReason, ContentRefused, Shape
 from harvester.results.row_batches import BrokenRows, RowBatch
 from harvester.results.row_files.csv_rows import csv_batches
 from harvester.results.row_files.json_lines import json_line_batches
 from harvester.storage.gcs.json_api import parse_gcs_page
+from harvester.storage.gcs.json_api import service_error_from as gcs_error_from
+from harvester.storage.http.http_client import Response
 from harvester.storage.page_checks import MAX_SIZE, ParsedPage
 from harvester.storage.s3.list_page import parse_common_prefixes, parse_page
 from harvester.storage.s3.rest_api import parse_error
@@ -78,7 +89,32 @@ def _gcs_page(body: bytes) -> None:
 
 
 def _s3_error(body: bytes) -> None:
-    parse_error(body)
+    found = parse_error(body)
+    try:
+        root = fromstring(body)  # what the parser under test refuses is not compared
+    except (ParseError, LookupError, ValueError):
+        _require(not any(found), f"reads what is no XML: {found}")
+        return
+    for text, name in ((found.code, "Code"), (found.message, "Message")):
+        # Names of other namespaces count too.
+        named = [each for each in root.iter() if each.tag.rpartition("}")[2] == name]
+        _require(not text or text.strip() in {"".join(each.itertext()).strip() for each in named}, f"invents {text!r}")
+
+
+def _gcs_error(body: bytes) -> None:
+    found = gcs_error_from(Response(403, {}, body), "objects.get", anonymous=False)
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        document = None
+    error = document.get("error") if isinstance(document, dict) else None
+    message = error.get("message") if isinstance(error, dict) else None
+    errors = error.get("errors") if isinstance(error, dict) else None
+    first = errors[0] if isinstance(errors, list) and errors else None
+    reason = first.get("reason") if isinstance(first, dict) else None
+    _require(found.message in ("", message), f"invents the message {found.message!r}")
+    _require(found.code in ("403", reason), f"invents the reason {found.code!r}")
+    found.sentence()
 
 
 def _api(body: bytes) -> None:
@@ -105,7 +141,23 @@ def _notification(found: BucketNotification) -> None:
 
 
 def _s3_message(body: bytes) -> None:
-    _notification(parse_s3_message(body.decode("utf-8", "surrogateescape")))
+    found = parse_s3_message(body.decode("utf-8", "surrogateescape"))
+    _notification(found)
+    try:
+        records = json.loads(body)["Records"]
+        expected = [_plain_announcement(each) for each in records]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return
+    if not found.unreadable and None not in expected:
+        announced = [(each.bucket, each.key) for each in found.announced]
+        _require(announced == expected, f"announces {announced} instead of {expected}")
+
+
+def _plain_announcement(record: Any) -> tuple[str, str] | None:
+    """Return bucket and key of an S3 record in its documented form, None for any other."""
+    if record["eventSource"] != "aws:s3" or not record["eventName"].startswith("ObjectCreated:"):
+        return None
+    return record["s3"]["bucket"]["name"], unquote_plus(record["s3"]["object"]["key"])
 
 
 def _gcs_message(body: bytes) -> None:
@@ -120,6 +172,50 @@ def _webhook(body: bytes) -> None:
     except ValueError:
         return
     _require(task is None or is_id(task), f"not an id: {task!r}")
+    try:
+        stated = msgspec.json.decode(body)["task"]["id"]
+    except (msgspec.DecodeError, KeyError, TypeError, IndexError, RecursionError, UnicodeError):
+        return
+    _require(task == stated or not is_id(stated), f"the id is {stated!r}, found {task!r}")
+
+
+_ROW_TYPES: tuple[type | tuple[type, ...], ...] = (
+    str, str, int, (int, float), str, int, int, str, int, int, (int, float), (str, type(None)), str, (str, type(None)),
+    (str, type(None)), (int, type(None)), str, int, int, (str, type(None)), (int, float, type(None)), (str, type(None)),
+)  # fmt: skip
+_ROW = LandedRow(
+    "p/a", "etag", 10, 1.5, "a.json", 30, 7, "digest", 1, 1, 2.5, "extract", "gzip", "t", "success", None,
+    "delivered", 0, 0,
+)  # fmt: skip
+
+
+def _manifest_row(body: bytes) -> None:
+    try:
+        values = json.loads(body)
+    except (ValueError, RecursionError):
+        return
+    if not isinstance(values, list) or len(values) != len(_ROW_TYPES):
+        return
+    try:
+        accepted = checked_row(LandedRow, tuple(values)) is not None
+    except (UnreadableRow, IntegrityError):
+        accepted = False
+    right = all(
+        isinstance(value, types) and not isinstance(value, bool)
+        for value, types in zip(values, _ROW_TYPES, strict=True)
+    )
+    if right:
+        path = str(values[4])
+        parts = path.split("/")
+        right = (
+            not {"", ".", ".."} & set(parts)
+            and parts[0] != ".nimble-harvester"
+            and "\0" not in path
+            and min(values[2], values[5], values[8], values[15] or 0) >= 0
+            and values[11] in {None, *(shape.value for shape in Shape)}
+            and math.isfinite(values[3] + values[10])
+        )
+    _require(accepted == right, f"accepted {accepted}, right {right}")
 
 
 # What the scanner refuses and json.loads accepts.
@@ -203,6 +299,9 @@ _GCS_PAGE = json.dumps(
     }
 ).encode()
 _ERROR = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message><RequestId>R</RequestId></Error>"
+_GCS_ERROR = (
+    b'{"error": {"code": 403, "message": "no access", "errors": [{"message": "no access", "reason": "forbidden"}]}}'
+)
 _EVENT = json.dumps(s3_event("bucket", "in/a+b%20c", "d41d8cd98f00b204e9800998ecf8427e", 10)).encode()
 _SNS = json.dumps(
     {"Type": "Notification", "TopicArn": "arn:aws:sns:us-east-1:1:t", "Message": _EVENT.decode()}
@@ -258,7 +357,14 @@ _XML_WORDS = (
 TARGETS = (
     Target("s3-page", _s3_page, (_S3_PAGE,), (*_XML_WORDS, b"<Contents>", b"</Contents>", b"<Key>")),
     Target("gcs-page", _gcs_page, (_GCS_PAGE,), _JSON_WORDS),
-    Target("s3-error", _s3_error, (_ERROR,), _XML_WORDS),
+    Target("s3-error", _s3_error, (_ERROR,), (*_XML_WORDS, b"<Code>", b"</Code>")),
+    Target("gcs-error", _gcs_error, (_GCS_ERROR,), (*_JSON_WORDS, b'"errors"', b'"reason"', b'"message"')),
+    Target(
+        "manifest-row",
+        _manifest_row,
+        (json.dumps(_ROW).encode(),),
+        (*_JSON_WORDS, b'"../x"', b'".nimble-harvester/x"', b"1.5", b"-1", b"true", b'"jsonl"'),
+    ),
     Target("s3-message", _s3_message, (_EVENT, _SNS, _EVENTBRIDGE), (*_JSON_WORDS, b"%ff", b"+", b"%25")),
     Target("gcs-message", _gcs_message, (_GCS_MESSAGE,), (*_JSON_WORDS, b"\n", b"OBJECT_DELETE")),
     Target(

@@ -13,7 +13,7 @@ from typing import Any
 from harvester.destination.consumer_store import passed_by_all, progress_of_all
 from harvester.destination.manifest import LandedRow, Manifest
 from harvester.destination.opened import OpenDestination, read_destination, share_destination
-from harvester.destination.paths import check_inside
+from harvester.destination.paths import check_landed_path
 from harvester.destination.positions import Position, parse_position
 from harvester.destination.tree import NoFollowTree
 from harvester.destination.writer import DestinationWriter
@@ -216,7 +216,7 @@ class _Choice:
             if not row.evicted and not passed_by_all(row, self._consumers):
                 self.unacknowledged += 1
                 continue
-            check_inside(row.path)
+            check_landed_path(row.path)
             yield row
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 
+from harvester.destination.manifest.row_checks import checked_rows
 from harvester.destination.manifest.row_types import Acceptance, ProblemRow
 
 _COLUMNS = ", ".join(Acceptance._fields)
@@ -25,7 +26,7 @@ class AcceptanceTable:
     def all(self) -> dict[str, Acceptance]:
         """Return the acceptances by key."""
         found = self._database.execute(f"SELECT {_COLUMNS} FROM acceptances ORDER BY key")
-        return {row[0]: Acceptance(*row) for row in found}
+        return {row.key: row for row in checked_rows(Acceptance, found.fetchall())}
 
     def accept(self, problems: Iterable[ProblemRow], note: str, until: float | None) -> None:
         """Accept problems as they are now, until a time in seconds since 1970, or without an end."""

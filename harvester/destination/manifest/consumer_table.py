@@ -7,9 +7,11 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
+from harvester.destination.manifest.database import UnreadableRow
 from harvester.destination.manifest.epochs import check_position, read_epochs
-from harvester.destination.manifest.row_types import ConsumerRow
-from harvester.destination.positions import Position
+from harvester.destination.manifest.row_checks import checked_rows
+from harvester.destination.manifest.row_types import ConsumerRow, StoredConsumer
+from harvester.destination.positions import Position, parse_position
 from harvester.error_codes import ErrorCode
 from harvester.errors import UsageError
 
@@ -32,7 +34,8 @@ class ConsumerTable:
 
     def all(self) -> list[ConsumerRow]:
         """Return the consumers by name."""
-        return [_row(*found) for found in self._database.execute(f"SELECT {_COLUMNS} FROM consumers ORDER BY name")]
+        found = self._database.execute(f"SELECT {_COLUMNS} FROM consumers ORDER BY name")
+        return [_consumer(row) for row in checked_rows(StoredConsumer, found.fetchall())]
 
     def get(self, name: str) -> ConsumerRow:
         """Return a consumer. Raises UsageError when there is none of that name."""
@@ -45,7 +48,7 @@ class ConsumerTable:
                 code=ErrorCode.NO_SUCH_CONSUMER,
                 subject=self._destination,
             )
-        return _row(*found)
+        return _consumer(next(checked_rows(StoredConsumer, (found,))))
 
     def create(self, name: str, filter_text: str, position: Position) -> ConsumerRow:
         """Create a consumer at a position. Raises UsageError when there is one, or the position is not valid here."""
@@ -95,7 +98,8 @@ class ConsumerTable:
         return self.get(name)
 
 
-def _row(
-    name: str, filter_text: str, epoch: str, seq: int, row: int, created_at: float, acknowledged_at: float | None
-) -> ConsumerRow:
-    return ConsumerRow(name, filter_text, Position(epoch, seq, row), created_at, acknowledged_at)
+def _consumer(stored: StoredConsumer) -> ConsumerRow:
+    position = Position(stored.epoch, stored.seq, stored.row)
+    if parse_position(str(position)) != position:
+        raise UnreadableRow(f"the position of consumer {stored.name!r:.100} is none")
+    return ConsumerRow(stored.name, stored.filter, position, stored.created_at, stored.acknowledged_at)

@@ -6,15 +6,23 @@ import sqlite3
 import time
 from bisect import bisect_right
 
+from harvester.destination.manifest.database import UnreadableRow
+from harvester.destination.manifest.row_checks import checked_rows
 from harvester.destination.manifest.row_types import EpochRow
-from harvester.destination.positions import BEGINNING, Position, draw_epoch, end_of, may_follow
+from harvester.destination.positions import BEGINNING, Position, draw_epoch, end_of, is_epoch, may_follow
 from harvester.errors import ForeignPosition
 
 
 def read_epochs(database: sqlite3.Connection) -> list[EpochRow]:
-    """Return all epochs, oldest first."""
+    """Return all epochs, oldest first. Raises UnreadableRow where they are not one history."""
     found = database.execute("SELECT epoch, first_seq, last_seq, recorded_at FROM epochs ORDER BY epoch")
-    return [EpochRow(*row) for row in found]
+    epochs = list(checked_rows(EpochRow, found.fetchall()))
+    last_seq = 0
+    for each in epochs:
+        if not is_epoch(each.epoch) or not last_seq < each.first_seq <= each.last_seq:
+            raise UnreadableRow(f"the epoch {each.epoch!r:.20} does not follow the one before it")
+        last_seq = each.last_seq
+    return epochs
 
 
 def record_epoch(database: sqlite3.Connection, epoch: str, first_seq: int, last_seq: int) -> str:
@@ -31,8 +39,11 @@ def record_epoch(database: sqlite3.Connection, epoch: str, first_seq: int, last_
 
 
 def epoch_of(epochs: list[EpochRow], seq: int) -> str:
-    """Return the epoch that a sequence number belongs to. ``epochs`` are sorted."""
-    return epochs[bisect_right(epochs, seq, key=lambda each: each.first_seq) - 1].epoch
+    """Return the epoch that a sequence number belongs to; ``epochs`` are sorted. Raises UnreadableRow for none."""
+    number = bisect_right(epochs, seq, key=lambda each: each.first_seq) - 1
+    if number < 0:
+        raise UnreadableRow(f"the sequence number {seq} is of no epoch")
+    return epochs[number].epoch
 
 
 def newest_position(epochs: list[EpochRow]) -> Position:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from harvester.destination.manifest.epochs import record_epoch
 from harvester.destination.manifest.manifest_reader import ManifestReader
+from harvester.destination.manifest.row_checks import checked_number
 from harvester.destination.manifest.row_types import (
     RESCUED_KEY,
     Heartbeat,
@@ -110,7 +111,7 @@ class Manifest(ManifestReader):
 
     def begin_numbering(self) -> None:
         """Go on after the highest sequence number in use or reserved; for the holder of the destination."""
-        self._next_seq = max(self.last_seq(), int(self._setting("reserved") or 0)) + 1
+        self._next_seq = max(self.last_seq(), checked_number(self._setting("reserved"), "reserved")) + 1
         self._reserved = self._next_seq - 1
 
     def release_numbers(self) -> None:

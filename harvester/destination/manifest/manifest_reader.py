@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from harvester.destination.manifest.acceptances import AcceptanceTable
-from harvester.destination.manifest.database import ManifestDatabase
+from harvester.destination.manifest.database import ManifestDatabase, UnreadableRow
 from harvester.destination.manifest.epochs import check_position, read_epochs
+from harvester.destination.manifest.row_checks import checked_number, checked_object, checked_row, checked_rows
 from harvester.destination.manifest.row_types import (
     RESCUED_KEY,
+    DeliveryTimes,
     EpochRow,
     Heartbeat,
     KnownRow,
     LandedRow,
+    Landing,
     ProblemRow,
     RunRow,
     Tombstone,
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from harvester.destination.manifest.page_table import PageTable
 
 _Row = TypeVar("_Row", LandedRow, KnownRow, ProblemRow)
+_Facts = TypeVar("_Facts", DeliveryTimes, Landing)
 _OBJECT_COLUMNS = ", ".join(LandedRow._fields)
 _PROBLEM_COLUMNS = ", ".join(ProblemRow._fields)
 _CHUNK_ROWS = 2_000
@@ -44,7 +47,10 @@ class ManifestReader(ManifestDatabase):
     def start_after(self) -> float | None:
         """Return the time until which objects belong to a backfill, seconds since the epoch; None without one."""
         known = self._setting("start_after")
-        return None if known is None else float(known)
+        try:
+            return None if known is None else float(known)
+        except ValueError as error:
+            raise UnreadableRow("start_after is no number") from error
 
     def checked_schema(self) -> str:
         """Return the fingerprint under which everything here was last checked; empty before the first run."""
@@ -60,19 +66,26 @@ class ManifestReader(ManifestDatabase):
         stored = self._setting("source")
         if stored is None:
             return None
-        fields = json.loads(stored)
-        return binding_to(fields["url"], fields["endpoint"], keep_compressed=fields["keep_compressed"])
+        fields = checked_object(stored, "source")
+        url, endpoint = fields.get("url"), fields.get("endpoint")
+        if not isinstance(url, str) or not isinstance(endpoint, str):
+            raise UnreadableRow("source names no location")
+        return binding_to(url, endpoint, keep_compressed=fields.get("keep_compressed") is True)
 
     def barrier(self) -> int:
         """Return the sequence number up to which landed files are known to be on the disk."""
-        return int(self._setting("barrier") or 0)
+        return checked_number(self._setting("barrier"), "barrier")
 
     def runs(self, limit: int = 10) -> list[RunRow]:
         """Return the newest runs, newest first."""
         found = self._database.execute(
             "SELECT run, started_at, ended_at, exit_code, report FROM runs ORDER BY run DESC LIMIT ?", (limit,)
         )
-        return [RunRow(*row) for row in found]
+        runs = list(checked_rows(RunRow, found.fetchall()))
+        for run in runs:
+            if run.report is not None:
+                checked_object(run.report, f"the report of run {run.run}")
+        return runs
 
     def unfinished_runs(self) -> frozenset[int]:
         """Return the runs that have not ended: killed ones, and the one that works."""
@@ -81,8 +94,7 @@ class ManifestReader(ManifestDatabase):
     def last_seq(self) -> int:
         """Return the highest sequence number in use, 0 when nothing has landed."""
         # Of an epoch, not of an object: the newest object may have been purged.
-        (found,) = self._database.execute("SELECT coalesce(max(last_seq), 0) FROM epochs").fetchone()
-        return int(found)
+        return max((each.last_seq for each in self.epochs()), default=0)
 
     def epochs(self) -> list[EpochRow]:
         """Return all epochs, oldest first."""
@@ -113,17 +125,20 @@ class ManifestReader(ManifestDatabase):
     def heartbeats(self) -> tuple[Heartbeat, ...]:
         """Return the last end and success of every verb, by name."""
         found = self._database.execute("SELECT verb, succeeded_at, ended_at, exit_code FROM heartbeats ORDER BY verb")
-        return tuple(Heartbeat(*row) for row in found)
+        return tuple(checked_rows(Heartbeat, found.fetchall()))
 
-    def newest_deliveries(self) -> Iterator[tuple[str, str | None, float, float]]:
+    def newest_deliveries(self) -> Iterator[DeliveryTimes]:
         """Yield key, agent, time of delivery and time of landing of every landed object, in no order."""
-        yield from self._database.execute(
-            "SELECT key, agent, last_modified, landed_at FROM objects WHERE origin = 'delivered'"
-        )
+        return self._all(DeliveryTimes, "WHERE origin = 'delivered'")
 
-    def landings(self) -> Iterator[tuple[float, float, int, str | None]]:
+    def landings(self) -> Iterator[Landing]:
         """Yield time of landing, time of delivery, size as landed and status of every landed object, in no order."""
-        yield from self._database.execute("SELECT landed_at, last_modified, content_size, status FROM objects")
+        return self._all(Landing)
+
+    def _all(self, row_type: type[_Facts], condition: str = "") -> Iterator[_Facts]:
+        found = self._database.execute(f"SELECT {', '.join(row_type._fields)} FROM objects {condition}")
+        while chunk := found.fetchmany(_CHUNK_ROWS):
+            yield from checked_rows(row_type, chunk)
 
     def is_empty(self) -> bool:
         """Return whether nothing has ever landed here."""
@@ -178,7 +193,7 @@ class ManifestReader(ManifestDatabase):
                 f"SELECT {columns} FROM {table} WHERE key {comparison} ? AND key < ? ORDER BY key LIMIT {_CHUNK_ROWS}"
             )
             chunk = self._database.execute(query, (start, end if end is not None else _AFTER_ALL_KEYS)).fetchall()
-            yield from map(row_type._make, chunk)
+            yield from checked_rows(row_type, chunk)
             if len(chunk) < _CHUNK_ROWS:
                 return
             start, comparison = chunk[-1][0], ">"
@@ -191,7 +206,7 @@ class ManifestReader(ManifestDatabase):
                 f" ORDER BY seq LIMIT {_CHUNK_ROWS}",
                 (after, run, run),
             ).fetchall()
-            yield from map(LandedRow._make, chunk)
+            yield from checked_rows(LandedRow, chunk)
             if len(chunk) < _CHUNK_ROWS:
                 return
             after = LandedRow._make(chunk[-1]).seq
@@ -201,7 +216,7 @@ class ManifestReader(ManifestDatabase):
         found = self._database.execute(
             f"SELECT {_OBJECT_COLUMNS} FROM objects WHERE seq > ? AND evicted = 0 ORDER BY seq", (seq,)
         )
-        return [LandedRow(*row) for row in found]
+        return list(checked_rows(LandedRow, found.fetchall()))
 
     def landed_row(self, key: str) -> LandedRow | None:
         """Return the row of ``key``, or None."""
@@ -217,8 +232,8 @@ class ManifestReader(ManifestDatabase):
 
     def _one(self, table: str, row_type: type[_Row], key: str) -> _Row | None:
         columns = ", ".join(row_type._fields)
-        found: Any = self._database.execute(f"SELECT {columns} FROM {table} WHERE key = ?", (key,)).fetchone()
-        return None if found is None else row_type._make(found)
+        found = self._database.execute(f"SELECT {columns} FROM {table} WHERE key = ?", (key,)).fetchone()
+        return checked_row(row_type, found)
 
     def superseded_between(self, after: int, through: int) -> int:
         """Return how many versions with ``after`` < sequence number <= ``through`` were replaced by newer ones."""
@@ -233,7 +248,7 @@ class ManifestReader(ManifestDatabase):
             "SELECT key, task_id, version, seq, purged_at FROM tombstones WHERE seq > ? AND seq <= ? ORDER BY seq",
             (after, through),
         )
-        return [Tombstone(*row) for row in found]
+        return list(checked_rows(Tombstone, found.fetchall()))
 
     def rescued(self) -> dict[str, LandedRow]:
         """Return the rescued results by task id."""
@@ -253,7 +268,7 @@ class ManifestReader(ManifestDatabase):
         found = self._database.execute(
             f"SELECT {_PROBLEM_COLUMNS} FROM problems WHERE run = ? AND outcome = 'quarantined'", (newest[0].run,)
         )
-        return [ProblemRow(*row) for row in found]
+        return list(checked_rows(ProblemRow, found.fetchall()))
 
     def owner_of(self, path: str) -> str | None:
         """Return the key whose object lies at ``path``, or None."""
@@ -269,5 +284,5 @@ class ManifestReader(ManifestDatabase):
 
     def versions(self) -> Iterator[VersionRow]:
         """Yield the older versions that were moved aside."""
-        for row in self._database.execute("SELECT key, seq, etag, path, digest FROM versions ORDER BY key, seq"):
-            yield VersionRow(*row)
+        found = self._database.execute("SELECT key, seq, etag, path, digest FROM versions ORDER BY key, seq")
+        yield from checked_rows(VersionRow, found.fetchall())

@@ -88,6 +88,32 @@ class KnownRow(NamedTuple):
     replaces: str | None = None
 
 
+class DeliveryTimes(NamedTuple):
+    """When an object was delivered and landed."""
+
+    key: str
+    """The whole key."""
+    agent: str | None
+    """The agent that its envelope names."""
+    last_modified: float
+    """When the source states it was written, seconds since the epoch."""
+    landed_at: float
+    """Seconds since the epoch."""
+
+
+class Landing(NamedTuple):
+    """What a report sums up of a landed object."""
+
+    landed_at: float
+    """Seconds since the epoch."""
+    last_modified: float
+    """When the source states it was written, seconds since the epoch."""
+    content_size: int
+    """Bytes as landed."""
+    status: str | None
+    """The envelope's own status, as written."""
+
+
 class ProblemRow(NamedTuple):
     """What is wrong with the current version of an object."""
 
@@ -200,6 +226,25 @@ class EpochRow(NamedTuple):
     """Sequence number of its last object up to now."""
     recorded_at: float
     """When its last object was recorded, seconds since the epoch."""
+
+
+class StoredConsumer(NamedTuple):
+    """A consumer as its table has it."""
+
+    name: str
+    """Its name."""
+    filter: str
+    """Its filter, as JSON."""
+    epoch: str
+    """Epoch of the acknowledged position."""
+    seq: int
+    """Sequence number of the acknowledged position."""
+    row: int
+    """Row of the acknowledged position."""
+    created_at: float
+    """Seconds since the epoch."""
+    acknowledged_at: float | None
+    """When it last acknowledged, seconds since the epoch."""
 
 
 class ConsumerRow(NamedTuple):

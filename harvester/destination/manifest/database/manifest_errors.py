@@ -11,9 +11,14 @@ from harvester.error_codes import ErrorCode
 from harvester.errors import ConfigurationError, DestinationUnusable, HarvesterError, IntegrityError
 
 
+class UnreadableRow(sqlite3.DatabaseError):
+    """A row holds what this program cannot have written."""
+
+
 def manifest_error(error: sqlite3.DatabaseError, path: Path) -> HarvesterError:
     """Return this program's error for one of SQLite about the manifest at ``path``."""
-    extended = getattr(error, "sqlite_errorcode", 0)
+    # Python's own: a text that is not UTF-8.
+    extended = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
     code = extended & 0xFF
     if extended in NO_SHARED_MEMORY:
         return DestinationUnusable(
@@ -37,7 +42,9 @@ def manifest_error(error: sqlite3.DatabaseError, path: Path) -> HarvesterError:
             code=ErrorCode.MANIFEST_NOT_WRITTEN,
             subject=str(path),
         )
-    if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+    # SQLITE_ERROR: a table or column is missing.
+    damaged = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISMATCH)
+    if code in damaged or isinstance(error, UnreadableRow):
         return IntegrityError(
             f"{path} is not a readable manifest",
             cause=str(error),
