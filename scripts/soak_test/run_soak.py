@@ -20,6 +20,7 @@ from scripts.soak_test.export_soak import export_soak
 from scripts.soak_test.fuzz import run_for
 from scripts.soak_test.handover_soak import handover_soak
 from scripts.soak_test.kill_trials import ENDINGS, Broken, Trial
+from scripts.soak_test.watch_memory import watch_soak
 
 LOCATION = "s3://bucket/r/"
 
@@ -36,6 +37,7 @@ def main() -> None:
     parser.add_argument(
         "--backfill", action="store_true", help="kill workers of Dask, and count the rows of 200 shards"
     )
+    parser.add_argument("--watch", type=int, metavar="LOOKS", help="look so often, and print the memory a look leaves")
     parser.add_argument("--fuzz", type=float, metavar="SECONDS", help="fuzz every parser for so long instead")
     options = parser.parse_args()
     if options.fuzz is not None:
@@ -46,6 +48,8 @@ def main() -> None:
         if options.backfill:
             ended = options.kills or (5 if options.quick else 50)
             sys.exit(backfill_soak(Path(folder), kills=ended, shards=20 if options.quick else 200, seed=options.seed))
+        if options.watch is not None:
+            sys.exit(watch_soak(Path(folder), looks=options.watch))
         if options.export:
             rounds = options.kills or (2 if options.quick else 20)
             sys.exit(export_soak(Path(folder), rounds=rounds, files=20, rows=50, seed=options.seed))

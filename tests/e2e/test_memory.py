@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from scripts.commands.installed_command import COMMAND, environment
+from scripts.soak_test.watch_memory import memory_of_looks
 
 _RUN = """
 import resource, subprocess, sys
@@ -48,6 +49,14 @@ def fill(source: Path, count: int) -> Path:
         # Hard links: one file on the disk, many objects for the program.
         os.link(body, folder / f"{number}.json")
     return source
+
+
+def test_a_look_of_watch_leaves_nothing_behind(tmp_path: Path) -> None:
+    first, *_, last = memory_of_looks(tmp_path, 60, every=15)
+    looks = last.looks - first.looks
+    # A row, a report or a worker that were kept would be hundreds of bytes and several objects a look.
+    assert (last.traced_bytes - first.traced_bytes) / looks < 300
+    assert (last.objects - first.objects) / looks < 1
 
 
 def test_landing(tmp_path: Path) -> None:
