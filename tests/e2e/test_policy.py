@@ -249,6 +249,17 @@ class TestCheck:
         assert [each["code"] for each in json.loads(done.out)["findings"]] == [code]
         assert path.read_text(encoding="utf-8") == text
 
+    def test_a_document_longer_than_any_policy_is_not_judged(self, current: Path, tmp_path: Path) -> None:
+        text = current.read_text()
+        for size, code in ((1024**2, 0), (1024**2 + 1, 2)):
+            (tmp_path / "long.json").write_text(text + " " * (size - len(text)))
+            for ended in (
+                run("check", tmp_path / "long.json", *ASYNC),
+                run("check", "-", *ASYNC, stdin=(tmp_path / "long.json").read_text()),
+            ):
+                assert ended.code == code
+                assert ("longer than 1,048,576 bytes" in ended.err) == bool(code)
+
     def test_files_that_cannot_be_read(self, tmp_path: Path) -> None:
         for name, printed in (
             (tmp_path / "none.json", "No such file"),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 STANDARD_INPUT = "-"
+_LONGEST_POLICY = 1024**2
 _KINDS = {"s3": "s3", "kms": "s3", "gcs": "gs"}
 
 
@@ -115,9 +116,12 @@ def policy_errors() -> Iterator[None]:
 
 
 def read_text(source: str) -> bytes:
-    """Return what a file holds, or standard input for ``-``; raises UsageError when it cannot be read."""
+    """Return what a file holds, or standard input for ``-``.
+
+    Raises UsageError when it cannot be read, or is longer than any policy: what it takes to decide one grows with it.
+    """
     if source == STANDARD_INPUT:
-        return sys.stdin.buffer.read()
+        return _bounded(sys.stdin.buffer.read(_LONGEST_POLICY + 1), "standard input")
     if "://" in source:
         raise UsageError(
             f"not a file: {source}",
@@ -127,11 +131,22 @@ def read_text(source: str) -> bytes:
             },
         )
     try:
-        return Path(source).read_bytes()
+        with Path(source).open("rb") as file:
+            return _bounded(file.read(_LONGEST_POLICY + 1), source)
     except OSError as error:
         raise UsageError(
             f"cannot read {source}", cause=error.strerror or str(error), parameters={"advice": f"ls -l {source}"}
         ) from error
+
+
+def _bounded(text: bytes, source: str) -> bytes:
+    if len(text) > _LONGEST_POLICY:
+        raise UsageError(
+            f"{source} is longer than {_LONGEST_POLICY:,} bytes",
+            cause="S3 stores policies of 20 KiB, KMS of 32 KiB",
+            parameters={"advice": "give the policy alone"},
+        )
+    return text
 
 
 def parse_document(text: bytes, source: str, kind: str | None) -> PolicyDocument:
