@@ -33,7 +33,8 @@ SHAPES_WITH_SCHEMA = (
 )
 """The shapes that are one JSON document."""
 
-_LONGEST_SCHEMA = 4 * 1024**2
+LONGEST_SCHEMA = 4 * 1024**2
+"""Bytes that the text of a user's schema may have."""
 _MAX_PATH = 200
 _MAX_ERRORS = 100
 _COMBINED = ("anyOf", "oneOf")
@@ -169,10 +170,10 @@ class UserSchema:
 
 def _parse_schema(text: str) -> Any:
     content = text.encode("utf-8", "surrogatepass").removeprefix(UTF8_MARK)
-    if len(content) > _LONGEST_SCHEMA:
+    if len(content) > LONGEST_SCHEMA:
         raise UserSchemaError(
             f"the schema has {len(content):,} bytes",
-            cause=f"at most {_LONGEST_SCHEMA:,}",
+            cause=f"at most {LONGEST_SCHEMA:,}",
             code=ErrorCode.SCHEMA_INVALID,
         )
     try:
