@@ -2,6 +2,7 @@ from .record import ContentReason as ContentReason
 from .record import ContentTooLargeForMemory as ContentTooLargeForMemory
 from .record import ResultRecord as ResultRecord
 from .record import Shape as Shape
+from .result_options import DEFAULT_MAX_RATIO as DEFAULT_MAX_RATIO
 from .result_options import DEFAULT_MAX_SCHEMA_STEPS as DEFAULT_MAX_SCHEMA_STEPS
 from .result_options import ResultOptions as ResultOptions
 from .result_options import Validation as Validation

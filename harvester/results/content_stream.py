@@ -18,7 +18,9 @@ _BLOCKS_AHEAD = 2
 class ContentStream(io.RawIOBase):
     """A readable file over content; reading raises ContentRefused for damaged or oversized gzip."""
 
-    def __init__(self, source: BinaryIO, sink: BinaryIO | None, *, compressed: bool, max_content_bytes: int) -> None:
+    def __init__(
+        self, source: BinaryIO, sink: BinaryIO | None, *, compressed: bool, max_content_bytes: int, max_ratio: int
+    ) -> None:
         """Read ``source``; inflated content is also written to ``sink``, if given."""
         self.sink = sink if compressed else None
         """Receives inflated content."""
@@ -28,7 +30,9 @@ class ContentStream(io.RawIOBase):
         self._digest = xxh3_128()
         blocks = read_blocks(source)
         self._blocks = (
-            _ahead(inflate_blocks(blocks, max_content_bytes)) if compressed else _bounded(blocks, max_content_bytes)
+            _ahead(inflate_blocks(blocks, max_content_bytes, max_ratio))
+            if compressed
+            else _bounded(blocks, max_content_bytes)
         )
         self._pending: deque[bytes] = deque()
         """Blocks pulled and not yet read."""

@@ -13,10 +13,9 @@ from typing import Final, Protocol, cast
 from isal import isal_zlib
 
 from harvester.results.record import MAX_BYTES_IN_MEMORY, ContentReason, ContentRefused, ContentTooLargeForMemory
+from harvester.results.result_options import DEFAULT_MAX_RATIO
 from harvester.results.sniff import is_gzip
 
-MAX_RATIO: Final = 200
-"""Content may be at most this many times the delivered bytes. Pages have about 4:1, tables 50:1."""
 RATIO_FREE_BYTES: Final = 8 * 1024**2
 """Content up to this size may have any ratio: a small file of one repeated value is no bomb."""
 CHUNK_BYTES: Final = 1024**2
@@ -37,7 +36,7 @@ class ByteSource(Protocol):
         """Return up to ``size`` bytes; empty only at the end."""
 
 
-def inflate(body: bytes, max_content_bytes: int) -> bytes:
+def inflate(body: bytes, max_content_bytes: int, max_ratio: int = DEFAULT_MAX_RATIO) -> bytes:
     """Return the content of gzip held in memory.
 
     Raises ContentRefused, or ContentTooLargeForMemory past `MAX_BYTES_IN_MEMORY`.
@@ -47,7 +46,7 @@ def inflate(body: bytes, max_content_bytes: int) -> bytes:
         return content
     parts: list[bytes] = []
     size = 0
-    for part in _Inflater(max_content_bytes).chunks(iter((body,))):
+    for part in _Inflater(max_content_bytes, max_ratio).chunks(iter((body,))):
         size += len(part)
         if size > MAX_BYTES_IN_MEMORY:
             raise ContentTooLargeForMemory
@@ -55,9 +54,11 @@ def inflate(body: bytes, max_content_bytes: int) -> bytes:
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def inflate_blocks(delivered: Iterator[bytes], max_content_bytes: int) -> Iterator[bytes]:
+def inflate_blocks(
+    delivered: Iterator[bytes], max_content_bytes: int, max_ratio: int = DEFAULT_MAX_RATIO
+) -> Iterator[bytes]:
     """Yield the content of gzip in chunks of at most `CHUNK_BYTES`. Raises ContentRefused at the first fault."""
-    return _Inflater(max_content_bytes).chunks(delivered)
+    return _Inflater(max_content_bytes, max_ratio).chunks(delivered)
 
 
 def read_blocks(source: ByteSource) -> Iterator[bytes]:
@@ -87,8 +88,9 @@ def _inflate_one_member(body: bytes, max_content_bytes: int) -> bytes | None:
 class _Inflater:
     """The state of one pass over one compressed object."""
 
-    def __init__(self, max_content_bytes: int) -> None:
+    def __init__(self, max_content_bytes: int, max_ratio: int) -> None:
         self.max_content_bytes = max_content_bytes
+        self.max_ratio = max_ratio
         self.members = 0
         """Members completed."""
         self.consumed = 0
@@ -164,8 +166,8 @@ class _Inflater:
         self.produced += len(part)
         if self.produced > self.max_content_bytes:
             raise ContentRefused(ContentReason.TOO_LARGE, f"more than {self.max_content_bytes} bytes after inflating")
-        if self.produced > RATIO_FREE_BYTES and self.produced > MAX_RATIO * self.consumed:
+        if self.produced > RATIO_FREE_BYTES and self.produced > self.max_ratio * self.consumed:
             raise ContentRefused(
                 ContentReason.GZIP_BOMB,
-                f"inflates to more than {MAX_RATIO} times the {self.consumed} bytes delivered so far",
+                f"inflates to more than {self.max_ratio} times the {self.consumed} bytes delivered so far",
             )

@@ -19,6 +19,9 @@ class Validation(StrEnum):
 DEFAULT_MAX_CONTENT_BYTES: Final = 8 * 1024**3
 """Default of `ResultOptions.max_content_bytes`."""
 
+DEFAULT_MAX_RATIO: Final = 200
+"""Default of `ResultOptions.max_ratio`. Pages have about 4:1, tables 50:1."""
+
 DEFAULT_MAX_SCHEMA_STEPS: Final = 200_000_000
 """Default of `ResultOptions.max_schema_steps`: three to ten seconds."""
 
@@ -35,5 +38,7 @@ class ResultOptions:
     """JSON text of the user's JSON Schema for ``data.parsing``."""
     max_content_bytes: int = DEFAULT_MAX_CONTENT_BYTES
     """Largest content accepted, in bytes, after inflating."""
+    max_ratio: int = DEFAULT_MAX_RATIO
+    """How many times the bytes delivered content may have, above 8 MiB."""
     max_schema_steps: int = DEFAULT_MAX_SCHEMA_STEPS
     """Steps that the check of one value against the user's schema may take."""

@@ -73,6 +73,7 @@ class ResultReader:
         """Compile the schemas. Raises UserSchemaError for a user schema that is not one."""
         self._validation = options.validation
         self._max_content_bytes = options.max_content_bytes
+        self._max_ratio = options.max_ratio
         self._keep_compressed = options.keep_compressed
         self._user_schema = (
             UserSchema(options.user_schema, options.max_schema_steps) if options.user_schema is not None else None
@@ -88,7 +89,7 @@ class ResultReader:
         landed, inflated = body, False
         findings, problem = _NOTHING, None
         try:
-            content = inflate(body, self._max_content_bytes) if compressed else body
+            content = inflate(body, self._max_content_bytes, self._max_ratio) if compressed else body
             if compressed and not self._keep_compressed:
                 landed, inflated = content, True
             findings = self._inspect(content, key)
@@ -108,7 +109,9 @@ class ResultReader:
         compressed = sniff.is_gzip(source.read(2))
         source.seek(0)
         inflated = compressed and not self._keep_compressed
-        stream = ContentStream(source, sink, compressed=compressed, max_content_bytes=self._max_content_bytes)
+        stream = ContentStream(
+            source, sink, compressed=compressed, max_content_bytes=self._max_content_bytes, max_ratio=self._max_ratio
+        )
         findings, problem = _NOTHING, None
         try:
             try:
@@ -210,7 +213,13 @@ class ResultReader:
             return _Findings(shape)
         count = RowCount()
         for batch in row_formats.table_batches(
-            shape, source, head, keep_text=False, max_content_bytes=self._max_content_bytes, count=count
+            shape,
+            source,
+            head,
+            keep_text=False,
+            max_content_bytes=self._max_content_bytes,
+            max_ratio=self._max_ratio,
+            count=count,
         ):
             count.add(batch)
         return _Findings(shape, rows=count)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from harvester.destination import Selection
-from harvester.results import ResultOptions
+from harvester.results import DEFAULT_MAX_RATIO, ResultOptions
 from harvester.storage import ObjectRef
 from harvester.transfer.sync_report import ObjectEvent, SyncProgress
 from harvester.transfer.workers import EXCEEDED, WorkerLimits
@@ -61,7 +61,8 @@ class SyncOptions:
         schema = hashlib.sha256((result.user_schema or "").encode()).hexdigest()[:16]
         if result.user_schema is not None:
             schema += f":{result.max_schema_steps}"
-        return f"{result.validation.value}:{schema}:{result.max_content_bytes}"
+        ratio = "" if result.max_ratio == DEFAULT_MAX_RATIO else f":{result.max_ratio}"
+        return f"{result.validation.value}:{schema}:{result.max_content_bytes}{ratio}"
 
     def fingerprint_of(self, reason: str) -> str:
         """What an object with a problem is judged under: beside the fingerprint, the limits if it exceeded one."""

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from harvester.nimble_api.bounded_http import DEFAULT_MAX_RESPONSE_BYTES
-from harvester.results.gzip_reader import MAX_RATIO, RATIO_FREE_BYTES
-from harvester.results.result_options import DEFAULT_MAX_CONTENT_BYTES, DEFAULT_MAX_SCHEMA_STEPS
+from harvester.results.gzip_reader import RATIO_FREE_BYTES
+from harvester.results.result_options import DEFAULT_MAX_CONTENT_BYTES, DEFAULT_MAX_RATIO, DEFAULT_MAX_SCHEMA_STEPS
 from harvester.results.schema_validation import LONGEST_SCHEMA
 from harvester.sessions.connections import AnswerLimits, StoreSettings
 from harvester.transfer.workers.worker_limits import WorkerLimits
@@ -32,7 +32,7 @@ def rows() -> dict[str, tuple[str, str]]:
         ("error document of a store", f"{AnswerLimits().error_bytes // 1024} KiB"),
         ("response of Nimble's API", f"{DEFAULT_MAX_RESPONSE_BYTES // MIB} MiB"),
         ("content after inflating", f"{DEFAULT_MAX_CONTENT_BYTES // GIB} GiB"),
-        (f"content, as a multiple of the bytes delivered, above {RATIO_FREE_BYTES // MIB} MiB", f"{MAX_RATIO}"),
+        (f"content, as a multiple of the bytes delivered, above {RATIO_FREE_BYTES // MIB} MiB", f"{DEFAULT_MAX_RATIO}"),
         ("transfer without progress", f"{StoreSettings().retry.stall_seconds:g} s"),
         ("decoding without progress, of processor time", f"{WorkerLimits().cpu_seconds:g} s"),
         ("memory of a worker", f"{WorkerLimits().memory_bytes // GIB} GiB"),

@@ -17,7 +17,7 @@ from harvester.destination.manifest.row_types import (
     Heartbeat,
     KnownRow,
     LandedRow,
-    Landing,
+    LandingFacts,
     ProblemRow,
     RunRow,
     Tombstone,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from harvester.destination.manifest.page_table import PageTable
 
 _Row = TypeVar("_Row", LandedRow, KnownRow, ProblemRow)
-_Facts = TypeVar("_Facts", DeliveryTimes, Landing)
+_Facts = TypeVar("_Facts", DeliveryTimes, LandingFacts)
 _OBJECT_COLUMNS = ", ".join(LandedRow._fields)
 _PROBLEM_COLUMNS = ", ".join(ProblemRow._fields)
 _CHUNK_ROWS = 2_000
@@ -131,9 +131,9 @@ class ManifestReader(ManifestDatabase):
         """Yield key, agent, time of delivery and time of landing of every landed object, in no order."""
         return self._all(DeliveryTimes, "WHERE origin = 'delivered'")
 
-    def landings(self) -> Iterator[Landing]:
+    def landings(self) -> Iterator[LandingFacts]:
         """Yield time of landing, time of delivery, size as landed and status of every landed object, in no order."""
-        return self._all(Landing)
+        return self._all(LandingFacts)
 
     def _all(self, row_type: type[_Facts], condition: str = "") -> Iterator[_Facts]:
         found = self._database.execute(f"SELECT {', '.join(row_type._fields)} FROM objects {condition}")

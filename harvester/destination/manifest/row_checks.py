@@ -40,6 +40,8 @@ def _columns(row_type: type[tuple[Any, ...]]) -> tuple[_Column, ...]:
 
 def checked_rows(row_type: type[_Row], rows: Sequence[tuple[Any, ...]]) -> Iterator[_Row]:
     """Yield rows of the given type. Raises UnreadableRow, before the first, where one holds something else."""
+    if not rows:
+        return iter(())
     for number, name, types in _columns(row_type):
         if not types.issuperset({type(row[number]) for row in rows}):
             row = next(row for row in rows if type(row[number]) not in types)

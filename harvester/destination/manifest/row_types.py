@@ -101,7 +101,7 @@ class DeliveryTimes(NamedTuple):
     """Seconds since the epoch."""
 
 
-class Landing(NamedTuple):
+class LandingFacts(NamedTuple):
     """What a report sums up of a landed object."""
 
     landed_at: float

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 import msgspec
 
 from harvester.extras import PARQUET, require_extra
-from harvester.results.gzip_reader import MAX_RATIO, RATIO_FREE_BYTES
+from harvester.results.gzip_reader import RATIO_FREE_BYTES
 from harvester.results.record import ContentReason, ContentRefused
 from harvester.results.row_batches import MAX_ROWS, BrokenRows, RowBatch, RowCount
 
@@ -23,11 +23,13 @@ _BATCH_ROWS: Final = 1024
 _ENCODE = msgspec.json.Encoder(decimal_format="number", enc_hook=str).encode
 
 
-def parquet_batches(source: BinaryIO, max_content_bytes: int, count: RowCount | None = None) -> Iterator[RowBatch]:
+def parquet_batches(
+    source: BinaryIO, max_content_bytes: int, max_ratio: int, count: RowCount | None = None
+) -> Iterator[RowBatch]:
     """Yield the rows of a Parquet file; rows that cannot be decoded are broken.
 
     ``count`` receives the number of values that are not finite. Raises ContentRefused if the footer cannot be read,
-    names a column or field twice, or states a size past ``max_content_bytes`` or the ratio allowed for gzip;
+    names a column or field twice, or states a size past ``max_content_bytes`` or ``max_ratio``;
     ConfigurationError without the extra [parquet].
     """
     require_extra(PARQUET)
@@ -45,7 +47,7 @@ def parquet_batches(source: BinaryIO, max_content_bytes: int, count: RowCount | 
         raise ContentRefused(ContentReason.UNREADABLE_PARQUET, f"the footer {_fault(error)}") from error
     if repeated is not None:
         raise ContentRefused(ContentReason.UNREADABLE_PARQUET, f"{repeated} names a field twice")
-    groups = _row_groups(parquet.metadata, _size(source), max_content_bytes)
+    groups = _row_groups(parquet.metadata, _size(source), max_content_bytes, max_ratio)
     converter, make_row = ArrowConverter(), _row_maker(names)
     for number, rows in enumerate(groups):
         read = 0
@@ -89,7 +91,7 @@ def _row_maker(names: list[str]) -> Callable[..., object]:
         return lambda *values: dict(zip(names, values, strict=True))
 
 
-def _row_groups(metadata: Any, size: int, max_content_bytes: int) -> list[int]:
+def _row_groups(metadata: Any, size: int, max_content_bytes: int, max_ratio: int) -> list[int]:
     """Return the number of rows of each row group. Raises ContentRefused for sizes past the limits."""
     groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
     rows = [group.num_rows for group in groups]
@@ -100,9 +102,9 @@ def _row_groups(metadata: Any, size: int, max_content_bytes: int) -> list[int]:
         raise ContentRefused(ContentReason.TOO_LARGE, f"the footer states more than {MAX_ROWS:,} rows")
     if content > max_content_bytes:
         raise ContentRefused(ContentReason.TOO_LARGE, f"the footer states more than {max_content_bytes} bytes")
-    if content > RATIO_FREE_BYTES and content > MAX_RATIO * size:
+    if content > RATIO_FREE_BYTES and content > max_ratio * size:
         raise ContentRefused(
-            ContentReason.PARQUET_BOMB, f"the footer states more than {MAX_RATIO} times the {size} bytes delivered"
+            ContentReason.PARQUET_BOMB, f"the footer states more than {max_ratio} times the {size} bytes delivered"
         )
     return rows
 

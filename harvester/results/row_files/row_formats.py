@@ -25,6 +25,7 @@ def table_batches(
     *,
     keep_text: bool,
     max_content_bytes: int,
+    max_ratio: int,
     count: RowCount | None = None,
 ) -> Iterator[RowBatch]:
     """Yield the rows of JSON Lines, CSV or Parquet; landing and reading both take them from here.
@@ -33,7 +34,7 @@ def table_batches(
     rows are to be counted only. ``count`` receives the number of values that are not finite. Raises ContentRefused.
     """
     if shape is Shape.PARQUET:
-        return parquet_batches(cast("BinaryIO", source), max_content_bytes, count)
+        return parquet_batches(cast("BinaryIO", source), max_content_bytes, max_ratio, count)
     _skip(source, text_start(head))
     if shape is Shape.JSONL:
         return json_line_batches(source, keep_text=keep_text)

@@ -63,13 +63,15 @@ def numbered_rows(path: Path, shape: Shape | None, count: RowCount | None = None
 def _batches(landed: BinaryIO, name: str, shape: Shape | None, count: RowCount | None) -> Iterator[RowBatch]:
     compressed = sniff.is_gzip(landed.read(2))
     landed.seek(0)
-    stream = ContentStream(landed, None, compressed=compressed, max_content_bytes=sys.maxsize)
+    stream = ContentStream(landed, None, compressed=compressed, max_content_bytes=sys.maxsize, max_ratio=sys.maxsize)
     head = stream.peek(_HEAD_BYTES)
     match shape or _detect(stream, name):
         case Shape.MEDIA:
             return
         case Shape.JSONL | Shape.CSV as table:
-            yield from table_batches(table, stream, head, keep_text=True, max_content_bytes=sys.maxsize)
+            yield from table_batches(
+                table, stream, head, keep_text=True, max_content_bytes=sys.maxsize, max_ratio=sys.maxsize
+            )
         case Shape.PARQUET as table:
             from tempfile import TemporaryFile
 
@@ -78,7 +80,13 @@ def _batches(landed: BinaryIO, name: str, shape: Shape | None, count: RowCount |
                     scratch.write(block)
                 source = scratch if compressed else landed
                 yield from table_batches(
-                    table, source, head, keep_text=True, max_content_bytes=sys.maxsize, count=count
+                    table,
+                    source,
+                    head,
+                    keep_text=True,
+                    count=count,
+                    max_content_bytes=sys.maxsize,
+                    max_ratio=sys.maxsize,
                 )
         case Shape.ROWS | Shape.JOBS_DOCUMENT:
             yield from _array_batches(stream)

@@ -127,6 +127,20 @@ def test_a_bomb_is_stopped_early() -> None:
     assert Counting.written < 64 << 20
 
 
+def test_content_just_below_the_ratio_is_accepted_and_the_ratio_can_be_chosen() -> None:
+    content = b'{"status":"' + b"x" * (9 << 20) + b'"}'
+    body = gzip.compress(content)
+    ratio = len(content) // len(body) + 1
+    for accepted, reader in (
+        (True, ResultReader(ResultOptions(max_ratio=ratio))),
+        (False, ResultReader(ResultOptions(max_ratio=ratio - 1))),
+        (False, ResultReader(ResultOptions())),
+    ):
+        record = reader.read_file(io.BytesIO(body), io.BytesIO(), "a.json")
+        reason = None if record.problem is None else record.problem.reason
+        assert reason == (None if accepted else ContentReason.GZIP_BOMB)
+
+
 def test_a_small_file_may_be_as_repetitive_as_it_likes() -> None:
     content = b'{"status":"' + b"x" * (RATIO_FREE_BYTES - 100) + b'"}'
     assert inflate(gzip.compress(content), PLENTY) == content

@@ -13,7 +13,7 @@ import click
 from harvester.cli.shared.options.parameters import DURATION, SIZE, state_option
 from harvester.destination import Selection
 from harvester.errors import UsageError
-from harvester.results import DEFAULT_MAX_SCHEMA_STEPS, ResultOptions, Validation
+from harvester.results import DEFAULT_MAX_RATIO, DEFAULT_MAX_SCHEMA_STEPS, ResultOptions, Validation
 from harvester.transfer import SyncOptions, WorkerLimits
 
 _SHORTEST_DECODE_TIMEOUT = 1.0  # seconds; workers report several times in them
@@ -62,6 +62,14 @@ _LANDING_OPTIONS: Final[Mapping[str, Callable[[Any], Any]]] = {
         "--max-worker-memory", type=SIZE, help="End a worker that uses more memory, e.g. 8GB.  [default: 4GiB]"
     ),
     "max_schema_steps": schema_steps_option,
+    "max_ratio": click.option(
+        "--max-ratio",
+        type=click.IntRange(1),
+        metavar="N",
+        default=DEFAULT_MAX_RATIO,
+        show_default=True,
+        help="Quarantine gzip and Parquet that hold more than N times the bytes delivered.",
+    ),
     "validate": click.option(
         "--validate",
         type=click.Choice([validation.value for validation in Validation]),
@@ -118,6 +126,7 @@ def _options(
     decode_timeout: float | None,
     max_worker_memory: int | None,
     max_schema_steps: int,
+    max_ratio: int,
     unsafe_names: Literal["hash", "refuse"],
     keep_compressed: bool = False,
     workers: int | None = None,
@@ -129,6 +138,7 @@ def _options(
         validation=Validation(validate),
         user_schema=read_schema(schema_file),
         max_schema_steps=max_schema_steps,
+        max_ratio=max_ratio,
     )
     if max_object_bytes is not None:
         result = dataclasses.replace(result, max_content_bytes=max_object_bytes)
