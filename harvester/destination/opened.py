@@ -7,7 +7,8 @@ import os
 import sqlite3
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -389,12 +390,18 @@ def file_digest(path: Path) -> str | None:
     return digest.hexdigest()
 
 
-def flush_file_system(root: Path) -> None:
-    """Return when everything written to the destination's file system so far is on the disk."""
+@cache
+def _syncfs() -> Callable[[int], int] | None:
+    """Return the system's syncfs, None where there is none; once, as each load of a library leaves a type behind."""
     # Loaded by the runs that have landed something.
     import ctypes
 
-    syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+    return getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+
+
+def flush_file_system(root: Path) -> None:
+    """Return when everything written to the destination's file system so far is on the disk."""
+    syncfs = _syncfs()
     if syncfs is None:
         os.sync()
         return
@@ -402,6 +409,8 @@ def flush_file_system(root: Path) -> None:
     try:
         # ctypes lets other threads run meanwhile.
         if syncfs(folder) != 0:
+            import ctypes
+
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(root))
     finally:
         os.close(folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import tracemalloc
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +14,8 @@ from harvester.location import parse_location
 from harvester.transfer import SyncOptions, open_session
 
 _REPORT_EVERY = 100
+_MOST_OBJECTS = 0.1
+"""A look leaves fewer behind."""
 
 
 class LookMemory(NamedTuple):
@@ -44,13 +47,13 @@ def memory_of_looks(folder: Path, looks: int, *, every: int = _REPORT_EVERY) -> 
                 tracemalloc.start()
             if look % every == 0 and look > every:
                 gc.collect()
-                yield LookMemory(look, tracemalloc.get_traced_memory()[0], len(gc.get_objects()), _resident())
+                yield LookMemory(look, tracemalloc.get_traced_memory()[0], _objects(), _resident())
     if is_own:
         tracemalloc.stop()
 
 
 def watch_soak(folder: Path, *, looks: int) -> int:
-    """Print the memory as the looks go on; return 1 when it grows by 200 bytes a look or more, else 0."""
+    """Print the memory as the looks go on; return 1 when a look leaves objects behind, else 0."""
     first = last = None
     for used in memory_of_looks(folder, looks):
         first, last = first or used, used
@@ -63,10 +66,15 @@ def watch_soak(folder: Path, *, looks: int) -> int:
         print(f"too few looks: more than {2 * _REPORT_EVERY}")
         return 1
     looked = last.looks - first.looks
-    growth = (last.traced_bytes - first.traced_bytes) / looked
+    objects = (last.objects - first.objects) / looked
     resident = (last.resident_bytes - first.resident_bytes) / looked
-    print(f"a look leaves {growth:,.0f} B traced and {resident:,.0f} B resident behind")
-    return int(growth >= 200)  # bytes
+    print(f"a look leaves {objects:.2f} objects and {resident:,.0f} B resident behind")
+    return int(objects >= _MOST_OBJECTS)
+
+
+def _objects() -> int:
+    # The database module drops the dead references to its cursors every 200 cursors.
+    return sum(not isinstance(each, weakref.ref) for each in gc.get_objects())
 
 
 def _resident() -> int:
