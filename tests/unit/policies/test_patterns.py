@@ -231,6 +231,7 @@ def test_too_many_combinations_are_refused() -> None:
 
 def test_a_pattern_reads_as_it_was_written() -> None:
     assert str(Pattern(("a", Wildcard.RUN_IN_SEGMENT, ":", Wildcard.ONE))) == "a*:?"
+    assert str(Pattern(("a", *Wildcard))) == "a?*?*"
     assert pattern("a*").literal is None
     assert pattern("ab").literal == "ab"
 
