@@ -21,8 +21,14 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
-# No example has a deadline: a machine with busy cores takes any time over one. A failure prints how to repeat it.
-hypothesis.settings.register_profile("tests", deadline=None, derandomize=False, print_blob=True)
+# No example has a deadline, nor the drawing of examples: a machine with busy cores takes any time over one. A failure prints how to repeat it.
+hypothesis.settings.register_profile(
+    "tests",
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    derandomize=False,
+    print_blob=True,
+)
 hypothesis.settings.load_profile("tests")
 
 ACCESS_KEY, SECRET_KEY = (
