@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
-# No example has a deadline, nor the drawing of examples: a machine with busy cores takes any time over one. A failure prints how to repeat it.
+# Neither an example nor drawing it has a deadline: a machine with busy cores takes any time over one. A failure prints
+# how to repeat it.
 hypothesis.settings.register_profile(
     "tests",
     deadline=None,
