@@ -89,6 +89,7 @@ class RangePool:
         self._parents: list[str] = []
         self._asked: set[str] = set()
         self._folders: list[str] = []
+        self._asking = False
         self._stopped = False
         self.first = self._add(start, end, start)
         """The range that the listing begins with."""
@@ -128,20 +129,26 @@ class RangePool:
     def take(self, *, wait: bool = True) -> ListedRange | None:
         """Return a new range, split off the longest one; wait until one is worth its requests, or return None.
 
-        None also when the listing has ended.
+        None also when the listing has ended. While one thread lists folders, the others wait for them: a cut without
+        them would most likely part keys where none are.
         """
         while True:
             with self._changed:
                 if self._stopped or not self._active:
                     return None
-                parent = self._parent_to_ask()
+                parent = None if self._asking else self._parent_to_ask()
                 if parent is None:
-                    added = self._split()
+                    added = None if self._asking else self._split()
                     if added is not None or not wait:
                         return added
                     self._changed.wait()
                     continue
-            self._learn_folders(self._list_folders(parent))
+                self._asking = True
+            folders: list[str] = []
+            try:
+                folders = self._list_folders(parent)
+            finally:
+                self._learn_folders(folders)
 
     def _split(self) -> ListedRange | None:
         if not self._affordable():
@@ -161,6 +168,7 @@ class RangePool:
 
     def _learn_folders(self, folders: list[str]) -> None:
         with self._changed:
+            self._asking = False
             names = {folder.rstrip("/") for folder in folders}
             self._folders = sorted(names.union(self._folders))
             for each in self._active:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 import uuid
 from bisect import bisect_left, bisect_right
 from collections import deque
@@ -167,6 +168,42 @@ def test_the_first_character_of_random_names_may_not_have_varied_yet() -> None:
     alphabet.learn(names[::50])
 
     assert choose_cut(alphabet, names[0], names[-1], None, listed=names[-1]) == "8"
+
+
+def test_nothing_is_cut_while_another_thread_lists_the_folders() -> None:
+    bucket = Bucket(keys_of("date", 40_000, 1), PAGE_KEYS)
+    asked, answer = threading.Event(), threading.Event()
+
+    def folders(parent: str) -> list[str]:
+        asked.set()
+        assert answer.wait(10)
+        return bucket.folders(parent)
+
+    pool = RangePool("", folders)
+    pool.advance(pool.first, bucket.page("", inclusive=True)[0])
+    taken: list[ListedRange | None] = []
+    other = threading.Thread(target=lambda: taken.append(pool.take()))
+    other.start()
+    assert asked.wait(10)
+
+    assert pool.take(wait=False) is None
+
+    answer.set()
+    other.join()
+    second = pool.take(wait=False)
+    assert [taken[0] and taken[0].start, second and second.start] == ["2026/11/16", "2026/11/09"]
+
+
+def test_an_error_while_folders_are_listed_leaves_the_next_ones_to_others() -> None:
+    def folders(parent: str) -> list[str]:
+        raise ConnectionError(parent)
+
+    bucket = Bucket(keys_of("date", 40_000, 1), PAGE_KEYS)
+    pool = RangePool("", folders)
+    pool.advance(pool.first, bucket.page("", inclusive=True)[0])
+    for parent in ("2026/11/", "2026/", ""):
+        with pytest.raises(ConnectionError, match=f"^{parent}$"):
+            pool.take()
 
 
 def test_folders_smaller_than_a_page_are_no_ranges() -> None:
