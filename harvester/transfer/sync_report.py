@@ -108,6 +108,8 @@ class SyncReport:
     """Bytes of bodies that crossed the network."""
     bytes_written: int
     """Bytes landed."""
+    non_finite: int
+    """Numbers in Parquet files landed in this run that are NaN or infinite, and so read as text."""
     upstream: dict[str, int]
     """Envelopes landed in this run, by their own status."""
     first_seq: int | None
@@ -164,6 +166,7 @@ class SyncReport:
             "source_gone": self.source_gone,
             "bytes_fetched": self.bytes_fetched,
             "bytes_written": self.bytes_written,
+            "non_finite": self.non_finite,
             "upstream": self.upstream,
             "first_seq": self.first_seq,
             "last_seq": self.last_seq,
@@ -205,6 +208,7 @@ class RunCounters:
     source_gone: int = 0
     bytes_fetched: int = 0
     bytes_written: int = 0
+    non_finite: int = 0
     upstream: Counter[str] = field(default_factory=Counter)
     first_seq: int | None = None
     last_seq: int | None = None
@@ -256,6 +260,7 @@ class RunCounters:
             source_gone=self.source_gone,
             bytes_fetched=self.bytes_fetched,
             bytes_written=self.bytes_written,
+            non_finite=self.non_finite,
             upstream=dict(sorted(self.upstream.items())),
             first_seq=self.first_seq,
             last_seq=self.last_seq,

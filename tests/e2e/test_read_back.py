@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import gzip
 import json
+import math
 import os
 import subprocess
 import time
@@ -68,6 +69,30 @@ def test_cat_has_a_row_for_each_row_of_jobs(source: Directory, dest: Path) -> No
     assert by_key["1.jsonl"] == rows
     assert [row["asin"] for row in by_key["2.csv"]] == [row["asin"] for row in rows]
     assert not [line for line in lines if line["key"].endswith("png")]
+
+
+def test_values_that_are_not_finite_are_counted(source: Directory, dest: Path) -> None:
+    prices = [1.5, math.nan, math.inf, -math.inf]
+    source.put("1.parquet", jobs_parquet({"listing_id": row, "price": price} for row, price in enumerate(prices)))
+    source.put("2.json", result(2))
+    report = dest.with_name("report.json")
+    printed = run("sync", source.location, dest, "--report", report).out
+    assert "NaN or infinite, read as text: 3 values.\n" in printed
+    document = json.loads(report.read_bytes())
+    validate("sync-report", document)
+    assert document["non_finite"] == 3
+    assert [line.get("price") for line in run("cat", dest).lines] == [1.5, "NaN", "Infinity", "-Infinity", None]
+    source.put("3.parquet", jobs_parquet([{"listing_id": 1, "price": math.nan}]))
+    assert sync_report(source.location, dest)["non_finite"] == 1
+    again = run("sync", source.location, dest)
+    assert "NaN" not in again.out
+    status = run("status", dest, "--format", "json").document
+    validate("status", status)
+    assert status["non_finite"] == 4
+    assert "\n  values    4 NaN or infinite, read as text\n" in run("status", dest).out
+    several = run("status", dest, dest, "--format", "json").document
+    validate("status-list", several)
+    assert several["total"]["non_finite"] == 8
 
 
 def test_cat_goes_on_after_a_position(source: Directory, dest: Path) -> None:

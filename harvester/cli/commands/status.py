@@ -163,6 +163,8 @@ def _render(status: DestinationStatus) -> str:
     lines.append(f"  success   {f'{text.moment(harvested[0])}, {harvested[1]}' if harvested else 'none yet'}")
     if totals["source_gone"]:
         lines.append(f"  gone      {totals['source_gone']:,} no longer in the source, kept here")
+    if totals["non_finite"]:
+        lines.append(f"  values    {totals['non_finite']:,} NaN or infinite, read as text")
     total_problems = sum(status.problems.values())
     if status.problems:
         summary = ", ".join(f"{number:,} {reason.replace('_', ' ')}" for reason, number in status.problems.items())

@@ -33,7 +33,7 @@ class DestinationStatus:
     source: str
     """URL of its source."""
     totals: dict[str, int]
-    """Objects landed, evicted and gone at the source, and the bytes that lie here."""
+    """Objects landed, evicted and gone at the source, the bytes that lie here, and non-finite values landed."""
     problems: dict[str, int]
     """Known problems by reason."""
     last_seq: int

@@ -155,12 +155,13 @@ class ManifestReader(ManifestDatabase):
         return int(found)
 
     def totals(self) -> dict[str, int]:
-        """Return how many objects are landed, evicted and gone at the source, and how many bytes lie here."""
+        """Return how many objects are landed, evicted and gone at the source, the bytes here, and non-finite values."""
         row = self._database.execute(
             "SELECT count(*), coalesce(sum(evicted), 0), coalesce(sum(gone), 0),"
-            " coalesce(sum(CASE WHEN evicted THEN 0 ELSE content_size END), 0) FROM objects"
+            " coalesce(sum(CASE WHEN evicted THEN 0 ELSE content_size END), 0), coalesce(sum(non_finite), 0)"
+            " FROM objects"
         ).fetchone()
-        return dict(zip(("landed", "evicted", "source_gone", "bytes"), row, strict=True))
+        return dict(zip(("landed", "evicted", "source_gone", "bytes", "non_finite"), row, strict=True))
 
     def count_known_objects(self) -> int:
         """Return how many keys have a row or a problem."""

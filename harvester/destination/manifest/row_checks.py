@@ -69,7 +69,7 @@ def _check_landed(rows: Sequence[tuple[Any, ...]]) -> None:
     shapes = {shape.value for shape in Shape} | {None}
     for row in map(LandedRow._make, rows):
         check_landed_path(row.path)
-        numbers = (row.size, row.content_size, row.seq, row.rows or 0)
+        numbers = (row.size, row.content_size, row.seq, row.rows or 0, row.non_finite or 0)
         if row.shape not in shapes or min(numbers) < 0 or not math.isfinite(row.landed_at + row.last_modified):
             raise UnreadableRow(f"the row of {row.key!r:.200} has values that none can have")
 

@@ -63,6 +63,8 @@ class LandedRow(NamedTuple):
     """When a complete listing first lacked the key, seconds since the epoch."""
     agent: str | None = None
     """The agent that the envelope names; None for other shapes, and for what landed before agents were recorded."""
+    non_finite: int | None = None
+    """Numbers of Parquet rows that are NaN or infinite; None where no rows were read, or before this was counted."""
 
     @property
     def version(self) -> str:

@@ -244,12 +244,14 @@ class Recorder:
                 replaces,
                 None,
                 landed.agent,
+                None if landed.rows is None else landed.non_finite,
             )
         )
         counters.landed += 1
         counters.unidentified += landed.unidentified
         counters.bytes_fetched += landed.fetched
         counters.bytes_written += landed.content_size
+        counters.non_finite += landed.non_finite
         counters.first_seq = counters.first_seq or seq
         counters.last_seq = seq
         if landed.path.startswith(SAFE_NAME_FOLDER + "/"):

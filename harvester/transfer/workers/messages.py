@@ -63,6 +63,8 @@ class Landed(NamedTuple):
     """Bytes that crossed the network."""
     unidentified: bool = False
     """Whether the store stated neither version nor checksum: the body was compared with the listed length alone."""
+    non_finite: int = 0
+    """Numbers of Parquet rows that are NaN or infinite."""
 
 
 class Quarantined(NamedTuple):

@@ -257,6 +257,7 @@ class Worker:
             None if problem is None else (problem.reason, problem.detail),
             0 if assignment.quarantined else length,
             fetched.unidentified,
+            record.non_finite,
         )
 
     def _land_somewhere(self, assignment: Assignment, name: str) -> str | None:

@@ -27,6 +27,7 @@ FIRST = SyncReport(
     source_gone=0,
     bytes_fetched=500,
     bytes_written=2500,
+    non_finite=0,
     upstream={"success": 4, "failed": 1},
     first_seq=1,
     last_seq=5,

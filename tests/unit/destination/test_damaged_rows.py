@@ -100,6 +100,16 @@ def _plan(dest: Path) -> None:
         opened.manifest.begin_numbering()
 
 
+@pytest.mark.parametrize("column", ["size", "content_size", "rows", "non_finite"])
+def test_a_negative_number_is_refused(whole: Path, tmp_path: Path, column: str) -> None:
+    dest = _copy(whole, tmp_path / "dest")
+    with contextlib.closing(sqlite3.connect(dest / PATH)) as database, database:
+        database.execute(f"UPDATE objects SET {column} = -1")
+    with pytest.raises(HarvesterError) as caught:
+        list(read(dest))
+    assert caught.value.exit_code is ExitCode.INTEGRITY
+
+
 values = st.one_of(
     st.none(), st.integers(-(2**63), 2**63 - 1), st.floats(), st.text(max_size=9), st.binary(max_size=9),
     st.sampled_from(["", "0", "{}", "[]", "../x", f"{PATH}", "/etc/passwd", "zz", 9e999]),

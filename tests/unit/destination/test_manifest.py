@@ -41,7 +41,11 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_rows_come_back_as_they_went_in(path: Path) -> None:
-    rows = [row("b", 2), row("a", 1, task_id="t", status="success", rows=3, shape="jsonl"), row("\U0001f600\n", 3)]
+    rows = [
+        row("b", 2, non_finite=3),
+        row("a", 1, task_id="t", status="success", rows=3, shape="jsonl", non_finite=2),
+        row("\U0001f600\n", 3),
+    ]
     with Manifest(path) as manifest:
         assert manifest.is_empty()
         manifest.record(rows, [problem("c")])
@@ -54,7 +58,7 @@ def test_rows_come_back_as_they_went_in(path: Path) -> None:
         assert manifest.problem("c") == problem("c")
         assert manifest.owner_of("path-of-a") == "a"
         assert manifest.last_seq() == 3
-        assert manifest.totals() == {"landed": 3, "evicted": 0, "source_gone": 0, "bytes": 90}
+        assert manifest.totals() == {"landed": 3, "evicted": 0, "source_gone": 0, "bytes": 90, "non_finite": 5}
 
 
 def test_a_batch_is_recorded_whole_or_not_at_all(path: Path) -> None:
@@ -74,7 +78,7 @@ def test_what_is_solved_gone_and_returned(path: Path) -> None:
         manifest.record([], [], returned=["b"])
         assert manifest.totals()["source_gone"] == 1
         manifest.evict([row("a")])
-        assert manifest.totals() == {"landed": 2, "evicted": 1, "source_gone": 1, "bytes": 30}
+        assert manifest.totals() == {"landed": 2, "evicted": 1, "source_gone": 1, "bytes": 30, "non_finite": 0}
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -41,6 +41,8 @@ def test_what_had_landed_is_one_epoch(path: Path, readonly: bool) -> None:
         assert rows["results/2.json"].evicted == 1
         assert rows["results/0.json"].gone_at is not None
         assert rows["results/1.json"].gone_at is None
+        assert {row.non_finite for row in rows.values()} == {None}
+        assert manifest.totals()["non_finite"] == 0
         assert [problem.key for problem in manifest.problems()] == ["results/bad.json"]
         assert [kept.seq for kept in manifest.versions()] == [2]
         manifest.check_position(end_of(epoch.epoch, 5), path)

@@ -86,6 +86,18 @@ def test_what_landed_has_a_row_and_an_event_with_its_sequence_number(runs: Runs)
     assert recorder.problems() == ()
 
 
+def test_values_that_are_not_finite_are_recorded_and_summed_up(runs: Runs) -> None:
+    recorder = runs.begin()
+    for key, rows, number in (("p/a", 2, 2), ("p/b", 2, 0), ("p/c", 9, 3), ("p/d", None, 0)):
+        recorder.settle(landed(assignment(key), rows=rows, non_finite=number), planned(key))
+    recorder.finish()
+
+    assert [row.non_finite for row in runs.manifest.landed()] == [2, 0, 3, None]
+    # A listing that starts again lands nothing twice.
+    recorder.counters.restart()
+    assert recorder.counters.non_finite == 5
+
+
 def test_nothing_is_written_before_a_flush_and_nothing_at_all_in_a_dry_run(runs: Runs) -> None:
     recorder = runs.begin()
     recorder.settle(landed(assignment("p/a")), planned("p/a"))

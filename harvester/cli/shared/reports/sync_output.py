@@ -43,6 +43,8 @@ def render_report(report: SyncReport) -> str:
         lines.append(f"{text.count(report.replaced, 'object')} landed in the place of an older version.")
     if report.source_gone:
         lines.append(f"Landed before, no longer in the source, kept here: {text.count(report.source_gone, 'object')}.")
+    if report.non_finite:
+        lines.append(f"NaN or infinite, read as text: {text.count(report.non_finite, 'value')}.")
     if report.upstream and set(report.upstream) != {"success"}:
         statuses = ", ".join(f"{number:,} {status}" for status, number in report.upstream.items())
         lines.append(f"Landed envelopes by their own status: {statuses}.")
@@ -147,6 +149,7 @@ def unstarted_report(
         source_gone=0,
         bytes_fetched=0,
         bytes_written=0,
+        non_finite=0,
         upstream={},
         first_seq=None,
         last_seq=None,

@@ -91,6 +91,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             )
         ),
     ),
+    ("ALTER TABLE objects ADD COLUMN non_finite INTEGER",),
 )
 
 
