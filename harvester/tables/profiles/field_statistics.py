@@ -64,8 +64,8 @@ class Spread:
     """The smallest."""
     high: float = -math.inf
     """The largest."""
-    total: float = 0.0
-    """Their sum."""
+    mean: float = 0.0
+    """Their mean so far: their sum could be beyond the range of a float."""
 
     def add(self, number: float) -> None:
         """Add a number; infinities and NaN are left out."""
@@ -73,13 +73,13 @@ class Spread:
             return
         self.count += 1
         self.low, self.high = min(self.low, number), max(self.high, number)
-        self.total += number
+        self.mean += number / self.count - self.mean / self.count
 
     def as_document(self) -> dict[str, float] | None:
         """Return the statistics; None without numbers."""
         if not self.count:
             return None
-        return {"min": self.low, "max": self.high, "mean": self.total / self.count}
+        return {"min": self.low, "max": self.high, "mean": self.mean}
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harvester.results.record import Shape
-from harvester.tables.profiles.field_statistics import MAX_NAMES, MAX_PATHS, DistinctSketch, FieldCollector
+from harvester.tables.profiles.field_statistics import MAX_NAMES, MAX_PATHS, DistinctSketch, FieldCollector, Spread
 from harvester.tables.profiles.profile_collector import MAX_GROUPS, OTHER, ProfileCollector
 from harvester.tables.profiles.profile_comparison import compare_profiles
 from harvester.tables.table_columns import DELIVERED, ObjectFacts, TableName
@@ -136,6 +136,16 @@ def test_every_value_of_json_has_statistics(value: Any) -> None:
     rows = [json.dumps({"a": value}).encode(), b'{"a":1%0400d}' % 0, b'{"a":-1%05000d}' % 0, b'{"a":1e999}']
     collector.add_object(facts, TableName.JOB_ROWS, rows)
     json.dumps(collector.as_document(), allow_nan=False)
+
+
+def test_the_mean_of_numbers_whose_sum_no_float_holds() -> None:
+    spread = Spread()
+    for number in (1.7e308, 1.7e308, -1.7e308, 1.7e308):
+        spread.add(number)
+    statistics = spread.as_document()
+    assert statistics is not None
+    assert (statistics["min"], statistics["max"]) == (-1.7e308, 1.7e308)
+    assert statistics["mean"] == pytest.approx(0.85e308)
 
 
 def test_memory_is_bounded_by_paths_and_groups() -> None:
