@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +32,9 @@ hypothesis.settings.register_profile(
     print_blob=True,
 )
 hypothesis.settings.load_profile("tests")
+
+# nohup ignores the signal, and what is ignored is inherited by the commands that the tests end with it.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 ACCESS_KEY, SECRET_KEY = (
     "AKIAIOSFODNN7EXAMPLE",

@@ -595,7 +595,7 @@ class TestCommand:
         _narrowed(granted)
         ended = run("explain", granted.url, "--mode", "jobs")
         assert ended.code == 10
-        assert ended.err == ""
+        assert ended.err.startswith("error: exit 10: ")
         lines = ended.out.splitlines()
         assert lines[0] == f"s3://{granted.bucket}: no-go"
         commands = [line for line in lines if "nimble-harvester policy apply" in line]

@@ -110,7 +110,8 @@ def chromium_page() -> Iterator[Page]:
         os.dup2(read, 3)
         os.dup2(write, 4)
 
-    with tempfile.TemporaryDirectory() as profile:
+    # Processes of a closed Chromium may still write into its profile for a moment.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         process = subprocess.Popen(
             [PROGRAM, *_FLAGS, f"--user-data-dir={profile}"],
             stdin=subprocess.DEVNULL,

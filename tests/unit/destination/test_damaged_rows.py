@@ -116,7 +116,7 @@ values = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_no_value_in_any_column_is_taken_for_a_bug(whole: Path, tmp_path: Path, data: st.DataObject) -> None:
     dest = _copy(whole, tmp_path / "dest")
