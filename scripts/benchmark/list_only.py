@@ -16,6 +16,11 @@ from harvester.storage.listing import BackgroundListing
 from harvester.storage.opening import open_store
 
 
+def serially(location: str) -> Iterator[list[ObjectRef]]:
+    """Yield the pages of a location, one after the other."""
+    return (page.objects for page in open_store(parse_location(location)).list_pages())
+
+
 def ranges(location: str) -> Iterator[list[ObjectRef]]:
     """Yield the pages of a location as a sync gets them."""
     listing = BackgroundListing(open_store(parse_location(location)))
@@ -34,7 +39,7 @@ def ranges(location: str) -> Iterator[list[ObjectRef]]:
 def main() -> None:
     """Walk, and print the number of keys."""
     way, location = sys.argv[1:]
-    pages = ranges(location) if way == "ranges" else open_store(parse_location(location)).list_pages()
+    pages = ranges(location) if way == "ranges" else serially(location)
     print(sum(map(len, pages)))
 
 
