@@ -17,10 +17,10 @@ from harvester.storage.range_splitting import (
 
 _AFTER_SLASH = chr(ord("/") + 1)
 _FEWEST_PAGES_LEFT = 2.0
+_FEWEST_WHILE_UNKNOWN = 6.0  # while a range has no estimate yet: it may be the longest, and has one a page later
 _SAMPLE_EVERY = 50
-_MORE_REQUESTS = 8.0
-_ACTIVE = 0.75  # of a page, that the last one of a range is not used
-_MORE_OF_MANY = 0.08  # of the pages listed so far, as soon as there are many
+_MORE_REQUESTS = 8
+_MORE_OF_MANY = 0.10  # of the full pages listed so far, as soon as there are many
 _MANY_PAGES = 200
 
 
@@ -60,8 +60,9 @@ class RangePool:
     """Which ranges there are, and where the next is cut.
 
     Each range ends with a page that is not full, a range cut where no keys are costs an empty page, and folders are
-    listed by a request of their own. Those are requests that a listing of one range does not make. Their number is
-    bounded while the listing runs: 8, or 8 % of the pages listed so far where that is more.
+    listed by a request of their own. Those are requests that a listing of one range does not make: at most one for each
+    range, as far as the store fills its pages. Their number is bounded while the listing runs: 8, or 10 % from 200 full
+    pages on.
     """
 
     def __init__(
@@ -84,7 +85,7 @@ class RangePool:
         self._active: list[ListedRange] = []
         self._count = number
         self._wasted = 0.0
-        self._pages = 0
+        self._keys = 0
         self._origin = ""
         self._parents: list[str] = []
         self._asked: set[str] = set()
@@ -100,7 +101,7 @@ class RangePool:
             end = walked.end
             passed = end is not None and bool(page) and page[-1].key >= end
             refs = [ref for ref in page if end is None or ref.key < end] if passed else page
-            self._pages += 1
+            self._keys += len(refs)
             walked.pages += 1
             if refs:
                 self._note(walked, [ref.key for ref in refs])
@@ -153,8 +154,10 @@ class RangePool:
     def _split(self) -> ListedRange | None:
         if not self._affordable():
             return None
+        unknown = any(not each.keys and not each.pages_left for each in self._active)
+        fewest = _FEWEST_WHILE_UNKNOWN if unknown else _FEWEST_PAGES_LEFT
         for longest in sorted(self._active, key=lambda each: -each.pages_left):
-            if longest.pages_left < _FEWEST_PAGES_LEFT:
+            if longest.pages_left < fewest:
                 return None
             cut = None if longest.nested else self._cut(longest)
             if cut is not None:
@@ -222,8 +225,13 @@ class RangePool:
         return beyond if end is None else min(beyond, end)
 
     def _affordable(self) -> bool:
-        allowed = _MORE_REQUESTS if self._pages < _MANY_PAGES else self._pages * _MORE_OF_MANY
-        return self._wasted + len(self._active) * _ACTIVE + 1 <= allowed
+        """Return whether one more range or request keeps the bound, even where no last page of a range is used.
+
+        Waste is counted in parts of pages, and added requests are whole: waste below 9 pages is at most 8 requests.
+        """
+        full_pages = self._keys / PAGE_KEYS
+        allowed = _MORE_REQUESTS + 1 if full_pages < _MANY_PAGES else full_pages * _MORE_OF_MANY
+        return self._wasted + len(self._active) + 1 < allowed
 
     def _parent_to_ask(self) -> str | None:
         """Return the deepest folder above the listed keys whose folders are not known yet, if more are wanted."""
