@@ -137,7 +137,10 @@ class LoopbackServer:
     def _serve(self, connection: socket.socket, stopped: threading.Event) -> None:
         try:
             if self._tls is not None:
-                connection = self._tls.wrap_socket(connection, server_side=True)
+                plain, connection = connection, self._tls.wrap_socket(connection, server_side=True)
+                with self._lock:
+                    self._connections.discard(plain)
+                    self._connections.add(connection)
             with connection, connection.makefile("rb") as reader:
                 while not stopped.is_set():
                     request = _read_request(reader)

@@ -90,7 +90,7 @@ def test_where_there_are_no_locks_the_state_is_locked_alone(source: Directory, d
     assert (held.code, f"{state} is in use by another run" in held.err) == (11, True)
     shutil.rmtree(dest)
     both = {**without, "WITHOUT_LOCKS": str(tmp_path)}
-    assert run("sync", source.location, dest, "--state-dir", state, **both).code == 12
+    assert run("sync", source.location, dest, "--state-dir", tmp_path / "new", **both).code == 12
 
 
 @contextlib.contextmanager

@@ -48,11 +48,17 @@ class GcsCalls:
 
     @property
     def retry(self) -> Retry:
-        """The library's retry of transient errors, within the policy's limits."""
-        from google.cloud.storage.retry import DEFAULT_RETRY
+        """The library's retry of transient errors, within the policy's limits; what a proxy refuses stays refused."""
+        # The library has no public name for the predicate of its default.
+        from google.cloud.storage.retry import DEFAULT_RETRY, _should_retry
+        from requests.exceptions import ProxyError
 
         policy = self._policy
-        retry: Retry = DEFAULT_RETRY.with_delay(policy.base_delay, policy.max_delay, 2.0).with_timeout(policy.seconds)
+        retry: Retry = (
+            DEFAULT_RETRY.with_predicate(lambda error: not isinstance(error, ProxyError) and _should_retry(error))
+            .with_delay(policy.base_delay, policy.max_delay, 2.0)
+            .with_timeout(policy.seconds)
+        )
         return retry
 
     def call(self, operation: str, call: Callable[[Bucket], _Value]) -> CallResult[_Value]:

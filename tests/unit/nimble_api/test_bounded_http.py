@@ -78,7 +78,7 @@ def test_a_body_beyond_the_limit_is_one_error_without_a_retry(answer: Answer) ->
 
 def test_a_body_that_never_ends_has_a_limit_of_time() -> None:
     with (
-        serve(Answer(200, b"x" * 1000, drip=0.01)) as server,
+        serve(Answer(200, b"x" * 50, drip=0.02)) as server,
         bounded_client(LIMIT, seconds=0.05) as http,
         pytest.raises(httpx.ReadTimeout),
     ):
