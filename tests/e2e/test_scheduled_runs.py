@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,25 @@ def scheduled(*arguments: str | Path, together: bool = False) -> tuple[int, str]
     return ended.returncode, ended.stdout if together else ended.stderr
 
 
+def on_a_terminal(*arguments: str | Path, **variables: str) -> bytes:
+    """Run a command on a pseudo-terminal; return all that it showed."""
+    terminal, side = pty.openpty()
+    process = subprocess.Popen(
+        [COMMAND, *map(str, arguments)], stdin=side, stdout=side, stderr=side, env=environment(**variables)
+    )
+    os.close(side)
+    shown = b""
+    try:
+        while part := os.read(terminal, 4096):
+            shown += part
+    except OSError:
+        pass  # what Linux answers once the other side is closed
+    finally:
+        os.close(terminal)
+    assert process.wait() == 0, shown
+    return shown
+
+
 def last_line(text: str) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(text.splitlines()[-1])
     return document
@@ -46,6 +67,26 @@ def test_a_failure_has_its_reasons_on_standard_error(flawed: Directory, dest: Pa
     assert written.startswith("error: exit 3: The run is complete; some objects")
     assert "1 × quarantined" in written
     assert "bad.json" in written
+
+
+@pytest.mark.parametrize(
+    ("options", "variables", "redrawn"),
+    [
+        ((), {}, True),
+        (("--no-progress",), {}, False),
+        (("--no-color",), {}, False),
+        (("-q",), {}, False),
+        ((), {"TERM": "dumb"}, False),
+        ((), {"CI": "true"}, False),
+    ],
+)
+def test_control_sequences_are_for_terminals_that_take_them(
+    source: Directory, dest: Path, options: tuple[str, ...], variables: dict[str, str], *, redrawn: bool
+) -> None:
+    source.put("good.json", result(1))
+    shown = on_a_terminal("sync", source.location, dest, *options, **variables)
+    assert (b"\x1b" in shown) is redrawn
+    assert (b"1 landed" in shown) is ("-q" not in options)
 
 
 def test_reasons_are_not_repeated_where_the_report_goes_too(flawed: Directory, dest: Path) -> None:
