@@ -135,6 +135,8 @@ class FetchResult(NamedTuple):
     """Requests for the body that were made, 1 when nothing went wrong."""
     unidentified: bool = False
     """Whether the answer stated no version, so that the body was compared with the listed length alone."""
+    unread_headers: tuple[str, ...] = ()
+    """Headers of the answers that cannot be read, and counted as absent."""
 
 
 class StoreConnection(Protocol):

@@ -23,7 +23,7 @@ from harvester.storage import (
     RangeEnd,
     UnchangedPage,
 )
-from harvester.text import printable
+from harvester.text import count, printable
 from harvester.transfer.options import Observer
 from harvester.transfer.page_memory import open_page_memory
 from harvester.transfer.plan import Action, ActionKind
@@ -72,6 +72,10 @@ class ListingRun:
             self._observer.warning(
                 f"the store states neither ETag nor checksum of {self._counters.unidentified:,} landed objects:"
                 " they were compared with their listed length alone"
+            )
+        for header, objects in sorted(self._counters.unread_headers.items()):
+            self._observer.warning(
+                f"the store's {header} could not be read in answers for {count(objects, 'object')}: it counts as absent"
             )
         error = error or unrecorded or self._proof()
         report = self._run.report(error, self._exit_code(error))
@@ -132,7 +136,7 @@ class ListingRun:
         if given.repeated:
             self._observer.warning(f"{given.repeated:,} entries repeat a key; each key is one object")
         if given.skipped:
-            counts = ", ".join(f"{name} {count:,}" for name, count in sorted(given.skipped.items()))
+            counts = ", ".join(f"{name} {number:,}" for name, number in sorted(given.skipped.items()))
             self._observer.warning(f"entries that are no objects are skipped: {counts}")
 
     def _take_listed(self, listed: Listed) -> None:

@@ -218,6 +218,8 @@ class RunCounters:
     upstream_failures: int = 0
     unidentified: int = 0
     """Landed objects of which the store stated neither version nor checksum."""
+    unread_headers: Counter[str] = field(default_factory=Counter)
+    """Headers that could not be read, with the number of landed objects in whose answers they were."""
     content: int = 0
     """Objects that are results, whether wanted or not: neither residue nor directory markers."""
 

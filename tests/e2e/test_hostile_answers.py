@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 from collections.abc import Callable
@@ -67,6 +68,28 @@ def test_a_store_without_etags_lands_by_length_and_says_so_once(dest: Path) -> N
         ended = sync(store, dest)
     assert (ended.code, ended.document["counts"]["landed"]) == (0, 5)
     assert ended.err.count("neither ETag nor checksum of 5 landed objects") == 1
+
+
+def test_headers_that_cannot_be_read_count_as_absent_and_are_named(dest: Path) -> None:
+    objects = results(4)
+    refused: set[str] = set()
+
+    def damaged(request: Request) -> Answer | None:
+        if is_listing(request):
+            return None
+        key = key_of(request)
+        if key == min(objects) and key not in refused:
+            refused.add(key)
+            return Answer(503, b"", {"retry-after": "\u00b2"})
+        body = objects[key]
+        headers = {"etag": f'"{hashlib.md5(body).hexdigest()}"', "x-amz-checksum-crc32": "not base64"}
+        return Answer(200, body, headers)
+
+    with HostileS3(objects, damaged) as store:
+        ended = sync(store, dest)
+    assert (ended.code, ended.document["counts"]["landed"]) == (0, 4)
+    assert "x-amz-checksum-crc32 could not be read in answers for 4 objects" in ended.err
+    assert "retry-after could not be read in answers for 1 object:" in ended.err
 
 
 def test_secrets_that_a_store_echoes_are_masked(dest: Path) -> None:

@@ -78,6 +78,11 @@ ANSWER_SURROUNDINGS = (
         _ANSWERS + "a_store_of_other_etags_is_diagnosed_and_the_option_lands_everything",
     ),
     Surrounding(
+        "a checksum, time or Retry-After that cannot be read",
+        "counts as absent; said once with the number of objects",
+        _ANSWERS + "headers_that_cannot_be_read_count_as_absent_and_are_named",
+    ),
+    Surrounding(
         "headers that cannot be read, error bodies in foreign encodings, control characters",
         "that object fails; every other lands",
         _ANSWERS + "one_answer_fails_one_object",

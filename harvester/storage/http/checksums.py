@@ -110,6 +110,23 @@ _S3_CHECKSUMS = {
 }
 
 
+def unread_checksums(headers: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the checksum headers of an answer that cannot be read: they count as absent."""
+    return tuple(sorted(name for name in _CHECKSUM_HEADERS & headers.keys() if not _is_readable(name, headers[name])))
+
+
+_CHECKSUM_HEADERS = frozenset({*_S3_CHECKSUMS, "x-goog-hash"})
+
+
+def _is_readable(header: str, text: str) -> bool:
+    if header in _S3_CHECKSUMS:
+        # A hyphen is that of a composite checksum, which covers parts.
+        return "-" in text or _decode(text, _S3_CHECKSUMS[header][1]) is not None
+    widths = {"crc32c": 4, "md5": 16}
+    parts = (part.strip().partition("=") for part in text.split(","))
+    return all(name not in widths or _decode(value, widths[name]) is not None for name, _, value in parts)
+
+
 def stated_by_gcs(headers: Mapping[str, str]) -> Checksum | None:
     """Return the checksums a GCS media answer states as one, None without any or when the bytes are not those stored.
 

@@ -18,6 +18,7 @@ from harvester.sessions import BucketConnection, GcsConnection, S3Connection
 from harvester.storage.base import MEBIBYTE, FetchFailure, FetchRequest, FetchResult, StoreConnection
 from harvester.storage.http.adapter import ProviderAdapter
 from harvester.storage.http.body_checks import BodyChecker
+from harvester.storage.http.checksums import unread_checksums
 from harvester.storage.http.concurrency_limiter import MOST_IN_FLIGHT, ConcurrencyLimiter
 from harvester.storage.http.http_client import (
     Response,
@@ -259,6 +260,9 @@ class BucketFetcher:
         identity = stated or (request.etag if size == request.size else "")
         same = identity == request.etag
         modified = request.last_modified if same else parse_http_date(headers.get("last-modified"))
+        if modified is None and "last-modified" in headers:
+            transfer.unread.add("last-modified")
+        transfer.unread.update(unread_checksums(headers))
         self._done.append(
             FetchResult(
                 request,
@@ -269,6 +273,7 @@ class BucketFetcher:
                 None,
                 transfer.attempts,
                 unidentified=not stated and checksum is None,
+                unread_headers=tuple(sorted(transfer.unread)),
             )
         )
 
@@ -320,7 +325,10 @@ class BucketFetcher:
             transfer.diagnosis = self._setup.adapter.diagnose(transfer.request, error)
             self._diagnose_further(transfer, None)
         else:
-            self._again(transfer, failure, retryable=error.retryable, retry_after=response.retry_after())
+            seconds = response.retry_after()
+            if seconds is None and "retry-after" in response.headers:
+                transfer.unread.add("retry-after")
+            self._again(transfer, failure, retryable=error.retryable, retry_after=seconds)
 
     def _hold(self, transfer: Transfer, failure: FetchFailure) -> None:
         """Queue a request until credentials are renewed, a limited number of times."""

@@ -23,6 +23,7 @@ class Transfer:
         "renewals",
         "request",
         "spool",
+        "unread",
         "weight",
     )
 
@@ -41,6 +42,8 @@ class Transfer:
         """How often it has waited for fresh credentials."""
         self.epoch = 0
         """The fetcher's count of renewals when it was signed last."""
+        self.unread: set[str] = set()
+        """Headers of its answers that cannot be read, and count as absent."""
         self.spool: Spool | None = None
         self.diagnosis: Diagnosis | None = None
         self.follow_up: FollowUpRequest | None = None

@@ -249,6 +249,7 @@ class Recorder:
         )
         counters.landed += 1
         counters.unidentified += landed.unidentified
+        counters.unread_headers.update(landed.unread_headers)
         counters.bytes_fetched += landed.fetched
         counters.bytes_written += landed.content_size
         counters.non_finite += landed.non_finite

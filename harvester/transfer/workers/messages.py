@@ -65,6 +65,8 @@ class Landed(NamedTuple):
     """Whether the store stated neither version nor checksum: the body was compared with the listed length alone."""
     non_finite: int = 0
     """Numbers of Parquet rows that are NaN or infinite."""
+    unread_headers: tuple[str, ...] = ()
+    """Headers of the store's answers that could not be read, and counted as absent."""
 
 
 class Quarantined(NamedTuple):

@@ -258,6 +258,7 @@ class Worker:
             0 if assignment.quarantined else length,
             fetched.unidentified,
             record.non_finite,
+            fetched.unread_headers,
         )
 
     def _land_somewhere(self, assignment: Assignment, name: str) -> str | None:
