@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -98,15 +99,20 @@ class DestinationRows:
         """Yield the objects of a table, or of all, and every tombstone, with rows after a position, oldest first."""
         start = parse_position(after)
         # The last object may have rows left.
-        passed = first = start.seq if start.ends_object else start.seq - 1
-        for row in self._manifest.landed_by_seq(first):
-            yield from self._tombstones(passed, row.seq)
-            passed = row.seq
-            if row.shape in TABLE_OF and (table is None or TABLE_OF[row.shape] is table):
-                yield self._object(row)
-        epochs = self._manifest.epochs()
-        if epochs:
-            yield from self._tombstones(passed, epochs[-1].last_seq)
+        passed = start.seq if start.ends_object else start.seq - 1
+        # In steps to what is recorded when a step begins: of what comes meanwhile, a tombstone must not be yielded
+        # before an object with a lower number.
+        while (last := self._last_seq()) > passed:
+            tombstones = deque(self._manifest.tombstones(passed, last))
+            for row in self._manifest.landed_by_seq(passed):
+                if row.seq > last:
+                    break
+                while tombstones and tombstones[0].seq < row.seq:
+                    yield self._tombstone(tombstones.popleft())
+                if row.shape in TABLE_OF and (table is None or TABLE_OF[row.shape] is table):
+                    yield self._object(row)
+            yield from map(self._tombstone, tombstones)
+            passed = last
 
     def position_of(self, consumer: str) -> str:
         """Return what a consumer has acknowledged. Raises UsageError when there is no such consumer."""
@@ -182,9 +188,9 @@ class DestinationRows:
             if not isinstance(text, BrokenRows):
                 yield number, text
 
-    def _tombstones(self, after: int, through: int) -> Iterator[SourceObject]:
-        for found in self._manifest.tombstones(after, through):
-            yield self._tombstone(found)
+    def _last_seq(self) -> int:
+        epochs = self._manifest.epochs()
+        return epochs[-1].last_seq if epochs else 0
 
     def _tombstone(self, found: Tombstone) -> SourceObject:
         facts = ObjectFacts(
