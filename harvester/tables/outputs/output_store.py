@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import secrets
@@ -211,9 +212,12 @@ class DirectoryOutput:
 def _remove_abandoned(folder: Path) -> None:
     """Remove what killed exports left behind, a day later: others may be running."""
     oldest = time.time() - _ABANDONED_SECONDS
-    for entry in os.scandir(folder):
-        if entry.stat(follow_symlinks=False).st_mtime < oldest:
-            Path(entry.path).unlink(missing_ok=True)
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            # Another export may remove its files meanwhile.
+            with contextlib.suppress(FileNotFoundError):
+                if entry.stat(follow_symlinks=False).st_mtime < oldest:
+                    Path(entry.path).unlink()
 
 
 def _sync_folders(folder: Path, root: Path) -> None:
