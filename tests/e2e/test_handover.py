@@ -11,6 +11,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -217,7 +218,7 @@ def test_a_recorded_path_outside_is_an_integrity_error(source: Directory, dest: 
     sync_report(source.location, dest)
     outside = tmp_path / "outside.json"
     shutil.copy(dest / "1.json", outside)
-    with sqlite3.connect(dest / ".nimble-harvester" / "manifest.sqlite") as database:
+    with closing(sqlite3.connect(dest / ".nimble-harvester" / "manifest.sqlite")) as database, database:
         database.execute("UPDATE objects SET path = '../outside.json'")
     for verb in (
         ("cat", dest),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,7 @@ def test_a_new_version_reopens_a_problem(flawed: Directory, dest: Path) -> None:
 def test_an_acceptance_ends(flawed: Directory, dest: Path) -> None:
     run("problems", "accept", dest, "--reason", "invalid_json", "--until", "30d")
     assert keys(dest, "--open") == []
-    with sqlite3.connect(dest / ".nimble-harvester" / "manifest.sqlite") as state:
+    with closing(sqlite3.connect(dest / ".nimble-harvester" / "manifest.sqlite")) as state, state:
         state.execute("UPDATE acceptances SET until = ?", (time.time() - 1,))
     state.close()
     assert keys(dest, "--open") == ["bad.json", "worse.json"]
@@ -98,7 +99,7 @@ def test_the_problem_of_an_object_that_is_gone_ends_with_a_complete_listing(flaw
 
 
 def test_what_a_killed_run_has_met_is_reported_by_the_next(flawed: Directory, dest: Path) -> None:
-    with sqlite3.connect(dest / ".nimble-harvester" / "manifest.sqlite") as state:
+    with closing(sqlite3.connect(dest / ".nimble-harvester" / "manifest.sqlite")) as state, state:
         state.execute("UPDATE runs SET ended_at = NULL, exit_code = NULL, report = NULL")
     state.close()
     report = sync_report(flawed.location, dest, expected=3)
@@ -129,7 +130,7 @@ def test_status_says_when_the_last_success_is_too_old(flawed: Directory, dest: P
     run("problems", "accept", dest, "--reason", "invalid_json")
     sync_report(flawed.location, dest)
     assert run("status", dest, "--max-age", "2h").code == 0
-    with sqlite3.connect(dest / ".nimble-harvester" / "manifest.sqlite") as state:
+    with closing(sqlite3.connect(dest / ".nimble-harvester" / "manifest.sqlite")) as state, state:
         state.execute("UPDATE heartbeats SET succeeded_at = ?", (time.time() - 3 * 3600,))
     state.close()
     stale = run("status", dest, "--max-age", "2h", "--format", "json")

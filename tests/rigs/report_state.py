@@ -7,6 +7,7 @@ import random
 import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 from harvester.destination import SourceBinding, manifest_path
@@ -59,7 +60,7 @@ def make_destination(path: Path, objects: int = 2000, *, runs: int = 60, hostile
         consumers = manifest.consumers(path)
         for name in ("warehouse", "alerts"):
             consumers.create(name, "{}", BEGINNING)
-    with sqlite3.connect(manifest_file) as database:
+    with closing(sqlite3.connect(manifest_file)) as database, database:
         database.execute("UPDATE runs SET started_at = ? - (? - run) * 9000, ended_at = started_at + 60", (now, runs))
         database.execute("UPDATE runs SET ended_at = started_at + 40 + run % 17 * 11")
         database.execute("UPDATE consumers SET name = ?, acknowledged_at = ? WHERE name = 'alerts'", (odd, now - 900))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,11 +29,11 @@ def row(seq: int, shape: str | None = "jsonl", **changes: object) -> LandedRow:
 
 
 @pytest.fixture
-def manifest(tmp_path: Path) -> Manifest:
-    opened = Manifest(tmp_path / "manifest.sqlite")
-    opened.bind(SourceBinding("s3://bucket/p/", "", keep_compressed=False), DEST)
-    opened.record([row(1), row(2, "extract"), row(3)], [])
-    return opened
+def manifest(tmp_path: Path) -> Iterator[Manifest]:
+    with Manifest(tmp_path / "manifest.sqlite") as opened:
+        opened.bind(SourceBinding("s3://bucket/p/", "", keep_compressed=False), DEST)
+        opened.record([row(1), row(2, "extract"), row(3)], [])
+        yield opened
 
 
 def progress(manifest: Manifest, position: Position, wanted: RowFilter | None = None) -> ConsumerProgress:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def version(path: Path) -> int:
-    with sqlite3.connect(path) as database:
+    with closing(sqlite3.connect(path)) as database, database:
         (found,) = database.execute("PRAGMA user_version").fetchone()
         return int(found)
 
@@ -52,13 +53,13 @@ def test_what_had_landed_is_one_epoch(path: Path, readonly: bool) -> None:
 
 
 def test_a_migration_that_fails_changes_nothing(path: Path) -> None:
-    with sqlite3.connect(path) as database:
+    with closing(sqlite3.connect(path)) as database, database:
         # In the way of a late step.
         database.execute("CREATE TABLE compacted(day TEXT)")
     with pytest.raises(HarvesterError):
         Manifest(path)
     assert version(path) == 1
-    with sqlite3.connect(path) as database:
+    with closing(sqlite3.connect(path)) as database, database:
         assert not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'epochs'").fetchall()
         database.execute("DROP TABLE compacted")
     with Manifest(path) as manifest:
