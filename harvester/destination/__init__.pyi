@@ -46,6 +46,7 @@ from .manifest import binding_to as binding_to
 from .manifest import connect_journaled as connect_journaled
 from .manifest import epoch_of as epoch_of
 from .manifest import has_shared_log as has_shared_log
+from .manifest import immediate_transaction as immediate_transaction
 from .manifest import newest_position as newest_position
 from .manifest import same_version as same_version
 from .manifest import shown_key as shown_key

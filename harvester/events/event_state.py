@@ -14,7 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from harvester.destination import connect_journaled, has_shared_log
+from harvester.destination import connect_journaled, has_shared_log, immediate_transaction
 from harvester.error_codes import ErrorCode
 from harvester.errors import ConfigurationError, DestinationUnusable, HarvesterError, IntegrityError
 from harvester.nimble_api import is_id
@@ -102,15 +102,8 @@ class EventState:
     def _changing(self) -> Iterator[sqlite3.Connection]:
         """Run one transaction. Raises DestinationUnusable if the disk refuses it."""
         try:
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._database
-            except BaseException:
-                # SQLite ends the transaction where the disk is full.
-                if self._database.in_transaction:
-                    self._database.execute("ROLLBACK")
-                raise
-            self._database.execute("COMMIT")
+            with immediate_transaction(self._database) as database:
+                yield database
         except sqlite3.DatabaseError as error:
             raise self._translated(error) from error
 

@@ -1,5 +1,6 @@
 from .database import connect_journaled as connect_journaled
 from .database import has_shared_log as has_shared_log
+from .database import immediate_transaction as immediate_transaction
 from .database import manifest_error as manifest_error
 from .epochs import epoch_of as epoch_of
 from .epochs import newest_position as newest_position

@@ -10,6 +10,7 @@ from typing import Self
 
 from harvester.destination.manifest.database.manifest_errors import manifest_error
 from harvester.destination.manifest.database.opening_database import open_database, open_readonly
+from harvester.destination.manifest.database.transactions import immediate_transaction
 
 
 class ManifestDatabase:
@@ -68,16 +69,8 @@ class ManifestDatabase:
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """Yield the database in a transaction; raises what ``_explained`` makes of its errors."""
-        with self._explained():
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._database
-            except BaseException:
-                # SQLite ends the transaction where the disk is full.
-                if self._database.in_transaction:
-                    self._database.execute("ROLLBACK")
-                raise
-            self._database.execute("COMMIT")
+        with self._explained(), immediate_transaction(self._database) as database:
+            yield database
 
     @contextlib.contextmanager
     def durable_transaction(self) -> Iterator[sqlite3.Connection]:

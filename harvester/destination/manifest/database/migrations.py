@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 
+from harvester.destination.manifest.database.transactions import immediate_transaction
 from harvester.destination.positions import draw_epoch
 from harvester.error_codes import ErrorCode
 from harvester.errors import ConfigurationError
@@ -103,8 +104,7 @@ def migrate(connection: sqlite3.Connection, described: str) -> None:
     newest = len(MIGRATIONS)
     connection.create_function("draw_epoch", 0, draw_epoch)
     connection.create_function("now", 0, time.time)
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with immediate_transaction(connection):
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version > newest:
             raise too_new(described, version)
@@ -113,10 +113,6 @@ def migrate(connection: sqlite3.Connection, described: str) -> None:
                 connection.execute(statement)
         if version < newest:
             connection.execute(f"PRAGMA user_version = {newest}")
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
 
 
 def too_new(described: str, version: int) -> ConfigurationError:
