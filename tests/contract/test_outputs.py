@@ -189,3 +189,22 @@ def test_what_a_killed_export_left_is_removed_a_day_later(tmp_path: Path) -> Non
     DirectoryOutput(tmp_path)
     assert not old.exists()
     assert new.exists()
+
+
+def test_a_directory_opens_while_another_export_removes_its_files(tmp_path: Path) -> None:
+    scratch = tmp_path / "tmp"
+    scratch.mkdir()
+
+    def remove(files: list[Path]) -> None:
+        for file in files:
+            file.unlink()
+
+    with ThreadPoolExecutor(1) as other:
+        for _ in range(20):
+            files = [scratch / f"{number:04d}" for number in range(400)]
+            for file in files:
+                file.touch()
+            removed = other.submit(remove, files)
+            while not removed.done():
+                DirectoryOutput(tmp_path)
+            removed.result()
