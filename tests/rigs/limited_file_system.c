@@ -44,37 +44,26 @@ static int locked(int file, int command)
     return (command == F_SETLK || command == F_SETLKW || command == F_GETLK) && lies_below(file, "WITHOUT_LOCKS");
 }
 
-int fcntl(int file, int command, ...)
-{
-    static int (*next)(int, int, void *);
-    if (next == NULL)
-        next = dlsym(RTLD_NEXT, "fcntl");
-    va_list rest;
-    va_start(rest, command);
-    void *argument = va_arg(rest, void *);
-    va_end(rest);
-    if (locked(file, command)) {
-        errno = ENOLCK;
-        return -1;
+/* Programs call one or the other, by the size of their file offsets. */
+#define REPLACE_FCNTL(name)                              \
+    int name(int file, int command, ...)                 \
+    {                                                    \
+        static int (*next)(int, int, void *);            \
+        if (next == NULL)                                \
+            next = dlsym(RTLD_NEXT, #name);              \
+        va_list rest;                                    \
+        va_start(rest, command);                         \
+        void *argument = va_arg(rest, void *);           \
+        va_end(rest);                                    \
+        if (locked(file, command)) {                     \
+            errno = ENOLCK;                              \
+            return -1;                                   \
+        }                                                \
+        return next(file, command, argument);            \
     }
-    return next(file, command, argument);
-}
 
-int fcntl64(int file, int command, ...)
-{
-    static int (*next)(int, int, void *);
-    if (next == NULL)
-        next = dlsym(RTLD_NEXT, "fcntl64");
-    va_list rest;
-    va_start(rest, command);
-    void *argument = va_arg(rest, void *);
-    va_end(rest);
-    if (locked(file, command)) {
-        errno = ENOLCK;
-        return -1;
-    }
-    return next(file, command, argument);
-}
+REPLACE_FCNTL(fcntl)
+REPLACE_FCNTL(fcntl64)
 
 void *mmap(void *address, size_t length, int protection, int flags, int file, off_t offset)
 {
