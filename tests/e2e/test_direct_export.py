@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -128,3 +129,28 @@ def test_killed_and_doubled_processes_lose_nothing(bucket: AnnouncedBucket, tmp_
     written, repeated = rows(out)
     assert current_tasks(out) == Counter(dict.fromkeys(keys, 1))
     assert written - repeated == len(keys)
+
+
+def test_killed_and_doubled_syncs_lose_nothing(tmp_path: Path) -> None:
+    source, out = Directory(tmp_path / "source"), tmp_path / "out"
+    killed = 0
+    for round_ in range(3):
+        for number in range(round_ * 60, round_ * 60 + 60):
+            source.put(f"{number:03d}.json", result(number))
+        before = len(list(out.glob("data/envelopes/*/*")))
+        two = [start("sync", source.location, "--export-to", out, "--part-size", size) for size in ("1", "3KB")]
+        wait_until(lambda known=before: len(list(out.glob("data/envelopes/*/*"))) > known)  # type: ignore[misc]
+        for process in two:
+            process.kill()
+            process.communicate()
+            killed += process.returncode == -signal.SIGKILL
+
+    ended = run("sync", source.location, "--export-to", out, "--format", "json")
+
+    assert (ended.code, ended.document["counts"]["failed"]) == (0, 0), ended.err
+    assert killed
+    written, repeated = rows(out)
+    assert current_tasks(out) == Counter({f"task-{number}": 1 for number in range(180)})
+    assert written - repeated == 180
+    again = run("sync", source.location, "--export-to", out, "--format", "json").document["counts"]
+    assert (again["landed"], again["unchanged"]) == (0, 180)
