@@ -229,3 +229,4 @@ class ErrorCode(StrEnum):
     # Output.
     OUTPUT_NOT_WRITTEN = "output_not_written"
     REPORT_NOT_WRITTEN = "report_not_written"
+    REPORT_TOO_LONG = "report_too_long"

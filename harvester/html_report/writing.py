@@ -33,7 +33,8 @@ def write_html_report(
         raise UsageError(
             f"{len(given)} destinations in one report",
             cause=f"of more than {MOST_DESTINATIONS} the file would be larger than 1 MB",
-            parameters={"advice": f"write a report of up to {MOST_DESTINATIONS} destinations, and another of the rest"},
+            code=ErrorCode.REPORT_TOO_LONG,
+            parameters={"most": MOST_DESTINATIONS},
         )
     limits = limits_for(len(given))
     now = time.time()

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from harvester import HtmlReportOptions, ReportWording, write_html_report
-from harvester.cli.shared.next_steps import problem_step
+from harvester.cli.shared.next_steps import next_step, problem_step
+from harvester.error_codes import ErrorCode
 from harvester.errors import ConfigurationError, DestinationUnusable, UsageError
 from harvester.html_report.page import age, ceiling
 from tests.rigs.report_state import HOSTILE, make_destination
@@ -116,6 +117,13 @@ def test_what_cannot_be_written_or_read_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DestinationUnusable):
         write_html_report(made, tmp_path / "missing" / "r.html")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["d"]
+
+
+def test_more_destinations_than_one_file_holds_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as refused:
+        write_html_report([tmp_path] * 26, tmp_path / "report.html")
+    assert refused.value.code is ErrorCode.REPORT_TOO_LONG
+    assert "up to 25 destinations" in (next_step(refused.value) or "")
 
 
 @pytest.mark.parametrize(("number", "top"), [(0, 1), (1, 1), (3, 5), (5, 5), (11, 20), (999, 1000), (1001, 2000)])

@@ -87,6 +87,7 @@ DESTINATION_STEPS: Mapping[ErrorCode, StepText] = MappingProxyType(
         _C.CONFIG_FILE_UNSAFE: "chmod go-w {subject}   (and let it belong to you or to root)",
         _C.OUTPUT_NOT_WRITTEN: f"free some space, or send it elsewhere, then {RUN_AGAIN}",
         _C.REPORT_NOT_WRITTEN: "choose another file, in a folder that exists",
+        _C.REPORT_TOO_LONG: "write a report of up to {most} destinations, and another of the rest",
     }
 )
 """What to do after an error of a destination, an export, or a file that is read or written."""
