@@ -20,7 +20,7 @@ from harvester import explain_access
 from harvester.access.change.applying import apply_policy
 from harvester.access.change.planning import plan_policy
 from harvester.access.explain.explaining import AccessReport
-from harvester.cli.shared.reports.fix_commands import advised_commands
+from harvester.cli.shared.next_steps.fix_commands import advised_commands
 from harvester.errors import AccessDenied, ConnectionFailed, ExitCode, NoSuchBucket, UsageError
 from harvester.retry import RetryPolicy
 from harvester.sessions.connections import StoreSettings

@@ -20,7 +20,7 @@ from harvester.access.change.applying import apply_policy
 from harvester.access.change.planning import PolicyPlan, plan_policy
 from harvester.access.change.reverting import plan_revert
 from harvester.access.explain.explaining import explain_access
-from harvester.cli.shared.reports.fix_commands import advised_commands
+from harvester.cli.shared.next_steps.fix_commands import advised_commands
 from harvester.errors import (
     AccessDenied,
     ConnectionFailed,

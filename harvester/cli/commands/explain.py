@@ -22,6 +22,8 @@ from harvester.access import (
     save_snapshot,
     words,
 )
+from harvester.cli.shared.next_steps.fix_commands import advised_commands, finding_command
+from harvester.cli.shared.next_steps.fix_texts import fix_text
 from harvester.cli.shared.options.delivery_options import delivery_options
 from harvester.cli.shared.options.parameters import DIRECTORY, DURATION, LOCATION, format_option, store_options
 from harvester.cli.shared.options.policy_options import (
@@ -31,8 +33,6 @@ from harvester.cli.shared.options.policy_options import (
     read_inherited,
 )
 from harvester.cli.shared.options.quiet_option import quiet_option
-from harvester.cli.shared.reports.fix_commands import advised_commands, finding_command
-from harvester.cli.shared.reports.fix_texts import fix_text
 from harvester.cli.shared.reports.gate_output import gate_document, gate_lines
 from harvester.cli.shared.reports.output import print_text
 from harvester.cli.shared.run_messages import write_reasons

@@ -10,9 +10,9 @@ import click
 
 from harvester import text
 from harvester.cli.shared.next_steps import access_step, problem_step
+from harvester.cli.shared.next_steps.fix_commands import advised_commands
 from harvester.cli.shared.options.parameters import DESTINATION, DIRECTORY, DURATION, state_option, store_options
 from harvester.cli.shared.options.quiet_option import quiet_option
-from harvester.cli.shared.reports.fix_commands import advised_commands
 from harvester.errors import ExitCode, UsageError
 from harvester.html_report import AccessRequest, HtmlReportOptions, ReportWording, write_html_report
 from harvester.sessions import StoreSettings

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harvester.access.delivery_targets import find_targets
-from harvester.cli.shared.reports.fix_commands import policy_apply_command, target_flags, with_connection
+from harvester.cli.shared.next_steps.fix_commands import policy_apply_command, target_flags, with_connection
 from harvester.sessions.connections import StoreSettings
 
 PREFIXES = st.text(st.sampled_from("ab/ '$*"), max_size=8).filter(lambda text: text.strip("/") and "//" not in text)

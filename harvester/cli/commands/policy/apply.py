@@ -11,10 +11,10 @@ from typing import Any
 import click
 
 from harvester.access import ManualStep, PolicyOutcome, PolicyPlan, apply_policy, change_exit_code, plan_policy
+from harvester.cli.shared.next_steps.fix_commands import advised_commands, refusals_advised
 from harvester.cli.shared.options.delivery_options import delivery_options
 from harvester.cli.shared.options.parameters import DIRECTORY, LOCATION, format_option, store_options
 from harvester.cli.shared.options.policy_options import accept_unknown_option, change_options, fail_on_option
-from harvester.cli.shared.reports.fix_commands import advised_commands, refusals_advised
 from harvester.cli.shared.reports.gate_output import gate_document
 from harvester.cli.shared.reports.output import print_text
 from harvester.cli.shared.run_messages import write_reasons

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harvester.access import exit_code_of
+from harvester.cli.shared.next_steps.fix_commands import change_flags, merge_command
+from harvester.cli.shared.next_steps.fix_texts import fix_text
 from harvester.cli.shared.next_steps.policy_steps import policy_step
 from harvester.cli.shared.options.policy_options import (
     TargetOptions,
@@ -28,8 +30,6 @@ from harvester.cli.shared.options.policy_options import (
     target_options,
 )
 from harvester.cli.shared.options.quiet_option import quiet_option
-from harvester.cli.shared.reports.fix_commands import change_flags, merge_command
-from harvester.cli.shared.reports.fix_texts import fix_text
 from harvester.cli.shared.reports.gate_output import gate_document, gate_lines
 from harvester.cli.shared.reports.output import print_text
 from harvester.cli.shared.run_messages import write_reasons

@@ -9,6 +9,7 @@ import click
 from harvester.access import plan_policy
 from harvester.cli.commands.policy.apply import plan_reasons, render_plan
 from harvester.cli.commands.policy.merge import describe_change, planned
+from harvester.cli.shared.next_steps.fix_commands import refusals_advised
 from harvester.cli.shared.options.parameters import store_options
 from harvester.cli.shared.options.policy_options import (
     change_options,
@@ -20,7 +21,6 @@ from harvester.cli.shared.options.policy_options import (
     target_of,
 )
 from harvester.cli.shared.options.quiet_option import quiet_option
-from harvester.cli.shared.reports.fix_commands import refusals_advised
 from harvester.cli.shared.reports.output import print_text
 from harvester.cli.shared.run_messages import write_reasons
 from harvester.errors import ExitCode, UsageError

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harvester.cli.shared.next_steps.fix_commands import change_flags, refusals_advised
 from harvester.cli.shared.options.policy_options import (
     TargetOptions,
     change_options,
@@ -21,7 +22,6 @@ from harvester.cli.shared.options.policy_options import (
     target_of,
     target_options,
 )
-from harvester.cli.shared.reports.fix_commands import change_flags, refusals_advised
 from harvester.errors import ExitCode
 from harvester.text import printable
 

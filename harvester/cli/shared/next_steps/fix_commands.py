@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from harvester.cli.shared.reports.fix_texts import fix_text
+from harvester.cli.shared.next_steps.fix_texts import fix_text
 from harvester.errors import IntegrityError
 from harvester.text import masked
 from policies import POLICY_FIXES, DesiredState, Finding, Fix, FixAction, MergeError
