@@ -23,6 +23,25 @@ class ErrorCode(StrEnum):
     TIMED_OUT = "timed_out"
     INTERRUPTED = "interrupted"
 
+    # Options and arguments of a command.
+    OPTION_REQUIRED = "option_required"
+    OPTIONS_EXCLUSIVE = "options_exclusive"
+    OPTION_INAPPLICABLE = "option_inapplicable"
+    OPTION_REPEATED = "option_repeated"
+    OPTION_VALUE_INVALID = "option_value_invalid"
+    DIRECTORY_REQUIRED = "directory_required"
+    FOLDER_MISSING = "folder_missing"
+    STANDARD_INPUT_TWICE = "standard_input_twice"
+    LOCATION_WITHOUT_DATE = "location_without_date"
+    LOCATION_WITH_DATES = "location_with_dates"
+    OUTPUT_NEEDS_A_QUEUE = "output_needs_a_queue"
+    POLICY_FILE_REQUIRED = "policy_file_required"
+    POLICY_TOO_LONG = "policy_too_long"
+    SNAPSHOT_OF_ONE_BUCKET = "snapshot_of_one_bucket"
+    ACKNOWLEDGEMENT_UNSAFE = "acknowledgement_unsafe"
+    NO_SUCH_SCHEMA = "no_such_schema"
+    NO_LOCATION_TO_TEST = "no_location_to_test"
+
     # Locations and names.
     LOCATION_WITHOUT_SCHEME = "location_without_scheme"
     SCHEME_UNKNOWN = "scheme_unknown"
@@ -35,6 +54,7 @@ class ErrorCode(StrEnum):
     LOCATION_TEMPLATE_INVALID = "location_template_invalid"
     FIELD_PATH_INVALID = "field_path_invalid"
     FILE_UNREADABLE = "file_unreadable"
+    FILE_NOT_UTF8 = "file_not_utf8"
 
     # Credentials and configuration of this machine.
     LOGIN_EXPIRED = "login_expired"
@@ -154,6 +174,7 @@ class ErrorCode(StrEnum):
     API_TIMED_OUT = "api_timed_out"
     OUT_OF_BUDGET = "out_of_budget"
     RESULT_EXPIRED = "result_expired"
+    RESULT_NOT_JSON = "result_not_json"
     NOT_AN_ID = "not_an_id"
     BATCHES_NOT_COMPLETED = "batches_not_completed"
     TASKS_NOT_ENDED = "tasks_not_ended"

@@ -13,6 +13,7 @@ from typing import IO, Literal
 import click
 
 from harvester import text
+from harvester.cli.shared.options.option_errors import options_exclusive
 from harvester.cli.shared.options.parameters import DESTINATION, MOMENT, row_filter_options, state_option
 from harvester.destination import ReadAccount, ResultRow, RowFilter, acknowledge, read, unreadable_error
 from harvester.error_codes import ErrorCode
@@ -113,22 +114,30 @@ def cat_command(
 
 def _check(consumer: str | None, command: tuple[str, ...], *, run: str | None, ack: bool) -> None:
     """Raise UsageError for what cannot be acknowledged."""
-    ways = "cat DEST --consumer NAME --ack > FILE, or cat DEST --consumer NAME --ack -- CMD"
     if ack and consumer is None:
         raise UsageError(
-            "--ack needs a consumer", cause="an acknowledged position belongs to one", parameters={"advice": ways}
+            "--ack needs a consumer",
+            cause="an acknowledged position belongs to one",
+            code=ErrorCode.ACKNOWLEDGEMENT_UNSAFE,
         )
     if command and not ack:
         raise UsageError(
-            "a command is fed to acknowledge what it took", cause="--ack is missing", parameters={"advice": ways}
+            "a command is fed to acknowledge what it took",
+            cause="--ack is missing",
+            code=ErrorCode.ACKNOWLEDGEMENT_UNSAFE,
         )
     if run is not None and consumer is not None:
-        raise UsageError("--run and --consumer exclude each other", cause="a consumer reads all runs in order")
+        raise options_exclusive(
+            "--run and --consumer exclude each other",
+            f"--run {run}",
+            f"--consumer {consumer}",
+            cause="a consumer reads all runs in order",
+        )
     if ack and not command and not stat.S_ISREG(os.fstat(sys.stdout.fileno()).st_mode):
         raise UsageError(
             "--ack needs a regular file as standard output, or a command",
             cause="a pipe takes bytes that its reader may never work off",
-            parameters={"advice": ways},
+            code=ErrorCode.ACKNOWLEDGEMENT_UNSAFE,
         )
 
 
@@ -197,8 +206,5 @@ def _run(text: str | None) -> int | Literal["last"] | None:
     if text == "last":
         return "last"
     if not text.isdecimal():
-        raise UsageError(
-            f"not a run: {text!r}",
-            parameters={"advice": "--run takes a number or 'last'; nimble-harvester status DEST lists them"},
-        )
+        raise UsageError(f"not a run: {text!r}", cause="a run is a number, or last", code=ErrorCode.NO_SUCH_RUN)
     return int(text)

@@ -10,10 +10,11 @@ import click
 
 from harvester import text
 from harvester.cli.shared.heartbeat import with_heartbeat
+from harvester.cli.shared.next_steps.result_steps import list_consumers
+from harvester.cli.shared.options.option_errors import option_required, options_exclusive
 from harvester.cli.shared.options.parameters import DESTINATION, DURATION, format_option, state_option
 from harvester.cli.shared.options.quiet_option import quiet_option
 from harvester.destination import EvictReport, evict, evict_quarantine, evict_versions
-from harvester.errors import UsageError
 
 
 @click.command(
@@ -83,7 +84,7 @@ def evict_command(
     if report.unacknowledged and not consumed:
         print(
             f"note: {text.count(report.unacknowledged, 'object')} left: not acknowledged by every consumer"
-            f" (nimble-harvester consumers list {dest})",
+            f" ({list_consumers(dest)})",
             file=sys.stderr,
         )
     if report.outside:
@@ -96,10 +97,13 @@ def evict_command(
 def _evict_state(
     dest: Path, older_than: float | None, *, quarantine: bool, other: bool, state_dir: Path | None, dry_run: bool
 ) -> EvictReport:
-    if other or older_than is None:
-        raise UsageError(
+    if older_than is None:
+        raise option_required("--quarantine and --versions need --older-than", "--older-than 30d")
+    if other:
+        raise options_exclusive(
             "--quarantine and --versions go with --older-than only",
-            parameters={"advice": f"nimble-harvester evict {dest} --quarantine --older-than 30d"},
+            "--quarantine --older-than 30d",
+            "--versions --older-than 30d",
         )
     chosen = evict_quarantine if quarantine else evict_versions
     return chosen(dest, older_than=older_than, state_dir=state_dir, dry_run=dry_run)

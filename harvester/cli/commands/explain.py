@@ -36,6 +36,7 @@ from harvester.cli.shared.options.quiet_option import quiet_option
 from harvester.cli.shared.reports.gate_output import gate_document, gate_lines
 from harvester.cli.shared.reports.output import print_text
 from harvester.cli.shared.run_messages import write_reasons
+from harvester.error_codes import ErrorCode
 from harvester.errors import UsageError
 from harvester.location import Location
 from harvester.sessions import StoreSettings
@@ -136,7 +137,7 @@ def _offline(location: tuple[Location, ...], delivery: dict[str, Any], chosen: d
     if len({target.bucket for target in targets}) > 1:
         raise UsageError(
             "saved files hold one bucket, and the locations name several",
-            parameters={"advice": "explain each bucket in a separate run"},
+            code=ErrorCode.SNAPSHOT_OF_ONE_BUCKET,
         )
     snapshot = load_snapshot(
         targets[0],

@@ -15,6 +15,7 @@ from harvester.cli.shared.options.table_options import table_options
 from harvester.cli.shared.reports.output import print_report
 from harvester.cli.shared.run_messages import write_reasons
 from harvester.cli.shared.verb_metrics import with_metrics
+from harvester.error_codes import ErrorCode
 from harvester.errors import UsageError
 from harvester.metrics import Metric
 from harvester.sessions import StoreSettings
@@ -76,7 +77,9 @@ def export_command(
         print(print_views(outputs, settings=settings), end="")
         return 0
     if len(outputs) > 1:
-        raise UsageError("several --to go with --print-view only", parameters={"advice": "export to each on its own"})
+        raise UsageError(
+            "several --to go with --print-view only", code=ErrorCode.OPTION_REPEATED, parameters={"option": "--to"}
+        )
     (out,) = outputs
     options = dataclasses.replace(tables, start=start, after_restore=after_restore)
     report = export(dest, out, options, settings=settings, state_dir=state_dir)

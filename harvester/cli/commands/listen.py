@@ -10,6 +10,8 @@ import click
 
 from harvester import text
 from harvester.api import listen
+from harvester.cli.shared.options.given_files import read_given_text
+from harvester.cli.shared.options.option_errors import option_required
 from harvester.cli.shared.options.parameters import (
     DESTINATION,
     DIRECTORY,
@@ -27,6 +29,7 @@ from harvester.cli.shared.reports.queue_output import message_lines
 from harvester.cli.shared.reports.sync_output import problem_lines, render_landing
 from harvester.cli.shared.run_messages import Messages, message_options
 from harvester.cli.shared.signals import stop_signals
+from harvester.error_codes import ErrorCode
 from harvester.errors import ExitCode, UsageError
 from harvester.events import ListenOptions, ListenReport, QueueWatchOptions, ServerCertificate, WebhookOptions
 from harvester.location import Location
@@ -117,7 +120,7 @@ def listen_command(
     DEST, which is locked meanwhile. Needs NIMBLE_API_KEY. Also serves /healthz and /metrics.
     """
     if tls_key is not None and tls_cert is None:
-        raise click.UsageError("--tls-key needs --tls-cert")
+        raise option_required("--tls-key needs --tls-cert", "--tls-cert FILE")
     certificate = None if tls_cert is None else ServerCertificate(tls_cert, tls_key)
     chosen = WebhookOptions(_secret(secret, secret_file), max_body, body_timeout)
     for file in filter(None, (secret_file, tls_key or tls_cert)):
@@ -168,13 +171,9 @@ def _is_readable_by_others(file: Path) -> bool:
 
 def _secret(secret: str | None, file: Path | None) -> str | None:
     if file is not None:
-        try:
-            secret = file.read_text(encoding="utf-8").partition("\n")[0].strip()
-        except (OSError, UnicodeDecodeError) as error:
-            cause = error.strerror or str(error) if isinstance(error, OSError) else "it is not UTF-8"
-            raise UsageError(f"cannot read the secret in {file}", cause=cause) from error
+        secret = read_given_text(file, "secret in").partition("\n")[0].strip()
         if not secret:
-            raise UsageError(f"{file} contains no secret", parameters={"advice": f"openssl rand -hex 24 > {file}"})
+            raise UsageError(f"{file} contains no secret", code=ErrorCode.SECRET_UNUSABLE, subject=str(file))
     return secret
 
 

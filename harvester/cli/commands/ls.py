@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import click
 
 from harvester import text
+from harvester.cli.shared.next_steps.result_steps import list_wider
 from harvester.cli.shared.options.parameters import (
     MOMENT,
     PLACE,
@@ -122,7 +123,7 @@ class _Source:
         similar = similar_key(self.base, self._settings) if self._prefixes is None else None
         if similar is not None:
             wider = self.base.above()
-            click.echo(f"there are keys such as {text.printable(similar)}: nimble-harvester ls {wider}", err=True)
+            click.echo(f"there are keys such as {text.printable(similar)}: {list_wider(str(wider))}", err=True)
 
 
 def _print_objects(source: _Source, output: str) -> None:

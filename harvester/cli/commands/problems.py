@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import click
 
 from harvester import text
+from harvester.cli.shared.next_steps.result_steps import accept_problem
 from harvester.cli.shared.options.parameters import DESTINATION, DURATION, format_option, state_option
 from harvester.cli.shared.options.quiet_option import quiet_option
 from harvester.cli.shared.reports.json_documents import OutputFormat, json_text
@@ -112,7 +112,7 @@ def problem_reasons(dest: Path, found: Sequence[KnownProblem]) -> Iterator[str]:
         yield f"  {text.printable(each.as_document()['key'])}: {each.row.outcome}, {each.row.reason.replace('_', ' ')}"
     if len(found) > _SHOWN:
         yield f"  and {len(found) - _SHOWN:,} more"
-    yield f"  nimble-harvester problems accept {shlex.quote(str(dest))} KEY --note TEXT"
+    yield f"  {accept_problem(dest)}"
 
 
 def _print(dest: Path, found: Iterable[KnownProblem], output: OutputFormat) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,12 +9,13 @@ import click
 
 from harvester import text
 from harvester.cli.shared.heartbeat import with_heartbeat
+from harvester.cli.shared.next_steps.result_steps import accept_profile
+from harvester.cli.shared.options.option_errors import options_exclusive
 from harvester.cli.shared.options.parameters import DESTINATION, DURATION, format_option, state_option
 from harvester.cli.shared.options.quiet_option import quiet_option
 from harvester.cli.shared.reports.output import print_report
 from harvester.cli.shared.run_messages import write_reasons
 from harvester.cli.shared.verb_metrics import with_metrics
-from harvester.errors import UsageError
 from harvester.metrics import Metric
 from harvester.tables import ALL_GROUPS, DEFAULT_TOLERANCE, DEFAULT_WINDOW, ProfileReport, profile, profile_metrics
 
@@ -72,7 +72,7 @@ def profile_command(
     accepted last; findings stay, exit 16, until --accept.
     """
     if consumer is not None and window is not None:
-        raise UsageError("--consumer and --window exclude each other", parameters={"advice": "leave one of them out"})
+        raise options_exclusive("--consumer and --window exclude each other", "--consumer", "--window")
     report = profile(
         dest,
         consumer=consumer,
@@ -120,7 +120,7 @@ def _fault_lines(report: ProfileReport, dest: str) -> Iterator[str]:
     yield from _finding_lines(report)
     yield from _unreadable_lines(report)
     if report.findings:
-        yield f"if that is as it shall be: nimble-harvester profile {shlex.quote(dest)} --accept"
+        yield f"if the data is right: {accept_profile(dest)}"
 
 
 def _states(statuses: dict[str, int]) -> str:

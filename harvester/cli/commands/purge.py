@@ -11,9 +11,9 @@ import click
 
 from harvester import text
 from harvester.cli.shared.consent import require_consent
+from harvester.cli.shared.options.option_errors import options_exclusive
 from harvester.cli.shared.options.parameters import DESTINATION, format_option, state_option
 from harvester.destination import PurgeReport, purge
-from harvester.errors import UsageError
 from harvester.location import parse_location
 
 _MOST_SHOWN = 20
@@ -51,9 +51,8 @@ def purge_command(
     delete its objects are printed.
     """
     if sum(each is not None for each in (key, task_id, url)) != 1:
-        raise UsageError(
-            "choose what to purge by one of --key, --task and --url",
-            parameters={"advice": f"nimble-harvester purge {dest} --key KEY"},
+        raise options_exclusive(
+            "choose what to purge by one of --key, --task and --url", "--key KEY", "--task ID", "--url URL"
         )
     planned = purge(dest, key=key, task_id=task_id, url=url, state_dir=state_dir, dry_run=True)
     report = planned

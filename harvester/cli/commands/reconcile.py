@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from harvester.api import reconcile
+from harvester.cli.shared.options.option_errors import option_inapplicable
 from harvester.cli.shared.options.parameters import (
     DESTINATION,
     DIRECTORY,
@@ -91,7 +92,7 @@ def reconcile_command(
     Exits 10 if a charged result has not landed exactly once. Needs NIMBLE_API_KEY.
     """
     if chosen["timeout"] is not None and not chosen["wait"]:
-        raise click.UsageError("--timeout needs --wait")
+        raise option_inapplicable("--timeout needs --wait", "--timeout", needs="--wait")
     options = ReconcileOptions(
         grace=timedelta(seconds=chosen["grace"]),
         wait=chosen["wait"],

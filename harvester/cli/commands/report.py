@@ -11,9 +11,10 @@ import click
 from harvester import text
 from harvester.cli.shared.next_steps import access_step, problem_step
 from harvester.cli.shared.next_steps.fix_commands import advised_commands
+from harvester.cli.shared.options.option_errors import option_required
 from harvester.cli.shared.options.parameters import DESTINATION, DIRECTORY, DURATION, state_option, store_options
 from harvester.cli.shared.options.quiet_option import quiet_option
-from harvester.errors import ExitCode, UsageError
+from harvester.errors import ExitCode
 from harvester.html_report import AccessRequest, HtmlReportOptions, ReportWording, write_html_report
 from harvester.sessions import StoreSettings
 
@@ -62,10 +63,11 @@ def report_command(
     consumers and their lag, fill rates, and with --mode the access of Nimble. Needs the extra [report].
     """
     if baseline is not None and mode is None:
-        raise UsageError(
+        raise option_required(
             "--baseline needs --mode",
+            "--mode async",
+            "--mode jobs",
             cause="a baseline is compared with what Nimble may do now in one delivery mode",
-            parameters={"advice": "add --mode async or --mode jobs"},
         )
     wording = ReportWording(problem_step, functools.partial(advised_commands, settings=settings), access_step)
     access = None if mode is None else AccessRequest(mode, baseline, settings)

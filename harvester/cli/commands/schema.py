@@ -6,6 +6,7 @@ from importlib import resources
 
 import click
 
+from harvester.error_codes import ErrorCode
 from harvester.errors import UsageError
 from harvester.results import SHAPES_WITH_SCHEMA, shape_schema_text
 
@@ -40,7 +41,8 @@ def schema_command(*, name: str | None) -> None:
         raise UsageError(
             f"there is no schema {name!r}",
             cause=f"there are {', '.join(names)}",
-            parameters={"advice": "nimble-harvester schema sync-report"},
+            code=ErrorCode.NO_SUCH_SCHEMA,
+            subject=name,
         )
     shape = next((shape for shape in SHAPES_WITH_SCHEMA if shape.value == name), None)
     if shape is not None:

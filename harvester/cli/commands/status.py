@@ -11,6 +11,7 @@ import click
 
 from harvester import text
 from harvester.cli.shared.options.freshness_options import freshness_options, stale_sentence
+from harvester.cli.shared.options.option_errors import options_exclusive
 from harvester.cli.shared.options.parameters import DESTINATION, format_option, state_option, store_options
 from harvester.cli.shared.options.quiet_option import quiet_option
 from harvester.cli.shared.run_messages import write_reasons
@@ -26,7 +27,7 @@ from harvester.destination import (
     destination_status,
     problem_rows,
 )
-from harvester.errors import ExitCode, UsageError
+from harvester.errors import ExitCode
 from harvester.sessions import StoreSettings
 
 
@@ -67,7 +68,9 @@ def status_command(
     With a limit such as --max-age, a DEST that does not meet it makes the exit code 15; --max-problem-rate alone 3.
     """
     if bool(dest) == (export_to is not None):
-        raise UsageError("DEST and --export-to exclude each other, and one of them is needed")
+        raise options_exclusive(
+            "DEST and --export-to exclude each other, and one of them is needed", "DEST", "--export-to OUT"
+        )
     if export_to is not None:
         return _print_output(export_to, settings, output)
     stale = {each: check_freshness(each, limits, state_dir=state_dir) for each in dest}

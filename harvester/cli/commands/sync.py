@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harvester.api import sync, sync_to_output
+from harvester.cli.shared.next_steps.result_steps import sync_wider
 from harvester.cli.shared.options.direct_options import DirectTarget, direct_options
+from harvester.cli.shared.options.option_errors import option_inapplicable
 from harvester.cli.shared.options.parameters import (
     DESTINATION,
     MOMENT,
@@ -31,6 +33,7 @@ from harvester.cli.shared.reports.output import print_event, print_report
 from harvester.cli.shared.reports.sync_output import exit_reasons, render_report, unstarted_report, write_report
 from harvester.cli.shared.run_messages import Messages, message_options
 from harvester.cli.shared.signals import stop_signals
+from harvester.error_codes import ErrorCode
 from harvester.errors import DestinationUnusable, ExitCode, HarvesterError, UsageError
 from harvester.location import Location
 from harvester.location_template import LocationTemplate
@@ -122,7 +125,9 @@ def sync_command(
         raise UsageError(
             f"cannot write the report {report}",
             cause="its folder does not exist",
-            parameters={"advice": f"mkdir -p {report.parent}"},
+            code=ErrorCode.FOLDER_MISSING,
+            subject=str(report),
+            parameters={"folder": str(report.parent)},
         )
     if since is not None and until is not None and since >= until:
         raise UsageError(
@@ -165,8 +170,10 @@ def sync_command(
 
 def _keys(source: str, location: Location | LocationTemplate, settings: StoreSettings) -> KeyList:
     if not isinstance(location, Location):
-        raise UsageError(
-            "keys are given, and a location with dates", cause="with --keys-from nothing is listed, of any day"
+        raise option_inapplicable(
+            "keys are given, and a location with dates",
+            "--keys-from",
+            cause="with --keys-from nothing is listed, of any day",
         )
     # Loaded by the runs that are given keys.
     from harvester.storage import read_key_list
@@ -202,7 +209,6 @@ def _write_metrics(path: Path, dest: Path | None, landing: Landing, report: Sync
 def _warn_of_similar(location: Location, dest: str, settings: StoreSettings, messages: Messages) -> None:
     """Warn when keys begin with the name of an empty location: the slash may be misplaced."""
     # Loaded where nothing was listed.
-    import shlex
 
     from harvester.storage import similar_key
 
@@ -212,7 +218,7 @@ def _warn_of_similar(location: Location, dest: str, settings: StoreSettings, mes
         messages.log(
             "warning",
             f"there are keys such as {similar}, which {location} does not hold; to have them:",
-            f"  nimble-harvester sync {wider} {dest} --include {shlex.quote(name + '*')}",
+            f"  {sync_wider(str(wider), dest, name)}",
         )
 
 

@@ -20,7 +20,8 @@ from harvester.cli.shared.reports.tasks_output import (
     print_unknown,
     task_record,
 )
-from harvester.errors import IntegrityError
+from harvester.error_codes import ErrorCode
+from harvester.errors import IntegrityError, UsageError
 from harvester.nimble_api import NimbleClient, Task, TaskResult, counts_by_state, unknown_states
 
 _COLUMNS = ("id", "state", "word", "error_type", "error", "modified_at", "status_code", "batch_id")
@@ -80,7 +81,12 @@ Examples:
 def results(task_ids: tuple[str, ...], *, raw: bool, max_api_bytes: int, output: OutputFormat) -> None:
     """Fetch results from Nimble while it still holds them, without a bucket."""
     if raw and len(task_ids) > 1:
-        raise click.UsageError("--raw takes one task only: several bodies would be concatenated")
+        raise UsageError(
+            "--raw takes one task only",
+            cause="several bodies would be concatenated",
+            code=ErrorCode.OPTION_REPEATED,
+            parameters={"option": "TASK_ID"},
+        )
     with NimbleClient.from_environment(max_response_bytes=max_api_bytes) as client:
         if raw:
             sys.stdout.buffer.write(client.results(task_ids[0]).content)
@@ -151,5 +157,6 @@ def _document(result: TaskResult) -> object:
         raise IntegrityError(
             f"the result of task {result.task_id} is not a JSON document",
             cause=f"{len(result.content)} bytes of {result.content_type or 'no declared type'}",
-            parameters={"advice": f"nimble-harvester tasks results {result.task_id} --raw > FILE"},
+            code=ErrorCode.RESULT_NOT_JSON,
+            subject=result.task_id,
         ) from error

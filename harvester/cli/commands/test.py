@@ -12,6 +12,7 @@ from harvester.cli.shared.options.parameters import LOCATION, format_option, sto
 from harvester.cli.shared.options.quiet_option import quiet_option
 from harvester.cli.shared.reports.json_documents import json_text
 from harvester.cli.shared.reports.output import print_text
+from harvester.error_codes import ErrorCode
 from harvester.errors import ExitCode, UsageError
 from harvester.location import Location
 from harvester.sessions import StoreSettings
@@ -73,7 +74,7 @@ def test_command(
         raise UsageError(
             "no location to test",
             cause="give LOCATION, or a job's --input and --output",
-            parameters={"advice": "nimble-harvester test s3://BUCKET/output/ --access write"},
+            code=ErrorCode.NO_LOCATION_TO_TEST,
         )
     reports = []
     for place, kind in wanted:

@@ -12,6 +12,7 @@ import click
 
 from harvester.api import watch, watch_to_output
 from harvester.cli.shared.options.direct_options import DirectTarget, direct_options
+from harvester.cli.shared.options.option_errors import option_inapplicable
 from harvester.cli.shared.options.parameters import (
     DESTINATION,
     DIRECTORY,
@@ -31,6 +32,7 @@ from harvester.cli.shared.reports.queue_output import message_lines
 from harvester.cli.shared.reports.sync_output import problem_lines, render_landing
 from harvester.cli.shared.run_messages import Messages, message_options
 from harvester.cli.shared.signals import stop_signals
+from harvester.error_codes import ErrorCode
 from harvester.errors import ExitCode, UsageError
 from harvester.events import ListingWatchOptions, MetricsOptions, QueueWatchOptions, WatchReport
 from harvester.location import Location
@@ -143,10 +145,11 @@ def watch_command(
             queue, lease, foreign, beside, once, idle_exit, event_bucket or "", full_listing_every
         )
     else:
-        raise UsageError(
+        raise option_inapplicable(
             "--every and --queue exclude each other",
-            cause="with a queue nothing is listed; objects of lost events are found by sync",
-            parameters={"advice": "use --queue with --full-listing-every 24h"},
+            "--every",
+            cause="with a queue nothing is listed; objects of lost events are found by a full listing",
+            instead="--full-listing-every 24h",
         )
     options = dataclasses.replace(landing(), start_after=cutoff_of(start_after_backfill, location, settings))
     with stop_signals() as received:
@@ -196,7 +199,9 @@ def _watch_to_output(
         raise UsageError(
             "--export-to needs a queue, and a location without dates",
             cause="what a listing finds is written to an output by sync",
-            parameters={"advice": f"nimble-harvester sync {location} --export-to {direct.out}, again and again"},
+            code=ErrorCode.OUTPUT_NEEDS_A_QUEUE,
+            subject=str(location),
+            parameters={"output": direct.out},
         )
     if watching.beside or options.state_dir is not None:
         raise UsageError("--export-to keeps no state", cause="--beside and --state-dir are about what DEST holds")
@@ -218,10 +223,11 @@ def _check_only_with_queue(queue: str | None) -> None:
         option = name.replace("_", "-")
         # Environment variables may apply to every watch of a machine; a typed option applies to this one.
         if queue is None and context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
-            raise UsageError(
+            raise option_inapplicable(
                 f"--{option} applies to the messages of a queue",
+                f"--{option}",
                 cause="without --queue the location is listed",
-                parameters={"advice": f"add --queue QUEUE, or leave out --{option}"},
+                needs="--queue QUEUE",
             )
 
 

@@ -16,12 +16,13 @@ def require_consent(question: str, subject: str, *, yes: bool) -> None:
     if not sys.stdin.isatty():
         raise ConsentNeeded(
             f"nothing was changed in {subject}",
-            cause="it needs a yes, and there is no terminal to ask at",
-            parameters={"advice": "run the same command with --yes"},
+            cause="consent is needed, and there is no terminal to ask at",
         )
     try:
         agreed = click.confirm(question, default=False, err=True)
     except click.Abort:
         agreed = False
     if not agreed:
-        raise ConsentNeeded(f"nothing was changed in {subject}", cause="it was not agreed to")
+        raise ConsentNeeded(
+            f"nothing was changed in {subject}", cause="it was not agreed to", parameters={"refused": True}
+        )

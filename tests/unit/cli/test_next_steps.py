@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import re
 from pathlib import Path
 
@@ -13,16 +14,21 @@ from hypothesis import strategies as st
 import harvester
 from harvester.cli.shared.next_steps.api_steps import remedy_step
 from harvester.cli.shared.next_steps.error_steps import NEXT_STEPS, TABLES, WITHOUT_NEXT_STEP, next_step, step_for
+from harvester.cli.shared.next_steps.fix_texts import fix_text
 from harvester.cli.shared.next_steps.policy_steps import policy_step
 from harvester.cli.shared.next_steps.store_steps import fetch_step
 from harvester.cli.shared.reports.json_documents import json_text, published
 from harvester.error_codes import ErrorCode
-from harvester.errors import HarvesterError, Interrupted, UsageError
+from harvester.errors import HarvesterError, IntegrityError, Interrupted, UsageError
 from harvester.reconciliation.remedies import Remedy
-from policies.policy_errors import PolicyError, PolicyErrorCode
+from policies import Finding, Fix, FixAction
+from policies.policy_errors import MergeError, PolicyError, PolicyErrorCode
 
 PACKAGE = Path(harvester.__file__).parent
 SPELLS_A_COMMAND = re.compile(r"nimble-harvester (?=[a-z-]+ )|(?:^|[\s`'\"])--(?![a-z]+-s3$)[a-z][a-z-]+")
+
+COMMAND_OF_THE_PROGRAM = re.compile(r"nimble-harvester (?=[a-z-]+ )")
+EXAMPLES_OF_HELP = re.compile(r"^Examples?:", re.MULTILINE)
 
 
 def test_every_code_has_a_next_step_or_a_reason_for_none() -> None:
@@ -35,11 +41,6 @@ def test_every_code_has_a_next_step_or_a_reason_for_none() -> None:
 @pytest.mark.parametrize("code", NEXT_STEPS)
 def test_a_step_needs_no_parameter(code: ErrorCode) -> None:
     step_for(code, "", {})
-
-
-@pytest.mark.parametrize("code", ErrorCode)
-def test_advice_goes_before_the_step_of_the_code(code: ErrorCode) -> None:
-    assert step_for(code, "x", {"advice": "do this"}) == "do this"
 
 
 @pytest.mark.parametrize(
@@ -100,6 +101,46 @@ def test_advice_goes_before_the_step_of_the_code(code: ErrorCode) -> None:
         (ErrorCode.FILES_DAMAGED, "", {}, "nimble-harvester verify DEST, then sync again"),
         (ErrorCode.DIRECTORY_NOT_ABSOLUTE, "", {"meant": ["file:///a", "file:///b"]}, "use file:///a, or file:///b"),
         (ErrorCode.AWS_LOGIN_REFUSED, "", {"profile": "p q"}, "aws sts get-caller-identity --profile 'p q'"),
+        (
+            ErrorCode.OPTION_REQUIRED,
+            "",
+            {"options": ["--mode async", "--mode jobs"]},
+            "add --mode async or --mode jobs",
+        ),
+        (ErrorCode.OPTIONS_EXCLUSIVE, "", {"options": ("--key K", "--url U")}, "give one alone: --key K or --url U"),
+        (ErrorCode.OPTION_INAPPLICABLE, "", {"option": "--as"}, "leave out --as"),
+        (
+            ErrorCode.OPTION_INAPPLICABLE,
+            "",
+            {"option": "--lease", "needs": "--queue QUEUE", "instead": ""},
+            "add --queue QUEUE, or leave out --lease",
+        ),
+        (
+            ErrorCode.OPTION_INAPPLICABLE,
+            "",
+            {"option": "--every", "needs": "", "instead": "--full-listing-every 24h"},
+            "use --full-listing-every 24h instead of --every",
+        ),
+        (ErrorCode.OPTION_REPEATED, "", {"option": "--to"}, "run the command once for each --to"),
+        (ErrorCode.OPTION_VALUE_INVALID, "", {"example": "--action s3:GetObject"}, "for example --action s3:GetObject"),
+        (ErrorCode.FOLDER_MISSING, "x/y.json", {"folder": "a b"}, "mkdir -p 'a b'"),
+        (ErrorCode.LOCATION_WITHOUT_DATE, "s3://b/", {}, "write for example s3://b/{date:%Y/%m/%d}/"),
+        (
+            ErrorCode.OUTPUT_NEEDS_A_QUEUE,
+            "s3://b/",
+            {"output": "s3://out/"},
+            "nimble-harvester sync s3://b/ --export-to s3://out/",
+        ),
+        (ErrorCode.POLICY_FILE_REQUIRED, "s3://b/p/", {}, "aws s3api get-bucket-policy --bucket b --query Policy"),
+        (ErrorCode.POLICY_FILE_REQUIRED, "gs://b", {}, "gcloud storage buckets get-iam-policy gs://b --format json"),
+        (ErrorCode.POLICY_FILE_REQUIRED, "s3://", {}, "--bucket BUCKET "),
+        (ErrorCode.FILE_UNREADABLE, "my file", {}, "ls -l 'my file'"),
+        (ErrorCode.FILE_UNREADABLE, "s3://b/keys", {}, "check the file's name"),
+        (ErrorCode.FILE_NOT_UTF8, "s.json", {}, "save s.json as UTF-8"),
+        (ErrorCode.SECRET_UNUSABLE, "my secret", {}, "openssl rand -hex 24 > 'my secret'"),
+        (ErrorCode.RESULT_NOT_JSON, "t1", {}, "nimble-harvester tasks results t1 --raw > FILE"),
+        (ErrorCode.CONSENT_NEEDED, "", {}, "run the same command with --yes"),
+        (ErrorCode.POLICY_REJECTED, "", {"backup": "f", "written": True, "location": "s3://b"}, "policy revert s3://b"),
     ],
 )
 def test_steps_take_their_parameters(code: ErrorCode, subject: str, parameters: dict[str, object], step: str) -> None:
@@ -185,8 +226,7 @@ def _strings(path: Path) -> list[tuple[int, str]]:
     ]
 
 
-# access words the commands of its fixes still; delivery parameters are printed as a curl command on purpose.
-EXEMPT = ("nimble_api/request_parameters.py",)
+EXEMPT = ("nimble_api/request_parameters.py",)  # delivery parameters are printed as a curl command on purpose
 
 
 def test_no_package_below_the_command_line_spells_its_commands() -> None:
@@ -198,6 +238,41 @@ def test_no_package_below_the_command_line_spells_its_commands() -> None:
         if SPELLS_A_COMMAND.search(text)
     ]
     assert found == []
+
+
+def test_in_the_command_line_only_next_steps_spell_commands() -> None:
+    found = [
+        f"{path.relative_to(PACKAGE)}:{line}: {text}"
+        for path in sorted((PACKAGE / "cli").rglob("*.py"))
+        if "next_steps" not in path.parts
+        for line, text in _strings(path)
+        if COMMAND_OF_THE_PROGRAM.search(text) and not EXAMPLES_OF_HELP.search(text)
+    ]
+    assert found == []
+
+
+def test_parameters_of_errors_are_values_and_no_advice() -> None:
+    """A parameter is a name, a path, or an option as it is written; a sentence belongs into the next steps."""
+    found = [
+        f"{path.relative_to(PACKAGE)}:{key.lineno}: {key.value}"
+        for path in sorted(PACKAGE.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.keyword) and node.arg == "parameters" and isinstance(node.value, ast.Dict)
+        for key in node.value.keys
+        if isinstance(key, ast.Constant) and key.value in {"advice", "step", "next_step", "command", "hint"}
+    ]
+    assert found == []
+
+
+def test_a_refused_change_names_the_flags_or_the_fix_of_its_finding() -> None:
+    error = IntegrityError("x", code=ErrorCode.POLICY_REJECTED, parameters={"backup": "f.json"})
+    assert next_step(error) == step_for(error.code, "", error.parameters)
+    finding = Finding("key-lockout", "error", "", "", "m", Fix(FixAction.EDIT))
+    error.__cause__ = MergeError("x", code=PolicyErrorCode.NO_SUCH_STATEMENT, finding=finding)
+    assert next_step(error) == f"{fix_text(finding)}   (the policies as they were: f.json)"
+    narrowed = dataclasses.replace(finding, fix=Fix(FixAction.NARROW))
+    error.__cause__ = MergeError("x", finding=narrowed)
+    assert next_step(error).startswith("run the same command with --narrow ")
 
 
 @pytest.mark.parametrize("remedy", Remedy)

@@ -23,6 +23,7 @@ from harvester.cli.shared.options.parameters import LOCATION, MOMENT, format_opt
 from harvester.cli.shared.options.sync_options import Landing, shard_options
 from harvester.cli.shared.options.table_options import table_options
 from harvester.cli.shared.reports.json_documents import json_text
+from harvester.error_codes import ErrorCode
 from harvester.errors import UsageError
 from harvester.location import Location
 from harvester.sessions import StoreSettings
@@ -104,7 +105,8 @@ def plan_command(
         raise UsageError(
             f"a backfill is of one location: {location}",
             cause="dates in a location are for runs that list the newest days; all days lie below one prefix",
-            parameters={"advice": "name the prefix before the dates, and choose days with --include"},
+            code=ErrorCode.LOCATION_WITH_DATES,
+            subject=str(location),
         )
     options = BackfillOptions(sync=landing(), export=tables, parallelism=parallelism or 0, **limits)
     keys = None if keys_from is None else read_key_list(keys_from, location, settings)

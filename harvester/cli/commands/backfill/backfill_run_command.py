@@ -24,10 +24,11 @@ from harvester.backfill import (
     run_shard,
 )
 from harvester.cli.shared.next_steps import next_step
+from harvester.cli.shared.options.option_errors import option_inapplicable
 from harvester.cli.shared.options.parameters import store_options
 from harvester.cli.shared.run_messages import Messages, message_options
 from harvester.cli.shared.signals import stop_signals
-from harvester.errors import ExitCode, HarvesterError, UsageError
+from harvester.errors import ExitCode, HarvesterError
 from harvester.sessions import StoreSettings
 from harvester.tables import OutputStore
 from harvester.transfer import Observer
@@ -89,7 +90,7 @@ def run_command(
     committed, whatever their reports hold: see `backfill status`.
     """
     if scheduler is not None and engine != "dask":
-        raise UsageError("--scheduler needs --engine dask")
+        raise option_inapplicable("--scheduler needs --engine dask", "--scheduler", needs="--engine dask")
     options: dict[str, Any] = {"final": final, "scratch": scratch, "settings": settings}
     with open_planned(out, settings) as store, stop_signals() as received:
         plan = read_plan(store)
@@ -100,7 +101,7 @@ def run_command(
         try:
             if index is not None:
                 if engine == "dask":
-                    raise UsageError("--shard needs --engine local")
+                    raise option_inapplicable("--shard needs --engine local", "--shard", needs="--engine local")
                 outcome = run_shard(
                     read_shard(store, plan, index), store.url, workers=workers or 0, observer=observer, **options
                 )

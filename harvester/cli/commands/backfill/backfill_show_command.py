@@ -14,8 +14,8 @@ from harvester.backfill import (
     open_planned,
     read_plan,
 )
+from harvester.cli.shared.options.option_errors import option_inapplicable
 from harvester.cli.shared.options.parameters import store_options
-from harvester.errors import UsageError
 from harvester.sessions import StoreSettings
 
 
@@ -49,9 +49,11 @@ def show_command(
     account or role.
     """
     if job_role is not None and engine != "aws-batch":
-        raise UsageError("--job-role is for --as aws-batch")
+        raise option_inapplicable("--job-role is for --as aws-batch", "--job-role", needs="--as aws-batch")
     if service_account is not None and engine != "kubernetes":
-        raise UsageError("--service-account is for --as kubernetes")
+        raise option_inapplicable(
+            "--service-account is for --as kubernetes", "--service-account", needs="--as kubernetes"
+        )
     with open_planned(out, settings) as store:
         plan, url = read_plan(store), store.url
     arguments = ["backfill", "run", url, "--workers", "1"]

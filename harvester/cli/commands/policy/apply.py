@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,23 +10,19 @@ from typing import Any
 import click
 
 from harvester.access import ManualStep, PolicyOutcome, PolicyPlan, apply_policy, change_exit_code, plan_policy
-from harvester.cli.shared.next_steps.fix_commands import advised_commands, refusals_advised
+from harvester.cli.shared.consent import require_consent
+from harvester.cli.shared.next_steps.fix_commands import advised_commands
+from harvester.cli.shared.next_steps.result_steps import INFRASTRUCTURE_NOTE
 from harvester.cli.shared.options.delivery_options import delivery_options
 from harvester.cli.shared.options.parameters import DIRECTORY, LOCATION, format_option, store_options
 from harvester.cli.shared.options.policy_options import accept_unknown_option, change_options, fail_on_option
 from harvester.cli.shared.reports.gate_output import gate_document
 from harvester.cli.shared.reports.output import print_text
 from harvester.cli.shared.run_messages import write_reasons
-from harvester.errors import ConsentNeeded
 from harvester.location import Location
 from harvester.sessions import StoreSettings
 from harvester.text import printable, wrap
 from policies import Finding, Severity
-
-_INFRASTRUCTURE_NOTE = (
-    "if Terraform, CloudFormation or another tool owns this policy, it will undo what is changed here: give the "
-    "statements to it instead (nimble-harvester policy show --as terraform)"
-)
 
 
 @click.command(
@@ -69,19 +64,18 @@ def apply_command(
     Shows the numbered changes and the diff, asks, backs up, reads again, writes, reads back and proves. Block Public
     Access is never loosened.
     """
-    with refusals_advised():
-        plan = plan_policy(
-            location,
-            **delivery,
-            key_arn=chosen["kms_key"],
-            kms_profile=kms_profile,
-            exempt=chosen["exempt"],
-            narrow=chosen["narrow"],
-            correct=chosen["correct"],
-            without=chosen["without"],
-            without_principals=chosen["without_principals"],
-            settings=settings,
-        )
+    plan = plan_policy(
+        location,
+        **delivery,
+        key_arn=chosen["kms_key"],
+        kms_profile=kms_profile,
+        exempt=chosen["exempt"],
+        narrow=chosen["narrow"],
+        correct=chosen["correct"],
+        without=chosen["without"],
+        without_principals=chosen["without_principals"],
+        settings=settings,
+    )
     return carry_out(plan, settings=settings, kms_profile=kms_profile, **_consent(chosen))
 
 
@@ -105,7 +99,7 @@ def carry_out(
     if output == "table":
         print_text("\n".join(render_plan(plan, settings, kms_profile)))
     if plan.changed and not dry_run and not yes:
-        _ask(plan)
+        require_consent(f"\nMake these {len(plan.steps)} changes?", plan.location.url, yes=False)
     outcome = apply_policy(plan, backup_dir=backup_dir) if not dry_run else None
     if output == "json":
         explained = plan.outcome if outcome is None else outcome.explanation
@@ -122,22 +116,6 @@ def carry_out(
     code = change_exit_code(explanation, manual_steps, accept_unknown=accept_unknown, fail_on=fail_on)
     write_reasons(code, plan_reasons(plan))
     return int(code)
-
-
-def _ask(plan: PolicyPlan) -> None:
-    """Raise ConsentNeeded without a yes."""
-    if not sys.stdin.isatty():
-        raise ConsentNeeded(
-            f"nothing was written to {plan.location.url}",
-            cause=f"{len(plan.steps)} changes need a yes, and there is no terminal to ask at",
-            parameters={"advice": "run the same command with --yes"},
-        )
-    try:
-        agreed = click.confirm("\nMake these changes?", default=False, err=True)
-    except click.Abort:
-        agreed = False
-    if not agreed:
-        raise ConsentNeeded(f"nothing was written to {plan.location.url}", cause="the changes were not agreed to")
 
 
 def render_plan(plan: PolicyPlan, settings: StoreSettings, kms_profile: str | None) -> Iterator[str]:
@@ -199,7 +177,7 @@ def _remaining(plan: PolicyPlan) -> Iterator[Finding]:
 
 def _notes(plan: PolicyPlan) -> Iterator[str]:
     if plan.made_by == "apply":
-        yield _INFRASTRUCTURE_NOTE
+        yield INFRASTRUCTURE_NOTE
     yield from plan.notes
 
 

@@ -13,6 +13,7 @@ from harvester.access import exit_code_of
 from harvester.cli.shared.next_steps.fix_commands import change_flags, merge_command
 from harvester.cli.shared.next_steps.fix_texts import fix_text
 from harvester.cli.shared.next_steps.policy_steps import policy_step
+from harvester.cli.shared.options.option_errors import option_inapplicable
 from harvester.cli.shared.options.policy_options import (
     TargetOptions,
     accept_unknown_option,
@@ -33,6 +34,7 @@ from harvester.cli.shared.options.quiet_option import quiet_option
 from harvester.cli.shared.reports.gate_output import gate_document, gate_lines
 from harvester.cli.shared.reports.output import print_text
 from harvester.cli.shared.run_messages import write_reasons
+from harvester.error_codes import ErrorCode
 from harvester.errors import UsageError
 from harvester.text import printable, wrap
 
@@ -82,7 +84,7 @@ def check(file: str, **options: Any) -> int:
     arguments = _arguments(options)
     target = target_of(options)
     if file == "-" and options["key_policy"] == "-":
-        raise UsageError("both documents from standard input", parameters={"advice": "save one of them to a file"})
+        raise UsageError("both documents from standard input", code=ErrorCode.STANDARD_INPUT_TWICE)
     text = read_text(file)
     if form != "table":
         invalid = _invalid(text, file, options["kind"])
@@ -138,9 +140,10 @@ def _report(
 
     contract, resolved = options.resolve(policy.kind)
     if (policy.kind == "gcs") is not (contract.cloud == "gs"):
-        raise UsageError(
+        raise option_inapplicable(
             f"the document is a {policy.kind.upper()} policy, --cloud is {contract.cloud}",
-            parameters={"advice": "leave out --cloud, or name the kind of document with --kind"},
+            "--cloud",
+            needs="--kind KIND",
         )
     above = read_inherited(inherited, contract.cloud)
     with policy_errors():

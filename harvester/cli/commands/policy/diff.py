@@ -9,7 +9,7 @@ import click
 from harvester.access import plan_policy
 from harvester.cli.commands.policy.apply import plan_reasons, render_plan
 from harvester.cli.commands.policy.merge import describe_change, planned
-from harvester.cli.shared.next_steps.fix_commands import refusals_advised
+from harvester.cli.shared.options.option_errors import option_inapplicable, option_required
 from harvester.cli.shared.options.parameters import store_options
 from harvester.cli.shared.options.policy_options import (
     change_options,
@@ -23,7 +23,7 @@ from harvester.cli.shared.options.policy_options import (
 from harvester.cli.shared.options.quiet_option import quiet_option
 from harvester.cli.shared.reports.output import print_text
 from harvester.cli.shared.run_messages import write_reasons
-from harvester.errors import ExitCode, UsageError
+from harvester.errors import ExitCode
 from harvester.sessions import StoreSettings
 
 _ONLY_FILE = ("bucket", "cloud", "kind")
@@ -60,33 +60,27 @@ def diff_command(what: str, *, settings: StoreSettings, kms_profile: str | None,
     """
     if "://" not in what:
         if options["bucket"] is None:
-            raise UsageError(
-                f"{what} does not name its bucket",
-                parameters={"advice": f"nimble-harvester policy diff {what} --mode {options['mode']} --bucket BUCKET"},
-            )
+            raise option_required(f"{what} does not name its bucket", "--bucket BUCKET")
         return _of_file(what, options)
     given = next((name for name in _ONLY_FILE if options[name] is not None), None)
     if given is not None:
-        raise UsageError(
-            f"--{given} is for a FILE", cause=f"{what} names it already", parameters={"advice": f"leave --{given} out"}
-        )
-    with refusals_advised():
-        plan = plan_policy(
-            what,
-            options["mode"],
-            inputs=[options["input_prefix"]] if options["input_prefix"] is not None else (),
-            outputs=[options["output_prefix"]] if options["output_prefix"] is not None else (),
-            prefix=options["prefix"],
-            principal=options["principal"],
-            key_arn=options["kms_key"],
-            kms_profile=kms_profile,
-            exempt=options["exempt"],
-            narrow=options["narrow"],
-            correct=options["correct"],
-            without=options["without"],
-            without_principals=options["without_principals"],
-            settings=settings,
-        )
+        raise option_inapplicable(f"--{given} is for a FILE", f"--{given}", cause=f"{what} names it already")
+    plan = plan_policy(
+        what,
+        options["mode"],
+        inputs=[options["input_prefix"]] if options["input_prefix"] is not None else (),
+        outputs=[options["output_prefix"]] if options["output_prefix"] is not None else (),
+        prefix=options["prefix"],
+        principal=options["principal"],
+        key_arn=options["kms_key"],
+        kms_profile=kms_profile,
+        exempt=options["exempt"],
+        narrow=options["narrow"],
+        correct=options["correct"],
+        without=options["without"],
+        without_principals=options["without_principals"],
+        settings=settings,
+    )
     print_text("\n".join(render_plan(plan, settings, kms_profile)))
     complete = plan.outcome is None or plan.outcome.report.proof.complete
     code = ExitCode.OK if complete and not (plan.changed or plan.manual_steps) else ExitCode.DIFFERENCE

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harvester.cli.shared.next_steps.fix_commands import change_flags, refusals_advised
+from harvester.cli.shared.next_steps.fix_commands import change_flags
 from harvester.cli.shared.options.policy_options import (
     TargetOptions,
     change_options,
@@ -86,7 +86,7 @@ def planned(target: TargetOptions, policy: PolicyDocument, options: dict[str, An
         without_principals=tuple(options["without_principals"]),
         at=datetime.now(UTC),
     )
-    with refusals_advised(), policy_errors():
+    with policy_errors():
         return plan_change(policy, desired)
 
 

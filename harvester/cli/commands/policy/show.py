@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harvester.cli.commands.policy.show_events import events_text, refuse_foreign_options
+from harvester.cli.shared.options.option_errors import option_inapplicable, option_required
 from harvester.cli.shared.options.policy_options import (
     TargetOptions,
     describe_target,
@@ -15,7 +16,6 @@ from harvester.cli.shared.options.policy_options import (
     target_of,
     target_options,
 )
-from harvester.errors import UsageError
 
 if TYPE_CHECKING:
     from policies import AccessContract, PolicyDocument, Target
@@ -86,14 +86,10 @@ def _nimble(contract: AccessContract, resolved: Target, target: TargetOptions, o
 
     for name in ("queue", "current"):
         if options[name]:
-            raise UsageError(
-                f"--{name} is for --for events", parameters={"advice": f"add --for events, or leave out --{name}"}
-            )
+            raise option_inapplicable(f"--{name} is for --for events", f"--{name}", needs="--for events")
     for name in ("can", "reader"):
         if options[name]:
-            raise UsageError(
-                f"--{name} is for --for reader", parameters={"advice": f"add --for reader, or leave out --{name}"}
-            )
+            raise option_inapplicable(f"--{name} is for --for reader", f"--{name}", needs="--for reader")
     policy, key_policy = _documents(contract, resolved, target, options)
     text = render(options["form"], resolved, policy, key_policy, whole=options["whole"])
     describe_target(contract, resolved)
@@ -114,14 +110,14 @@ def _documents(
     wanted = options["document"] or ("both" if target.kms_key else "bucket")
     whole_key = options["whole_key_policy"]
     if whole_key and not target.account:
-        raise UsageError("--whole-key-policy needs the key's account", parameters={"advice": "add --account ID"})
+        raise option_required("--whole-key-policy needs the key's account", "--account ID")
     if whole_key and options["document"] is None:
         wanted = "key"
     if wanted != "bucket" and contract.cloud == "gs":
-        raise UsageError(
+        raise option_inapplicable(
             "a key's policy on Google Cloud Storage",
+            "--whole-key-policy" if whole_key else "--document",
             cause="a GCS bucket's key needs no grant to Nimble",
-            parameters={"advice": "leave out --document and --whole-key-policy"},
         )
     documented = options["as_documented"]
     policy = key_policy = None
@@ -138,7 +134,7 @@ def _reader(contract: AccessContract, resolved: Target, target: TargetOptions, o
     from policies import dump_json, reader_documents
 
     if options["form"] != "json":
-        raise UsageError("the reader's documents are printed as JSON", parameters={"advice": "leave out --as"})
+        raise option_inapplicable("the reader's documents are printed as JSON", "--as")
     can = [each.strip() for each in (options["can"] or "").split(",") if each.strip()]
     documents = reader_documents(contract, resolved, can, reader=options["reader"], account=target.account or None)
     for name in resolved.prefixes:

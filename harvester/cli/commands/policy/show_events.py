@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harvester.cli.shared.options.option_errors import option_inapplicable, option_required
 from harvester.cli.shared.options.policy_options import print_note, read_text
-from harvester.errors import UsageError
 
 if TYPE_CHECKING:
     from policies import Target
@@ -34,7 +34,7 @@ def refuse_foreign_options() -> None:
         given = context.get_parameter_source(parameter.name or "") is click.core.ParameterSource.COMMANDLINE
         if given and parameter.name in _FOREIGN:
             flag = parameter.opts[0]
-            raise UsageError(f"{flag} has no meaning for events", parameters={"advice": f"leave out {flag}"})
+            raise option_inapplicable(f"{flag} has no meaning for events", flag)
 
 
 def events_text(resolved: Target, queue: str | None, current: str | None, account: str | None, form: str) -> str:
@@ -45,20 +45,18 @@ def events_text(resolved: Target, queue: str | None, current: str | None, accoun
     from policies import dump_json, events_documents, events_script, parse_json, results_prefix
 
     if form not in ("json", "cli") or (form == "cli" and resolved.cloud == "gs"):
-        raise UsageError(
+        raise option_inapplicable(
             f"what announces results cannot be printed as {form}",
+            "--as",
             cause="it is printed as JSON, and on S3 also as commands",
-            parameters={"advice": "leave out --as, and take the documents from there"},
         )
     if not queue:
-        raise UsageError(
-            "--for events needs the queue",
-            parameters={
-                "advice": "add --queue arn:aws:sqs:REGION:ACCOUNT:NAME, or --queue projects/PROJECT/subscriptions/NAME"
-            },
-        )
+        named = "projects/PROJECT/subscriptions/NAME" if resolved.cloud == "gs" else "arn:aws:sqs:REGION:ACCOUNT:NAME"
+        raise option_required("--for events needs the queue", f"--queue {named}")
     if current is not None and resolved.cloud == "gs":
-        raise UsageError("--current is for S3", cause="notifications of a GCS bucket are added one by one")
+        raise option_inapplicable(
+            "--current is for S3", "--current", cause="notifications of a GCS bucket are added one by one"
+        )
     known: Any = None
     if current is not None:
         text = read_text(current)

@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from harvester.cli.shared.options.given_files import unreadable_file
+from harvester.cli.shared.options.option_errors import option_inapplicable, option_required, value_invalid
 from harvester.cli.shared.options.policy_options import (
     STANDARD_INPUT,
     parse_document,
@@ -17,7 +19,7 @@ from harvester.cli.shared.options.policy_options import (
     print_note,
     read_text,
 )
-from harvester.errors import ExitCode, UsageError
+from harvester.errors import ExitCode
 
 _SINGLE = ("principal", "action", "resource")
 
@@ -64,29 +66,23 @@ def simulate(files: tuple[str, ...], requests: str | None, **options: Any) -> in
         given = [name for name in (*_SINGLE, "context", "unknown") if options[name]]
         if files or given:
             extra = f"--{given[0]}" if given else files[0]
-            raise UsageError(
-                f"{extra} beside --requests",
-                cause="each line names its own policy and request",
-                parameters={"advice": f"leave out {extra}"},
+            raise option_inapplicable(
+                f"{extra} beside --requests", extra, cause="each line names its own policy and request"
             )
         if options["form"] in ("table", "json"):
-            raise UsageError(
-                f"--format {options['form']} with --requests",
-                cause="many answers are printed as jsonl",
-                parameters={"advice": "leave out --format"},
+            raise option_inapplicable(
+                f"--format {options['form']} with --requests", "--format", cause="many answers are printed as jsonl"
             )
         return _many(requests)
     if not files:
-        raise UsageError("no policy", parameters={"advice": "name a file, or use --requests FILE"})
+        raise option_required("no policy", "FILE", "--requests FILE")
     for name in _SINGLE:
         if not options[name]:
-            raise UsageError(f"--{name} is missing", parameters={"advice": f"add --{name}, or use --requests FILE"})
+            raise option_required(f"--{name} is missing", f"--{name}", "--requests FILE")
     if ":" not in options["action"]:
-        raise UsageError(f"no action: {options['action']!r}", parameters={"advice": f"--action s3:{options['action']}"})
+        raise value_invalid(f"no action: {options['action']!r}", f"--action s3:{options['action']}")
     if not options["resource"].startswith("arn:") and options["resource"] != "*":
-        raise UsageError(
-            f"no ARN: {options['resource']!r}", parameters={"advice": f"--resource arn:aws:s3:::{options['resource']}"}
-        )
+        raise value_invalid(f"no ARN: {options['resource']!r}", f"--resource arn:aws:s3:::{options['resource']}")
     return _one(files, options)
 
 
@@ -129,7 +125,7 @@ def _context(pairs: Iterable[str]) -> dict[str, list[str]]:
     for pair in pairs:
         key, separator, value = pair.partition("=")
         if not separator or not key:
-            raise UsageError(f"not KEY=VALUE: {pair!r}", parameters={"advice": "--context aws:SourceIp=192.0.2.1"})
+            raise value_invalid(f"not KEY=VALUE: {pair!r}", "--context aws:SourceIp=192.0.2.1")
         context.setdefault(key, []).append(value)
     return context
 
@@ -155,6 +151,4 @@ def _lines(source: str) -> Any:
     try:
         return Path(source).open("rb")
     except OSError as error:
-        raise UsageError(
-            f"cannot read {source}", cause=error.strerror or str(error), parameters={"advice": f"ls -l {source}"}
-        ) from error
+        raise unreadable_file(f"cannot read {source}", source, error) from error

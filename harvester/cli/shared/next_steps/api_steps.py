@@ -55,6 +55,7 @@ def remedy_step(remedy: str, **values: str | None) -> str:
 _C = ErrorCode
 API_STEPS: Mapping[ErrorCode, StepText] = MappingProxyType(
     {
+        _C.RESULT_NOT_JSON: "nimble-harvester tasks results {subject} --raw > FILE",
         _C.API_KEY_MISSING: "export NIMBLE_API_KEY=… (the key is in Nimble's console, under account settings)",
         _C.API_KEY_INVALID: "copy the key again from Nimble's console",
         _C.API_KEY_REJECTED: "check NIMBLE_API_KEY against the key in Nimble's console",

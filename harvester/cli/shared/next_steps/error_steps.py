@@ -10,32 +10,42 @@ from harvester.cli.shared.next_steps.api_steps import API_STEPS
 from harvester.cli.shared.next_steps.backfill_steps import BACKFILL_STEPS
 from harvester.cli.shared.next_steps.destination_steps import DESTINATION_STEPS
 from harvester.cli.shared.next_steps.event_steps import EVENT_STEPS
+from harvester.cli.shared.next_steps.fix_commands import refusal_step
+from harvester.cli.shared.next_steps.option_steps import OPTION_STEPS
 from harvester.cli.shared.next_steps.policy_steps import ACCESS_STEPS
 from harvester.cli.shared.next_steps.step_values import StepText, StepValues
 from harvester.cli.shared.next_steps.store_steps import STORE_STEPS
 from harvester.error_codes import ErrorCode
 from harvester.errors import HarvesterError
+from policies import MergeError
 
 
 def next_step(error: HarvesterError) -> str:
     """Return the next command to run after an error, or the next thing to do; empty where there is none."""
+    refused = error.__cause__
+    step = refusal_step(refused) if isinstance(refused, MergeError) else ""
+    if step:
+        return step + _backup_note(error.parameters)
     return step_for(error.code, error.subject, error.parameters)
 
 
 def step_for(code: ErrorCode, subject: str, parameters: Mapping[str, object]) -> str:
-    """Return the next step after an error of that code; ``advice`` among the parameters goes before the code's."""
-    advice = parameters.get("advice")
-    if advice:
-        step = str(advice)
-    else:
-        words = NEXT_STEPS.get(code, "")
-        values = StepValues(subject=subject, **parameters)
-        step = words(values) if callable(words) else words.format_map(values)
+    """Return the next step after an error of that code."""
+    words = NEXT_STEPS.get(code, "")
+    values = StepValues(subject=subject, **parameters)
+    step = words(values) if callable(words) else words.format_map(values)
+    return step + _backup_note(parameters)
+
+
+def _backup_note(parameters: Mapping[str, object]) -> str:
+    """Return where the policies are kept as they were, with the command that restores them if any was written."""
     backup = parameters.get("backup")
-    if backup and parameters.get("written"):
+    if not backup:
+        return ""
+    if parameters.get("written"):
         undo = f"nimble-harvester policy revert {parameters['location']} --backup {shlex.quote(str(backup))}"
-        return f"{step}   (to undo what has been written: {undo})"
-    return f"{step}   (the policies as they were: {backup})" if backup else step
+        return f"   (to undo what has been written: {undo})"
+    return f"   (the policies as they were: {backup})"
 
 
 def error_document(error: HarvesterError) -> dict[str, object]:
@@ -43,7 +53,7 @@ def error_document(error: HarvesterError) -> dict[str, object]:
     return {**error.as_document(), "next_step": next_step(error)}
 
 
-TABLES = (STORE_STEPS, EVENT_STEPS, DESTINATION_STEPS, BACKFILL_STEPS, API_STEPS, ACCESS_STEPS)
+TABLES = (OPTION_STEPS, STORE_STEPS, EVENT_STEPS, DESTINATION_STEPS, BACKFILL_STEPS, API_STEPS, ACCESS_STEPS)
 """The tables of next steps by area; a code is in one of them."""
 
 NEXT_STEPS: Mapping[ErrorCode, StepText] = MappingProxyType(
@@ -63,7 +73,6 @@ WITHOUT_NEXT_STEP: Mapping[ErrorCode, str] = MappingProxyType(
         _C.CONFIGURATION: "the cause names the setting",
         _C.DIFFERENCE: "the report lists the differences, each with its own step",
         _C.DESTINATION_UNUSABLE: "the cause is that of the operating system",
-        _C.CONSENT_NEEDED: "carries its own advice, from the command that asked",
         _C.TIMED_OUT: "the same command waits again",
     }
 )

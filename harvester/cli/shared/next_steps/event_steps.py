@@ -13,6 +13,10 @@ def _queue(values: StepValues) -> str:
     return "leave --queue out and use --every" if values.get("scheme") == "file" else "compare the two"
 
 
+def _secret(values: StepValues) -> str:
+    return "openssl rand -hex 24" + (f" > {values['subject']}" if values.get("subject") else "")
+
+
 _C = ErrorCode
 EVENT_STEPS: Mapping[ErrorCode, StepText] = MappingProxyType(
     {
@@ -31,7 +35,7 @@ EVENT_STEPS: Mapping[ErrorCode, StepText] = MappingProxyType(
         _C.PORT_UNAVAILABLE: "choose another --port, or stop what uses it",
         _C.SERVER_CERTIFICATE_INVALID: "give PEM files, the key without a password: --tls-cert FILE --tls-key FILE",
         _C.METRICS_FILE_UNWRITABLE: "give --metrics-file a path in a folder that this user may write to",
-        _C.SECRET_UNUSABLE: "openssl rand -hex 24",
+        _C.SECRET_UNUSABLE: _secret,
         _C.WEBHOOKS_NEED_A_BUCKET: "nimble-harvester watch LOCATION DEST --every 30s",
         _C.NO_LOCATION_TO_LISTEN: "nimble-harvester listen {subject} --location s3://BUCKET/PREFIX/",
         _C.EVENT_STATE_UNREADABLE: "move {subject} away and run again, then sync: what it held is found by listing",

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from harvester.cli.shared.next_steps.fix_texts import fix_text
-from harvester.errors import IntegrityError
+from harvester.cli.shared.next_steps.step_values import PROGRAM
 from harvester.text import masked
 from policies import POLICY_FIXES, DesiredState, Finding, Fix, FixAction, MergeError
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from harvester.access import DeliveryTarget, Explanation
     from harvester.sessions import StoreSettings
 
-_OWN = "nimble-harvester "
+_OWN = f"{PROGRAM} "
 _KMS = "aws kms "
 
 
@@ -84,25 +83,19 @@ def change_flags(finding: Finding, key_arn: str | None = None) -> tuple[str, ...
     return tuple(flags)
 
 
-@contextmanager
-def refusals_advised() -> Iterator[None]:
-    """Give the error of a change that the cloud would refuse the fix of the finding that it is refused for."""
-    try:
-        yield
-    except IntegrityError as error:
-        cause = error.__cause__
-        if not isinstance(cause, MergeError) or cause.finding is None:
-            raise
-        flags = change_flags(cause.finding)
-        advice = f"run the same command with {' '.join(flags)}" if flags else fix_text(cause.finding)
-        raise error.with_parameters(advice=advice) from cause
+def refusal_step(refused: MergeError) -> str:
+    """Return what to do about a change that the cloud would refuse: the fix of the finding that it is refused for."""
+    if refused.finding is None:
+        return ""
+    flags = change_flags(refused.finding)
+    return f"run the same command with {' '.join(flags)}" if flags else fix_text(refused.finding)
 
 
 def merge_command(file: str, options: Sequence[str], desired: DesiredState | None) -> str:
     """Return the ``policy merge`` that makes a change; empty for none."""
     if desired is None:
         return ""
-    return " ".join(("nimble-harvester policy merge", shlex.quote(file), *options, *_desired_flags(desired)))
+    return " ".join((f"{PROGRAM} policy merge", shlex.quote(file), *options, *_desired_flags(desired)))
 
 
 def _desired_flags(desired: DesiredState) -> Iterator[str]:

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Callable
 from typing import Any
 
+PROGRAM = "nimble-harvester"
 RUN_AGAIN = "run the same command again"
 CHECK_NETWORK = "check network, proxy and endpoint, then try again"
 CHECK_DISK = "check the folder's permissions and its disk"

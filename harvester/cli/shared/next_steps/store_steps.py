@@ -103,6 +103,11 @@ _FETCH_STEPS: Mapping[str, str] = MappingProxyType(
 )
 
 
+def _file(values: StepValues) -> str:
+    subject = values.get("subject", "")
+    return f"ls -l {values['subject']}" if subject and "://" not in subject else "check the file's name"
+
+
 def fetch_step(reason: str) -> str:
     """Return what to do about objects whose fetch failed for ``reason``; empty where a later run may succeed."""
     return _FETCH_STEPS.get(reason, "")
@@ -125,7 +130,8 @@ STORE_STEPS: Mapping[ErrorCode, StepText] = MappingProxyType(
         _C.KEY_LIST_DAMAGED: "fetch or write {subject} again",
         _C.INVENTORY_OF_ANOTHER_BUCKET: "give the inventory of the location's own bucket",
         _C.INVENTORY_FORMAT_UNSUPPORTED: "give s3://BUCKET/…/manifest.json of an inventory in CSV or Parquet",
-        _C.FILE_UNREADABLE: "check the file's name",
+        _C.FILE_UNREADABLE: _file,
+        _C.FILE_NOT_UTF8: "save {subject} as UTF-8",
         _C.LOGIN_EXPIRED: _login,
         _C.CREDENTIALS_REJECTED: _login,
         _C.CLOCK_SKEW: _CLOCK,

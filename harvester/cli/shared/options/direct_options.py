@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
+from harvester.cli.shared.options.option_errors import options_exclusive
 from harvester.cli.shared.options.parameters import SIZE
-from harvester.errors import UsageError
 
 if TYPE_CHECKING:
     from harvester.tables import ExportOptions
@@ -42,10 +42,11 @@ def direct_options(command: _Command) -> _Command:
     @functools.wraps(command)
     def with_target(*, dest: Path | None, export_to: str | None, export_as: str, part_size: int, **values: Any) -> Any:
         if (dest is None) == (export_to is None):
-            raise UsageError(
+            raise options_exclusive(
                 "neither DEST nor --export-to is given" if dest is None else "DEST and --export-to exclude each other",
+                "a directory, e.g. ./results",
+                "--export-to s3://BUCKET/PREFIX",
                 cause="what lands is kept in DEST, or goes to the output at once and is kept nowhere else",
-                parameters={"advice": "name a directory, e.g. ./results, or --export-to s3://BUCKET/PREFIX"},
             )
         direct = None if export_to is None else DirectTarget(export_to, export_as, part_size)
         return command(dest=dest, direct=direct, **values)

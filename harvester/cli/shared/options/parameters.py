@@ -14,6 +14,8 @@ from typing import Any, TypeAlias, TypeVar
 
 import click
 
+from harvester.cli.shared.options.option_errors import value_invalid
+from harvester.error_codes import ErrorCode
 from harvester.errors import UsageError
 from harvester.location import Location, parse_location
 from harvester.location_template import DEFAULT_DAYS, MAX_DAYS, LocationTemplate, parse_place
@@ -64,13 +66,11 @@ class DestinationType(click.Path):
             raise UsageError(
                 f"not a directory: {value!r}",
                 cause="DEST is a directory of this machine",
-                parameters={"advice": "name a directory, e.g. ./results"},
+                code=ErrorCode.DIRECTORY_REQUIRED,
             )
         if str(value) == "":
             # An unset variable of a script; a path it would be the current directory.
-            raise UsageError(
-                "DEST is empty", parameters={"advice": "name a directory, e.g. ./results, or . for this one"}
-            )
+            raise UsageError("DEST is empty", code=ErrorCode.DIRECTORY_REQUIRED)
         return super().convert(value, param, ctx)
 
 
@@ -244,10 +244,10 @@ def _retry_policy(retries: int | None, timeout: float | None) -> RetryPolicy:
 
 def _endpoint(url: str | None) -> str | None:
     if url is not None and not re.match(r"https?://[^/]", url):
-        raise UsageError(
+        raise value_invalid(
             f"not an endpoint: {url!r}",
+            "--endpoint-url http://127.0.0.1:9000",
             cause="it starts with http:// or https://",
-            parameters={"advice": "--endpoint-url http://127.0.0.1:9000"},
         )
     return url
 
@@ -273,7 +273,8 @@ def days_option(command: _Command) -> _Command:
             if not isinstance(place, LocationTemplate):
                 raise UsageError(
                     f"--days needs a date in the location {place}",
-                    parameters={"advice": f"write for example {place}{{date:%Y/%m/%d}}/, or leave out --days"},
+                    code=ErrorCode.LOCATION_WITHOUT_DATE,
+                    subject=str(place),
                 )
             values["location"] = place.with_days(days)
         return command(**values)

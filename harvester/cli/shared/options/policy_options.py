@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from harvester.cli.shared.options.given_files import unreadable_file
+from harvester.cli.shared.options.option_errors import option_inapplicable
+from harvester.error_codes import ErrorCode
 from harvester.errors import UsageError
 
 if TYPE_CHECKING:
@@ -126,17 +129,14 @@ def read_text(source: str) -> bytes:
         raise UsageError(
             f"not a file: {source}",
             cause="this command takes a saved policy document",
-            parameters={
-                "advice": "aws s3api get-bucket-policy --bucket BUCKET --query Policy --output text >policy.json"
-            },
+            code=ErrorCode.POLICY_FILE_REQUIRED,
+            subject=source,
         )
     try:
         with Path(source).open("rb") as file:
             return _bounded(file.read(_LONGEST_POLICY + 1), source)
     except OSError as error:
-        raise UsageError(
-            f"cannot read {source}", cause=error.strerror or str(error), parameters={"advice": f"ls -l {source}"}
-        ) from error
+        raise unreadable_file(f"cannot read {source}", source, error) from error
 
 
 def _bounded(text: bytes, source: str) -> bytes:
@@ -144,7 +144,8 @@ def _bounded(text: bytes, source: str) -> bytes:
         raise UsageError(
             f"{source} is longer than {_LONGEST_POLICY:,} bytes",
             cause="S3 stores policies of 20 KiB, KMS of 32 KiB",
-            parameters={"advice": "give the policy alone"},
+            code=ErrorCode.POLICY_TOO_LONG,
+            subject=source,
         )
     return text
 
@@ -195,10 +196,8 @@ def read_inherited(files: Sequence[str], cloud: str) -> tuple[PolicyDocument, ..
     if not files:
         return None
     if cloud != "gs":
-        raise UsageError(
-            "--inherited is for Google Cloud",
-            cause="a bucket policy of S3 inherits from no other",
-            parameters={"advice": "leave --inherited out"},
+        raise option_inapplicable(
+            "--inherited is for Google Cloud", "--inherited", cause="a bucket policy of S3 inherits from no other"
         )
     from policies import parse_inherited
 

@@ -10,9 +10,10 @@ from typing import Any, Final, Literal, TypeVar
 
 import click
 
+from harvester.cli.shared.options.given_files import read_given_text
+from harvester.cli.shared.options.option_errors import value_invalid
 from harvester.cli.shared.options.parameters import DURATION, SIZE, state_option
 from harvester.destination import Selection
-from harvester.errors import UsageError
 from harvester.results import DEFAULT_MAX_RATIO, DEFAULT_MAX_SCHEMA_STEPS, ResultOptions, Validation
 from harvester.transfer import SyncOptions, WorkerLimits
 
@@ -145,7 +146,10 @@ def _options(
     limits = WorkerLimits()
     if decode_timeout is not None:
         if decode_timeout < _SHORTEST_DECODE_TIMEOUT:
-            raise UsageError(f"--decode-timeout takes {_SHORTEST_DECODE_TIMEOUT:g}s or more")
+            raise value_invalid(
+                f"--decode-timeout takes {_SHORTEST_DECODE_TIMEOUT:g}s or more",
+                f"--decode-timeout {_SHORTEST_DECODE_TIMEOUT:g}s",
+            )
         limits = dataclasses.replace(
             limits, cpu_seconds=decode_timeout, silent_seconds=max(limits.silent_seconds, decode_timeout)
         )
@@ -170,15 +174,10 @@ def read_schema(path: Path | None) -> str | None:
     # Loaded only here: a run without a schema of the user's needs no parser in this process.
     from harvester.results import ResultReader, UserSchemaError
 
+    text = read_given_text(path, "schema")
     try:
-        text = path.read_text(encoding="utf-8")
         ResultReader(ResultOptions(user_schema=text))
     except UserSchemaError as error:
         error.what = f"{path}: {error.what}"
         raise
-    except (OSError, UnicodeDecodeError) as error:
-        cause = error.strerror or str(error) if isinstance(error, OSError) else "it is not UTF-8"
-        raise UsageError(
-            f"cannot read the schema {path}", cause=cause, parameters={"advice": "--schema FILE takes a JSON Schema"}
-        ) from error
     return text

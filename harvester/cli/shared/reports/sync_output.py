@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 import time
 from collections import defaultdict
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harvester import text
+from harvester.cli.shared.next_steps.result_steps import list_problems
 from harvester.cli.shared.reports.json_documents import json_text
 from harvester.error_codes import ErrorCode
 from harvester.errors import DestinationUnusable, ExitCode, HarvesterError
@@ -34,7 +34,7 @@ def render_report(report: SyncReport) -> str:
         lines.extend(problem_lines(report.problems))
         recorded = [problem for problem in report.problems if problem.reason not in _NOT_RECORDED]
         if len(recorded) > len({(problem.outcome, problem.reason) for problem in recorded}) and report.run:
-            lines.append(f"  each of them: nimble-harvester status {shlex.quote(report.destination)} --problems")
+            lines.append(f"  each of them: {list_problems(report.destination)}")
     if report.renamed:
         lines.append(
             f"{text.count(report.renamed, 'object')} landed under _keys/, because the key cannot be a path here."
@@ -126,7 +126,7 @@ def exit_reasons(report: SyncReport) -> list[str]:
         return [f"  there is no result under {report.location}"]
     lines = problem_lines(report.problems)
     if report.run and any(problem.reason not in _NOT_RECORDED for problem in report.problems):
-        lines.append(f"  nimble-harvester status {shlex.quote(report.destination)} --problems")
+        lines.append(f"  {list_problems(report.destination)}")
     return lines
 
 

@@ -1,0 +1,44 @@
+"""The commands to run after a report, where a run or a listing shows something to act on."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from harvester.cli.shared.next_steps.step_values import PROGRAM
+
+INFRASTRUCTURE_NOTE = (
+    "if Terraform, CloudFormation or another tool owns this policy, it will undo what is changed here: give the "
+    f"statements to it instead ({PROGRAM} policy show --as terraform)"
+)
+
+
+def list_problems(destination: Path | str) -> str:
+    """Return the command that lists the known problems of a destination."""
+    return f"{PROGRAM} status {shlex.quote(str(destination))} --problems"
+
+
+def accept_problem(destination: Path | str) -> str:
+    """Return the command that accepts one problem of a destination."""
+    return f"{PROGRAM} problems accept {shlex.quote(str(destination))} KEY --note TEXT"
+
+
+def list_consumers(destination: Path | str) -> str:
+    """Return the command that lists the consumers of a destination."""
+    return f"{PROGRAM} consumers list {shlex.quote(str(destination))}"
+
+
+def accept_profile(destination: Path | str) -> str:
+    """Return the command that accepts the profile of a destination."""
+    return f"{PROGRAM} profile {shlex.quote(str(destination))} --accept"
+
+
+def sync_wider(location: str, destination: Path | str, name: str) -> str:
+    """Return the command that syncs the objects of a wider location whose names begin with ``name``."""
+    quoted = " ".join(map(shlex.quote, (location, str(destination), "--include", f"{name}*")))
+    return f"{PROGRAM} sync {quoted}"
+
+
+def list_wider(location: str) -> str:
+    """Return the command that lists a wider location."""
+    return f"{PROGRAM} ls {shlex.quote(location)}"
