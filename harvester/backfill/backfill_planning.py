@@ -29,6 +29,7 @@ from harvester.storage import (
     ListingFailed,
     ObjectRef,
     OrderLost,
+    StoreTime,
     open_store,
 )
 from harvester.tables import ExportOptions
@@ -49,7 +50,8 @@ class BackfillOptions:
     export: ExportOptions = field(default_factory=ExportOptions)
     """How rows are written."""
     cutoff: float | None = None
-    """Objects modified later are left to daily runs; seconds since the epoch. None for now."""
+    """Objects modified later are left to daily runs; seconds since the epoch. The store's time at the start of the plan
+    where it is None or later."""
     parallelism: int = 0
     """How many shards are at work at once, at most; 0 for all."""
     max_rps: float | None = None
@@ -88,6 +90,20 @@ class _Totals:
         return {name: ClassTotal(count, self._bytes[name]) for name, count in sorted(self._objects.items())}
 
 
+class _StoreClock:
+    """The store's clock: that of this machine may be minutes ahead, and an object be of neither side of the cutoff."""
+
+    def __init__(self, location: Location, settings: StoreSettings) -> None:
+        self.now, self._resolution = open_store(location, settings).now() or StoreTime.of_http(time.time())
+        self._answered_at = time.monotonic()
+
+    def wait_until_after(self, cutoff: float) -> None:
+        """Wait until what is written from now on is modified after the cutoff: a second at most."""
+        since = time.monotonic() - self._answered_at
+        if cutoff > self.now - self._resolution:
+            time.sleep(max(0.0, self._resolution - since))
+
+
 def plan_backfill(
     location: Location,
     count: int | None,
@@ -107,10 +123,12 @@ def plan_backfill(
     _check(options, count)
     store_settings_document(settings)
     created_at = time.time()
-    cutoff = created_at if options.cutoff is None else options.cutoff
+    clock = _StoreClock(location, settings)
+    cutoff = clock.now if options.cutoff is None else min(options.cutoff, clock.now)
     totals = _Totals(location, CompiledSelection(until_cutoff(options.sync.selection, cutoff)))
     if keys is not None:
         spans, lists = _cut_list(location, keys, count, totals, listed)
+        clock.wait_until_after(cutoff)
         return _plan(location, spans, totals, options, settings, cutoff, created_at, lists)
     histogram = KeyHistogram()
     seen = 0
@@ -119,6 +137,7 @@ def plan_backfill(
         seen += len(refs)
         listed(seen)
     spans = histogram.spans(count or _usual_count(histogram.objects))
+    clock.wait_until_after(cutoff)
     return _plan(location, spans, totals, options, settings, cutoff, created_at)
 
 

@@ -6,6 +6,7 @@ from .base import ObjectRef as ObjectRef
 from .base import RefusedObject as RefusedObject
 from .base import Store as Store
 from .base import StoreConnection as StoreConnection
+from .base import StoreTime as StoreTime
 from .bucket_settings import Encryption as Encryption
 from .bucket_settings import KmsKey as KmsKey
 from .bucket_settings import LifecycleRule as LifecycleRule

@@ -139,6 +139,20 @@ class FetchResult(NamedTuple):
     """Headers of the answers that cannot be read, and counted as absent."""
 
 
+class StoreTime(NamedTuple):
+    """The time of a store's clock, which gives objects their time of modification."""
+
+    seconds: float
+    """Seconds since the epoch; of a clock that states whole seconds the end of the second."""
+    resolution: float
+    """Objects written so many seconds later have a later time of modification."""
+
+    @classmethod
+    def of_http(cls, date: float) -> StoreTime:
+        """Return the time that the ``Date`` of an answer states."""
+        return cls(int(date) + 0.999, 1.0)
+
+
 class StoreConnection(Protocol):
     """What a worker process needs to fetch: a small picklable value whose repr contains no secret."""
 
@@ -201,6 +215,9 @@ class Store(Protocol):
 
         Raises ConfigurationError when there are none or a login has expired.
         """
+
+    def now(self) -> StoreTime | None:
+        """Ask for the store's time; None where no answer states it, whatever the reason."""
 
     def put(self, key: str, body: bytes) -> None:
         """Store ``body`` under ``key``, replacing what is there. Raises like ``list_pages``."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -33,10 +34,12 @@ from harvester.storage.base import (
     ListPage,
     ObjectRef,
     StoreConnection,
+    StoreTime,
 )
 from harvester.storage.spool_files import new_spool_file
 
 _PAGE = 1000
+_CLOCK_TICK = 0.02  # file systems state the time of the last tick, of which Linux has 100 a second at least
 _COPY_BLOCK = MEBIBYTE
 _BYTES_PER_POLL = 8 * MEBIBYTE
 
@@ -111,6 +114,10 @@ class DirectoryStore:
     def connection(self, *, renew: bool = False) -> DirectoryConnection:  # noqa: ARG002  # there are no credentials
         """See Store.connection."""
         return DirectoryConnection(self.location.prefix, self._settings.max_object_bytes, self._settings.retry)
+
+    def now(self) -> StoreTime | None:
+        """Return this machine's time: a directory of another machine states none."""
+        return StoreTime(time.time(), _CLOCK_TICK)
 
     def put(self, key: str, body: bytes) -> None:
         """Write ``body`` to the path ``key``, making its directories. Raises UsageError outside the directory."""

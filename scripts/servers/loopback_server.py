@@ -9,6 +9,7 @@ import struct
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from io import BufferedReader
 from types import TracebackType
 from typing import Self
@@ -175,7 +176,7 @@ class LoopbackServer:
 
 
 def _head(request: Request, answer: Answer) -> bytes:
-    headers = {name.lower(): value for name, value in answer.headers.items()}
+    headers = {"date": formatdate(usegmt=True), **{name.lower(): value for name, value in answer.headers.items()}}
     if answer.chunked:
         headers["transfer-encoding"] = "chunked"
     elif answer.content_length is not None:

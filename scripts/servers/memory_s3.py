@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import formatdate
 from urllib.parse import quote, unquote
@@ -26,10 +27,14 @@ _PAGE = 1000
 
 
 class MemoryS3(LoopbackServer):
-    """Serves ``objects``: keys of the one bucket, whatever it is called, to bodies."""
+    """Serves ``objects``: keys of the one bucket, whatever it is called, to bodies.
 
-    def __init__(self, objects: dict[str, bytes]) -> None:
+    Its clock is ``seconds_ahead`` of this machine's.
+    """
+
+    def __init__(self, objects: dict[str, bytes], seconds_ahead: float = 0.0) -> None:
         super().__init__(self.respond)
+        self._seconds_ahead = seconds_ahead
         self._lock_objects = threading.Lock()
         self._objects: dict[str, tuple[bytes, float]] = {}
         for key, body in objects.items():
@@ -38,7 +43,10 @@ class MemoryS3(LoopbackServer):
     def put(self, key: str, body: bytes) -> None:
         """Store an object, replacing what is there."""
         with self._lock_objects:
-            self._objects[key] = (body, time.time())
+            self._objects[key] = (body, self._now())
+
+    def _now(self) -> float:
+        return time.time() + self._seconds_ahead
 
     def etag(self, key: str) -> str:
         """Return an object's ETag, without quotes."""
@@ -47,6 +55,10 @@ class MemoryS3(LoopbackServer):
 
     def respond(self, request: Request) -> Answer:
         """Answer a request; also usable as the upstream of a FaultProxy."""
+        answer = self._answer(request)
+        return replace(answer, headers={**answer.headers, "date": formatdate(self._now(), usegmt=True)})
+
+    def _answer(self, request: Request) -> Answer:
         path = request.target.partition("?")[0]
         key = unquote(path.lstrip("/").partition("/")[2])
         with self._lock_objects:

@@ -313,6 +313,15 @@ def test_folders_are_those_directly_below(place: Place) -> None:
     assert place.store.list_folders(place.key("c/")) == []
 
 
+def test_a_store_states_its_time(place: Place) -> None:
+    found = place.store.now()
+
+    # The emulators run on this machine.
+    assert found is not None
+    assert abs(found.seconds - time.time()) < 60
+    assert found.resolution <= 1
+
+
 def test_pages_follow_one_another(place: Place) -> None:
     if place.fill is None:
         pytest.skip("the emulator answers with one page whatever is asked")

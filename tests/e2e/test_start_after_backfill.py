@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import os
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harvester import BackfillOptions, plan_shards, run_shard
+import pytest
+
+from harvester import BackfillOptions, StoreSettings, SyncOptions, plan_shards, run_shard, sync
 from harvester.backfill import write_plan
 from harvester.tables import open_output
 from scripts.commands.installed_command import run, sync_report
 from scripts.inputs.announcements import PREFIX, AnnouncedBucket, envelope, s3_event
+from scripts.servers.memory_s3 import MemoryS3
 from scripts.servers.server_process import ServerProcess
 from tests.e2e.sources import Directory, result
 
 if TYPE_CHECKING:
-    import pytest
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
-CUTOFF = 1_796_000_000.25
+CUTOFF = 1_700_000_000.25
+OUTCOMES = ("listed", "landed", "unchanged", "ignored", "refused", "quarantined", "failed", "not_attempted")
+COUNTS = dict.fromkeys(OUTCOMES, 0)
 
 
 def planned(location: str, out: Path, cutoff: float) -> Path:
@@ -48,6 +53,26 @@ def test_each_object_is_of_one_side(tmp_path: Path) -> None:
     assert (later["ignored_by_reason"], later["counts"]["unchanged"]) == ({"before_start": 2}, 1)
     assert (tmp_path / "dest" / "after.json").exists()
     assert [name.name for name in out.glob("data/envelopes/*/*")] != []
+
+
+@pytest.mark.parametrize("seconds_ahead", [-300.0, 300.0])
+def test_the_store_s_clock_decides_and_not_that_of_this_machine(tmp_path: Path, seconds_ahead: float) -> None:
+    out, late = tmp_path / "out", time.time() + 3600
+    with MemoryS3({"r/before.json": envelope("before")}, seconds_ahead) as store:
+        settings = StoreSettings(endpoint_url=store.url)
+        shard = plan_shards("s3://bucket/r/", 1, BackfillOptions(cutoff=late), settings=settings).shards[0]
+        # Written after the plan, and listed by the shard; the same second would be that of the plan.
+        store.put("r/after.json", envelope("after"))
+        done = run_shard(shard, str(out), settings=settings)
+        daily = sync(
+            "s3://bucket/r/", tmp_path / "d", SyncOptions(start_after=shard.backfill.cutoff), settings=settings
+        )
+
+    assert abs(shard.backfill.cutoff - time.time() - seconds_ahead) < 60
+    assert done.report is not None
+    assert done.report["counts"] == {**COUNTS, "listed": 2, "landed": 1, "ignored": 1}
+    assert (daily.counts.landed, daily.counts.ignored) == (1, 1)
+    assert (tmp_path / "d" / "after.json").exists()
 
 
 def test_an_output_without_a_plan_or_of_another_location_is_refused(tmp_path: Path) -> None:

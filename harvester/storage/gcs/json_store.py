@@ -8,7 +8,7 @@ from harvester.causes import Cause
 from harvester.errors import HarvesterError
 from harvester.location import Location
 from harvester.sessions import GOOGLE_LOGIN, GcsConnection, GoogleSession, StoreSettings
-from harvester.storage.base import PAGE_KEYS, DigestedListing, ListPage, ObjectRef
+from harvester.storage.base import PAGE_KEYS, DigestedListing, ListPage, ObjectRef, StoreTime
 from harvester.storage.gcs.json_api import (
     GcsRequests,
     parse_gcs_folders,
@@ -95,6 +95,16 @@ class GcsStore:
     def connection(self, *, renew: bool = False) -> GcsConnection:
         """See Store.connection."""
         return self._session.connection(renew=renew)
+
+    def now(self) -> StoreTime | None:
+        """See Store.now. A refusal states the time as well."""
+        parameters = {"prefix": self.location.prefix, "maxResults": "1"}
+        url, headers = GcsRequests(self._session.connection()).listing(parameters)
+        client = self._new_client()
+        try:
+            return client.store_time(lambda: ("GET", url, headers, None))
+        finally:
+            client.close()
 
     def put(self, key: str, body: bytes) -> None:
         """See Store.put."""

@@ -12,10 +12,12 @@ from harvester import __version__
 from harvester.causes import Cause
 from harvester.retry import parse_retry_after
 from harvester.sessions import AnswerLimits, Network
+from harvester.storage.base import StoreTime
 from harvester.storage.service_errors import TransportError
 
 _CRAWL = 16  # bytes a second; curl averages over some seconds, so that 1 would notice a stall late
 _PROXY_LOGIN = 407
+_SERVER_ERROR = 500
 _LONGEST_SECONDS = 2_000_000.0
 USER_AGENT = f"nimble-harvester/{__version__}"
 
@@ -228,6 +230,12 @@ class HttpClient:
             if not again or attempts >= policy.attempts or spent + delay > policy.seconds:
                 return answer
             time.sleep(delay)
+
+    def store_time(self, attempt: Callable[[], tuple[str, str, list[str], bytes | None]]) -> StoreTime | None:
+        """Return the time that the answer to a request states, whatever its status; None without one."""
+        answer = self.send_with_retries(attempt, lambda response: response.status >= _SERVER_ERROR)
+        date = None if isinstance(answer, TransportError) else parse_http_date(answer.headers.get("date"))
+        return None if date is None else StoreTime.of_http(date)
 
     def close(self) -> None:
         """Close the connection."""

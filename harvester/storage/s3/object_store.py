@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from harvester.location import Location
 from harvester.sessions import S3Connection, S3Session, StoreSettings
-from harvester.storage.base import PAGE_KEYS, DigestedListing, ListPage, ObjectRef
+from harvester.storage.base import PAGE_KEYS, DigestedListing, ListPage, ObjectRef, StoreTime
 from harvester.storage.http import HttpClient, Response
 from harvester.storage.key_ranges import just_before, usable_folders
 from harvester.storage.page_checks import InvalidListingError, PageChecker, ParsedPage
@@ -149,6 +149,17 @@ class S3Store:
                 client.close()
             connection = self._session.connection()
         return connection
+
+    def now(self) -> StoreTime | None:
+        """See Store.now. A refusal states the time as well."""
+        parameters = {"list-type": "2", "max-keys": "1", "prefix": self.location.prefix}
+        connection = self._session.connection()
+        url, headers = S3Requests(connection).bucket("GET", parameters)
+        client = self._new_client()
+        try:
+            return client.store_time(lambda: ("GET", url, headers, None))
+        finally:
+            client.close()
 
     def put(self, key: str, body: bytes) -> None:
         """See Store.put."""

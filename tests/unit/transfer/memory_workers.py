@@ -10,7 +10,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from harvester.location import Location, parse_location
-from harvester.storage.base import DigestedListing, FetchRequest, ListPage, ObjectRef, StoreConnection
+from harvester.storage.base import DigestedListing, FetchRequest, ListPage, ObjectRef, StoreConnection, StoreTime
 from harvester.transfer.workers.messages import (
     Alive,
     Assignment,
@@ -65,6 +65,9 @@ class MemoryStore:
     def connection(self, *, renew: bool = False) -> StoreConnection:
         self.renewals += renew
         return MemoryConnection(self.renewals)
+
+    def now(self) -> StoreTime | None:
+        return None
 
     def put(self, key: str, body: bytes) -> None:
         self.objects[key] = body

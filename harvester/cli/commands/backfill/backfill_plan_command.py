@@ -62,7 +62,8 @@ Examples:
     "--cutoff",
     type=MOMENT,
     metavar="TIME",
-    help="Leave objects modified after to daily runs, e.g. 15m or 2026-01-31T00:00:00Z.  [default: now]",
+    help="Leave objects modified after to daily runs, e.g. 1h or 2026-01-31T00:00:00Z; at most the store's present"
+    " time.  [default: the store's present time]",
 )
 @click.option(
     "--parallelism",
