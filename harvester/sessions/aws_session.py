@@ -6,6 +6,7 @@ accelerate, access point aliases, path or virtual addressing, AWS_ENDPOINT_URL a
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import threading
@@ -253,6 +254,12 @@ def translate_botocore_errors(profile: str | None) -> Iterator[None]:
     except refusals.BotoCoreError as error:
         raise ConfigurationError(
             "the AWS configuration does not work", cause=str(error), code=ErrorCode.AWS_CONFIGURATION_INVALID
+        ) from error
+    except json.JSONDecodeError as error:
+        raise ConfigurationError(
+            "the AWS configuration does not work",
+            cause=f"a credential_process, or a service that hands out credentials, answered no JSON: {error}",
+            code=ErrorCode.AWS_CONFIGURATION_INVALID,
         ) from error
     except ValueError as error:
         # botocore raises a plain ValueError for this one.

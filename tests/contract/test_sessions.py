@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from harvester.causes import Cause
 from harvester.error_codes import ErrorCode
 from harvester.errors import ConfigurationError, ConnectionFailed, UsageError
 from harvester.location import parse_location
@@ -141,6 +142,19 @@ def test_no_credentials_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         list(open_store(parse_location("s3://buck/")).list_pages())
 
     assert caught.value.code is ErrorCode.NO_AWS_CREDENTIALS
+
+
+def test_a_credential_process_without_json_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    (tmp_path / "config").write_text("[profile keys]\ncredential_process = echo none\n", encoding="utf-8")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+
+    with pytest.raises(ConfigurationError, match="the AWS configuration does not work") as caught:
+        transport_of("s3://buck/", StoreSettings(profile="keys"))
+
+    assert "credential_process" in (caught.value.cause or "")
+    assert caught.value.code is ErrorCode.AWS_CONFIGURATION_INVALID
 
 
 def test_an_unknown_profile_is_told() -> None:
@@ -276,6 +290,29 @@ def test_a_proxy_that_is_dead_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> N
 
     with pytest.raises(ConnectionFailed):
         list(open_store(parse_location("s3://buck/"), StoreSettings(retry=QUICK)).list_pages())
+
+
+EXPIRATION = (
+    "<LifecycleConfiguration><Rule><Status>Enabled</Status><Expiration>{}</Expiration></Rule></LifecycleConfiguration>"
+)
+
+
+@pytest.mark.parametrize(
+    ("operation", "body"),
+    [
+        ("get_bucket_location", "no XML"),
+        ("get_bucket_versioning", "<a>"),
+        ("get_bucket_lifecycle_configuration", EXPIRATION.format("<Days>ten</Days>")),
+        ("get_bucket_lifecycle_configuration", EXPIRATION.format("<Date>99999-01-01</Date>")),
+    ],
+)
+def test_an_answer_that_cannot_be_read_is_the_services_error(operation: str, body: str) -> None:
+    with LoopbackServer(lambda _: Answer(200, body.encode())) as server:
+        clients = AwsClients(StoreSettings(endpoint_url=server.url))
+        error = ask(getattr(clients.s3, operation), Bucket="buck").error
+
+    assert error is not None
+    assert (error.cause, error.retryable) == (Cause.SERVER_ERROR, True)
 
 
 @pytest.fixture(scope="session")

@@ -6,12 +6,14 @@ and an invalid configuration raise.
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+from xml.etree.ElementTree import ParseError
 
 import boto3
 import botocore.session
@@ -93,7 +95,10 @@ def _called(call: Callable[..., Any], parameters: Mapping[str, Any]) -> dict[str
         raise _RefusedError(_unreached(Cause.NETWORK, error)) from error
     except (refusals.ResponseStreamingError, refusals.IncompleteReadError) as error:
         raise _RefusedError(_unreached(Cause.NETWORK, error)) from error
-    except ResponseParserError as error:
+    except json.JSONDecodeError:
+        raise  # of a program that hands out credentials, before this call: answers of these services are XML
+    except (ResponseParserError, ParseError, ValueError, OverflowError) as error:
+        # The others than the first: a number or date of an answer, and a location that is no XML.
         raise _RefusedError(_unreached(Cause.SERVER_ERROR, error)) from error
 
 
