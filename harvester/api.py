@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from harvester.destination import record_heartbeat
 from harvester.errors import ExitCode, HarvesterError, UsageError
+from harvester.extras import LISTEN, NIMBLE, require_extra
 from harvester.location import Location, parse_location
 from harvester.location_template import LocationTemplate, parse_place
 from harvester.sessions import StoreSettings
@@ -251,6 +252,8 @@ def listen(
     from harvester.events import listen as run_listener
     from harvester.nimble_api import NimbleClient
 
+    if client is None:
+        require_extra(LISTEN, NIMBLE)
     options = with_facts(options or SyncOptions())
     place, settings = bound_source(
         Path(destination),

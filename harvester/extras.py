@@ -39,12 +39,19 @@ def is_installed(extra: Extra) -> bool:
         return False
 
 
-def require_extra(extra: Extra) -> None:
-    """Raise ConfigurationError unless the extra is installed; called where a feature starts."""
-    if not is_installed(extra):
+def require_extra(*extras: Extra, feature: str = "") -> None:
+    """Raise ConfigurationError unless the extras are installed; called where a feature starts.
+
+    ``feature`` is the subject of the error where it is not that of the first missing extra.
+    """
+    missing = [extra for extra in extras if not is_installed(extra)]
+    if missing:
+        names = ",".join(extra.name for extra in missing)
+        needed = f"the extra [{names}], which is" if len(missing) == 1 else f"the extras [{names}], which are"
+        modules = " or ".join(extra.module for extra in missing)
         raise ConfigurationError(
-            f"{extra.feature} needs the extra [{extra.name}], which is not installed",
-            cause=f"there is no module {extra.module}",
+            f"{feature or missing[0].feature} needs {needed} not installed",
+            cause=f"there is no module {modules}",
             code=ErrorCode.EXTRA_MISSING,
-            subject=extra.name,
+            subject=names,
         )

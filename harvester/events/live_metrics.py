@@ -128,7 +128,7 @@ class LiveMetrics:
         with contextlib.ExitStack() as stack:
             stack.callback(self._write_last)
             if self._options.port is not None:
-                require_extra(LISTEN)
+                require_extra(LISTEN, feature="serving metrics")
                 from harvester.events.http import HttpServer
 
                 server = stack.enter_context(HttpServer(self._options.host, self._options.port))

@@ -30,8 +30,8 @@ def nimble_results(dest: Path | str, consumer: str | None = None, *, state_dir: 
     beginning. Acknowledge the consumer yourself when the load has succeeded. Raises ConfigurationError without the
     extras; while it is extracted, ExportBehind for rows that were evicted before they were loaded.
     """
-    require_extra(PARQUET)
-    require_extra(DLT)
+    require_extra(DLT)  # it contains the packages of [parquet]
+    require_extra(PARQUET, feature=DLT.feature)
     import dlt
 
     def rows_of(table: TableName) -> Iterator[Any]:

@@ -40,13 +40,14 @@ class DemoFailed(Exception):
 class Demo:
     """A bucket, a folder to work in, and the installed command."""
 
-    def __init__(self, endpoint: str, folder: Path) -> None:
+    def __init__(self, endpoint: str, folder: Path, programs: Path = Path(sys.executable).parent) -> None:
+        """Take the folder of programs that holds the command."""
         self.endpoint = endpoint
         self.folder = folder
         foreign = ("AWS_", "GOOGLE_", "NIMBLE_", "STORAGE_EMULATOR_HOST")
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-        programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        self.environment = {**inherited, **CREDENTIALS, "AWS_ENDPOINT_URL": endpoint, "PATH": programs}
+        path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+        self.environment = {**inherited, **CREDENTIALS, "AWS_ENDPOINT_URL": endpoint, "PATH": path}
         self.s3: Any = boto3.client(
             "s3",
             endpoint_url=endpoint,

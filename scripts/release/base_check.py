@@ -1,19 +1,23 @@
-"""Check the base installation: it syncs S3 and directories, and each feature of an extra is one error.
+"""Check the base installation: it does what README.md shows, and each feature of an extra is one error.
 
 ``python -m scripts.release.base_check`` builds the wheel and installs it, alone, into build/base.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from difflib import unified_diff
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from harvester.cli.application import COMMANDS
+from scripts.documents.readme_examples import README, executed, normalised
 from scripts.inputs.deliveries import Author, jobs_json_lines, jobs_parquet, jobs_rows
 from scripts.release.environments import BUILD, CheckFailed, build_wheel, install, own_environment
 from scripts.servers.memory_s3 import MemoryS3, landed, results
@@ -47,14 +51,25 @@ class Program:
     """The command of one environment."""
 
     def __init__(self, programs: Path, folder: Path, variables: Mapping[str, str]) -> None:
-        self._program = programs / "nimble-harvester"
+        self._programs = programs
         self._folder = folder
         self._environment = own_environment() | {"HOME": str(folder)} | dict(variables)
 
     def run(self, *arguments: str | Path, expected: int = 0) -> Ended:
         """Run a command in the folder. Raises CheckFailed for another exit code or a traceback."""
+        ended = self._run("nimble-harvester", *arguments)
+        if ended.code != expected or "Traceback" in ended.stderr:
+            shown = " ".join(map(str, arguments))
+            raise CheckFailed(f"exit {ended.code}, expected {expected}: {shown}\n{ended.stderr}")
+        return ended
+
+    def run_python(self, code: str) -> Ended:
+        """Run code in the interpreter of the environment."""
+        return self._run("python", "-c", code)
+
+    def _run(self, program: str, *arguments: str | Path) -> Ended:
         ended = subprocess.run(
-            [self._program, *map(str, arguments)],
+            [self._programs / program, *map(str, arguments)],
             cwd=self._folder,
             env=self._environment,
             stdin=subprocess.DEVNULL,
@@ -62,9 +77,6 @@ class Program:
             text=True,
             check=False,
         )
-        if ended.returncode != expected or "Traceback" in ended.stderr:
-            shown = " ".join(map(str, arguments))
-            raise CheckFailed(f"exit {ended.returncode}, expected {expected}: {shown}\n{ended.stderr}")
         return Ended(ended.returncode, ended.stdout, ended.stderr)
 
 
@@ -76,13 +88,17 @@ def require(condition: object, message: str) -> None:
 
 def check_base(programs: Path, complete: Path, folder: Path) -> None:
     """Check the programs of a base installation; ``complete`` are those of an installation with every extra."""
+    page = README.read_text(encoding="utf-8")
+    difference = unified_diff(
+        normalised(page).splitlines(), normalised(executed(page, programs)).splitlines(), n=0, lineterm=""
+    )
+    shown = "\n".join(difference)
+    require(not shown, f"README.md and the base installation differ:\n{shown}")
     objects = results(OBJECTS, 1)
     with MemoryS3(objects) as server:
         variables = {**_AWS, "AWS_ENDPOINT_URL": server.url, "NIMBLE_API_KEY": "key"}
         base, full = Program(programs, folder, variables), Program(complete, folder, variables)
-        for arguments in (["--help"], ["--version"], ["completion", "bash"], ["sync", "--help"], ["tasks", "--help"]):
-            base.run(*arguments)
-        base.run("policy", "show", "--mode", "async", "--bucket", "acme-results", "--prefix", "nimble/")
+        check_help(base)
         counts = base.run("sync", "s3://bucket/r/", "s3", "--format", "json").report["counts"]
         require(counts["landed"] == len(objects), f"of {len(objects)} objects landed {counts}")
         tree = {path.name: path.read_bytes() for path in (folder / "s3").glob("*.json")}
@@ -93,40 +109,75 @@ def check_base(programs: Path, complete: Path, folder: Path) -> None:
         base.run("ls", "s3://bucket/r/")
         check_parquet(base, full, folder)
         base.run("backfill", "plan", "s3://bucket/r/", "--to", "shards", "--shards", "2", "--yes")
-        for extra, command in (
-            ("events", ["watch", "gs://bucket/r/", "q", "--queue", "projects/p/subscriptions/s", "--once"]),
-            ("nimble", ["tasks", "list"]),
-            ("nimble", ["reconcile", "s3", "--batch", "b"]),
-            ("nimble", ["listen", "s3"]),
-            ("parquet", ["export", "s3", "--to", "tables"]),
-            ("delta", ["export", "s3", "--to", "tables", "--as", "delta"]),
-            ("report", ["report", "s3"]),
-            ("parquet", ["backfill", "run", "shards"]),
-            ("dask", ["backfill", "run", "shards", "--engine", "dask"]),
-        ):
-            error = base.run(*command, expected=8).stderr
-            require(f"pip install 'nimble-harvester[{extra}]'" in error, f"no install command in: {error}")
+        check_missing_extras(base, server, folder)
+
+
+def check_help(base: Program) -> None:
+    """Check that help, version and completion need no extra."""
+    for arguments in (["--version"], ["--help"], *([name, "--help"] for name in COMMANDS)):
+        base.run(*arguments)
+    for shell in ("bash", "zsh", "fish"):
+        base.run("completion", shell)
+
+
+def check_missing_extras(base: Program, server: MemoryS3, folder: Path) -> None:
+    """Check that each feature of an extra is one error with the install command, and leaves nothing behind."""
+    manifest = {"sourceBucket": "bucket", "fileFormat": "Parquet", "fileSchema": "", "files": []}
+    body = json.dumps(manifest).encode()
+    server.put("inventory/manifest.json", body)
+    server.put("inventory/manifest.checksum", hashlib.md5(body, usedforsecurity=False).hexdigest().encode())
+    config = folder / "config.toml"
+    config.write_text(
+        f'[pipeline.p]\nlocation = "s3://bucket/r/"\ndestination = "{folder}/s3"\nexport = {{ to = "{folder}/out" }}\n'
+    )
+    config.chmod(0o600)
+    subscription = "projects/p/subscriptions/s"
+    for extras, command in (
+        ("events", ["watch", "gs://bucket/r/", "out", "--queue", subscription, "--once"]),
+        ("nimble", ["tasks", "get", "t"]),
+        ("nimble", ["batches", "get", "b"]),
+        ("nimble", ["runs", "get", "r"]),
+        ("nimble", ["reconcile", "s3", "--batch", "b"]),
+        ("listen,nimble", ["listen", "s3"]),
+        ("listen", ["watch", "s3://bucket/r/", "out", "--once", "--metrics-port", "0"]),
+        ("parquet", ["export", "s3", "--to", "out"]),
+        ("parquet", ["sync", "s3://bucket/r/", "--export-to", "out"]),
+        ("parquet", ["sync", "s3://bucket/r/", "out", "--keys-from", "s3://bucket/inventory/manifest.json"]),
+        ("parquet", ["--config", "config.toml", "run", "-q"]),
+        ("parquet", ["backfill", "run", "shards"]),
+        ("delta", ["export", "s3", "--to", "out", "--as", "delta"]),
+        ("dask", ["backfill", "run", "shards", "--engine", "dask"]),
+        ("report", ["report", "s3"]),
+    ):
+        error = base.run(*command, expected=8).stderr
+        require(f"\n  pip install 'nimble-harvester[{extras}]'\n" in error, f"no install command in: {error}")
+        require(error.count("not installed") == 1, f"more than one error: {error}")
+        require(not (folder / "out").exists(), f"{command} began to write")
+    error = base.run_python("import harvester; harvester.nimble_results('s3')").stderr
+    require("needs the extra [dlt]" in error, f"nimble_results: {error}")
 
 
 def check_parquet(base: Program, full: Program, folder: Path) -> None:
-    """Check that a Parquet object is refused without the extra, and lands in the first run that has it."""
+    """Check that Parquet objects are refused without the extra, and land in the first run that has it."""
     source = folder / "source"
     source.mkdir()
     rows = jobs_rows(Author(1), ROWS)
-    (source / "a.parquet").write_bytes(jobs_parquet(rows))
-    (source / "b.jsonl").write_bytes(jobs_json_lines(rows))
-    sync = ("sync", f"file://{source}/", "rows", "--format", "json")
-    for fetched in (True, False):
-        ended = base.run(*sync, "--fail-on", "any", expected=3)
-        report = ended.report
-        problems = [(each["outcome"], each["reason"]) for each in report["problems"]]
-        require(problems == [("refused", "parquet_extra_missing")], f"problems: {problems}")
-        require(bool(report["counts"]["landed"]) is fetched, f"counts: {report['counts']}")
-    counts = full.run(*sync).report["counts"]
-    require((counts["landed"], counts["unchanged"]) == (1, 1), f"with the extra: {counts}")
+    for name in ("a", "b"):
+        (source / f"{name}.parquet").write_bytes(jobs_parquet(rows))
+    (source / "c.jsonl").write_bytes(jobs_json_lines(rows))
+    sync = ("sync", f"file://{source}/", "rows")
+    ended = base.run(*sync, expected=3)
+    for printed in (ended.stdout, ended.stderr):
+        require(printed.count("2 × refused: parquet extra missing") == 1, f"the refused objects: {printed}")
+    base.run(*sync)
+    report = base.run(*sync, "--fail-on", "any", "--format", "json", expected=3).report
+    problems = [(each["outcome"], each["reason"]) for each in report["problems"]]
+    require(problems == [("refused", "parquet_extra_missing")] * 2, f"problems: {problems}")
+    counts = full.run(*sync, "--format", "json").report["counts"]
+    require((counts["landed"], counts["unchanged"]) == (2, 1), f"with the extra: {counts}")
     error = base.run("cat", "rows", expected=8).stderr
     require("pip install 'nimble-harvester[parquet]'" in error, f"no install command in: {error}")
-    require(len(full.run("cat", "rows").stdout.splitlines()) == 2 * ROWS, "cat prints another number of rows")
+    require(len(full.run("cat", "rows").stdout.splitlines()) == 3 * ROWS, "cat prints another number of rows")
 
 
 def main() -> int:

@@ -127,7 +127,7 @@ def installations(wheel: Path) -> Iterator[Row]:
     everything = install(wheel, folders / "all", extras=["all"])
     base = install(wheel, folders / "base")
     with tempfile.TemporaryDirectory() as folder:
-        name = "base installation: sync, verify, cat, status; one error for each missing extra"
+        name = "base installation: the commands of README.md; one error for each missing extra"
         yield checked(name, lambda: check_base(base, everything, Path(os.path.realpath(folder))))
     for name in ("base", *(extra.name for extra in EXTRAS), "all"):
         extras = [] if name == "base" else [name]

@@ -12,6 +12,7 @@ from harvester.backfill.backfill_status import missing_shards
 from harvester.backfill.engines.engine_rules import DEFAULT_RETRIES, Attempts, Progress
 from harvester.backfill.shards import ShardOutcome, run_shard
 from harvester.errors import HarvesterError, Interrupted
+from harvester.extras import PARQUET, require_extra
 from harvester.retry import Backoff, interruptible_sleep
 from harvester.sessions import StoreSettings
 from harvester.tables import OutputStore
@@ -36,8 +37,9 @@ def run_here(
     """Work on every shard that is not committed; return how the attempts ended.
 
     The order is random, so that two processes at once seldom work on one shard. A cause that every other shard has too,
-    such as a denied access, ends it. Raises Interrupted.
+    such as a denied access, ends it. Raises Interrupted, and ConfigurationError without the extra [parquet].
     """
+    require_extra(PARQUET, feature="running a backfill")
     observer = observer or Observer()
     waiting = missing_shards(store, plan)
     attempts = Attempts(len(plan.spans), len(waiting), retries, progress)

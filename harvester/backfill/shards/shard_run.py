@@ -64,7 +64,7 @@ def run_shard(
     what the plan holds. Raises a HarvesterError for what keeps an attempt from
     starting, and for an output that cannot be written.
     """
-    require_extra(PARQUET)
+    require_extra(PARQUET, feature="running a backfill")
     observer = observer or Observer()
     with open_output(out, output_settings(shard, out, settings)) as store:
         reports: list[SyncReport] = []

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import IO, Any, Final, cast
 from urllib.parse import unquote_plus
 
-from harvester.extras import PARQUET, require_extra
 from harvester.storage.base import ObjectRef, RefusedObject
 from harvester.storage.keys.plain_keys import described_object
 from harvester.storage.keys.s3_inventory import S3Inventory, damaged
@@ -114,7 +113,6 @@ def _typed(fields: dict[str, Any]) -> dict[str, Any] | RefusedObject:
 
 
 def _parquet_rows(path: Path, url: str) -> Iterator[dict[str, Any]]:
-    require_extra(PARQUET)
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 from harvester.error_codes import ErrorCode
 from harvester.errors import IntegrityError, UsageError
+from harvester.extras import PARQUET, require_extra
 from harvester.storage.page_checks import MAX_SIZE
 
 MANIFEST_NAME = "manifest.json"
@@ -51,7 +52,7 @@ def read_inventory(manifest: bytes, checksum: bytes, url: str, bucket: str) -> S
     """Return what the manifest at ``url`` describes, for the objects of ``bucket``.
 
     Raises IntegrityError where its MD5 is not the one of ``checksum`` or it is no manifest, UsageError for another
-    bucket or a format that is not read.
+    bucket or a format that is not read, ConfigurationError for Parquet without its extra.
     """
     stated = checksum.decode("ascii", "replace").strip().lower()
     if not _MD5.match(stated) or md5_of(manifest) != stated:
@@ -81,6 +82,7 @@ def read_inventory(manifest: bytes, checksum: bytes, url: str, bucket: str) -> S
             subject=url,
         )
     if found.format == "Parquet":
+        require_extra(PARQUET, feature="an inventory in Parquet")
         return found._replace(columns=())
     if not {"Bucket", "Key"} <= set(found.columns) or len(set(found.columns)) != len(found.columns):
         raise damaged(url, "its columns have no Bucket and Key, or a column twice")

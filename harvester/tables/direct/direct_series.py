@@ -30,7 +30,7 @@ class DirectSeries:
 
     def __init__(self, destination: Path, store: OutputStore, options: ExportOptions | None = None) -> None:
         """Begin a series of a random name. Raises UsageError for an output or options that take no series."""
-        require_extra(PARQUET)
+        require_extra(PARQUET, feature="an export")
         options = options or ExportOptions()
         if options.format == "delta":
             raise UsageError(

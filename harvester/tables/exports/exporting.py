@@ -68,7 +68,7 @@ def export(
     """
     if options is not None and options.format == "delta":
         require_extra(DELTA)  # it contains the packages of [parquet]
-    require_extra(PARQUET)
+    require_extra(PARQUET, feature="an export")
     with open_rows(Path(destination), state_dir) as source:
         _check_apart(Path(destination), source.location, to)
         with open_output(to, settings) as store:

@@ -72,7 +72,7 @@ def stage_rows(
     The report counts what was written; its ``exit_code`` is not 0 with rows that are too long or files that cannot be
     read. Raises what `export` raises, and UsageError for Delta, whose commits are not files that can be copied.
     """
-    require_extra(PARQUET)
+    require_extra(PARQUET, feature="an export")
     with open_rows(Path(destination), state_dir) as source:
         return stage_source(source, store, options)
 
