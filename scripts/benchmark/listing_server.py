@@ -47,13 +47,13 @@ class Listing:
 
     def page(self, query: dict[str, str]) -> bytes:
         prefix = query.get("prefix", "")
-        if "delimiter" in query:
-            return self._folders(prefix, query["delimiter"])
         start = bisect_left(self.keys, prefix)
         if "continuation-token" in query:
             start = int(query["continuation-token"])
         elif "start-after" in query:
             start = max(start, bisect_right(self.keys, query["start-after"]))
+        if query.get("delimiter"):
+            return self._folders(prefix, query["delimiter"], start)
         stop = min(start + min(_PAGE, int(query.get("max-keys", _PAGE))), self._end(prefix))
         stop = max(start, stop)
         more = stop < self._end(prefix)
@@ -69,22 +69,32 @@ class Listing:
         ]
         return b"".join(parts)
 
-    def _folders(self, prefix: str, delimiter: str) -> bytes:
-        """Return a page of the folders directly below a prefix; keys beside them only take their places in it."""
+    def _folders(self, prefix: str, delimiter: str, place: int) -> bytes:
+        """Return a page of the folders directly below a prefix, and of the keys beside them, from a key's place on."""
         folders: list[str] = []
-        place, end, entries = bisect_left(self.keys, prefix), self._end(prefix), 0
-        while place < end and entries < _PAGE:
+        entries: list[bytes] = []
+        end = self._end(prefix)
+        while place < end and len(folders) + len(entries) < _PAGE:
             name, separator, _ = self.keys[place][len(prefix) :].partition(delimiter)
             if separator:
                 folders.append(prefix + name + delimiter)
                 place = self._end(folders[-1])
             else:
+                entries.append(self.entries[place])
                 place += 1
-            entries += 1
+        more = place < end
+        token = f"<NextContinuationToken>{place}</NextContinuationToken>" if more else ""
         listed = "".join(f"<CommonPrefixes><Prefix>{escape(each)}</Prefix></CommonPrefixes>" for each in folders)
-        cut = str(place < end).lower()
-        answer = f"<IsTruncated>{cut}</IsTruncated>{listed}"
-        return f'<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{answer}</ListBucketResult>'.encode()
+        head = f"<IsTruncated>{str(more).lower()}</IsTruncated>{token}"
+        return b"".join(
+            [
+                b'<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">',
+                head.encode(),
+                *entries,
+                listed.encode(),
+                b"</ListBucketResult>",
+            ]
+        )
 
     def _end(self, prefix: str) -> int:
         return bisect_left(self.keys, prefix + "\U0010ffff") if prefix else len(self.keys)

@@ -136,7 +136,8 @@ def listers(peers: Mapping[str, str]) -> list[Tool]:
             Tool(
                 "rclone lsf",
                 lambda endpoint, bucket, _: [
-                    *(rclone, "lsf", "--fast-list", "--files-only", "--format=ps", _remote(endpoint, bucket)),
+                    *(rclone, "lsf", "--recursive", "--fast-list", "--files-only", "--format=ps"),
+                    _remote(endpoint, bucket),
                 ],
             )
         )

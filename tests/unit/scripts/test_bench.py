@@ -32,12 +32,13 @@ def test_etags_are_those_of_the_files_and_a_second_call_makes_nothing_anew(tmp_p
     assert not list((tmp_path / made.name).iterdir())
 
 
+@pytest.mark.parametrize("delimiter", [{}, {"delimiter": "/"}], ids=["flat", "folders"])
 @pytest.mark.parametrize("prefix", ["", "a", "7"])
-def test_the_pages_hold_every_key_once(prefix: str) -> None:
+def test_the_pages_hold_every_key_once(prefix: str, delimiter: dict[str, str]) -> None:
     bucket = input_data.names("keys", 2500)
     listing = Listing(bucket)
     found: list[str] = []
-    query = {"list-type": "2", "encoding-type": "url", "prefix": prefix}
+    query = {"list-type": "2", "encoding-type": "url", "prefix": prefix, **delimiter}
     while True:
         page = parse_page(listing.page(query))
         found += [ref.key for ref in page.objects]
@@ -48,6 +49,18 @@ def test_the_pages_hold_every_key_once(prefix: str) -> None:
     assert found == [entry.key for entry in bucket.entries if entry.key.startswith(prefix)]
     after = parse_page(listing.page({"start-after": bucket.entries[9].key})).objects
     assert after[0].key == bucket.entries[10].key
+
+
+def test_the_pages_of_a_folder_go_on_behind_its_folders() -> None:
+    keys = [*(f"{number:04}/result.json" for number in range(1200)), "a.json", "b.json"]
+    listing = Listing(Bucket("keys", [Entry(key, 1, "0" * 32) for key in keys]))
+    first = listing.page({"delimiter": "/"})
+    token = parse_page(first).token
+    rest = listing.page({"delimiter": "/", "continuation-token": token or ""})
+
+    assert (first.count(b"<CommonPrefixes>"), rest.count(b"<CommonPrefixes>")) == (1000, 200)
+    assert [ref.key for ref in parse_page(rest).objects] == ["a.json", "b.json"]
+    assert parse_page(rest).token is None
 
 
 def test_children_count_and_a_failure_is_told() -> None:
