@@ -154,6 +154,7 @@ def watch_to_output(
     from harvester.tables import DirectSeries, ExportOptions, open_output, output_settings, scratch_destination
 
     place, options, export = _place(location), with_facts(options or SyncOptions()), export or ExportOptions()
+    observer = observer or Observer()
     if watching.full_listing_every is not None:
         raise UsageError(
             "a full listing needs to know what was exported", cause="a sync into the same output finds lost events"
@@ -173,7 +174,12 @@ def watch_to_output(
             metrics=metrics,
             commits=RowCommits(series.commit, export.part_bytes),
         )
-    return dataclasses.replace(report, landing=dataclasses.replace(report.landing, destination=out))
+    for warning in series.warnings():
+        observer.warning(warning)
+    landing = dataclasses.replace(report.landing, destination=out)
+    if series.oversized and landing.exit_code is ExitCode.OK:
+        landing = dataclasses.replace(landing, exit_code=ExitCode.PARTIAL)
+    return dataclasses.replace(report, landing=landing)
 
 
 def watch(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import signal
 from collections import Counter
 from pathlib import Path
@@ -69,6 +71,28 @@ def test_a_sync_learns_from_the_output_what_is_there(tmp_path: Path) -> None:
     assert sync_report(source.location, tmp_path / "dest")["counts"]["landed"] == 3
 
 
+def test_rows_are_written_as_the_options_of_export_state(tmp_path: Path) -> None:
+    source, out, columns = Directory(tmp_path / "source"), tmp_path / "out", tmp_path / "columns.json"
+    source.put("a.jsonl", b'{"price": 1}\n{"price": "none"}\n' + json.dumps({"long": "x" * 2000}).encode())
+    columns.write_text('[{"name": "price", "pointer": "/price", "type": "int64"}]')
+    shaped = ("--columns", columns, "--drop", "rest", "--export-as", "jsonl", "--compression", "gzip")
+
+    ended = run("sync", source.location, "--export-to", out, *shaped, "--max-value", "1KB")
+
+    assert ended.code == 3, ended.err
+    assert "1 row too long" in ended.err
+    assert "1 value of column price did not fit" in ended.err
+    (part,) = out.glob("data/*/*/*.jsonl.gz")
+    written = [json.loads(line) for line in gzip.decompress(part.read_bytes()).splitlines()]
+    assert [row["price"] for row in written] == [1, None]
+    assert not {"rest", "long"} & written[0].keys()
+    assert run("sync", source.location, "--export-to", out).code == 2  # another layout
+    for arguments in (("--export-to", tmp_path / "other", "--export-as", "delta"), (tmp_path / "dest", *shaped)):
+        refused = run("sync", source.location, *arguments)
+        assert refused.code == 2, refused.err
+    assert not (tmp_path / "other" / "layout").exists()
+
+
 def test_a_message_is_deleted_after_its_rows_are_committed(bucket: AnnouncedBucket, tmp_path: Path) -> None:
     out = tmp_path / "out"
     for number in range(5):
@@ -80,6 +104,10 @@ def test_a_message_is_deleted_after_its_rows_are_committed(bucket: AnnouncedBuck
     assert ended.document["messages"]["deleted"] == ended.document["messages"]["received"]
     assert bucket.waiting() == 0
     assert rows(out) == (5, 0)
+    bucket.deliver(f"{PREFIX}5.json")
+    longer = run(*watch(bucket, out, "--once", "--max-value", "10B"))
+    assert (longer.code, rows(out)) == (3, (6, 0)), longer.err
+    assert "1 row too long and not written" in longer.err
 
 
 def test_an_output_that_takes_nothing_leaves_the_messages(bucket: AnnouncedBucket, tmp_path: Path) -> None:

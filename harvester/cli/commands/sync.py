@@ -260,8 +260,6 @@ def _export(
     messages.log(
         "info", f"{count(done.rows, 'row')} in {count(done.parts, 'file')} of the series {done.series} in {target.out}"
     )
-    if done.oversized:
-        messages.log("warning", f"{done.oversized:,} rows are too long, and were not written")
     return dataclasses.replace(done.sync, exit_code=done.exit_code)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from secrets import token_hex
 from typing import Final
 from urllib.parse import quote
 
+from harvester import text
 from harvester.destination import LandedRow, NoFollowTree, OpenDestination, is_text, remove_inside, share_destination
 from harvester.error_codes import ErrorCode
 from harvester.errors import IntegrityError, UsageError
@@ -35,7 +37,8 @@ class DirectSeries:
         if options.format == "delta":
             raise UsageError(
                 "without a destination rows are not exported as delta",
-                cause="each process writes a series of files: parquet or jsonl",
+                cause="each process writes a series of parts, parquet or jsonl, from which the next one learns what is"
+                " there; a Delta table has one writer, which exports a destination",
                 code=ErrorCode.EXPORT_OUTPUT_UNSUPPORTED,
                 subject=store.url,
             )
@@ -53,6 +56,9 @@ class DirectSeries:
         """Landed objects without rows that were stored as files so far."""
         self.oversized = 0
         """Rows that are too long, and were not written."""
+        self.misfits: Counter[str] = Counter()
+        """By typed column, values that did not fit and are NULL."""
+        self._oversized_row = ""
         # The first commit records it; what is refused is refused before anything lands.
         plan_layout(store, self._options.layout(""))
 
@@ -76,6 +82,20 @@ class DirectSeries:
         self.rows += sum(table.rows for table in report.tables.values())
         self.parts += sum(table.parts for table in report.tables.values())
         self.oversized += report.oversized
+        self.misfits.update(report.misfits)
+        self._oversized_row = self._oversized_row or next(iter(report.oversized_rows), "")
+
+    def warnings(self) -> list[str]:
+        """Return what rows lack in the output, or are missing there, for people."""
+        lines = []
+        if self.oversized:
+            count = text.count(self.oversized, "row")
+            lines.append(f"{count} too long and not written, e.g. {text.printable(self._oversized_row)}")
+        lines += [
+            f"{text.count(count, 'value')} of column {name} did not fit and are NULL"
+            for name, count in sorted(self.misfits.items())
+        ]
+        return lines
 
     def _store_files_and_free(self) -> None:
         """Store landed objects without rows, then free the files of everything that is in the output."""

@@ -40,6 +40,8 @@ class DirectReport:
     """Landed objects without rows, stored as files."""
     oversized: int
     """Rows that are too long, and were not written."""
+    misfits: dict[str, int]
+    """By typed column, values that did not fit and are NULL."""
 
     @property
     def exit_code(self) -> ExitCode:
@@ -66,7 +68,7 @@ def sync_to_output(
     ``scratch``, or the system's, until their part is committed. Raises what `open_session`, `open_output` and an
     export raise.
     """
-    options, export = options or SyncOptions(), export or ExportOptions()
+    options, export, observer = options or SyncOptions(), export or ExportOptions(), observer or Observer()
     with (
         scratch_destination(scratch) as destination,
         open_output(out, output_settings(out, location, settings)) as store,
@@ -81,8 +83,17 @@ def sync_to_output(
             series.commit()
         except HarvesterError as error:
             report = replace(report, error=report.error or error, exit_code=ExitCode(error.exit_code))
-    report = replace(report, destination=out)
-    return DirectReport(report, series.name, series.parts, series.rows, series.files, series.oversized)
+    for warning in series.warnings():
+        observer.warning(warning)
+    return DirectReport(
+        replace(report, destination=out),
+        series.name,
+        series.parts,
+        series.rows,
+        series.files,
+        series.oversized,
+        dict(series.misfits),
+    )
 
 
 def output_settings(out: str, location: Location, settings: StoreSettings | None) -> StoreSettings:
