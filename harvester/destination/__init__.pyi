@@ -6,6 +6,9 @@ from .consumer_store import create_consumer as create_consumer
 from .consumer_store import forget_consumer as forget_consumer
 from .consumer_store import list_consumers as list_consumers
 from .consumer_store import rewind_consumer as rewind_consumer
+from .crash_recovery import flush_file_system as flush_file_system
+from .crash_recovery import release_space as release_space
+from .crash_recovery import reserve_space as reserve_space
 from .health import HARVESTING as HARVESTING
 from .health import PROBLEMS_SCHEMA as PROBLEMS_SCHEMA
 from .health import DestinationStatus as DestinationStatus
@@ -53,12 +56,9 @@ from .manifest import shown_key as shown_key
 from .opened import OpenDestination as OpenDestination
 from .opened import check_apart as check_apart
 from .opened import destination_error as destination_error
-from .opened import flush_file_system as flush_file_system
 from .opened import manifest_path as manifest_path
 from .opened import open_destination as open_destination
 from .opened import read_destination as read_destination
-from .opened import release_space as release_space
-from .opened import reserve_space as reserve_space
 from .opened import share_destination as share_destination
 from .opened import state_directory as state_directory
 from .opened import writers_path as writers_path

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from harvester.destination.crash_recovery import file_digest
 from harvester.destination.manifest import (
     EpochRow,
     LandedRow,
@@ -19,7 +20,7 @@ from harvester.destination.manifest import (
     newest_position,
     shown_key,
 )
-from harvester.destination.opened import file_digest, read_destination
+from harvester.destination.opened import read_destination
 from harvester.destination.paths import check_landed_path
 from harvester.destination.positions import BEGINNING, Position, end_of, parse_position
 from harvester.destination.row_filter import CompiledFilter, RowFilter

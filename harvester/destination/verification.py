@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harvester.destination.conformance import ConformanceCheck
+from harvester.destination.crash_recovery import file_digest
 from harvester.destination.manifest import LandedRow, LockHolder, Manifest, read_lock_holder, same_version
-from harvester.destination.opened import LOCK_NAME, file_digest, read_destination, state_folder
+from harvester.destination.opened import LOCK_NAME, read_destination, state_folder
 from harvester.destination.paths import STATE_FOLDER
 from harvester.destination.tree import NoFollowTree
 from harvester.error_codes import ErrorCode

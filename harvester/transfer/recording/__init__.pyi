@@ -1,2 +1,2 @@
+from .recorded_rows import aside_path as aside_path
 from .recorder import Recorder as Recorder
-from .recorder import aside_path as aside_path

@@ -11,9 +11,6 @@ from harvester.causes import Cause
 from harvester.destination import (
     RESCUED_KEY,
     SAFE_NAME_FOLDER,
-    VERSIONS,
-    KnownRow,
-    LandedRow,
     Manifest,
     ProblemRow,
     VersionRow,
@@ -35,22 +32,18 @@ from harvester.transfer.proof import RowCounts
 from harvester.transfer.range_planner import Planned
 from harvester.transfer.recording.durable_barrier import DurableBarrier
 from harvester.transfer.recording.pending_rows import PendingRows
+from harvester.transfer.recording.recorded_rows import (
+    aside_path,
+    documented_task,
+    is_same_problem,
+    landed_row,
+    problem_row,
+)
 from harvester.transfer.sync_report import ObjectEvent, ObjectProblem, RunCounters
 from harvester.transfer.workers import Failed, Landed, Outcome, Quarantined, Refused
 
 _UNSTORED = frozenset({"name_not_utf8", "outside_prefix", "invalid_key"})
 _NOT_CONTENT = frozenset({"probe_residue", "directory_marker"})
-
-
-def task_of(key: str) -> str:
-    """Return the task that a delivered object's documented name is made of, for content that names none."""
-    name = key.rpartition("/")[2].removesuffix(".gz")
-    return name.rpartition(".")[0] or name
-
-
-def aside_path(row: KnownRow) -> str:
-    """Return where an older version is kept: its sequence number, then its own file name."""
-    return f"{VERSIONS}/{row.seq:012d}/{row.path.rpartition('/')[2]}"
 
 
 class Recorder:
@@ -219,34 +212,8 @@ class Recorder:
         replaces = None if old is None else old.replaces
         self._rows.new_rows += old is None
         if self._rescued or self._rescue_problems:
-            replaces = self._replace_rescued(landed.task_id or task_of(landed.key)) or replaces
-        self._rows.landed.append(
-            LandedRow(
-                landed.key,
-                landed.etag,
-                landed.size,
-                landed.last_modified,
-                landed.path,
-                landed.content_size,
-                landed.mtime_ns,
-                landed.digest,
-                seq,
-                self._run,
-                time.time(),
-                landed.shape,
-                landed.encoding,
-                landed.task_id,
-                landed.status,
-                landed.rows,
-                "delivered",
-                0,
-                0,
-                replaces,
-                None,
-                landed.agent,
-                None if landed.rows is None else landed.non_finite,
-            )
-        )
+            replaces = self._replace_rescued(landed.task_id or documented_task(landed.key)) or replaces
+        self._rows.landed.append(landed_row(landed, seq, self._run, replaces))
         counters.landed += 1
         counters.unidentified += landed.unidentified
         counters.unread_headers.update(landed.unread_headers)
@@ -303,32 +270,21 @@ class Recorder:
         detail: str,
         previous: ProblemRow | None,
     ) -> None:
-        known = previous is not None and (previous.etag, previous.size, previous.outcome, previous.reason) == (
-            outcome.etag,
-            outcome.size,
-            kind,
-            reason,
-        )
-        first_run = previous.first_run if previous is not None and known else self._run
-        last_run = previous.run if previous is not None and known else self._run
-        path, digest = (outcome.path, outcome.digest) if isinstance(outcome, Quarantined) else (None, None)
-        if previous is not None:
-            self._discard_quarantined(previous, path)
-        problem = ProblemRow(
-            outcome.key,
-            outcome.etag,
-            outcome.size,
+        repeated = previous if previous is not None and is_same_problem(previous, outcome, kind, reason) else None
+        problem = problem_row(
+            outcome,
             kind,
             reason,
             detail,
-            first_run,
-            self._run,
-            path,
-            digest,
-            self._options.fingerprint_of(reason),
+            first_run=self._run if repeated is None else repeated.first_run,
+            run=self._run,
+            fingerprint=self._options.fingerprint_of(reason),
         )
+        if previous is not None:
+            self._discard_quarantined(previous, problem.path)
         self._rows.problems.append(problem)
-        self._count_problem(problem, reported=not {first_run, last_run} <= self._unfinished)
+        reported = repeated is not None and not {repeated.first_run, repeated.run} <= self._unfinished
+        self._count_problem(problem, reported=reported)
 
     def settle_schema_change(self, problems: list[ProblemRow], *, solved: list[str]) -> None:
         """Record landed objects that do not conform to another schema than before, and those that do again."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import xxhash
 
+from harvester.destination.crash_recovery import release_space, reserve_space
 from harvester.destination.manifest.manifest import Manifest
 from harvester.destination.manifest.row_types import LandedRow
 from harvester.destination.opened import (
@@ -14,8 +15,6 @@ from harvester.destination.opened import (
     manifest_path,
     open_destination,
     read_destination,
-    release_space,
-    reserve_space,
     share_destination,
     state_folder,
 )

@@ -16,7 +16,8 @@ from harvester.storage.base import RefusedObject
 from harvester.transfer.options import Observer, SyncOptions
 from harvester.transfer.plan import Action, ActionKind
 from harvester.transfer.range_planner import Planned
-from harvester.transfer.recording.recorder import Recorder, task_of
+from harvester.transfer.recording.recorded_rows import documented_task
+from harvester.transfer.recording.recorder import Recorder
 from harvester.transfer.sync_report import ObjectEvent
 from harvester.transfer.workers.messages import Failed, Quarantined, Refused
 from tests.unit.transfer.memory_workers import assignment, landed, ref
@@ -260,9 +261,9 @@ def replace_key(key: str) -> Any:
 
 
 def test_the_task_of_a_documented_name() -> None:
-    assert task_of("p/62e5.json.gz") == "62e5"
-    assert task_of("p/62e5.json") == "62e5"
-    assert task_of("62e5") == "62e5"
+    assert documented_task("p/62e5.json.gz") == "62e5"
+    assert documented_task("p/62e5.json") == "62e5"
+    assert documented_task("62e5") == "62e5"
 
 
 def test_options_change_what_a_known_problem_was_judged_under(runs: Runs) -> None:
