@@ -60,6 +60,7 @@ from .errors import HarvesterError as HarvesterError
 from .errors import IntegrityError as IntegrityError
 from .errors import Interrupted as Interrupted
 from .errors import NoSuchBucket as NoSuchBucket
+from .errors import RequestRefused as RequestRefused
 from .errors import TimedOut as TimedOut
 from .errors import UsageError as UsageError
 from .events import ListenOptions as ListenOptions

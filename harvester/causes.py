@@ -13,7 +13,19 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
-from harvester.errors import ExitCode
+from harvester.errors import (
+    AccessDenied,
+    ConfigurationError,
+    ConnectionFailed,
+    DestinationUnusable,
+    DifferenceFound,
+    ExitCode,
+    HarvesterError,
+    IntegrityError,
+    NoSuchBucket,
+    RequestRefused,
+    UsageError,
+)
 
 
 class Cause(StrEnum):
@@ -43,6 +55,8 @@ class Cause(StrEnum):
     """Another operation on the same resource was in progress in every attempt."""
     NETWORK = "network"
     """Connection refused, reset or broken until the attempts ran out."""
+    CERTIFICATE = "certificate"
+    """The certificate of the service is not one that this machine trusts."""
     TIMEOUT = "timeout"
     """Hardly a byte came for longer than the stall limit, in every attempt."""
     SERVER_ERROR = "server_error"
@@ -116,6 +130,11 @@ class Cause(StrEnum):
         return _MEANINGS[self].exit_code
 
     @property
+    def error_class(self) -> type[HarvesterError]:
+        """The class of the error of a single request; RequestRefused where ``exit_code`` is that of a whole run."""
+        return _CLASSES[self.exit_code]
+
+    @property
     def sentence(self) -> str:
         """What it means, to follow "cannot … LOCATION: "."""
         return _MEANINGS[self].sentence
@@ -128,7 +147,20 @@ class _Meaning(NamedTuple):
     fatal: bool = False
 
 
+_CLASSES: Mapping[ExitCode, type[HarvesterError]] = {
+    ExitCode.USAGE: UsageError,
+    ExitCode.PARTIAL: RequestRefused,
+    ExitCode.ACCESS_DENIED: AccessDenied,
+    ExitCode.NO_SUCH_BUCKET: NoSuchBucket,
+    ExitCode.CONNECTION_FAILED: ConnectionFailed,
+    ExitCode.INTEGRITY: IntegrityError,
+    ExitCode.CONFIGURATION: ConfigurationError,
+    ExitCode.DIFFERENCE: DifferenceFound,
+    ExitCode.DESTINATION: DestinationUnusable,
+    ExitCode.REFUSED: RequestRefused,
+}
 _DENIED, _FAILED, _PARTIAL = ExitCode.ACCESS_DENIED, ExitCode.CONNECTION_FAILED, ExitCode.PARTIAL
+_REFUSED = ExitCode.REFUSED
 _MEANINGS: Mapping[Cause, _Meaning] = {
     Cause.OBJECT_DENIED: _Meaning(_DENIED, "access denied"),
     Cause.OTHER_OWNER: _Meaning(_DENIED, "the object belongs to another account"),
@@ -142,12 +174,13 @@ _MEANINGS: Mapping[Cause, _Meaning] = {
     Cause.THROTTLED: _Meaning(_FAILED, "the service is throttling", retryable=True),
     Cause.CONFLICT: _Meaning(_FAILED, "another operation on it is in progress", retryable=True),
     Cause.NETWORK: _Meaning(_FAILED, "cannot reach the service", retryable=True),
+    Cause.CERTIFICATE: _Meaning(ExitCode.CONFIGURATION, "the certificate of the service is not trusted", fatal=True),
     Cause.TIMEOUT: _Meaning(_FAILED, "no answer in time", retryable=True),
     Cause.SERVER_ERROR: _Meaning(_FAILED, "no usable answer", retryable=True),
-    Cause.REFUSED: _Meaning(_FAILED, "the request was refused"),
-    Cause.NOT_SUPPORTED: _Meaning(_FAILED, "the service does not offer the operation"),
+    Cause.REFUSED: _Meaning(_REFUSED, "the request was refused"),
+    Cause.NOT_SUPPORTED: _Meaning(_REFUSED, "the service does not offer the operation"),
     Cause.PROXY_LOGIN: _Meaning(ExitCode.CONFIGURATION, "the proxy asks for a login", fatal=True),
-    Cause.WRONG_ENDPOINT: _Meaning(_FAILED, "the bucket is served by another endpoint", fatal=True),
+    Cause.WRONG_ENDPOINT: _Meaning(ExitCode.CONFIGURATION, "the bucket is served by another endpoint", fatal=True),
     Cause.REQUESTER_PAYS: _Meaning(_DENIED, "the bucket is requester-pays, and no payer was named", fatal=True),
     Cause.INTEGRITY: _Meaning(ExitCode.INTEGRITY, "the bytes are not those the store states", retryable=True),
     Cause.ETAG_NOT_MD5: _Meaning(ExitCode.INTEGRITY, "the store's ETags are no MD5 digests", fatal=True),
@@ -159,12 +192,12 @@ _MEANINGS: Mapping[Cause, _Meaning] = {
     Cause.NO_QUEUE: _Meaning(ExitCode.USAGE, "the queue does not exist", fatal=True),
     Cause.PRECONDITION_FAILED: _Meaning(ExitCode.DIFFERENCE, "it has changed since it was read"),
     Cause.OBJECT_LOCK: _Meaning(_DENIED, "Object Lock or a retention policy forbids the write"),
-    Cause.ACLS_OFF: _Meaning(_FAILED, "the bucket has no ACLs"),
+    Cause.ACLS_OFF: _Meaning(_REFUSED, "the bucket has no ACLs"),
     Cause.PUBLIC_POLICY_BLOCKED: _Meaning(_DENIED, "Block Public Access refuses a policy it counts as public"),
     Cause.MALFORMED_POLICY: _Meaning(ExitCode.INTEGRITY, "the policy document is not accepted"),
     Cause.ORGANISATION_POLICY: _Meaning(_DENIED, "an organisation policy forbids the change"),
-    Cause.STORE_FULL: _Meaning(_FAILED, "the store has no space left"),
-    Cause.QUOTA: _Meaning(_FAILED, "a quota of the account is used up"),
+    Cause.STORE_FULL: _Meaning(ExitCode.DESTINATION, "the store has no space left"),
+    Cause.QUOTA: _Meaning(_REFUSED, "a quota of the account is used up"),
     Cause.BUDGET: _Meaning(_DENIED, "the account's budget or trial is used up", fatal=True),
     Cause.RESULT_EXPIRED: _Meaning(ExitCode.USAGE, "Nimble no longer holds it"),
     Cause.TOO_LARGE: _Meaning(_PARTIAL, "the object is larger than allowed"),
@@ -322,3 +355,11 @@ def find_cause(*, operation: str, status: int, code: str, detail: str) -> Cause:
     if 300 <= status < 400:
         return Cause.WRONG_ENDPOINT
     return Cause.REFUSED if 400 <= status < 500 else Cause.SERVER_ERROR
+
+
+def may_pass(reason: str) -> bool:
+    """Return whether a later run may fetch an object that failed for ``reason``, with nothing changed by a person.
+
+    What has gone since it was listed is not listed again.
+    """
+    return reason in Cause.__members__.values() and (Cause(reason).retryable or reason == Cause.GONE)

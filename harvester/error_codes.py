@@ -22,6 +22,7 @@ class ErrorCode(StrEnum):
     CONSENT_NEEDED = "consent_needed"
     TIMED_OUT = "timed_out"
     INTERRUPTED = "interrupted"
+    REQUEST_REFUSED = "request_refused"
 
     # Options and arguments of a command.
     OPTION_REQUIRED = "option_required"

@@ -13,6 +13,7 @@ HarvesterError
 ├── ConsentNeeded        13    a confirmation was needed and none was given
 ├── TimedOut             14    waited as long as asked
 ├── ForeignPosition      17    a position that belongs to another history of the destination
+├── RequestRefused       18    a service refused a request for a reason that a retry does not change
 └── Interrupted 129, 130, 143   SIGHUP, SIGINT or SIGTERM, after the state was saved
 """
 
@@ -46,6 +47,7 @@ class ExitCode(IntEnum):
     STALE = 15
     DATA_CHANGED = 16
     FOREIGN_POSITION = 17
+    REFUSED = 18
     SIGHUP = 129
     SIGINT = 130
     SIGTERM = 143
@@ -56,8 +58,8 @@ class ExitMeaning(NamedTuple):
 
     meaning: str
     """The meaning, as one sentence."""
-    retryable: bool
-    """Whether the same command may succeed later without a change by the user."""
+    retryable: bool | None
+    """Whether the same command may succeed later without a change by the user; None where the causes decide it."""
 
 
 EXIT_MEANINGS: Mapping[ExitCode, ExitMeaning] = MappingProxyType(
@@ -68,7 +70,7 @@ EXIT_MEANINGS: Mapping[ExitCode, ExitMeaning] = MappingProxyType(
         ExitCode.BUG: ExitMeaning("An error of this program; `NIMBLE_HARVESTER_DEBUG=1` shows more.", retryable=False),
         ExitCode.USAGE: ExitMeaning("An option, a location or a name is invalid; nothing was done.", retryable=False),
         ExitCode.PARTIAL: ExitMeaning(
-            "The run is complete; some objects or tasks were refused, quarantined or failed.", retryable=True
+            "The run is complete; some objects or tasks were refused, quarantined or failed.", retryable=None
         ),
         ExitCode.ACCESS_DENIED: ExitMeaning(
             "A store or API denied access or rejected the credentials.", retryable=False
@@ -102,6 +104,10 @@ EXIT_MEANINGS: Mapping[ExitCode, ExitMeaning] = MappingProxyType(
         ExitCode.FOREIGN_POSITION: ExitMeaning(
             "A position belongs to another history of the destination.", retryable=False
         ),
+        ExitCode.REFUSED: ExitMeaning(
+            "A service refused a request, or does not offer it, for a reason that a retry does not change.",
+            retryable=False,
+        ),
         ExitCode.SIGHUP: ExitMeaning("SIGHUP ended the run, after its state was saved.", retryable=True),
         ExitCode.SIGINT: ExitMeaning("SIGINT ended the run, after its state was saved.", retryable=True),
         ExitCode.SIGTERM: ExitMeaning("SIGTERM ended the run, after its state was saved.", retryable=True),
@@ -128,8 +134,12 @@ class HarvesterError(Exception):
         cause: str = "",
         request_id: str = "",
         parameters: Mapping[str, object] | None = None,
+        retryable: bool | None = None,
     ) -> None:
-        """Keep the parts, URLs without their passwords; none may contain another secret or a payload value."""
+        """Keep the parts, URLs without their passwords; none may contain another secret or a payload value.
+
+        ``retryable`` is given where it differs from what the exit code means.
+        """
         what, cause, subject = masked(what), masked(cause), masked(subject)
         super().__init__(what)
         self.what = what
@@ -145,6 +155,12 @@ class HarvesterError(Exception):
         """The store's or API's id of the refused request, for its support."""
         self.parameters: Mapping[str, object] = dict(parameters or {})
         """What else a next step needs: strings, numbers, booleans and lists of strings."""
+        self._retryable = retryable
+
+    @property
+    def retryable(self) -> bool:
+        """Whether the same command may succeed later without a change by the user."""
+        return bool(EXIT_MEANINGS[ExitCode(self.exit_code)].retryable if self._retryable is None else self._retryable)
 
     def __str__(self) -> str:
         """Return what failed and the cause, one line each."""
@@ -276,6 +292,13 @@ class ForeignPosition(HarvesterError):
         """The position that was given."""
         self.shared = shared
         """The newest position of this history that the other provably shares: go on after it."""
+
+
+class RequestRefused(HarvesterError):
+    """A service refused a request, or does not offer it, for a reason that a retry does not change."""
+
+    exit_code = ExitCode.REFUSED
+    code = ErrorCode.REQUEST_REFUSED
 
 
 class Interrupted(HarvesterError):

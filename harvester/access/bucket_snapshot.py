@@ -181,7 +181,9 @@ def _knows_nothing(found: S3Settings) -> bool:
     )
 
 
-_DECISIVE = frozenset({Cause.NO_BUCKET, Cause.CREDENTIALS, Cause.EXPIRED, Cause.CLOCK_SKEW, Cause.PROXY_LOGIN})
+_DECISIVE = frozenset(
+    {Cause.NO_BUCKET, Cause.CREDENTIALS, Cause.EXPIRED, Cause.CLOCK_SKEW, Cause.PROXY_LOGIN, Cause.CERTIFICATE}
+)
 
 
 def _raise_for(problems: list[ServiceError], location: Location, *, nothing_known: bool) -> None:

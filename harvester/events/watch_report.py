@@ -11,7 +11,7 @@ from typing import Any
 from harvester.errors import ExitCode, HarvesterError
 from harvester.metrics import Metric
 from harvester.text import rfc3339
-from harvester.transfer import ObjectProblem, SyncCounts, SyncReport
+from harvester.transfer import ObjectProblem, SyncCounts, SyncReport, ends_better_later
 
 WATCH_REPORT_SCHEMA = "urn:nimble-harvester:watch-report:v1"
 LISTEN_REPORT_SCHEMA = "urn:nimble-harvester:listen-report:v1"
@@ -50,6 +50,8 @@ class LandingReport:
     """What ended it; None after a regular end."""
     exit_code: ExitCode
     """Exit code for a process that did only this."""
+    retryable: bool
+    """Whether the same command may end better later with nothing changed by a person."""
 
     def as_document(self) -> dict[str, Any]:
         """Return the fields that the published reports have in common."""
@@ -60,6 +62,7 @@ class LandingReport:
             "started_at": rfc3339(self.started_at),
             "finished_at": rfc3339(self.finished_at),
             "exit_code": int(self.exit_code),
+            "retryable": self.retryable,
             "runs": self.runs,
             "failed_runs": self.failed_runs,
             "counts": {"listed": counts.listed, **{each.name: getattr(counts, each.name) for each in fields(counts)}},
@@ -119,6 +122,7 @@ class LandingCounters:
             exit_code = ExitCode(error.exit_code)
         else:
             exit_code = ExitCode.PARTIAL if self._problems or other_problems else ExitCode.OK
+        problems = tuple(self._problems.values())
         return LandingReport(
             location=location,
             destination=destination,
@@ -131,9 +135,10 @@ class LandingCounters:
             bytes_written=self._bytes_written,
             first_seq=self._first_seq,
             last_seq=self._last_seq,
-            problems=tuple(self._problems.values()),
+            problems=problems,
             error=error,
             exit_code=exit_code,
+            retryable=ends_better_later(exit_code, error, problems, unattempted=other_problems),
         )
 
 

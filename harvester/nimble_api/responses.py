@@ -151,7 +151,7 @@ _KINDS: Mapping[Cause, type[HarvesterError]] = {
     Cause.CREDENTIALS: AccessDenied,
     Cause.BUDGET: BudgetExhausted,
     Cause.OBJECT_DENIED: AccessDenied,
-    Cause.WRONG_ENDPOINT: ConnectionFailed,
+    Cause.WRONG_ENDPOINT: ConfigurationError,
     Cause.PROXY_LOGIN: ConfigurationError,
 }
 

@@ -144,8 +144,6 @@ _CODES = {
             Cause.THROTTLED,
             Cause.CONFLICT,
             Cause.SERVER_ERROR,
-            Cause.NOT_SUPPORTED,
-            Cause.REFUSED,
         ),
         ErrorCode.QUEUE_UNREACHABLE,
     ),

@@ -15,7 +15,7 @@ from harvester.storage.service_errors import ServiceError
 _DENIED = frozenset(
     {Cause.OBJECT_DENIED, Cause.KMS_DENIED, Cause.CREDENTIALS, Cause.EXPIRED, Cause.CLOCK_SKEW, Cause.REQUESTER_PAYS}
 )
-_UNREACHABLE = frozenset({Cause.NETWORK, Cause.TIMEOUT, Cause.THROTTLED})
+_UNREACHABLE = frozenset({Cause.NETWORK, Cause.TIMEOUT, Cause.THROTTLED, Cause.CERTIFICATE})
 
 
 class UnreadReason(StrEnum):

@@ -9,17 +9,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from harvester.causes import Cause, find_cause
 from harvester.error_codes import ErrorCode
-from harvester.errors import (
-    AccessDenied,
-    ConfigurationError,
-    ConnectionFailed,
-    DifferenceFound,
-    ExitCode,
-    HarvesterError,
-    IntegrityError,
-    NoSuchBucket,
-    UsageError,
-)
+from harvester.errors import ConnectionFailed, HarvesterError
 from harvester.sessions import Login
 from harvester.text import masked
 
@@ -108,13 +98,13 @@ class TransportError(NamedTuple):
     """A request of curl's that got no complete answer."""
 
     cause: Cause
-    """``network``, ``timeout`` or ``server_error``."""
+    """``network``, ``certificate``, ``timeout``, ``proxy_login`` or ``server_error``."""
     code: str
     """curl's name of the error."""
     detail: str
     """curl's sentence; holds host and port at most."""
     retryable: bool
-    """Whether another attempt may succeed; an untrusted certificate stays untrusted."""
+    """Whether another attempt may succeed."""
 
     def as_service_error(self) -> ServiceError:
         """Return the same as the error of a service that gave no answer."""
@@ -122,19 +112,12 @@ class TransportError(NamedTuple):
 
 
 _CODES = {
+    Cause.CERTIFICATE: ErrorCode.CERTIFICATE_REFUSED,
     Cause.EXPIRED: ErrorCode.LOGIN_EXPIRED,
     Cause.NO_BUCKET: ErrorCode.NO_SUCH_BUCKET,
     Cause.CLOCK_SKEW: ErrorCode.CLOCK_SKEW,
     Cause.CREDENTIALS: ErrorCode.CREDENTIALS_REJECTED,
     Cause.OBJECT_DENIED: ErrorCode.STORE_DENIED,
-}
-_CLASSES: dict[ExitCode, type[HarvesterError]] = {
-    ExitCode.USAGE: UsageError,
-    ExitCode.ACCESS_DENIED: AccessDenied,
-    ExitCode.NO_SUCH_BUCKET: NoSuchBucket,
-    ExitCode.CONFIGURATION: ConfigurationError,
-    ExitCode.INTEGRITY: IntegrityError,
-    ExitCode.DIFFERENCE: DifferenceFound,
 }
 
 
@@ -145,30 +128,30 @@ def harvester_error(
 
     ``codes`` names the kinds of failure for services other than a bucket's.
     """
-    if not error.status and error.cause is not Cause.PROXY_LOGIN:
+    if not error.status and error.cause.retryable:
         if error.cause is Cause.SERVER_ERROR and not error.retryable:
             return _unusable(what, error, url, codes.get(error.cause))
         return _unreachable(what, error, url, codes.get(error.cause))
     cause = Cause.EXPIRED if error.expired else error.cause
     fallback = ErrorCode.STORE_UNAVAILABLE if cause.retryable else ErrorCode.STORE_REFUSED
     code = codes.get(cause) or _CODES.get(cause, fallback)
-    return _CLASSES.get(cause.exit_code, ConnectionFailed)(
+    return cause.error_class(
         f"{what}: {cause.sentence}",
         code=code,
         subject=url,
         cause=error.sentence(),
         request_id=error.request_id,
         parameters={"reason": cause.value} if code is ErrorCode.STORE_REFUSED else login._asdict(),
+        retryable=cause.retryable,
     )
 
 
 def _unreachable(what: str, error: ServiceError, url: str, code: ErrorCode | None) -> HarvesterError:
     """Return the error for a request that got no complete answer."""
-    certificate = not error.retryable and error.cause is Cause.NETWORK
     return ConnectionFailed(
         f"{what}: cannot reach the store",
         cause=error.sentence(),
-        code=ErrorCode.CERTIFICATE_REFUSED if certificate else code or ErrorCode.STORE_UNREACHABLE,
+        code=code or ErrorCode.STORE_UNREACHABLE,
         subject=url,
     )
 

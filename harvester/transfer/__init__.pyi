@@ -12,4 +12,5 @@ from .sync_report import ObjectProblem as ObjectProblem
 from .sync_report import SyncCounts as SyncCounts
 from .sync_report import SyncProgress as SyncProgress
 from .sync_report import SyncReport as SyncReport
+from .sync_report import ends_better_later as ends_better_later
 from .workers import WorkerLimits as WorkerLimits

@@ -5,31 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harvester.error_codes import ErrorCode
-from harvester.errors import (
-    AccessDenied,
-    ConfigurationError,
-    ConnectionFailed,
-    ExitCode,
-    HarvesterError,
-    IntegrityError,
-    NoSuchBucket,
-)
 
 if TYPE_CHECKING:
     # Causes are loaded by the first failure.
     from harvester.causes import Cause
+    from harvester.errors import HarvesterError
     from harvester.transfer.workers import Failed
 
 _SAMPLE = 100
 _FATAL_SAMPLE = 10
-
-_ERRORS: dict[ExitCode, type[HarvesterError]] = {
-    ExitCode.ACCESS_DENIED: AccessDenied,
-    ExitCode.NO_SUCH_BUCKET: NoSuchBucket,
-    ExitCode.CONNECTION_FAILED: ConnectionFailed,
-    ExitCode.INTEGRITY: IntegrityError,
-    ExitCode.CONFIGURATION: ConfigurationError,
-}
 
 
 class CircuitBreaker:
@@ -90,13 +74,15 @@ def _known(cause: str) -> Cause | None:
 
 
 def _error(cause: Cause, failed: Failed) -> HarvesterError:
-    kind = _ERRORS.get(cause.exit_code, HarvesterError)
-    error = kind(
+    from harvester.causes import may_pass
+
+    error = cause.error_class(
         f"every fetch fails: {cause.value.replace('_', ' ')}, e.g. {failed.key}",
         cause=failed.detail,
         code=ErrorCode.EVERY_FETCH_FAILS,
         subject=failed.key,
         parameters={"reason": cause.value},
+        retryable=may_pass(cause.value),
     )
     error.exit_code = cause.exit_code
     return error

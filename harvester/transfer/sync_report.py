@@ -2,10 +2,11 @@
 
 import time
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from harvester.errors import ExitCode, HarvesterError
+from harvester.errors import EXIT_MEANINGS, ExitCode, HarvesterError
 from harvester.text import rfc3339
 
 SYNC_REPORT_SCHEMA = "urn:nimble-harvester:sync-report:v1"
@@ -41,6 +42,27 @@ class ObjectEvent(NamedTuple):
     """Where it lies, relative to the destination; empty when it does not."""
     seq: int
     """Its sequence number; 0 when it did not land."""
+
+
+def ends_better_later(
+    exit_code: ExitCode, error: HarvesterError | None, problems: Iterable[ObjectProblem], *, unattempted: bool
+) -> bool:
+    """Return whether a run that ended so may end better later with nothing changed by a person.
+
+    By the causes of the objects that failed, where some did; what was refused or quarantined stays so.
+    """
+    if error is not None:
+        return error.retryable
+    decided = EXIT_MEANINGS[exit_code].retryable
+    if decided is not None:
+        return decided
+    failed = {problem.reason for problem in problems if problem.outcome == "failed"}
+    if not failed:
+        return unattempted
+    # Loaded by the runs in which objects failed.
+    from harvester.causes import may_pass
+
+    return unattempted or any(map(may_pass, failed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +155,13 @@ class SyncReport:
         return complete and all(problem.accepted for problem in self.problems)
 
     @property
+    def retryable(self) -> bool:
+        """Whether the same run may end better later with nothing changed by a person."""
+        return ends_better_later(
+            self.exit_code, self.error, self.problems, unattempted=bool(self.counts.not_attempted and not self.dry_run)
+        )
+
+    @property
     def idle(self) -> bool:
         """Whether the run changed nothing and met nothing new."""
         quiet = self.error is None and not self.counts.landed and not self.counts.not_attempted
@@ -150,6 +179,7 @@ class SyncReport:
             "started_at": rfc3339(self.started_at),
             "finished_at": rfc3339(self.finished_at),
             "exit_code": int(self.exit_code),
+            "retryable": self.retryable,
             "counts": {
                 "listed": counts.listed,
                 "landed": counts.landed,

@@ -14,7 +14,9 @@ _INTRODUCTION = """\
 # Exit codes
 
 Made from the program by `python -m scripts.documents.exit_codes`. A retry helps where the same command may succeed
-later without a change by the user; `--log-format json` ends with a line that carries it as `retryable`.
+later without a change by the user. Where the causes of the failures decide, `--log-format json` ends with a line that
+carries it as `retryable`, as do the reports of `sync`, `watch`, `listen` and `run`: false where every object that
+failed has a cause that a person has to remove ([causes](errors.md)).
 
 | code | name | meaning | does a retry help |
 | --- | --- | --- | --- |
@@ -28,10 +30,13 @@ store's request id, and what to run next. It contains no payload value and no se
 """
 
 
+_HELPS = {True: "yes", False: "no", None: "by cause"}
+
+
 def exit_codes() -> str:
     """Return the whole page."""
     rows = (
-        f"| {int(code)} | {code.name} | {entry.meaning} | {'yes' if entry.retryable else 'no'} |"
+        f"| {int(code)} | {code.name} | {entry.meaning} | {_HELPS[entry.retryable]} |"
         for code, entry in EXIT_MEANINGS.items()
     )
     return _INTRODUCTION + "\n".join(rows) + "\n" + _NOTES

@@ -376,7 +376,7 @@ def test_a_private_authority_is_trusted_when_named(
 
 
 def test_a_certificate_of_nobody_is_refused_at_once(tls_server: LoopbackServer) -> None:
-    with pytest.raises(ConnectionFailed) as caught:
+    with pytest.raises(ConfigurationError) as caught:
         list(open_store(parse_location("s3://buck/"), StoreSettings(retry=QUICK)).list_pages())
 
     assert caught.value.code is ErrorCode.CERTIFICATE_REFUSED

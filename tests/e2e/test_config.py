@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import tomllib
 from pathlib import Path
 
@@ -99,6 +100,22 @@ def test_a_failing_pipeline_does_not_stop_the_others(config: Path, dest: Path, t
     assert "broken: sync ended with exit 5" in ended.err
     assert configured(config, "run", "acme", "--only", "sync").code == 0
     assert configured(config, "run", "nothing").code == 2
+
+
+def test_a_run_may_end_better_later_where_a_failed_step_may(config: Path, dest: Path, tmp_path: Path) -> None:
+    configured(config, "run", "-q")
+    config.write_text(
+        f'[pipeline.broken]\nlocation = "file://{tmp_path}/nowhere/"\ndestination = "{tmp_path}/broken"\nsync = {{}}\n'
+        + config.read_text()
+    )
+    with (dest / ".nimble-harvester" / "lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        ended = configured(config, "run", "--only", "sync", "--format", "json", "--log-format", "json")
+    validate("pipeline-run", ended.document)
+    assert (ended.code, ended.document["retryable"]) == (3, True)
+    assert [(each["exit_code"], each["retryable"]) for each in ended.document["steps"]] == [(5, False), (11, True)]
+    alone = configured(config, "run", "broken", "--format", "json")
+    assert (alone.code, alone.document["retryable"]) == (5, False)
 
 
 @pytest.mark.parametrize(

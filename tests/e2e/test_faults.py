@@ -188,6 +188,7 @@ def proxy(store: MemoryS3, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultPro
         ("AccessDenied", 4, "object_denied"),
         ("InvalidObjectState", 3, "archived"),
         ("InvalidAccessKeyId", 4, "credentials"),
+        ("QuotaExceeded", 18, "quota"),
     ],
 )
 def test_a_run_that_only_fails_stops(

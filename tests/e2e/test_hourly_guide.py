@@ -145,7 +145,7 @@ def test_the_pod_runs_the_configuration_of_its_manifest(
     assert log_end(run(*arguments))["exit_code"] == 0
     source.put("bad.json", b"{")
     end = log_end(run(*arguments))
-    assert (end["exit_code"], end["retryable"]) == (3, True)
+    assert (end["exit_code"], end["retryable"]) == (3, False)
     assert [(step["step"], step["exit_code"]) for step in end["steps"]] == [("sync", 3), ("freshness", 0)]
 
 

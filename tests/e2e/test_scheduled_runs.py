@@ -121,7 +121,7 @@ def test_quiet_prints_nothing_on_success(source: Directory, dest: Path) -> None:
 def test_the_log_ends_with_one_summary(flawed: Directory, dest: Path) -> None:
     code, written = scheduled("sync", flawed.location, dest, "--log-format", "json")
     end = last_line(written)
-    assert (code, end["event"], end["exit_code"], end["retryable"]) == (3, "end", 3, True)
+    assert (code, end["event"], end["exit_code"], end["retryable"]) == (3, "end", 3, False)
     assert (end["counts"]["landed"], end["counts"]["quarantined"]) == (1, 1)
     assert end["error"] is None
     code, written = scheduled("sync", flawed.location, dest, "--log-format", "json")

@@ -9,9 +9,9 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvester.causes import CAUSE_ROWS, Cause, CauseRow, find_cause
+from harvester.causes import CAUSE_ROWS, Cause, CauseRow, find_cause, may_pass
 from harvester.error_codes import ErrorCode
-from harvester.errors import ExitCode
+from harvester.errors import EXIT_MEANINGS, ExitCode
 from harvester.nimble_api.responses import ApiResponse, Subject
 from harvester.sessions.login import Login
 from harvester.storage.gcs import json_api
@@ -56,11 +56,11 @@ def gcs(status: int, reason: str, message: str = "", operation: str = "objects.g
     ("error", "cause", "retryable", "exit_code"),
     [
         (s3(400, "InvalidRequest", SSE_C), Cause.SSE_C, False, 4),
-        (s3(400, "InvalidRequest", "Missing required header"), Cause.REFUSED, False, 6),
+        (s3(400, "InvalidRequest", "Missing required header"), Cause.REFUSED, False, 18),
         (s3(400, "ExpiredToken"), Cause.EXPIRED, False, 8),
         (s3(400, operation="HeadBucket"), Cause.CREDENTIALS, False, 4),
         (s3(400, operation="HeadObject"), Cause.CREDENTIALS, False, 4),
-        (s3(400, operation="GetObject"), Cause.REFUSED, False, 6),
+        (s3(400, operation="GetObject"), Cause.REFUSED, False, 18),
         (s3(403, "InvalidAccessKeyId"), Cause.CREDENTIALS, False, 4),
         (s3(403, "RequestTimeTooSkewed"), Cause.CLOCK_SKEW, False, 8),
         (s3(403, "AccessDenied"), Cause.OBJECT_DENIED, False, 4),
@@ -68,17 +68,17 @@ def gcs(status: int, reason: str, message: str = "", operation: str = "objects.g
         (s3(403, "AccessDenied", BLOCKED, "GetObject"), Cause.OBJECT_DENIED, False, 4),
         (s3(403, "InvalidObjectState"), Cause.ARCHIVED, False, 3),
         (s3(403, operation="HeadObject"), Cause.OBJECT_DENIED, False, 4),
-        (s3(301, "PermanentRedirect"), Cause.WRONG_ENDPOINT, False, 6),
-        (s3(307), Cause.WRONG_ENDPOINT, False, 6),
+        (s3(301, "PermanentRedirect"), Cause.WRONG_ENDPOINT, False, 8),
+        (s3(307), Cause.WRONG_ENDPOINT, False, 8),
         (s3(404, "NoSuchKey"), Cause.GONE, False, 3),
         (s3(404, "NoSuchBucket"), Cause.NO_BUCKET, False, 5),
-        (s3(405, "MethodNotAllowed"), Cause.NOT_SUPPORTED, False, 6),
+        (s3(405, "MethodNotAllowed"), Cause.NOT_SUPPORTED, False, 18),
         (s3(407), Cause.PROXY_LOGIN, False, 8),
         (s3(408), Cause.TIMEOUT, True, 6),
         (s3(409, "OperationAborted"), Cause.CONFLICT, True, 6),
         (s3(409), Cause.CONFLICT, True, 6),
         (s3(412, "PreconditionFailed"), Cause.PRECONDITION_FAILED, False, 10),
-        (s3(400, "AccessControlListNotSupported"), Cause.ACLS_OFF, False, 6),
+        (s3(400, "AccessControlListNotSupported"), Cause.ACLS_OFF, False, 18),
         (s3(400, "MalformedPolicy"), Cause.MALFORMED_POLICY, False, 7),
         (s3(400, "InvalidRequest", "needs Object Lock parameters", "PutObject"), Cause.OBJECT_LOCK, False, 4),
         (s3(429), Cause.THROTTLED, True, 6),
@@ -86,10 +86,10 @@ def gcs(status: int, reason: str, message: str = "", operation: str = "objects.g
         (s3(503), Cause.THROTTLED, True, 6),
         (s3(500, "InternalError"), Cause.SERVER_ERROR, True, 6),
         (s3(502), Cause.SERVER_ERROR, True, 6),
-        (s3(501, "NotImplemented"), Cause.NOT_SUPPORTED, False, 6),
-        (s3(507, "XMinioStorageFull"), Cause.STORE_FULL, False, 6),
-        (s3(507), Cause.STORE_FULL, False, 6),
-        (s3(418, "Teapot"), Cause.REFUSED, False, 6),
+        (s3(501, "NotImplemented"), Cause.NOT_SUPPORTED, False, 18),
+        (s3(507, "XMinioStorageFull"), Cause.STORE_FULL, False, 12),
+        (s3(507), Cause.STORE_FULL, False, 12),
+        (s3(418, "Teapot"), Cause.REFUSED, False, 18),
         (s3(400, "KMS.DisabledException"), Cause.KMS_DISABLED, False, 4),
         (s3(400, "KMS.NotFoundException"), Cause.KMS_NOT_FOUND, False, 4),
         (s3(400, "KMS.KMSInvalidStateException"), Cause.KMS_INVALID_STATE, False, 4),
@@ -98,7 +98,7 @@ def gcs(status: int, reason: str, message: str = "", operation: str = "objects.g
         (s3(400, "KmsAccessDenied", operation="ReceiveMessage"), Cause.KMS_DENIED, False, 4),
         (s3(400, "QueueDoesNotExist", operation="ReceiveMessage"), Cause.NO_QUEUE, False, 2),
         (gcs(400, "required", PAYS), Cause.REQUESTER_PAYS, False, 4),
-        (gcs(400, "required", "Missing name"), Cause.REFUSED, False, 6),
+        (gcs(400, "required", "Missing name"), Cause.REFUSED, False, 18),
         (gcs(401, "authError"), Cause.CREDENTIALS, False, 4),
         (gcs(403, "forbidden"), Cause.OBJECT_DENIED, False, 4),
         (gcs(403, "rateLimitExceeded"), Cause.THROTTLED, True, 6),
@@ -183,12 +183,31 @@ def test_an_answer_without_a_row_keeps_status_code_and_sentence(
     assert raised.request_id == "id"
 
 
-def test_advice_to_wait_is_given_only_where_waiting_can_help() -> None:
-    for cause in Cause:
-        error = ServiceError(cause, "c", "", "", 400, cause.retryable, expired=False)
-        raised = harvester_error("x", error, url="s3://b/", login=LOGIN)
-        assert (raised.code is ErrorCode.STORE_UNAVAILABLE) is cause.retryable
-        assert raised.exit_code in {cause.exit_code, ExitCode.CONNECTION_FAILED}
+# A cause whose exit code does not say whether a retry helps, and why.
+EXCEPTIONS = {
+    Cause.INTEGRITY: "7 is the code of damaged documents too; a sync that ends for it alone states it as retryable",
+}
+
+
+@pytest.mark.parametrize("cause", list(Cause))
+def test_the_exit_code_of_a_cause_means_what_the_cause_means(cause: Cause) -> None:
+    meaning = EXIT_MEANINGS[cause.exit_code].retryable
+    assert (meaning in (cause.retryable, None)) is (cause not in EXCEPTIONS)
+    error = ServiceError(cause, "c", "", "", 400, cause.retryable, expired=False)
+    raised = harvester_error("x", error, url="s3://b/", login=LOGIN)
+    assert raised.retryable is cause.retryable
+    assert (raised.code is ErrorCode.STORE_UNAVAILABLE) is cause.retryable
+    assert (EXIT_MEANINGS[raised.exit_code].retryable is cause.retryable) is (cause not in EXCEPTIONS)
+    assert raised.exit_code is (ExitCode.REFUSED if meaning is None else cause.exit_code)
+
+
+@pytest.mark.parametrize("cause", list(Cause))
+def test_what_has_gone_may_pass_as_it_is_not_listed_again(cause: Cause) -> None:
+    assert may_pass(cause.value) is (cause.retryable or cause is Cause.GONE)
+
+
+def test_what_is_no_cause_does_not_pass() -> None:
+    assert not may_pass("internal_error")
 
 
 def test_a_redirect_names_the_endpoint() -> None:
@@ -203,7 +222,7 @@ def test_a_redirect_names_the_endpoint() -> None:
 def test_an_error_without_an_answer_is_no_connection() -> None:
     raised = harvester_error("x", unanswered(Cause.NETWORK, "C", "", retryable=True), url="s3://b/", login=LOGIN)
     assert raised.code is ErrorCode.STORE_UNREACHABLE
-    raised = harvester_error("x", unanswered(Cause.NETWORK, "C", "", retryable=False), url="s3://b/", login=LOGIN)
-    assert raised.code is ErrorCode.CERTIFICATE_REFUSED
+    raised = harvester_error("x", unanswered(Cause.CERTIFICATE, "C", "", retryable=False), url="s3://b/", login=LOGIN)
+    assert (raised.code, raised.exit_code) == (ErrorCode.CERTIFICATE_REFUSED, ExitCode.CONFIGURATION)
     raised = harvester_error("x", unanswered(Cause.PROXY_LOGIN, "C", "", retryable=False), url="s3://b/", login=LOGIN)
     assert raised.exit_code is ExitCode.CONFIGURATION

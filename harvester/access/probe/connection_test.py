@@ -22,7 +22,7 @@ _SIMILAR = 0.8
 """The similarity from which a prefix counts as another one misspelt."""
 _CREATE, _REPLACE = "storage.objects.create", "storage.objects.delete"
 _RED = frozenset({"access_denied", "no_such_bucket", "connection_failed"})
-_EXIT_CODES = frozenset({ExitCode.ACCESS_DENIED, ExitCode.CONFIGURATION, ExitCode.CONNECTION_FAILED})
+_EXIT_CODES = frozenset({ExitCode.ACCESS_DENIED, ExitCode.CONFIGURATION, ExitCode.CONNECTION_FAILED, ExitCode.REFUSED})
 _CREDENTIAL_CAUSES = {
     "SignatureDoesNotMatch": "the secret access key is not the one of this access key id",
     "InvalidAccessKeyId": "the access key id does not exist",
@@ -194,7 +194,7 @@ class ConnectionTest:
                 self.cause = problem.message or "the store refuses these credentials without a reason"
                 self.code = ErrorCode.TEST_DENIED if self._on_s3 else ErrorCode.TEST_DENIED_BY_GCS
             case _:
-                code = cause.exit_code if cause.exit_code in _EXIT_CODES else ExitCode.CONNECTION_FAILED
+                code = cause.exit_code if cause.exit_code in _EXIT_CODES else ExitCode.REFUSED
                 self._red("access_denied" if code is ExitCode.ACCESS_DENIED else "connection_failed", code)
                 self.cause = f"{cause.sentence} ({problem.sentence()})" if problem.status else problem.sentence()
                 self.code = ErrorCode.TEST_UNANSWERED if cause.retryable else ErrorCode.STORE_REFUSED

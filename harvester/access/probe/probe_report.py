@@ -18,6 +18,7 @@ StepOutcome = Literal["ok", "failed", "skipped"]
 _WORSE = (
     ExitCode.OK,
     ExitCode.CONNECTION_FAILED,
+    ExitCode.REFUSED,
     ExitCode.ACCESS_DENIED,
     ExitCode.NO_SUCH_BUCKET,
     ExitCode.CONFIGURATION,

@@ -191,6 +191,7 @@ def _picklable(error: HarvesterError) -> HarvesterError:
         cause=error.cause,
         request_id=error.request_id,
         parameters=error.parameters,
+        retryable=error.retryable,
     )
     plain.exit_code = error.exit_code
     return plain

@@ -19,6 +19,7 @@ FINAL_CODES: Final = (
     ExitCode.DESTINATION,
     ExitCode.CONSENT,
     ExitCode.FOREIGN_POSITION,
+    ExitCode.REFUSED,
 )
 """Exit codes of attempts that are not repeated: a person has to change something first."""
 DEFAULT_RETRIES: Final = 5
@@ -58,7 +59,7 @@ class Attempts:
     def takes(self, outcome: ShardOutcome) -> bool:
         """Take an outcome; return whether the shard is tried again."""
         count = self._attempts[outcome.shard] = self._attempts.get(outcome.shard, 0) + 1
-        final = outcome.exit_code in (*FINAL_CODES, ExitCode.BUG)
+        final = outcome.exit_code in (*FINAL_CODES, ExitCode.BUG) or not outcome.may_succeed_later
         again = not outcome.committed and not final and count <= self._retries
         if outcome.committed:
             self._committed += 1

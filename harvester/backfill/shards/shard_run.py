@@ -45,6 +45,13 @@ class ShardOutcome(NamedTuple):
     """The counts of a sync that could not be committed."""
     error: HarvesterError | None = None
     """What ended the attempt early."""
+    retryable: bool = True
+    """Of an attempt that failed without an error, whether another one may succeed with nothing changed by a person."""
+
+    @property
+    def may_succeed_later(self) -> bool:
+        """Whether another attempt may succeed with nothing changed by a person."""
+        return self.retryable if self.error is None else self.error.retryable
 
 
 def run_shard(
@@ -82,7 +89,10 @@ def run_shard(
         return ShardOutcome(shard.index, ExitCode.OK, committed=True, report=commit.document)
     last = reports[-1]
     failure = _failure(last, final=final) or ExitCode.PARTIAL
-    return ShardOutcome(shard.index, failure, committed=False, counts=last.as_document()["counts"], error=last.error)
+    counts = last.as_document()["counts"]
+    return ShardOutcome(
+        shard.index, failure, committed=False, counts=counts, error=last.error, retryable=last.retryable
+    )
 
 
 def _failure(report: SyncReport, *, final: bool) -> ExitCode | None:

@@ -158,6 +158,7 @@ def listen_command(
         error=report.landing.error,
         reasons=problem_lines(report.landing.problems),
         counts=report.landing.as_document()["counts"],
+        retryable=report.landing.retryable,
     )
     return int(report.landing.exit_code)
 

@@ -18,7 +18,7 @@ from harvester.cli.shared.options.config_file import STEPS, Pipeline, config_opt
 from harvester.cli.shared.options.parameters import format_option
 from harvester.cli.shared.options.pipelines import step_context
 from harvester.cli.shared.reports.json_documents import json_text
-from harvester.cli.shared.run_messages import LOG_FORMAT, Messages, log_format_option
+from harvester.cli.shared.run_messages import LOG_FORMAT, RETRYABLE, Messages, log_format_option
 from harvester.errors import EXIT_MEANINGS, ExitCode, HarvesterError, UsageError
 
 RUN_SCHEMA = "urn:nimble-harvester:pipeline-run:v1"
@@ -37,6 +37,8 @@ class StepResult(NamedTuple):
     """Its exit code; None when it was not run, because an earlier step failed."""
     seconds: float
     """How long it took."""
+    retryable: bool = False
+    """Whether the same step may end better later with nothing changed by a person."""
 
 
 @click.command(
@@ -90,7 +92,7 @@ def run_command(
     if log_format == "json":
         failed = [f"{each.pipeline}: {each.step} exit {each.exit_code}" for each in results if each.exit_code]
         steps = [each._asdict() for each in results]
-        Messages(as_json=True, quiet=quiet).end(code, reasons=failed, steps=steps)
+        Messages(as_json=True, quiet=quiet).end(code, reasons=failed, steps=steps, retryable=_retryable(results))
     return int(code)
 
 
@@ -111,9 +113,11 @@ def _run_pipeline(root: click.Context, path: Path, pipeline: Pipeline, only: Seq
             yield StepResult(pipeline.name, step, None, 0.0)
             continue
         started = time.monotonic()
+        root.meta.pop(RETRYABLE, None)
         code = _run_step(root, path, pipeline, step)
         failed = code not in _GOES_ON
-        yield StepResult(pipeline.name, step, int(code), time.monotonic() - started)
+        retryable = bool(root.meta.get(RETRYABLE)) if code else False
+        yield StepResult(pipeline.name, step, int(code), time.monotonic() - started, retryable)
 
 
 def _run_step(root: click.Context, path: Path, pipeline: Pipeline, step: str) -> ExitCode:
@@ -131,6 +135,7 @@ def _invoke(context: click.Context) -> ExitCode:
         with context:
             result: Any = context.command.invoke(context)
     except HarvesterError as error:
+        context.meta[RETRYABLE] = error.retryable
         if context.meta[LOG_FORMAT] == "json":
             Messages(as_json=True).end(ExitCode(error.exit_code), error=error)
         else:
@@ -154,13 +159,18 @@ def _exit_code(results: Sequence[StepResult]) -> ExitCode:
     return ExitCode(codes.pop()) if codes else ExitCode.OK
 
 
+def _retryable(results: Sequence[StepResult]) -> bool:
+    """Return whether the same run may end better later: one of its failed steps may."""
+    return any(result.retryable for result in results)
+
+
 def _print(path: Path, results: Sequence[StepResult], code: ExitCode, output: str) -> None:
     if output == "json":
         document = {
             "schema": RUN_SCHEMA,
             "config": str(path),
             "exit_code": int(code),
-            "retryable": EXIT_MEANINGS[code].retryable,
+            "retryable": _retryable(results),
             "steps": [result._asdict() for result in results],
         }
         print(json_text(document, indent=2))

@@ -164,6 +164,7 @@ def sync_command(
         error=result.error,
         reasons=exit_reasons(result),
         counts=result.as_document()["counts"],
+        retryable=result.retryable,
     )
     return int(result.exit_code)
 

@@ -20,6 +20,8 @@ from harvester.transfer import SyncProgress
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 LOG_FORMAT = "harvester.log-format"
 """Key of a click context under which a run of pipelines keeps the form of messages for its steps."""
+RETRYABLE = "harvester.retryable"
+"""Key of a click context under which a command keeps whether it may succeed later; a run of pipelines reads it."""
 _LINE_SECONDS = 30.0
 _RATE_SECONDS = 5.0
 
@@ -98,20 +100,30 @@ class Messages:
         reasons: Sequence[str] = (),
         counts: Mapping[str, int] | None = None,
         steps: Sequence[Mapping[str, object]] = (),
+        retryable: bool | None = None,
     ) -> None:
         """Write why the run ended as it did; raises ``error`` for the program to print, except as JSON.
 
         ``reasons`` are written for an exit code other than 0 without an error, unless standard output, which has the
-        report, is a terminal or the same file.
+        report, is a terminal or the same file. ``retryable`` is whether the same command may succeed later, where that
+        is not what the error or the exit code means.
         """
         self.clear()
+        if retryable is None:
+            retryable = bool(EXIT_MEANINGS[exit_code].retryable) if error is None else error.retryable
+        context = click.get_current_context(silent=True)
+        if context is not None:
+            context.meta[RETRYABLE] = retryable
         if exit_code is not ExitCode.OK:
             self.quiet = False
             for level, lines in self._held:
                 self.log(level, *lines)
         if self._as_json:
             self._write_end(
-                exit_code, error, reasons, {"counts": dict(counts or {}), **({"steps": steps} if steps else {})}
+                exit_code,
+                error,
+                reasons,
+                {"retryable": retryable, "counts": dict(counts or {}), **({"steps": steps} if steps else {})},
             )
         elif error is not None:
             raise error
@@ -142,7 +154,6 @@ class Messages:
             "; ".join(lines) or EXIT_MEANINGS[exit_code].meaning,
             event="end",
             exit_code=int(exit_code),
-            retryable=EXIT_MEANINGS[exit_code].retryable,
             **more,
             error=None if error is None else {k: v for k, v in error_document(error).items() if k != "parameters"},
         )
@@ -181,6 +192,7 @@ def write_reasons(exit_code: ExitCode, reasons: Iterable[str]) -> None:
     context = click.get_current_context(silent=True)
     if context is not None and context.meta.get(LOG_FORMAT) == "json":
         # A step of a pipeline: the run writes the one line of its end.
+        context.meta[RETRYABLE] = bool(EXIT_MEANINGS[exit_code].retryable)
         stripped = (line.strip() for line in lines)
         Messages(as_json=True).log("error", f"exit {int(exit_code)}: {EXIT_MEANINGS[exit_code].meaning}", *stripped)
     else:

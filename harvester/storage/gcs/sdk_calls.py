@@ -139,7 +139,7 @@ def _unanswered(error: BaseException) -> ServiceError:
 
     match error:
         case failures.SSLError():
-            return unanswered(Cause.NETWORK, "SSLError", "the certificate is not trusted", retryable=False)
+            return unanswered(Cause.CERTIFICATE, "SSLError", "the certificate is not trusted", retryable=False)
         case failures.Timeout():
             return unanswered(Cause.TIMEOUT, type(error).__name__, "", retryable=True)
         case failures.JSONDecodeError():

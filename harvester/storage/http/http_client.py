@@ -136,7 +136,7 @@ def explain_curl(code: int, message: str, connect_status: int = 0) -> TransportE
     if code in _BROKEN_CONNECTION:
         return TransportError(Cause.NETWORK, name, message, retryable=True)
     if code in _CERTIFICATE:
-        return TransportError(Cause.NETWORK, name, message, retryable=False)
+        return TransportError(Cause.CERTIFICATE, name, message, retryable=False)
     return TransportError(Cause.SERVER_ERROR, name, message, retryable=False)
 
 

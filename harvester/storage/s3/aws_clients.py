@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -89,6 +90,8 @@ def _called(call: Callable[..., Any], parameters: Mapping[str, Any]) -> dict[str
         raise _RefusedError(_unreached_proxy(call, error)) from error
     except (refusals.ConnectTimeoutError, refusals.ReadTimeoutError) as error:
         raise _RefusedError(_unreached(Cause.TIMEOUT, error)) from error
+    except refusals.SSLError as error:
+        raise _RefusedError(_untrusted(error)) from error
     except refusals.HTTPClientError as error:
         raise _RefusedError(_unreached(Cause.NETWORK, error)) from error
     except refusals.EndpointConnectionError as error:
@@ -112,6 +115,16 @@ def _service_error_from(error: refusals.ClientError) -> ServiceError:
     if "Detail" in details:  # of a malformed policy: which part
         message = f"{message} ({details['Detail']})"
     return answered(error.operation_name, status, code, message, metadata.get("RequestId", "") or "")
+
+
+def _untrusted(error: refusals.SSLError) -> ServiceError:
+    """Return the error of a handshake that failed: for the certificate, or with the connection."""
+    reason: object = error.kwargs.get("error")
+    while isinstance(reason, Exception) and not isinstance(reason, ssl.SSLCertVerificationError):
+        reason = getattr(reason, "reason", None) or next(iter(reason.args), None)
+    if reason is None:
+        return _unreached(Cause.NETWORK, error)
+    return unanswered(Cause.CERTIFICATE, type(error).__name__, _first_line(error), retryable=False)
 
 
 def _unreached(cause: Cause, error: Exception) -> ServiceError:

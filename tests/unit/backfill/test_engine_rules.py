@@ -10,7 +10,7 @@ from harvester.backfill.engines.dask_engine import _picklable
 from harvester.backfill.engines.engine_rules import FINAL_CODES, Attempts, EngineProgress
 from harvester.backfill.shards.shard_run import ShardOutcome
 from harvester.error_codes import ErrorCode
-from harvester.errors import AccessDenied, ConnectionFailed, ExitCode, ForeignPosition
+from harvester.errors import AccessDenied, ConnectionFailed, DifferenceFound, ExitCode, ForeignPosition
 
 
 def failed(shard: int, code: ExitCode) -> ShardOutcome:
@@ -39,6 +39,13 @@ def test_what_a_person_has_to_change_is_not_repeated(code: ExitCode) -> None:
     assert attempts.exit_code() is code
     # A bug concerns one shard, a denied access all.
     assert (attempts.stopped_by is None) == (code is ExitCode.BUG)
+
+
+def test_a_shard_whose_objects_a_person_has_to_see_to_is_not_repeated() -> None:
+    attempts = Attempts(3, 3)
+    assert not attempts.takes(failed(0, ExitCode.PARTIAL)._replace(retryable=False))
+    assert not attempts.takes(failed(1, ExitCode.DIFFERENCE)._replace(error=DifferenceFound("x")))
+    assert attempts.stopped_by is None
 
 
 def test_progress_counts_what_was_committed_before() -> None:

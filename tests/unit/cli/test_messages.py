@@ -9,7 +9,7 @@ import pytest
 
 from harvester.cli.shared.run_messages import Messages, write_reasons
 from harvester.error_codes import ErrorCode
-from harvester.errors import ConnectionFailed, ExitCode
+from harvester.errors import ConnectionFailed, ExitCode, IntegrityError
 from harvester.transfer.sync_report import SyncProgress
 
 REASONS = ["  2 × failed: throttled", "      e.g. a\x1b.json"]
@@ -77,7 +77,8 @@ def test_quiet_writes_warnings_of_a_failure(capsys: pytest.CaptureFixture[str]) 
 
 
 @pytest.mark.parametrize(
-    ("code", "retryable"), [(ExitCode.OK, False), (ExitCode.PARTIAL, True), (ExitCode.CONFIGURATION, False)]
+    ("code", "retryable"),
+    [(ExitCode.OK, False), (ExitCode.PARTIAL, False), (ExitCode.TIMED_OUT, True), (ExitCode.CONFIGURATION, False)],
 )
 def test_json_ends_with_one_summary(capsys: pytest.CaptureFixture[str], code: ExitCode, *, retryable: bool) -> None:
     messages = Messages(as_json=True)
@@ -130,3 +131,9 @@ def test_without_a_terminal_progress_is_a_line_now_and_then(capsys: pytest.Captu
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("50 of 100 objects, ")
     assert line.endswith(" left, 1 problem")
+
+
+def test_a_report_and_an_error_decide_whether_to_try_again(capsys: pytest.CaptureFixture[str]) -> None:
+    Messages(as_json=True).end(ExitCode.PARTIAL, reasons=REASONS, retryable=True)
+    Messages(as_json=True).end(ExitCode.INTEGRITY, error=IntegrityError("no", retryable=True))
+    assert [each["retryable"] for each in documents(capsys.readouterr().err)] == [True, True]

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from harvester.error_codes import ErrorCode
-from harvester.errors import ConnectionFailed, IntegrityError
+from harvester.errors import ConfigurationError, IntegrityError
 from harvester.nimble_api.bounded_http import UnusableBody, bounded_client
 from harvester.nimble_api.client import NimbleClient
 from scripts.servers.loopback_server import Answer, LoopbackServer, Request
@@ -44,7 +44,7 @@ def test_no_redirect_is_followed(status: int) -> None:
         LoopbackServer(elsewhere) as other,
         serve(Answer(status, headers={"location": f"{other.url}/v2/tasks/t1"})) as server,
         client(server) as api,
-        pytest.raises(ConnectionFailed, match="redirects") as error,
+        pytest.raises(ConfigurationError, match="redirects") as error,
     ):
         api.task("t1")
     assert error.value.code is ErrorCode.API_ANSWER_UNUSABLE

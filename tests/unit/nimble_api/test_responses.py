@@ -30,7 +30,7 @@ def refused(status: int, body: bytes = b'{"status":"failed","msg":"no"}', **head
         (403, AccessDenied, 4),
         (404, UnknownId, 2),
         (410, UnknownId, 2),
-        (307, ConnectionFailed, 6),
+        (307, ConfigurationError, 8),
         (405, UsageError, 2),
         (407, ConfigurationError, 8),
         (408, ConnectionFailed, 6),

@@ -8,7 +8,7 @@ import pytest
 from google.api_core import exceptions as refusals
 
 from harvester.error_codes import ErrorCode
-from harvester.errors import AccessDenied, ConnectionFailed, HarvesterError, UsageError
+from harvester.errors import AccessDenied, ConnectionFailed, HarvesterError, RequestRefused, UsageError
 from harvester.queues.pubsub import PubsubQueue
 
 _RETRIED: Any = refusals.RetryError
@@ -49,8 +49,8 @@ def raised(error: Exception) -> HarvesterError:
         (refusals.InternalServerError, ConnectionFailed, ErrorCode.QUEUE_UNREACHABLE),
         (refusals.Unknown, ConnectionFailed, ErrorCode.QUEUE_UNREACHABLE),
         (refusals.Aborted, ConnectionFailed, ErrorCode.QUEUE_UNREACHABLE),
-        (refusals.MethodNotImplemented, ConnectionFailed, ErrorCode.QUEUE_UNREACHABLE),
-        (refusals.InvalidArgument, ConnectionFailed, ErrorCode.QUEUE_UNREACHABLE),
+        (refusals.MethodNotImplemented, RequestRefused, ErrorCode.STORE_REFUSED),
+        (refusals.InvalidArgument, RequestRefused, ErrorCode.STORE_REFUSED),
     ],
 )
 def test_an_error_of_grpc_has_its_cause(

@@ -156,7 +156,8 @@ def _end_of_shard(outcome: ShardOutcome, messages: Messages) -> int:
     if outcome.committed:
         messages.log("info", f"shard {outcome.shard} is committed")
     reasons = [] if outcome.committed else [f"shard {outcome.shard} is not committed: {_reason(outcome)}"]
-    messages.end(outcome.exit_code, error=outcome.error, reasons=reasons)
+    retryable = not outcome.committed and outcome.may_succeed_later
+    messages.end(outcome.exit_code, error=outcome.error, reasons=reasons, retryable=retryable)
     return int(outcome.exit_code)
 
 
@@ -169,5 +170,6 @@ def _end_of_all(attempts: Attempts, plan: BackfillPlan, store: OutputStore, mess
     reasons = [f"shard {each.shard} is not committed: {_reason(each)}" for each in attempts.failed[:20]]
     reasons += [step for step in {next_step(each.error) for each in attempts.failed if each.error} if step]
     error = ended.error if ended is not None else None
-    messages.end(code, error=error, reasons=reasons)
+    retryable = any(each.may_succeed_later for each in attempts.failed) if missing and error is None else None
+    messages.end(code, error=error, reasons=reasons, retryable=retryable)
     return int(code)

@@ -74,6 +74,7 @@ WITHOUT_NEXT_STEP: Mapping[ErrorCode, str] = MappingProxyType(
         _C.DIFFERENCE: "the report lists the differences, each with its own step",
         _C.DESTINATION_UNUSABLE: "the cause is that of the operating system",
         _C.TIMED_OUT: "the same command waits again",
+        _C.REQUEST_REFUSED: "raised with a closer code only",
     }
 )
 """The codes without a step of their own, and why."""
