@@ -22,30 +22,35 @@ _ENTRY_END = b"</Contents>"
 _DIGEST_BYTES = 32
 
 
-class _Entries(NamedTuple):
-    """The entries of a list answer."""
+class _Answer(NamedTuple):
+    """A list answer whose entries stand in one run."""
 
-    digest: bytes
-    """Their keyed digest."""
-    keys: int
-    """How many there are."""
+    entries: memoryview
+    """The bytes of that run."""
+    context: bytes
+    """What decides how entries are read: the XML namespace, and how keys are encoded."""
     is_last: bool
     """Whether the answer states that no key follows."""
 
+    def digest(self, secret: bytes, length: int | None = None) -> bytes:
+        """Return the keyed digest of the entries, or of their first ``length`` bytes."""
+        found = blake2b(self.context, key=secret, digest_size=_DIGEST_BYTES)
+        found.update(self.entries[:length])
+        return found.digest()
 
-def read_entries(body: bytes, secret: bytes, first: int | None = None) -> _Entries | None:
-    """Return the digest of the entries of a ListObjectsV2 answer, or of the ``first`` ones among them.
 
-    None where they do not stand in one run. What stands around them, such as the continuation token, is not part of it,
-    but for the encoding of the keys.
+def read_answer(body: bytes) -> _Answer | None:
+    """Return a ListObjectsV2 answer, None where its entries do not stand in one run.
+
+    What stands around them, such as the continuation token, is not part of them. They themselves are not looked at:
+    in a comment that begins among them, one would be none.
     """
     start = body.find(_ENTRY)
     end = body.rfind(_ENTRY_END) + len(_ENTRY_END)
     if start < 0 or end < start:
         return None
     rest = body[:start] + body[end:]
-    # In a comment, or another such place, an entry would be none.
-    if b"<!" in body or rest.count(b"<?") > rest.startswith(b"<?xml "):
+    if b"<!" in rest or rest.count(b"<?") > rest.startswith(b"<?xml "):
         return None
     try:
         root = parse_xml(rest)
@@ -57,12 +62,20 @@ def read_entries(body: bytes, secret: bytes, first: int | None = None) -> _Entri
     if root.tag != f"{namespace}ListBucketResult" or root.find(f"{namespace}Contents") is not None:
         return None
     encoding = root.findtext(f"{namespace}EncodingType") or ""
-    digest = blake2b(f"{namespace} {encoding}\n".encode(), key=secret, digest_size=_DIGEST_BYTES)
-    kept = end if first is None else len(body) - len(body.split(_ENTRY_END, first)[-1])
-    digest.update(memoryview(body)[start:kept])
     truncated = root.findtext(f"{namespace}IsTruncated") == "true"
     follows = truncated or bool(root.findtext(f"{namespace}NextContinuationToken"))
-    return _Entries(digest.digest(), body.count(_ENTRY, start, end), not follows)
+    return _Answer(memoryview(body)[start:end], f"{namespace} {encoding}\n".encode(), not follows)
+
+
+def page_digest(body: bytes, keys: int, secret: bytes, first: int) -> bytes:
+    """Return the digest of the ``first`` entries of an answer that lists ``keys``; empty where it hides some."""
+    answer = read_answer(body)
+    if answer is None:
+        return b""
+    entries = bytes(answer.entries)
+    if b"<!" in entries or b"<?" in entries or entries.count(_ENTRY) != keys:
+        return b""
+    return answer.digest(secret, len(entries) - len(entries.split(_ENTRY_END, first)[-1]))
 
 
 class DigestedPages:
@@ -92,9 +105,7 @@ class DigestedPages:
         if page.refused or not objects or objects[0] is not sent[0]:
             return page
         # What follows the end of a range was cut off.
-        found = read_entries(body, self._secret, len(objects))
-        is_run = found is not None and found.keys == len(sent)
-        return page._replace(digest=found.digest) if found is not None and is_run else page
+        return page._replace(digest=page_digest(body, len(sent), self._secret, len(objects)))
 
     def compare_page(self, page: KnownPage, limit: int) -> ComparedPage:
         """See DigestedListing.compare_page."""
@@ -103,11 +114,12 @@ class DigestedPages:
         if page.after:
             parameters["start-after"] = page.after
         response = store.list_answer(store.kept_client(), parameters)
-        found = read_entries(response.body, self._secret)
+        answer = read_answer(response.body)
 
         def read() -> ListPage:
             checker = PageChecker(store.location.prefix, f"{page.after}\0" if page.after else "", ordered=True)
             return store.checked_page(response, checker)[1]
 
-        is_equal = found is not None and (found.keys, found.digest) == (page.keys, page.digest)
-        return ComparedPage(is_equal, found is not None and found.is_last, read)
+        # Entries of an equal digest were looked at when the page was remembered: nothing hides among them.
+        is_equal = answer is not None and answer.digest(self._secret) == page.digest
+        return ComparedPage(is_equal, answer is not None and answer.is_last, read)
