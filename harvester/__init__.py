@@ -3,8 +3,8 @@
 Public names load on first use, so importing the package loads no SDK.
 """
 
-import lazy_loader
+from harvester.lazy_exports import attach_exports
 
 __version__ = "0.1.0"
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = attach_exports(__name__, __file__)

@@ -1,5 +1,5 @@
 """Rows as files for a warehouse: export, the view of current rows, and profiles."""
 
-import lazy_loader
+from harvester.lazy_exports import attach_exports
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = attach_exports(__name__, __file__)

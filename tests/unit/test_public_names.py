@@ -7,7 +7,9 @@ import inspect
 import pkgutil
 import subprocess
 import sys
+from pathlib import Path
 
+import lazy_loader
 import pytest
 
 import harvester
@@ -52,6 +54,14 @@ def _packages() -> list[str]:
         walked = pkgutil.walk_packages(root.__path__, f"{root.__name__}.")
         found += [module.name for module in walked if module.ispkg and not module.name.startswith("harvester.cli")]
     return found
+
+
+@pytest.mark.parametrize("name", [name for name in _packages() if name.startswith("harvester")])
+def test_stubs_are_read_as_lazy_loader_reads_them(name: str) -> None:
+    package = importlib.import_module(name)
+    assert package.__file__ is not None
+    if Path(package.__file__).with_suffix(".pyi").exists():
+        assert package.__all__ == lazy_loader.attach_stub(name, package.__file__)[2]
 
 
 @pytest.mark.parametrize("name", _packages())

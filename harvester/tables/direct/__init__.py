@@ -1,5 +1,5 @@
 """Export without a lasting destination: rows go to the output while a run lands them in a scratch folder."""
 
-import lazy_loader
+from harvester.lazy_exports import attach_exports
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = attach_exports(__name__, __file__)
