@@ -16,7 +16,7 @@ from harvester.tables.exports.exporting import export_rows
 from harvester.tables.outputs.output_store import OutputStore, open_output
 from scripts.servers.fake_gcs import FakeGcs
 from scripts.soak_test.exported_rows import exported_rows
-from tests.unit.tables.test_exporting import Killed, expected, some_rows
+from tests.unit.tables.exported_parts import Killed, expected, some_rows
 
 FORMATS: dict[str, ExportOptions] = {
     "parquet": ExportOptions(),

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
-import pytest
 
 from scripts.commands.background_command import Running, wait_until
 from scripts.commands.installed_command import run, tree
@@ -18,18 +16,6 @@ from scripts.servers.nimble_server import NimbleApi, Scenario
 from tests.e2e.test_listen import url_of
 
 LOCATION = "s3://bucket/r/"
-
-
-@pytest.fixture
-def store() -> Iterator[MemoryS3]:
-    with MemoryS3({}) as server:
-        yield server
-
-
-@pytest.fixture
-def queue() -> Iterator[MemorySqs]:
-    with MemorySqs() as server:
-        yield server
 
 
 def put(store: MemoryS3, name: str, queue: MemorySqs | None = None) -> None:

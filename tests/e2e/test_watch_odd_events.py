@@ -3,29 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from scripts.commands.installed_command import Ended, run, tree
 from scripts.commands.output_schemas import validate
 from scripts.inputs.announcements import envelope, s3_event
 from scripts.servers.memory_s3 import MemoryS3
 from scripts.servers.memory_sqs import MemorySqs
-
-
-@pytest.fixture
-def store() -> Iterator[MemoryS3]:
-    with MemoryS3({}) as server:
-        yield server
-
-
-@pytest.fixture
-def queue() -> Iterator[MemorySqs]:
-    with MemorySqs() as server:
-        yield server
 
 
 def watch(

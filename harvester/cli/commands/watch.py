@@ -27,9 +27,9 @@ from harvester.cli.shared.options.parameters import (
 )
 from harvester.cli.shared.options.sync_options import Landing, landing_options
 from harvester.cli.shared.reports.json_documents import OutputFormat
+from harvester.cli.shared.reports.landing_output import end_landing, message_lines
 from harvester.cli.shared.reports.output import print_event, print_report
-from harvester.cli.shared.reports.queue_output import message_lines
-from harvester.cli.shared.reports.sync_output import problem_lines, render_landing
+from harvester.cli.shared.reports.sync_output import render_landing
 from harvester.cli.shared.run_messages import Messages, message_options
 from harvester.cli.shared.signals import stop_signals
 from harvester.error_codes import ErrorCode
@@ -177,14 +177,7 @@ def watch_command(
     quiet = messages.quiet and report.landing.exit_code is ExitCode.OK
     if not quiet and (report.landing.runs or output != "table"):
         print_report(report, output, _render)
-    messages.end(
-        report.landing.exit_code,
-        error=report.landing.error,
-        reasons=problem_lines(report.landing.problems),
-        counts=report.landing.as_document()["counts"],
-        retryable=report.landing.retryable,
-    )
-    return int(report.landing.exit_code)
+    return end_landing(report.landing, messages)
 
 
 def _watch_to_output(

@@ -17,10 +17,10 @@ from typing import Any, Final
 
 from harvester.errors import DestinationUnusable
 from harvester.retry import backoff_delay
-from harvester.tables.exports.part_building import BuiltPart, UnreadableObject
+from harvester.tables.exports.part_building import BuiltPart
 from harvester.tables.exports.part_names import BEGINNING
 from harvester.tables.exports.part_writers import plain_schema
-from harvester.tables.exports.table_chain import TableChain, before
+from harvester.tables.exports.table_chain import TableChain
 from harvester.text import printable
 
 _EPOCH_LETTERS: Final = 13
@@ -43,12 +43,7 @@ class DeltaChain(TableChain):
         """Commit parts until there are no further rows."""
         objects = self._objects(self._start)
         while True:
-            try:
-                built, left = self._builder.next_part(objects, self._start, self._store.scratch())
-            except UnreadableObject as error:
-                self._leave_out(error.object)
-                objects = self._objects(self._start)
-                continue
+            built, objects = self._next_part(objects)
             if built is None:
                 return
             with self._translated():
@@ -56,7 +51,6 @@ class DeltaChain(TableChain):
             if committed:
                 self._count(built)
                 self._end_at(built.last)
-                objects = before(left, objects)
             else:
                 # Another export was first: go on from where it ended.
                 self._end_at(self._read_end() or BEGINNING)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from harvester.tables.exports.claims import Claim, make_claim, newest_claim, read_claim
 from harvester.tables.exports.part_building import BuiltPart, UnreadableObject
 from harvester.tables.exports.part_names import PartName, chain_end
-from harvester.tables.exports.table_chain import TableChain, before
+from harvester.tables.exports.table_chain import TableChain
 
 
 class FileChain(TableChain):
@@ -30,18 +30,12 @@ class FileChain(TableChain):
                 self._complete(claim)
                 objects = self._objects(self._start)
                 continue
-            try:
-                built, left = self._builder.next_part(objects, self._start, self._store.scratch())
-            except UnreadableObject as error:
-                self._leave_out(error.object)
-                objects = self._objects(self._start)
-                continue
+            built, objects = self._next_part(objects)
             if built is None:
                 return
             part = PartName(self._table, built.day, self._after, built.last, self._layout.format, self._options.series)
             if make_claim(self._store, Claim(part, self._start)):
                 self._publish(built, part)
-                objects = before(left, objects)
             else:
                 built.file.unlink(missing_ok=True)
 

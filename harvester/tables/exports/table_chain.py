@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from itertools import chain
 from typing import Final
 
 from harvester.error_codes import ErrorCode
 from harvester.errors import ForeignPosition, UsageError
 from harvester.tables.exports.export_types import ExportBehind, ExportOptions, ExportReport, TableReport
 from harvester.tables.exports.layout import Layout
-from harvester.tables.exports.part_building import BuiltPart, PartBuilder, PartLimits
+from harvester.tables.exports.part_building import BuiltPart, PartBuilder, PartLimits, UnreadableObject
 from harvester.tables.exports.part_names import BEGINNING
 from harvester.tables.outputs import OutputStore
 from harvester.tables.row_source import RowSource, SourceObject
@@ -83,6 +84,17 @@ class TableChain(ABC):
         found = self._source.objects(start, self._table)
         return (each for each in found if not each.evicted and each.facts.seq not in self._unreadable)
 
+    def _next_part(self, objects: Iterator[SourceObject]) -> tuple[BuiltPart | None, Iterator[SourceObject]]:
+        """Build the next part, without objects that cannot be read; return it with the objects that follow it."""
+        while True:
+            try:
+                built, left = self._builder.next_part(objects, self._start, self._store.scratch())
+            except UnreadableObject as error:
+                self._leave_out(error.object)
+                objects = self._objects(self._start)
+            else:
+                return built, objects if left is None else chain((left,), objects)
+
     def _count(self, built: BuiltPart) -> None:
         totals, counts, report = self._totals, built.counts, self._report
         totals.parts += 1
@@ -99,10 +111,3 @@ class TableChain(ABC):
     def _leave_out(self, found: SourceObject) -> None:
         self._unreadable.add(found.facts.seq)
         self._report.unreadable.append(found.path)
-
-
-def before(first: SourceObject | None, objects: Iterator[SourceObject]) -> Iterator[SourceObject]:
-    """Yield an object, if there is one, before others."""
-    if first is not None:
-        yield first
-    yield from objects

@@ -20,8 +20,8 @@ from harvester.tables import ExportOptions, StagedRows
 from harvester.tables.exports.staging import stage_source
 from tests.unit.backfill.memory_output import MemoryOutput
 from tests.unit.backfill.plans import report_of, small_plan
+from tests.unit.tables.exported_parts import ENVELOPE, Killed, expected
 from tests.unit.tables.memory_rows import MemorySource
-from tests.unit.tables.test_exporting import ENVELOPE, Killed, expected
 
 SHARD = small_plan().shard(1)
 

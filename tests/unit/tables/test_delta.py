@@ -20,8 +20,8 @@ from harvester.tables.exports.exporting import export_rows
 from harvester.tables.outputs.output_store import DirectoryOutput, open_output
 from harvester.tables.table_columns import TableName
 from harvester.tables.typed_columns import TypedColumn
+from tests.unit.tables.exported_parts import HookedOutput, Killed, expected, some_rows
 from tests.unit.tables.memory_rows import EPOCH, MemorySource
-from tests.unit.tables.test_exporting import HookedOutput, Killed, expected, some_rows
 
 DELTA = ExportOptions(format="delta", part_bytes=1)
 

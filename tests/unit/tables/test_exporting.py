@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import random
-from collections import Counter
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,79 +18,19 @@ from harvester.tables.exports.layout import read_layout
 from harvester.tables.exports.part_names import parse_part
 from harvester.tables.outputs.output_store import DirectoryOutput
 from harvester.tables.typed_columns import TypedColumn
-from tests.unit.tables.memory_rows import DAY, EPOCH, START, MemorySource
+from tests.unit.tables.exported_parts import (
+    ENVELOPE,
+    SMALL,
+    HookedOutput,
+    Killed,
+    expected,
+    identities,
+    kill_at_each_write,
+    read_parts,
+    some_rows,
+)
+from tests.unit.tables.memory_rows import EPOCH, MemorySource
 
-ENVELOPE = {"url": "https://e.com", "status": "success", "data": {"html": "<p>é</p>", "parsing": {"price": 1.5}}}
-
-
-class Killed(BaseException):
-    """Ends an export where a kill would."""
-
-
-class HookedOutput(DirectoryOutput):
-    """Calls a hook before and after each write."""
-
-    def __init__(self, root: Path, hook: Callable[[str], None]) -> None:
-        super().__init__(root)
-        self._hook = hook
-
-    def create(self, name: str, content: bytes) -> bool:
-        self._hook(f"before creating {name}")
-        created = super().create(name, content)
-        self._hook(f"after creating {name}")
-        return created
-
-    def publish(self, file: Path, name: str) -> bool:
-        self._hook(f"before publishing {name}")
-        published = super().publish(file, name)
-        self._hook(f"after publishing {name}")
-        return published
-
-
-def read_parts(out: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield every row under data/, with its table."""
-    for path in sorted((out / "data").rglob("*")) if (out / "data").exists() else ():
-        if path.is_file():
-            part = parse_part(str(path.relative_to(out)))
-            assert part is not None
-            if part.suffix == "parquet":
-                rows = pq.ParquetFile(path).read().to_pylist()
-            else:
-                import pyarrow as pa
-
-                codec = "zstd" if part.suffix.endswith("zst") else "gzip"
-                with pa.CompressedInputStream(str(path), codec) as stream:
-                    rows = [json.loads(line) for line in stream.read().splitlines()]
-            for row in rows:
-                yield part.table, row
-
-
-def identities(out: Path) -> Counter[tuple[str, str, int | None]]:
-    return Counter((row["key"], row["version"], row["row_index"]) for _, row in read_parts(out))
-
-
-def expected(source: MemorySource) -> Counter[tuple[str, str, int | None]]:
-    return Counter(
-        (found.key, f"v{found.seq}", number)
-        for found in source.kept.values()
-        if found.shape is not Shape.MEDIA
-        for number, text in enumerate(found.rows)
-        if text is not None
-    )
-
-
-def some_rows(objects: int = 12) -> MemorySource:
-    source = MemorySource()
-    for number in range(objects):
-        if number % 4 == 3:
-            source.add(ENVELOPE, shape=Shape.AGENT)
-        else:
-            rows = [{"n": number, "row": row, "text": "x" * 50} for row in range(5)]
-            source.add(*rows[:2], None, *rows[2:], landed_at=START + DAY * (number // 5))
-    return source
-
-
-SMALL = ExportOptions(part_bytes=1)
 FORMATS = [
     ExportOptions(),
     SMALL,
@@ -132,27 +69,7 @@ def test_a_part_holds_the_rows_of_one_day_and_of_whole_objects(tmp_path: Path) -
 
 @pytest.mark.parametrize("options", [SMALL, ExportOptions(format="jsonl", part_bytes=1)], ids=["parquet", "jsonl"])
 def test_a_kill_at_any_point_loses_and_repeats_nothing(tmp_path: Path, options: ExportOptions) -> None:
-    source = some_rows(6)
-    kill_at = 0
-    while True:
-        out, calls = tmp_path / str(kill_at), 0
-
-        def hook(_: str, out: Path = out, kill_at: int = kill_at) -> None:
-            nonlocal calls
-            assert max(identities(out).values(), default=1) == 1
-            calls += 1
-            if calls > kill_at:
-                raise Killed
-
-        try:
-            export_rows(source, HookedOutput(out, hook), options)
-        except Killed:
-            export_rows(source, DirectoryOutput(out), options)
-            assert identities(out) == expected(source)
-            kill_at += 1
-        else:
-            break
-    assert kill_at > 20
+    assert kill_at_each_write(tmp_path, some_rows(6), options) > 20
 
 
 @pytest.mark.parametrize("seed", range(12))

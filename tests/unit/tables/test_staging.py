@@ -19,7 +19,7 @@ from harvester.tables.exports.staging import (
     staged_attempts,
 )
 from harvester.tables.outputs.output_store import DirectoryOutput
-from tests.unit.tables.test_exporting import SMALL, HookedOutput, Killed, expected, identities, some_rows
+from tests.unit.tables.exported_parts import SMALL, Killed, expected, identities, kill_at_each_write, some_rows
 
 SHARD = ExportOptions(part_bytes=1, series="shard-000012")
 
@@ -86,25 +86,8 @@ def test_series_of_several_destinations_lie_side_by_side(tmp_path: Path) -> None
 
 
 def test_a_kill_of_a_series_at_any_point_loses_and_repeats_nothing(tmp_path: Path) -> None:
-    source, kill_at, options = some_rows(4), 0, ExportOptions(part_bytes=1, series="a")
-    while True:
-        out, calls = tmp_path / str(kill_at), 0
-
-        def hook(_: str, out: Path = out, kill_at: int = kill_at) -> None:
-            nonlocal calls
-            calls += 1
-            if calls > kill_at:
-                raise Killed
-
-        try:
-            export_rows(source, HookedOutput(out, hook), options)
-        except Killed:
-            export_rows(source, DirectoryOutput(out), options)
-            assert identities(out) == expected(source)
-            kill_at += 1
-        else:
-            break
-    assert kill_at > 12
+    options = ExportOptions(part_bytes=1, series="a")
+    assert kill_at_each_write(tmp_path, some_rows(4), options) > 12
 
 
 @pytest.mark.parametrize("series", ["A", "a/b", "a_b", "-a", "a" * 64])

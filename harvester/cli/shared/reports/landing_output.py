@@ -1,13 +1,27 @@
-"""Print what became of the messages of a queue."""
+"""Print what the events of a queue or of webhooks have landed."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from harvester import text
+from harvester.cli.shared.reports.sync_output import problem_lines
 
 if TYPE_CHECKING:
-    from harvester.events import MessageCounts
+    from harvester.cli.shared.run_messages import Messages
+    from harvester.events import LandingReport, MessageCounts
+
+
+def end_landing(landing: LandingReport, messages: Messages) -> int:
+    """Write why a run that landed events ended as it did; return its exit code."""
+    messages.end(
+        landing.exit_code,
+        error=landing.error,
+        reasons=problem_lines(landing.problems),
+        counts=landing.as_document()["counts"],
+        retryable=landing.retryable,
+    )
+    return int(landing.exit_code)
 
 
 def message_lines(messages: MessageCounts) -> list[str]:
