@@ -279,19 +279,29 @@ class ForeignPosition(HarvesterError):
     exit_code = ExitCode.FOREIGN_POSITION
     code = ErrorCode.FOREIGN_POSITION
 
-    def __init__(self, position: str, shared: str, destination: str) -> None:
-        """Take the position, and the newest one that both histories are known to share."""
+    def __init__(self, position: str, shared: str, destination: str, *, if_restored: str = "") -> None:
+        """Take the position, and the newest ones that both histories share: for certain, and after a mere restore."""
+        cause = (
+            "the destination was restored, copied or begun anew since; the newest position that both histories"
+            f" are known to share is {shared}"
+        )
+        if if_restored and if_restored != shared:
+            cause += (
+                f"; it is {if_restored} if the destination was restored by clocks that are right,"
+                " and no two copies of it were written to"
+            )
         super().__init__(
             f"{position} belongs to another history of {destination}",
             subject=destination,
-            cause="the destination was restored, copied or begun anew since; the newest position that both histories"
-            f" are known to share is {shared}",
-            parameters={"position": position, "shared": shared},
+            cause=cause,
+            parameters={"position": position, "shared": shared, "shared_if_restored": if_restored or shared},
         )
         self.position = position
         """The position that was given."""
         self.shared = shared
         """The newest position of this history that the other provably shares: go on after it."""
+        self.shared_if_restored = if_restored or shared
+        """The newest one that the other shares if no two copies were written to, and clocks were right."""
 
 
 class RequestRefused(HarvesterError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -102,7 +102,7 @@ class ReadAccount:
 def read(
     destination: Path | str,
     *,
-    after: str | int = "0",
+    after: str | int | Sequence[str] = "0",
     consumer: str | None = None,
     run: int | Literal["last"] | None = None,
     selected: str | None = None,
@@ -113,12 +113,13 @@ def read(
 ) -> Iterator[ResultRow]:
     """Yield the rows of a destination that follow a position, in the order they landed.
 
-    ``after`` is the ``position`` of the last row taken, or ``0``. ``consumer`` starts after what that consumer has
-    acknowledged, and keeps to its filter. ``run`` keeps to one sync run, ``wanted`` to some rows, ``selected`` (a path
-    like ``data.markdown``) to one value of each; results that lack it are left out. ``tombstones`` yields purged
-    objects too. Raises ConfigurationError when the destination was never synced, or has Parquet and the extra
-    [parquet] is missing, UsageError for an invalid position, run or path, ForeignPosition, and, after all rows,
-    IntegrityError for landed files that are missing or altered, unless an ``account`` takes note of them.
+    ``after`` is the ``position`` of the last row taken, or ``0``; or several, e.g. the last one of each epoch: the
+    newest counts, and where it belongs to another history the others show what is shared. ``consumer`` starts after
+    what that consumer has acknowledged, and keeps to its filter. ``run`` keeps to one sync run, ``wanted`` to some
+    rows, ``selected`` (a path like ``data.markdown``) to one value of each; results that lack it are left out.
+    ``tombstones`` yields purged objects too. Raises ConfigurationError when the destination was never synced, or has
+    Parquet and the extra [parquet] is missing, UsageError for an invalid position, run or path, ForeignPosition, and,
+    after all rows, IntegrityError for landed files that are missing or altered, unless an ``account`` notes them.
     """
     if selected is not None and not all(selected.split(".")):
         raise UsageError(
@@ -127,11 +128,11 @@ def read(
             code=ErrorCode.FIELD_PATH_INVALID,
             subject=selected,
         )
-    if consumer is not None and (str(after) != "0" or wanted is not None):
+    start, *passed = sorted(map(parse_position, _texts(after)), reverse=True) or [BEGINNING]
+    if consumer is not None and (start != BEGINNING or wanted is not None):
         raise UsageError(
             f"consumer {consumer!r} has its own position and filter", cause="neither can be given beside it"
         )
-    start = parse_position(str(after))
     noted = account or ReadAccount()
     with read_destination(Path(destination), state_dir) as opened:
         manifest = opened.manifest
@@ -139,11 +140,15 @@ def read(
             known = manifest.consumers(Path(destination)).get(consumer)
             start, wanted = known.position, RowFilter.from_json(known.filter)
         else:
-            manifest.check_position(start, Path(destination))
+            manifest.check_position(start, Path(destination), passed)
         reading = _Reading(opened.root, manifest, wanted, selected, noted)
         yield from reading.rows(start, _run_number(manifest, run), tombstones=tombstones)
     if noted.unreadable and account is None:
         raise unreadable_error(destination, noted)
+
+
+def _texts(after: str | int | Sequence[str]) -> Sequence[str]:
+    return (str(after),) if isinstance(after, str | int) else after
 
 
 def unreadable_error(destination: Path | str, account: ReadAccount) -> IntegrityError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -79,9 +79,9 @@ class DestinationRows:
         bound = self._manifest.binding()
         return "" if bound is None else bound.url
 
-    def check(self, position: str) -> None:
-        """Raise ForeignPosition for a position of another history, UsageError for none."""
-        self._manifest.check_position(parse_position(position), self._destination)
+    def check(self, position: str, passed: Iterable[str] = ()) -> None:
+        """Raise ForeignPosition for a position of another history, UsageError for none; ``passed`` came before it."""
+        self._manifest.check_position(parse_position(position), self._destination, map(parse_position, passed))
 
     def newest(self) -> str:
         """Return the end of everything that has landed."""

@@ -20,6 +20,8 @@ from harvester.tables.table_columns import PURGED, RowFields, TableName, split_r
 SOURCE_NAME: Final = "nimble_results"
 _KEY: Final = ("key", "version", "row_index")
 _STATE: Final = "position"
+_PASSED: Final = "passed"
+_KEPT_POSITIONS: Final = 200
 _BATCH_ROWS: Final = 10_000
 
 
@@ -38,14 +40,17 @@ def nimble_results(dest: Path | str, consumer: str | None = None, *, state_dir: 
         state = dlt.current.resource_state()
         with open_rows(Path(dest), state_dir) as source:
             start = state.get(_STATE) or (source.position_of(consumer) if consumer else "0")
+            passed = state.get(_PASSED, [])
             try:
-                source.check(start)
+                source.check(start, passed)
             except ForeignPosition as error:
                 # Rows that come again are merged.
                 start = error.shared
             newest = source.newest()
             yield from _batches(source.objects(start, table), start, table)
         state[_STATE] = newest
+        # By them the position that is shared after a restore is known.
+        state[_PASSED] = [*(each for each in passed if each < start), start][-_KEPT_POSITIONS:]
 
     def tables() -> list[Any]:
         return [

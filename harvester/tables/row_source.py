@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, Protocol
 
 from harvester.tables.table_columns import ObjectFacts, TableName
@@ -32,8 +32,8 @@ class RowSource(Protocol):
     def dest_id(self) -> str:
         """The id of the destination."""
 
-    def check(self, position: str) -> None:
-        """Raise ForeignPosition for a position that belongs to another history."""
+    def check(self, position: str, passed: Iterable[str] = ()) -> None:
+        """Raise ForeignPosition for a position of another history; ``passed`` came before it."""
 
     def newest(self) -> str:
         """Return the end of everything that has landed; ``0`` for nothing."""

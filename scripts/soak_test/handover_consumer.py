@@ -12,7 +12,7 @@ import harvester
 
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS rows(key TEXT, version TEXT, row INTEGER, text BLOB, PRIMARY KEY (key, version, row))",
-    "CREATE TABLE IF NOT EXISTS position(one INTEGER PRIMARY KEY CHECK (one = 1), text TEXT)",
+    "CREATE TABLE IF NOT EXISTS positions(epoch TEXT PRIMARY KEY, text TEXT)",
     "CREATE TABLE IF NOT EXISTS rewinds(position TEXT, shared TEXT)",
 )
 
@@ -30,19 +30,23 @@ def main() -> None:
 def consume(destination: Path, database: sqlite3.Connection, batch: int) -> None:
     """Store every row that follows the stored position, and rewind where the destination asks for it."""
     while True:
-        (position,) = database.execute("SELECT text FROM position").fetchone() or ("0",)
+        positions = [text for (text,) in database.execute("SELECT text FROM positions")]
         try:
-            rows = harvester.read(destination, after=position)
+            rows = harvester.read(destination, after=positions)
             while chunk := list(islice(rows, batch)):
                 with _Transaction(database):
                     database.executemany(
                         "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?)",
                         ((row.key, row.version, row.row, row.text) for row in chunk),
                     )
-                    database.execute("INSERT OR REPLACE INTO position VALUES (1, ?)", (chunk[-1].position,))
+                    database.executemany(
+                        "INSERT OR REPLACE INTO positions VALUES (?, ?)", ((row.epoch, row.position) for row in chunk)
+                    )
         except harvester.ForeignPosition as foreign:
             with _Transaction(database):
-                database.execute("INSERT OR REPLACE INTO position VALUES (1, ?)", (foreign.shared,))
+                shared = foreign.shared
+                database.execute("DELETE FROM positions WHERE text > ?", (shared,))
+                database.execute("INSERT OR REPLACE INTO positions VALUES (?, ?)", (shared[:13], shared))
                 database.execute("INSERT INTO rewinds VALUES (?, ?)", (foreign.position, foreign.shared))
         except harvester.IntegrityError:
             # A session was killed after it had replaced a file and before its row: the next session lands it again.

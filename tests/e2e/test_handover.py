@@ -116,6 +116,33 @@ def test_a_restored_destination_names_the_newest_shared_position(source: Directo
     assert raised.value.shared == again[1]
 
 
+def test_positions_of_each_epoch_show_where_to_go_on_after_an_old_backup(
+    source: Directory, dest: Path, tmp_path: Path
+) -> None:
+    read = []
+    for number in range(5):
+        source.put(f"{number}.json", result(number))
+        sync_report(source.location, dest)
+        read.append(str(meta(dest)[-1]["position"]))
+        if number == 1:
+            shutil.copytree(dest, tmp_path / "backup", symlinks=True)
+    assert keys(dest, *(f"--after={position}" for position in read[:4])) == ["4.json"]
+    shutil.rmtree(dest)
+    (tmp_path / "backup").rename(dest)
+    sync_report(source.location, dest)
+    shared = read[1][:-9] + "end"
+    alone = run("cat", dest, "--after", read[-1])
+    assert (alone.code, re.findall(r"--after (\S+)", alone.err)) == (17, ["0"])
+    assert f"it is {shared} if the destination was restored" in alone.err
+    refused = run("cat", dest, *(f"--after={position}" for position in read))
+    assert (refused.code, re.findall(r"--after (\S+)", refused.err)) == (17, [shared])
+    assert keys(dest, f"--after={shared}") == ["2.json", "3.json", "4.json"]
+    with pytest.raises(harvester.ForeignPosition) as raised:
+        list(harvester.read(dest, after=read))
+    assert (raised.value.position, raised.value.shared) == (read[-1], shared)
+    assert len(list(harvester.read(dest, after=[]))) == 5
+
+
 def test_a_new_manifest_refuses_the_positions_of_the_old_one(source: Directory, dest: Path) -> None:
     source.put("a.json", result(1))
     sync_report(source.location, dest)

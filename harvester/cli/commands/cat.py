@@ -34,7 +34,11 @@ Examples:
 @click.argument("dest", type=DESTINATION)
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, metavar="[-- CMD …]")
 @click.option(
-    "--after", default="0", metavar="POSITION", help="Only what follows this position of --meta; 0 for everything."
+    "--after",
+    multiple=True,
+    metavar="POSITION",
+    help="Only what follows this position of --meta; 0 for everything. Of several, e.g. the last of each epoch, the"
+    " newest counts; after a restore the others show where to go on.",
 )
 @click.option("--consumer", metavar="NAME", help="Only what this consumer has not acknowledged, within its filter.")
 @click.option("--ack", is_flag=True, help="Acknowledge for --consumer: a regular file as output, or -- CMD.")
@@ -53,7 +57,7 @@ def cat_command(
     *,
     dest: Path,
     command: tuple[str, ...],
-    after: str,
+    after: tuple[str, ...],
     consumer: str | None,
     ack: bool,
     run: str | None,

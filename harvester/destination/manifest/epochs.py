@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from bisect import bisect_right
+from collections.abc import Iterable
 
 from harvester.destination.manifest.database import UnreadableRow
 from harvester.destination.manifest.row_checks import checked_rows
@@ -51,12 +52,24 @@ def newest_position(epochs: list[EpochRow]) -> Position:
     return end_of(epochs[-1].epoch, epochs[-1].last_seq) if epochs else BEGINNING
 
 
-def check_position(epochs: list[EpochRow], position: Position, destination: str) -> None:
-    """Raise ForeignPosition unless ``position`` is one of this history."""
+def check_position(
+    epochs: list[EpochRow], position: Position, destination: str, passed: Iterable[Position] = ()
+) -> None:
+    """Raise ForeignPosition unless ``position`` is one of this history.
+
+    ``passed`` are positions that the same consumer passed on its way to it, e.g. the last one of each epoch: with them
+    the newest position that both histories share is known however many sessions this history lacks.
+    """
     shared = newest_shared(epochs, position)
     if shared == position:
         return
-    raise ForeignPosition(str(position), str(shared), destination)
+    for each in sorted(passed, reverse=True):
+        # None shares more than itself.
+        if each <= shared:
+            break
+        shared = max(shared, newest_shared(epochs, each))
+    restored = _newest_before(epochs, position)
+    raise ForeignPosition(str(position), str(shared), destination, if_restored=str(max(shared, restored)))
 
 
 def newest_shared(epochs: list[EpochRow], position: Position) -> Position:
@@ -64,7 +77,7 @@ def newest_shared(epochs: list[EpochRow], position: Position) -> Position:
 
     Histories are copies of one another up to a point, so an epoch they share begins with the same past. An epoch that
     is not recorded here names the end that it followed; where that is the end of no epoch of this history, nothing is
-    known to be shared, and all rows come again. The oldest end with that name is taken: an older one skips no row.
+    known to be shared. The oldest end with that name is taken: an older one skips no row.
     """
     ends = [end_of(each.epoch, each.last_seq) for each in epochs]
     for number, each in enumerate(epochs):
@@ -74,3 +87,11 @@ def newest_shared(epochs: list[EpochRow], position: Position) -> Position:
             return ends[number - 1] if number else BEGINNING
     could_precede = (end for end in ends if end.epoch < position.epoch and end.seq < position.seq)
     return next((end for end in could_precede if may_follow(position.epoch, end)), BEGINNING)
+
+
+def _newest_before(epochs: list[EpochRow], position: Position) -> Position:
+    """Return the newest end that is older than ``position``: shared if no two copies were written to at one time."""
+    if any(each.epoch == position.epoch for each in epochs):
+        return newest_shared(epochs, position)
+    ends = (end_of(each.epoch, each.last_seq) for each in reversed(epochs))
+    return next((end for end in ends if end.epoch < position.epoch and end.seq < position.seq), BEGINNING)

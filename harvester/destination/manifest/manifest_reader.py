@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -100,9 +100,9 @@ class ManifestReader(ManifestDatabase):
         """Return all epochs, oldest first."""
         return read_epochs(self._database)
 
-    def check_position(self, position: Position, destination: Path) -> None:
-        """Raise ForeignPosition unless this destination gave out ``position``."""
-        check_position(self.epochs(), position, str(destination))
+    def check_position(self, position: Position, destination: Path, passed: Iterable[Position] = ()) -> None:
+        """Raise ForeignPosition unless this destination gave out ``position``; ``passed`` came before it."""
+        check_position(self.epochs(), position, str(destination), passed)
 
     def consumers(self, destination: Path) -> ConsumerTable:
         """Return the consumers; ``destination`` is named in errors."""

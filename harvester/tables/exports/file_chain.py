@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from harvester.tables.exports.claims import Claim, make_claim, newest_claim, read_claim
 from harvester.tables.exports.part_building import BuiltPart, UnreadableObject
-from harvester.tables.exports.part_names import PartName, chain_end
+from harvester.tables.exports.part_names import PartName, chain_end, parse_part
 from harvester.tables.exports.table_chain import TableChain
 
 
@@ -20,6 +22,14 @@ class FileChain(TableChain):
         if claim is None:
             return None
         return claim.part.last if self._store.exists(str(claim.part)) else claim.part.after
+
+    def _earlier_ends(self) -> Iterator[str]:
+        # Of an output of many series there are too many parts to list. A generator: few exports need it.
+        if not self._options.series:
+            for name in self._store.names(f"data/{self._table}/"):
+                part = parse_part(name)
+                if part is not None and not part.series:
+                    yield part.last
 
     def extend(self) -> None:
         """Publish parts until there are no further rows."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Final
 
@@ -59,6 +59,10 @@ class TableChain(ABC):
     def _read_end(self) -> str | None:
         """Return the position at which the output's table ends; None for no table."""
 
+    def _earlier_ends(self) -> Iterable[str]:
+        """Return positions that the table reached before its end, as far as the output shows them."""
+        return ()
+
     @abstractmethod
     def extend(self) -> None:
         """Write what follows, until there are no further rows."""
@@ -66,7 +70,7 @@ class TableChain(ABC):
     def check(self) -> None:
         """Check that every row after the end of the table can be had, before anything is written."""
         try:
-            self._source.check(self._after)
+            self._source.check(self._after, self._earlier_ends())
         except ForeignPosition as error:
             if not self._options.after_restore:
                 raise

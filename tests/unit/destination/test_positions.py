@@ -158,8 +158,8 @@ class Copy(NamedTuple):
         return Copy(tuple(ended), seqs)
 
 
-@given(st.data())
-def test_in_any_tree_of_copies_no_row_is_skipped(data: st.DataObject) -> None:
+def drawn_copies(data: st.DataObject) -> tuple[list[Copy], dict[str, Position]]:
+    """Return copies of a destination, and which end each of their epochs followed."""
     copies = [Copy((), ())]
     followed: dict[str, Position] = {}
     for _ in range(data.draw(st.integers(2, 10))):
@@ -176,6 +176,12 @@ def test_in_any_tree_of_copies_no_row_is_skipped(data: st.DataObject) -> None:
     # Chance lets another end seem to be the one that an epoch followed, once in 65,536 times.
     ends = {end_of(each.epoch, each.last_seq) for copy in copies for each in copy.epochs}
     assume(not any(may_follow(epoch, end) for epoch in followed for end in ends - {followed[epoch]}))
+    return copies, followed
+
+
+@given(st.data())
+def test_in_any_tree_of_copies_no_row_is_skipped(data: st.DataObject) -> None:
+    copies, followed = drawn_copies(data)
     here, there = data.draw(st.sampled_from(copies)), data.draw(st.sampled_from(copies))
     own = {each.epoch: end_of(each.epoch, each.last_seq) for each in here.epochs}
     for number, (epoch, seq) in enumerate(there.seqs):
@@ -190,6 +196,59 @@ def test_in_any_tree_of_copies_no_row_is_skipped(data: st.DataObject) -> None:
         elif followed[epoch] in own.values():
             # The session continued exactly what stands here: no row comes twice.
             assert shared == followed[epoch]
+
+
+@given(st.data())
+def test_the_last_position_of_each_epoch_shows_exactly_what_is_shared(data: st.DataObject) -> None:
+    copies, _ = drawn_copies(data)
+    here, there = data.draw(st.sampled_from(copies)), data.draw(st.sampled_from(copies))
+    for number, (epoch, seq) in enumerate(there.seqs):
+        read = there.seqs[: number + 1]
+        last = {each: Position(each, through, 0) for each, through in read}
+        passed = data.draw(st.permutations(list(last.values())))
+        try:
+            check_position(list(here.epochs), Position(epoch, seq, 0), "dest", passed)
+        except ForeignPosition as foreign:
+            assert set(read) - set(here.seqs)
+            shared = parse_position(foreign.shared)
+            assert {each for each in here.seqs if Position(*each, 0) <= shared} == set(read) & set(here.seqs)
+        else:
+            assert set(read) <= set(here.seqs)
+
+
+@pytest.mark.parametrize("lost", [1, 2, 5])
+def test_after_a_restore_the_positions_of_earlier_epochs_show_where_to_go_on(lost: int) -> None:
+    before = list(MINE)
+    read = [FIRST, SECOND]
+    for number in range(lost):
+        end = newest_position(before)
+        before.append(EpochRow(at(4000 + number, end), end.seq + 1, end.seq + 5, 0.0))
+        read.append(newest_position(before))
+    restored = [*MINE, EpochRow(at(5000, SECOND), 61, 90, 0.0)]
+    with pytest.raises(ForeignPosition) as alone:
+        check_position(restored, read[-1], "dest")
+    assert alone.value.shared == str(SECOND if lost == 1 else BEGINNING)
+    assert alone.value.shared_if_restored == str(SECOND)
+    assert (str(SECOND) in alone.value.cause, alone.value.parameters["shared_if_restored"]) == (True, str(SECOND))
+    with pytest.raises(ForeignPosition) as caught:
+        check_position(restored, read[-1], "dest", read)
+    assert (caught.value.shared, caught.value.shared_if_restored) == (str(SECOND), str(SECOND))
+    assert "if the destination was restored" not in caught.value.cause
+
+
+def test_a_copy_that_was_written_to_meanwhile_may_share_less_than_time_suggests() -> None:
+    """The reason why an older epoch is not taken to be shared: no text of a position shows what lies between."""
+    first = history((1000, 1, 40))
+    mine = [*first, EpochRow(at(2000, newest_position(first)), 41, 44, 0.0)]
+    other = [*first, EpochRow(at(2500, newest_position(first)), 41, 60, 0.0)]
+    other.append(EpochRow(at(3000, newest_position(other)), 61, 70, 0.0))
+    with pytest.raises(ForeignPosition) as caught:
+        check_position(mine, newest_position(other), "dest")
+    assert caught.value.shared == "0"
+    assert caught.value.shared_if_restored == str(newest_position(mine))
+    with pytest.raises(ForeignPosition) as caught:
+        check_position(mine, newest_position(other), "dest", [newest_position(other[:2])])
+    assert caught.value.shared == str(newest_position(first))
 
 
 def test_the_epoch_of_a_sequence_number() -> None:

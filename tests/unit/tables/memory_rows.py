@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -53,7 +53,7 @@ class MemorySource:
     def change(self, seq: int, **facts: Any) -> None:
         self.kept[seq] = replace(self.kept[seq], **facts)
 
-    def check(self, position: str) -> None:
+    def check(self, position: str, passed: Iterable[str] = ()) -> None:
         """All positions belong to this history."""
 
     def newest(self) -> str:

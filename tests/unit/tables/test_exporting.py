@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pyarrow.dataset
 import pyarrow.parquet as pq
 import pytest
 
-from harvester.errors import DestinationUnusable, ExitCode, IntegrityError, UsageError
+from harvester.errors import DestinationUnusable, ExitCode, ForeignPosition, IntegrityError, UsageError
 from harvester.results.record import Shape
 from harvester.tables.exports.export_types import ExportBehind, ExportOptions
 from harvester.tables.exports.exporting import export_rows
@@ -29,7 +30,7 @@ from tests.unit.tables.exported_parts import (
     read_parts,
     some_rows,
 )
-from tests.unit.tables.memory_rows import EPOCH, MemorySource
+from tests.unit.tables.memory_rows import EPOCH, MemoryObject, MemorySource
 
 FORMATS = [
     ExportOptions(),
@@ -126,6 +127,34 @@ def test_an_output_behind_what_was_evicted_receives_nothing(tmp_path: Path) -> N
     assert identities(out.root) == before
     export_rows(source, out, ExportOptions(after_restore=True))
     assert ("res/6.jsonl", "v6", 0) in identities(out.root)
+
+
+class RestoredSource(MemorySource):
+    """A source that has lost what landed after its second object."""
+
+    shared = f"{EPOCH}-{2:012d}-end"
+
+    def check(self, position: str, passed: Iterable[str] = ()) -> None:
+        if position > self.shared:
+            raise ForeignPosition(position, max(each for each in passed if each <= self.shared), "dest")
+
+
+def test_after_a_restore_the_ends_of_parts_show_what_is_shared(tmp_path: Path) -> None:
+    source, out = some_rows(0), DirectoryOutput(tmp_path / "out")
+    for number in range(1, 5):
+        source.add({"n": number})
+        export_rows(source, out)
+    restored = RestoredSource({seq: source.kept[seq] for seq in (1, 2)})
+    before = identities(out.root)
+    with pytest.raises(ForeignPosition) as caught:
+        export_rows(restored, out)
+    assert caught.value.shared == restored.shared
+    assert identities(out.root) == before
+    # A session draws an epoch of its own: no position comes twice.
+    restored.kept[5] = MemoryObject(5, (b"{}",), key="res/5.jsonl")
+    restored.change(1, evicted=True)
+    restored.change(2, evicted=True)
+    assert export_rows(restored, out, ExportOptions(after_restore=True)).tables["job_rows"].rows == 1
 
 
 def test_what_was_evicted_after_its_export_is_not_needed(tmp_path: Path) -> None:
