@@ -27,7 +27,7 @@ class ListedPage(NamedTuple):
 
 
 class UnchangedPage(NamedTuple):
-    """A known page that the store lists as it did; a range of its own."""
+    """A known page that the store lists as before; it is one range."""
 
     range: int
     """Number of the range."""

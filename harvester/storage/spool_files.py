@@ -6,6 +6,6 @@ import os
 
 
 def new_spool_file(directory: str) -> tuple[int, str]:
-    """Create a file of its own in ``directory`` and return its descriptor and path. Raises OSError."""
+    """Create a new file in ``directory`` and return its descriptor and path. Raises OSError."""
     path = f"{directory}/spool-{os.urandom(8).hex()}"
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666), path

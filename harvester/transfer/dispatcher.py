@@ -77,7 +77,7 @@ class Dispatcher:
             self._launched.append(self._launch(self._store.location.scheme))
 
     @property
-    def has_room(self) -> bool:
+    def accepts_more(self) -> bool:
         """Whether more may be queued without holding too many in memory."""
         return len(self._ready) < _READY
 

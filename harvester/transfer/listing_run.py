@@ -122,7 +122,7 @@ class ListingRun:
         """Plan and dispatch until everything is listed; return False when the caller's limit ended it before."""
         dispatcher = self._dispatcher
         while True:
-            while dispatcher.has_room and (listed := listing.take()) is not None:
+            while dispatcher.accepts_more and (listed := listing.take()) is not None:
                 self._take_listed(listed)
                 if dispatcher.listing_done:
                     return True
@@ -130,7 +130,7 @@ class ListingRun:
                 if self._limit_reached():
                     return False
                 dispatcher.step(0)
-            dispatcher.step(wake=listing.fileno() if dispatcher.has_room else None)
+            dispatcher.step(wake=listing.fileno() if dispatcher.accepts_more else None)
 
     def _warn_of_given(self, given: KeysGiven) -> None:
         if given.repeated:
@@ -213,7 +213,7 @@ class ListingRun:
             if planned.row is not None and planned.row.gone and not self._planner.is_unordered:
                 self._recorder.returned()
             self._take((planned,))
-            while not self._dispatcher.has_room:
+            while not self._dispatcher.accepts_more:
                 self._dispatcher.step()
         self._recorder.gone(self._planner.take_gone())
 

@@ -92,8 +92,8 @@ def reader_documents(
     identity = {"Version": VERSION, "Statement": list(_statements(_without_doubles(needs), target, {}))}
     if reader is None:
         return {"identity": identity}
-    who = caller(reader)
-    if who.kind != "aws" or who.session or "*" in reader:
+    user = caller(reader)
+    if user.kind != "aws" or user.session or "*" in reader:
         raise ContractError(
             f"no role or user: {reader!r}",
             cause="the reader is written arn:aws:iam::ACCOUNT:role/NAME",
@@ -101,14 +101,14 @@ def reader_documents(
         )
     documents: dict[str, Any] = {"identity": identity}
     key_account = target.key_arn.split(":")[4] if target.key_arn else None
-    principal = {"Principal": {"AWS": who.text}}
-    if account is not None and who.account != account:
+    principal = {"Principal": {"AWS": user.text}}
+    if account is not None and user.account != account:
         ours = [each for each in needs if each.scope in ("bucket", "prefixes")]
         documents["bucket"] = {
             "Version": VERSION,
             "Statement": list(_statements(_without_doubles(ours), target, principal)),
         }
-    if key_account is not None and who.account != key_account:
+    if key_account is not None and user.account != key_account:
         on_key = [each for each in needs if each.scope == "key"]
         statements = [{**each, "Resource": "*"} for each in _statements(_without_doubles(on_key), target, principal)]
         documents["key"] = {"Statement": statements}

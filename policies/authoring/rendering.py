@@ -227,7 +227,7 @@ def events_script(target: Target, queue: str, documents: Mapping[str, Any], *, m
         f'  None) {sqs} set-queue-attributes --queue-url "$queue" --attributes {shlex.quote(attributes)} ;;',
         f"""  *'"{statement["Sid"]}"'*'"{target.bucket_arn}"'*) ;;""",
         "  *)",
-        "    echo 'the queue has a policy of its own: add the statement of QueuePolicy to it' >&2",
+        "    echo 'the queue already has a policy: add the statement of QueuePolicy to it' >&2",
         "    exit 1",
         "    ;;",
         "esac",

@@ -23,7 +23,7 @@ def _validator(name: str) -> jsonschema.Draft202012Validator:
 def validate_outputs(out: str, err: str) -> None:
     """Validate what names its schema on standard output, and the log of JSON lines on standard error.
 
-    A document, or a line of JSON Lines, that is an event of another schema has tests of its own.
+    A document, or a line of JSON Lines, that is an event of another schema has separate tests.
     """
     if out.startswith("{") and len(out) <= _LONGEST:
         for document in _documents(out):

@@ -145,7 +145,7 @@ def test_a_file_that_grows_all_the_time_never_comes_in_half(
         stop.set()
         thread.join()
 
-    if done.failure is None:  # it came between two writes: then it is what its identity says
+    if done.failure is None:  # it was read between two writes: then its identity is right
         length = len(done.body) if done.body is not None else Path(done.spool or "").stat().st_size
         assert done.etag.startswith(f"{length}-")
     else:

@@ -231,7 +231,7 @@ def test_nothing_half_done_is_left_when_a_spooled_body_fails(scene: Scene) -> No
 
     fetched = scene.fetch(HalfBody(0.1), spool_from=1000)
 
-    # Each attempt goes on where the last one broke off, so halving the rest never ends by itself.
+    # Each attempt goes on where the last one broke off, so halving the rest never ends.
     assert failure_of(fetched).cause is Cause.NETWORK
     assert scene.leftovers() == []
 
@@ -466,8 +466,8 @@ def _owned_by(owner: str) -> OtherBody:
     )
 
 
-@pytest.mark.parametrize("acl", [True, False], ids=["the bucket's ACL tells", "a readable object tells"])
-def test_an_object_of_another_account_is_told(scene: Scene, acl: bool) -> None:
+@pytest.mark.parametrize("acl", [True, False], ids=["by the bucket's ACL", "by a readable object"])
+def test_an_object_of_another_account_is_named(scene: Scene, acl: bool) -> None:
     scene.proxy.add(Rule(Status(403), path="/target$", method="HEAD"))
     scene.proxy.add(Rule(_owned_by("f" * 64), query="fetch-owner=true.*prefix=target"))
     if not acl:
@@ -578,8 +578,8 @@ def test_an_endpoint_that_dies_and_comes_back(scene: Scene) -> None:
     for number in range(40):
         scene.put(f"more-{number}")
     refs = scene.refs()
-    patient = StoreSettings(retry=replace(QUICK, attempts=12, max_delay=0.5))
-    store = open_store(scene.store.location, patient)
+    settings = StoreSettings(retry=replace(QUICK, attempts=12, max_delay=0.5))
+    store = open_store(scene.store.location, settings)
     connection = store.connection()
     seen, dead = threading.Event(), threading.Event()
 

@@ -317,7 +317,7 @@ def test_an_answer_that_cannot_be_read_is_the_services_error(operation: str, bod
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for 127.0.0.1 and its key, in one file, signed by nobody else."""
+    """A certificate for 127.0.0.1 and its key, in one file, signed by itself."""
     path = tmp_path_factory.mktemp("tls") / "both.pem"
     make_certificate(path)
     return path

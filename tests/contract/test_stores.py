@@ -90,7 +90,7 @@ class Place:
     """Puts 00000.json and so on, so many that they need three pages; returns how many."""
     takes_empty_uploads: bool = True
     states_identity: bool = True
-    """Whether a GET's answer says which version it is."""
+    """Whether a GET's answer states which version it is."""
 
     def key(self, name: str) -> str:
         return self.store.location.key(name)

@@ -1,4 +1,4 @@
-"""Sources for the installed command to sync, and what its reports and rows say."""
+"""Sources for the installed command to sync, and the contents of its reports and rows."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def test_a_receiver_takes_a_queue_and_listings_as_well(store: MemoryS3, queue: M
             expected = {"lost", "announced", "by-webhook", "later"}
             wait_until(lambda: names(tmp_path / "d") == expected, "all sources have landed")
             wait_until(lambda: queue.waiting == 0, "the messages are deleted")
-            # While it runs: nobody waits for its end to see that it works.
+            # Checked while it runs.
             heartbeats = run("status", tmp_path / "d", "--max-age", "1h", "--format", "json")
             assert heartbeats.code == 0
             assert [beat["verb"] for beat in heartbeats.document["heartbeats"] if beat["succeeded_at"]] == ["listen"]

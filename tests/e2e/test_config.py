@@ -119,7 +119,7 @@ def test_a_run_may_end_better_later_where_a_failed_step_may(config: Path, dest: 
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "said"),
+    ("before", "after", "expected"),
     [
         ("[pipeline.acme]", "[pipelin.acme]", "unknown key pipelin; the nearest is pipeline"),
         ("location =", "locaton =", "unknown key pipeline.acme.locaton; the nearest is location"),
@@ -130,12 +130,12 @@ def test_a_run_may_end_better_later_where_a_failed_step_may(config: Path, dest: 
         ("freshness = {", "access = { x = 1,", 'needs check = "every-run"'),
     ],
 )
-def test_mistakes_are_named(config: Path, before: str, after: str, said: str) -> None:
+def test_mistakes_are_named(config: Path, before: str, after: str, expected: str) -> None:
     config.write_text(config.read_text().replace(before, after))
     for verb in (("config", "check"), ("run",)):
         refused = configured(config, *verb)
         assert (refused.code, refused.out) == (8, "")
-        assert said in refused.err
+        assert expected in refused.err
 
 
 @pytest.mark.parametrize("mode", [0o622, 0o620, 0o602])

@@ -277,7 +277,7 @@ WAYS: dict[str, tuple[Callable[[GrantedBucket], None], str]] = {
 
 
 def run_as_printed(command: str) -> None:
-    """Run a printed command: ours as a person does who agrees, AWS's by its own service models."""
+    """Run a printed command: ours with consent, AWS's by its own service models."""
     program, *arguments = shlex.split(command)
     if program == "aws":
         aws_cli.main(arguments)
@@ -299,8 +299,8 @@ def test_each_way_of_breaking_is_named_and_its_fix_turns_it_green(granted: Grant
     commands = fixes(broken)
     for command in commands:
         run_as_printed(command)
-    mended = granted.explain()
-    assert mended.verdict == "go", (commands, mended.explanations[0].findings)
+    corrected = granted.explain()
+    assert corrected.verdict == "go", (commands, corrected.explanations[0].findings)
 
 
 def test_requester_pays_keeps_nimble_out(s3_bucket: str, fault_proxy: FaultProxy) -> None:

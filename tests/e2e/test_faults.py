@@ -294,7 +294,7 @@ def test_a_second_factor_is_asked_for_once_in_the_parent(
     config = tmp_path / "aws-config"
     config.write_text(
         "[profile guarded]\nrole_arn = arn:aws:iam::123456789012:role/reader\nsource_profile = base\n"
-        "mfa_serial = arn:aws:iam::123456789012:mfa/somebody\n"
+        "mfa_serial = arn:aws:iam::123456789012:mfa/ada\n"
         "[profile base]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = secret\n"
     )
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
@@ -322,7 +322,7 @@ def _answer(terminal: int, question: bytes, answer: bytes) -> bytes:
     while True:
         try:
             part = os.read(terminal, 4096)
-        except OSError:  # Linux's way to say that the other side has closed
+        except OSError:  # Linux: the other side has closed
             return shown
         if not part:
             return shown
@@ -334,7 +334,7 @@ def _answer(terminal: int, question: bytes, answer: bytes) -> bytes:
 
 @pytest.fixture
 def small_disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
-    """A file system of its own, mounted with the options the test is parametrized with."""
+    """A separate file system, mounted with the options the test is parametrized with."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mounted = os.system(f"mount -t tmpfs -o {request.param} tmpfs {folder} 2>/dev/null")

@@ -63,7 +63,7 @@ def test_from_nothing_to_go(gcs: FakeGcsIam) -> None:
 def test_the_policy_is_read_with_its_conditions(gcs: FakeGcsIam) -> None:
     conditional = {
         "role": "roles/storage.objectViewer",
-        "members": ["user:somebody@example.com"],
+        "members": ["user:ada@example.com"],
         "condition": {"title": "mornings", "expression": "request.time.getHours() < 12"},
     }
     gcs.set_policy("results", {"version": 3, "bindings": [conditional]})
@@ -72,7 +72,7 @@ def test_the_policy_is_read_with_its_conditions(gcs: FakeGcsIam) -> None:
 
 
 def test_a_concurrent_editor_loses_nothing(gcs: FakeGcsIam) -> None:
-    theirs = {"role": "roles/storage.objectViewer", "members": ["user:somebody@example.com"]}
+    theirs = {"role": "roles/storage.objectViewer", "members": ["user:ada@example.com"]}
 
     def edit(bucket: str) -> None:
         gcs.before_write = None
@@ -127,7 +127,7 @@ def test_an_organisation_policy_on_members_is_no_race(gcs: FakeGcsIam, status: i
     assert "allowedPolicyMemberDomains" in ended.err
     assert "administrator of the organisation" in ended.err
     assert "try again" not in ended.err
-    assert "somebody" not in ended.err
+    assert "ada@" not in ended.err
     assert gcs.writes == 1, "it is not tried again"
 
 

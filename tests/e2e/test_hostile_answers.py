@@ -199,7 +199,7 @@ def test_a_proxy_that_asks_for_a_login_is_named_by_calls_of_sdks(scheme: str, cl
     assert "the proxy asks for a login" in ended.err
     assert "HTTPS_PROXY" in ended.err
     assert "ZQPASS" not in ended.err
-    # botocore asks again by itself; google-cloud-storage must not.
+    # botocore retries; google-cloud-storage must not.
     assert cloud == "s3" or len(requests) < 10
 
 

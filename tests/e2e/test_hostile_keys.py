@@ -60,7 +60,7 @@ def source(request: pytest.FixtureRequest, tmp_path: Path) -> Source:
 
 
 def _folds(folder: Path) -> set[str]:
-    """Return what the file system of ``folder`` does not tell apart."""
+    """Return what the file system of ``folder`` does not distinguish."""
     folds = set()
     (folder / "probe-e\u0301").touch()
     if (folder / "PROBE-E\u0301").exists():

@@ -1,4 +1,4 @@
-"""A run that is ended in any way, and run again, ends in the tree of a run that nobody disturbed."""
+"""A run that is ended in any way, and run again, ends in the tree of an undisturbed run."""
 
 from __future__ import annotations
 

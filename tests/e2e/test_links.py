@@ -140,7 +140,7 @@ def test_a_link_put_in_while_a_run_works_is_not_followed(
     while not list(destination.glob("a/b/*.json")):
         assert process.poll() is None
         time.sleep(0.01)
-    # Somebody moves the folder away and leaves a link in its place: the usual way to make room on a disk.
+    # The folder is moved away and a link left in its place, as is usual on a full disk.
     (destination / "a").rename(moved)
     (destination / "a").symlink_to(moved)
     there = set(installed_command.tree(moved, but=()))

@@ -77,7 +77,7 @@ def metric(url: str, name: str) -> int:
 
 
 def post_alone(address: str, body: str) -> str:
-    """Post over a connection of its own, as each sender does; return the status."""
+    """Post over a new connection, as each sender does; return the status."""
     with closing(HTTPConnection(address, timeout=60)) as connection:
         connection.request("POST", "/", body)
         answer = connection.getresponse()

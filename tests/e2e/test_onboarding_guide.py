@@ -1,4 +1,4 @@
-"""docs/guides/onboard-a-bucket.md: every command of it is run as written, and every snippet does what it says.
+"""docs/guides/onboard-a-bucket.md: every command of it is run as written, and every snippet does what the page states.
 
 The stand-in for Airflow holds nothing but the names the snippet imports; what counts is the command it hands on.
 """

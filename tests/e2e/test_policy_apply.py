@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 FOREIGN = {
-    "Sid": "Somebody else's",
+    "Sid": "Another team's",
     "Effect": "Allow",
     "Principal": {"AWS": "arn:aws:iam::111122223333:role/reader"},
     "Action": "s3:GetObject",
@@ -337,7 +337,7 @@ def test_a_deny_is_never_edited_silently(s3_bucket: str, s3: S3Client) -> None:
 def test_statements_are_removed_only_by_name(s3_bucket: str, s3: S3Client) -> None:
     put(s3, s3_bucket, FOREIGN, {**DENY, "Sid": "Other"})
     with pytest.raises(UsageError) as caught:
-        plan_policy(f"s3://{s3_bucket}", "jobs", without=["Nobody"])
+        plan_policy(f"s3://{s3_bucket}", "jobs", without=["Missing"])
     assert "statement 2 (Other)" in str(caught.value)
     plan = plan_policy(f"s3://{s3_bucket}", "jobs", without=["Other"])
     assert plan.steps[0].endswith("remove statement 2 (Other): Deny s3:*")

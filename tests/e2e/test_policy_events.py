@@ -92,7 +92,7 @@ def test_the_commands_make_a_bucket_announce_and_replace_nothing(
     sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": theirs})
     foreign = put("--current", current)
     assert foreign.returncode == 1
-    assert "a policy of its own" in foreign.stderr
+    assert "already has a policy" in foreign.stderr
 
 
 @pytest.mark.parametrize(

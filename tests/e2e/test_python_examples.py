@@ -77,7 +77,7 @@ def test_the_examples_run(s3: S3Client, sqs: SQSClient, moto: ServerProcess, tmp
         assert running.returncode == 0, errors.read()
     assert lines[0] == "holds"
     place = lines.index("✓ Connection OK")
-    assert lines[place + 1] == "no-go"  # nobody has opened this bucket
+    assert lines[place + 1] == "no-go"  # this bucket grants nothing yet
     assert "1 landed, 0 quarantined" in lines
     assert lines[-6:-4] == ["task-1 landed", "task-2 landed"]
     assert lines[-3] == "2 messages"  # of the first result, and the test event S3 begins with

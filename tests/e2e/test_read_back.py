@@ -363,7 +363,7 @@ def test_evict(source: Directory, dest: Path) -> None:
 
 
 def test_what_lies_behind_a_link_is_not_in_the_destination(source: Directory, dest: Path, tmp_path: Path) -> None:
-    # As somebody makes room: a folder is moved to another disk, and a link left in its place. Same bytes, same times.
+    # A folder is moved to another disk, and a link left in its place, as on a full disk. Same bytes, same times.
     for name in ("deep/er/a.json", "deep/b.json", "c.json"):
         source.put(name, result(1))
     sync_report(source.location, dest)

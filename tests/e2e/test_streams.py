@@ -90,7 +90,7 @@ def test_a_report_into_a_pipe_leaves_the_pipe(synced: Directory, dest: Path, tmp
 
 
 def test_a_report_to_standard_output_comes_with_what_is_printed(synced: Directory, dest: Path, tmp_path: Path) -> None:
-    printed = tmp_path / "told"
+    printed = tmp_path / "printed"
     with printed.open("w") as output:
         subprocess.run(
             [COMMAND, "sync", synced.location, dest, "--report", "/dev/stdout"],

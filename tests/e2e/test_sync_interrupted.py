@@ -148,7 +148,7 @@ def test_workers_do_not_outlive_their_parent(delivered: str, dest: Path) -> None
 
 def alive(process: int) -> bool:
     try:
-        # A zombie has ended: it waits for whoever adopted it.
+        # A zombie has ended: it waits for its new parent.
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False

@@ -29,9 +29,9 @@ def test_dry_run_writes_nothing(filled: Directory, dest: Path) -> None:
     assert not dest.exists()
     assert report["dry_run"] is True
     assert (report["run"], report["counts"]["not_attempted"], landed(report)) == (0, 4, 0)
-    told = run("sync", filled.location, dest, "--dry-run")
-    assert f"would fetch {filled.path}/a.json -> a.json (new)\n" in told.out
-    assert told.out.splitlines()[-1].startswith("4 listed: 0 landed, 0 unchanged, 4 to fetch;")
+    dry = run("sync", filled.location, dest, "--dry-run")
+    assert f"would fetch {filled.path}/a.json -> a.json (new)\n" in dry.out
+    assert dry.out.splitlines()[-1].startswith("4 listed: 0 landed, 0 unchanged, 4 to fetch;")
     assert not dest.exists()
 
 
@@ -170,9 +170,9 @@ def test_at_most_so_many_objects(filled: Directory, dest: Path) -> None:
 
 
 def test_an_empty_source(source: Directory, dest: Path) -> None:
-    told = run("sync", source.location, dest)
-    assert told.code == 0
-    assert told.out.splitlines()[0] == f"There is no object under {source.location}"
+    empty = run("sync", source.location, dest)
+    assert empty.code == 0
+    assert empty.out.splitlines()[0] == f"There is no object under {source.location}"
     assert sync_report(source.location, dest, "--fail-on-empty", expected=9)["counts"]["listed"] == 0
 
 

@@ -265,8 +265,8 @@ def test_a_disk_that_one_object_fills_to_the_brim(source: Directory, tmp_path: P
         sync_report(source.location, dest)
         found = os.statvfs(disk)
         # An eighth is kept free while objects land.
-        room = found.f_bavail * 7 // 8 - pages_left
-        source.put("a.json", result(1, data={"html": "x" * (room * found.f_frsize - 1_000)}))
+        free = found.f_bavail * 7 // 8 - pages_left
+        source.put("a.json", result(1, data={"html": "x" * (free * found.f_frsize - 1_000)}))
         ended = run("sync", source.location, dest, "--report", tmp_path / "report.json")
         assert ended.code in {0, 12}, ended.err
         assert len(tree(dest)) == json.loads((tmp_path / "report.json").read_bytes())["counts"]["landed"]

@@ -17,7 +17,7 @@ import os, signal, sys, threading
 from pathlib import Path
 import harvester
 
-print("said once", end=" ")
+print("printed once", end=" ")
 reading, writing = os.pipe()
 if "{companion}" == "thread":
     threading.Thread(target=threading.Event().wait, daemon=True).start()
@@ -39,7 +39,7 @@ print(report.counts.landed, all("harvester.transfer.workers.worker" in command f
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the threads and descriptors of a process")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows the threads and descriptors of a process")
 @pytest.mark.parametrize(("companion", "new"), [("none", False), ("thread", True), ("unwanted children", False)])
 def test_a_program_that_syncs(companion: str, new: bool, source: Directory, dest: Path, tmp_path: Path) -> None:
     for number in range(300):
@@ -49,5 +49,5 @@ def test_a_program_that_syncs(companion: str, new: bool, source: Directory, dest
     ended = subprocess.run(
         [sys.executable, program], capture_output=True, text=True, env=environment(), check=False, timeout=60
     )
-    assert (ended.stdout, ended.stderr) == (f"said once 300 {new} True\n", "")
+    assert (ended.stdout, ended.stderr) == (f"printed once 300 {new} True\n", "")
     assert len(tree(dest)) == 300

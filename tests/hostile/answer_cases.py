@@ -1,4 +1,4 @@
-"""Listings, answers with objects and machines beyond what a store may promise: a test each."""
+"""Listings, answers with objects and machines that break a store's contract: a test each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SESSIONS = "tests/contract/test_sessions.py::test_"
 LISTING_SURROUNDINGS = (
     Surrounding(
         "keys in another order than that of their bytes, or a key twice",
-        "said once; listed again in one sequence and sorted on disk; every object lands and counts once",
+        "reported once; listed again in one sequence and sorted on disk; every object lands and counts once",
         _LISTINGS + "a_store_without_order_is_listed_again_and_loses_nothing",
     ),
     Surrounding(
@@ -69,7 +69,7 @@ ANSWER_SURROUNDINGS = (
     ),
     Surrounding(
         "no ETag on GET",
-        "lands when its length is the listed one; said once",
+        "lands when its length is the listed one; reported once",
         _ANSWERS + "a_store_without_etags_lands_by_length_and_says_so_once",
     ),
     Surrounding(
@@ -79,7 +79,7 @@ ANSWER_SURROUNDINGS = (
     ),
     Surrounding(
         "a checksum, time or Retry-After that cannot be read",
-        "counts as absent; said once with the number of objects",
+        "counts as absent; reported once with the number of objects",
         _ANSWERS + "headers_that_cannot_be_read_count_as_absent_and_are_named",
     ),
     Surrounding(

@@ -71,7 +71,7 @@ def _lasting(name: str, reason: str, *faults: tuple[str, Fault], gets: int = RET
 
 def _stating(name: str, reason: str = "", **headers: str) -> FaultCase:
     stated = {header.replace("_", "-"): value for header, value in headers.items()}
-    # moto states a CRC32 of its own, of which there would be two.
+    # moto states a CRC32 too, and there would be two.
     edited = Headers(set=stated, remove=("x-amz-checksum-crc32", "x-amz-checksum-type"))
     return FaultCase(name, (("GET", edited),), "failed" if reason else "landed", reason)
 

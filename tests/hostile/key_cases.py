@@ -27,7 +27,7 @@ class HostileObject:
     detail: str = ""
     """The path of ``own`` where it is not the key; the suffix of ``safe``; the reason of ``ignored``."""
     reason: str = ""
-    """Why it has no path of its own: the reason of ``--unsafe-names refuse``."""
+    """Why its path is not its key: the reason of ``--unsafe-names refuse``."""
     empty: bool = False
     """Whether it holds nothing."""
     fold: Literal["", "case", "normalization"] = ""

@@ -133,7 +133,7 @@ def watch_command(
     """Land results as they arrive, until stopped.
 
     Lists LOCATION every 30 seconds; with --queue it lists nothing and processes the bucket's event notifications. DEST
-    is locked meanwhile. Any number of `watch --queue`, each with a DEST of its own, may share one queue. With
+    is locked meanwhile. Any number of `watch --queue`, each with a separate DEST, may share one queue. With
     --export-to nothing is kept here: a message is deleted after the file with its rows is in OUT.
     """
     _check_only_with_queue(queue)

@@ -93,7 +93,7 @@ class BucketFetcher:
                 done, self._done = self._done, []
                 self.in_flight -= len(done)
                 return done
-            if self._has_room() and self._rate.allows(now) and self._queue.can_start(now):
+            if self._accepts_more() and self._rate.allows(now) and self._queue.can_start(now):
                 continue
             if now >= deadline or self._wait(now, deadline, wake):
                 return []
@@ -123,12 +123,12 @@ class BucketFetcher:
 
     # -- starting -----------------------------------------------------------------------------------------------------
 
-    def _has_room(self) -> bool:
+    def _accepts_more(self) -> bool:
         """Whether a further request may be in transfer."""
         return len(self._slots) < self._limiter.limit and self._bytes < _BYTES_IN_FLIGHT
 
     def _start(self, now: float) -> None:
-        while self._has_room() and self._rate.allows(now) and (transfer := self._queue.take(now)) is not None:
+        while self._accepts_more() and self._rate.allows(now) and (transfer := self._queue.take(now)) is not None:
             self._rate.started(now)
             self._begin(transfer, now)
 

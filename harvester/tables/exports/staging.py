@@ -117,7 +117,7 @@ def staged_attempts(store: OutputStore) -> Iterator[StagedRows]:
 
 
 class StagedOutput:
-    """The folder of an attempt as an output of its own; the layout is that of the whole output."""
+    """The folder of an attempt as a separate output with the layout of the whole."""
 
     def __init__(self, store: OutputStore, folder: str) -> None:
         """Take the whole output, and the folder with a slash at its end."""

@@ -86,7 +86,7 @@ def test_what_is_solved_gone_and_returned(path: Path) -> None:
 def test_the_order_is_that_of_bytes(path: Path, keys: set[str]) -> None:
     path.unlink(missing_ok=True)
     with Manifest(path) as manifest:
-        # Any key, whose path is a name of its own.
+        # Any key, each with another path.
         manifest.record([row(key, number, path=f"{number}.json") for number, key in enumerate(keys, 1)], [])
         in_order = sorted(keys, key=str.encode)
         assert [each.key for each in manifest.landed()] == in_order

@@ -126,11 +126,11 @@ def test_the_newest_position_that_two_histories_share(position: Position, shared
 def test_of_two_ends_that_an_epoch_may_have_followed_the_older_one_is_taken() -> None:
     epochs = [EpochRow("0" * 12 + letter, number, number, 0.0) for number, letter in enumerate("123456", 1)]
     ends = [end_of(each.epoch, each.last_seq) for each in epochs]
-    stranger = Position(at(4000, ends[2]), 99, 0)
-    assert newest_shared(epochs, stranger) == ends[2]
+    foreign = Position(at(4000, ends[2]), 99, 0)
+    assert newest_shared(epochs, foreign) == ends[2]
     twice = [*epochs[:3], *epochs[2:]]
-    assert newest_shared(twice, stranger) == ends[2]
-    assert [end for end in ends if may_follow(stranger.epoch, end)] == [ends[2]]
+    assert newest_shared(twice, foreign) == ends[2]
+    assert [end for end in ends if may_follow(foreign.epoch, end)] == [ends[2]]
 
 
 class Copy(NamedTuple):

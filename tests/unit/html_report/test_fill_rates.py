@@ -1,4 +1,4 @@
-"""Fill rates side by side, also of documents that somebody has edited."""
+"""Fill rates side by side, also of edited documents."""
 
 from __future__ import annotations
 

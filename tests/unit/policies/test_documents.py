@@ -121,7 +121,7 @@ def test_refuses_what_json_refuses(text: str) -> None:
 
 
 def _is_stricter(text: str) -> bool:
-    """Tell whether a text is refused that the standard library takes: a key twice, half a surrogate pair."""
+    """Return whether a text is refused that the standard library accepts: a key twice, half a surrogate pair."""
     try:
         parse_json(text)
     except ParseError as error:

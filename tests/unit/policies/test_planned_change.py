@@ -162,7 +162,7 @@ def test_wildcards_too_tangled_to_compare_count_as_not_granted() -> None:
         "Resource": tangled,
     }
     assert len(merged(grant).steps) == 2
-    # The second alone covers it all, but which texts the first matches takes too many states to tell.
+    # The second alone covers it all, but which texts the first matches takes too many states to decide.
     distant = ["arn:aws:s3:::bkt/*a" + "?" * 20, "arn:aws:s3:::bkt/out*?"]
     assert len(merged({**grant, "Resource": distant}).steps) == 2
     whole = merged({**grant, "Resource": [*tangled, "arn:aws:s3:::bkt/*"]})

@@ -204,7 +204,7 @@ def test_statements_together_cover_what_none_does_alone() -> None:
         ({"StringEquals": {"aws:username": "crawlit-scrapy"}}, "fails"),
         ({"ArnNotEquals": {"aws:PrincipalArn": CRAWLER}}, "holds"),
         ({"ArnNotLike": {"aws:PrincipalArn": "arn:aws:iam::111122223333:*"}}, "fails"),
-        # A pattern of an ARN with too few segments: AWS does not say what it matches.
+        # A pattern of an ARN with too few segments: AWS does not document what it matches.
         ({"ArnLike": {"aws:PrincipalArn": "*"}}, "unknown"),
         ({"ArnNotLike": {"aws:PrincipalArn": "arn:aws:iam::*"}}, "unknown"),
         ({"ArnLike": {"aws:SourceArn": "*"}}, "holds"),
@@ -640,7 +640,7 @@ def test_the_proof_never_contradicts_the_evaluation(policy: dict[str, Any], name
                 for scenario in request_scenarios(ASYNC, target, verdict.action)
             }
             assert at_example - {"allowed"}
-            # Where no one key fails whichever way the requests come, that is said.
+            # Where no one key fails for every path of the requests, the verdict states it.
             assert "allowed" not in at_example or "depends on how Nimble's requests reach the bucket" in " ".join(
                 verdict.needs
             )

@@ -1,4 +1,4 @@
-"""Shards: of many attempts, each with positions of its own, exactly one becomes visible, whole at the end."""
+"""Shards: of many attempts, each with other positions, exactly one becomes visible, as a whole."""
 
 from __future__ import annotations
 

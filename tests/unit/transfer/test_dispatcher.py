@@ -157,12 +157,12 @@ def test_what_was_settled_while_the_run_ended_is_recorded_too(opened: tuple[Path
 
 def test_more_is_taken_only_while_little_waits(opened: tuple[Path, Manifest]) -> None:
     run = Run(*opened, landed)
-    room = [run.dispatcher.has_room]
+    accepting = [run.dispatcher.accepts_more]
     run.queue(*[f"{number:04d}" for number in range(2000)])
-    room.append(run.dispatcher.has_room)
+    accepting.append(run.dispatcher.accepts_more)
     run.dispatcher.drain()
     run.dispatcher.end()
-    room.append(run.dispatcher.has_room)
+    accepting.append(run.dispatcher.accepts_more)
 
-    assert room == [True, False, True]
+    assert accepting == [True, False, True]
     assert len(run.events) == 2000
