@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from policies.checks.findings import Finding, Fix, FixAction, finding, fix
-from policies.checks.global_keys import can_compare, closest, global_key_type, similar_global_key
+from policies.checks.global_keys import can_compare, closest, global_key_name, global_key_type, similar_global_key
 from policies.checks.rules import Severity
 from policies.evaluation import action_table, known_actions
 from policies.language import ARN_COLONS, Condition, PolicyDocument, Statement, network, number, seconds
@@ -28,6 +28,10 @@ def condition_findings(
         yield from _global_key(condition, where, path)
     elif condition.key.startswith(f"{document.kind}:"):
         yield from _service_key(document, statement, condition, path)
+    elif meant := _of_other_prefix(condition.key):
+        yield _unknown_key(condition, f"there is no condition key {condition.name}", meant, where, path)
+    elif ":" not in condition.key:
+        yield _unknown_key(condition, f"{condition.name} is no condition key: each has a prefix", None, where, path)
 
 
 def _unreadable(condition: Condition, value: str) -> str:
@@ -47,12 +51,10 @@ def _unreadable(condition: Condition, value: str) -> str:
 def _global_key(condition: Condition, where: str, path: str) -> Iterator[Finding]:
     kind = global_key_type(condition.key)
     if kind is None:
-        meant = similar_global_key(condition.key)
-        message = f"IAM has no condition key {condition.name}" + (f"; {meant} is meant" if meant else "")
-        correction = _correction(condition, meant)
+        meant = _of_other_prefix(condition.key) or similar_global_key(condition.key)
         # A key without a similar one may be newer than the table.
         severity: Severity = "error" if meant else "warning"
-        yield finding("unknown-condition-key", message, where=where, path=path, fix=correction, severity=severity)
+        yield _unknown_key(condition, f"IAM has no condition key {condition.name}", meant, where, path, severity)
     elif not can_compare(condition.family, kind):
         message = f"{condition.operator} compares values of another type than {condition.name}, which is of type {kind}"
         yield finding("operator-of-other-type", message, where=where, path=path)
@@ -62,12 +64,11 @@ def _service_key(document: PolicyDocument, statement: Statement, condition: Cond
     table = action_table()
     where = statement.label
     if not carries(table.keys, condition.key):
-        meant = closest(condition.key, (each for each in table.keys if not _has_open_part(each)))
+        meant = _of_other_prefix(condition.key)
+        similar = meant or closest(condition.key, (each for each in table.keys if not _has_open_part(each)))
         message = f"{document.kind.upper()} has no condition key {condition.name}"
-        message += f"; {meant} is similar" if meant else f"; the table of keys is of {table.date}"
-        correction = _correction(condition, meant)
-        severity: Severity = "error" if meant else "warning"
-        yield finding("unknown-condition-key", message, where=where, path=path, fix=correction, severity=severity)
+        message += "" if similar else f"; the table of keys is of {table.date}"
+        yield _unknown_key(condition, message, similar, where, path, "error" if similar else "warning")
         return
     if carries(frozenset(filter(_has_open_part, table.keys)), condition.key):
         # Which requests carry a tag of the bucket or the access point is decided by what is tagged.
@@ -78,10 +79,25 @@ def _service_key(document: PolicyDocument, statement: Statement, condition: Cond
         yield finding("condition-without-action", message, where=where, path=path)
 
 
-def _correction(condition: Condition, meant: str | None) -> Fix:
-    if meant is None:
-        return Fix(FixAction.EDIT)
-    return fix(FixAction.CORRECT, element="Condition", text=condition.name, to=meant)
+def _of_other_prefix(key: str) -> str | None:
+    """Return the key of IAM or S3 that has the same name after another prefix; None where none has."""
+    name = key.rpartition(":")[2]
+    found = global_key_name(f"aws:{name}")
+    if found is not None:
+        return found
+    return next((each for each in action_table().keys if each.lower() == f"s3:{name}"), None)
+
+
+def _unknown_key(
+    condition: Condition, message: str, meant: str | None, where: str, path: str, severity: Severity = "error"
+) -> Finding:
+    correction = Fix(FixAction.EDIT)
+    if meant is not None and meant.endswith("/"):
+        message += f"; {meant} is followed by the name of a tag"
+    elif meant is not None:
+        message += f"; {meant} is meant"
+        correction = fix(FixAction.CORRECT, element="Condition", text=condition.name, to=meant)
+    return finding("unknown-condition-key", message, where=where, path=path, fix=correction, severity=severity)
 
 
 def carries(keys: frozenset[str], key: str) -> bool:

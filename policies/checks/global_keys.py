@@ -32,8 +32,15 @@ def _keys() -> Mapping[str, tuple[str, str]]:
 
 def global_key_type(key: str) -> str | None:
     """Return the type of a global key, given in lower case; None for a key that the table does not have."""
-    found = _keys().get(key) or _keys().get(key.partition("/")[0] + "/")
+    name, slash, _ = key.partition("/")
+    found = _keys().get(f"{name}/" if slash else key)
     return found[1] if found is not None else None
+
+
+def global_key_name(key: str) -> str | None:
+    """Return a global key, given in lower case, as AWS writes it; None for a key that the table does not have."""
+    found = _keys().get(key)
+    return found[0] if found is not None else None
 
 
 def can_compare(family: str, kind: str) -> bool:

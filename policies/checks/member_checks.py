@@ -1,12 +1,13 @@
-"""What a binding may not hold: members that Cloud Storage refuses, or that are not the ones meant."""
+"""What a binding may not hold: a role, a condition or members that Cloud Storage refuses, or that are not meant."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
-from policies.checks.findings import Finding, FixAction, finding, fix
+from policies.checks.findings import Finding, Fix, FixAction, finding, fix
 from policies.checks.principal_matching import is_like_principal
-from policies.checks.proof import PUBLIC_MEMBERS, is_stale
+from policies.checks.proof import PUBLIC_MEMBERS, is_stale, similar_role, syntax_problem
 from policies.contracts import contracts
 from policies.language import Binding
 
@@ -15,6 +16,27 @@ _MEMBERS = (
     *("projectOwner:", "projectEditor:", "projectViewer:"),
 )
 """The types of members. Source: Cloud IAM documentation, "Principal identifiers"."""
+
+
+# Source: Cloud IAM documentation, "Roles and permissions".
+_ROLE = re.compile(r"(roles|(projects|organizations)/[^/\s]+/roles)/[A-Za-z0-9_.]+\Z")
+
+
+def binding_findings(binding: Binding, path: str) -> Iterator[Finding]:
+    """Yield what is wrong with the role and the condition of a binding, at its JSON path."""
+    own = {each.principal for each in contracts() if each.cloud == "gs"}
+    named = next((each for each in binding.members if each in own), None)
+    # The contract's own binding takes the place of one that is refused.
+    removal = Fix(FixAction.EDIT) if named is None else fix(FixAction.REMOVE_PRINCIPAL, principal=named)
+    meant = similar_role(binding.role) or similar_role(f"roles/{binding.role}")
+    if meant is not None or not _ROLE.match(binding.role):
+        message = f"{binding.role!r} is no role" + (f"; {meant} is meant" if meant else "")
+        yield finding("unknown-role", message, where=binding.label, path=f"{path}.role", fix=removal)
+    if binding.condition is not None and (problem := syntax_problem(binding.condition["expression"])):
+        message = f"the condition {problem}"
+        yield finding(
+            "invalid-expression", message, where=binding.label, path=f"{path}.condition.expression", fix=removal
+        )
 
 
 def member_findings(binding: Binding, member: str, path: str) -> Iterator[Finding]:
@@ -27,6 +49,10 @@ def member_findings(binding: Binding, member: str, path: str) -> Iterator[Findin
     removal = fix(FixAction.REMOVE_PRINCIPAL, principal=member)
     if is_stale(member):
         yield finding("stale-member", f"{member} is a deleted account", where=binding.label, path=path, fix=removal)
+        return
+    if re.search(r"\s", member):
+        message = f"{member!r} has white space in it"
+        yield finding("invalid-member", message, where=binding.label, path=path, fix=removal)
         return
     if not member.startswith(_MEMBERS):
         message = f"{member!r} has no type" if not separator else f"{kind!r} is no type of member"

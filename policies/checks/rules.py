@@ -206,6 +206,13 @@ _ALL = (
         "Invalid member",
     ),
     Rule(
+        "invalid-expression",
+        "error",
+        "The condition of a binding is no expression of CEL.",
+        "Condition expression compilation failed.",
+    ),
+    Rule("unknown-role", "error", "A binding names a role that cannot exist, or a misspelt one.", "Invalid role"),
+    Rule(
         "condition-needs-version-3",
         "error",
         "A binding has a condition, but the document's version is not 3.",

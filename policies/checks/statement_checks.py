@@ -29,10 +29,16 @@ _ORIGIN_IDENTITY = re.compile(r"arn:aws:iam::cloudfront:user/CloudFront Origin A
 _IDENTITIES = re.compile(
     r"arn:[a-z-]+:(iam::[0-9]{12}:(root\Z|user/|role/)|sts::[0-9]{12}:(assumed-role/|federated-user/))"
 )
+# Source: IAM user guide, "IAM and AWS STS quotas", names of users, roles and sessions; a path may hold more.
+_NAMED_IDENTITY = re.compile(r"[^/]*/([\x21-\x7E]+/)*[A-Za-z0-9_+=,.@-]+\Z")
 _ACCOUNT = re.compile(r"[0-9]{12}\Z")
+# No bucket's name holds any of these characters; the names are those of examples in the pages of AWS and Nimble.
 _PLACEHOLDER = re.compile(
-    r"<[^>]*>|\b(YOUR|MY|BUCKET|EXAMPLE)[_-]|[A-Z]{3,}[_-][A-Z_-]*(BUCKET|NAME)|\{\{|\[[A-Z_ -]+\]"
+    r"[<>{}\[\]$%]|\b(YOUR|MY|BUCKET|EXAMPLE)[_-]|[A-Z]{3,}[_-][A-Z_-]*(BUCKET|NAME)"
+    r"|(?i:\byour-?(s3-?)?(bucket|name)|\A(my-)?bucket-?name\Z|example-?bucket|\Aamzn-s3-demo-)"
 )
+_TEMPLATE_VARIABLE = re.compile(r"\$\{[^}:*?$]+\}")
+"""A variable of Terraform or CloudFormation: a key of IAM has a colon in its name."""
 # Source: service authorization reference of Amazon S3, and "Actions" in the S3 user guide.
 _OPERATIONS = {
     "headbucket": "s3:ListBucket",
@@ -98,6 +104,9 @@ def principal_findings(statement: Statement, path: str) -> Iterator[Finding]:
             yield finding("deleted-principal", message, where=where, path=element, fix=removal)
         elif problem := _problem_of_principal(named):
             yield finding("invalid-principal", f"{named!r} {problem}", where=where, path=element, fix=removal)
+    for named in statement.principals.service:
+        if problem := _problem_of_service(named):
+            yield finding("invalid-principal", f"{named!r} {problem}", where=where, path=element)
 
 
 def _problem_of_principal(named: str) -> str:
@@ -111,6 +120,16 @@ def _problem_of_principal(named: str) -> str:
         return "is a group, which no policy can name as a principal"
     if caller(named).kind != "aws" or not _IDENTITIES.match(named):
         return "is no ARN of a user, role or account"
+    if "/" in named and not _NAMED_IDENTITY.match(named.split(":", 5)[5]):
+        return "has a character that no name of a user, role or session has"
+    return ""
+
+
+def _problem_of_service(named: str) -> str:
+    if named.startswith("arn:") or _ACCOUNT.match(named):
+        return "is no service; a user, role or account stands under AWS"
+    if named != "*" and re.search(r"[*?\s]", named):
+        return "is no name of a service"
     return ""
 
 
@@ -199,7 +218,10 @@ def resource_findings(
         service = parts[2] if len(parts) == 6 and parts[0] == "arn" else ""
         if "${" in resource and not statement.variables:
             yield finding("old-version", f"{resource!r} is taken literally", where=where, path=element)
-        if resource == "*" or service == document.kind:
+        if document.kind == "s3" and (problem := _malformed(resource, target)) is not None:
+            code, message, to = problem
+            yield finding(code, message, where=where, path=element, fix=_correction(element, resource, to))
+        elif resource == "*" or service == document.kind:
             if target is not None and document.kind == "s3":
                 yield from _other_bucket(statement, resource, element, target)
         elif document.kind == "s3" and service == "s3express":
@@ -207,6 +229,24 @@ def resource_findings(
             yield finding("directory-bucket", message, where=where, path=element, fix=_of_directory_bucket(statement))
         else:
             yield _invalid_resource(document, resource, where, element)
+
+
+def _malformed(resource: str, target: Target | None) -> tuple[str, str, str] | None:
+    """Return the code, the message and the correction of a resource that is not written as an ARN of S3 is."""
+    if resource != resource.strip():
+        return "invalid-resource", f"{resource!r} has a space at its beginning or end", resource.strip()
+    name = resource.removeprefix(BUCKET_ARN)
+    if found := _TEMPLATE_VARIABLE.search(resource):
+        to = f"{BUCKET_ARN}{target.bucket}{''.join(name.partition('/')[1:])}" if target is not None else ""
+        whole = name != resource and found.group() == name.partition("/")[0]
+        return "placeholder", f"{found.group()} is left of a template; IAM does not know it", to if whole else ""
+    parts = resource.split(":", 5)
+    if len(parts) == 6 and parts[:1] + parts[2:3] == ["arn", "s3"] and ":accesspoint/" not in resource:
+        region, account, name = parts[3:]
+        if re.search(r"[^*?]", region + account):
+            message = f"{resource!r}: the ARN of a bucket names no Region and no account"
+            return "invalid-resource", message, f"arn:{parts[1]}:s3:::{name}"
+    return None
 
 
 def _invalid_resource(document: PolicyDocument, resource: str, where: str, element: str) -> Finding:

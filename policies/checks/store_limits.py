@@ -9,7 +9,7 @@ from typing import Any
 
 from policies.checks.condition_checks import condition_findings
 from policies.checks.findings import Finding, Fix, FixAction, finding, fix
-from policies.checks.member_checks import member_findings
+from policies.checks.member_checks import binding_findings, member_findings
 from policies.checks.statement_checks import action_findings, path_of, principal_findings, resource_findings
 from policies.contracts import AccessContract, Target, facts, is_opt_in, partition_of
 from policies.evaluation import known_actions
@@ -147,6 +147,7 @@ def _statement(document: PolicyDocument, statement: Statement, target: Target | 
 def _gcs(document: PolicyDocument) -> Iterator[Finding]:
     for binding in document.bindings:
         path = f"$.bindings[{binding.index}]"
+        yield from (replace(each, statement=binding.index) for each in binding_findings(binding, path))
         for member in binding.members:
             found = member_findings(binding, member, f"{path}.members")
             yield from (replace(each, statement=binding.index) for each in found)

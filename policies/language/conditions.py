@@ -329,6 +329,10 @@ def seconds(text: str) -> Decimal | None:
 @lru_cache(maxsize=4096)
 def network(text: str) -> IpNetwork | None:
     """Parse an address or a network in CIDR notation; a host with a prefix length is its network."""
+    _, slash, length = text.strip().partition("/")
+    if "%" in text or (slash and not length.isdecimal()):
+        # A zone, or a mask in place of a length: Python reads them, IAM does not.
+        return None
     try:
         return ip_network(text.strip(), strict=False)
     except ValueError:

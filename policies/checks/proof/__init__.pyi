@@ -1,6 +1,8 @@
 from .gcs_bindings import PUBLIC_MEMBERS as PUBLIC_MEMBERS
 from .gcs_bindings import is_stale as is_stale
 from .gcs_bindings import role_permissions as role_permissions
+from .gcs_bindings import similar_role as similar_role
+from .gcs_conditions import syntax_problem as syntax_problem
 from .nearly_granting import NearMiss as NearMiss
 from .nearly_granting import near_misses as near_misses
 from .proving import NOT_PROVEN as NOT_PROVEN

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from difflib import SequenceMatcher
 from typing import NamedTuple
 
 from policies.checks.proof.gcs_conditions import (
@@ -46,6 +47,8 @@ _ROLES: Mapping[str, frozenset[str]] = {
 """What the predefined roles permit, in short. Source: the page "IAM roles for Cloud Storage", 2026-09."""
 # Not among them are owners, editors and viewers of the customer's project, which every new bucket grants: Nimble is
 # one only if the project's policy, which counts as unread, makes it one.
+_ALIKE = 0.95
+"""The similarity from which a role counts as another one misspelt; those that exist are less alike."""
 _OPAQUE_MEMBERS = ("group:", "domain:", "principalSet:", "principal:")
 _OBJECTS = "projects/_/buckets/{bucket}/objects/"
 
@@ -82,6 +85,14 @@ class Grant:
 def role_permissions(role: str) -> frozenset[str] | None:
     """Return what a predefined role permits on objects, in short words; None for a role that is not known."""
     return _ROLES.get(role)
+
+
+def similar_role(role: str) -> str | None:
+    """Return the predefined role that a name misspells by a letter or two; None where none is so similar."""
+    alike = [each for each in _ROLES if abs(len(each) - len(role)) <= 1 and role not in _ROLES]
+    scored = ((SequenceMatcher(None, role.lower(), each.lower()).ratio(), each) for each in alike)
+    best = max(scored, default=(0.0, ""))
+    return best[1] if best[0] >= _ALIKE else None
 
 
 def is_stale(member: str) -> bool:

@@ -1,8 +1,8 @@
 """The conditions of Cloud Storage bindings: the part of CEL that decides about object names and time.
 
-Read are ``&&``, ``||``, ``!``, parentheses, comparisons of ``resource.name``, ``resource.type``,
-``resource.service`` and ``request.time``, and ``resource.name.startsWith`` and ``endsWith``. Any other test is kept as
-text and its result is unknown. Source: the page "Attribute reference for IAM Conditions", 2026-11.
+Read are ``&&``, ``||``, ``!``, parentheses, comparisons of ``resource.name``, ``resource.type``, ``resource.service``
+and ``request.time``, ``in`` with a list of texts, and ``resource.name.startsWith`` and ``endsWith``. Any other test
+is kept as text and its result is unknown. Source: the page "Attribute reference for IAM Conditions", 2026-11.
 """
 
 from __future__ import annotations
@@ -17,11 +17,14 @@ from policies.language import Pattern, Wildcard, literal
 OBJECT_TYPE = "storage.googleapis.com/Object"
 SERVICE = "storage.googleapis.com"
 _TOKEN = re.compile(
-    r"""\s*(?:(?P<text>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|(?P<operator>&&|\|\||[<>=!]=|[!<>().,?:+\-*/%\[\]{}])"""
+    r"""(?:\s|//[^\n]*)*(?:(?P<text>[rR]?"{3}.*?"{3}|[rR]?'{3}.*?'{3}|[rR]"[^"]*"|[rR]'[^']*'"""
+    r"""|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|(?P<operator>&&|\|\||[<>=!]=|[!<>().,?:+\-*/%\[\]{}])"""
     r"""|(?P<word>[A-Za-z_][A-Za-z0-9_]*)|(?P<number>[0-9][0-9.A-Za-z]*))""",
     re.DOTALL,
 )
 _OTHER_ESCAPE = re.compile(r"""(?<!\\)(?:\\\\)*\\[^\\"'`?]""")
+_REST = re.compile(r"(?:\s|//[^\n]*)*\Z")
+"""White space and comments at the end."""
 _NAME = ("resource", ".", "name")
 _STARTS_WITH = (*_NAME, ".", "startsWith", "(")
 _ENDS_WITH = (*_NAME, ".", "endsWith", "(")
@@ -101,6 +104,35 @@ def parse_expression(text: str) -> Expression:
     return parsed if parser.at == len(tokens) else OtherTest(text)
 
 
+_BRACKETS = {")": "(", "]": "[", "}": "{"}
+_METHODS = {"startswith": "startsWith", "endswith": "endsWith", "gethours": "getHours", "matchtag": "matchTag"}
+"""Methods that are often written with other capitals."""
+
+
+def syntax_problem(text: str) -> str:
+    """Return why a text is no expression of CEL, in words; empty where that is not certain."""
+    tokens = list(_tokens(text))
+    if not tokens:
+        return "is empty"
+    if "" in tokens:
+        return "has a text that is not closed, or a character that CEL does not have"
+    opened: list[str] = []
+    for token in tokens:
+        if token in _BRACKETS.values():
+            opened.append(token)
+        elif token in _BRACKETS and (not opened or opened.pop() != _BRACKETS[token]):
+            return f"closes {token} where none is open"
+    if opened:
+        return f"does not close {opened[-1]}"
+    if tokens[0] in ("&&", "||") or tokens[-1] in ("&&", "||", "!", "==", "!=", "."):
+        return f"has nothing beside {tokens[0] if tokens[0] in ('&&', '||') else tokens[-1]}"
+    for dot, name, opening in zip(tokens, tokens[1:], tokens[2:], strict=False):
+        meant = _METHODS.get(name.lower(), name)
+        if dot == "." and opening == "(" and meant != name:
+            return f"calls {name}; {meant} is meant"
+    return ""
+
+
 def single_tests(expression: Expression) -> Iterator[NameTest | TimeTest | KnownTest | OtherTest]:
     """Yield every single test of an expression."""
     if isinstance(expression, Negation):
@@ -147,13 +179,13 @@ class _SyntaxError(Exception):
 
 def _tokens(text: str) -> Iterator[str]:
     """Yield the tokens; an empty one for what is none."""
-    position, end = 0, len(text.rstrip())
-    while position < end:
+    position = 0
+    while not _REST.match(text, position):
         found = _TOKEN.match(text, position)
         if found is None:
             yield ""
             return
-        yield found.group().strip()
+        yield found.group(found.lastgroup or 0)
         position = found.end()
 
 
@@ -225,6 +257,13 @@ def _test(tokens: Sequence[str]) -> Expression:
         known = {"type": OBJECT_TYPE, "service": SERVICE}.get(left[2])
         if known is not None:
             return KnownTest((value == known) is not negated)
+    if value is None and len(tokens) == len(_NAME) + 2 and tokens[1] in ("==", "!=") and _text(tokens[0]) is not None:
+        return _test([*tokens[2:], tokens[1], tokens[0]])
+    listed = _listed(tokens[len(_NAME) :])
+    if listed:
+        return Combination(
+            conjunction=False, operands=tuple(_test([*tokens[: len(_NAME)], "==", each]) for each in listed)
+        )
     if list(tokens) in (["true"], ["false"]):
         return KnownTest(tokens[0] == "true")
     moment = _moment(tokens[len(_TIME) + 1 :])
@@ -234,6 +273,15 @@ def _test(tokens: Sequence[str]) -> Expression:
     if moment is not None and tuple(tokens[5:]) == _TIME and tokens[4] in _TURNED:
         return TimeTest(_TURNED[tokens[4]], moment)
     return OtherTest(_joined(tokens))
+
+
+def _listed(tokens: Sequence[str]) -> Sequence[str]:
+    """Return the tokens of the texts in ``in ["…", "…"]``; empty for anything else."""
+    if len(tokens) < 4 or list(tokens[:2]) != ["in", "["] or tokens[-1] != "]":  # in, bracket, one text, bracket
+        return ()
+    texts, commas = tokens[2:-1:2], tokens[3:-1:2]
+    is_list = len(tokens) % 2 == 0 and set(commas) <= {","} and all(_text(each) is not None for each in texts)
+    return texts if is_list else ()
 
 
 def _joined(tokens: Sequence[str]) -> str:
@@ -248,9 +296,14 @@ def _joined(tokens: Sequence[str]) -> str:
 
 def _text(token: str) -> str | None:
     """Return the value of a string literal; None for another token, and for escapes that are not read."""
-    if len(token) < 2 or token[0] not in "\"'" or token[-1] != token[0]:  # two quotes
+    raw = token[:1] in ("r", "R")
+    quoted = token[raw:]
+    if len(quoted) < 2 or quoted[0] not in "\"'" or quoted[-1] != quoted[0]:  # two quotes
         return None
-    inner = token[1:-1]
+    width = 3 if len(quoted) >= 6 and quoted[:3] == quoted[0] * 3 else 1  # three quotes at both ends
+    inner = quoted[width:-width]
+    if raw:
+        return inner
     return None if _OTHER_ESCAPE.search(inner) else re.sub(r"\\(.)", r"\1", inner)
 
 

@@ -105,6 +105,10 @@ MISTAKES: dict[str, list[dict[str, Any]]] = {
         grant(Action="s3:*", Resource=[BUCKET, OBJECTS]),
         guard({"StringNotEquals": {"aws:PrincipalOrgID": "o-customer01"}}),
     ],
+    "a template's variable": [grant(Resource=["arn:aws:s3:::${BucketName}", "arn:aws:s3:::${BucketName}/*"])],
+    "Terraform's variable": [grant(Resource=["${aws_s3_bucket.b.arn}", "${aws_s3_bucket.b.arn}/*"])],
+    "a Region in an ARN": [grant(Resource=["arn:aws:s3:eu-west-1:111122223333:acme", f"{OBJECTS} "])],
+    "a key without its prefix": [grant(), guard({"Bool": {"SecureTransport": "false"}})],
     "nothing": [team()],
     "everything at once": [
         grant(Action=["s3:HeadObject", "s3:PutObjct"], Resource=["s3://acme/nimble/*"]),

@@ -89,6 +89,28 @@ def test_the_vendors_page_has_nothing_the_matter() -> None:
         ({"Principal": {"AWS": "AIDAJQABLZS4A3QDU576Q"}}, "deleted-principal"),
         ({"Principal": {"AWS": ["team"]}}, "invalid-principal"),
         ({"Principal": {"AWS": "arn:aws:iam::111122223333:role/*"}}, "invalid-principal"),
+        ({"Principal": {"AWS": "arn:aws:iam::111122223333:user/John Doe"}}, "invalid-principal"),
+        ({"Principal": {"AWS": "arn:aws:iam::111122223333:user/team\u200b"}}, "invalid-principal"),
+        ({"Principal": {"AWS": "arn:aws:iam::111122223333:role/team/"}}, "invalid-principal"),
+        ({"Principal": {"Service": ASYNC.principal}}, "invalid-principal"),
+        ({"Principal": {"Service": "111122223333"}}, "invalid-principal"),
+        ({"Principal": {"Service": "*.amazonaws.com"}}, "invalid-principal"),
+        ({"Resource": "arn:aws:s3:eu-west-1:111122223333:bkt/*"}, "invalid-resource"),
+        ({"Resource": "arn:aws:s3:eu-west-1::bkt/*"}, "invalid-resource"),
+        ({"Resource": "arn:aws:s3:::bkt/* "}, "invalid-resource"),
+        ({"Resource": "arn:aws:s3:::${BucketName}/*"}, "placeholder"),
+        ({"Resource": "${aws_s3_bucket.results.arn}/*"}, "placeholder"),
+        ({"Resource": "arn:aws:s3:::{bucket}/*"}, "placeholder"),
+        ({"Resource": "arn:aws:s3:::%BUCKET%/*"}, "placeholder"),
+        ({"Resource": "arn:aws:s3:::amzn-s3-demo-bucket/*"}, "placeholder"),
+        ({"Resource": "arn:aws:s3:::your-bucket-name/*"}, "placeholder"),
+        ({"Condition": {"IpAddress": {"SourceIp": "203.0.113.0/24"}}}, "unknown-condition-key"),
+        ({"Condition": {"Bool": {"s3:SecureTransport": "true"}}}, "unknown-condition-key"),
+        ({"Condition": {"StringEquals": {"iam:SourceVpce": "vpce-1"}}}, "unknown-condition-key"),
+        ({"Condition": {"NumericLessThan": {"aws:TlsVersion": "1.2"}}}, "unknown-condition-key"),
+        ({"Condition": {"StringEquals": {"aws:PrincipalTag": "x"}}}, "unknown-condition-key"),
+        ({"Condition": {"IpAddress": {"aws:SourceIp": "fe80::1%eth0"}}}, "unreadable-value"),
+        ({"Condition": {"IpAddress": {"aws:SourceIp": "203.0.113.0/255.255.255.0"}}}, "unreadable-value"),
         ({"NotPrincipal": {"AWS": "arn:aws:iam::111122223333:root"}}, "allow-not-principal"),
         ({"Condition": {"StringEquals": {"s3:nothing": "x"}}}, "unknown-condition-key"),
         ({"Condition": {"StringEquals": {"s3:prefix": "x"}}}, "condition-without-action"),
@@ -144,6 +166,11 @@ def test_a_statement_with_something_the_matter(fields: dict[str, Any], code: str
         {"NotAction": "s3:GetObject"},
         {"Principal": "*", "Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-1"}}},
         {"Principal": {"Service": "logging.s3.amazonaws.com"}},
+        {"Principal": {"AWS": "arn:aws:iam::111122223333:user/a!b/c+d=e,f.g@h_i-j"}},
+        {"Principal": {"AWS": "arn:aws:sts::111122223333:assumed-role/team/me@example.com"}},
+        {"Resource": "arn:aws:s3:::bkt/${aws:PrincipalTag/team, 'a'}/${*}/{x}/<y>"},
+        {"Condition": {"StringEquals": {"saml:aud": "x"}}},
+        {"Condition": {"StringEquals": {"aws:PrincipalTag/team": "x"}}},
         {"Condition": {"StringEquals": {"s3:ExistingObjectTag/team": "x"}}},
         {"Action": "s3:*", "Condition": {"StringLike": {"s3:prefix": "x"}}},
         {
@@ -161,6 +188,25 @@ def test_a_statement_with_something_the_matter(fields: dict[str, Any], code: str
 )
 def test_a_statement_with_nothing_the_matter(fields: dict[str, Any]) -> None:
     assert codes(with_statement(**fields)) == ["no-test-connection"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "path", "to"),
+    [
+        ({"Resource": " arn:aws:s3:::bkt/*"}, "Resource", "arn:aws:s3:::bkt/*"),
+        ({"Resource": "arn:aws:s3:eu-west-1:111122223333:bkt/*"}, "Resource", "arn:aws:s3:::bkt/*"),
+        ({"Resource": "arn:aws:s3:::${BucketName}/a/*"}, "Resource", "arn:aws:s3:::bkt/a/*"),
+        ({"Resource": "arn:aws:s3:::bkt-${Stage}/*"}, "Resource", ""),
+        ({"Resource": "${Bucket.Arn}/*"}, "Resource", ""),
+        ({"Condition": {"IpAddress": {"SourceIp": "203.0.113.0/24"}}}, "Condition", "aws:SourceIp"),
+        ({"Condition": {"Bool": {"s3:SecureTransport": "true"}}}, "Condition", "aws:SecureTransport"),
+        ({"Condition": {"NumericLessThan": {"aws:TlsVersion": "1.2"}}}, "Condition", "s3:tlsversion"),
+        ({"Condition": {"StringEquals": {"aws:PrincipalTag": "x"}}}, "Condition", ""),
+    ],
+)
+def test_what_is_meant_is_the_correction(fields: dict[str, Any], path: str, to: str) -> None:
+    found = next(each for each in report(with_statement(**fields)).findings if each.provider_message)
+    assert (found.fix["element"], found.fix["to"]) == (path if to else "", to)
 
 
 def test_a_variable_in_an_old_document_is_text() -> None:
@@ -330,6 +376,12 @@ class TestCloudStorage:
         ("fields", "code"),
         [
             ({"members": ["ann"]}, "invalid-member"),
+            ({"members": ["user:ann@example.com "]}, "invalid-member"),
+            ({"role": "storage.objectCreator"}, "unknown-role"),
+            ({"role": "roles/storage.objectcreator"}, "unknown-role"),
+            ({"role": "roles/storage.objectCreater"}, "unknown-role"),
+            ({"role": "projects/roles/writer"}, "unknown-role"),
+            ({"condition": {"title": "t", "expression": "resource.name.startsWith("}}, "invalid-expression"),
             ({"members": [f"deleted:{GCS.principal}?uid=1"]}, "stale-member"),
             ({"members": ["allUsers"]}, "public"),
             ({"role": "roles/storage.objectAdmin"}, "delete-granted"),

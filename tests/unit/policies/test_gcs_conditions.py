@@ -19,6 +19,7 @@ from policies.checks.proof.gcs_conditions import (
     holds,
     parse_expression,
     single_tests,
+    syntax_problem,
 )
 
 NAME = "projects/_/buckets/b/objects/nimble/1.json"
@@ -40,6 +41,19 @@ LATER = 'request.time < timestamp("2026-07-01T00:00:00Z")'
         (f'resource.name != "{NAME}"', False),
         ('resource.name == "projects/_/buckets/b/objects/nimble/"', False),
         (OBJECT, True),
+        ('"storage.googleapis.com/Object" == resource.type', True),
+        (f"'{NAME}' != resource.name", False),
+        ('resource.type in ["storage.googleapis.com/Object"]', True),
+        ('resource.type in ["storage.googleapis.com/Bucket", "storage.googleapis.com/Object"]', True),
+        ('resource.type in ["storage.googleapis.com/Bucket"]', False),
+        (f'resource.name in ["{NAME}"]', True),
+        (f'!(resource.name in ["{NAME}"])', False),
+        ('resource.name.startsWith(r"projects/_/buckets/b/objects/nimble/")', True),
+        ("resource.name.startsWith(R'projects/_/buckets/b/objects/n\\x')", False),
+        ('resource.name.startsWith("""projects/_/buckets/b/objects/nimble/""")', True),
+        (f"{STARTS} // those of Nimble", True),
+        (f"// those of Nimble\n{STARTS}\n  // and no others\n && {OBJECT}", True),
+        ('resource.name == "http://x"', False),
         ('resource.type != "storage.googleapis.com/Object"', False),
         ('resource.type == "storage.googleapis.com/Bucket"', False),
         ('resource.type != "storage.googleapis.com/Bucket"', True),
@@ -74,7 +88,11 @@ LATER = 'request.time < timestamp("2026-07-01T00:00:00Z")'
         ("request.time < timestamp('soon')", None),
         ("request.time == timestamp('2026-06-30T12:00:00Z')", None),
         ("request.time < '2026-06-30'", None),
-        ("'x' == resource.name", None),
+        ("resource.name in x", None),
+        ("resource.name in [x]", None),
+        ("resource.name in ['a' 'b']", None),
+        ("resource.name in []", None),
+        ("'x' == 'y'", None),
         ("resource.name == resource.type", None),
         ("other.name == 'x'", None),
         ("resource.other == 'x'", None),
@@ -106,6 +124,32 @@ def test_the_end_of_a_name_and_a_time_on_the_left() -> None:
         stamp = 'timestamp("2026-06-30T00:00:00Z")'
         left, right = f"{stamp} {comparison} request.time", f"request.time {turned} {stamp}"
         assert parse_expression(left) == parse_expression(right)
+
+
+@pytest.mark.parametrize(
+    ("expression", "problem"),
+    [
+        ("", "is empty"),
+        (" // nothing", "is empty"),
+        ("resource.name.startsWith(", "does not close ("),
+        ("resource.name in ['a'", "does not close ["),
+        (f"{STARTS})", "closes ) where none is open"),
+        (f"({STARTS}]", "closes ] where none is open"),
+        ("resource.name == 'a", "has a text that is not closed, or a character that CEL does not have"),
+        (f"{STARTS} #", "has a text that is not closed, or a character that CEL does not have"),
+        (f"{STARTS} &&", "has nothing beside &&"),
+        (f"|| {STARTS}", "has nothing beside ||"),
+        ("resource.name ==", "has nothing beside =="),
+        (STARTS.replace("sW", "sw"), "calls startswith; startsWith is meant"),
+        (STARTS, ""),
+        (f"!({STARTS}) && x ? y : [1, 2][0] == {{'a': 1}}.a // )", ""),
+        ("resource.matchTag('1/env', 'prod')", ""),
+        ("api.getAttribute('storage.googleapis.com/objectListPrefix', '').startsWith('nimble/')", ""),
+        ("startswith('x')", ""),
+    ],
+)
+def test_what_is_certainly_no_expression(expression: str, problem: str) -> None:
+    assert syntax_problem(expression) == problem
 
 
 def test_escapes_are_characters() -> None:

@@ -60,6 +60,8 @@ FIX_TEXTS: Mapping[str, str] = MappingProxyType(
         "fragment": "Add it to the document that the bucket or key has.",
         "invalid-member": "Write serviceAccount:NAME@PROJECT.iam.gserviceaccount.com or another type of member.",
         "member-of-other-type": "Write the member with the type serviceAccount.",
+        "invalid-expression": "Correct the expression; gcloud storage buckets add-iam-policy-binding checks one.",
+        "unknown-role": "Write roles/storage.objectCreator, or another role that exists.",
         "condition-needs-version-3": 'Write "version": 3, and turn on uniform bucket-level access.',
         # What grants more than the contract.
         "account-root": "Name Nimble's one user instead of the account.",
