@@ -61,6 +61,7 @@ class PolicyErrorCode(StrEnum):
     TWO_DOCUMENTS = "two_documents"
     CLOUDFORMATION_TEMPLATE = "cloudformation_template"
     NO_STATEMENT = "no_statement"
+    NO_POLICY_INSIDE = "no_policy_inside"
     SEVERAL_POLICIES = "several_policies"
     NO_PRINCIPAL = "no_principal"
     UNKNOWN_PRINCIPAL_KIND = "unknown_principal_kind"

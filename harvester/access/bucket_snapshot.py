@@ -78,18 +78,21 @@ def snapshot_of(settings: S3Settings | GcsSettings, key: KmsKey | None) -> Snaps
         return Snapshot(settings, policy, None, None)
     return Snapshot(
         settings,
-        read_document(settings.policy, "s3", f"the policy of {settings.bucket}"),
+        read_document(settings.policy, "s3", f"the policy of {settings.bucket}", settings.bucket),
         key,
         read_document(key.policy, "kms", f"the policy of {key.arn or 'the key'}") if key is not None else None,
     )
 
 
-def read_document(text: str | Unread | None, kind: DocumentKind, source: str) -> PolicyReading:
-    """Return a policy as a document; what is not one is a value too."""
+def read_document(text: str | Unread | None, kind: DocumentKind, source: str, bucket: str = "") -> PolicyReading:
+    """Return a policy as a document; what is not one is a value too.
+
+    Of several policies in what a tool printed, that for ``bucket`` is taken.
+    """
     if text is None or isinstance(text, Unread):
         return text
     try:
-        return parse(text, kind=kind, source=source)
+        return parse(text, kind=kind, source=source, fragment=True, bucket=bucket)
     except PolicyError as error:
         return UnreadablePolicy(error)
 

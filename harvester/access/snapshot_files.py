@@ -17,7 +17,7 @@ from harvester.error_codes import ErrorCode
 from harvester.errors import IntegrityError, UsageError
 from harvester.file_replacement import replace_file
 from harvester.storage import PERMISSIONS, GcsSettings, KmsKey, S3Settings, Unread, UnreadReason, permission_of
-from policies import DocumentKind, ParseError, dump_json, parse, parse_json
+from policies import DocumentKind, GrammarError, ParseError, dump_json, parse, parse_json
 
 SCHEMA = "urn:nimble-harvester:settings:v1"
 _SCHEMAS = (SCHEMA, "nimble-harvester/settings/v1")
@@ -116,12 +116,12 @@ def load_snapshot(
     saved = _read_settings(settings_file, target) if settings_file is not None else {"settings": {}, "key": None}
     policy = _read_text(policy_file) if policy_file is not None else None
     if policy is not None and strict:
-        _check_policy(policy, "gcs" if target.contract.cloud == "gs" else "s3", policy_file)
+        _check_policy(policy, "gcs" if target.contract.cloud == "gs" else "s3", policy_file, target.bucket)
     if target.contract.cloud == "gs":
         return snapshot_of(_gcs_settings(target, saved["settings"], policy, str(policy_file)), None)
     key_policy = _read_text(key_policy_file) if key_policy_file is not None else None
     if key_policy is not None and strict:
-        _check_policy(key_policy, "kms", key_policy_file)
+        _check_policy(key_policy, "kms", key_policy_file, target.bucket)
     settings = _s3_settings(target, saved["settings"], policy)
     return snapshot_of(settings, _key(saved["key"], key_policy, key_arn))
 
@@ -147,19 +147,25 @@ def load_saved(target: DeliveryTarget, directory: Path) -> Snapshot:
     )
 
 
-def _check_policy(text: str, kind: DocumentKind, path: Path | None) -> None:
+def _check_policy(text: str, kind: DocumentKind, path: Path | None, bucket: str) -> None:
     with policy_errors_converted():
-        parse(text, kind=kind, source=str(path))
+        parse(text, kind=kind, source=str(path), fragment=True, bucket=bucket)
 
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        cause = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        content = path.read_bytes()
+    except OSError as error:
+        cause = error.strerror or str(error)
         raise UsageError(
             f"cannot read {path}", cause=cause, code=ErrorCode.FILE_UNREADABLE, subject=str(path)
         ) from error
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        with policy_errors_converted():
+            parse_json(content, source=str(path))
+        raise
 
 
 def _read_settings(path: Path, target: DeliveryTarget) -> dict[str, Any]:
@@ -211,12 +217,21 @@ def _gcs_settings(target: DeliveryTarget, saved: Mapping[str, Any], policy: str 
     document: Any = Unread(UnreadReason.NOT_ASKED, permission_of("policy"))
     if policy is not None:
         try:
-            document = parse_json(policy, source=source)
+            document = _bindings_in(policy, source, target.bucket)
         except ParseError as error:
             raise IntegrityError(
                 error.what, cause=error.cause, code=ErrorCode.DOCUMENT_INVALID, parameters=error.as_parameters()
             ) from error
     return GcsSettings(bucket=target.bucket, policy=document, **values)
+
+
+def _bindings_in(text: str, source: str, bucket: str) -> Any:
+    """Return an IAM policy, taken out of what a tool printed around it; raises ParseError for text that is not JSON."""
+    try:
+        return parse(text, kind="gcs", source=source, bucket=bucket).value
+    except GrammarError:
+        # What is no policy is part of the snapshot, as it is when the bucket has it.
+        return parse_json(text, source=source)
 
 
 def _value(kind: type, name: str, saved: Mapping[str, Any], permission: str) -> Any:

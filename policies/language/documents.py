@@ -27,6 +27,14 @@ _CONTAINERS = {
         "the bucket's policy and the key's statement in one object",
         PolicyErrorCode.TWO_DOCUMENTS,
     ),
+    "resource_changes": (
+        "a Terraform plan without a policy that is known before it is applied",
+        PolicyErrorCode.NO_POLICY_INSIDE,
+    ),
+    "planned_values": (
+        "a Terraform plan without a policy that is known before it is applied",
+        PolicyErrorCode.NO_POLICY_INSIDE,
+    ),
     "Resources": (
         "a CloudFormation template, not a policy",
         PolicyErrorCode.CLOUDFORMATION_TEMPLATE,
@@ -119,16 +127,21 @@ class PolicyDocument:
 
 
 def parse(
-    text: str | bytes, *, kind: DocumentKind | None = None, source: str = "", fragment: bool = False
+    text: str | bytes,
+    *,
+    kind: DocumentKind | None = None,
+    source: str = "",
+    fragment: bool = False,
+    bucket: str = "",
 ) -> PolicyDocument:
     """Parse a policy document; with ``fragment``, a bare statement is accepted too.
 
-    The policy may also be inside what a tool prints around it; see `unwrap`.
+    The policy may also be inside what a tool prints around it; of several, that for ``bucket`` is taken. See `unwrap`.
 
     ``kind`` is detected when it is not given. Raises ParseError for text that is not JSON, GrammarError for
     JSON that is no policy.
     """
-    value = unwrap(parse_json(text, source=source), source=source)
+    value = unwrap(parse_json(text, source=source), source=source, kind=kind, bucket=bucket)
     return document(value, kind=kind, source=source, fragment=fragment)
 
 

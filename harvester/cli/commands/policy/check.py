@@ -87,14 +87,14 @@ def check(file: str, **options: Any) -> int:
         raise UsageError("both documents from standard input", code=ErrorCode.STANDARD_INPUT_TWICE)
     text = read_text(file)
     if form != "table":
-        invalid = _invalid(text, file, options["kind"])
+        invalid = _invalid(text, file, options["kind"], target.bucket)
         if invalid is not None:
             refused = {"outcome": "invalid", "causes": [invalid["code"]], "fail_on": options["fail_on"], "accepted": []}
             _print_json(form, {"schema": SCHEMA, "complete": False, "verdicts": [], "gate": refused}, [invalid])
-    policy = parse_document(text, file, options["kind"])
+    policy = parse_document(text, file, options["kind"], target.bucket)
     key_policy = None
     if options["key_policy"]:
-        key_policy = parse_document(read_text(options["key_policy"]), options["key_policy"], "kms")
+        key_policy = parse_document(read_text(options["key_policy"]), options["key_policy"], "kms", target.bucket)
     report = _report(target, policy, key_policy, options["inherited"], len(text))
     command = merge_command(file, arguments, _advised(report, policy)) if file != "-" else ""
     from policies import gate
@@ -159,12 +159,12 @@ def _advised(report: CheckReport, policy: PolicyDocument) -> DesiredState | None
     )
 
 
-def _invalid(text: bytes, source: str, kind: str | None) -> dict[str, Any] | None:
+def _invalid(text: bytes, source: str, kind: str | None, bucket: str) -> dict[str, Any] | None:
     """Return the finding of a document that does not parse; None when it does."""
     from policies import GrammarError, ParseError, finding
 
     try:
-        parse_raw(text, source, kind)
+        parse_raw(text, source, kind, bucket)
     except ParseError as error:
         found = {**_finding(finding("not-json", error.problem)), "fix": policy_step(error)}
         return {**found, "line": error.line, "column": error.column}

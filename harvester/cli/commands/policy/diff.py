@@ -90,7 +90,7 @@ def diff_command(what: str, *, settings: StoreSettings, kms_profile: str | None,
 
 def _of_file(file: str, options: dict[str, Any]) -> int:
     target = target_of(options)
-    policy = parse_document(read_text(file), file, options["kind"])
+    policy = parse_document(read_text(file), file, options["kind"], target.bucket)
     change = planned(target, policy, options)
     if change.diff:
         print_text(change.diff.removesuffix("\n"))

@@ -60,7 +60,7 @@ def merge(file: str, **options: Any) -> int:
 
     target = target_of(options)
     text = read_text(file)
-    policy = parse_document(text, file, options["kind"])
+    policy = parse_document(text, file, options["kind"], target.bucket)
     change = planned(target, policy, options)
     # Unchanged, a document is printed as it was written; one inside a wrapper is taken out of it.
     as_given = not change.changed and parse_json(text) == policy.value

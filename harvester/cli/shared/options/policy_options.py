@@ -150,18 +150,21 @@ def _bounded(text: bytes, source: str) -> bytes:
     return text
 
 
-def parse_document(text: bytes, source: str, kind: str | None) -> PolicyDocument:
-    """Read a document, or a bare statement; raises IntegrityError with the line and column of the problem."""
+def parse_document(text: bytes, source: str, kind: str | None, bucket: str = "") -> PolicyDocument:
+    """Read a document, or a bare statement; raises IntegrityError with the line and column of the problem.
+
+    Of several policies in what a tool printed, that for ``bucket`` is taken.
+    """
     with policy_errors():
-        return parse_raw(text, source, kind)
+        return parse_raw(text, source, kind, bucket)
 
 
-def parse_raw(text: bytes, source: str, kind: str | None) -> PolicyDocument:
+def parse_raw(text: bytes, source: str, kind: str | None, bucket: str = "") -> PolicyDocument:
     """Read a document, or a bare statement; raises the errors of the policies package."""
     from policies import parse
 
     name = "standard input" if source == STANDARD_INPUT else source
-    return parse(text, kind=kind, source=name, fragment=True)  # type: ignore[arg-type]  # click checked the choice
+    return parse(text, kind=kind, source=name, fragment=True, bucket=bucket)  # type: ignore[arg-type]  # click checked the choice
 
 
 kind_option = click.option(
