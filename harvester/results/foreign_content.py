@@ -13,6 +13,7 @@ import msgspec
 
 from harvester.results.json_text import UTF8_MARK
 from harvester.results.record import Shape
+from harvester.results.sniff import other_format
 
 MAX_FRAME_BYTES: Final = 1024**2
 """The largest frame of aws-chunked content that is recognised; the SDKs' are smaller or equal."""
@@ -64,6 +65,8 @@ def foreign_content(head: bytes, shape: Shape, extension: str, *, is_whole: bool
         return "all bytes are zero"
     if is_framed(head, is_whole=is_whole):
         return "the content is still in aws-chunked framing"
+    if shape is not Shape.MEDIA and (found := other_format(head)) is not None:
+        return found
     text = head.removeprefix(UTF8_MARK).lstrip(b" \t\r\n")
     if text[:1] == b"<":
         if extension == "svg":

@@ -157,6 +157,7 @@ class ResultReader:
         head = stream.peek(MAX_BYTES_IN_MEMORY + 1)
         if len(head) <= MAX_BYTES_IN_MEMORY:
             return self._document(head, key)
+        _refuse_other_format(head)
         start = text_start(head)
         shape = row_formats.shape_by_content(head[start : start + _PEEK_BYTES], key)
         if shape is not None:
@@ -172,6 +173,7 @@ class ResultReader:
             if self._user_schema is not None and found.parsing is not None:
                 self._user_schema.check(bytes(found.parsing))
             return _Findings(found.shape, _label(found.task_id), _label(found.status), _agent(found.agent), found.rows)
+        _refuse_other_format(content)
         start = text_start(content)
         shape = row_formats.shape_by_content(content[start : start + _PEEK_BYTES], key)
         if shape is not None:
@@ -230,6 +232,13 @@ def _refuse_foreign(head: bytes, shape: Shape, key: str) -> None:
     found = foreign_content(head[:HEAD_BYTES], shape, sniff.extension(key), is_whole=len(head) <= HEAD_BYTES)
     if found is not None:
         raise ContentRefused(ContentReason.CONTRADICTS_NAME, f"{found}, under the name of {shape}")
+
+
+def _refuse_other_format(head: bytes) -> None:
+    """Raise ContentRefused for content of a binary format where a document is expected."""
+    found = sniff.other_format(head)
+    if found is not None:
+        raise ContentRefused(ContentReason.UNKNOWN_SHAPE, f"the content is {found}, expected JSON")
 
 
 def _document_text(block: bytes, start: int) -> bytes:

@@ -15,6 +15,25 @@ _MEDIA_MAGIC = re.compile(
     rb"|PK\x03\x04|OggS\x00|ID3[\x02-\x04]\x00|fLaC\x00|II\*\x00|MM\x00\*|\x00\x00\x01\x00|wOF[F2]\x00",
     re.DOTALL,
 )
+_ZIP = b"PK\x03\x04"
+# Each begins with bytes that no JSON or CSV text begins with.
+_OTHER_FORMATS = {
+    b"\x28\xb5\x2f\xfd": "compressed with zstd",
+    b"\xfd7zXZ\x00": "compressed with xz",
+    b"\x04\x22\x4d\x18": "compressed with lz4",
+    b"\xff\x06\x00\x00sNaPpY": "compressed with Snappy",
+    b"BZh91AY&SY": "compressed with bzip2",
+    b"x\x01": "compressed with zlib",
+    b"x\x9c": "compressed with zlib",
+    b"x\xda": "compressed with zlib",
+    b"7z\xbc\xaf\x27\x1c": "a 7z archive",
+    b"Rar!\x1a\x07": "a RAR archive",
+    _ZIP: "a zip archive or an Office document",
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "an Office document",
+    b"SQLite format 3\x00": "an SQLite database",
+    b"Obj\x01": "an Avro file",
+    b"ARROW1\x00\x00": "an Arrow file",
+}
 _MEDIA_EXTENSIONS = (
     "png jpg jpeg jpe webp gif bmp tif tiff ico avif heic heif svg pdf mp4 m4v m4a mov webm mkv avi mpg mpeg "
     "mp3 wav ogg oga ogv flac aac opus woff woff2 ttf otf zip"
@@ -48,13 +67,24 @@ def is_markup(head: bytes) -> bool:
     return head.lstrip(b" \t\r\n\xef\xbb\xbf")[:1] == b"<"
 
 
+def other_format(head: bytes) -> str | None:
+    """Return in words which binary format content has that is no result: media, an archive, another compression."""
+    if _MEDIA_MAGIC.match(head) and not head.startswith(_ZIP):
+        return "media"
+    return next((name for magic, name in _OTHER_FORMATS.items() if head.startswith(magic)), None)
+
+
 def shape_by_magic_and_name(head: bytes, key: str) -> Shape | None:
     """Return the shape by magic bytes or extension; None where only the whole content decides."""
     # The usual case first. Magic bytes are no beginning of JSON.
     if head[:1] in b"{[" and key.endswith((".json", ".json.gz")):
         return None
-    if _MEDIA_MAGIC.match(head):
+    named = extension(key)
+    shape = _SHAPES_BY_EXTENSION.get(named)
+    # Media under the name of a table are no result of it, and an archive under that of a document is none.
+    is_text = shape not in (None, Shape.MEDIA) or (named == "json" and head.startswith(_ZIP))
+    if _MEDIA_MAGIC.match(head) and not is_text:
         return Shape.MEDIA
     if head.startswith(PARQUET_MAGIC):
         return Shape.PARQUET
-    return _SHAPES_BY_EXTENSION.get(extension(key))
+    return shape

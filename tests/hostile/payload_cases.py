@@ -155,6 +155,10 @@ _FOREIGN = tuple(
         ("signed aws-chunked framing", signed_frames(_CSV), "aws-chunked", "csv jsonl parquet png"),
         ("aws-chunked framing with a trailer", trailer_frames(_CSV), "aws-chunked", "csv jsonl png"),
         ("zero bytes", bytes(512), "zero", "csv jsonl parquet png"),
+        ("a picture", b"\x89PNG\r\n\x1a\n" + bytes(20), "media", "csv jsonl parquet"),
+        ("a PDF document", b"%PDF-1.7\n", "media", "csv jsonl parquet"),
+        ("an Office document", b"PK\x03\x04" + bytes(40), "zip", "csv jsonl parquet"),
+        ("zstd", b"\x28\xb5\x2f\xfd" + bytes(20), "zstd", "csv jsonl parquet"),
     )
     for extension in extensions.split()
 )
@@ -617,6 +621,24 @@ HOSTILE_PAYLOADS: tuple[HostilePayload, ...] = (
         _LANDED,
         None,
         _EXTRACT,
+    ),
+    *(
+        _row(
+            f"{what} under .json",
+            "a.json",
+            magic + bytes(40),
+            _REFUSED,
+            ContentReason.UNKNOWN_SHAPE,
+            detail=what,
+        )
+        for what, magic in (
+            ("compressed with zstd", b"\x28\xb5\x2f\xfd"),
+            ("compressed with bzip2", b"BZh91AY&SY"),
+            ("compressed with xz", b"\xfd7zXZ\x00"),
+            ("compressed with zlib", b"x\x9c"),
+            ("a zip archive", b"PK\x03\x04"),
+            ("an SQLite database", b"SQLite format 3\x00"),
+        )
     ),
     # media
     _row("media by its extension", "a.mp4", b"\x00\x01\x02", _LANDED, None, Shape.MEDIA),
