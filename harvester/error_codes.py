@@ -46,6 +46,7 @@ class ErrorCode(StrEnum):
     # Locations and names.
     LOCATION_WITHOUT_SCHEME = "location_without_scheme"
     SCHEME_UNKNOWN = "scheme_unknown"
+    LOCATION_WITH_SPACE = "location_with_space"
     NO_BUCKET_NAMED = "no_bucket_named"
     ACCESS_POINT_ARN = "access_point_arn"
     BUCKET_NAME_INVALID = "bucket_name_invalid"

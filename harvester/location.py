@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
+from urllib.parse import unquote
 
 from harvester.error_codes import ErrorCode
 from harvester.errors import UsageError
@@ -17,6 +18,19 @@ Scheme = Literal["s3", "gs", "file"]
 _S3_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\Z")
 _S3_LEGACY_BUCKET = re.compile(r"[A-Za-z0-9._-]{3,255}\Z")
 _GS_BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]\Z")
+_OTHER_SCHEMES = {"gcs": "gs", "s3a": "s3", "s3n": "s3"}
+"""Schemes that other programs use for the same stores."""
+_ARN = re.compile(r"arn:aws[a-z-]*:s3:::([^/*]+)(?:/([^*]*))?\**\Z")
+# Source: Amazon S3 User Guide, "Virtual hosting of buckets"; Cloud Storage documentation, "Request endpoints".
+_URLS = (
+    ("s3", re.compile(r"https?://([^/]+)\.s3[.-](?:[a-z0-9.-]+\.)?amazonaws\.com(?:\.cn)?(?:/([^?#]*))?")),
+    ("s3", re.compile(r"https?://s3[.-](?:[a-z0-9.-]+\.)?amazonaws\.com(?:\.cn)?/([^/?#]+)(?:/([^?#]*))?")),
+    ("s3", re.compile(r"https?://[^/]*console\.aws\.amazon\.com/s3/buckets/([^/?#]+)(?:.*[?&]prefix=([^&#]*))?")),
+    ("gs", re.compile(r"https?://storage\.(?:cloud\.google|googleapis)\.com/([^/?#]+)(?:/([^?#]*))?")),
+    ("gs", re.compile(r"https?://([^/]+)\.storage\.googleapis\.com(?:/([^?#]*))?")),
+    ("gs", re.compile(r"https?://console\.cloud\.google\.com/storage/browser/([^/?#;]+)(?:/([^?#;]*))?")),
+)
+"""The URLs of a bucket, of its objects and of the pages of the consoles."""
 _IPV4 = re.compile(r"\d+\.\d+\.\d+\.\d+\Z")
 
 
@@ -63,6 +77,14 @@ def parse_location(text: str) -> Location:
 
     Raises UsageError for an unknown scheme or a bucket name that cannot be.
     """
+    if text != text.strip() and text.strip()[:5].lower() in ("s3://", "gs://"):
+        raise UsageError(
+            f"a location with a space at its {'end' if text == text.lstrip() else 'beginning'}: {text!r}",
+            cause="a folder whose name ends in one is written with a slash behind it",
+            code=ErrorCode.LOCATION_WITH_SPACE,
+            subject=text,
+            parameters={"meant": text.strip()},
+        )
     scheme, separator, rest = text.partition("://")
     if not separator:
         raise UsageError(
@@ -79,25 +101,30 @@ def parse_location(text: str) -> Location:
             return _bucket_location("gs", text, rest)
         case "file":
             return _directory_location(text, rest)
-        case "gcs":
-            raise UsageError(
-                f"unknown scheme in {text!r}",
-                cause="Google Cloud Storage is written gs://",
-                code=ErrorCode.SCHEME_UNKNOWN,
-                subject=text,
-                parameters={"meant": f"gs://{rest}"},
-            )
-        case _:
+        case other:
+            named = _OTHER_SCHEMES.get(other)
+            meant = f"{named}://{rest}" if named is not None else _bucket_of_url(text)
             raise UsageError(
                 f"unknown scheme in {text!r}",
                 cause="known are s3:// (AWS and S3-compatible), gs:// (Google Cloud Storage) and file://",
                 code=ErrorCode.SCHEME_UNKNOWN,
                 subject=text,
+                parameters={"meant": meant} if meant else {},
             )
+
+
+def _bucket_of_url(text: str) -> str:
+    """Return the location that the URL of a bucket or of a page about it denotes; empty for another URL."""
+    for scheme, pattern in _URLS:
+        if found := pattern.match(text):
+            return f"{scheme}://{found[1]}/{unquote(found[2] or '')}"
+    return ""
 
 
 def _meant(text: str) -> dict[str, object]:
     """Return the locations that a text without a scheme may denote."""
+    if found := _ARN.match(text):
+        return {"meant": f"s3://{found[1]}/{found[2] or ''}"}
     half = re.match(r"(?i)(?:(s3|gs)(?::/*|/+)|file:/)(.*)", text)
     if half is not None:
         return {"meant": f"{half[1].lower()}://{half[2] or 'BUCKET'}" if half[1] else f"file:///{half[2]}"}

@@ -120,6 +120,7 @@ STORE_STEPS: Mapping[ErrorCode, StepText] = MappingProxyType(
         _C.NO_SUCH_BUCKET: _COMPARE_NAME,
         _C.LOCATION_WITHOUT_SCHEME: _meant,
         _C.SCHEME_UNKNOWN: _scheme,
+        _C.LOCATION_WITH_SPACE: "use {meant}",
         _C.NO_BUCKET_NAMED: "write {scheme}://BUCKET/PREFIX/",
         _C.ACCESS_POINT_ARN: "aws s3control list-access-points --account-id ACCOUNT   (use its Alias: s3://ALIAS/PREFIX/)",
         _C.BUCKET_NAME_INVALID: "compare with the bucket's name in the cloud console",
