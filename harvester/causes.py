@@ -1,12 +1,6 @@
-"""The one table of causes: what an error answer of a store, key service, queue or Nimble's API means.
+"""What each cause of a failed request means: its sentence, its exit code, and whether a retry can help.
 
-Used by list, fetch, put, settings, policies, KMS, SQS, Google Cloud Storage, Pub/Sub and Nimble's API alike. A row
-names what it needs of operation, status, code and detail; the rows of a code come before those of a status, and the
-first that fits decides. The detail is a fixed part of the service's sentence, and is used only where one code covers
-several causes.
-
-Sources: Amazon S3 API Reference, "Error responses"; AWS KMS, STS and SQS API references, "Common errors"; Cloud
-Storage JSON API, "HTTP status and error codes"; gRPC, "Status codes and their use"; Nimble documentation, "Errors".
+`harvester.cause_rows` says which answer has which cause.
 """
 
 from collections.abc import Mapping
@@ -33,6 +27,12 @@ class Cause(StrEnum):
 
     OBJECT_DENIED = "object_denied"
     """Access is denied to these credentials, without a reason."""
+    POLICY_LIMIT = "policy_limit"
+    """A policy denies it that no grant goes before: an explicit deny, or one that limits what grants allow."""
+    PERIMETER = "perimeter"
+    """A perimeter of VPC Service Controls forbids the request."""
+    ACCOUNT = "account"
+    """The account cannot use the service: its billing, its sign-up, or the service is switched off."""
     OTHER_OWNER = "other_owner"
     """The object belongs to another account than the bucket."""
     KMS_DENIED = "kms_denied"
@@ -71,6 +71,8 @@ class Cause(StrEnum):
     """The bucket is served by another endpoint or region."""
     REQUESTER_PAYS = "requester_pays"
     """Requests to the bucket must name who pays for them."""
+    PAYER_REFUSED = "payer_refused"
+    """The account or project that is named to pay may not be used for it."""
     INTEGRITY = "integrity"
     """The bytes received never matched the length or checksum the store states."""
     ETAG_NOT_MD5 = "etag_not_md5"
@@ -98,7 +100,7 @@ class Cause(StrEnum):
     MALFORMED_POLICY = "malformed_policy"
     """The service does not accept the policy document."""
     ORGANISATION_POLICY = "organisation_policy"
-    """An organisation policy forbids the change, such as iam.allowedPolicyMemberDomains."""
+    """An organisation policy forbids the request, such as iam.allowedPolicyMemberDomains."""
     STORE_FULL = "store_full"
     """The store has no space left."""
     QUOTA = "quota"
@@ -163,6 +165,9 @@ _DENIED, _FAILED, _PARTIAL = ExitCode.ACCESS_DENIED, ExitCode.CONNECTION_FAILED,
 _REFUSED = ExitCode.REFUSED
 _MEANINGS: Mapping[Cause, _Meaning] = {
     Cause.OBJECT_DENIED: _Meaning(_DENIED, "access denied"),
+    Cause.POLICY_LIMIT: _Meaning(_DENIED, "a policy denies it that no grant goes before"),
+    Cause.PERIMETER: _Meaning(_DENIED, "a perimeter of VPC Service Controls forbids it", fatal=True),
+    Cause.ACCOUNT: _Meaning(_DENIED, "the account cannot use the service", fatal=True),
     Cause.OTHER_OWNER: _Meaning(_DENIED, "the object belongs to another account"),
     Cause.KMS_DENIED: _Meaning(_DENIED, "the KMS key denies access"),
     Cause.KMS_NOT_FOUND: _Meaning(_DENIED, "the KMS key does not exist"),
@@ -182,6 +187,7 @@ _MEANINGS: Mapping[Cause, _Meaning] = {
     Cause.PROXY_LOGIN: _Meaning(ExitCode.CONFIGURATION, "the proxy asks for a login", fatal=True),
     Cause.WRONG_ENDPOINT: _Meaning(ExitCode.CONFIGURATION, "the bucket is served by another endpoint", fatal=True),
     Cause.REQUESTER_PAYS: _Meaning(_DENIED, "the bucket is requester-pays, and no payer was named", fatal=True),
+    Cause.PAYER_REFUSED: _Meaning(_DENIED, "the account or project that is to pay may not be used", fatal=True),
     Cause.INTEGRITY: _Meaning(ExitCode.INTEGRITY, "the bytes are not those the store states", retryable=True),
     Cause.ETAG_NOT_MD5: _Meaning(ExitCode.INTEGRITY, "the store's ETags are no MD5 digests", fatal=True),
     Cause.TRANSCODED: _Meaning(ExitCode.INTEGRITY, "the store sends objects inflated"),
@@ -195,7 +201,7 @@ _MEANINGS: Mapping[Cause, _Meaning] = {
     Cause.ACLS_OFF: _Meaning(_REFUSED, "the bucket has no ACLs"),
     Cause.PUBLIC_POLICY_BLOCKED: _Meaning(_DENIED, "Block Public Access refuses a policy it counts as public"),
     Cause.MALFORMED_POLICY: _Meaning(ExitCode.INTEGRITY, "the policy document is not accepted"),
-    Cause.ORGANISATION_POLICY: _Meaning(_DENIED, "an organisation policy forbids the change"),
+    Cause.ORGANISATION_POLICY: _Meaning(_DENIED, "an organisation policy forbids it"),
     Cause.STORE_FULL: _Meaning(ExitCode.DESTINATION, "the store has no space left"),
     Cause.QUOTA: _Meaning(_REFUSED, "a quota of the account is used up"),
     Cause.BUDGET: _Meaning(_DENIED, "the account's budget or trial is used up", fatal=True),
@@ -204,157 +210,6 @@ _MEANINGS: Mapping[Cause, _Meaning] = {
     Cause.UNREADABLE: _Meaning(_PARTIAL, "the file cannot be read"),
     Cause.SPOOL: _Meaning(ExitCode.DESTINATION, "the destination takes no more", fatal=True),
 }
-
-
-class CauseRow(NamedTuple):
-    """One row; an empty field fits everything."""
-
-    cause: Cause
-    """What the answer means."""
-    code: str = ""
-    """The service's code."""
-    status: int = 0
-    """The HTTP status."""
-    operation: str = ""
-    """How the operation's name begins, as the service spells it: ``HeadObject``, ``Put``, ``setIamPolicy``; for
-    Nimble's API ``nimble.`` and for Pub/Sub ``pubsub.`` with the name."""
-    detail: str = ""
-    """A fixed part of the service's sentence."""
-
-
-def _codes(cause: Cause, *codes: str) -> tuple[CauseRow, ...]:
-    return tuple(CauseRow(cause, code) for code in codes)
-
-
-def _statuses(cause: Cause, *statuses: int) -> tuple[CauseRow, ...]:
-    return tuple(CauseRow(cause, status=status) for status in statuses)
-
-
-def _of(operation: str, cause: Cause, *codes: str) -> tuple[CauseRow, ...]:
-    return tuple(CauseRow(cause, code, operation=operation) for code in codes)
-
-
-_NIMBLE, _PUBSUB = "nimble.", "pubsub."
-_ENCRYPTION_DETAIL = "a form of Server Side Encryption"
-_DOMAINS_DETAIL = "allowedPolicyMemberDomains"
-_CONSTRAINT_DETAIL = "constraints/"
-
-CAUSE_ROWS: tuple[CauseRow, ...] = (
-    CauseRow(Cause.SSE_C, "InvalidRequest", detail=_ENCRYPTION_DETAIL),
-    CauseRow(Cause.OBJECT_LOCK, "InvalidRequest", operation="Put", detail="Object Lock"),
-    CauseRow(Cause.OBJECT_LOCK, "AccessDenied", operation="Put", detail="object protected by object lock"),
-    CauseRow(Cause.PUBLIC_POLICY_BLOCKED, "AccessDenied", operation="PutBucketPolicy", detail="BlockPublicPolicy"),
-    *(
-        CauseRow(Cause.ORGANISATION_POLICY, code, operation="setIamPolicy", detail=detail)
-        for detail in (_DOMAINS_DETAIL, _CONSTRAINT_DETAIL)
-        for code in ("conditionNotMet", "failedPrecondition", "invalid", "badRequest")
-    ),
-    CauseRow(Cause.REQUESTER_PAYS, "required", detail="user project"),
-    CauseRow(Cause.REQUESTER_PAYS, "userProjectMissing"),
-    CauseRow(Cause.OBJECT_LOCK, "retentionPolicyNotMet"),
-    *_of(_PUBSUB, Cause.NO_QUEUE, "NOT_FOUND"),
-    *_of(_PUBSUB, Cause.OBJECT_DENIED, "PERMISSION_DENIED"),
-    *_of(_PUBSUB, Cause.CREDENTIALS, "UNAUTHENTICATED"),
-    *_of(_PUBSUB, Cause.THROTTLED, "RESOURCE_EXHAUSTED"),
-    *_of(_PUBSUB, Cause.CONFLICT, "ABORTED"),
-    *_of(_PUBSUB, Cause.TIMEOUT, "DEADLINE_EXCEEDED"),
-    *_of(_PUBSUB, Cause.NOT_SUPPORTED, "UNIMPLEMENTED"),
-    *_of(_PUBSUB, Cause.REFUSED, "INVALID_ARGUMENT", "FAILED_PRECONDITION", "OUT_OF_RANGE"),
-    *_of(_PUBSUB, Cause.SERVER_ERROR, "UNAVAILABLE", "INTERNAL", "UNKNOWN", "DATA_LOSS"),
-    *_codes(Cause.GONE, "NoSuchKey", "NoSuchVersion"),
-    *_codes(Cause.NO_BUCKET, "NoSuchBucket"),
-    *_codes(Cause.NO_QUEUE, "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist", "NonExistentQueue"),
-    *_codes(Cause.ARCHIVED, "InvalidObjectState"),
-    *_codes(
-        Cause.CREDENTIALS,
-        "InvalidAccessKeyId",
-        "SignatureDoesNotMatch",
-        "InvalidSecurity",
-        "AccountProblem",
-        "NotSignedUp",
-        "UnrecognizedClientException",
-        "InvalidClientTokenId",
-        "IncompleteSignature",
-        "InvalidSignatureException",
-        "MissingAuthenticationToken",
-    ),
-    *_codes(Cause.EXPIRED, "ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "InvalidToken"),
-    *_codes(Cause.CLOCK_SKEW, "RequestTimeTooSkewed", "RequestExpired"),
-    *_codes(Cause.TIMEOUT, "RequestTimeout"),
-    *_codes(
-        Cause.THROTTLED,
-        "SlowDown",
-        "ServiceUnavailable",
-        "RequestLimitExceeded",
-        "Throttling",
-        "ThrottlingException",
-        "RequestThrottled",
-        "TooManyRequestsException",
-        "KmsThrottled",
-        "rateLimitExceeded",
-        "userRateLimitExceeded",
-        "quotaExceeded",
-    ),
-    *_codes(Cause.CONFLICT, "OperationAborted", "ConditionalRequestConflict", "ConcurrentModification"),
-    *_codes(Cause.KMS_DENIED, "AccessDeniedByKmsKeyPolicy", "KmsAccessDenied", "KMS.AccessDeniedException"),
-    *_codes(Cause.KMS_NOT_FOUND, "KMS.NotFoundException", "NotFoundException", "KmsNotFound"),
-    *_codes(Cause.KMS_DISABLED, "KMS.DisabledException", "DisabledException", "KmsDisabled"),
-    *_codes(
-        Cause.KMS_INVALID_STATE,
-        "KMS.KMSInvalidStateException",
-        "KMSInvalidStateException",
-        "KmsInvalidState",
-        "KMS.InvalidKeyUsageException",
-        "KmsInvalidKeyUsage",
-    ),
-    *_codes(Cause.OBJECT_DENIED, "AccessDenied", "AccessDeniedException", "AuthorizationError", "AllAccessDisabled"),
-    *_codes(Cause.PRECONDITION_FAILED, "PreconditionFailed", "conditionNotMet"),
-    *_codes(Cause.ACLS_OFF, "AccessControlListNotSupported"),
-    *_codes(Cause.MALFORMED_POLICY, "MalformedPolicy", "MalformedPolicyDocumentException"),
-    *_codes(Cause.NOT_SUPPORTED, "NotImplemented", "MethodNotAllowed", "XNotImplemented"),
-    *_codes(Cause.WRONG_ENDPOINT, "PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed"),
-    *_codes(Cause.QUOTA, "QuotaExceeded", "dailyLimitExceeded", "ServiceQuotaExceededException"),
-    *_codes(Cause.STORE_FULL, "InsufficientStorage", "XMinioStorageFull"),
-    *_codes(Cause.SERVER_ERROR, "InternalError", "InternalFailure", "backendError", "internalError"),
-    # The answer to a HEAD has no document: a bare 400 is what S3 gives for credentials that have expired or belong to
-    # another partition.
-    CauseRow(Cause.CREDENTIALS, status=400, operation="Head"),
-    CauseRow(Cause.BUDGET, status=402, operation=_NIMBLE),
-    CauseRow(Cause.REFUSED, status=409, operation=_NIMBLE),
-    CauseRow(Cause.RESULT_EXPIRED, status=410, operation=_NIMBLE),
-    CauseRow(Cause.SERVER_ERROR, status=503, operation=_NIMBLE),
-    *_statuses(Cause.WRONG_ENDPOINT, 301, 302, 307, 308),
-    *_statuses(Cause.CREDENTIALS, 401),
-    *_statuses(Cause.OBJECT_DENIED, 403),
-    *_statuses(Cause.GONE, 404),
-    *_statuses(Cause.NOT_SUPPORTED, 405, 501),
-    *_statuses(Cause.PROXY_LOGIN, 407),
-    *_statuses(Cause.TIMEOUT, 408),
-    *_statuses(Cause.CONFLICT, 409),
-    *_statuses(Cause.PRECONDITION_FAILED, 412),
-    *_statuses(Cause.THROTTLED, 429, 503),
-    *_statuses(Cause.SERVER_ERROR, 500, 502, 504),
-    *_statuses(Cause.STORE_FULL, 507),
-)
-"""The table."""
-
-
-_BY_CODE: Mapping[str, tuple[CauseRow, ...]] = {
-    code: tuple(row for row in CAUSE_ROWS if row.code == code) for code in {row.code for row in CAUSE_ROWS}
-}
-
-
-def find_cause(*, operation: str, status: int, code: str, detail: str) -> Cause:
-    """Return what an error answer means.
-
-    Where no row fits: WRONG_ENDPOINT for a redirect, REFUSED below 500, SERVER_ERROR from there on.
-    """
-    for row in (*_BY_CODE.get(code, ()), *_BY_CODE[""]):
-        if (not row.status or row.status == status) and operation.startswith(row.operation) and row.detail in detail:
-            return row.cause
-    if 300 <= status < 400:
-        return Cause.WRONG_ENDPOINT
-    return Cause.REFUSED if 400 <= status < 500 else Cause.SERVER_ERROR
 
 
 def may_pass(reason: str) -> bool:

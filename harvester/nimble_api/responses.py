@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 
-from harvester.causes import Cause, find_cause
+from harvester.cause_rows import find_cause
+from harvester.causes import Cause
 from harvester.error_codes import ErrorCode
 from harvester.errors import AccessDenied, ConfigurationError, ConnectionFailed, HarvesterError, UsageError
 from harvester.nimble_api.decoding import error_text

@@ -61,7 +61,7 @@ class SqsQueue:
         """See MessageQueue.settings."""
         answer = ask(self._client.get_queue_attributes, QueueUrl=self.address, AttributeNames=["RedrivePolicy"])
         if answer.error is not None:
-            if answer.error.cause is Cause.OBJECT_DENIED:
+            if answer.error.cause in (Cause.OBJECT_DENIED, Cause.POLICY_LIMIT):
                 return QueueSettings(None, None)
             raise self._error("cannot ask about", answer.error)
         policy = (answer.value or {}).get("Attributes", {}).get("RedrivePolicy")

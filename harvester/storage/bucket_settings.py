@@ -13,7 +13,18 @@ from harvester.causes import Cause
 from harvester.storage.service_errors import ServiceError
 
 _DENIED = frozenset(
-    {Cause.OBJECT_DENIED, Cause.KMS_DENIED, Cause.CREDENTIALS, Cause.EXPIRED, Cause.CLOCK_SKEW, Cause.REQUESTER_PAYS}
+    {
+        Cause.OBJECT_DENIED,
+        Cause.POLICY_LIMIT,
+        Cause.PERIMETER,
+        Cause.ACCOUNT,
+        Cause.KMS_DENIED,
+        Cause.CREDENTIALS,
+        Cause.EXPIRED,
+        Cause.CLOCK_SKEW,
+        Cause.REQUESTER_PAYS,
+        Cause.PAYER_REFUSED,
+    }
 )
 _UNREACHABLE = frozenset({Cause.NETWORK, Cause.TIMEOUT, Cause.THROTTLED, Cause.CERTIFICATE})
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Generic, NamedTuple, TypeVar
 
-from harvester.causes import Cause, find_cause
+from harvester.cause_rows import find_cause
+from harvester.causes import Cause
 from harvester.error_codes import ErrorCode
 from harvester.errors import ConnectionFailed, HarvesterError
 from harvester.sessions import Login

@@ -10,7 +10,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from harvester.causes import CAUSE_ROWS, Cause, CauseRow
+from harvester.cause_rows import CAUSE_ROWS, CauseRow
+from harvester.causes import Cause
 from harvester.cli.shared.next_steps import fetch_step, next_step
 from harvester.nimble_api.responses import ApiResponse, Subject, error_for_response
 from harvester.sessions import Login
@@ -26,15 +27,17 @@ _SERVICES = (("nimble.", "Nimble's API"), ("pubsub.", "Pub/Sub"))
 def page() -> Iterator[str]:
     yield "# Causes of errors"
     yield ""
-    yield "Made by `scripts/documents/cause_table.py` from `harvester/causes.py`. Listing, fetching, writing, settings,"
-    yield "policies, KMS, SQS, Pub/Sub, Google Cloud Storage and Nimble's API decide by this table, and so do `test`,"
-    yield "`explain` and `policy apply`. An answer that no row fits keeps its status, code and sentence; it counts as"
-    yield "`refused`, from status 500 on as `server_error`."
+    yield "Made by `scripts/documents/cause_table.py` from `harvester/causes.py` and `harvester/cause_rows.py`."
+    yield "Listing, fetching, writing, settings, policies, KMS, SQS, Pub/Sub, Google Cloud Storage and Nimble's API"
+    yield "decide by this table, and so do `test`, `explain` and `policy apply`. An answer that no row fits keeps"
+    yield "its status, code and sentence; it counts as `refused`, from status 500 on as `server_error`."
     yield ""
     yield "## What each cause means"
     yield ""
-    yield "The exit code is that of a command that ends for this cause alone. Retried means by the program itself, and"
-    yield "that the same command may succeed later."
+    yield "The exit code is that of a command that ends for this cause alone; where it is 3, that of a sync, and a"
+    yield "single request ends with 18. Retried means by the program itself, and that the same command may succeed"
+    yield "later. The exit code means the same, but for `integrity`: 7 is the code of damaged documents too. A"
+    yield "request that Nimble's API refuses for its values ends with 2, as an invalid option does."
     yield ""
     yield "| cause | meaning | exit | retried | what to do |"
     yield "| --- | --- | --- | --- | --- |"

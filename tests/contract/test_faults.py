@@ -447,7 +447,7 @@ def test_a_kms_denial_is_told_from_its_grammar_where_nothing_else_tells(scene: S
 def test_a_denied_action_is_named(scene: Scene) -> None:
     message = (
         "User: arn:aws:iam::111122223333:user/reader is not authorized to perform: s3:GetObject on resource: "
-        '"arn:aws:s3:::bucket/target" with an explicit deny in a resource-based policy'
+        '"arn:aws:s3:::bucket/target" because no identity-based policy allows the s3:GetObject action'
     )
     scene.proxy.add(Rule(Status(403), path="/target$", method="HEAD"))
 
@@ -455,6 +455,18 @@ def test_a_denied_action_is_named(scene: Scene) -> None:
 
     assert failure.cause is Cause.OBJECT_DENIED
     assert failure.detail == "s3:GetObject denied on arn:aws:s3:::bucket/target"
+
+
+def test_an_explicit_deny_is_no_missing_grant(scene: Scene) -> None:
+    message = (
+        "User: arn:aws:iam::111122223333:user/reader is not authorized to perform: s3:GetObject on resource: "
+        '"arn:aws:s3:::bucket/target" with an explicit deny in a resource-based policy'
+    )
+
+    failure = failure_of(scene.fetch(Status(403, "AccessDenied", message)))
+
+    assert failure.cause is Cause.POLICY_LIMIT
+    assert failure.detail == message
 
 
 def _owned_by(owner: str) -> OtherBody:

@@ -9,7 +9,8 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvester.causes import CAUSE_ROWS, Cause, CauseRow, find_cause, may_pass
+from harvester.cause_rows import CAUSE_ROWS, CauseRow, find_cause
+from harvester.causes import Cause, may_pass
 from harvester.error_codes import ErrorCode
 from harvester.errors import EXIT_MEANINGS, ExitCode
 from harvester.nimble_api.responses import ApiResponse, Subject
@@ -129,7 +130,7 @@ def cause_of(row: CauseRow) -> Cause:
     if row.operation == "nimble.":
         return ApiResponse(status, {}, b'{"message": "no"}').cause(Subject("task", "ID"))
     if row.operation == "pubsub.":
-        return answered("pubsub.cannot read", 0, row.code, "no", "").cause
+        return answered("pubsub.cannot read", 0, row.code, row.detail or "no", "").cause
     if row.code[:1].islower():
         return gcs(status, row.code, row.detail or "no", row.operation or "objects.get").cause
     return s3(status, row.code, row.detail or "no", row.operation or "GetObject").cause

@@ -27,6 +27,8 @@ class ErrorDocument(NamedTuple):
     """The bucket's region where the request went to another."""
     endpoint: str = ""
     """The bucket's endpoint where the request went to another."""
+    archive: str = ""
+    """The storage class and access tier of an object that is archived."""
 
 
 class S3Requests:
@@ -118,7 +120,10 @@ def parse_error(body: bytes) -> ErrorDocument:
         root = parse_xml(body)
     except ValueError:
         return ErrorDocument("", "", "")
-    return ErrorDocument(_text(root, "Code"), _text(root, "Message"), _text(root, "Region"), _text(root, "Endpoint"))
+    archive = " ".join(filter(None, (_text(root, "StorageClass"), _text(root, "AccessTier"))))
+    return ErrorDocument(
+        _text(root, "Code"), _text(root, "Message"), _text(root, "Region"), _text(root, "Endpoint"), archive
+    )
 
 
 def bucket_region(response: Response) -> str:
@@ -135,7 +140,8 @@ def bucket_region(response: Response) -> str:
 def service_error_from(response: Response, operation: str) -> ServiceError:
     """Return what an answer of 300 and above to ``operation`` means."""
     document = parse_error(response.body)
-    message = f"{document.message} ({document.endpoint})" if document.endpoint else document.message
+    further = document.endpoint or document.archive
+    message = f"{document.message} ({further})" if further else document.message
     request_id = response.headers.get("x-amz-request-id", "")
     return answered(operation, response.status, document.code, message, request_id)
 

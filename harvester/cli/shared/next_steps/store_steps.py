@@ -68,6 +68,10 @@ def _each_fetch(values: StepValues) -> str:
 _FETCH_STEPS: Mapping[str, str] = MappingProxyType(
     {
         "object_denied": "grant s3:GetObject (or storage.objects.get) on the prefix to these credentials",
+        "policy_limit": "change the policy of the kind that is named in the answer: a further grant does not help",
+        "perimeter": "give the identifier in the answer to an administrator of the organisation: the perimeter needs an"
+        " ingress rule for these credentials and this network",
+        "account": "have the owner of the account check its billing, and that the service is switched on",
         "gone": "run the same command again: it was deleted, or renamed, since it was listed",
         "refused": "see the service's own documentation of that code: trying again does not help",
         "no_queue": "aws sqs list-queues   (in the queue's own region and account)",
@@ -80,12 +84,17 @@ _FETCH_STEPS: Mapping[str, str] = MappingProxyType(
         "credentials": "check AWS_PROFILE, or log in again",
         "expired": "log in again, e.g. aws sso login, then run the same command again",
         "clock_skew": "set this machine's clock",
-        "kms_not_found": "aws kms describe-key --key-id KEY   (in the key's own region and account)",
-        "kms_disabled": "aws kms enable-key --key-id KEY",
-        "kms_invalid_state": "aws kms describe-key --key-id KEY   (cancel its deletion, or import its material)",
+        "kms_not_found": "aws kms describe-key --key-id KEY   (in the key's own region and account);"
+        " of Google: gcloud kms keys describe KEY --keyring RING --location LOCATION",
+        "kms_disabled": "aws kms enable-key --key-id KEY; of Google:"
+        " gcloud kms keys versions enable VERSION --key KEY --keyring RING --location LOCATION",
+        "kms_invalid_state": "aws kms describe-key --key-id KEY   (cancel its deletion, or import its material);"
+        " of Google: gcloud kms keys describe KEY --keyring RING --location LOCATION",
         "sse_c": "deliver without SSE-C: its key is no part of the object, and cannot be sent here",
         "requester_pays": "S3: --request-payer; Google Cloud Storage: set GOOGLE_CLOUD_QUOTA_PROJECT",
         "certificate": "set AWS_CA_BUNDLE (S3) or REQUESTS_CA_BUNDLE (GCS) to the authority's certificate",
+        "payer_refused": "set GOOGLE_CLOUD_QUOTA_PROJECT to a project on which these credentials have"
+        " serviceusage.services.use; for S3, leave out --request-payer",
         "proxy_login": "put user and password into HTTPS_PROXY or HTTP_PROXY: http://USER:PASSWORD@HOST:PORT",
         "wrong_endpoint": "pass the endpoint that the store names with --endpoint-url, or the bucket's --region",
         "precondition_failed": "run the same command again, to plan from what is there now",
