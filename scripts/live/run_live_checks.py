@@ -44,16 +44,36 @@ def main() -> int:
     location = f"{named.rstrip('/')}/nimble-harvester-live-{uuid.uuid4().hex}/"
     bucket, prefix = open_bucket(location)
     print(f"writes below {location} and removes it again; about ${cost():.2f} for requests, traffic under 20 MB")
-    if not options.yes and input("go on? [y/N] ").strip().lower() != "y":
+    if not options.yes and not is_confirmed():
         raise SystemExit("nothing was written")
     try:
-        failed = [name for name, check in CHECKS.items() if not check(bucket, location, prefix)]
+        bucket.put({f"{prefix}first": b"1"})
+        remove_all(bucket, prefix)
+    except bucket.errors as error:
+        raise SystemExit(f"cannot write, list and remove below {location}: {error}") from None
+    failed = list(CHECKS)
+    try:
+        for name, check in CHECKS.items():
+            if check(bucket, location, prefix):
+                failed.remove(name)
     finally:
-        remaining = remove_all(bucket, prefix)
+        try:
+            remaining = remove_all(bucket, prefix)
+        except bucket.errors as error:
+            raise SystemExit(f"remove {location} yourself: {error}") from error
     print(f"removed; {remaining} objects remain")
     for name in failed:
         print(f"FAILED: {name}", file=sys.stderr)
     return int(bool(failed) or remaining > 0)
+
+
+def is_confirmed() -> bool:
+    """Ask whether to go on; no answer is a no."""
+    try:
+        return input("go on? [y/N] ").strip().lower() == "y"
+    except EOFError:
+        print("no answer; --yes does not ask")
+        return False
 
 
 def cost() -> float:
@@ -96,9 +116,9 @@ CHECKS = {"contract suite": contract_suite, "sync, kill, verify": killed_sync}
 
 
 def remove_all(bucket: LiveBucket, prefix: str) -> int:
-    """Remove everything below the prefix; return how many objects remain."""
-    bucket.remove(list(bucket.keys(prefix)))
-    return sum(1 for _ in bucket.keys(prefix))
+    """Remove every version of every object below the prefix; return how many remain."""
+    bucket.remove(list(bucket.versions(prefix)))
+    return sum(1 for _ in bucket.versions(prefix))
 
 
 if __name__ == "__main__":
