@@ -8,9 +8,10 @@ is ever given twice, even when the newest rows were lost.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from harvester.destination.manifest.epochs import record_epoch
@@ -189,7 +190,7 @@ class Manifest(ManifestReader):
         ``solved`` are keys whose problem is over, ``gone`` those a complete listing lacks, ``returned`` those that
         came back, ``removed`` those whose row is over. Raises DestinationUnusable when the disk is full.
         """
-        with self._transaction() as database:
+        with self._undone_in_memory(), self._transaction() as database:
             database.executemany("DELETE FROM problems WHERE key = ?", ((key,) for key in solved))
             gone_rescued = [(key, "", -1) for key in removed]
             database.executemany(_NOTE_SUPERSEDED, gone_rescued)
@@ -210,6 +211,19 @@ class Manifest(ManifestReader):
                 seqs = [row.seq for row in landed]
                 epoch = record_epoch(database, epoch, min(seqs), max(seqs))
         self._epoch = epoch
+
+    @contextlib.contextmanager
+    def _undone_in_memory(self) -> Iterator[None]:
+        """Let SQLite copy in memory what it could have to undo of one statement, for statements of one row each.
+
+        It copies every page that a statement changes, of a table with triggers and unique columns: into a file else,
+        three pages a row. What must outlive this process is in the log of the transaction.
+        """
+        self._database.execute("PRAGMA temp_store = MEMORY")
+        try:
+            yield
+        finally:
+            self._database.execute("PRAGMA temp_store = DEFAULT")
 
     def evict(self, rows: Iterable[LandedRow]) -> None:
         """Mark these versions as freed here on purpose. Raises DestinationUnusable when the disk is full."""

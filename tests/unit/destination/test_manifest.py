@@ -40,6 +40,23 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "manifest.sqlite"
 
 
+def test_only_statements_of_one_row_are_undone_in_memory(path: Path) -> None:
+    executed: list[str] = []
+    with Manifest(path) as manifest:
+        manifest._database.set_trace_callback(executed.append)
+        manifest.record([row("a")], [])
+        assert [each for each in executed if each.startswith(("PRAGMA", "BEGIN", "COMMIT"))] == [
+            "PRAGMA temp_store = MEMORY",
+            "BEGIN IMMEDIATE",
+            "COMMIT",
+            "PRAGMA temp_store = DEFAULT",
+        ]
+        with pytest.raises(ConfigurationError):
+            manifest.record([row("b"), row("c", digest=None)], [])
+        assert manifest._database.execute("PRAGMA temp_store").fetchone() == (0,)
+        assert [each.key for each in manifest.landed()] == ["a"]
+
+
 def test_rows_come_back_as_they_went_in(path: Path) -> None:
     rows = [
         row("b", 2, non_finite=3),
