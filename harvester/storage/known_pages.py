@@ -45,7 +45,8 @@ class KnownPagesListing:
         self._listing = listing
         self._segments = _segments(known.pages)
         self._put = put
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._waiting: dict[int, threading.Event] = {}
         self._next = 0
         self._turn = 0
         self._compared = 0
@@ -72,12 +73,14 @@ class KnownPagesListing:
             while (number := self._take()) is not None:
                 self._list(number)
         except Exception as error:  # noqa: BLE001  # raised by run, in the listing's own thread
-            with self._changed:
+            with self._lock:
                 self._errors.append(error)
-                self._changed.notify_all()
+                waiting = list(self._waiting.values())
+            for turn in waiting:
+                turn.set()
 
     def _take(self) -> int | None:
-        with self._changed:
+        with self._lock:
             # Where most of the first pages have changed, most of the others have: ranges then cost fewer requests.
             if self._unequal > _CHANGED_BEFORE_GIVING_UP and self._unequal * 2 > self._compared:
                 self._end = self._next
@@ -116,7 +119,7 @@ class KnownPagesListing:
         """Ask for a known page; return None when it is listed otherwise now."""
         assert segment.page is not None  # noqa: S101  # the caller has looked; narrows the type
         compared = self._listing.compare_page(segment.page, limit)
-        with self._changed:
+        with self._lock:
             self._compared += 1
             self._unequal += not compared.is_equal
         return compared if compared.is_equal else None
@@ -132,15 +135,20 @@ class KnownPagesListing:
         )
 
     def _await_turn(self, number: int) -> bool:
-        with self._changed:
-            while self._turn != number and not self._errors:
-                self._changed.wait()
-            return not self._errors
+        with self._lock:
+            if self._turn == number or self._errors:
+                return not self._errors
+            turn = self._waiting[number] = threading.Event()
+        turn.wait()
+        return not self._errors
 
     def _end_turn(self) -> None:
-        with self._changed:
+        # Only the thread whose turn it is wakes: each of the others would take the interpreter to find that it is not.
+        with self._lock:
             self._turn += 1
-            self._changed.notify_all()
+            turn = self._waiting.pop(self._turn, None)
+        if turn is not None:
+            turn.set()
 
 
 def _segments(pages: Sequence[KnownPage]) -> list[_Segment]:
