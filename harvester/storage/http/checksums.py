@@ -32,7 +32,8 @@ class _Digest:
     def __init__(self, name: str, stated: bytes, algorithm: str = "") -> None:
         self.name = name
         self._stated = stated
-        self._hash = hashlib.new(algorithm or name, usedforsecurity=False)
+        # The constructors take a third of the time of ``hashlib.new``.
+        self._hash = getattr(hashlib, algorithm or name)(usedforsecurity=False)
 
     def update(self, data: bytes) -> None:
         self._hash.update(data)
@@ -112,6 +113,8 @@ _S3_CHECKSUMS = {
 
 def unread_checksums(headers: Mapping[str, str]) -> tuple[str, ...]:
     """Return the checksum headers of an answer that cannot be read: they count as absent."""
+    if _CHECKSUM_HEADERS.isdisjoint(headers):
+        return ()
     return tuple(sorted(name for name in _CHECKSUM_HEADERS & headers.keys() if not _is_readable(name, headers[name])))
 
 

@@ -15,6 +15,8 @@ from harvester.sessions import AnswerLimits, Network
 from harvester.storage.base import StoreTime
 from harvester.storage.service_errors import TransportError
 
+# A list page has some hundred KiB. Each part that curl hands over costs a change of threads, where several list.
+_LIST_BUFFER_BYTES = 256 * 1024
 _CRAWL = 16  # bytes a second; curl averages over some seconds, so that 1 would notice a stall late
 _PROXY_LOGIN = 407
 _SERVER_ERROR = 500
@@ -89,9 +91,10 @@ def milliseconds(seconds: float) -> int:
     return max(1, int(min(seconds, _LONGEST_SECONDS) * 1000))
 
 
-# Answers of one store repeat the same few header names; bounded, as a store may send any.
-_names: dict[bytes, str] = {}
-_NAMES_KEPT = 512
+# Answers of one store repeat many of their header lines. Bounded, as a store may send any.
+_lines: dict[bytes, tuple[str, str]] = {}
+_LINES_KEPT = 1024
+_STATUS_LINE = ":"  # no header has this name
 
 
 def parse_headers(lines: list[bytes]) -> tuple[int, dict[str, str]]:
@@ -99,19 +102,29 @@ def parse_headers(lines: list[bytes]) -> tuple[int, dict[str, str]]:
     status = 0
     headers: dict[str, str] = {}
     for line in lines:
-        raw, colon, value = line.partition(b":")
-        if colon:
-            name = _names.get(raw)
-            if name is None:
-                name = raw.decode("iso-8859-1").lower()
-                if len(_names) < _NAMES_KEPT:
-                    _names[raw] = name
-            headers[name] = value.strip().decode("iso-8859-1")
-        elif line.startswith(b"HTTP/"):
-            code = line[5:].split(None, 2)[1:2]
-            status = int(code[0]) if code and code[0].isdigit() and len(code[0]) == 3 else 0
+        known = _lines.get(line)
+        if known is None:
+            if len(_lines) >= _LINES_KEPT:
+                _lines.clear()
+            known = _lines[line] = _parse_line(line)
+        name, value = known
+        if name == _STATUS_LINE:
+            status = int(value)
             headers.clear()
+        elif name:
+            headers[name] = value
     return status, headers
+
+
+def _parse_line(line: bytes) -> tuple[str, str]:
+    """Return name and value of a header, or the status of a status line; empty for what is neither."""
+    raw, colon, value = line.partition(b":")
+    if colon:
+        return raw.decode("iso-8859-1").lower(), value.strip().decode("iso-8859-1")
+    if line.startswith(b"HTTP/"):
+        code = line[5:].split(None, 2)[1:2]
+        return _STATUS_LINE, code[0].decode() if code and code[0].isdigit() and len(code[0]) == 3 else "0"
+    return "", ""
 
 
 def parse_http_date(text: str | None) -> float | None:
@@ -179,6 +192,7 @@ class HttpClient:
         self._network = network
         self._limits = limits
         self._handle = new_handle(network)
+        self._handle.setopt(pycurl.BUFFERSIZE, _LIST_BUFFER_BYTES)
 
     def send(self, method: str, url: str, headers: list[str], body: bytes | None = None) -> Response | TransportError:
         """Send one request and return its answer, or why there is none."""
