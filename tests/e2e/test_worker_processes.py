@@ -35,7 +35,7 @@ def look(event):
 
 report = harvester.sync("{location}", "{dest}", observer=harvester.Observer(event=look))
 report.raise_for_error()
-print(report.counts.landed, all("harvester.transfer.workers.worker" in command for command in seen), bool(seen))
+print(report.counts.landed, all("harvester.transfer.workers.worker_process" in command for command in seen), bool(seen))
 """
 
 

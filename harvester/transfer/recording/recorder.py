@@ -182,11 +182,12 @@ class Recorder:
 
     def settle(self, outcome: Outcome, planned: Planned) -> None:
         """Account for an object that a worker has settled."""
-        self._unsynced = self._unsynced or isinstance(outcome, Landed | Quarantined)
         if isinstance(outcome, Landed):
+            self._unsynced = True
             seq = self._land(outcome, planned)
             event = ("landed", planned.action.reason, outcome.path, seq)
         elif isinstance(outcome, Quarantined):
+            self._unsynced = True
             self.counters.quarantined += 1
             self.counters.bytes_fetched += outcome.fetched
             self._problem(outcome, "quarantined", outcome.reason, outcome.detail, planned.problem)
@@ -216,7 +217,8 @@ class Recorder:
         self._rows.landed.append(landed_row(landed, seq, self._run, replaces))
         counters.landed += 1
         counters.unidentified += landed.unidentified
-        counters.unread_headers.update(landed.unread_headers)
+        if landed.unread_headers:
+            counters.unread_headers.update(landed.unread_headers)
         counters.bytes_fetched += landed.fetched
         counters.bytes_written += landed.content_size
         counters.non_finite += landed.non_finite

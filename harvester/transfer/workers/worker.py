@@ -1,4 +1,4 @@
-"""A worker process: fetch, decode, validate, land; one per core, fed and read by the parent over a socket.
+"""The work of a worker process: fetch, decode, validate, land.
 
 It knows nothing of listings, plans or the manifest, so it may be killed at any instant: the parent hands its
 assignments to another.
@@ -8,12 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import gc
 import io
 import os
-import signal
-import socket
-import sys
 import threading
 import time
 import traceback
@@ -27,7 +23,8 @@ import xxhash
 from harvester.causes import Cause
 from harvester.destination import DestinationWriter, PathObstructedError, register_writer, safe_path
 from harvester.results import ContentReason, ContentTooLargeForMemory, ResultReader, ResultRecord
-from harvester.storage import FetchRequest, FetchResult, load_fetcher, open_fetcher
+from harvester.storage import FetchRequest, FetchResult, open_fetcher
+from harvester.transfer.workers.message_batches import PackedOutcomes, pack_outcomes, unpack_assignments
 from harvester.transfer.workers.messages import (
     INTERNAL_ERROR,
     Alive,
@@ -43,7 +40,6 @@ from harvester.transfer.workers.messages import (
     Stop,
     WorkerSettings,
 )
-from harvester.transfer.workers.worker_limits import limit_memory
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer as Buffer
@@ -52,8 +48,6 @@ if TYPE_CHECKING:
 _REPORT_SECONDS = 0.05
 _REPORT_COUNT = 64
 _ALIVE_SECONDS = 0.25
-# How long a thread waits at most before it asks for the interpreter; Python's own is 5 ms.
-_SWITCH_SECONDS = 0.0003
 # A bigger file takes so long to decode that other transfers would time out meanwhile: they are waited for first.
 _DECODE_ALONE_BYTES = 64 * 1024 * 1024
 
@@ -105,7 +99,7 @@ class Worker:
                 self._generation = command.generation
                 self._asked_for_credentials = False
             else:
-                self._waiting.extend(map(Assignment._make, command))
+                self._waiting.extend(unpack_assignments(command))
         return True
 
     @property
@@ -154,7 +148,7 @@ class Worker:
         now = time.monotonic()
         idle = not self._fetcher.in_flight
         if self._outcomes and (everything or idle or now - self._reported_at >= _REPORT_SECONDS):
-            self._send(self._outcomes)
+            self._send(pack_outcomes(self._outcomes))
             self._outcomes = []
             self._reported_at = now
 
@@ -163,7 +157,7 @@ class Worker:
         if time.monotonic() - self._sent_at >= _ALIVE_SECONDS and self._busy:
             self._send(Alive())
 
-    def _send(self, message: list[Outcome] | Alive | CredentialsExpired) -> None:
+    def _send(self, message: PackedOutcomes | Alive | CredentialsExpired) -> None:
         with self._sending:
             self._sent_at = time.monotonic()
             self._parent.send(message)
@@ -359,44 +353,3 @@ def _digest(file: io.RawIOBase) -> str:
     while chunk := file.read(1024 * 1024):
         digest.update(chunk)
     return digest.hexdigest()
-
-
-def ignore_interrupts() -> None:
-    """Leave to the parent when workers end: Ctrl-C in a terminal and a service manager's stop reach every process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-
-
-def serve(parent: Connection) -> None:
-    """Work for the parent until a Stop arrives or the parent is gone."""
-    # Objects come and go by the thousand and hardly any forms a cycle: the collector need not run that often.
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
-    # What inflates a big file beside what parses it would wait for the interpreter longer than either works.
-    sys.setswitchinterval(_SWITCH_SECONDS)
-    try:
-        settings = parent.recv()
-        limit_memory(settings.memory_bytes)
-        try:
-            worker = Worker(settings, parent)
-        except OSError as error:
-            first = Assignment._make(parent.recv()[0])
-            parent.send([DestinationFault(first.request.key, error.errno or 0)])
-            return
-        worker.run()
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        # The parent is gone; what was landed and not reported is found by the next run.
-        return
-
-
-def main() -> None:
-    """Run a worker on the socket whose number is the first argument, for a source of the scheme that is the second."""
-    ignore_interrupts()
-    parent = Connection(socket.socket(fileno=int(sys.argv[1])).detach())
-    load_fetcher(sys.argv[2])
-    serve(parent)
-
-
-if __name__ == "__main__":
-    main()

@@ -74,7 +74,7 @@ def _spawn(theirs: socket.socket, scheme: str) -> WorkerProcess:
     # Everything this process can import, and nothing done at start-up by site: half of a worker's time to start.
     package = str(Path(harvester.__file__).parent.parent)
     return subprocess.Popen(  # noqa: S603  # our own interpreter and module
-        [sys.executable, "-S", "-P", "-m", "harvester.transfer.workers.worker", str(theirs.fileno()), scheme],
+        [sys.executable, "-S", "-P", "-m", "harvester.transfer.workers.worker_process", str(theirs.fileno()), scheme],
         pass_fds=(theirs.fileno(),),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -84,7 +84,7 @@ def _spawn(theirs: socket.socket, scheme: str) -> WorkerProcess:
 
 def _fork(theirs: socket.socket, scheme: str) -> WorkerProcess:
     # Loaded once, before the first copy is made.
-    from harvester.transfer.workers.worker import ignore_interrupts, serve
+    from harvester.transfer.workers.worker_process import ignore_interrupts, serve
 
     load_fetcher(scheme)
     # The child has the caller's signal handlers until it has reset them.

@@ -12,6 +12,7 @@ from multiprocessing.connection import Connection, wait
 
 from harvester.results import ResultOptions
 from harvester.storage import StoreConnection
+from harvester.transfer.workers.message_batches import pack_assignments, unpack_outcomes
 from harvester.transfer.workers.messages import (
     INTERNAL_ERROR,
     Alive,
@@ -166,7 +167,7 @@ class WorkerPool:
             worker.outstanding[assignment.request.key] = assignment
             worker.bytes_ahead += _weight(assignment)
         try:
-            worker.connection.send([tuple(assignment) for assignment in chunk])
+            worker.connection.send(pack_assignments(chunk))
         except OSError:
             # It died; ``collect`` sees the EOF and requeues its work.
             return
@@ -195,7 +196,7 @@ class WorkerPool:
                 # The successor of an older generation has been sent to the worker.
                 expired = expired or message.generation == self._generation
                 continue
-            for outcome in message:
+            for outcome in unpack_outcomes(message):
                 assignment = worker.outstanding.pop(outcome.key, None)
                 if assignment is not None:
                     worker.bytes_ahead -= _weight(assignment)

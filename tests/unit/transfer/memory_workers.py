@@ -11,6 +11,7 @@ from typing import Any
 
 from harvester.location import Location, parse_location
 from harvester.storage.base import DigestedListing, FetchRequest, ListPage, ObjectRef, StoreConnection, StoreTime
+from harvester.transfer.workers.message_batches import pack_outcomes, unpack_assignments
 from harvester.transfer.workers.messages import (
     Alive,
     Assignment,
@@ -100,7 +101,7 @@ class _Thread:
 
     def _send(self, message: Message) -> None:
         if not self._dead.is_set():
-            self._line.send(message if isinstance(message, (Alive, CredentialsExpired)) else [message])
+            self._line.send(message if isinstance(message, (Alive, CredentialsExpired)) else pack_outcomes([message]))
 
     def _run(self) -> None:
         try:
@@ -109,8 +110,8 @@ class _Thread:
             while not isinstance(command := self._line.recv(), Stop):
                 if isinstance(command, Renewed):
                     continue
-                for given in command:
-                    sent = self._script(Assignment._make(given))
+                for given in unpack_assignments(command):
+                    sent = self._script(given)
                     if sent is None:
                         return
                     for message in sent if isinstance(sent, Iterator) else (sent,):

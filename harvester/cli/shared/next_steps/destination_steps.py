@@ -32,7 +32,9 @@ DESTINATION_STEPS: Mapping[ErrorCode, StepText] = MappingProxyType(
         _C.DESTINATION_READ_ONLY: _OTHER_DESTINATION,
         _C.DESTINATION_NOT_A_DIRECTORY: _OTHER_DESTINATION,
         _C.DESTINATION_DENIED: "check its owner and mode",
-        _C.DESTINATION_STILL_WRITTEN: (f"end the processes named harvester.transfer.workers.worker, then {RUN_AGAIN}"),
+        _C.DESTINATION_STILL_WRITTEN: (
+            f"end the processes named harvester.transfer.workers.worker_process, then {RUN_AGAIN}"
+        ),
         _C.COMPRESSION_DIFFERS: _compression,
         _C.DISK_FULL: "free some space and run again",
         _C.MANIFEST_NOT_WRITTEN: CHECK_DISK,
