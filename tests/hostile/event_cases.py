@@ -53,6 +53,7 @@ def _case(name: str, body: object, outcome: Literal["lands", "left", "deleted", 
 
 
 _GOOD = _record()
+_DETAIL = _bus("Object Created")["detail"] | {"request-id": "r", "requester": "111122223333"}
 _TOPIC = {"Type": "Notification", "TopicArn": "t", "Message": json.dumps(_GOOD)}
 _NESTED = _TOPIC | {"Message": json.dumps(_TOPIC | {"Message": json.dumps(_TOPIC | {"Message": json.dumps(_TOPIC)})})}
 
@@ -62,6 +63,8 @@ MESSAGES = (
     _case("through SNS, as Lambda receives it", {"Records": [{"EventSource": "aws:sns", "Sns": _TOPIC}]}, "lands"),
     _case("through EventBridge", _bus("Object Created"), "lands"),
     _case("a batch of EventBridge Pipes", [_bus("Object Created")], "lands"),
+    _case("the detail of EventBridge's event alone", _DETAIL | {"reason": "PutObject"}, "lands"),
+    _case("an event as a JSON string", json.dumps(json.dumps(_GOOD)), "lands"),
     _case("a failed Lambda invocation", {"requestContext": {}, "requestPayload": _GOOD}, "lands"),
     _case("CloudTrail's PutObject", _trail("PutObject"), "lands"),
     _case("a byte order mark before the JSON", "\ufeff" + json.dumps(_GOOD), "lands"),
@@ -70,10 +73,12 @@ MESSAGES = (
     _case("Ceph's key, not encoded", _record("r/a+b.json", source="ceph:s3"), "lands"),
     _case("S3's test event", {"Service": "Amazon S3", "Event": "s3:TestEvent"}, "deleted"),
     _case("a removal", _record(name="ObjectRemoved:Delete"), "deleted"),
+    _case("the detail of a deletion alone", _DETAIL | {"reason": "DeleteObject", "deletion-type": "x"}, "deleted"),
     _case("a PutObject that was denied", _trail("PutObject", errorCode="AccessDenied"), "deleted"),
     _case("a confirmation of a subscription", _TOPIC | {"Type": "SubscriptionConfirmation"}, "deleted"),
     _case("an unknown event of S3", _record(name="ObjectInvented:Now"), "left"),
     _case("an unknown event of EventBridge", _bus("Object Invented"), "left"),
+    _case("the detail of an unknown event", _DETAIL | {"reason": "Invented"}, "left"),
     _case("an unknown call of CloudTrail", _trail("InventObject"), "left"),
     _case("a size of 10^30", _record(size=10**30), "left"),
     _case("a negative size", _record(size=-1), "left"),

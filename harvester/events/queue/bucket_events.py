@@ -34,6 +34,7 @@ _EVENTBRIDGE_OTHERS = frozenset(
         *("Object Access Tier Changed", "Object ACL Updated", "Object Tags Added", "Object Tags Deleted"),
     }
 )
+_REASONS_OF_ARRIVAL = frozenset({"PutObject", "POST Object", "CopyObject", "CompleteMultipartUpload"})
 _CLOUDTRAIL = "AWS API Call via CloudTrail"
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/cloudtrail-logging-s3-info.html
 _CLOUDTRAIL_ARRIVALS = frozenset({"PutObject", "CopyObject", "CompleteMultipartUpload", "PostObject"})
@@ -103,6 +104,9 @@ def _parse(value: object, depth: int) -> BucketNotification:
     if isinstance(value, list):
         # EventBridge Pipes and other forwarders send batches.
         return _join(value, depth)
+    if isinstance(value, str):
+        # Some forwarders send the event's text as a JSON string.
+        return _parse(_json(value), depth + 1)
     event = _mapping(value, "message")
     if event.get("Event") == "s3:TestEvent":
         return BucketNotification(others=("s3:TestEvent",))
@@ -117,6 +121,9 @@ def _parse(value: object, depth: int) -> BucketNotification:
     if event.get("EventSource") == "aws:sns":
         # A topic's message as Lambda receives it.
         return _sns(_mapping(event.get("Sns"), "Sns"), depth)
+    if "reason" in event and "request-id" in event and isinstance(event.get("object"), dict):
+        # The detail of EventBridge's event alone, as a rule with the input path $.detail sends it.
+        return _eventbridge_detail(event)
     if "requestPayload" in event and "requestContext" in event:
         # The record of a failed Lambda invocation.
         return _parse(event["requestPayload"], depth + 1)
@@ -176,20 +183,32 @@ def _eventbridge(event: Mapping[str, Any]) -> BucketNotification:
     if name == _CLOUDTRAIL:
         return _cloudtrail(_mapping(event.get("detail"), "detail"))
     if name in _EVENTBRIDGE_ARRIVALS:
-        detail = _mapping(event.get("detail"), "detail")
-        described = _mapping(detail.get("object"), "object")
-        # Unlike S3's own notifications, EventBridge does not encode the key.
-        found = exact_object(
-            _mapping(detail.get("bucket"), "bucket").get("name"),
-            described.get("key"),
-            etag=described.get("etag"),
-            size=described.get("size"),
-            time=event.get("time"),
-        )
-        return BucketNotification((found,))
+        return BucketNotification((_described(_mapping(event.get("detail"), "detail"), event.get("time")),))
     if name in _EVENTBRIDGE_OTHERS:
         return BucketNotification(others=(name,))
     raise InvalidEvent("it is an event of S3 of an unknown type")
+
+
+def _eventbridge_detail(detail: Mapping[str, Any]) -> BucketNotification:
+    """Parse the detail of an event of EventBridge whose type was left out: what was done states it."""
+    reason = _name(detail.get("reason"))
+    if reason in _REASONS_OF_ARRIVAL:
+        return BucketNotification((_described(detail, None),))
+    if "deletion-type" in detail:
+        return BucketNotification(others=(reason,))
+    raise InvalidEvent("it is the detail of an event of an unknown type")
+
+
+def _described(detail: Mapping[str, Any], time: object) -> AnnouncedObject:
+    described = _mapping(detail.get("object"), "object")
+    # Unlike S3's own notifications, EventBridge does not encode the key.
+    return exact_object(
+        _mapping(detail.get("bucket"), "bucket").get("name"),
+        described.get("key"),
+        etag=described.get("etag"),
+        size=described.get("size"),
+        time=time,
+    )
 
 
 def _cloudtrail(detail: Mapping[str, Any]) -> BucketNotification:
