@@ -11,6 +11,7 @@ import argparse
 import datetime as dt
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from harvester.extras import EXTRAS
+from scripts.documents.readme_examples import README
 from scripts.release.base_check import check_base
 from scripts.release.environments import BUILD, ROOT, CheckFailed, build_wheel, install, megabytes, packages, run
 
@@ -29,6 +31,8 @@ BEGIN, END = "<!-- scripts/release_check writes from here -->", "<!-- to here --
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 MOST_MEGABYTES = 150.0
 """Bound on the base installation."""
+_TOLERANCE = 5.0
+"""Megabytes by which a size may differ from the README's: wheels of other Pythons differ a little."""
 
 
 class Row(NamedTuple):
@@ -129,6 +133,7 @@ def installations(wheel: Path) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as folder:
         name = "base installation: the commands of README.md; one error for each missing extra"
         yield checked(name, lambda: check_base(base, everything, Path(os.path.realpath(folder))))
+    stated, base_size = stated_megabytes(), 0.0
     for name in ("base", *(extra.name for extra in EXTRAS), "all"):
         extras = [] if name == "base" else [name]
         programs = install(wheel, folders / name, extras=extras)
@@ -140,8 +145,19 @@ def installations(wheel: Path) -> Iterator[Row]:
             ),
         )
         shown = f"{size:.0f} MB, {packages(folders / name)} packages, pip check clean"
-        is_too_large = name == "base" and size > MOST_MEGABYTES
-        yield row if row.failed else Row(row.what, shown, failed=is_too_large)
+        added = size - base_size
+        if name == "base":
+            base_size = size
+        if abs(added - stated.get(name, 0)) > _TOLERANCE:
+            shown += f", but README.md states {stated.get(name, 0)} MB, not {added:.0f}"
+        is_wrong = abs(added - stated.get(name, 0)) > _TOLERANCE or base_size > MOST_MEGABYTES
+        yield row if row.failed else Row(row.what, shown, failed=is_wrong)
+
+
+def stated_megabytes() -> dict[str, int]:
+    """Return what README.md states: the size of ``base``, and what each extra adds to it."""
+    rows = re.findall(r"^\| [`(\[]+(\w+)[`)\]]+ \|.*\| (\d+) \|$", README.read_text(encoding="utf-8"), re.MULTILINE)
+    return {name: int(number) for name, number in rows}
 
 
 def source_tests(sdist: Path, version: str, *, tests: bool) -> Row:
@@ -157,8 +173,15 @@ def source_tests(sdist: Path, version: str, *, tests: bool) -> Row:
         with tarfile.open(sdist) as archive:
             archive.extractall(folder, filter="data")
         (source,) = Path(folder).iterdir()
-        row = checked(what, lambda: run(source / "scripts" / "test", cwd=source, environment={"PYTHON": python}))
-    return row if row.failed else Row(what, f"passes ({exact})")
+        outputs: list[str] = []
+        row = checked(
+            what,
+            lambda: outputs.append(run(source / "scripts" / "test", cwd=source, environment={"PYTHON": python})),
+        )
+    if row.failed:
+        return row
+    counts = re.findall(r"^(\d+ passed.*) in .*$", outputs[0], re.MULTILINE)
+    return Row(what, f"passes: {', '.join(counts)} ({exact})")
 
 
 def find_python(version: str) -> str | None:
