@@ -119,12 +119,12 @@ class DestinationWriter:
         os.unlink(name, dir_fd=self._temporary)
         self._unlanded.discard(name)
 
-    def discard_unlanded(self) -> None:
-        """Remove every temporary file made here that has not landed."""
-        for name in self._unlanded:
+    def discard_unlanded(self, keep: str = "") -> None:
+        """Remove every temporary file made here that has not landed, but ``keep``."""
+        for name in self._unlanded - {keep}:
             with contextlib.suppress(OSError):
                 os.unlink(name, dir_fd=self._temporary)
-        self._unlanded.clear()
+        self._unlanded &= {keep}
 
     def temporary_path(self, name: str) -> str:
         """Return the whole path of a temporary file."""

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import io
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import BinaryIO
 
 from xxhash import xxh3_128
 
+from harvester.results.background_blocks import BlockWriter, read_ahead
 from harvester.results.gzip_reader import CHUNK_BYTES, inflate_blocks, read_blocks
 from harvester.results.record import ContentReason, ContentRefused
-
-_BLOCKS_AHEAD = 2
 
 
 class ContentStream(io.RawIOBase):
@@ -22,15 +21,15 @@ class ContentStream(io.RawIOBase):
         self, source: BinaryIO, sink: BinaryIO | None, *, compressed: bool, max_content_bytes: int, max_ratio: int
     ) -> None:
         """Read ``source``; inflated content is also written to ``sink``, if given."""
-        self.sink = sink if compressed else None
-        """Receives inflated content."""
+        self._sink = sink if compressed else None
+        self._writer = None if self._sink is None else BlockWriter(self._sink)
         self.size = 0
         """Content bytes read so far."""
         self._source = source
         self._digest = xxh3_128()
         blocks = read_blocks(source)
-        self._blocks = (
-            _ahead(inflate_blocks(blocks, max_content_bytes, max_ratio))
+        self._blocks: Generator[bytes] = (
+            read_ahead(inflate_blocks(blocks, max_content_bytes, max_ratio))
             if compressed
             else _bounded(blocks, max_content_bytes)
         )
@@ -65,10 +64,19 @@ class ContentStream(io.RawIOBase):
         return len(block)
 
     def drain(self) -> None:
-        """Read to the end. Raises ContentRefused."""
+        """Read to the end; what was inflated is written then. Raises ContentRefused, and OSError of the sink."""
         self._pending.clear()
         while self._pull():
             pass
+        if self._writer is not None:
+            self._writer.flush()
+
+    def close(self) -> None:
+        """Leave source and sink to the caller; what was read and not drained may be missing in the sink."""
+        self._blocks.close()
+        if self._writer is not None:
+            self._writer.close()
+        super().close()
 
     def rest(self) -> Iterator[bytes]:
         """Yield what has not been read yet. Raises ContentRefused."""
@@ -77,8 +85,7 @@ class ContentStream(io.RawIOBase):
     def whole(self) -> BinaryIO:
         """Read to the end and return the content as a file at its start. Raises ContentRefused."""
         self.drain()
-        whole = self._source if self.sink is None else self.sink
-        whole.flush()
+        whole = self._source if self._sink is None else self._sink
         whole.seek(0)
         return whole
 
@@ -90,30 +97,12 @@ class ContentStream(io.RawIOBase):
         block = next(self._blocks, b"")
         self.size += len(block)
         self._digest.update(block)
-        if self.sink is not None:
-            self.sink.write(block)
+        if self._writer is not None:
+            self._writer.write(block)
         return block
 
 
-def _ahead(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield blocks that a thread inflates ahead: inflating releases the interpreter lock."""
-    # A stream that ends here needs no thread.
-    for _ in range(_BLOCKS_AHEAD):
-        block = next(blocks, b"")
-        if not block:
-            return
-        yield block
-    # Loaded for large files only: most workers read none.
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(1, "inflate") as thread:
-        coming = deque(thread.submit(next, blocks, b"") for _ in range(_BLOCKS_AHEAD))
-        while block := coming.popleft().result():
-            coming.append(thread.submit(next, blocks, b""))
-            yield block
-
-
-def _bounded(blocks: Iterator[bytes], max_content_bytes: int) -> Iterator[bytes]:
+def _bounded(blocks: Iterator[bytes], max_content_bytes: int) -> Generator[bytes]:
     size = 0
     for block in blocks:
         size += len(block)

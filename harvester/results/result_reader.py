@@ -113,17 +113,18 @@ class ResultReader:
             source, sink, compressed=compressed, max_content_bytes=self._max_content_bytes, max_ratio=self._max_ratio
         )
         findings, problem = _NOTHING, None
-        try:
+        with stream:
             try:
-                findings = self._inspect_stream(stream, key)
-                problem = findings.rows.problem() if findings.rows is not None else None
+                try:
+                    findings = self._inspect_stream(stream, key)
+                    problem = findings.rows.problem() if findings.rows is not None else None
+                except ContentRefused as refused:
+                    if refused.problem.reason in _DELIVERY_FAULTS:
+                        raise
+                    problem = refused.problem
+                stream.drain()
             except ContentRefused as refused:
-                if refused.problem.reason in _DELIVERY_FAULTS:
-                    raise
-                problem = refused.problem
-            stream.drain()
-        except ContentRefused as refused:
-            findings, problem, inflated = _NOTHING, refused.problem, False
+                findings, problem, inflated = _NOTHING, refused.problem, False
         delivery = _DELIVERIES[compressed, inflated]
         if (compressed and not inflated) or (problem is not None and problem.reason in _DELIVERY_FAULTS):
             return _record(findings, problem, delivery, *_size_and_digest(source))

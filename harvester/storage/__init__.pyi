@@ -1,3 +1,5 @@
+from .base import SPOOL_FROM_BYTES as SPOOL_FROM_BYTES
+from .base import Arrival as Arrival
 from .base import FetchRequest as FetchRequest
 from .base import FetchResult as FetchResult
 from .base import KnownPage as KnownPage

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from harvester.causes import Cause
 
 MEBIBYTE = 1024 * 1024
+SPOOL_FROM_BYTES = 4 * MEBIBYTE
+"""From this size on a body goes to a file."""
 PAGE_KEYS = 1000
 """How many keys one list request asks for: the most that S3 and Cloud Storage give."""
 
@@ -153,6 +155,19 @@ class StoreTime(NamedTuple):
         return cls(int(date) + 0.999, 1.0)
 
 
+class Arrival(Protocol):
+    """Follows a large body as it arrives; called from ``poll``, and not to raise."""
+
+    def began(self, descriptor: int) -> None:
+        """Note that the body starts, in the empty file open as ``descriptor``; again where it starts again."""
+
+    def grown(self, written: int) -> None:
+        """Note that the file holds ``written`` bytes, of one version of the object; they may be damaged."""
+
+    def abandoned(self) -> None:
+        """Note that the file is given up, and no part of the body."""
+
+
 class StoreConnection(Protocol):
     """What a worker process needs to fetch: a small picklable value whose repr contains no secret."""
 
@@ -240,8 +255,11 @@ class Fetcher(Protocol):
     def capacity(self) -> int:
         """Return how many more requests can start now; more may be submitted, and wait."""
 
-    def submit(self, request: FetchRequest) -> None:
-        """Queue a request. It ends in exactly one FetchResult of a later ``poll``."""
+    def submit(self, request: FetchRequest, arrival: Arrival | None = None) -> None:
+        """Queue a request. It ends in exactly one FetchResult of a later ``poll``.
+
+        ``arrival`` may follow a body that goes to a file; where it does not begin, the whole file is read afterwards.
+        """
 
     def poll(self, timeout: float, wake: Sequence[int] = ()) -> list[FetchResult]:
         """Drive the transfers and return what has ended.

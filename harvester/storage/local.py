@@ -27,6 +27,7 @@ from harvester.retry import RetryPolicy
 from harvester.sessions import StoreSettings
 from harvester.storage.base import (
     MEBIBYTE,
+    Arrival,
     DigestedListing,
     FetchFailure,
     FetchRequest,
@@ -215,7 +216,7 @@ class DirectoryFetcher:
         """See Fetcher.capacity."""
         return max(0, 32 - len(self._waiting))
 
-    def submit(self, request: FetchRequest) -> None:
+    def submit(self, request: FetchRequest, arrival: Arrival | None = None) -> None:  # noqa: ARG002  # copied at once
         """See Fetcher.submit."""
         self._waiting.append(request)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from harvester.location import Location
 from harvester.sessions import BucketConnection, GcsConnection, S3Connection, StoreSettings
-from harvester.storage.base import MEBIBYTE, Fetcher, Store, StoreConnection
+from harvester.storage.base import SPOOL_FROM_BYTES, Fetcher, Store, StoreConnection
 
 if TYPE_CHECKING:
     from harvester.storage.http import ProviderAdapter
@@ -39,7 +39,7 @@ def load_fetcher(scheme: str) -> None:
     importlib.import_module("harvester.storage.local" if scheme == "file" else "harvester.storage.http.fetcher")
 
 
-def open_fetcher(connection: StoreConnection, spool_directory: str, spool_from: int = 4 * MEBIBYTE) -> Fetcher:
+def open_fetcher(connection: StoreConnection, spool_directory: str, spool_from: int = SPOOL_FROM_BYTES) -> Fetcher:
     """Return a fetcher; bodies of ``spool_from`` bytes and more go to files in ``spool_directory``."""
     if connection.scheme == "file":
         from harvester.storage.local import DirectoryConnection, DirectoryFetcher

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -29,21 +30,60 @@ def fetch_all(
         fetcher.close()
 
 
+class Follower:
+    """Reads a body out of its file as it arrives; an Arrival."""
+
+    def __init__(self) -> None:
+        self._file = -1
+        self._read: bytearray | None = None
+
+    def began(self, descriptor: int) -> None:
+        self._close()
+        self._file = os.dup(descriptor)
+        self._read = bytearray()
+
+    def grown(self, written: int) -> None:
+        assert self._read is not None
+        self._read += os.pread(self._file, written - len(self._read), len(self._read))
+        assert len(self._read) == written
+
+    def abandoned(self) -> None:
+        self._close()
+        self._read = None
+
+    def expect(self, fetched: FetchResult) -> None:
+        """Check that it followed just the file that is handed over."""
+        self._close()
+        if fetched.spool is None:
+            assert self._read is None
+        elif self._read is not None:
+            assert self._read == Path(fetched.spool).read_bytes()
+
+    def _close(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+
 def drive(
     fetcher: Fetcher, refs: Iterable[ObjectRef], renew: Callable[[], StoreConnection] | None = None
 ) -> dict[str, FetchResult]:
-    """Feed a fetcher as a worker does until all has ended."""
+    """Feed a fetcher as a worker does until all has ended; what follows large bodies saw what the files hold."""
     waiting = [FetchRequest(*ref[:4]) for ref in refs]
     expected = len(waiting)
     waiting.reverse()
     done: dict[str, FetchResult] = {}
+    followers: dict[str, Follower] = {}
     until = time.monotonic() + _LONGEST
     while (waiting or fetcher.in_flight) and time.monotonic() < until:
         for _ in range(min(fetcher.capacity(), len(waiting))):
-            fetcher.submit(waiting.pop())
+            request = waiting.pop()
+            followers[request.key] = Follower()
+            fetcher.submit(request, followers[request.key])
         for fetched in fetcher.poll(0.5):
             assert fetched.request.key not in done
             done[fetched.request.key] = fetched
+            followers[fetched.request.key].expect(fetched)
         if fetcher.needs_credentials and renew is not None:
             fetcher.renew(renew())
     assert len(done) == expected

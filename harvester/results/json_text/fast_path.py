@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 import io
 import re
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 import msgspec
@@ -36,6 +37,8 @@ _UTF8_PIECE: Final = 64 * 1024
 
 _QUOTE, _OPEN_OBJECT, _CLOSE_OBJECT, _OPEN_ARRAY, _NULL = b'"{}[n'
 _FILES_KEY: Final = b'"files"'
+_FIRST, _LAST = itemgetter(0), itemgetter(-2)
+"""The first byte of a line, and the last one before its end."""
 
 
 class _Object(msgspec.Struct, gc=False):
@@ -144,10 +147,10 @@ def good_lines(block: bytes) -> list[bytes] | None:
     # there are as many lines as objects, none spans two lines and no line holds two. A file splits lines several times
     # as fast as bytes do.
     lines = io.BytesIO(block if block.endswith(b"\n") else block + b"\n").readlines()
-    if len(lines) != rows or not all(line[0] == _OPEN_OBJECT and line[-2] == _CLOSE_OBJECT for line in lines):
+    if len(lines) != rows or {*map(_FIRST, lines)} != {_OPEN_OBJECT} or {*map(_LAST, lines)} != {_CLOSE_OBJECT}:
         return None
     # Every level takes two bytes.
-    shallow = max(map(len, lines), default=0) <= 2 * MAX_DEPTH or all(map(_is_shallow, lines))
+    shallow = max(map(len, lines)) <= 2 * MAX_DEPTH or all(map(_is_shallow, lines))
     return lines if shallow else None
 
 

@@ -15,7 +15,7 @@ import pycurl
 
 from harvester.causes import Cause
 from harvester.sessions import BucketConnection, GcsConnection, S3Connection
-from harvester.storage.base import MEBIBYTE, FetchFailure, FetchRequest, FetchResult, StoreConnection
+from harvester.storage.base import MEBIBYTE, Arrival, FetchFailure, FetchRequest, FetchResult, StoreConnection
 from harvester.storage.http.adapter import ProviderAdapter
 from harvester.storage.http.body_checks import BodyChecker
 from harvester.storage.http.checksums import unread_checksums
@@ -74,10 +74,10 @@ class BucketFetcher:
         """See Fetcher.capacity."""
         return max(0, min(self._limiter.limit - len(self._slots) - self._queue.new, _MOST_HELD - self.in_flight))
 
-    def submit(self, request: FetchRequest) -> None:
+    def submit(self, request: FetchRequest, arrival: Arrival | None = None) -> None:
         """See Fetcher.submit."""
         weight = _SPOOL_WEIGHT if self._setup.is_spooled(request) else request.size
-        self._queue.append(Transfer(request, weight))
+        self._queue.append(Transfer(request, weight, arrival))
         self.in_flight += 1
 
     def poll(self, timeout: float, wake: Sequence[int] = ()) -> list[FetchResult]:

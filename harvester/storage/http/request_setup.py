@@ -87,5 +87,6 @@ class RequestSetup:
             self.adapter.validator,
             size=transfer.request.size,
             error_bytes=self._connection.answer_limits.error_bytes,
+            arrival=transfer.arrival,
         )
         return spool

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from harvester.storage.base import Arrival
 from harvester.storage.http.checksums import Checksum
 from harvester.storage.http.http_client import parse_headers
 from harvester.storage.spool_files import new_spool_file
@@ -27,12 +28,20 @@ class Spool:
     """Takes the answers to the requests for one object until its file is complete."""
 
     def __init__(
-        self, directory: str, stated: StatedChecksum, validator: Validator, *, size: int, error_bytes: int
+        self,
+        directory: str,
+        stated: StatedChecksum,
+        validator: Validator,
+        *,
+        size: int,
+        error_bytes: int,
+        arrival: Arrival | None = None,
     ) -> None:
-        """Write into ``directory``; ``stated`` and ``validator`` read an answer's headers.
+        """Write into ``directory``; ``stated`` and ``validator`` read an answer's headers; ``arrival`` follows.
 
         ``size`` is the listed length: an answer that states none may have twice as much and 16 MiB.
         """
+        self._arrival = arrival
         self._directory = directory
         self._lines: list[bytes] = []
         self._stated = stated
@@ -95,6 +104,8 @@ class Spool:
             self._checksum.update(data)
         self.written += len(data)
         self.received += len(data)
+        if self._arrival is not None:
+            self._arrival.grown(self.written)
         return len(data)
 
     def finish(self, headers: Mapping[str, str]) -> Checksum | None:
@@ -115,6 +126,8 @@ class Spool:
         """Remove the file, to start again."""
         self._close()
         if self.path is not None:
+            if self._arrival is not None:
+                self._arrival.abandoned()
             Path(self.path).unlink(missing_ok=True)
             self.path = None
         self.written = 0
@@ -153,6 +166,9 @@ class Spool:
             self._descriptor, self.path = new_spool_file(self._directory)
         except OSError as error:
             self.failure = error
+            return
+        if self._arrival is not None:
+            self._arrival.began(self._descriptor)
 
     def _close(self) -> None:
         if self._descriptor >= 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pycurl
 
-from harvester.storage.base import FetchRequest
+from harvester.storage.base import Arrival, FetchRequest
 from harvester.storage.http.follow_up import Diagnosis, FollowUpRequest
 from harvester.storage.http.spool import Spool
 
@@ -13,6 +13,7 @@ class Transfer:
     """One request, through all its attempts."""
 
     __slots__ = (
+        "arrival",
         "attempts",
         "began",
         "diagnosis",
@@ -27,10 +28,11 @@ class Transfer:
         "weight",
     )
 
-    def __init__(self, request: FetchRequest, weight: int) -> None:
+    def __init__(self, request: FetchRequest, weight: int, arrival: Arrival | None = None) -> None:
         """Begin with no attempt; it takes about ``weight`` bytes of memory while a handle works on it."""
         self.request = request
         self.weight = weight
+        self.arrival = arrival
         self.attempts = 0
         self.began = 0.0
         """When its first attempt started, or the last one ended that brought bytes into a spool; monotonic."""

@@ -8,22 +8,20 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import io
 import os
 import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING
 
 import xxhash
 
 from harvester.causes import Cause
 from harvester.destination import DestinationWriter, PathObstructedError, register_writer, safe_path
 from harvester.results import ContentReason, ContentTooLargeForMemory, ResultReader, ResultRecord
-from harvester.storage import FetchRequest, FetchResult, open_fetcher
+from harvester.storage import SPOOL_FROM_BYTES, FetchRequest, FetchResult, open_fetcher
+from harvester.transfer.workers.arriving_result import ArrivingResult
 from harvester.transfer.workers.message_batches import PackedOutcomes, pack_outcomes, unpack_assignments
 from harvester.transfer.workers.messages import (
     INTERNAL_ERROR,
@@ -40,9 +38,7 @@ from harvester.transfer.workers.messages import (
     Stop,
     WorkerSettings,
 )
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer as Buffer
+from harvester.transfer.workers.spooled_result import DecodedFile, ReportingFile, decode_file, digest_of
 
 # Results go to the parent this often, or when this many have gathered.
 _REPORT_SECONDS = 0.05
@@ -66,6 +62,11 @@ class Worker:
         self._waiting: deque[Assignment] = deque()
         self._assigned: dict[str, Assignment] = {}
         self._postponed: deque[FetchResult] = deque()
+        self._arriving: ArrivingResult | None = None
+        self._arrived: FetchResult | None = None
+        """What the object that is decoded while it arrives has ended with."""
+        self._decoded, self._wake = os.pipe()
+        """Holds a byte for each thread that has decoded."""
         self._outcomes: list[Outcome] = []
         self._reported_at = 0.0
         self._sending = threading.Lock()
@@ -77,17 +78,22 @@ class Worker:
         """Work until a Stop arrives."""
         while self._take_commands():
             self._submit()
-            for fetched in self._fetcher.poll(0.5, (self._parent.fileno(),)):
+            for fetched in self._fetcher.poll(0.5, (self._parent.fileno(), self._decoded)):
                 self._settle_or_postpone(fetched)
+            self._settle_arrived()
             if self._postponed and not self._fetcher.in_flight:
                 self._settle(self._postponed.popleft())
             if self._fetcher.needs_credentials and not self._asked_for_credentials:
                 self._asked_for_credentials = True
                 self._send(CredentialsExpired(self._generation))
             self._report()
-            self._show_progress()
+            # What decodes in a thread shows its own: a decoder that is stuck is not to be covered up.
+            if self._arriving is None or not self._arriving.is_decoding:
+                self._show_progress()
         self._report(everything=True)
         self._fetcher.close()
+        if self._arriving is not None:
+            self._arriving.close()
 
     def _take_commands(self) -> bool:
         while self._parent.poll(0 if self._busy else None):
@@ -114,19 +120,53 @@ class Worker:
             self._assigned[assignment.request.key] = assignment
             if assignment.quarantined and self._recheck(assignment):
                 continue
-            self._fetcher.submit(assignment.request)
+            self._fetcher.submit(assignment.request, self._arrival(assignment))
             capacity -= 1
 
+    def _arrival(self, assignment: Assignment) -> ArrivingResult | None:
+        """Return what decodes a large object as it arrives; one at a time, so that memory stays bounded."""
+        request = assignment.request
+        if self._arriving is not None or request.size < SPOOL_FROM_BYTES or assignment.undecodable is not None:
+            return None
+        self._arriving = ArrivingResult(
+            request.key, self._reader, self._destination, self._show_progress, self._note_decoded
+        )
+        return self._arriving
+
+    def _note_decoded(self) -> None:
+        os.write(self._wake, b"-")
+
     def _settle_or_postpone(self, fetched: FetchResult) -> None:
+        arriving = self._arriving
+        if arriving is not None and arriving.key == fetched.request.key and arriving.has_begun:
+            if fetched.spool is not None and arriving.arrived():
+                self._arrived = fetched
+                return
+        elif arriving is not None and arriving.key == fetched.request.key:
+            self._arriving = None
         if fetched.spool is not None and fetched.request.size >= _DECODE_ALONE_BYTES:
             self._postponed.append(fetched)
         else:
             self._settle(fetched)
 
-    def _settle(self, fetched: FetchResult) -> None:
+    def _settle_arrived(self) -> None:
+        """Settle the object that was decoded while it arrived, once both are done."""
+        arriving, fetched = self._arriving, self._arrived
+        if arriving is None or not arriving.has_ended:
+            return
+        if fetched is not None:
+            self._settle(fetched, arriving)
+        elif arriving.is_abandoned:
+            arriving.close()
+        else:
+            return
+        os.read(self._decoded, 1)
+        self._arriving = self._arrived = None
+
+    def _settle(self, fetched: FetchResult, arrived: ArrivingResult | None = None) -> None:
         assignment = self._assigned.pop(fetched.request.key)
         try:
-            outcome = self._outcome(assignment, fetched)
+            outcome = self._outcome(assignment, fetched, arrived)
         except OSError as error:
             outcome = DestinationFault(fetched.request.key, error.errno or 0)
             self._clean_up(fetched)
@@ -139,7 +179,8 @@ class Worker:
 
     def _clean_up(self, fetched: FetchResult) -> None:
         """Remove the temporary files of an object that could not be landed."""
-        self._destination.discard_unlanded()
+        in_use = self._arriving is not None and self._arrived is not fetched
+        self._destination.discard_unlanded(self._arriving.name if in_use and self._arriving else "")
         if fetched.spool is not None:
             with contextlib.suppress(OSError):
                 os.unlink(fetched.spool)  # noqa: PTH108  # a plain string is at hand
@@ -162,7 +203,7 @@ class Worker:
             self._sent_at = time.monotonic()
             self._parent.send(message)
 
-    def _outcome(self, assignment: Assignment, fetched: FetchResult) -> Outcome:
+    def _outcome(self, assignment: Assignment, fetched: FetchResult, arrived: ArrivingResult | None) -> Outcome:
         request = fetched.request
         failure = fetched.failure
         if failure is not None:
@@ -179,13 +220,15 @@ class Worker:
         if assignment.undecodable is not None:
             return self._quarantine_unread(fetched, *assignment.undecodable)
         if fetched.spool is not None:
-            return self._land_spool(assignment, fetched, self._destination.temporary_name(fetched.spool))
+            spool = self._destination.temporary_name(fetched.spool)
+            found = self._decode_spool(spool, request.key) if arrived is None else arrived.decoded()
+            return self._land_spool(assignment, fetched, spool, found)
         body = fetched.body or b""
         try:
             decoded = self._reader.read(body, request.key)
         except ContentTooLargeForMemory:
             name, _ = self._destination.write(body)
-            return self._land_spool(assignment, fetched, name)
+            return self._land_spool(assignment, fetched, name, self._decode_spool(name, request.key))
         if _needs_parquet(decoded.record):
             return _refused_parquet(fetched, len(body))
         if decoded.record.problem is not None and decoded.record.problem.quarantine:
@@ -196,26 +239,26 @@ class Worker:
         name, mtime_ns = self._destination.write(decoded.content)
         return self._land(assignment, fetched, name, mtime_ns, decoded.record, len(body))
 
-    def _land_spool(self, assignment: Assignment, fetched: FetchResult, spool: str) -> Outcome:
+    def _decode_spool(self, spool: str, key: str) -> DecodedFile:
+        source = ReportingFile(self._destination.temporary_path(spool), self._show_progress)
+        name, sink = self._destination.create()
+        return decode_file(self._reader, source, name, sink, key)
+
+    def _land_spool(self, assignment: Assignment, fetched: FetchResult, spool: str, decoded: DecodedFile) -> Outcome:
         """Land an object whose delivered bytes lie in the temporary file ``spool``."""
-        raw = _ReportingFile(self._destination.temporary_path(spool), self._show_progress)
-        with io.BufferedReader(raw) as source:
-            delivered = os.fstat(source.fileno())
-            name, sink = self._destination.create()
-            with sink:
-                record = self._reader.read_file(source, sink, fetched.request.key)
-                sink.flush()
-                mtime_ns = os.fstat(sink.fileno()).st_mtime_ns
-            if _needs_parquet(record):
-                self._destination.discard(name)
-                self._destination.discard(spool)
-                return _refused_parquet(fetched, delivered.st_size)
-            if record.problem is not None and record.problem.quarantine:
-                self._destination.discard(name)
-                source.seek(0)
-                digest = _digest(raw)
-                reason, detail = record.problem.reason, record.problem.detail
-                return self._quarantine(fetched, spool, reason, detail, delivered.st_size, digest)
+        name, mtime_ns, record = decoded
+        path = self._destination.temporary_path(spool)
+        delivered = os.stat(path)  # noqa: PTH116  # a plain string is at hand
+        if _needs_parquet(record):
+            self._destination.discard(name)
+            self._destination.discard(spool)
+            return _refused_parquet(fetched, delivered.st_size)
+        if record.problem is not None and record.problem.quarantine:
+            self._destination.discard(name)
+            with ReportingFile(path, self._show_progress) as source:
+                digest = digest_of(source)
+            reason, detail = record.problem.reason, record.problem.detail
+            return self._quarantine(fetched, spool, reason, detail, delivered.st_size, digest)
         if record.inflated:
             self._destination.discard(spool)
         else:
@@ -277,8 +320,8 @@ class Worker:
             body = fetched.body or b""
             name, _ = self._destination.write(body)
             return self._quarantine(fetched, name, reason, detail, len(body), xxhash.xxh3_128_hexdigest(body))
-        with _ReportingFile(fetched.spool, self._show_progress) as source:
-            length, digest = os.fstat(source.fileno()).st_size, _digest(source)
+        with ReportingFile(fetched.spool, self._show_progress) as source:
+            length, digest = os.fstat(source.fileno()).st_size, digest_of(source)
         return self._quarantine(
             fetched, self._destination.temporary_name(fetched.spool), reason, detail, length, digest
         )
@@ -308,18 +351,6 @@ class Worker:
         return True
 
 
-class _ReportingFile(io.FileIO):
-    """A file whose reader reports progress: decoding a big file takes longer than a worker may be silent."""
-
-    def __init__(self, path: str, show_progress: Callable[[], None]) -> None:
-        super().__init__(path, "rb")
-        self._show_progress = show_progress
-
-    def readinto(self, buffer: Buffer, /) -> int:
-        self._show_progress()
-        return super().readinto(buffer) or 0
-
-
 def _needs_parquet(record: ResultRecord) -> bool:
     return record.problem is not None and record.problem.reason is ContentReason.PARQUET_EXTRA_MISSING
 
@@ -346,10 +377,3 @@ def _internal_error(request: FetchRequest, error: Exception) -> Failed:
     frame = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{type(error).__name__} at {os.path.basename(frame.filename)}:{frame.lineno}"  # noqa: PTH119  # a name only
     return Failed(request.key, request.etag, request.size, INTERNAL_ERROR, place)
-
-
-def _digest(file: io.RawIOBase) -> str:
-    digest = xxhash.xxh3_128()
-    while chunk := file.read(1024 * 1024):
-        digest.update(chunk)
-    return digest.hexdigest()

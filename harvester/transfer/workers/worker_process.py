@@ -16,6 +16,8 @@ from harvester.transfer.workers.worker_limits import limit_memory
 
 # How long a thread waits at most before it asks for the interpreter; Python's own is 5 ms.
 _SWITCH_SECONDS = 0.0003
+# Freed blocks up to this size are used again by the next object instead of given back page by page.
+_KEPT_BLOCK_BYTES = 16 * 1024 * 1024
 
 
 def ignore_interrupts() -> None:
@@ -30,6 +32,8 @@ def serve(parent: Connection) -> None:
     # Objects come and go by the thousand and hardly any forms a cycle: the collector need not run that often.
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
+    # glibc raises both of its thresholds for good when a block is freed that was mapped (mallopt(3)).
+    bytes(_KEPT_BLOCK_BYTES)
     # What inflates a big file beside what parses it would wait for the interpreter longer than either works.
     sys.setswitchinterval(_SWITCH_SECONDS)
     try:

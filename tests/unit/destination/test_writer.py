@@ -143,8 +143,10 @@ def test_a_copy_is_made_only_of_the_bytes_that_were_quarantined(root: Path, writ
 def test_what_did_not_land_can_be_discarded(root: Path, writer: DestinationWriter) -> None:
     writer.land(writer.write(b"one")[0], "a.json")
     writer.write(b"two")
-    _, file = writer.create()
+    kept, file = writer.create()
     file.close()
+    writer.discard_unlanded(kept)
+    assert temporary(root) == [kept]
     writer.discard_unlanded()
 
     assert temporary(root) == []

@@ -10,10 +10,11 @@ from typing import NoReturn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harvester.results.json_text import fast_path
 from harvester.results.record import ContentRefused
 from harvester.results.row_batches import BrokenRows, RowBatch
 from harvester.results.row_files.csv_rows import csv_batches
-from harvester.results.row_files.json_lines import json_line_batches
+from harvester.results.row_files.json_lines import json_line_batches, line_batch
 
 WHOLE = (b'{"a":1}', b"{}", b'{"b":"\xc3\xa9"}', b'{"c":[{},null]}', b'{"d":"\\ud800"}', b'{"e":1e999}', b'{"f":007}')
 BYTES = (b"[1]", b"7", b"NaN", b"{", b"}", b'"', b",", b" ", b"\t", b"\x00", b"\xff", b"\xc3", b"\\", b"\r", b"\x0b")
@@ -48,6 +49,35 @@ def good_line(line: bytes) -> bytes | None:
     except ValueError:
         return None
     return line if isinstance(value, dict) else None
+
+
+UNUSUAL = (
+    *(b"%b[1]%b" % (b'{"a":' * depth, b"}" * depth) for depth in (999, 1000)),
+    *(b'{"n":%b}' % (b"7" * digits) for digits in (4300, 4301)),
+    *(b'{"s":"%b"}' % (b"x" * length) for length in (2100, 5000)),
+    b'\xef\xbb\xbf{"marked":1}',
+    b'{"a":1} ',
+    b' {"a":1}',
+    b'{"a":1}{"b":2}',
+    b'{"a":[{"b":1}',
+    b',{"c":2}]}',
+)
+blocks = st.lists(st.tuples(st.sampled_from(WHOLE + UNUSUAL), st.sampled_from([b"\n", b"\r\n", b"\n\n"])), max_size=6)
+
+
+@settings(max_examples=300, deadline=None)
+@given(blocks, st.booleans())
+def test_a_block_is_proved_only_where_each_of_its_lines_is(parts: list[tuple[bytes, bytes]], ends: bool) -> None:
+    block = b"".join(line + end for line, end in parts).removesuffix(b"" if ends else b"\n")
+    lines = list(filter(None, (line.strip(b" \t\r\n") for line in block.split(b"\n"))))
+
+    proved = fast_path.good_lines(block)
+
+    if proved is not None:
+        assert [line.rstrip(b"\n") for line in proved] == lines
+        assert not any(isinstance(line_batch(line), BrokenRows) for line in lines)
+    usual = all(line in WHOLE[:4] and end != b"\n\n" for line, end in parts) and not block.endswith(b"\r")
+    assert proved is not None or not usual or not lines
 
 
 @settings(max_examples=400)
