@@ -38,9 +38,11 @@ def stages(report: Iterable[str]) -> Mapping[str, float]:
     return {stage: found[stage] / total for stage in sorted(found, key=lambda stage: -found[stage])} if total else {}
 
 
-def ledger(command: list[str], environment: Mapping[str, str], objects: int, work: Path, served: Served) -> str:
-    """Sync once under ``perf``, and return the table of processor time an object, the largest stage first."""
-    title = "### Where the time of A goes\n\n"
+def ledger(
+    name: str, command: list[str], environment: Mapping[str, str], objects: int, work: Path, served: Served
+) -> str:
+    """Sync data set ``name`` once under ``perf``; return the table of processor time an object, largest stage first."""
+    title = f"### Where the time of {name} goes\n\n"
     if shutil.which("perf") is None:
         return f"{title}Not measured: perf is absent."
     samples = work / "perf.data"

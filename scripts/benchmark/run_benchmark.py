@@ -302,12 +302,17 @@ class Run:
         return title + benchmark_page.table(["requests", "connections", "wall", "CPU"], rows)
 
     def _ledger(self) -> str:
-        bucket = self._buckets["A"]
-        endpoint = self._bench.served.near
-        with self._bench.fresh(self._bench.work) as destination:
-            command = self._tools[0].command(endpoint, bucket.name, destination)
-            environment = self._bench.environment(endpoint)
-            return ledger.ledger(command, environment, len(bucket.entries), self._bench.work, self._bench.served)
+        served = self._bench.served
+        sections = []
+        for name in ("A", "C", "D"):
+            bucket = self._buckets[name]
+            with self._bench.fresh(self._bench.work) as destination:
+                command = self._tools[0].command(served.near, bucket.name, destination)
+                environment = self._bench.environment(served.near)
+                sections.append(
+                    ledger.ledger(name, command, environment, len(bucket.entries), self._bench.work, served)
+                )
+        return "\n\n".join(sections)
 
     def _verdicts(self) -> str:
         return row_rates.verdicts()
