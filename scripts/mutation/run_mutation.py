@@ -2,22 +2,25 @@
 
 Each mutant is one small change of one module: a comparison, a boolean or arithmetic operator, a constant, a condition
 that is always or never true, a result of None, a statement left out. The tests of the mirrored directory of tests/unit
-that run the changed lines decide it, in a fork of one process, bounded in processor time. Mutants that change nothing a
+that run the changed lines decide it, in a fork of one process, bounded in processor time. A long run is made in parts:
+--keep FILE holds what is known, --minutes ends the run, and the next one continues. Mutants that change nothing a
 caller can see are listed with the reason in scripts/mutation/equivalent.toml.
 """
 
 from __future__ import annotations
 
 import argparse
-import ast
 import random
 import sys
+import time
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from scripts.mutation.forked_tests import Baseline, is_killed, measure, preload
+from scripts.mutation.forked_tests import FileBaseline, killer, measure, preload, select
+from scripts.mutation.kept_results import KeptResults
 from scripts.mutation.mutants import Mutant, mutants, mutate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,6 +45,10 @@ class Module:
     def shown(self) -> str:
         return self.path.relative_to(ROOT).as_posix()
 
+    def test_files(self) -> list[Path]:
+        found = (each.rglob("test_*.py") if each.is_dir() else [each] for each in self.tests)
+        return sorted({file.resolve().relative_to(ROOT) for files in found for file in files})
+
     def line(self, mutant: Mutant) -> str:
         return self.source.splitlines()[mutant.line - 1].strip()
 
@@ -57,6 +64,8 @@ def main() -> int:
     parser.add_argument(
         "--tests", nargs="+", type=Path, metavar="PATH", help="tests instead of the mirrored directory's"
     )
+    parser.add_argument("--keep", type=Path, metavar="FILE", help="keep results in FILE, and continue from it")
+    parser.add_argument("--minutes", type=float, metavar="N", help="end after N minutes, complete or not")
     parser.add_argument("--limit", type=float, default=LIMIT, help="percent that may survive (default: %(default)s)")
     arguments = parser.parse_args()
 
@@ -65,52 +74,103 @@ def main() -> int:
     if arguments.sample is not None and arguments.sample < len(drawn):
         chosen = sorted(random.Random(arguments.seed).sample(range(len(drawn)), arguments.sample))
         drawn = [drawn[place] for place in chosen]
-    total = survivors = 0
+    end = None if arguments.minutes is None else time.monotonic() + 60 * arguments.minutes
+    total = Count()
     for module in modules:
         own = [mutant for each, mutant in drawn if each is module]
         if own:
-            survived, equivalent = run(module, own)
-            total += len(own) - equivalent
-            survivors += survived
-    share = 100 * survivors / max(total, 1)
-    print(f"total: {survivors} of {total} mutants survived ({share:.1f} %; limit {arguments.limit:g} %)")
-    return int(share > arguments.limit)
+            total += run(module, own, arguments.keep, end)
+    print(f"total: {total} (limit {arguments.limit:g} %)")
+    return int(total.share > arguments.limit or total.unknown > 0)
 
 
-def run(module: Module, own: list[Mutant]) -> tuple[int, int]:
-    """Run one module's mutants, print the survivors, return how many survived and how many are equivalent."""
+class Count(NamedTuple):
+    """How many mutants survived, and of how many that is."""
+
+    survived: int = 0
+    decided: int = 0
+    equivalent: int = 0
+    unknown: int = 0
+    """Not decided when the time was up."""
+
+    def __add__(self, other: object) -> Count:
+        """Return the sum of both counts."""
+        if not isinstance(other, Count):
+            return NotImplemented
+        return Count(*map(sum, zip(self, other, strict=True)))
+
+    @property
+    def share(self) -> float:
+        return 100 * self.survived / max(self.decided, 1)
+
+    def __str__(self) -> str:
+        unknown = f", {self.unknown} not decided yet" if self.unknown else ""
+        return f"{self.survived} of {self.decided} survived ({self.share:.1f} %), {self.equivalent} equivalent{unknown}"
+
+
+def run(module: Module, own: list[Mutant], keep: Path | None, end: float | None) -> Count:
+    """Run one module's mutants until ``end``, print the survivors, and count them."""
     reasons = equivalent_changes(module.shown)
-    baseline = measure(module.path, module.tests)
-    preload(baseline.modules)
-    unchanged = ast.parse(module.source)
-    if is_killed(module.name, module.path, unchanged, baseline.tests_of(1, len(module.source)), baseline):
-        raise RuntimeError(f"the tests of {module.shown} fail in a fork without a mutant")
     different = [mutant for mutant in own if (mutant.function, module.line(mutant), mutant.change) not in reasons]
-    survived = 0
+    equivalent = len(own) - len(different)
+    kept = KeptResults(keep, module.shown, module.source)
+    baseline = baseline_of(module, kept, end)
+    if baseline is None:
+        return Count(equivalent=equivalent, unknown=len(different))
+    preload(dict.fromkeys(name for each in baseline.values() for name in each.modules))
+    survived = decided = 0
     for done, mutant in enumerate(different, 1):
         if sys.stderr.isatty():
             print(f"\r{module.shown}: {done}/{len(different)}, {survived} survived", end="", file=sys.stderr)
-        why = survives(module, mutant, baseline)
+        why = kept.outcome(mutant)
+        if why is None and not is_over(end):
+            why = survives(module, mutant, baseline, kept)
+            kept.keep_outcome(mutant, why)
+            kept.save()
+        if why is None:
+            continue
+        decided += 1
         if why:
             survived += 1
             print(f"{module.shown}:{mutant.line}: {mutant.change}  [{mutant.function or 'module'}] {why}", flush=True)
     if sys.stderr.isatty():
         print(file=sys.stderr)
-    equivalent = len(own) - len(different)
-    share = 100 * survived / max(len(different), 1)
-    print(
-        f"{module.shown}: {survived} of {len(different)} survived ({share:.1f} %), {equivalent} equivalent", flush=True
-    )
-    return survived, equivalent
+    count = Count(survived, decided, equivalent, len(different) - decided)
+    print(f"{module.shown}: {count}", flush=True)
+    return count
 
 
-def survives(module: Module, mutant: Mutant, baseline: Baseline) -> str:
+def is_over(end: float | None) -> bool:
+    """Return whether the time of the run is up."""
+    return end is not None and time.monotonic() > end
+
+
+def baseline_of(module: Module, kept: KeptResults, end: float | None) -> dict[str, FileBaseline] | None:
+    """Measure the test files that are not known yet; return None when the time is up before that is done."""
+    baseline = {}
+    for file in module.test_files():
+        known = kept.baseline(file)
+        if known is None:
+            if is_over(end):
+                return None
+            known = measure(module.name, module.path, str(file))
+            kept.keep_baseline(file, known)
+            kept.save()
+        baseline[str(file)] = known
+    return baseline
+
+
+def survives(module: Module, mutant: Mutant, baseline: Mapping[str, FileBaseline], kept: KeptResults) -> str:
     """Return why a mutant survives, or an empty text when a test kills it."""
-    tests = baseline.tests_of(*mutant.statement)
-    if not tests:
+    selected = select(baseline, mutant.statement, kept.kills)
+    if not selected:
         return "(no test runs it)"
-    tree = mutate(module.source, mutant)
-    return "" if is_killed(module.name, module.path, tree, tests, baseline) else f"({len(tests)} tests run it)"
+    file = killer(module.name, module.path, mutate(module.source, mutant), selected)
+    if file is None:
+        return f"({sum(len(each.tests) for each in selected)} tests run it)"
+    if file:
+        kept.count_kill(file)
+    return ""
 
 
 def files(paths: Iterable[Path]) -> Iterator[Path]:
