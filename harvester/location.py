@@ -1,12 +1,9 @@
 """Places: ``s3://bucket/prefix/``, ``gs://bucket/prefix/``, ``file:///directory/``."""
 
-from __future__ import annotations
-
 import os
 import re
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple, Self
 from urllib.parse import unquote
 
 from harvester.error_codes import ErrorCode
@@ -14,28 +11,28 @@ from harvester.errors import UsageError
 
 Scheme = Literal["s3", "gs", "file"]
 
+# The patterns are compiled on first use: a run needs few of them.
 # An access point's ARN or alias is a legal bucket argument of S3, so only what no cloud accepts is refused.
-_S3_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\Z")
-_S3_LEGACY_BUCKET = re.compile(r"[A-Za-z0-9._-]{3,255}\Z")
-_GS_BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]\Z")
+_S3_BUCKET = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\Z"
+_S3_LEGACY_BUCKET = r"[A-Za-z0-9._-]{3,255}\Z"
+_GS_BUCKET = r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]\Z"
 _OTHER_SCHEMES = {"gcs": "gs", "s3a": "s3", "s3n": "s3"}
 """Schemes that other programs use for the same stores."""
-_ARN = re.compile(r"arn:aws[a-z-]*:s3:::([^/*]+)(?:/([^*]*))?\**\Z")
+_ARN = r"arn:aws[a-z-]*:s3:::([^/*]+)(?:/([^*]*))?\**\Z"
 # Source: Amazon S3 User Guide, "Virtual hosting of buckets"; Cloud Storage documentation, "Request endpoints".
 _URLS = (
-    ("s3", re.compile(r"https?://([^/]+)\.s3[.-](?:[a-z0-9.-]+\.)?amazonaws\.com(?:\.cn)?(?:/([^?#]*))?")),
-    ("s3", re.compile(r"https?://s3[.-](?:[a-z0-9.-]+\.)?amazonaws\.com(?:\.cn)?/([^/?#]+)(?:/([^?#]*))?")),
-    ("s3", re.compile(r"https?://[^/]*console\.aws\.amazon\.com/s3/buckets/([^/?#]+)(?:.*[?&]prefix=([^&#]*))?")),
-    ("gs", re.compile(r"https?://storage\.(?:cloud\.google|googleapis)\.com/([^/?#]+)(?:/([^?#]*))?")),
-    ("gs", re.compile(r"https?://([^/]+)\.storage\.googleapis\.com(?:/([^?#]*))?")),
-    ("gs", re.compile(r"https?://console\.cloud\.google\.com/storage/browser/([^/?#;]+)(?:/([^?#;]*))?")),
+    ("s3", r"https?://([^/]+)\.s3[.-](?:[a-z0-9.-]+\.)?amazonaws\.com(?:\.cn)?(?:/([^?#]*))?"),
+    ("s3", r"https?://s3[.-](?:[a-z0-9.-]+\.)?amazonaws\.com(?:\.cn)?/([^/?#]+)(?:/([^?#]*))?"),
+    ("s3", r"https?://[^/]*console\.aws\.amazon\.com/s3/buckets/([^/?#]+)(?:.*[?&]prefix=([^&#]*))?"),
+    ("gs", r"https?://storage\.(?:cloud\.google|googleapis)\.com/([^/?#]+)(?:/([^?#]*))?"),
+    ("gs", r"https?://([^/]+)\.storage\.googleapis\.com(?:/([^?#]*))?"),
+    ("gs", r"https?://console\.cloud\.google\.com/storage/browser/([^/?#;]+)(?:/([^?#;]*))?"),
 )
 """The URLs of a bucket, of its objects and of the pages of the consoles."""
-_IPV4 = re.compile(r"\d+\.\d+\.\d+\.\d+\Z")
+_IPV4 = r"\d+\.\d+\.\d+\.\d+\Z"
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
+class Location(NamedTuple):
     """A bucket and a prefix in it, or a directory.
 
     A prefix is a folder: it ends in ``/`` or is empty, and is otherwise kept to the letter, ``//`` included,
@@ -62,10 +59,10 @@ class Location:
         """Return the whole key of a name below the prefix."""
         return self.prefix + relative
 
-    def above(self) -> Location:
+    def above(self) -> Self:
         """Return the folder that holds this one: the last segment of the prefix left out."""
         folder, separator, _ = self.prefix.rstrip("/").rpartition("/")
-        return replace(self, prefix=folder + separator)
+        return self._replace(prefix=folder + separator)
 
     def __str__(self) -> str:
         """Return the URL."""
@@ -116,14 +113,14 @@ def parse_location(text: str) -> Location:
 def _bucket_of_url(text: str) -> str:
     """Return the location that the URL of a bucket or of a page about it denotes; empty for another URL."""
     for scheme, pattern in _URLS:
-        if found := pattern.match(text):
+        if found := re.match(pattern, text):
             return f"{scheme}://{found[1]}/{unquote(found[2] or '')}"
     return ""
 
 
 def _meant(text: str) -> dict[str, object]:
     """Return the locations that a text without a scheme may denote."""
-    if found := _ARN.match(text):
+    if found := re.match(_ARN, text):
         return {"meant": f"s3://{found[1]}/{found[2] or ''}"}
     half = re.match(r"(?i)(?:(s3|gs)(?::/*|/+)|file:/)(.*)", text)
     if half is not None:
@@ -152,9 +149,11 @@ def _bucket_location(scheme: Literal["s3", "gs"], text: str, rest: str) -> Locat
             subject=text,
         )
     if scheme == "s3":
-        possible = bool(_S3_BUCKET.match(bucket) or _S3_LEGACY_BUCKET.match(bucket)) and not _IPV4.match(bucket)
+        possible = bool(re.match(_S3_BUCKET, bucket) or re.match(_S3_LEGACY_BUCKET, bucket)) and not re.match(
+            _IPV4, bucket
+        )
     else:
-        possible = bool(_GS_BUCKET.match(bucket))
+        possible = bool(re.match(_GS_BUCKET, bucket))
     if not possible:
         raise UsageError(
             f"no bucket can be named {bucket!r}",

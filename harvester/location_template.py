@@ -13,9 +13,9 @@ from harvester.location import Location, parse_location
 DEFAULT_DAYS = 2
 """Today and yesterday: what is delivered around midnight is listed by the next run, too."""
 MAX_DAYS = 3_660
-_FIELD = re.compile(r"\{date:([^{}]*)\}")
+_FIELD = r"\{date:([^{}]*)\}"
 _BEGINNING = "{date:"
-_DIRECTIVE = re.compile(r"%(.?)", re.DOTALL)
+_DIRECTIVE = r"(?s)%(.?)"
 # Digits only: names of days and months depend on a locale.
 _DIRECTIVES = frozenset("YymdHjGV%")
 
@@ -60,7 +60,7 @@ class LocationTemplate:
         return tuple(found)
 
     def _prefix(self, moment: datetime) -> str:
-        return self.base.prefix + _FIELD.sub(lambda field: moment.strftime(field[1]), self.pattern)
+        return self.base.prefix + re.sub(_FIELD, lambda field: moment.strftime(field[1]), self.pattern)
 
     def __str__(self) -> str:
         """Return the URL."""
@@ -82,12 +82,12 @@ def parse_place(text: str) -> Location | LocationTemplate:
 
 
 def _check(pattern: str, text: str, base: Location) -> None:
-    if _BEGINNING in _FIELD.sub("", pattern):
+    if _BEGINNING in re.sub(_FIELD, "", pattern):
         raise _invalid(text, "a date begins with {date: and ends with }, e.g. {date:%Y/%m/%d}")
-    fields = _FIELD.findall(pattern)
+    fields = re.findall(_FIELD, pattern)
     if "\0" in pattern or not all(field.isascii() and field.isprintable() for field in fields):
         raise _invalid(text, "a date is written in ASCII, and no key can hold a NUL character")
-    for directive in (found for field in fields for found in _DIRECTIVE.findall(field)):
+    for directive in (found for field in fields for found in re.findall(_DIRECTIVE, field)):
         if directive not in _DIRECTIVES:
             known = " ".join(f"%{each}" for each in sorted(_DIRECTIVES))
             raise _invalid(text, f"%{directive} is not known; known are {known}")

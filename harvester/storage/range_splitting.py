@@ -22,7 +22,7 @@ _ALPHANUMERIC = _CLASSES[-1]
 _VARIED = 3  # random names of 100,000,000 keys share this many characters at most; a padded number shares more
 _POSITIONS = 6  # characters of a key that decide where it lies in its range; 6 hexadecimal digits are 2**24 steps
 _LONGEST_KEY = 1024
-_EXTENSION = re.compile(r"(\.[A-Za-z][A-Za-z0-9]{0,4}){1,2}$")  # .json.gz: a longer name may continue it
+_EXTENSION = r"(\.[A-Za-z][A-Za-z0-9]{0,4}){1,2}$"  # .json.gz: a longer name may continue it
 _NEAR = 0.2  # a short cut is taken when it lies this near to the middle, as a share of the range
 _FEW_FOLDERS = 3  # of a page's sample: a level with more has folders too small to be ranges
 
@@ -42,7 +42,7 @@ class KeyAlphabet:
         """Take the characters of some keys into account."""
         for key in keys:
             depth = offset = 0
-            for character in _EXTENSION.sub("", key[:_LONGEST_KEY]):
+            for character in re.sub(_EXTENSION, "", key[:_LONGEST_KEY]):
                 seen = self._seen.setdefault((depth, offset), set())
                 if character not in seen:
                     seen.add(character)
