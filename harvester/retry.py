@@ -4,19 +4,18 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from harvester.errors import ConnectionFailed, HarvesterError, Interrupted
 
 _SLICE_SECONDS = 0.2
 _LOGGED_IN_FULL = 5
 _LONGEST_RETRY_AFTER = 86_400.0
-_DELAY_SECONDS = re.compile(r"-?[0-9]{1,9}(?:\.[0-9]{1,9})?").fullmatch
+_DELAY_SECONDS = r"-?[0-9]{1,9}(?:\.[0-9]{1,9})?"
 
 
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
+class RetryPolicy(NamedTuple):
     """How often and for how long one object or page is requested."""
 
     attempts: int = 6
@@ -79,7 +78,7 @@ def parse_retry_after(text: str, now: datetime) -> float | None:
     Source: RFC 9110, section 10.2.3: ASCII digits, or an HTTP date; some servers send fractions. Bounded to a day.
     """
     text = text.strip()
-    if _DELAY_SECONDS(text):
+    if re.fullmatch(_DELAY_SECONDS, text):
         return min(max(0.0, float(text)), _LONGEST_RETRY_AFTER)
     from email.utils import parsedate_to_datetime
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,7 +27,7 @@ def sync_options_document(options: SyncOptions) -> dict[str, Any]:
         "max_schema_steps": options.result.max_schema_steps,
         "max_object_bytes": options.max_object_bytes,
         "unsafe_names": options.unsafe_names,
-        "worker_limits": asdict(options.worker_limits),
+        "worker_limits": options.worker_limits._asdict(),
         "probe_name": options.probe_name,
         "upstream_failures": sorted(options.upstream_failures),
     }
@@ -112,5 +112,5 @@ def store_settings(document: dict[str, Any]) -> StoreSettings:
         expected_bucket_owner=document["expected_bucket_owner"],
         exemptions=frozenset(map(CheckExemption, document["exemptions"])),
         max_rps=document["max_rps"],
-        retry=replace(settings.retry, attempts=document["retries"] + 1, stall_seconds=document["stall_seconds"]),
+        retry=settings.retry._replace(attempts=document["retries"] + 1, stall_seconds=document["stall_seconds"]),
     )

@@ -2,11 +2,10 @@
 
 import fnmatch
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(NamedTuple):
     """Which objects are wanted: a filter, never a position."""
 
     include: tuple[str, ...] = ()

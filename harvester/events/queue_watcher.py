@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from harvester.destination import state_directory
@@ -83,7 +82,7 @@ class _QueueWatch:
             observer.warning,
         )
         self._heartbeat = PeriodicHeartbeat("watch", destination, options.state_dir, self._metrics)
-        observer = replace(observer, event=self._note)
+        observer = observer._replace(event=self._note)
         self._sessions = LandingSessions(location, destination, options, self._settings, observer, self._metrics)
         self._has_worked = False
 

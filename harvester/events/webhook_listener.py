@@ -104,7 +104,7 @@ class _Listener:
             observer.warning,
         )
         self._heartbeat = PeriodicHeartbeat("listen", destination, options.state_dir, self._metrics)
-        observer = replace(observer, event=self._note)
+        observer = observer._replace(event=self._note)
         self._sessions = LandingSessions(location, destination, options, self._settings, observer, self._metrics)
         self._full_listing = FullListing(listening.full_listing_every)
         self._peers = PeerDestinations(listening.queue.beside if listening.queue else (), location)

@@ -14,10 +14,9 @@ import stat
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from select import select
-from typing import ClassVar
+from typing import NamedTuple
 
 from harvester.causes import Cause
 from harvester.error_codes import ErrorCode
@@ -50,8 +49,7 @@ def identity(status: os.stat_result) -> str:
     return f"{status.st_size}-{status.st_mtime_ns}-{status.st_ino}"
 
 
-@dataclass(frozen=True, slots=True)
-class DirectoryConnection:
+class DirectoryConnection(NamedTuple):
     """What a fetcher of files needs."""
 
     root: str
@@ -60,7 +58,11 @@ class DirectoryConnection:
     """Longer files are refused."""
     retry: RetryPolicy
     """How often a file that changes while it is read is read again."""
-    scheme: ClassVar[str] = "file"
+
+    @property
+    def scheme(self) -> str:
+        """``file``."""
+        return "file"
 
 
 class DirectoryStore:

@@ -3,7 +3,6 @@
 import threading
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from harvester.storage.base import PAGE_KEYS, ObjectRef
 from harvester.storage.range_splitting import (
@@ -24,22 +23,9 @@ _MORE_OF_MANY = 0.10  # of the full pages listed so far, as soon as there are ma
 _MANY_PAGES = 200
 
 
-@dataclass(eq=False, slots=True)
 class ListedRange:
     """A range of keys that one thread lists; it shrinks when it is split."""
 
-    number: int
-    """Its number, from 0."""
-    start: str
-    """No key of the range is smaller."""
-    end: str | None
-    """Every key of the range is smaller; shrinks when the range is split. None when it has no bound."""
-    first: str
-    """The first key listed; the start before there is one."""
-    last: str
-    """The key listed last; the start before there is one."""
-    listed: str
-    """Every key up to this one was listed, of this range or of those before it."""
     page_first: str = ""
     """The first key of the page listed last."""
     page_keys: int = 0
@@ -54,6 +40,21 @@ class ListedRange:
     """Whether keys are expected everywhere in the range: then it may be split again before any of it was listed."""
     nested: bool = False
     """Whether a listed path may be the parent of others; such a range is not split any more."""
+
+    def __init__(self, number: int, start: str, end: str | None, listed: str) -> None:
+        """Begin with nothing listed."""
+        self.number = number
+        """Its number, from 0."""
+        self.start = start
+        """No key of the range is smaller."""
+        self.end = end
+        """Every key of the range is smaller; shrinks when the range is split. None when it has no bound."""
+        self.first = start
+        """The first key listed; the start before there is one."""
+        self.last = start
+        """The key listed last; the start before there is one."""
+        self.listed = listed
+        """Every key up to this one was listed, of this range or of those before it."""
 
 
 class RangePool:
@@ -246,7 +247,7 @@ class RangePool:
         return None
 
     def _add(self, start: str, end: str | None, listed: str) -> ListedRange:
-        added = ListedRange(self._count, start, end, start, start, listed)
+        added = ListedRange(self._count, start, end, listed)
         self._count += 1
         self._active.append(added)
         return added

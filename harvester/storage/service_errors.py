@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Generic, NamedTuple, TypeVar
 
@@ -79,8 +78,7 @@ def proxy_login_error() -> ServiceError:
     return unanswered(Cause.PROXY_LOGIN, "ProxyError", "the proxy answers 407", retryable=False)
 
 
-@dataclass(frozen=True, slots=True)
-class CallResult(Generic[_T]):
+class CallResult(NamedTuple, Generic[_T]):
     """How one call ended."""
 
     value: _T | None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 
 from harvester.destination import Manifest, Selection, destination_error, same_version
 from harvester.errors import ExitCode, HarvesterError
@@ -112,7 +111,7 @@ class ListingRun:
             if not self._options.dry_run:
                 self._recorder.flush()
                 # What belongs to a backfill has no problem that is known here.
-                if replace(self._options.selection, after=None) == Selection():
+                if self._options.selection._replace(after=None) == Selection():
                     self._recorder.forget_unlisted_problems()
                 if self._run.keys is None or isinstance(self._run.keys, KeyPrefixes):
                     check_landed_before(self._run)

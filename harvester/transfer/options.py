@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from harvester.destination import Selection
 from harvester.results import DEFAULT_MAX_RATIO, ResultOptions
@@ -79,8 +79,7 @@ class SyncOptions:
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-@dataclass(frozen=True, slots=True)
-class ExportHooks:
+class ExportHooks(NamedTuple):
     """What a session without a lasting destination asks and calls: its rows are exported while it lands them."""
 
     is_exported: Callable[[ObjectRef, str], bool] = lambda _ref, _path: False
@@ -99,8 +98,7 @@ def _go_on() -> int | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class Observer:
+class Observer(NamedTuple):
     """Callbacks for progress, events and cancellation."""
 
     progress: Callable[[SyncProgress], None] = _nothing

@@ -157,9 +157,7 @@ def _from_start(options: SyncOptions, manifest: Manifest) -> SyncOptions:
     start = manifest.start_after() if options.start_after is None else options.start_after
     if start is None:
         return options
-    return dataclasses.replace(
-        options, start_after=start, selection=dataclasses.replace(options.selection, after=start)
-    )
+    return dataclasses.replace(options, start_after=start, selection=options.selection._replace(after=start))
 
 
 @contextlib.contextmanager

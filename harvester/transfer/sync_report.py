@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from harvester.errors import EXIT_MEANINGS, ExitCode, HarvesterError
@@ -222,7 +222,6 @@ class SyncProgress(NamedTuple):
     """Seconds on a monotonic clock."""
 
 
-@dataclass(slots=True)
 class RunCounters:
     """The counts of a run while it works."""
 
@@ -232,14 +231,12 @@ class RunCounters:
     refused: int = 0
     quarantined: int = 0
     failed: int = 0
-    ignored: Counter[str] = field(default_factory=Counter)
     renamed: int = 0
     replaced: int = 0
     source_gone: int = 0
     bytes_fetched: int = 0
     bytes_written: int = 0
     non_finite: int = 0
-    upstream: Counter[str] = field(default_factory=Counter)
     first_seq: int | None = None
     last_seq: int | None = None
     new_problems: int = 0
@@ -248,10 +245,17 @@ class RunCounters:
     upstream_failures: int = 0
     unidentified: int = 0
     """Landed objects of which the store stated neither version nor checksum."""
-    unread_headers: Counter[str] = field(default_factory=Counter)
-    """Headers that could not be read, with the number of landed objects in whose answers they were."""
     content: int = 0
     """Objects that are results, whether wanted or not: neither residue nor directory markers."""
+
+    def __init__(self) -> None:
+        """Begin with nothing counted."""
+        self.ignored: Counter[str] = Counter()
+        """By reason."""
+        self.upstream: Counter[str] = Counter()
+        """Landed envelopes by their own status."""
+        self.unread_headers: Counter[str] = Counter()
+        """Headers that could not be read, with the number of landed objects in whose answers they were."""
 
     def restart(self) -> None:
         """Count again from the first object, but for what has landed: that is not landed again."""

@@ -169,7 +169,7 @@ def test_a_body_that_drips_for_ever_costs_a_bounded_time(
     fault_proxy: FaultProxy, s3: S3Client, s3_bucket: str, spool_directory: Path, spool_from: int
 ) -> None:
     # 50 bytes a second: curl never sees it stand still, and it is far from its end when the time is up.
-    retry = replace(QUICK, total_seconds=0.2, min_bytes_per_second=10_000, stall_seconds=10)
+    retry = QUICK._replace(total_seconds=0.2, min_bytes_per_second=10_000, stall_seconds=10)
     store = open_store(parse_location(f"s3://{s3_bucket}/"), StoreSettings(retry=retry))
     scene = Scene(store, fault_proxy, s3, s3_bucket, spool_directory)
     scene.put("target")
@@ -183,7 +183,7 @@ def test_a_body_that_drips_for_ever_costs_a_bounded_time(
 def test_a_slow_body_that_is_fast_enough_for_its_size_arrives(
     fault_proxy: FaultProxy, s3: S3Client, s3_bucket: str, spool_directory: Path
 ) -> None:
-    retry = replace(QUICK, total_seconds=2, min_bytes_per_second=5, stall_seconds=10)
+    retry = QUICK._replace(total_seconds=2, min_bytes_per_second=5, stall_seconds=10)
     store = open_store(parse_location(f"s3://{s3_bucket}/"), StoreSettings(retry=retry))
     scene = Scene(store, fault_proxy, s3, s3_bucket, spool_directory)
     scene.put("target")
@@ -197,7 +197,7 @@ def test_a_slow_body_that_is_fast_enough_for_its_size_arrives(
 def test_a_big_body_is_tried_again_however_long_it_was_on_its_way(
     fault_proxy: FaultProxy, s3: S3Client, s3_bucket: str, spool_directory: Path, broken: Fault
 ) -> None:
-    retry = replace(QUICK, seconds=0.3, stall_seconds=10)
+    retry = QUICK._replace(seconds=0.3, stall_seconds=10)
     store = open_store(parse_location(f"s3://{s3_bucket}/"), StoreSettings(retry=retry))
     scene = Scene(store, fault_proxy, s3, s3_bucket, spool_directory)
     body = os.urandom(400)
@@ -218,7 +218,7 @@ def test_a_big_body_is_tried_again_however_long_it_was_on_its_way(
 
 
 def test_a_page_that_drips_for_ever_ends_the_listing(fault_proxy: FaultProxy, s3: S3Client, s3_bucket: str) -> None:
-    retry = replace(QUICK, attempts=1, total_seconds=0.3)
+    retry = QUICK._replace(attempts=1, total_seconds=0.3)
     store = open_store(parse_location(f"s3://{s3_bucket}/"), StoreSettings(retry=retry))
     fault_proxy.add(Rule(Drip(0.02), query="list-type"))
 
@@ -590,7 +590,7 @@ def test_an_endpoint_that_dies_and_comes_back(scene: Scene) -> None:
     for number in range(40):
         scene.put(f"more-{number}")
     refs = scene.refs()
-    settings = StoreSettings(retry=replace(QUICK, attempts=12, max_delay=0.5))
+    settings = StoreSettings(retry=QUICK._replace(attempts=12, max_delay=0.5))
     store = open_store(scene.store.location, settings)
     connection = store.connection()
     seen, dead = threading.Event(), threading.Event()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 from harvester.backfill.backfill_plan import open_planned, read_plan
 from harvester.destination import Selection
@@ -16,7 +15,7 @@ from harvester.sessions import StoreSettings
 def until_cutoff(selection: Selection, cutoff: float) -> Selection:
     """Return a selection without objects modified after the cutoff; those modified at the cutoff belong to it."""
     until = math.nextafter(cutoff, math.inf)
-    return replace(selection, until=until if selection.until is None else min(until, selection.until))
+    return selection._replace(until=until if selection.until is None else min(until, selection.until))
 
 
 def backfill_cutoff(out: str, location: Location, settings: StoreSettings | None = None) -> float:

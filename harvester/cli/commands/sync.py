@@ -138,7 +138,7 @@ def sync_command(
     base = location if isinstance(location, Location) else location.base
     try:
         options = landing()
-        selection = dataclasses.replace(options.selection, since=since, until=until)
+        selection = options.selection._replace(since=since, until=until)
         start = cutoff_of(start_after_backfill, location, settings)
         options = dataclasses.replace(options, selection=selection, dry_run=dry_run, start_after=start, **more)
         keys = None if keys_from is None else _keys(keys_from, location, settings)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from harvester.causes import Cause
 from harvester.sessions import AnswerLimits, Network
 from harvester.storage.http.http_client import HttpClient
@@ -17,7 +15,7 @@ def proxy_asks_for_login(url: str, network: Network) -> bool:
     """Send one request without credentials through the proxy of ``network``, and return whether it answers 407."""
     if not network.proxy:
         return False
-    retry = replace(network.retry, connect_seconds=min(_SECONDS, network.retry.connect_seconds))
+    retry = network.retry._replace(connect_seconds=min(_SECONDS, network.retry.connect_seconds))
     client = HttpClient(network._replace(retry=retry), AnswerLimits())
     try:
         answer = client.send("HEAD", url, [])

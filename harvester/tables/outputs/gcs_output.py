@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -34,7 +33,7 @@ class GcsOutput:
         """Ask for no credentials yet."""
         self._location = location
         self._scratch = scratch
-        retry = replace(settings.retry, stall_seconds=_UPLOAD_SECONDS)
+        retry = settings.retry._replace(stall_seconds=_UPLOAD_SECONDS)
         self._calls = GcsCalls(location.bucket, GoogleSession(location.bucket, settings), retry)
 
     @property

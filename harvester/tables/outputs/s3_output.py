@@ -39,7 +39,7 @@ class S3Output:
         self._location = location
         self._scratch = scratch
         self._login = Login("", settings.profile)
-        upload_settings = replace(settings, retry=replace(settings.retry, stall_seconds=_UPLOAD_SECONDS))
+        upload_settings = replace(settings, retry=settings.retry._replace(stall_seconds=_UPLOAD_SECONDS))
         self._session = S3Session(location.bucket, settings)
         self._client: Any = AwsClients(upload_settings, read_seconds=_UPLOAD_SECONDS).s3
 

@@ -8,7 +8,6 @@ import contextlib
 import os
 import resource
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,8 +20,7 @@ EXCEEDED = frozenset({TIME_EXCEEDED, MEMORY_EXCEEDED})
 _LONGEST_STEP = 2.0  # of silence counted between two checks: a parent that was suspended must blame no worker
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerLimits:
+class WorkerLimits(NamedTuple):
     """What a worker may use between two signs of progress."""
 
     cpu_seconds: float = 4.0

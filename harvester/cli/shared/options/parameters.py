@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import math
 import re
@@ -25,9 +24,9 @@ from harvester.sessions import AnswerLimits, CheckExemption, StoreSettings
 _Place: TypeAlias = Location | LocationTemplate
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d|w)\Z")
+_DURATION = r"(\d+(?:\.\d+)?)\s*(s|m|h|d|w)\Z"
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]i?)?B?\Z", re.IGNORECASE)
+_SIZE = r"(?i)(\d+(?:\.\d+)?)\s*([KMGT]i?)?B?\Z"
 _BYTES = {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
 
@@ -83,7 +82,7 @@ class DurationType(click.ParamType[float]):
         """Return seconds."""
         if isinstance(value, float):
             return value
-        found = _DURATION.match(str(value).strip())
+        found = re.match(_DURATION, str(value).strip())
         if found is None:
             self.fail(f"{value!r} is not a duration; write for example 90s, 15m, 24h or 7d", param, ctx)
         return float(found[1]) * _SECONDS[found[2]]
@@ -99,7 +98,7 @@ class MomentType(click.ParamType[float]):
         if isinstance(value, float):
             return value
         text = str(value).strip()
-        found = _DURATION.match(text)
+        found = re.match(_DURATION, text)
         if found is not None:
             return time.time() - float(found[1]) * _SECONDS[found[2]]
         try:
@@ -119,7 +118,7 @@ class SizeType(click.ParamType[int]):
         """Return bytes."""
         if isinstance(value, int):
             return value
-        found = _SIZE.match(str(value).strip())
+        found = re.match(_SIZE, str(value).strip())
         if found is None:
             self.fail(f"{value!r} is not a size; write for example 500, 10MB or 2GiB", param, ctx)
         return int(float(found[1]) * _BYTES.get((found[2] or "").lower(), 1))
@@ -235,10 +234,10 @@ def _retry_policy(retries: int | None, timeout: float | None) -> RetryPolicy:
         attempts = retries + 1
         # More attempts need more time, or the limit in seconds would void them.
         seconds = policy.seconds * max(1.0, attempts / policy.attempts)
-        policy = dataclasses.replace(policy, attempts=attempts, seconds=seconds)
+        policy = policy._replace(attempts=attempts, seconds=seconds)
     if timeout is not None:
         seconds = max(1, math.ceil(timeout))
-        policy = dataclasses.replace(policy, connect_seconds=seconds, stall_seconds=seconds)
+        policy = policy._replace(connect_seconds=seconds, stall_seconds=seconds)
     return policy
 
 

@@ -150,11 +150,9 @@ def _options(
                 f"--decode-timeout takes {_SHORTEST_DECODE_TIMEOUT:g}s or more",
                 f"--decode-timeout {_SHORTEST_DECODE_TIMEOUT:g}s",
             )
-        limits = dataclasses.replace(
-            limits, cpu_seconds=decode_timeout, silent_seconds=max(limits.silent_seconds, decode_timeout)
-        )
+        limits = limits._replace(cpu_seconds=decode_timeout, silent_seconds=max(limits.silent_seconds, decode_timeout))
     if max_worker_memory is not None:
-        limits = dataclasses.replace(limits, memory_bytes=max_worker_memory)
+        limits = limits._replace(memory_bytes=max_worker_memory)
     return SyncOptions(
         worker_limits=limits,
         selection=Selection(include, exclude),
