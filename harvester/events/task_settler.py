@@ -13,7 +13,7 @@ from harvester.events.event_state import EventState, PendingTask
 from harvester.events.lookup_budget import LookupBudget
 from harvester.events.task_lookup import LookupResult, NoResult, ResultFound, RetryLater, find_result
 from harvester.nimble_api import NimbleClient
-from harvester.retry import RateLimitedLog
+from harvester.retry import RateLimitedLog, backoff_delay
 from harvester.transfer import ObjectEvent, SyncSession
 
 _BATCH = 64
@@ -100,4 +100,4 @@ class TaskSettler:
             return None
         if lookup.reason != "running" and task.tries == 0:
             self._log(lookup.reason, f"{lookup.detail}; retrying")
-        return float(min(_FIRST_RETRY * 2 ** min(task.tries, 20), _LONGEST_RETRY))
+        return backoff_delay(task.tries + 1, _FIRST_RETRY, _LONGEST_RETRY)

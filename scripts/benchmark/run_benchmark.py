@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
 import shlex
 import shutil
 import signal
 import sys
-import sysconfig
 import tempfile
 import time
 import traceback
@@ -23,7 +21,6 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
-from harvester import __version__
 from scripts.benchmark import (
     backfill_rates,
     benchmark_page,
@@ -31,6 +28,7 @@ from scripts.benchmark import (
     export_rates,
     input_data,
     ledger,
+    measured_machine,
     measurement,
     object_server,
     peer_tools,
@@ -88,7 +86,7 @@ def main() -> None:
             sections = Run(Bench(served, work), buckets, sizes, peers, options.disk, quick=options.quick).sections(
                 chosen
             )
-            text = "\n\n".join([_surroundings(served.name, peers), *sections])
+            text = "\n\n".join([measured_machine.describe(served.name, peers), *sections])
     print(text)
     if options.document:
         command = shlex.join(["scripts/bench", *sys.argv[1:]])
@@ -142,7 +140,7 @@ class Run:
         bucket = self._buckets["A"]
         count = len(bucket.entries)
         index = self._bench.work / "bench-a.json"
-        capacity, floor = self._floors = self._bench.floor(bucket, index, self._sizes.rounds)
+        capacity, floor = self._bench.floor(bucket, index, self._sizes.rounds)
         native = self._bench.native_floor(bucket, self._sizes.rounds)
         measured = [capacity, floor]
         if isinstance(native, Series):
@@ -209,7 +207,9 @@ class Run:
         with tempfile.TemporaryDirectory(dir=self._disk, prefix="bench-") as folder:
             tools = [tool for tool in self._tools if not tool.slow and "rclone" not in tool.name]
             measured = self._bench.copies(tools, bucket, 1, folder=Path(folder))
-        return benchmark_page.copies(f"A to a disk ({_file_system(self._disk)})", measured, len(bucket.entries))
+        return benchmark_page.copies(
+            f"A to a disk ({measured_machine.file_system(self._disk)})", measured, len(bucket.entries)
+        )
 
     def _nothing(self) -> str:
         pairs = [(self._tools[0], self._tools[0])]
@@ -366,44 +366,6 @@ def make_buckets(work: Path, sizes: Sizes) -> dict[str, Bucket]:
             for number, layout in enumerate(input_data.LAYOUTS)
         },
     }
-
-
-def _surroundings(server: str, peers: dict[str, str]) -> str:
-    versions = [
-        f"{name}: {peer_tools.version(peers[name])}" if name in peers else f"{name}: absent"
-        for name in peer_tools.PACKAGES
-    ]
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    kernel = platform.release().partition("-")[0]
-    machine = f"{os.cpu_count()} cores ({_processor()}), {memory:.0f} GiB, Linux {kernel}"
-    ours = f"nimble-harvester {__version__}, Python {platform.python_version()}"
-    fast = peer_tools.fast_gunzip()
-    versions.append(f"fast decompressor: {fast or 'absent'}")
-    return f"{ours} (build: {_build_flags()}), on {machine}. Server: {server}. Peers: {'; '.join(versions)}."
-
-
-def _build_flags() -> str:
-    """Return how the interpreter was built, as far as it changes its speed."""
-    configured = sysconfig.get_config_var("CONFIG_ARGS") or ""
-    flags = [flag for flag in ("--enable-optimizations", "--with-lto") if flag in configured]
-    compiler = sysconfig.get_config_var("OPT") or ""
-    return " ".join([*flags, *(part for part in compiler.split() if part.startswith("-O"))]) or "unknown"
-
-
-def _processor() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.machine()
-
-
-def _file_system(folder: Path) -> str:
-    best = ("", "unknown")
-    for line in Path("/proc/mounts").read_text().splitlines():
-        _, mount, kind, *_ = line.split()
-        if folder.resolve().is_relative_to(mount) and len(mount) >= len(best[0]):
-            best = (mount, kind)
-    return best[1]
 
 
 @contextmanager

@@ -204,7 +204,6 @@ class _Choice:
                 code=ErrorCode.NO_SUCH_CONSUMER,
                 subject=str(destination),
             )
-        self._count_left = not consumed
 
     def rows(self, manifest: Manifest) -> Iterator[LandedRow]:
         """Yield what is to be freed; count what is left for consumers."""
