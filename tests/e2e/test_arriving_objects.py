@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import random
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from scripts.commands import installed_command
 from scripts.commands.background_command import Running, wait_until
 from scripts.servers.fault_proxy import Call, Fault, FaultProxy, FlippedByte, HalfBody, Rule, Stall, Upstream
 from scripts.servers.loopback_server import Answer, Request
+from tests.e2e.test_worker_limits import ANY_STEPS, EXPONENTIAL, STALLING, envelope
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -104,3 +106,20 @@ def test_one_that_was_ended_on_the_way_leaves_nothing(
     assert ended.code == 0, ended
     assert installed_command.tree(destination) == {"output.jsonl": CONTENT}
     assert installed_command.leftovers(destination) == []
+
+
+def test_one_that_stalls_its_decoder_is_quarantined_alone(
+    tmp_path: Path, location: str, s3: S3Client, s3_bucket: str
+) -> None:
+    schema = tmp_path / "schema.json"
+    schema.write_text(json.dumps(EXPONENTIAL))
+    padding = json.dumps([random.Random(1).randbytes(4_500_000).hex()])
+    s3.put_object(Bucket=s3_bucket, Key="runs/stalls.json.gz", Body=gzip.compress(envelope(STALLING, padding), 1))
+    limits = ["--max-schema-steps", ANY_STEPS, "--decode-timeout", "1s", "--workers", "1"]
+
+    ended = installed_command.sync(location, tmp_path / "destination", "--schema", str(schema), *limits)
+
+    assert ended.code == 3, ended
+    assert ended.problems == {"runs/stalls.json.gz": ("quarantined", "time_exceeded")}
+    assert installed_command.tree(tmp_path / "destination") == {"output.jsonl": CONTENT}
+    assert installed_command.leftovers(tmp_path / "destination") == []
