@@ -51,8 +51,16 @@ class ArrivingResult:
             # No file can be made: what reads the whole body afterwards reports it.
             self.abandoned()
             return
-        self._thread = Thread(target=self._decode, args=(self._file, sink), name="decode", daemon=True)
-        self._thread.start()
+        thread = Thread(target=self._decode, args=(self._file, sink), name="decode", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            # The system gives no further thread.
+            sink.close()
+            self.abandoned()
+            self._discard()
+        else:
+            self._thread = thread
 
     def grown(self, written: int) -> None:
         """See Arrival.grown."""
@@ -106,8 +114,11 @@ class ArrivingResult:
         self.abandoned()
         if self._thread is not None:
             self._thread.join()
-            with contextlib.suppress(OSError):
-                self._destination.discard(self.name)
+            self._discard()
+
+    def _discard(self) -> None:
+        with contextlib.suppress(OSError):
+            self._destination.discard(self.name)
 
     def _decode(self, source: ArrivingFile, sink: BinaryIO) -> None:
         try:

@@ -66,7 +66,8 @@ class Worker:
         self._arrived: FetchResult | None = None
         """What the object that is decoded while it arrives has ended with."""
         self._decoded, self._wake = os.pipe()
-        """Holds a byte for each thread that has decoded."""
+        """Holds a byte from when a thread has decoded until that is seen."""
+        self._saw_decoded = False
         self._outcomes: list[Outcome] = []
         self._reported_at = 0.0
         self._sending = threading.Lock()
@@ -128,6 +129,7 @@ class Worker:
         request = assignment.request
         if self._arriving is not None or request.size < SPOOL_FROM_BYTES or assignment.undecodable is not None:
             return None
+        self._saw_decoded = False
         self._arriving = ArrivingResult(
             request.key, self._reader, self._destination, self._show_progress, self._note_decoded
         )
@@ -154,13 +156,14 @@ class Worker:
         arriving, fetched = self._arriving, self._arrived
         if arriving is None or not arriving.has_ended:
             return
+        if not self._saw_decoded:
+            self._saw_decoded = bool(os.read(self._decoded, 1))
         if fetched is not None:
             self._settle(fetched, arriving)
         elif arriving.is_abandoned:
             arriving.close()
         else:
             return
-        os.read(self._decoded, 1)
         self._arriving = self._arrived = None
 
     def _settle(self, fetched: FetchResult, arrived: ArrivingResult | None = None) -> None:
