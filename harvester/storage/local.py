@@ -85,13 +85,15 @@ class DirectoryStore:
         root = self.location.prefix
         real_root = os.path.realpath(root)
         first, last = os.fsencode(max(start, prefix)), None if end is None else os.fsencode(end)
+        is_bounded = bool(first) or last is not None
         page: list[ObjectRef] = []
         for path in _walk(root, first, last, top=True):
-            name = os.fsencode(path)
-            if name < first:
-                continue
-            if (last is not None and name >= last) or not path.startswith(prefix):
-                break
+            if is_bounded:
+                name = os.fsencode(path)
+                if name < first:
+                    continue
+                if (last is not None and name >= last) or not path.startswith(prefix):
+                    break
             found = _object_at(path, real_root)
             if found is not None:
                 page.append(found)
@@ -150,12 +152,7 @@ def _walk(directory: str, first: bytes, last: bytes | None, *, top: bool = False
     """
     try:
         with os.scandir(directory) as entries:
-            found = sorted(
-                (os.fsencode(entry.name) + b"/", True)
-                if entry.is_dir(follow_symlinks=False)
-                else (os.fsencode(entry.name), False)
-                for entry in entries
-            )
+            found = [f"{entry.name}/" if entry.is_dir(follow_symlinks=False) else entry.name for entry in entries]
     except FileNotFoundError as error:
         if not top:
             return  # removed while we walked
@@ -170,9 +167,11 @@ def _walk(directory: str, first: bytes, last: bytes | None, *, top: bool = False
         raise AccessDenied(f"cannot read the directory {directory}", cause="permission denied") from error
     except OSError as error:
         raise ConnectionFailed(f"cannot read the directory {directory}", cause=error.strerror or str(error)) from error
-    for name, is_directory in found:
-        path = directory + os.fsdecode(name)
-        if is_directory:
+    # ASCII has the order of its bytes.
+    found.sort(key=None if "".join(found).isascii() else os.fsencode)
+    for name in found:
+        path = directory + name
+        if name.endswith("/"):
             whole = os.fsencode(path)
             if (whole >= first or first.startswith(whole)) and (last is None or whole < last):
                 yield from _walk(path, first, last)

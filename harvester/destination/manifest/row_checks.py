@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
+from operator import itemgetter
 from typing import Any, NamedTuple, TypeVar, get_args
 
 from harvester.destination.manifest.database import UnreadableRow
@@ -43,16 +44,17 @@ def checked_rows(row_type: type[_Row], rows: Sequence[tuple[Any, ...]]) -> Itera
     if not rows:
         return iter(())
     for number, name, types in _columns(row_type):
-        if not types.issuperset({type(row[number]) for row in rows}):
+        if not types.issuperset(map(type, map(itemgetter(number), rows))):
             row = next(row for row in rows if type(row[number]) not in types)
             raise UnreadableRow(f"{name} of {row[0]!r:.200} is of type {type(row[number]).__name__}")
     if row_type is LandedRow:
         _check_landed(rows)
     elif row_type is KnownRow:
         # Where it leads otherwise is checked once a folder, by the tree in which it is looked up.
-        paths = [row[_PATH] for row in rows if not row[_PATH] or row[_PATH].startswith(_STATE)]
-        for path in paths:
-            check_landed_path(path)
+        paths = list(map(itemgetter(_PATH), rows))
+        if "" in paths or f"\0{_STATE}" in "\0".join(["", *paths]):
+            for path in paths:
+                check_landed_path(path)
     make: Callable[[Iterable[Any]], _Row] = row_type._make  # type: ignore[attr-defined]  # every row type is a NamedTuple
     return map(make, rows)
 

@@ -76,6 +76,8 @@ def _summary(report: SyncReport) -> str:
 
 def problem_lines(problems: tuple[ObjectProblem, ...]) -> list[str]:
     """Return equal problems grouped, the most frequent first."""
+    if not problems:
+        return []
     # Loaded by the runs that have problems.
     from harvester.cli.shared.next_steps import fetch_step
 
