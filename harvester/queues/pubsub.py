@@ -121,12 +121,12 @@ class PubsubQueue:
             ) from error
         except login_refusals.TransportError as error:
             raise ConnectionFailed(
-                f"{what}: the service that hands out Google tokens cannot be reached", cause=_said(error)
+                f"{what}: the service that hands out Google tokens cannot be reached", cause=_sentence(error)
             ) from error
         except login_refusals.GoogleAuthError as error:
             raise ConfigurationError(
                 f"{what}: the Google credentials do not work, or there are none",
-                cause=_said(error),
+                cause=_sentence(error),
                 code=ErrorCode.LOGIN_EXPIRED,
                 subject=self.address,
                 parameters={"login": "google"},
@@ -155,9 +155,9 @@ def _service_error_from(error: refusals.GoogleAPIError, doing: str) -> ServiceEr
     cause: BaseException | None = error.cause if isinstance(error, refusals.RetryError) else error
     if isinstance(cause, refusals.GoogleAPICallError) and cause.grpc_status_code is not None:
         name = cause.grpc_status_code.name
-        return answered(f"pubsub.{doing}", int(cause.code or 0), name, _said(cause), "")
-    return unanswered(Cause.NETWORK, type(cause).__name__, _said(error), retryable=True)
+        return answered(f"pubsub.{doing}", int(cause.code or 0), name, _sentence(cause), "")
+    return unanswered(Cause.NETWORK, type(cause).__name__, _sentence(error), retryable=True)
 
 
-def _said(error: Exception) -> str:
+def _sentence(error: Exception) -> str:
     return str(error).strip().partition("\n")[0][:300]

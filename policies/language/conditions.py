@@ -260,9 +260,6 @@ def _text_matcher(family: str, wanted: Pattern) -> Matcher:
     if family == "fold":
         folded = (wanted.literal or "").lower()
         return lambda value: value.lower() == folded
-    if family == "bool":
-        truth = (wanted.literal or "").lower()
-        return lambda value: value.lower() == truth if value.lower() in ("true", "false") else None
     if family == "arn":
         return lambda value: wanted.matches(value) if value.count(":") >= ARN_COLONS else None
     return wanted.matches

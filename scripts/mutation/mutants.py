@@ -201,8 +201,8 @@ def _is_declaration(node: ast.AST) -> bool:
         case ast.Call(func=ast.Name("TypeVar" | "NewType" | "cast" | "NamedTuple")):
             return True
         # A type alias: annotations are not evaluated.
-        case ast.Assign(targets=[ast.Name(name)], value=ast.BinOp(op=ast.BitOr())):
-            return name.istitle()
+        case ast.Assign(targets=[ast.Name(name)], value=ast.BinOp(op=ast.BitOr()) | ast.Subscript()):
+            return name[:1].isupper() and not name.isupper()
     return False
 
 

@@ -38,6 +38,25 @@ def test_a_quantifier_takes_one_value_as_a_set_of_one() -> None:
     assert not condition("StringEquals", "ab").holds(("ab",), NO_VALUES)
 
 
+def test_case_is_ignored_by_lower_case_alone() -> None:
+    same = condition("StringEqualsIgnoreCase", "Ab")
+    assert same.holds("aB", NO_VALUES)
+    assert not same.holds("xy", NO_VALUES)
+    other = condition("StringNotEqualsIgnoreCase", "Ab")
+    assert not other.holds("aB", NO_VALUES)
+    assert other.holds("xy", NO_VALUES)
+    # A long s is equal to s for regular expressions that ignore case.
+    assert not condition("StringEqualsIgnoreCase", "s").holds("\u017f", NO_VALUES)
+
+
+def test_a_boolean_is_true_or_false_in_any_case() -> None:
+    assert condition("Bool", "TRUE").holds("true", NO_VALUES)
+    assert not condition("Bool", "true").holds("false", NO_VALUES)
+    for odd in ("yes", "", "true "):
+        assert not condition("Bool", "true").holds(odd, NO_VALUES)
+        assert not condition("Bool", odd).holds(odd, NO_VALUES)
+
+
 def test_a_number_in_json_keeps_its_digits() -> None:
     document = policies.parse(
         '{"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*",'
