@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import click
 
 from harvester import text
 from harvester.cli.shared.consent import require_consent
+from harvester.cli.shared.next_steps.cloud_commands import delete_object
 from harvester.cli.shared.options.option_errors import options_exclusive
 from harvester.cli.shared.options.parameters import DESTINATION, format_option, state_option
 from harvester.destination import PurgeReport, purge
@@ -84,14 +84,7 @@ def _print_commands(report: PurgeReport) -> None:
     print("the objects are still at the source; to delete them there:")
     location = parse_location(report.location)
     for key in delivered:
-        match location.scheme:
-            case "s3":
-                target = f"--bucket {shlex.quote(location.bucket)} --key {shlex.quote(text.printable(key))}"
-                print(f"  aws s3api delete-object {target}")
-            case "gs":
-                print(f"  gcloud storage rm {shlex.quote(text.printable(f'gs://{location.bucket}/{key}'))}")
-            case _:
-                print(f"  rm {shlex.quote(text.printable(key))}")
+        print(f"  {delete_object(location, key)}")
 
 
 def _print_notes(report: PurgeReport) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 import policies
 from policies import ContractError, GrammarError, Request, evaluate
-from tests.unit.policies.decisions import OBJECT, holds, statement
+from tests.unit.policies.decided_requests import OBJECT, holds, statement
 from tests.unit.policies.strategies import NIMBLE
 
 

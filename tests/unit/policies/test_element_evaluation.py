@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.policies.decisions import ROOT, SESSION, TEAM, TEAM_ROOT, decide, effect, statement
+from tests.unit.policies.decided_requests import ROOT, SESSION, TEAM, TEAM_ROOT, decide, effect, statement
 from tests.unit.policies.strategies import NIMBLE
 
 

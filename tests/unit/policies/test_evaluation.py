@@ -12,7 +12,7 @@ import policies
 from policies import Request, evaluate
 from policies.evaluation.prepared import Prepared
 from tests.unit.policies import judge, strategies
-from tests.unit.policies.decisions import OBJECT, decide, statement
+from tests.unit.policies.decided_requests import OBJECT, decide, statement
 from tests.unit.policies.strategies import NIMBLE
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import policies
 from policies import Constraint, Request, evaluate
 from policies.language.wildcards import literal
-from tests.unit.policies.decisions import OBJECT, decide, effect, statement
+from tests.unit.policies.decided_requests import OBJECT, decide, effect, statement
 from tests.unit.policies.strategies import NIMBLE
 
 _ARNS = ("ArnLike", "ArnNotLike")

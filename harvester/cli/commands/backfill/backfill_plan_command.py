@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import Any
 
 import click
@@ -19,6 +18,7 @@ from harvester.backfill import (
     write_plan,
 )
 from harvester.cli.shared.consent import require_consent
+from harvester.cli.shared.next_steps.cloud_commands import restore_archived
 from harvester.cli.shared.options.parameters import LOCATION, MOMENT, format_option, keys_option, store_options
 from harvester.cli.shared.options.sync_options import Landing, shard_options
 from harvester.cli.shared.options.table_options import table_options
@@ -145,18 +145,6 @@ def _render(plan: BackfillPlan) -> str:
         f"core hours: about {hours:,.2f}, of the largest shard {largest:,.2f}",
     ]
     if costs.archived:
-        lines += ["", *_restore_lines(plan.backfill.location, costs.archived)]
+        restore = f"{text.count(costs.archived, 'object')} must be restored before the shards run; each of them with:"
+        lines += ["", restore, *restore_archived(plan.backfill.location)]
     return "\n".join(lines)
-
-
-def _restore_lines(location: Location, archived: int) -> list[str]:
-    """Return how archived objects are restored; they fail until they are."""
-    classes = "`GLACIER` || StorageClass==`DEEP_ARCHIVE`"
-    bucket, prefix = shlex.quote(location.bucket), shlex.quote(location.prefix)
-    return [
-        f"{text.count(archived, 'object')} must be restored before the shards run; each of them with:",
-        f"  aws s3api list-objects-v2 --bucket {bucket} --prefix {prefix} \\",
-        f"    --query \"Contents[?StorageClass=={classes}].Key\" --output text | tr '\\t' '\\n' |",
-        f"    xargs -I KEY aws s3api restore-object --bucket {bucket} --key KEY --restore-request \\",
-        '    \'{"Days":7,"GlacierJobParameters":{"Tier":"Bulk"}}\'',
-    ]

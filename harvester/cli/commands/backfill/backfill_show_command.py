@@ -14,6 +14,7 @@ from harvester.backfill import (
     open_planned,
     read_plan,
 )
+from harvester.cli.shared.next_steps.cloud_commands import submit_batch_job
 from harvester.cli.shared.options.option_errors import option_inapplicable
 from harvester.cli.shared.options.parameters import store_options
 from harvester.sessions import StoreSettings
@@ -67,7 +68,4 @@ def show_command(
         arguments += ["--shard", "0"]
     definition = batch_job_definition(plan, url, image, arguments, job_role=job_role)
     print(json.dumps(definition, indent=2))
-    array = "" if size is None else f" --array-properties size={size}"
-    name = definition["jobDefinitionName"]
-    click.echo("after aws batch register-job-definition --cli-input-json file://job.json:", err=True)
-    click.echo(f"  aws batch submit-job --job-name {name} --job-queue QUEUE --job-definition {name}{array}", err=True)
+    click.echo("\n".join(submit_batch_job(definition["jobDefinitionName"], size)), err=True)

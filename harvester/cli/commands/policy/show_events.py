@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harvester.cli.shared.next_steps.cloud_commands import save_notifications
 from harvester.cli.shared.options.option_errors import option_inapplicable, option_required
 from harvester.cli.shared.options.policy_options import print_note, read_text
 
@@ -70,7 +71,7 @@ def events_text(resolved: Target, queue: str | None, current: str | None, accoun
         print_note("  to fill in: PROJECT_NUMBER (gcloud projects describe), TOPIC, READER")
     elif current is None and form == "json":
         print_note("  note: a put replaces the bucket's whole notification configuration; merge with what is there:")
-        print_note(f"  aws s3api get-bucket-notification-configuration --bucket {resolved.bucket} > current.json")
+        print_note(f"  {save_notifications(resolved.bucket)}")
         print_note("  and add --current current.json")
     elif documents["NotificationConfiguration"] == known:
         print_note("  the bucket announces it already: nothing to put")
