@@ -31,8 +31,8 @@ def test_commands_of_this_program(command: str, words: list[str]) -> None:
 @pytest.mark.parametrize(
     ("location", "key", "words"),
     [
-        ("s3://b/p/", "p/a b\x1b", ["aws", "s3api", "delete-object", "--bucket", "b", "--key", "p/a b\\x1b"]),
-        ("gs://b/p/", "p/it's", ["gcloud", "storage", "rm", "gs://b/p/it's"]),
+        ("s3://bkt/p/", "p/a b\x1b", ["aws", "s3api", "delete-object", "--bucket", "bkt", "--key", "p/a b\\x1b"]),
+        ("gs://bkt/p/", "p/it's", ["gcloud", "storage", "rm", "gs://bkt/p/it's"]),
         ("file:///p/", "/p/a b", ["rm", "/p/a b"]),
     ],
 )
@@ -41,8 +41,8 @@ def test_an_object_is_deleted_at_its_source(location: str, key: str, words: list
 
 
 def test_archived_objects_are_restored_one_by_one() -> None:
-    lines = cloud_commands.restore_archived(parse_location("s3://b/a b/"))
-    assert "--bucket b --prefix 'a b/'" in lines[0]
+    lines = cloud_commands.restore_archived(parse_location("s3://bkt/a b/"))
+    assert "--bucket bkt --prefix 'a b/'" in lines[0]
     assert "StorageClass==`GLACIER` || StorageClass==`DEEP_ARCHIVE`" in lines[1]
 
 
