@@ -1,3 +1,4 @@
+from .background_blocks import read_ahead as read_ahead
 from .record import ContentReason as ContentReason
 from .record import ContentTooLargeForMemory as ContentTooLargeForMemory
 from .record import ResultRecord as ResultRecord

@@ -1,45 +1,54 @@
-"""Blocks of a large file, inflated and written by threads beside the one that parses them.
+"""Threads that read ahead, and write, beside the one that works on what was read.
 
-Inflating and writing release the interpreter lock; parsing holds it. A small file starts no thread.
+Inflating, writing and waiting for a store release the interpreter lock; parsing holds it. Short inputs start no
+thread.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final, TypeVar
 
 if TYPE_CHECKING:
     from queue import SimpleQueue
     from threading import Thread
 
+T = TypeVar("T")
+
 _BLOCKS_AHEAD: Final = 2
 """Blocks that may wait on each side; also how many are worked off before a thread is started."""
 
 
-def read_ahead(blocks: Iterator[bytes]) -> Generator[bytes]:
-    """Yield blocks, all but the first ones taken from ``blocks`` by a thread; raise what it raises."""
+def read_ahead(items: Iterator[T], longest_wait: float | None = None) -> Generator[T]:
+    """Yield items, all but the first ones taken from ``items`` by a thread; raise what it raises.
+
+    Where the reader leaves early, it waits ``longest_wait`` seconds at most for the item in progress.
+    """
     for _ in range(_BLOCKS_AHEAD):
-        block = next(blocks, b"")
-        if not block:
+        for item in items:
+            yield item
+            break
+        else:
             return
-        yield block
     # Loaded for large files only: most workers read none.
     from queue import SimpleQueue
 
     wanted: SimpleQueue[int] = SimpleQueue()
-    coming: SimpleQueue[bytes | BaseException] = SimpleQueue()
+    coming: SimpleQueue[tuple[T] | BaseException | None] = SimpleQueue()
 
     def read() -> None:
-        block = b"-"
-        while block and wanted.get():
-            try:
-                block = next(blocks, b"")
-            except BaseException as error:  # noqa: BLE001  # raised again by the thread that asks for the block
-                coming.put(error)
-                return
-            coming.put(block)
+        try:
+            while wanted.get():
+                for item in items:
+                    coming.put((item,))
+                    break
+                else:
+                    coming.put(None)
+                    return
+        except BaseException as error:  # noqa: BLE001  # raised again by the thread that asks for the item
+            coming.put(error)
 
-    thread = _started(read, "inflate")
+    thread = _started(read, "ahead")
     try:
         for _ in range(_BLOCKS_AHEAD):
             wanted.put(1)
@@ -47,10 +56,10 @@ def read_ahead(blocks: Iterator[bytes]) -> Generator[bytes]:
             if isinstance(found, BaseException):
                 raise found
             wanted.put(1)
-            yield found
+            yield found[0]
     finally:
         wanted.put(0)
-        thread.join()
+        thread.join(longest_wait)
 
 
 class BlockWriter:

@@ -207,7 +207,7 @@ class Store(Protocol):
         """Yield pages of the objects below the prefix whose key k has ``start <= k < end``, in the store's order.
 
         ``start`` and ``end`` are whole keys; ``prefix`` is a longer one than the location's. One iterator is used by
-        one thread; several may run at once. Where ``ordered``, keys rise strictly in byte order, or
+        one thread at a time; several may run at once. Where ``ordered``, keys rise strictly in byte order, or
         UnorderedListingError is raised; a range is complete only then. Raises AccessDenied, NoSuchBucket,
         ConnectionFailed or ConfigurationError.
         """

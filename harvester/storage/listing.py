@@ -29,6 +29,7 @@ from harvester.storage.range_pool import ListedRange, RangePool
 
 _THREADS = 8
 _PAGES_AHEAD = 4
+_LONGEST_STOP = 1.0  # seconds for a page that nobody waits for any more
 _PAGES_BEFORE_RANGES = 2
 
 
@@ -39,9 +40,13 @@ def list_objects(
 
     Raises NoSuchBucket, AccessDenied, ConnectionFailed or ConfigurationError.
     """
+    from harvester.results import read_ahead
+
     store = open_store(location, settings)
     for scope in listing_scopes(location.prefix, keys):
-        for page in store.list_pages(scope.start, scope.end, prefix=scope.prefix):
+        pages = store.list_pages(scope.start, scope.end, prefix=scope.prefix)
+        # A directory is read by the processor alone.
+        for page in read_ahead(pages, _LONGEST_STOP) if store.starts_anywhere else pages:
             yield from page.objects
 
 
@@ -121,7 +126,7 @@ class BackgroundListing:
     def stop(self) -> None:
         """Stop listing; pages in flight are dropped."""
         self._stopping.set()
-        self._thread.join(timeout=1)
+        self._thread.join(timeout=_LONGEST_STOP)
         self._wake.close()
         self._waker.close()
 

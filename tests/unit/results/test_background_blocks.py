@@ -20,7 +20,7 @@ BLOCKS = [b"%d" % number for number in range(9)]
 
 
 def threads() -> set[str]:
-    return {thread.name for thread in threading.enumerate()} & {"inflate", "write"}
+    return {thread.name for thread in threading.enumerate()} & {"ahead", "write"}
 
 
 @given(st.lists(st.binary(min_size=1, max_size=3), max_size=9))
@@ -54,7 +54,7 @@ def test_an_error_is_raised_where_its_block_would_come(good: int) -> None:
 def test_a_reader_that_is_left_ends_its_thread() -> None:
     blocks = read_ahead(iter(BLOCKS))
     assert [next(blocks) for _ in range(4)] == BLOCKS[:4]
-    assert threads() == {"inflate"}
+    assert threads() == {"ahead"}
     blocks.close()
     assert threads() == set()
 
@@ -94,7 +94,7 @@ def test_a_stream_that_is_left_ends_its_threads() -> None:
         io.BytesIO(gzip.compress(content, 1)), sink, compressed=True, max_content_bytes=1 << 30, max_ratio=1000
     ) as stream:
         read = b"".join(stream.read(1 << 20) for _ in range(6))
-        assert threads() == {"inflate", "write"}
+        assert threads() == {"ahead", "write"}
 
     assert threads() == set()
     assert content.startswith(read)
