@@ -11,6 +11,7 @@ from typing import NoReturn
 from harvester.error_codes import ErrorCode
 from harvester.errors import IntegrityError, UsageError
 from harvester.nimble_api import Task, UnexpectedShape, decode_task, is_id
+from harvester.text import size
 
 _LARGEST = 256 * 1024 * 1024
 
@@ -42,7 +43,7 @@ def read_tasks_file(path: Path) -> TasksInFile:
     """
     try:
         if path.stat().st_size > _LARGEST:
-            _refuse(path, 1, f"larger than {_LARGEST // 1024 // 1024} MB")
+            _refuse(path, 1, f"larger than {size(_LARGEST)}")
         content = path.read_bytes()
     except OSError as error:
         raise UsageError(f"cannot read the tasks file {path}", cause=error.strerror or type(error).__name__) from error

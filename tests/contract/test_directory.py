@@ -92,7 +92,7 @@ def test_a_file_that_became_a_link_outwards_is_not_read(source: Path, spool_dire
     assert done.failure.cause is Cause.GONE
 
 
-def test_a_file_that_became_a_pipe_hangs_nobody(source: Path, spool_directory: Path) -> None:
+def test_a_file_that_became_a_pipe_hangs_no_run(source: Path, spool_directory: Path) -> None:
     (source / "a").write_bytes(b"x")
     store = opened(source)
     refs = [ref for page in store.list_pages() for ref in page.objects]
@@ -174,7 +174,7 @@ def test_a_larger_file_than_allowed_is_refused(source: Path, spool_directory: Pa
     assert done.failure.cause is Cause.TOO_LARGE
 
 
-def test_a_spool_that_takes_nothing_is_told(source: Path, tmp_path: Path) -> None:
+def test_a_spool_that_takes_nothing_is_reported(source: Path, tmp_path: Path) -> None:
     (source / "a").write_bytes(b"x" * 11)
 
     (done,) = fetch(source, tmp_path / "missing", spool_from=1).values()
@@ -183,7 +183,7 @@ def test_a_spool_that_takes_nothing_is_told(source: Path, tmp_path: Path) -> Non
     assert (done.failure.cause, done.failure.code) == (Cause.SPOOL, "ENOENT")
 
 
-def test_what_is_no_directory_is_told(source: Path) -> None:
+def test_what_is_no_directory_is_reported(source: Path) -> None:
     (source / "file").write_bytes(b"x")
 
     with pytest.raises(NoSuchBucket, match="not a directory"):

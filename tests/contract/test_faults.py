@@ -374,7 +374,7 @@ def test_an_etag_is_an_md5_where_it_is_one(scene: Scene) -> None:
     assert "md5" in failure_of(fetched).detail
 
 
-def test_a_page_of_somebody_in_between_is_not_the_object(scene: Scene) -> None:
+def test_a_page_of_a_proxy_in_between_is_not_the_object(scene: Scene) -> None:
     fetched = scene.fetch(Status(200, body=b"<html>please log in</html>"))
 
     assert failure_of(fetched).cause is Cause.INTEGRITY
@@ -431,7 +431,7 @@ def test_a_kms_key_of_a_big_object_is_named(scene: Scene) -> None:
     assert KMS_KEY in failure.detail
 
 
-def test_a_kms_denial_is_told_from_its_grammar_where_nothing_else_tells(scene: Scene) -> None:
+def test_a_kms_denial_is_recognised_by_its_grammar_where_nothing_else_shows_it(scene: Scene) -> None:
     message = (
         "User: arn:aws:iam::111122223333:user/reader is not authorized to perform: kms:Decrypt on resource: "
         f"{KMS_KEY} because no identity-based policy allows the kms:Decrypt action"
@@ -499,7 +499,7 @@ def test_an_object_of_another_account_is_named(scene: Scene, acl: bool) -> None:
     assert "f" * 64 in failure.detail
 
 
-def test_an_archived_object_is_told(scene: Scene) -> None:
+def test_an_archived_object_is_reported(scene: Scene) -> None:
     fetched = scene.fetch(Status(403, "InvalidObjectState", "The operation is not valid for the storage class"))
 
     assert failure_of(fetched).cause is Cause.ARCHIVED
@@ -543,7 +543,7 @@ def test_a_larger_object_than_allowed_is_refused(scene: Scene) -> None:
         assert done["other-0"].failure is None
 
 
-def test_a_spool_that_takes_nothing_is_told(scene: Scene) -> None:
+def test_a_spool_that_takes_nothing_is_reported(scene: Scene) -> None:
     (done, *_) = fetch_all(scene.store, scene.refs(), scene.spool / "missing", spool_from=1).values()
 
     failure = failure_of(done)
@@ -664,7 +664,7 @@ def test_throttling_makes_the_window_smaller_and_loses_nothing(scene: Scene) -> 
         (Stall(), ConnectionFailed, "cannot reach"),
     ],
 )
-def test_a_listing_that_fails_says_why(scene: Scene, fault: Fault, error: type[Exception], words: str) -> None:
+def test_a_listing_that_fails_names_the_cause(scene: Scene, fault: Fault, error: type[Exception], words: str) -> None:
     scene.proxy.add(Rule(fault, query="list-type=2"))
 
     with pytest.raises(error, match=words):

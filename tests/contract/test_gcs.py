@@ -130,7 +130,7 @@ def failure_under(scene: Scene, fault: Fault) -> FetchFailure:
     return done.failure
 
 
-def test_a_denied_object_is_told(scene: Scene) -> None:
+def test_a_denied_object_is_reported(scene: Scene) -> None:
     scene.proxy.add(Rule(error(403, "forbidden"), path="/o/a$", query="^fields"))
 
     assert failure_under(scene, error(403, "forbidden")).cause is Cause.OBJECT_DENIED
@@ -159,7 +159,7 @@ def test_a_denied_key_is_named(scene: Scene) -> None:
         (Reset(), ConnectionFailed),
     ],
 )
-def test_a_listing_that_fails_says_why(scene: Scene, fault: Fault, kind: type[Exception]) -> None:
+def test_a_listing_that_fails_names_the_cause(scene: Scene, fault: Fault, kind: type[Exception]) -> None:
     scene.proxy.add(Rule(fault))
 
     with pytest.raises(kind):
@@ -241,6 +241,6 @@ def test_a_revoked_login_names_the_command(
     assert caught.value.code is ErrorCode.LOGIN_EXPIRED
 
 
-def test_no_credentials_is_told(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_credentials_is_reported(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigurationError, match="no Google credentials"):
         list(authorized(scene, monkeypatch).list_pages())

@@ -109,7 +109,7 @@ def test_with_a_file_it_equals_botocore_or_declines(
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(bucket=buckets, environment=environments, given_region=st.one_of(st.none(), regions), payer=st.booleans())
-def test_what_it_says_is_what_botocore_says(
+def test_it_decides_as_botocore_does(
     tmp_path: Path, bucket: str, environment: dict[str, str], given_region: str | None, payer: bool
 ) -> None:
     wanted = StoreSettings(region=given_region, retry=RETRY, request_payer=payer)

@@ -134,7 +134,7 @@ def test_settings_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> N
     assert (connection.base_url, connection.region) == ("http://127.0.0.1:8/buck", "eu-west-2")
 
 
-def test_no_credentials_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_credentials_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
 
@@ -157,7 +157,7 @@ def test_a_credential_process_without_json_is_named(monkeypatch: pytest.MonkeyPa
     assert caught.value.code is ErrorCode.AWS_CONFIGURATION_INVALID
 
 
-def test_an_unknown_profile_is_told() -> None:
+def test_an_unknown_profile_is_reported() -> None:
     with pytest.raises(ConfigurationError, match="nobody"):
         open_store(parse_location("s3://buck/"), StoreSettings(profile="nobody"))
 
@@ -375,7 +375,7 @@ def test_a_private_authority_is_trusted_when_named(
     assert fetch_all(store, [head], spool_directory)["k"].failure is None
 
 
-def test_a_certificate_of_nobody_is_refused_at_once(tls_server: LoopbackServer) -> None:
+def test_a_self_signed_certificate_is_refused_at_once(tls_server: LoopbackServer) -> None:
     with pytest.raises(ConfigurationError) as caught:
         list(open_store(parse_location("s3://buck/"), StoreSettings(retry=QUICK)).list_pages())
 

@@ -224,7 +224,7 @@ def test_every_key_is_listed_and_fetched_as_it_is(place: Place, spool_directory:
         assert abs(ref.last_modified - time.time()) < 600
 
 
-def test_head_says_what_the_listing_says(place: Place) -> None:
+def test_head_agrees_with_the_listing(place: Place) -> None:
     for name in (name for name in HOSTILE if place.holds(name)):
         place.put(name, name.encode())
 
@@ -395,7 +395,7 @@ def test_what_is_gone_fails_alone(place: Place, spool_directory: Path) -> None:
     assert results[gone.key].attempts == 1
 
 
-def test_a_missing_bucket_is_told(place: Place) -> None:
+def test_a_missing_bucket_is_reported(place: Place) -> None:
     with pytest.raises(NoSuchBucket):
         list(place.missing.list_pages())
     if place.store.location.scheme != "file":

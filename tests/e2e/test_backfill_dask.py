@@ -60,7 +60,7 @@ def test_killed_workers_leave_every_row_once_in_a_bucket(
     assert status(out)["counts"]["landed"] == 8
 
 
-def test_without_a_scheduler_the_error_says_where_it_was_expected(source: Directory, tmp_path: Path) -> None:
+def test_without_a_scheduler_the_error_names_where_it_was_expected(source: Directory, tmp_path: Path) -> None:
     fill(source, 2)
     plan(source.location, tmp_path / "out", shards=1)
     ended = run("backfill", "run", tmp_path / "out", "--engine", "dask", "--scheduler", "tcp://127.0.0.1:1")

@@ -130,7 +130,7 @@ def test_a_missing_bucket(s3_bucket: str) -> None:
         ("RequestTimeTooSkewed", ExitCode.CONFIGURATION, "✗ Connection failed", "clock"),
     ],
 )
-def test_a_bare_403_is_told_apart_by_the_list(
+def test_a_bare_403_is_distinguished_by_the_list(
     s3_bucket: str, fault_proxy: FaultProxy, code: str, exit_code: ExitCode, chip: str, word: str
 ) -> None:
     fault_proxy.add(Rule(Status(403), method="HEAD"))
@@ -143,7 +143,7 @@ def test_a_bare_403_is_told_apart_by_the_list(
     assert report.request_id == "FAULT"
 
 
-def test_a_denied_bucket_of_ones_own_and_one_of_somebody_else(s3_bucket: str, fault_proxy: FaultProxy) -> None:
+def test_a_denied_bucket_of_this_account_and_one_of_another(s3_bucket: str, fault_proxy: FaultProxy) -> None:
     fault_proxy.add(Rule(Status(403), method="HEAD"))
     fault_proxy.add(Rule(Status(403, "AccessDenied", "Access Denied"), query="list-type"))
     own = probe_connection(f"s3://{s3_bucket}/p/", "read")
@@ -175,7 +175,7 @@ def test_the_request_payer_header_is_sent_with_every_request(s3_bucket: str, fau
     assert all(request.headers.get("x-amz-request-payer") == "requester" for request in fault_proxy.log)
 
 
-def test_a_wrong_region_is_followed_and_said(s3_bucket: str, fault_proxy: FaultProxy) -> None:
+def test_a_wrong_region_is_followed_and_reported(s3_bucket: str, fault_proxy: FaultProxy) -> None:
     headers = {"x-amz-bucket-region": "eu-west-1"}
     fault_proxy.add(Rule(Status(301, "PermanentRedirect", headers=headers), header="/us-east-1/s3/"))
     fault_proxy.add(Rule(Status(200, headers=headers), method="HEAD", path=s3_bucket))

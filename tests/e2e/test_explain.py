@@ -319,7 +319,7 @@ def test_requester_pays_keeps_nimble_out(s3_bucket: str, fault_proxy: FaultProxy
         (_no_ownership, "ownership-not-set"),
     ],
 )
-def test_softer_ownership_is_a_warning_with_the_fix_and_no_gap(
+def test_softer_ownership_is_a_warning_with_the_fix_and_nothing_else(
     granted: GrantedBucket, change: Callable[[GrantedBucket], None], code: str
 ) -> None:
     change(granted)

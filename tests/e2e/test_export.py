@@ -126,7 +126,7 @@ def test_exports_at_once_write_each_row_once(source: Directory, dest: Path, tmp_
     assert identities(out) == landed(dest)
 
 
-def test_a_destination_restored_from_a_backup_is_refused_until_told(
+def test_a_destination_restored_from_a_backup_is_refused_until_confirmed(
     source: Directory, dest: Path, tmp_path: Path
 ) -> None:
     out, backup = tmp_path / "out", tmp_path / "backup"

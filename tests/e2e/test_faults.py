@@ -85,7 +85,7 @@ def test_a_body_that_drips_for_ever_is_given_up(tmp_path: Path, proxy: FaultProx
     assert report.counts.landed == len(many) - 1
 
 
-def test_an_object_of_another_account_is_told_apart(
+def test_an_object_of_another_account_is_distinguished(
     tmp_path: Path, s3: S3Client, s3_bucket: str, fault_proxy: FaultProxy
 ) -> None:
     s3.put_object(Bucket=s3_bucket, Key="theirs.json", Body=BODY)
@@ -382,7 +382,7 @@ def fill_up(path: Path) -> None:
 
 
 @pytest.mark.parametrize("small_disk", ["size=3m"], indirect=True)
-def test_eviction_makes_room_on_a_full_disk(small_disk: Path, store: MemoryS3, many: dict[str, bytes]) -> None:
+def test_eviction_frees_space_on_a_full_disk(small_disk: Path, store: MemoryS3, many: dict[str, bytes]) -> None:
     destination = small_disk / "destination"
     full = installed_command.sync("s3://bucket/r/", destination)
     assert full.code == 12, full
@@ -399,7 +399,7 @@ def test_eviction_makes_room_on_a_full_disk(small_disk: Path, store: MemoryS3, m
 
 
 @pytest.mark.parametrize("small_disk", ["size=8m"], indirect=True)
-def test_a_read_only_destination_is_said_before_anything_is_fetched(
+def test_a_read_only_destination_is_reported_before_anything_is_fetched(
     small_disk: Path, store: MemoryS3, proxy: FaultProxy
 ) -> None:
     assert os.system(f"mount -o remount,ro {small_disk}") == 0

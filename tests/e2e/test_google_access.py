@@ -88,7 +88,7 @@ def test_a_concurrent_editor_loses_nothing(gcs: FakeGcsIam) -> None:
     assert any(MEMBER in each["members"] for each in bindings)
 
 
-def test_an_editor_who_asks_for_other_steps_is_not_overruled(gcs: FakeGcsIam) -> None:
+def test_an_editor_that_asks_for_other_steps_is_not_overruled(gcs: FakeGcsIam) -> None:
     def edit(bucket: str) -> None:
         gcs.before_write = None
         policy = gcs.policy(bucket)
@@ -103,7 +103,7 @@ def test_an_editor_who_asks_for_other_steps_is_not_overruled(gcs: FakeGcsIam) ->
     assert not any(MEMBER in each["members"] for each in gcs.policy("results")["bindings"])
 
 
-def test_an_editor_who_never_stops_is_given_way_to(gcs: FakeGcsIam) -> None:
+def test_an_editor_that_never_stops_is_given_way_to(gcs: FakeGcsIam) -> None:
     plan = plan_policy(URL, "async")
     gcs.before_write = lambda bucket: gcs.set_policy(bucket, gcs.policy(bucket))
     with pytest.raises(ConnectionFailed):
@@ -214,7 +214,7 @@ def test_what_may_not_be_read_is_unknown(gcs: FakeGcsIam, permission: str, setti
     assert {each.permission for each in explanation.unknowns} == {permission}
 
 
-def test_what_may_not_be_written_says_so(gcs: FakeGcsIam) -> None:
+def test_what_may_not_be_written_reports_it(gcs: FakeGcsIam) -> None:
     gcs.denied = {"storage.buckets.setIamPolicy"}
     with pytest.raises(AccessDenied) as caught:
         apply_policy(plan_policy(URL, "async"))

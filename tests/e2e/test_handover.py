@@ -464,7 +464,7 @@ def test_a_purged_object_stays_away_and_consumers_see_it(source: Directory, dest
     assert [row.purged for row in harvester.read(dest, after=last)] == []
 
 
-def test_compaction_keeps_what_somebody_needs(source: Directory, dest: Path) -> None:
+def test_compaction_keeps_what_a_consumer_needs(source: Directory, dest: Path) -> None:
     for number in range(4):
         source.put(f"{number}.json", result(number))
     sync_report(source.location, dest)

@@ -123,7 +123,7 @@ def test_watch_has_a_heartbeat_of_its_own(source: Directory, dest: Path) -> None
     assert beats(dest)["watch"]["succeeded_at"] is not None
 
 
-def test_status_says_when_the_last_success_is_too_old(flawed: Directory, dest: Path) -> None:
+def test_status_reports_when_the_last_success_is_too_old(flawed: Directory, dest: Path) -> None:
     stale = run("status", dest, "--max-age", "2h")
     assert stale.code == 15
     assert f"  {dest}: no sync, watch or listen has succeeded" in stale.err
@@ -139,7 +139,7 @@ def test_status_says_when_the_last_success_is_too_old(flawed: Directory, dest: P
     assert "the last success is 3 h 0 min ago, more than 2 h 0 min" in stale.err
 
 
-def test_status_says_when_nothing_new_is_delivered(source: Directory, dest: Path) -> None:
+def test_status_reports_when_nothing_new_is_delivered(source: Directory, dest: Path) -> None:
     source.put("a/1.json", result(1))
     source.put("b/1.json", result(2))
     old = time.time() - 7200

@@ -58,7 +58,7 @@ def test_a_store_of_other_etags_is_diagnosed_and_the_option_lands_everything(des
     assert (accepted.code, accepted.document["counts"]["landed"]) == (0, 12)
 
 
-def test_a_store_without_etags_lands_by_length_and_says_so_once(dest: Path) -> None:
+def test_a_store_without_etags_lands_by_length_and_reports_it_once(dest: Path) -> None:
     objects = results(5)
 
     def without_etag(request: Request) -> Answer | None:

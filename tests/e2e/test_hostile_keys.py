@@ -210,7 +210,7 @@ def test_a_version_is_kept_where_no_file_has_two_names(s3: S3Client, s3_bucket: 
 
 
 @pytest.mark.parametrize("output", ["table", "json", "jsonl"])
-def test_a_file_name_that_is_no_text_is_refused_and_told(tmp_path: Path, output: str) -> None:
+def test_a_file_name_that_is_no_text_is_refused_and_reported(tmp_path: Path, output: str) -> None:
     source = tmp_path / "source"
     source.mkdir()
     body = HostileObject("x.json", "own").content

@@ -58,7 +58,7 @@ def shell(s3_bucket: str, fault_proxy: FaultProxy, tmp_path: Path) -> Shell:
     return Shell(tmp_path, s3_bucket)
 
 
-def test_every_shell_command_does_what_the_page_says(shell: Shell) -> None:
+def test_every_shell_command_works_as_the_page_states(shell: Shell) -> None:
     scripts = blocks("sh")
     assert [len(script.splitlines()) for script in scripts] == [3, 3, 2]
     for script in scripts:

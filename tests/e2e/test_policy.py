@@ -76,7 +76,7 @@ def test_show_prints_every_form(mode: str, form: str) -> None:
     assert ("statements it does not hold are removed" in done.err) is (form in ("terraform", "cloudformation"))
 
 
-def test_show_says_what_is_opened() -> None:
+def test_show_lists_what_is_granted() -> None:
     done = run("show", "--mode", "jobs", "--bucket", "bkt", "--input", "s3://bkt/in", "--kms-key", KEY)
     assert list(json.loads(done.out)) == ["BucketPolicy", "KeyPolicyStatement"]
     assert "input: s3://bkt/in/" in done.err
@@ -125,7 +125,7 @@ def test_show_prints_the_document_asked_for(options: list[str], names: list[str]
 
 
 @pytest.mark.parametrize(("can", "noted"), [("sync,test", False), ("test,explain", True), ("apply", True)])
-def test_a_reader_of_another_account_is_told_what_no_grant_can_give(can: str, noted: bool) -> None:
+def test_a_reader_of_another_account_is_shown_what_no_grant_can_give(can: str, noted: bool) -> None:
     elsewhere = ("--reader", "arn:aws:iam::222233334444:role/r", "--account", "111122223333")
     done = run("show", "--mode", "async", "--bucket", "bkt", "--for", "reader", "--can", can, *elsewhere)
     assert done.code == 0
@@ -365,7 +365,7 @@ class TestSimulate:
         done = run("simulate", policy, *asked, "--context", "aws:PrincipalOrgID=o-abc", "--format", "jsonl")
         assert json.loads(done.out)["effect"] == "allowed"
 
-    def test_what_could_not_be_decided_says_why(self, tmp_path: Path) -> None:
+    def test_what_could_not_be_decided_names_the_cause(self, tmp_path: Path) -> None:
         base = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
         mixed: list[dict[str, dict[str, str]]] = [
             {"StringEquals": {"aws:SourceIp": "1.1.1.1"}},

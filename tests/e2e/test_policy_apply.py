@@ -127,7 +127,7 @@ def test_foreign_statements_keep_meaning_order_and_unknown_fields(s3_bucket: str
     assert len(after["Statement"]) == 3
 
 
-def test_a_second_apply_changes_nothing_and_says_so(s3_bucket: str, fault_proxy: FaultProxy, state: Path) -> None:
+def test_a_second_apply_changes_nothing_and_reports_it(s3_bucket: str, fault_proxy: FaultProxy, state: Path) -> None:
     url = f"s3://{s3_bucket}/results/"
     apply_policy(plan_policy(url, "async"))
     fault_proxy.clear()
@@ -224,7 +224,7 @@ def test_a_policy_edited_after_it_was_read_is_left_alone(
     assert backups(state) == []
 
 
-def test_somebody_who_writes_in_the_same_moment_is_found_when_reading_back(
+def test_a_write_in_the_same_moment_is_found_when_reading_back(
     s3_bucket: str, s3: S3Client, fault_proxy: FaultProxy
 ) -> None:
     def write_after(request: Request, upstream: Upstream) -> Answer:
@@ -281,7 +281,7 @@ def test_nothing_is_merged_into_what_is_no_policy(s3_bucket: str, fault_proxy: F
         (503, "SlowDown", ConnectionFailed),
     ],
 )
-def test_a_refused_write_says_why_and_where_the_backup_is(
+def test_a_refused_write_names_the_cause_and_where_the_backup_is(
     s3_bucket: str, fault_proxy: FaultProxy, status: int, code: str, error: type[HarvesterError]
 ) -> None:
     fault_proxy.add(Rule(Status(status, code, "Invalid principal in policy"), method="PUT", query="^policy$"))
@@ -407,7 +407,7 @@ class TestKey:
         assert undone.code == 0, undone.err
         assert stored(s3, s3_bucket) == before
 
-    def test_a_key_that_is_not_named_remains_a_gap(self, s3_bucket: str, s3: S3Client, kms: KMSClient) -> None:
+    def test_a_key_that_is_not_named_remains_a_finding(self, s3_bucket: str, s3: S3Client, kms: KMSClient) -> None:
         arn = self.encrypted(s3, kms, s3_bucket)
         outcome = apply_policy(plan_policy(f"s3://{s3_bucket}", "jobs"))
         assert not outcome.complete
@@ -416,7 +416,7 @@ class TestKey:
         command = advised_commands(outcome.explanation, StoreSettings())[-1]
         assert command.endswith(f"--kms-key {arn}")
 
-    def test_the_key_of_aws_remains_a_gap(self, s3_bucket: str, s3: S3Client) -> None:
+    def test_the_key_of_aws_remains_a_finding(self, s3_bucket: str, s3: S3Client) -> None:
         rules: Any = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}]}
         s3.put_bucket_encryption(Bucket=s3_bucket, ServerSideEncryptionConfiguration=rules)
         outcome = apply_policy(plan_policy(f"s3://{s3_bucket}", "jobs"))

@@ -108,7 +108,7 @@ def test_the_commands_make_a_bucket_announce_and_replace_nothing(
         ("--input", "in/"),
     ],
 )
-def test_an_option_that_says_nothing_about_events_is_refused(options: tuple[str, ...]) -> None:
+def test_an_option_that_has_no_meaning_for_events_is_refused(options: tuple[str, ...]) -> None:
     refused = run(*SHOW, "--queue", QUEUE, *options)
     assert (refused.code, refused.out) == (2, ""), refused
     assert "leave out" in refused.err

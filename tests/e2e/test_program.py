@@ -169,7 +169,7 @@ def test_a_terminal_sees_progress_and_no_rest_of_it(source: Directory, dest: Pat
     assert seen.endswith(b"\r\x1b[J")
 
 
-def test_equal_problems_are_told_once(source: Directory, dest: Path) -> None:
+def test_equal_problems_are_reported_once(source: Directory, dest: Path) -> None:
     for number in range(5):
         source.put(f"{number}.json", b"{")
     source.put("other.json", b"")

@@ -130,7 +130,7 @@ def test_cat_streams_only_what_was_validated(source: Directory, dest: Path) -> N
     assert len(run("cat", dest).lines) == 1
 
 
-def test_cat_tells_of_what_it_cannot_read(source: Directory, dest: Path) -> None:
+def test_cat_names_what_it_cannot_read(source: Directory, dest: Path) -> None:
     for number in range(3):
         source.put(f"{number}.json", result(number))
     sync_report(source.location, dest)
@@ -307,7 +307,7 @@ def test_a_path_that_cannot_be(source: Directory, dest: Path, path: str) -> None
     assert f"not a path: {path!r}" in ended.err
 
 
-def test_a_path_that_no_result_has_is_said(source: Directory, dest: Path) -> None:
+def test_a_path_that_no_result_has_is_reported(source: Directory, dest: Path) -> None:
     source.put("a.json", result(1))
     source.put("b.json", result(2))
     sync_report(source.location, dest)
@@ -317,7 +317,7 @@ def test_a_path_that_no_result_has_is_said(source: Directory, dest: Path) -> Non
     assert run("cat", dest, "--select", "data.markdown").err == ""
 
 
-def test_verify_says_that_a_run_is_at_work(source: Directory, dest: Path) -> None:
+def test_verify_states_that_a_run_is_at_work(source: Directory, dest: Path) -> None:
     source.put("a.json", result(1))
     sync_report(source.location, dest)
     with (dest / ".nimble-harvester" / "lock").open("r+") as lock:

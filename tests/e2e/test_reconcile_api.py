@@ -223,7 +223,7 @@ def test_a_file_lost_here_or_replaced_in_the_bucket_is_due_again(world: World, n
     }
 
 
-def test_copies_of_one_result_are_a_gap_until_one_is_left(world: World, nimble_api: NimbleApi) -> None:
+def test_copies_of_one_result_are_incomplete_until_one_is_left(world: World, nimble_api: NimbleApi) -> None:
     same, other = world.task("duplicate", delivered=True), world.task("duplicate", delivered=True)
     first = world.deliver(same, f"again-{same}")
     second = world.deliver(other, f"again-{other}", json.dumps(envelope(other, "<p>another")))
@@ -248,18 +248,18 @@ def test_copies_of_one_result_are_a_gap_until_one_is_left(world: World, nimble_a
 
 
 def test_what_a_batch_leaves_out_is_asked_of_the_tasks(world: World, nimble_api: NimbleApi) -> None:
-    told_by_task = world.task("failed_upstream", error="no answer", error_type="timeout_error")
+    outcome_by_task = world.task("failed_upstream", error="no answer", error_type="timeout_error")
     young = world.task("arriving", modified_at=SOON)
     world.batch()
     tasks = {task["id"]: task for task in world.scenario.tasks}
-    bare = [{"id": told_by_task, "state": "error"}, {"id": young, "state": "success"}]
+    bare = [{"id": outcome_by_task, "state": "error"}, {"id": young, "state": "success"}]
     body = {"id": BATCH, "completed": True, "completed_count": 2, "progress": 1, "tasks": bare}
     world.scenario.faults = [{"path": f"/batches/{BATCH}", "status": 200, "times": 9, "body": body}]
     world.sync()
     nimble_api.load(world.scenario)
     report = world.reconcile(nimble_api)
     assert printed(report)[young] == (TaskOutcome.ARRIVING, TaskReason.NONE)
-    assert report.reconciliation.tasks[0].task.error == tasks[told_by_task]["error"]
+    assert report.reconciliation.tasks[0].task.error == tasks[outcome_by_task]["error"]
 
 
 def test_a_task_that_nimble_has_forgotten_is_accounted_for_all_the_same(world: World, nimble_api: NimbleApi) -> None:

@@ -28,7 +28,7 @@ def synced(source: Directory, dest: Path) -> Directory:
 @pytest.mark.parametrize(
     "verb", [["cat"], ["status"], ["verify", "--combined"], ["evict", "--through", "0"], ["schema"], ["--help"]]
 )
-def test_a_full_disk_behind_standard_output_is_said(synced: Directory, dest: Path, verb: list[str]) -> None:
+def test_a_full_disk_behind_standard_output_is_reported(synced: Directory, dest: Path, verb: list[str]) -> None:
     where = [] if verb[0] in ("schema", "--help") else [str(dest)]
     with FULL.open("w") as full:
         ended = subprocess.run(

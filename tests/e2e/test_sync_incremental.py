@@ -93,7 +93,7 @@ def test_evicted_files_stay_away_until_the_source_changes(source: Directory, des
     assert tree(dest) == {"a.json": result(3)}
 
 
-def test_what_vanished_at_the_source_is_told_and_kept(source: Directory, dest: Path) -> None:
+def test_what_vanished_at_the_source_is_reported_and_kept(source: Directory, dest: Path) -> None:
     source.put("a.json", result(1))
     source.put("b.json", result(2))
     sync_report(source.location, dest)
@@ -128,7 +128,7 @@ def test_the_older_version_is_kept_aside_on_demand(source: Directory, dest: Path
     assert [path.read_bytes() for path in (dest / ".nimble-harvester" / "versions").rglob("a.json")] == [result(1)]
 
 
-def test_quarantined_objects_are_told_again_and_not_fetched_again(source: Directory, dest: Path) -> None:
+def test_quarantined_objects_are_reported_again_and_not_fetched_again(source: Directory, dest: Path) -> None:
     key = source.put("bad.json", b'{"status": "success",\n "data": }')
     first = sync_report(source.location, dest, expected=3)
     (problem,) = first["problems"]
@@ -147,7 +147,7 @@ def test_quarantined_objects_are_told_again_and_not_fetched_again(source: Direct
     assert sync_report(source.location, dest)["counts"]["quarantined"] == 1
 
 
-def test_a_quarantined_object_that_is_mended_lands(source: Directory, dest: Path) -> None:
+def test_a_quarantined_object_that_is_corrected_lands(source: Directory, dest: Path) -> None:
     source.put("bad.json", b"{")
     sync_report(source.location, dest, expected=3)
     source.put("bad.json", result(1))

@@ -52,7 +52,7 @@ def test_dry_run_changes_nothing_that_is_there(filled: Directory, dest: Path) ->
     assert (report["counts"]["not_attempted"], report["counts"]["unchanged"], report["source_gone"]) == (1, 2, 1)
 
 
-def test_dry_run_tells_old_problems_from_new(source: Directory, dest: Path) -> None:
+def test_dry_run_distinguishes_old_problems_from_new(source: Directory, dest: Path) -> None:
     source.put("bad.json", b"{")
     # With the same limit: with another one a quarantined object would be looked at again.
     sync_report(source.location, dest, "--max-object-bytes", "4kB", expected=3)
@@ -113,7 +113,7 @@ def test_validate(source: Directory, dest: Path, level: str, landing: set[str]) 
     assert report["counts"]["quarantined"] == 4 - len(landing)
 
 
-def test_the_users_schema_says_where(source: Directory, dest: Path, tmp_path: Path) -> None:
+def test_the_users_schema_names_the_place(source: Directory, dest: Path, tmp_path: Path) -> None:
     schema = tmp_path / "price.json"
     schema.write_text(json.dumps({"properties": {"price": {"type": "number"}}}))
     source.put("a.json", result(1, data={"parsing": {"price": "secret-value"}}))
@@ -141,7 +141,7 @@ def test_an_unusable_schema_is_refused(
     assert not dest.exists()
 
 
-def test_a_report_tells_of_an_unusable_schema(source: Directory, dest: Path, tmp_path: Path) -> None:
+def test_a_report_names_an_unusable_schema(source: Directory, dest: Path, tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     assert run("sync", source.location, dest, "--schema", tmp_path / "none.json", "--report", report).code == 2
     assert "none.json" in json.loads(report.read_text())["error"]["what"]
@@ -306,7 +306,7 @@ def test_a_time_span_that_holds_nothing_is_refused(filled: Directory, dest: Path
     assert not dest.exists()
 
 
-def test_filters_that_let_nothing_through_are_said(filled: Directory, dest: Path) -> None:
+def test_filters_that_select_nothing_are_reported(filled: Directory, dest: Path) -> None:
     ended = run("sync", filled.location, dest, "--include", "nothing*")
     assert ended.code == 0
     assert ended.out.startswith(f"There is no result under {filled.location} that the filters let through\n")

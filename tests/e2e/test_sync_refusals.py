@@ -101,7 +101,7 @@ def test_locations_that_cannot_be(dest: Path, location: str) -> None:
         ("gcs://bucket/x", "use gs://bucket/x"),
     ],
 )
-def test_a_mistyped_location_is_told_as_it_was_meant(dest: Path, mistaken: str, meant: str) -> None:
+def test_a_mistyped_location_is_shown_as_it_was_meant(dest: Path, mistaken: str, meant: str) -> None:
     ended = run("sync", mistaken, dest)
     assert ended.code == 2
     assert meant in ended.err.splitlines()[-1]

@@ -66,7 +66,7 @@ def test_hostile_keys_make_one_tree_too(s3: S3Client, s3_bucket: str, fake_gcs: 
         assert run("verify", tmp_path / "around" / name).code == 0
 
 
-def test_a_copied_tree_is_told_apart_from_its_source(source: Directory, dest: Path, tmp_path: Path) -> None:
+def test_a_copied_tree_is_distinguished_from_its_source(source: Directory, dest: Path, tmp_path: Path) -> None:
     source.put("a.json", result(1))
     sync_report(source.location, dest)
     for inside in (source.path, source.path / "below", tmp_path):

@@ -34,7 +34,7 @@ def test_names_are_utf8_in_every_locale(source: Directory, dest: Path, locale: d
     assert run("verify", dest, **other).code == 0
 
 
-def test_a_program_is_told_that_its_names_would_not_be_utf8(source: Directory, dest: Path) -> None:
+def test_a_program_is_warned_that_its_names_would_not_be_utf8(source: Directory, dest: Path) -> None:
     program = "import harvester, sys; harvester.sync(sys.argv[1], sys.argv[2])"
     ended = subprocess.run(
         [sys.executable, "-c", program, source.location, dest],

@@ -70,7 +70,7 @@ ANSWER_SURROUNDINGS = (
     Surrounding(
         "no ETag on GET",
         "lands when its length is the listed one; reported once",
-        _ANSWERS + "a_store_without_etags_lands_by_length_and_says_so_once",
+        _ANSWERS + "a_store_without_etags_lands_by_length_and_reports_it_once",
     ),
     Surrounding(
         "ETags of 32 hexadecimal digits that are no MD5",

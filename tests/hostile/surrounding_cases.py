@@ -78,7 +78,7 @@ SURROUNDINGS = (
     Surrounding(
         "an object belongs to another account than the bucket",
         "failed, exit 3: `other_owner`, with that owner's canonical id",
-        _FAULTS + "an_object_of_another_account_is_told_apart",
+        _FAULTS + "an_object_of_another_account_is_distinguished",
     ),
     Surrounding(
         "the bytes are not those of the CRC32C or MD5 that GCS states",
@@ -133,17 +133,17 @@ SURROUNDINGS = (
     Surrounding(
         "the disk is full, and `evict` is run as the error advises",
         "it frees the disk; the next run goes on",
-        _FAULTS + "eviction_makes_room_on_a_full_disk",
+        _FAULTS + "eviction_frees_space_on_a_full_disk",
     ),
     Surrounding(
         "a file's name at a `file://` source is no text",
         "refused, exit 3: `name_not_utf8`; all others land",
-        "tests/e2e/test_hostile_keys.py::test_a_file_name_that_is_no_text_is_refused_and_told",
+        "tests/e2e/test_hostile_keys.py::test_a_file_name_that_is_no_text_is_refused_and_reported",
     ),
     Surrounding(
         "DEST is read-only",
         "exit 12 before anything is fetched",
-        _FAULTS + "a_read_only_destination_is_said_before_anything_is_fetched",
+        _FAULTS + "a_read_only_destination_is_reported_before_anything_is_fetched",
     ),
     Surrounding("`kill -9` of the run", _RIGHT, _KILLS + "the_next_run_makes_it_right"),
     Surrounding(

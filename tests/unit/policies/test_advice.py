@@ -182,7 +182,7 @@ def test_a_key_is_not_renamed_beside_the_right_one() -> None:
     assert advised(document(grant(), guard(both))) is None
 
 
-def test_two_refused_statements_of_one_name_are_told_apart_by_their_sids() -> None:
+def test_two_refused_statements_of_one_name_are_distinguished_by_their_sids() -> None:
     policy = document(grant(), team(), team(), team())
     desired = advised(policy)
     assert desired is not None

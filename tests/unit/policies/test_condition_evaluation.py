@@ -112,7 +112,7 @@ class TestConditions:
         assert holds({operator: {"aws:Key": "true"}}) is expected
         assert holds({operator: {"aws:Key": "true"}}, context={"aws:Key": []}) is expected
 
-    def test_null_tells_whether_the_key_is_there(self) -> None:
+    def test_null_shows_whether_the_key_is_there(self) -> None:
         assert holds({"Null": {"aws:Key": "true"}})
         assert not holds({"Null": {"aws:Key": "false"}})
         assert holds({"ForAnyValue:Null": {"aws:Key": ["true", "false"]}})

@@ -208,7 +208,7 @@ class TestPlace:
         with pytest.raises(ContractError, match="a KMS key on Google Cloud Storage"):
             policies.target(GCS, "bkt", key_arn=KEY)
 
-    def test_a_key_tells_the_region(self) -> None:
+    def test_a_key_names_the_region(self) -> None:
         assert policies.target(ASYNC, "bkt", key_arn=KEY, region="us-east-1").region == "eu-west-1"
         assert policies.target(GCS, "bkt", prefixes={"prefix": "out"}).url("prefix") == "gs://bkt/out/"
 
@@ -296,7 +296,7 @@ class TestReader:
         with pytest.raises(ContractError, match="no role or user"):
             self.documents("sync", reader=reader)
 
-    def test_what_nobody_can_be_given(self) -> None:
+    def test_what_cannot_be_granted(self) -> None:
         with pytest.raises(ContractError, match="no ability: 'delete'"):
             self.documents("sync,delete")
         with pytest.raises(ContractError, match="no ability was asked for"):

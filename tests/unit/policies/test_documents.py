@@ -313,7 +313,7 @@ def test_what_is_read_is_valid_by_the_schema(policy: dict[str, Any]) -> None:
         ({"version": 1, "bindings": [{"role": "r", "members": []}]}, "gcs"),
     ],
 )
-def test_the_kind_is_told_from_the_text(value: Any, kind: str) -> None:
+def test_the_kind_is_recognised_by_the_text(value: Any, kind: str) -> None:
     assert policies.parse(json.dumps(value)).kind == kind
 
 

@@ -435,7 +435,7 @@ def test_what_s3_calls_public(condition: dict[str, Any], *, public: bool) -> Non
     assert is_public(statement) is public
 
 
-def test_an_old_table_of_actions_is_said() -> None:
+def test_an_old_table_of_actions_is_reported() -> None:
     old = policies.check(ASYNC, target(), policies.document(generated()), at=datetime(2029, 1, 1, tzinfo=UTC))
     found = next(each for each in old.findings if each.code == "old-action-table")
     assert found.severity == "warning"

@@ -217,7 +217,7 @@ def test_a_folded_literal_knows_no_case() -> None:
     assert {region.example for region in regions([literal("ß", fold=True)]) if region.matched} == {"ß"}
 
 
-def test_one_hundred_patterns_are_told_apart_at_once() -> None:
+def test_one_hundred_patterns_are_distinguished_at_once() -> None:
     patterns = [pattern(f"arn:aws:s3:::bkt/*-{number}.json") for number in range(100)]
     found = list(regions(patterns, [pattern("arn:aws:s3:::bkt/*")]))
     assert len(found) == 101

@@ -137,7 +137,7 @@ def test_another_destination_gets_a_statement_of_its_own() -> None:
         },
     ],
 )
-def test_a_statement_of_somebody_elses_with_our_sid_is_not_ours(change: dict[str, Any]) -> None:
+def test_a_foreign_statement_with_our_sid_is_not_ours(change: dict[str, Any]) -> None:
     location, write = ours()
     foreign = {**write, **change}
     result = merged(location, foreign)
@@ -366,7 +366,7 @@ def test_merging_twice_is_merging_once(policy: dict[str, Any], prefix: str, exem
     strategies.contexts(),
 )
 @settings(max_examples=80)
-def test_nobody_elses_verdict_changes(
+def test_no_other_verdict_changes(
     policy: dict[str, Any], who: str, action: str, resource: str, context: dict[str, Any]
 ) -> None:
     try:

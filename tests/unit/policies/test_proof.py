@@ -243,7 +243,7 @@ def test_a_key_of_the_service_that_an_action_never_carries_is_absent() -> None:
     assert states["s3:GetObject", "input"] == "fails", "a read carries no such header, and missing is not equal"
 
 
-def test_a_variable_nobody_can_resolve_leaves_it_open() -> None:
+def test_a_variable_that_cannot_be_resolved_leaves_it_open() -> None:
     value = denying({}, Resource="arn:aws:s3:::bkt/output/${aws:userid}/*", Action="s3:PutObject")
     (verdict,) = [each for each in prove(value).verdicts if each.state != "holds"]
     assert (verdict.state, keys(verdict)) == ("unknown", ("aws:userid",))

@@ -121,7 +121,7 @@ def test_cloudformation_yields_the_same_policy(contract: policies.AccessContract
     assert value["Metadata"] == {"NimbleKeyPolicyStatement": key.value}
 
 
-def test_cloudformation_says_what_it_cannot() -> None:
+def test_cloudformation_shows_what_it_cannot() -> None:
     with pytest.raises(ContractError, match="knows no Google Cloud Storage"):
         render("cloudformation", target(GCS), policies.generate(GCS, target(GCS)))
     with pytest.raises(ContractError, match="only where it owns the key"):

@@ -110,7 +110,7 @@ class TestUnknown:
         within = {"aws:X": Constraint(present=True, within=(literal("b"),))}
         assert effect(guarded, unknown=["*"], constraints=within) == "allowed"
 
-    def test_numbers_nobody_can_read_make_no_difference(self) -> None:
+    def test_numbers_that_cannot_be_read_make_no_difference(self) -> None:
         assert effect(statement(Condition={"NumericEquals": {"a:N": "x"}}), unknown=["*"]) == "implicitly_denied"
         assert effect(statement(Condition={"BinaryEquals": {"a:B": "YQ=="}}), unknown=["*"]) == "unknown"
 

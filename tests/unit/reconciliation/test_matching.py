@@ -155,7 +155,7 @@ def test_a_success_without_an_object_is_arriving_within_the_grace(age: timedelta
     assert only(task(ended=NOW - age)).outcome is outcome
 
 
-def test_a_success_that_does_not_say_when_is_missing() -> None:
+def test_a_success_that_states_no_time_is_missing() -> None:
     account = only(task(ended=None))
     assert (account.outcome, account.reason, account.expires_at) == (TaskOutcome.MISSING, TaskReason.END_UNKNOWN, None)
     assert account.rescuable
@@ -171,7 +171,7 @@ def test_two_objects_of_one_task_are_a_duplicate() -> None:
     assert not account.rescuable
 
 
-def test_copies_that_all_landed_with_the_same_bytes_are_no_gap() -> None:
+def test_copies_that_all_landed_with_the_same_bytes_are_complete() -> None:
     same = [thing("a.json", UUID, digest="x"), thing("b.json", UUID, digest="x")]
     account = only(task(), *same)
     assert (account.outcome, account.reason, account.is_incomplete) == (

@@ -263,7 +263,7 @@ def test_a_position_is_line_column_and_byte() -> None:
         (b"[01]", "expected the end of the number"),
     ],
 )
-def test_a_refusal_says_what_was_expected(content: bytes, expected: str) -> None:
+def test_a_refusal_shows_what_was_expected(content: bytes, expected: str) -> None:
     refused = refusal(content)
     assert refused is not None
     assert refused.problem.detail.endswith(expected)

@@ -160,7 +160,7 @@ def test_deliveries_come_in_every_clothing() -> None:
     }
 
 
-def test_importing_the_room_loads_nothing_heavy() -> None:
+def test_importing_the_package_loads_nothing_heavy() -> None:
     heavy = ("jsonschema", "jsonschema_rs", "pyarrow", "orjson", "boto3", "click", "numpy")
     program = f"import sys, harvester.results; print([name for name in {heavy!r} if name in sys.modules])"
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

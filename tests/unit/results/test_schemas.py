@@ -175,7 +175,7 @@ def test_escaped_keys_are_the_keys_they_spell() -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES_WITH_SCHEMA)
-def test_schemas_are_schemas_and_say_which(shape: Shape) -> None:
+def test_schemas_are_schemas_and_state_which(shape: Shape) -> None:
     schema = SCHEMAS[shape]
     jsonschema.Draft202012Validator.check_schema(schema)
     assert schema["$id"] == f"urn:nimble-harvester:result:{shape}:v1"
@@ -315,7 +315,7 @@ def test_references_into_the_schema_itself_and_its_meta_schema_work() -> None:
     assert "type" in user_refusal(meta, {"type": 5})
 
 
-def test_other_drafts_are_what_they_say() -> None:
+def test_other_drafts_are_what_they_state() -> None:
     schema = {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "items": [{"type": "string"}],
@@ -324,7 +324,7 @@ def test_other_drafts_are_what_they_say() -> None:
     assert "additionalItems" in user_refusal(schema, ["a", 1])
 
 
-def test_what_the_schema_cannot_be_run_on_is_said_so() -> None:
+def test_what_the_schema_cannot_be_run_on_is_reported() -> None:
     schema = {"$ref": "#/$defs/tree", "$defs": {"tree": {"items": {"$ref": "#/$defs/tree"}, "type": "array"}}}
     deep: list[Any] = []
     for _ in range(900):

@@ -63,7 +63,7 @@ def test_the_pages_of_a_folder_go_on_behind_its_folders() -> None:
     assert parse_page(rest).token is None
 
 
-def test_children_count_and_a_failure_is_told() -> None:
+def test_children_count_and_a_failure_is_reported() -> None:
     program = "import os, sys; os.waitpid(os.posix_spawn(sys.executable, [sys.executable, '-c', %r], os.environ), 0)"
     burn = "import time\nwhile time.process_time() < 0.3: pass"
     taken = measurement.run([sys.executable, "-c", program % burn], os.environ)

@@ -192,7 +192,7 @@ def test_a_checksum_that_is_none_is_passed_over(value: str) -> None:
     assert stated_by_gcs({"x-goog-hash": f"crc32c={value}"}) is None
 
 
-def test_the_hash_of_a_transcoded_answer_says_nothing() -> None:
+def test_the_hash_of_a_transcoded_answer_proves_nothing() -> None:
     hashed = {"x-goog-hash": "crc32c=AAAAAA==,md5=1B2M2Y8AsgTpgAmY7PhCfg=="}
 
     assert stated_by_gcs(hashed) is not None
