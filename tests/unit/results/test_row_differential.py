@@ -65,7 +65,7 @@ UNUSUAL = (
 blocks = st.lists(st.tuples(st.sampled_from(WHOLE + UNUSUAL), st.sampled_from([b"\n", b"\r\n", b"\n\n"])), max_size=6)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(blocks, st.booleans())
 def test_a_block_is_proved_only_where_each_of_its_lines_is(parts: list[tuple[bytes, bytes]], ends: bool) -> None:
     block = b"".join(line + end for line, end in parts).removesuffix(b"" if ends else b"\n")

@@ -163,7 +163,7 @@ def test_a_destination_that_takes_no_file_leaves_it_to_what_follows(tmp_path: Pa
     assert not arriving.result.arrived()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.binary(max_size=300), st.lists(st.integers(1, 90), max_size=12), st.lists(st.integers(1, 90), min_size=1))
 def test_a_file_is_read_as_far_as_it_has_arrived(content: bytes, pieces: list[int], reads: list[int]) -> None:
     progress: list[None] = []
