@@ -87,7 +87,7 @@ EXIT_MEANINGS: Mapping[ExitCode, ExitMeaning] = MappingProxyType(
         ),
         ExitCode.EMPTY: ExitMeaning("There is no result, and the command was asked to fail then.", retryable=True),
         ExitCode.DIFFERENCE: ExitMeaning(
-            "Access or delivery has a gap, or drifted from its baseline.", retryable=False
+            "Access or delivery is incomplete, or drifted from its baseline.", retryable=False
         ),
         ExitCode.LOCKED: ExitMeaning("Another live run has the destination open.", retryable=True),
         ExitCode.DESTINATION: ExitMeaning(
