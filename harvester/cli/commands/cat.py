@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 import subprocess
 import sys
@@ -133,8 +134,8 @@ def _check(consumer: str | None, command: tuple[str, ...], *, run: str | None, a
     if run is not None and consumer is not None:
         raise options_exclusive(
             "--run and --consumer exclude each other",
-            f"--run {run}",
-            f"--consumer {consumer}",
+            f"--run {shlex.quote(run)}",
+            f"--consumer {shlex.quote(consumer)}",
             cause="a consumer reads all runs in order",
         )
     if ack and not command and not stat.S_ISREG(os.fstat(sys.stdout.fileno()).st_mode):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -80,9 +81,11 @@ def simulate(files: tuple[str, ...], requests: str | None, **options: Any) -> in
         if not options[name]:
             raise option_required(f"--{name} is missing", f"--{name}", "--requests FILE")
     if ":" not in options["action"]:
-        raise value_invalid(f"no action: {options['action']!r}", f"--action s3:{options['action']}")
+        raise value_invalid(f"no action: {options['action']!r}", f"--action {shlex.quote('s3:' + options['action'])}")
     if not options["resource"].startswith("arn:") and options["resource"] != "*":
-        raise value_invalid(f"no ARN: {options['resource']!r}", f"--resource arn:aws:s3:::{options['resource']}")
+        raise value_invalid(
+            f"no ARN: {options['resource']!r}", f"--resource {shlex.quote('arn:aws:s3:::' + options['resource'])}"
+        )
     return _one(files, options)
 
 

@@ -41,7 +41,7 @@ def direct_options(command: _Command) -> _Command:
         if (dest is None) == (export_to is None):
             raise options_exclusive(
                 "neither DEST nor --export-to is given" if dest is None else "DEST and --export-to exclude each other",
-                "a directory, e.g. ./results",
+                "a directory such as ./results",
                 "--export-to s3://BUCKET/PREFIX",
                 cause="what lands is kept in DEST, or goes to the output at once and is kept nowhere else",
             )
