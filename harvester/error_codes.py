@@ -37,7 +37,7 @@ class ErrorCode(StrEnum):
     LOCATION_WITH_DATES = "location_with_dates"
     OUTPUT_NEEDS_A_QUEUE = "output_needs_a_queue"
     POLICY_FILE_REQUIRED = "policy_file_required"
-    POLICY_TOO_LONG = "policy_too_long"
+    FILE_TOO_LONG = "file_too_long"
     SNAPSHOT_OF_ONE_BUCKET = "snapshot_of_one_bucket"
     ACKNOWLEDGEMENT_UNSAFE = "acknowledgement_unsafe"
     NO_SUCH_SCHEMA = "no_such_schema"

@@ -107,19 +107,21 @@ def load_snapshot(
     settings_file: Path | None = None,
     key_arn: str | None = None,
     strict: bool = True,
+    max_policy_bytes: int | None = None,
 ) -> Snapshot:
     """Return a snapshot from files; what no file contains is not known.
 
     Without ``strict`` a policy that cannot be read as one is part of the snapshot, as it is when the bucket has it.
-    Raises UsageError for a file that cannot be read, IntegrityError for one that is not what it claims to be.
+    Raises UsageError for a file that cannot be read or is longer than ``max_policy_bytes``, IntegrityError for one
+    that is not what it claims to be.
     """
     saved = _read_settings(settings_file, target) if settings_file is not None else {"settings": {}, "key": None}
-    policy = _read_text(policy_file) if policy_file is not None else None
+    policy = _read_text(policy_file, max_policy_bytes) if policy_file is not None else None
     if policy is not None and strict:
         _check_policy(policy, "gcs" if target.contract.cloud == "gs" else "s3", policy_file, target.bucket)
     if target.contract.cloud == "gs":
         return snapshot_of(_gcs_settings(target, saved["settings"], policy, str(policy_file)), None)
-    key_policy = _read_text(key_policy_file) if key_policy_file is not None else None
+    key_policy = _read_text(key_policy_file, max_policy_bytes) if key_policy_file is not None else None
     if key_policy is not None and strict:
         _check_policy(key_policy, "kms", key_policy_file, target.bucket)
     settings = _s3_settings(target, saved["settings"], policy)
@@ -152,14 +154,23 @@ def _check_policy(text: str, kind: DocumentKind, path: Path | None, bucket: str)
         parse(text, kind=kind, source=str(path), fragment=True, bucket=bucket)
 
 
-def _read_text(path: Path) -> str:
+def _read_text(path: Path, max_bytes: int | None = None) -> str:
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read() if max_bytes is None else file.read(max_bytes + 1)
     except OSError as error:
         cause = error.strerror or str(error)
         raise UsageError(
             f"cannot read {path}", cause=cause, code=ErrorCode.FILE_UNREADABLE, subject=str(path)
         ) from error
+    if max_bytes is not None and len(content) > max_bytes:
+        raise UsageError(
+            f"{path} is longer than {max_bytes:,} bytes",
+            cause="what it takes to decide a policy grows with its length",
+            code=ErrorCode.FILE_TOO_LONG,
+            subject=str(path),
+            parameters={"limit": "max_policy_bytes"},
+        )
     try:
         return content.decode()
     except UnicodeDecodeError:

@@ -33,8 +33,6 @@ SHAPES_WITH_SCHEMA = (
 )
 """The shapes that are one JSON document."""
 
-LONGEST_SCHEMA = 4 * 1024**2
-"""Bytes that the text of a user's schema may have."""
 _MAX_PATH = 200
 _MAX_ERRORS = 100
 _COMBINED = ("anyOf", "oneOf")
@@ -170,12 +168,6 @@ class UserSchema:
 
 def _parse_schema(text: str) -> Any:
     content = text.encode("utf-8", "surrogatepass").removeprefix(UTF8_MARK)
-    if len(content) > LONGEST_SCHEMA:
-        raise UserSchemaError(
-            f"the schema has {len(content):,} bytes",
-            cause=f"at most {LONGEST_SCHEMA:,}",
-            code=ErrorCode.SCHEMA_INVALID,
-        )
     try:
         scan(content)
         schema = json.loads(content)

@@ -259,6 +259,8 @@ class TestCheck:
             ):
                 assert ended.code == code
                 assert ("longer than 1,048,576 bytes" in ended.err) == bool(code)
+                assert ("--max-policy-bytes" in ended.err) == bool(code)
+        assert run("check", tmp_path / "long.json", *ASYNC, "--max-policy-bytes", "2MiB").code == 0
 
     def test_files_that_cannot_be_read(self, tmp_path: Path) -> None:
         for name, printed in (

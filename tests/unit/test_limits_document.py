@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from harvester.cli.shared.options.policy_options import DEFAULT_MAX_POLICY_BYTES
+from harvester.cli.shared.options.sync_options import DEFAULT_MAX_SCHEMA_BYTES
 from harvester.nimble_api.bounded_http import DEFAULT_MAX_RESPONSE_BYTES
 from harvester.results.gzip_reader import RATIO_FREE_BYTES
 from harvester.results.result_options import DEFAULT_MAX_CONTENT_BYTES, DEFAULT_MAX_RATIO, DEFAULT_MAX_SCHEMA_STEPS
-from harvester.results.schema_validation import LONGEST_SCHEMA
 from harvester.sessions.connections import AnswerLimits, StoreSettings
 from harvester.transfer.workers.worker_limits import WorkerLimits
 
@@ -36,12 +37,17 @@ def rows() -> dict[str, tuple[str, str]]:
         ("transfer without progress", f"{StoreSettings().retry.stall_seconds:g} s"),
         ("decoding without progress, of processor time", f"{WorkerLimits().cpu_seconds:g} s"),
         ("memory of a worker", f"{WorkerLimits().memory_bytes // GIB} GiB"),
-        ("text of `--schema`", f"{LONGEST_SCHEMA // MIB} MiB"),
+        ("text of `--schema`", f"{DEFAULT_MAX_SCHEMA_BYTES // MIB} MiB"),
+        ("policy document", f"{DEFAULT_MAX_POLICY_BYTES // MIB} MiB"),
         ("steps to check one value against `--schema`", f"{DEFAULT_MAX_SCHEMA_STEPS:,}"),
     ],
 )
 def test_the_default_of_a_limit(what: str, default: str) -> None:
     assert rows()[what][0] == default
+
+
+def test_every_limit_has_an_option() -> None:
+    assert [what for what, (_, option) in rows().items() if not option] == []
 
 
 def test_the_options_exist() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from harvester.cli.shared.options.policy_options import parse_document, read_text
+from harvester.cli.shared.options.policy_options import parse_document, policy_bytes_option, read_text
 from harvester.nimble_api import as_curl, as_json, as_python, delivery_parameters
 
 _FORMS = {"json": as_json, "python": as_python, "curl": as_curl}
@@ -35,6 +35,7 @@ Examples:
     metavar="FILE",
     help="The bucket's policy, - for standard input; warn where it does not let Nimble deliver to LOCATION.",
 )
+@policy_bytes_option
 @click.option(
     "--as",
     "form",
@@ -52,12 +53,16 @@ def delivery_params(
     batch: bool,
     granted_prefix: str | None,
     policy_file: str | None,
+    max_policy_bytes: int,
     form: str,
 ) -> None:
     """Print the storage parameters that make Nimble deliver to LOCATION.
 
     They are validated; warnings about known pitfalls go to standard error.
     """
+    policy = None
+    if policy_file is not None:
+        policy = parse_document(read_text(policy_file, max_policy_bytes), policy_file, None)
     parameters = delivery_parameters(
         location,
         compress=compress,
@@ -65,7 +70,7 @@ def delivery_params(
         callback=callback,
         batch=batch,
         granted_prefix=granted_prefix,
-        policy=None if policy_file is None else parse_document(read_text(policy_file), policy_file, None),
+        policy=policy,
     )
     click.echo(_FORMS[form](parameters))
     for warning in parameters.warnings:

@@ -30,6 +30,7 @@ from harvester.cli.shared.options.policy_options import (
     accept_unknown_option,
     fail_on_option,
     inherited_option,
+    policy_bytes_option,
     read_inherited,
 )
 from harvester.cli.shared.options.quiet_option import quiet_option
@@ -75,6 +76,7 @@ where a setting could not be read.
 @click.option("--harvest-within", type=DURATION, default="7d", show_default=True, help="How long results may wait.")
 @click.option("--strict", is_flag=True, help="Exit 10 where a setting could not be read, too.")
 @inherited_option
+@policy_bytes_option
 @fail_on_option
 @accept_unknown_option
 @format_option("table", "json")
@@ -96,7 +98,9 @@ def explain_command(
     decides it, every finding, and the fewest commands that resolve them.
     """
     clouds = {each.scheme for each in location} - {"gs"}
-    chosen["inherited"] = read_inherited(chosen["inherited"], clouds.pop() if clouds else "gs")
+    chosen["inherited"] = read_inherited(
+        chosen["inherited"], clouds.pop() if clouds else "gs", chosen["max_policy_bytes"]
+    )
     if any(chosen[name] is not None for name in ("policy", "key_policy", "settings_file")):
         report = _offline(location, delivery, chosen)
     else:
@@ -145,6 +149,7 @@ def _offline(location: tuple[Location, ...], delivery: dict[str, Any], chosen: d
         key_policy_file=chosen["key_policy"],
         settings_file=chosen["settings_file"],
         key_arn=chosen["kms_key"],
+        max_policy_bytes=chosen["max_policy_bytes"],
     )
     snapshots = {target.bucket: snapshot for target in targets}
     days = chosen["harvest_within"] / _DAY

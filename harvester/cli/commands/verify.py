@@ -11,7 +11,7 @@ from harvester import text
 from harvester.cli.shared.heartbeat import with_heartbeat
 from harvester.cli.shared.options.parameters import DESTINATION, format_option, state_option, store_options
 from harvester.cli.shared.options.quiet_option import quiet_option
-from harvester.cli.shared.options.sync_options import read_schema, schema_steps_option
+from harvester.cli.shared.options.sync_options import read_schema, schema_bytes_option, schema_steps_option
 from harvester.cli.shared.run_messages import write_reasons
 from harvester.destination import FileMark, Verification
 from harvester.sessions import StoreSettings
@@ -40,6 +40,7 @@ Examples:
     metavar="FILE",
     help="Check each result against this JSON Schema too, as sync does.",
 )
+@schema_bytes_option
 @schema_steps_option
 @click.option("--combined", is_flag=True, help="Print every path with its mark, also those that are the same.")
 @state_option
@@ -52,6 +53,7 @@ def verify_command(
     dest: Path,
     remote: bool,
     schema_file: Path | None,
+    max_schema_bytes: int,
     max_schema_steps: int,
     combined: bool,
     state_dir: Path | None,
@@ -68,7 +70,7 @@ def verify_command(
         remote=remote,
         state_dir=state_dir,
         settings=settings,
-        schema=read_schema(schema_file),
+        schema=read_schema(schema_file, max_schema_bytes),
         max_schema_steps=max_schema_steps,
     )
     entries = []

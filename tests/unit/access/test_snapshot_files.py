@@ -10,7 +10,8 @@ import pytest
 
 from harvester.access.delivery_targets import find_targets
 from harvester.access.snapshot_files import load_snapshot
-from harvester.errors import IntegrityError
+from harvester.error_codes import ErrorCode
+from harvester.errors import IntegrityError, UsageError
 from policies import PolicyDocument
 
 STATEMENT = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::bkt/*"}
@@ -53,3 +54,16 @@ def test_text_in_another_encoding_is_no_policy(encoding: str, tmp_path: Path) ->
     file.write_bytes(json.dumps({**POLICY, "Id": "é"}, ensure_ascii=False).encode(encoding))
     with pytest.raises(IntegrityError, match=r"policy\.json, line 1, column"):
         policy_of("s3://bkt/out/", file)
+
+
+def test_a_policy_of_an_explanation_is_read_up_to_the_limit(tmp_path: Path) -> None:
+    (target,) = find_targets(["s3://bkt/out/"], "async")
+    file = tmp_path / "policy.json"
+    file.write_text(json.dumps(POLICY))
+    size = file.stat().st_size
+    assert load_snapshot(target, policy_file=file, max_policy_bytes=size).policy is not None
+    with pytest.raises(UsageError, match="longer than") as caught:
+        load_snapshot(target, policy_file=file, max_policy_bytes=size - 1)
+    assert caught.value.code is ErrorCode.FILE_TOO_LONG
+    with pytest.raises(UsageError, match="longer than"):
+        load_snapshot(target, key_policy_file=file, max_policy_bytes=size - 1)

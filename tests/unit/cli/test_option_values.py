@@ -20,7 +20,9 @@ from harvester.cli.shared.options.parameters import (
     SIZE,
     store_options,
 )
+from harvester.cli.shared.options.policy_options import policy_bytes_option, read_text
 from harvester.cli.shared.options.sync_options import landing_options, read_schema
+from harvester.error_codes import ErrorCode
 from harvester.errors import HarvesterError, UsageError
 from harvester.retry import RetryPolicy
 from harvester.sessions import AnswerLimits, CheckExemption
@@ -193,12 +195,42 @@ def test_a_schema_is_read_when_it_is_needed(tmp_path: Path) -> None:
     schema = tmp_path / "schema.json"
     schema.write_text('{"type": "object"}')
     assert landing("--schema", str(schema)).result.user_schema == '{"type": "object"}'
-    assert read_schema(None) is None
+    assert read_schema(None, 100) is None
     with pytest.raises(UsageError, match="cannot read the schema"):
-        read_schema(tmp_path / "missing.json")
+        read_schema(tmp_path / "missing.json", 100)
     schema.write_bytes(b"\xff")
     with pytest.raises(UsageError, match="cannot read the schema"):
-        read_schema(schema)
+        read_schema(schema, 100)
     schema.write_text('{"type": 5}')
     with pytest.raises(HarvesterError, match=r"schema\.json"):
-        read_schema(schema)
+        read_schema(schema, 100)
+
+
+def test_a_schema_just_below_the_limit_is_read_and_one_above_is_not(tmp_path: Path) -> None:
+    schema = tmp_path / "schema.json"
+    schema.write_text('{"type": "object"}' + " " * (4 * 1024**2 - 18))
+    assert landing("--schema", str(schema)).result.user_schema is not None
+    schema.write_text('{"type": "object"}' + " " * (4 * 1024**2 - 17))
+    with pytest.raises(UsageError, match="longer than 4,194,304 bytes") as caught:
+        landing("--schema", str(schema))
+    assert (caught.value.code, caught.value.parameters["limit"]) == (ErrorCode.FILE_TOO_LONG, "max_schema_bytes")
+    assert landing("--schema", str(schema), "--max-schema-bytes", "5MiB").result.user_schema is not None
+    with pytest.raises(UsageError, match="longer than"):
+        landing("--schema", "/dev/zero", "--max-schema-bytes", "64KiB")
+
+
+def test_a_policy_just_below_the_limit_is_read_and_one_above_is_not(tmp_path: Path) -> None:
+    @click.command()
+    @policy_bytes_option
+    def limit(max_policy_bytes: int) -> int:
+        return max_policy_bytes
+
+    file = tmp_path / "policy.json"
+    for arguments, size in (([], 1024**2), (["--max-policy-bytes", "30KiB"], 30 * 1024)):
+        allowed = limit.main(arguments, standalone_mode=False)
+        file.write_bytes(b" " * size)
+        assert len(read_text(str(file), allowed)) == size
+        file.write_bytes(b" " * (size + 1))
+        with pytest.raises(UsageError, match=f"longer than {size:,} bytes") as caught:
+            read_text(str(file), allowed)
+        assert caught.value.code is ErrorCode.FILE_TOO_LONG

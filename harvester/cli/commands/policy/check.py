@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -24,6 +24,7 @@ from harvester.cli.shared.options.policy_options import (
     kind_option,
     parse_document,
     parse_raw,
+    policy_bytes_option,
     policy_errors,
     read_inherited,
     read_text,
@@ -74,6 +75,7 @@ Exit codes: 0 every requirement is granted; 7 a document is invalid or would be 
 @click.option("--region", metavar="REGION", help="The bucket's Region, where it decides a condition.")
 @click.option("--account", metavar="ID", help="The account that owns the bucket, where it decides a condition.")
 @inherited_option
+@policy_bytes_option
 @fail_on_option
 @accept_unknown_option
 @click.option("--format", "form", type=click.Choice(["table", "json", "jsonl"]), default="table", show_default=True)
@@ -85,7 +87,8 @@ def check(file: str, **options: Any) -> int:
     target = target_of(options)
     if file == "-" and options["key_policy"] == "-":
         raise UsageError("both documents from standard input", code=ErrorCode.STANDARD_INPUT_TWICE)
-    text = read_text(file)
+    max_bytes = options["max_policy_bytes"]
+    text = read_text(file, max_bytes)
     if form != "table":
         invalid = _invalid(text, file, options["kind"], target.bucket)
         if invalid is not None:
@@ -94,8 +97,10 @@ def check(file: str, **options: Any) -> int:
     policy = parse_document(text, file, options["kind"], target.bucket)
     key_policy = None
     if options["key_policy"]:
-        key_policy = parse_document(read_text(options["key_policy"]), options["key_policy"], "kms", target.bucket)
-    report = _report(target, policy, key_policy, options["inherited"], len(text))
+        key_policy = parse_document(
+            read_text(options["key_policy"], max_bytes), options["key_policy"], "kms", target.bucket
+        )
+    report = _report(target, policy, key_policy, options, len(text))
     command = merge_command(file, arguments, _advised(report, policy)) if file != "-" else ""
     from policies import gate
 
@@ -133,7 +138,7 @@ def _report(
     options: TargetOptions,
     policy: PolicyDocument,
     key_policy: PolicyDocument | None,
-    inherited: Sequence[str],
+    given: Mapping[str, Any],
     size: int,
 ) -> CheckReport:
     from policies import check as check_policy
@@ -145,7 +150,7 @@ def _report(
             "--cloud",
             needs="--kind KIND",
         )
-    above = read_inherited(inherited, contract.cloud)
+    above = read_inherited(given["inherited"], contract.cloud, given["max_policy_bytes"])
     with policy_errors():
         return check_policy(contract, resolved, policy, key_policy, raw_size=size, inherited=above)
 

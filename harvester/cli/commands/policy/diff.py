@@ -16,6 +16,7 @@ from harvester.cli.shared.options.policy_options import (
     cloud_option,
     kind_option,
     parse_document,
+    policy_bytes_option,
     print_note,
     read_text,
     target_of,
@@ -50,6 +51,7 @@ Examples:
 @cloud_option
 @kind_option
 @change_options
+@policy_bytes_option
 @store_options
 @quiet_option
 def diff_command(what: str, *, settings: StoreSettings, kms_profile: str | None, **options: Any) -> int:
@@ -90,7 +92,7 @@ def diff_command(what: str, *, settings: StoreSettings, kms_profile: str | None,
 
 def _of_file(file: str, options: dict[str, Any]) -> int:
     target = target_of(options)
-    policy = parse_document(read_text(file), file, options["kind"], target.bucket)
+    policy = parse_document(read_text(file, options["max_policy_bytes"]), file, options["kind"], target.bucket)
     change = planned(target, policy, options)
     if change.diff:
         print_text(change.diff.removesuffix("\n"))

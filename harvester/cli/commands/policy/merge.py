@@ -16,6 +16,7 @@ from harvester.cli.shared.options.policy_options import (
     describe_target,
     kind_option,
     parse_document,
+    policy_bytes_option,
     policy_errors,
     print_note,
     read_text,
@@ -50,6 +51,7 @@ Examples:
 @cloud_option
 @kind_option
 @change_options
+@policy_bytes_option
 def merge(file: str, **options: Any) -> int:
     """Print a document with the contract's statements added or brought up to date; nothing else in it changes.
 
@@ -59,7 +61,7 @@ def merge(file: str, **options: Any) -> int:
     from policies import parse_json
 
     target = target_of(options)
-    text = read_text(file)
+    text = read_text(file, options["max_policy_bytes"])
     policy = parse_document(text, file, options["kind"], target.bucket)
     change = planned(target, policy, options)
     # Unchanged, a document is printed as it was written; one inside a wrapper is taken out of it.

@@ -11,6 +11,7 @@ from harvester.cli.shared.options.option_errors import option_inapplicable, opti
 from harvester.cli.shared.options.policy_options import (
     TargetOptions,
     describe_target,
+    policy_bytes_option,
     policy_errors,
     print_note,
     target_of,
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 @click.option("--reader", metavar="ARN", help="reader: its role or user; in another account more documents follow.")
 @click.option("--queue", metavar="ARN", help="events: the SQS queue, or the Pub/Sub subscription.")
 @click.option("--current", metavar="FILE|-", help="events: the bucket's notification configuration, to merge into.")
+@policy_bytes_option
 def show(**options: Any) -> None:
     """Print the policy that grants Nimble access to a bucket: least privilege, no network, no credentials.
 
@@ -73,7 +75,7 @@ def show(**options: Any) -> None:
     contract, resolved = target.resolve()
     with policy_errors():
         if options["audience"] == "events":
-            text = events_text(resolved, options["queue"], options["current"], target.account or None, options["form"])
+            text = events_text(resolved, target.account or None, options)
         elif options["audience"] == "reader":
             text = _reader(contract, resolved, target, options)
         else:

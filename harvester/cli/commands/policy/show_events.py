@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -38,13 +39,14 @@ def refuse_foreign_options() -> None:
             raise option_inapplicable(f"{flag} has no meaning for events", flag)
 
 
-def events_text(resolved: Target, queue: str | None, current: str | None, account: str | None, form: str) -> str:
+def events_text(resolved: Target, account: str | None, options: Mapping[str, Any]) -> str:
     """Return the documents as JSON, or as a shell script that puts them.
 
     Raises UsageError without a queue, PolicyError for a merge that cannot be.
     """
     from policies import dump_json, events_documents, events_script, parse_json, results_prefix
 
+    queue, current, form = options["queue"], options["current"], options["form"]
     if form not in ("json", "cli") or (form == "cli" and resolved.cloud == "gs"):
         raise option_inapplicable(
             f"what announces results cannot be printed as {form}",
@@ -60,7 +62,7 @@ def events_text(resolved: Target, queue: str | None, current: str | None, accoun
         )
     known: Any = None
     if current is not None:
-        text = read_text(current)
+        text = read_text(current, options["max_policy_bytes"])
         # The AWS command line prints nothing where there is no configuration.
         known = parse_json(text, source=current) if text.strip() else {}
     documents = events_documents(resolved, queue, current=known, account=account)

@@ -16,6 +16,7 @@ from harvester.cli.shared.options.option_errors import option_inapplicable, opti
 from harvester.cli.shared.options.policy_options import (
     STANDARD_INPUT,
     parse_document,
+    policy_bytes_option,
     policy_errors,
     print_note,
     read_text,
@@ -46,6 +47,7 @@ _SINGLE = ("principal", "action", "resource")
     type=click.Choice(["table", "json", "jsonl"]),
     help="Default: table for one, jsonl for many.",
 )
+@policy_bytes_option
 def simulate(files: tuple[str, ...], requests: str | None, **options: Any) -> int:
     """Decide one request by the policies in FILES, or with --requests many, each by its own policy.
 
@@ -92,7 +94,7 @@ def simulate(files: tuple[str, ...], requests: str | None, **options: Any) -> in
 def _one(files: tuple[str, ...], options: dict[str, Any]) -> int:
     from policies import Request, evaluate
 
-    documents = [parse_document(read_text(file), file, None) for file in files]
+    documents = [parse_document(read_text(file, options["max_policy_bytes"]), file, None) for file in files]
     request = Request(
         options["principal"],
         options["action"],

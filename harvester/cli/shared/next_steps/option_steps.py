@@ -33,6 +33,11 @@ def _saved_policy(values: StepValues) -> str:
     return f"aws s3api get-bucket-policy --bucket {bucket} --query Policy --output text >policy.json"
 
 
+def _longer_limit(values: StepValues) -> str:
+    option = str(values.get("limit", "max_bytes")).replace("_", "-")
+    return f"check that it is the right file; if it is, give a larger --{option}"
+
+
 _C = ErrorCode
 OPTION_STEPS: Mapping[ErrorCode, StepText] = MappingProxyType(
     {
@@ -48,7 +53,7 @@ OPTION_STEPS: Mapping[ErrorCode, StepText] = MappingProxyType(
         _C.LOCATION_WITH_DATES: "name the prefix before the dates, and choose days with --include",
         _C.OUTPUT_NEEDS_A_QUEUE: "nimble-harvester sync {subject} --export-to {output}   (run it on a schedule)",
         _C.POLICY_FILE_REQUIRED: _saved_policy,
-        _C.POLICY_TOO_LONG: "save the policy of the one bucket or key alone",
+        _C.FILE_TOO_LONG: _longer_limit,
         _C.SNAPSHOT_OF_ONE_BUCKET: "explain each bucket in a separate run",
         _C.ACKNOWLEDGEMENT_UNSAFE: f"{_ACK} > FILE, or {_ACK} -- CMD",
         _C.NO_SUCH_SCHEMA: "nimble-harvester schema",

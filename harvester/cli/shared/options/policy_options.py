@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from harvester.cli.shared.options.given_files import unreadable_file
+from harvester.cli.shared.options.given_files import check_length, unreadable_file
 from harvester.cli.shared.options.option_errors import option_inapplicable
+from harvester.cli.shared.options.parameters import SIZE
 from harvester.error_codes import ErrorCode
 from harvester.errors import UsageError
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 STANDARD_INPUT = "-"
-_LONGEST_POLICY = 1024**2
+DEFAULT_MAX_POLICY_BYTES: Final = 1024**2
+"""Bytes that a policy document may have: S3 stores 20 KiB, KMS 32 KiB, with a saved snapshot around them."""
 _KINDS = {"s3": "s3", "kms": "s3", "gcs": "gs"}
 
 
@@ -118,13 +120,13 @@ def policy_errors() -> Iterator[None]:
         yield
 
 
-def read_text(source: str) -> bytes:
+def read_text(source: str, max_bytes: int) -> bytes:
     """Return what a file holds, or standard input for ``-``.
 
-    Raises UsageError when it cannot be read, or is longer than any policy: what it takes to decide one grows with it.
+    Raises UsageError when it cannot be read, or is longer than ``max_bytes``.
     """
     if source == STANDARD_INPUT:
-        return _bounded(sys.stdin.buffer.read(_LONGEST_POLICY + 1), "standard input")
+        return _bounded(sys.stdin.buffer.read(max_bytes + 1), "standard input", max_bytes)
     if "://" in source:
         raise UsageError(
             f"not a file: {source}",
@@ -134,19 +136,13 @@ def read_text(source: str) -> bytes:
         )
     try:
         with Path(source).open("rb") as file:
-            return _bounded(file.read(_LONGEST_POLICY + 1), source)
+            return _bounded(file.read(max_bytes + 1), source, max_bytes)
     except OSError as error:
         raise unreadable_file(f"cannot read {source}", source, error) from error
 
 
-def _bounded(text: bytes, source: str) -> bytes:
-    if len(text) > _LONGEST_POLICY:
-        raise UsageError(
-            f"{source} is longer than {_LONGEST_POLICY:,} bytes",
-            cause="S3 stores policies of 20 KiB, KMS of 32 KiB",
-            code=ErrorCode.POLICY_TOO_LONG,
-            subject=source,
-        )
+def _bounded(text: bytes, source: str, max_bytes: int) -> bytes:
+    check_length(text, source, max_bytes, "max_policy_bytes")
     return text
 
 
@@ -185,6 +181,15 @@ accept_unknown_option = click.option(
 )
 
 
+policy_bytes_option = click.option(
+    "--max-policy-bytes",
+    type=SIZE,
+    metavar="SIZE",
+    default=DEFAULT_MAX_POLICY_BYTES,
+    show_default="1MiB",
+    help="Refuse a longer document.",
+)
+
 inherited_option = click.option(
     "--inherited",
     multiple=True,
@@ -194,7 +199,7 @@ inherited_option = click.option(
 )
 
 
-def read_inherited(files: Sequence[str], cloud: str) -> tuple[PolicyDocument, ...] | None:
+def read_inherited(files: Sequence[str], cloud: str, max_bytes: int) -> tuple[PolicyDocument, ...] | None:
     """Return the policies in files of ``--inherited``; None without a file. Raises UsageError for another cloud."""
     if not files:
         return None
@@ -205,7 +210,7 @@ def read_inherited(files: Sequence[str], cloud: str) -> tuple[PolicyDocument, ..
     from policies import parse_inherited
 
     with policy_errors():
-        return tuple(policy for file in files for policy in parse_inherited(read_text(file), source=file))
+        return tuple(policy for file in files for policy in parse_inherited(read_text(file, max_bytes), source=file))
 
 
 def change_options(command: Command) -> Command:

@@ -20,6 +20,9 @@ from harvester.transfer import SyncOptions, WorkerLimits
 _SHORTEST_DECODE_TIMEOUT = 1.0  # seconds; workers report several times in them
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
+DEFAULT_MAX_SCHEMA_BYTES: Final = 4 * 1024**2
+"""Bytes that the text of ``--schema`` may have."""
+
 Landing = Callable[[], SyncOptions]
 """Returns what was chosen, reading the schema file. Raises UsageError, which belongs in the verb's report."""
 
@@ -31,6 +34,16 @@ schema_steps_option = click.option(
     default=DEFAULT_MAX_SCHEMA_STEPS,
     show_default=True,
     help="Refuse a value that takes more steps to check against --schema.",
+)
+
+
+schema_bytes_option = click.option(
+    "--max-schema-bytes",
+    type=SIZE,
+    metavar="SIZE",
+    default=DEFAULT_MAX_SCHEMA_BYTES,
+    show_default="4MiB",
+    help="Refuse a longer text of --schema.",
 )
 
 
@@ -63,6 +76,7 @@ _LANDING_OPTIONS: Final[Mapping[str, Callable[[Any], Any]]] = {
         "--max-worker-memory", type=SIZE, help="End a worker that uses more memory, e.g. 8GB.  [default: 4GiB]"
     ),
     "max_schema_steps": schema_steps_option,
+    "max_schema_bytes": schema_bytes_option,
     "max_ratio": click.option(
         "--max-ratio",
         type=click.IntRange(1),
@@ -126,6 +140,7 @@ def _options(
     max_object_bytes: int | None,
     decode_timeout: float | None,
     max_worker_memory: int | None,
+    max_schema_bytes: int,
     max_schema_steps: int,
     max_ratio: int,
     unsafe_names: Literal["hash", "refuse"],
@@ -137,7 +152,7 @@ def _options(
     result = ResultOptions(
         keep_compressed=keep_compressed,
         validation=Validation(validate),
-        user_schema=read_schema(schema_file),
+        user_schema=read_schema(schema_file, max_schema_bytes),
         max_schema_steps=max_schema_steps,
         max_ratio=max_ratio,
     )
@@ -165,14 +180,14 @@ def _options(
     )
 
 
-def read_schema(path: Path | None) -> str | None:
+def read_schema(path: Path | None, max_bytes: int) -> str | None:
     """Return the text of a JSON Schema file, None without one. Raises UsageError for a file that is none."""
     if path is None:
         return None
     # Loaded only here: a run without a schema of the user's needs no parser in this process.
     from harvester.results import ResultReader, UserSchemaError
 
-    text = read_given_text(path, "schema")
+    text = read_given_text(path, "schema", max_bytes=max_bytes, limit="max_schema_bytes")
     try:
         ResultReader(ResultOptions(user_schema=text))
     except UserSchemaError as error:
