@@ -7,6 +7,7 @@ from memory it cannot; a big file makes it report as it is read.
 import contextlib
 import os
 import resource
+import signal
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -15,8 +16,11 @@ TIME_EXCEEDED = "time_exceeded"
 """The reason of an object that kept its worker busy, or blocked, for longer than allowed."""
 MEMORY_EXCEEDED = "memory_exceeded"
 """The reason of an object that made its worker use more memory than allowed."""
-EXCEEDED = frozenset({TIME_EXCEEDED, MEMORY_EXCEEDED})
-"""The reasons that a change of the limits can remove."""
+WORKER_CRASHED = "worker_crashed"
+"""The reason of an object that ended its worker by a fault in native code."""
+EXCEEDED = frozenset({TIME_EXCEEDED, MEMORY_EXCEEDED, WORKER_CRASHED})
+"""The reasons that a change of the limits can remove: an object is then tried again."""
+_FAULTS = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT})
 _LONGEST_STEP = 2.0  # of silence counted between two checks: a parent that was suspended must blame no worker
 
 
@@ -57,6 +61,14 @@ def use_of(number: int) -> ProcessUse | None:
     fields = stat.rpartition(b")")[2].split()
     ticks = int(fields[11]) + int(fields[12])
     return ProcessUse(ticks / os.sysconf("SC_CLK_TCK"), pages * os.sysconf("SC_PAGE_SIZE"))
+
+
+def fault_of(code: int) -> str:
+    """Return the fault of native code that ended a process with an exit code, empty for any other end.
+
+    Such a signal comes from the process itself, unlike that of a system short of memory or of an operator.
+    """
+    return signal.Signals(-code).name if -code in _FAULTS else ""
 
 
 def limit_memory(memory_bytes: int) -> None:

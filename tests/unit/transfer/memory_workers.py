@@ -82,8 +82,9 @@ class _Thread:
 
     pid = 0
 
-    def __init__(self, line: Connection, script: Script, ended: Callable[[], None]) -> None:
+    def __init__(self, line: Connection, script: Script, ended: Callable[[], None], code: int) -> None:
         self._line = line
+        self._code = code
         self._script = script
         self._ended = ended
         self._dead = threading.Event()
@@ -97,7 +98,7 @@ class _Thread:
             line.shutdown(socket.SHUT_RDWR)
 
     def wait(self) -> int:
-        return -9
+        return self._code
 
     def _send(self, message: Message) -> None:
         if not self._dead.is_set():
@@ -126,8 +127,10 @@ class _Thread:
 class MemoryWorkers:
     """Launches workers that follow one script."""
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, code: int = -9) -> None:
+        """``code`` is the exit code of those that die."""
         self._script = script
+        self._code = code
         self.launched = 0
         self.ended = 0
 
@@ -135,7 +138,7 @@ class MemoryWorkers:
         del scheme
         self.launched += 1
         ours, theirs = socket.socketpair()
-        thread = _Thread(Connection(theirs.detach()), self._script, self._end)
+        thread = _Thread(Connection(theirs.detach()), self._script, self._end, self._code)
         return Launched(thread, Connection(ours.detach()))
 
     def _end(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from harvester.transfer.workers.messages import (
     Outcome,
     Quarantined,
 )
-from harvester.transfer.workers.worker_limits import TIME_EXCEEDED, WorkerLimits
+from harvester.transfer.workers.worker_limits import TIME_EXCEEDED, WORKER_CRASHED, WorkerLimits
 from harvester.transfer.workers.worker_pool import WorkerPool
 from tests.unit.transfer.memory_workers import MemoryConnection, MemoryWorkers, Message, Script, assignment, landed
 
@@ -130,6 +131,35 @@ def test_an_object_that_kills_every_worker_fails_and_no_other_does(pools: Pools)
         ("p/150", INTERNAL_ERROR),
     }
     assert len(settled) == len(KEYS)
+
+
+@pytest.mark.parametrize("dies_undecoded", [False, True])
+@pytest.mark.parametrize("fault", [signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT])
+def test_an_object_that_ends_its_worker_by_a_fault_also_alone_is_quarantined_undecoded(
+    pools: Pools, fault: signal.Signals, dies_undecoded: bool
+) -> None:
+    given_as: list[tuple[str, str] | None] = []
+
+    def crashing(given: Assignment) -> Outcome | None:
+        if given.request.key != "p/003":
+            return landed(given)
+        given_as.append(given.undecodable)
+        if given.undecodable is None or dies_undecoded:
+            return None
+        return Quarantined(given.request.key, "one", 4, *given.undecodable, "quarantine/p/003", "digest", 4)
+
+    settled = work(pools(MemoryWorkers(crashing, code=-fault)), KEYS[:20])
+
+    reason = (WORKER_CRASHED, f"its worker ended by {fault.name}")
+    assert given_as == [None, None, reason]
+    outcome = settled.pop("p/003")
+    if dies_undecoded:
+        assert isinstance(outcome, Failed)
+        assert (outcome.cause, outcome.detail) == reason
+    else:
+        assert isinstance(outcome, Quarantined)
+        assert (outcome.reason, outcome.detail) == reason
+    assert {type(outcome) for outcome in settled.values()} == {Landed}
 
 
 @pytest.mark.parametrize("stalls_undecoded", [False, True])
