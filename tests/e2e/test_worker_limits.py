@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -97,18 +98,23 @@ def test_a_big_honest_object_may_take_longer_than_the_limit(source: Directory, d
     assert report["counts"] | {"landed": 1, "failed": 0} == report["counts"]
 
 
+def children() -> set[int]:
+    return {int(each) for each in Path("/proc/self/task", str(os.getpid()), "children").read_text().split()}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows the children of a process")
 def test_objects_of_a_worker_that_a_fault_ended_are_landed_by_others(source: Directory, dest: Path) -> None:
     for number in range(300):
         source.put(f"{number:03d}.json", result(number))
+    before = children()
     ended: list[int] = []
 
     def end_one(_: harvester.ObjectEvent) -> None:
         if not ended:
-            own = Path("/proc/self/task", str(os.getpid()), "children").read_text().split()
-            ended.extend(int(each) for each in own if b"worker_process" in Path("/proc", each, "cmdline").read_bytes())
+            ended.append(min(children() - before))
             os.kill(ended[0], signal.SIGSEGV)
 
     options = harvester.SyncOptions(workers=2)
     report = harvester.sync(source.location, dest, options, observer=harvester.Observer(event=end_one))
 
-    assert (report.counts.landed, report.exit_code, bool(ended)) == (300, 0, True)
+    assert (report.counts.landed, report.exit_code) == (300, 0)

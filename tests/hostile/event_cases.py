@@ -124,6 +124,11 @@ EVENT_SURROUNDINGS = (
         _ODD + "messages_that_are_not_understood_are_left_and_delay_no_other",
     ),
     Surrounding(
+        "any mixture of good messages, damaged ones, ones about nothing or another bucket, untrue ones, and junk",
+        "every good one lands and is deleted; none is deleted that may announce an object which has not landed",
+        "tests/contract/test_hostile_messages.py::test_no_message_harms_another",
+    ),
+    Surrounding(
         "LOCATION names the alias of an access point",
         "exit 2 before a message is received: `--event-bucket` takes the bucket's own name",
         _ODD + "an_alias_of_an_access_point_needs_the_name_of_the_bucket",

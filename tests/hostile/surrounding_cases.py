@@ -24,6 +24,12 @@ _RIGHT = "the next run ends in the tree of an undisturbed one; `verify` finds no
 
 SURROUNDINGS = (
     Surrounding(
+        "an object ends its worker by a fault in native code",
+        "it is tried once more alone, then quarantined undecoded: `worker_crashed`; all others land",
+        "tests/unit/transfer/test_worker_pool.py"
+        "::test_an_object_that_ends_its_worker_by_a_fault_also_alone_is_quarantined_undecoded",
+    ),
+    Surrounding(
         "DEST holds links to elsewhere where folders are needed, or foreign folders where objects are",
         "what lies behind them lands under its safe name; a link in an object's own place is replaced",
         _LINKS + "what_lies_behind_a_link_lands_under_its_safe_name",

@@ -150,12 +150,3 @@ def test_what_takes_many_steps_is_refused_without_an_explanation() -> None:
         with pytest.raises(ContentRefused) as caught:
             schema.check(json.dumps(nested(depth)).encode())
         assert detail in caught.value.problem.detail
-
-
-def test_a_schema_has_a_length() -> None:
-    def of_length(length: int) -> str:
-        return json.dumps({"title": "x" * (length - len(json.dumps({"title": ""})))})
-
-    UserSchema(of_length(4 * 1024**2))
-    with pytest.raises(UserSchemaError, match=r"4,194,305 bytes"):
-        UserSchema(of_length(4 * 1024**2 + 1))
