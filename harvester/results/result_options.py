@@ -1,8 +1,7 @@
 """How results are read: the options that a worker is started with."""
 
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 
 class Validation(StrEnum):
@@ -26,8 +25,7 @@ DEFAULT_MAX_SCHEMA_STEPS: Final = 200_000_000
 """Default of `ResultOptions.max_schema_steps`: three to ten seconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class ResultOptions:
+class ResultOptions(NamedTuple):
     """How objects are read. Picklable: worker processes receive it."""
 
     keep_compressed: bool = False

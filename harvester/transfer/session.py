@@ -146,7 +146,7 @@ def land_rescued(
     if bound is None:
         raise ConfigurationError(f"{destination} has never been synced")
     settings = dataclasses.replace(settings or StoreSettings(), endpoint_url=bound.endpoint or None)
-    result = dataclasses.replace(options.result, keep_compressed=bound.keep_compressed)
+    result = options.result._replace(keep_compressed=bound.keep_compressed)
     options = dataclasses.replace(options, result=result)
     with open_session(parse_location(bound.url), destination, options, settings=settings) as session:
         return session.land_results(results)

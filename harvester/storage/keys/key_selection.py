@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 from harvester.storage.base import ObjectRef, RefusedObject
@@ -22,15 +21,16 @@ class KeyRange(NamedTuple):
         return key > self.after and (self.through is None or key <= self.through)
 
 
-@dataclass(frozen=True, slots=True)
 class KeyList:
     """Keys that are given instead of being listed, in any order; a key that is given twice is one object."""
 
-    entries: Iterable[str | ObjectRef | RefusedObject]
-    """Read once by each run. Of a whole key the store is asked for size and version; an object is taken as described;
-    what is refused is counted as refused."""
-    skipped: Counter[str] = field(default_factory=Counter)
-    """Entries of the source that are no objects, by reason, counted while it is read."""
+    def __init__(self, entries: Iterable[str | ObjectRef | RefusedObject], skipped: Counter[str] | None = None) -> None:
+        """Take keys from ``entries``; ``skipped`` is counted while they are read."""
+        self.entries = entries
+        """Read once by each run. Of a whole key the store is asked for size and version; an object is taken as
+        described; what is refused is counted as refused."""
+        self.skipped: Counter[str] = Counter() if skipped is None else skipped
+        """Entries of the source that are no objects, by reason, counted while it is read."""
 
 
 class KeyPrefixes(NamedTuple):

@@ -268,6 +268,6 @@ def test_the_task_of_a_documented_name() -> None:
 
 def test_options_change_what_a_known_problem_was_judged_under(runs: Runs) -> None:
     options = SyncOptions()
-    stricter = replace(options, result=replace(options.result, user_schema="{}"))
+    stricter = replace(options, result=options.result._replace(user_schema="{}"))
 
     assert options.fingerprint != stricter.fingerprint

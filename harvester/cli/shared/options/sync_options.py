@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -157,7 +156,7 @@ def _options(
         max_ratio=max_ratio,
     )
     if max_object_bytes is not None:
-        result = dataclasses.replace(result, max_content_bytes=max_object_bytes)
+        result = result._replace(max_content_bytes=max_object_bytes)
     limits = WorkerLimits()
     if decode_timeout is not None:
         if decode_timeout < _SHORTEST_DECODE_TIMEOUT:
