@@ -81,9 +81,11 @@ class ArrivingFile(io.RawIOBase):
         view = memoryview(buffer).cast("B")
         self._wait(self._place + len(view))
         read = 0
-        while read < len(view) and (count := os.preadv(self._descriptor, [view[read:]], self._place)):
-            read += count
-            self._place += count
+        # macOS has no preadv.
+        while read < len(view) and (data := os.pread(self._descriptor, len(view) - read, self._place)):
+            view[read : read + len(data)] = data
+            read += len(data)
+            self._place += len(data)
         return read
 
     def close(self) -> None:
