@@ -16,11 +16,12 @@ from typing import Literal
 from harvester.access.bucket_snapshot import Snapshot, names_managed_key
 from harvester.access.delivery_targets import DeliveryTarget
 from harvester.storage import Encryption, GcsSettings, KmsKey, LifecycleRule, ObjectLock, PublicAccessBlock, S3Settings
-from policies import Finding, Fix, FixAction, PolicyDocument, Severity, SideEffect, is_public
+from policies import Finding, Fix, FixAction, PolicyDocument, Severity, SideEffect, document, is_public, prove
 
 HARVEST_DAYS = 7.0
 """How many days a delivered result may wait to be downloaded, by default."""
 _BOTH: tuple[Literal["read", "write"], ...] = ("read", "write")
+_PUBLIC = frozenset({"allUsers", "allAuthenticatedUsers"})
 _WRITE: tuple[Literal["read", "write"], ...] = ("write",)
 
 
@@ -347,6 +348,15 @@ def _gcs(context: SettingsContext, settings: GcsSettings) -> Iterator[Finding]:
                 uniform,
                 inferred=True,
             )
+    if settings.public_access_prevention == "enforced" and _only_public(context):
+        yield _finding(
+            "public-access-prevented",
+            "error",
+            "public access prevention",
+            "it takes what allUsers and allAuthenticatedUsers are granted away, and nothing else grants Nimble access",
+            _BY_HAND,
+            blocks=_WRITE,
+        )
     if settings.requester_pays is True:
         yield _finding(
             "requester-pays",
@@ -357,6 +367,24 @@ def _gcs(context: SettingsContext, settings: GcsSettings) -> Iterator[Finding]:
             blocks=_BOTH,
             inferred=True,
         )
+
+
+def _only_public(context: SettingsContext) -> bool:
+    """Return whether Nimble has access only as everyone has."""
+    policy, target = context.snapshot.policy, context.target
+    if not isinstance(policy, PolicyDocument) or not any(
+        each in _PUBLIC for binding in policy.bindings for each in binding.members
+    ):
+        return False
+    named = [
+        {**binding.value, "members": [each for each in binding.members if each not in _PUBLIC]}
+        for binding in policy.bindings
+    ]
+    others = document({**policy.value, "bindings": named}, kind="gcs")
+    granted, granted_by_name = (
+        prove(target.contract, target.resolve(), each, at=context.now).complete for each in (policy, others)
+    )
+    return granted and not granted_by_name
 
 
 def _text(value: object) -> str:

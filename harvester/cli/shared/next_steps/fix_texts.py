@@ -84,6 +84,7 @@ FIX_TEXTS: Mapping[str, str] = MappingProxyType(
         ),
         "public-blocks-put": "Remove the public statement before, or together with, any other change.",
         "objects-owned-by-writer": "Set Object Ownership to BucketOwnerEnforced.",
+        "public-access-prevented": "Grant roles/storage.objectCreator to Nimble's service account by name.",
         "objects-may-be-owned-by-writer": "Let the bucket's owner own every object.",
         "ownership-not-set": "Set Object Ownership to BucketOwnerEnforced.",
         "managed-key": "Encrypt with SSE-S3, or with a customer-managed key named by its full ARN.",
