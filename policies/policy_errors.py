@@ -51,6 +51,7 @@ class PolicyErrorCode(StrEnum):
     NOT_AN_IAM_USER = "not_an_iam_user"
     WILDCARD_IN_PRINCIPAL = "wildcard_in_principal"
     PREFIX_OF_ANOTHER_BUCKET = "prefix_of_another_bucket"
+    PREFIX_WITH_SPACE = "prefix_with_space"
     PREFIX_TOO_LONG = "prefix_too_long"
     KEY_IN_ANOTHER_PARTITION = "key_in_another_partition"
     NOT_A_CONDITION_VALUE = "not_a_condition_value"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -9,6 +10,9 @@ from typing import Any, Literal
 
 from policies.contracts.nimble_data import nimble_data
 from policies.policy_errors import ContractError, PolicyErrorCode
+
+# Source: IAM user guide, "IAM and AWS STS quotas"; what is a wildcard is refused by itself.
+_USER = re.compile(r"user/([\x21-\x7E]+/)*[A-Za-z0-9_+=,.@*?-]+\Z")
 
 DeliveryMode = Literal["async", "jobs"]
 """``async``: requests with ``storage_url``; ``jobs``: Nimble Jobs with an ``s3://`` input or destination."""
@@ -151,7 +155,7 @@ def _check_principal(principal: str, cloud: Cloud) -> None:
         return
     parts = principal.split(":")
     account_is_possible = len(parts) == 6 and len(parts[4]) == 12 and parts[4].isascii() and parts[4].isdigit()
-    if not account_is_possible or parts[0] != "arn" or parts[2:4] != ["iam", ""] or not parts[5].startswith("user/"):
+    if not account_is_possible or parts[0] != "arn" or parts[2:4] != ["iam", ""] or not _USER.match(parts[5]):
         raise ContractError(
             f"not the ARN of an IAM user: {principal!r}",
             cause="Nimble's requests are made by an IAM user, written arn:aws:iam::ACCOUNT:user/NAME",

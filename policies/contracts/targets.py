@@ -18,6 +18,7 @@ _BUCKET = {
 _KEY_ARN = re.compile(
     r"arn:(?P<partition>[a-z-]+):kms:(?P<region>[a-z0-9-]+):(?P<account>[0-9]{12}):key/[A-Za-z0-9-]+\Z"
 )
+_BUCKET_ARN = re.compile(r"arn:aws[a-z-]*:s3:::")
 _ADDRESS = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}\Z")
 _RESERVED_ENDS: Mapping[str, str] = {
     "--x-s3": "a directory bucket, which grants access by sessions and not to another account's user",
@@ -116,11 +117,19 @@ def target(
 def normalise_prefix(text: str, cloud: Cloud, bucket: str) -> str:
     """Return a prefix as keys start with it: no leading slash, a trailing one, unless it is empty.
 
-    Also takes a location in the bucket, and a prefix with the ``*`` of a policy at its end. Raises
-    ContractError for a location in another bucket and for what no key can start with.
+    Also takes a location or an ARN in the bucket, and a prefix with the ``*`` of a policy at its end. Raises
+    ContractError for a location in another bucket, for white space at an end and for what no key can start with.
     """
-    prefix = text
     scheme = _SCHEMES[cloud]
+    arn = _BUCKET_ARN.match(text)
+    prefix = scheme + text[arn.end() :] if cloud == "s3" and arn is not None else text
+    if text != text.strip():
+        raise ContractError(
+            f"white space at an end of the prefix {text!r}",
+            cause="a folder whose name ends in it is written with a slash behind it",
+            code=PolicyErrorCode.PREFIX_WITH_SPACE,
+            parameters={"meant": text.strip()},
+        )
     if "://" in prefix:
         if not (prefix + "/").startswith(f"{scheme}{bucket}/"):
             raise ContractError(
@@ -147,7 +156,7 @@ def _check_bucket(cloud: Cloud, bucket: str) -> None:
     problem = _bucket_problem(cloud, bucket)
     if not problem:
         return
-    name = bucket.removeprefix(_SCHEMES[cloud]).removeprefix("arn:aws:s3:::").partition("/")[0]
+    name = _BUCKET_ARN.sub("", bucket.strip().removeprefix(_SCHEMES[cloud])).partition("/")[0]
     meant = name if name != bucket and not _bucket_problem(cloud, name) else ""
     raise ContractError(
         f"not the name of a bucket: {bucket!r}",

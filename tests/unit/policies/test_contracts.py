@@ -107,6 +107,9 @@ def test_another_principal_can_be_named() -> None:
         "arn:aws:iam::74:user/x",
         "arn:aws:sts::744254827463:user/x",
         "arn:aws:iam::744254827463:user/*",
+        "arn:aws:iam::744254827463:user/x ",
+        "arn:aws:iam::744254827463:user/x\n",
+        "arn:aws:iam::744254827463:user/",
     ],
 )
 def test_what_is_no_user_is_refused(principal: str) -> None:
@@ -134,12 +137,21 @@ class TestPlace:
             ("a*b", "a*b/"),
             ("s3://bkt/out", "out/"),
             ("s3://bkt", ""),
+            ("arn:aws:s3:::bkt/out/*", "out/"),
+            ("arn:aws:s3:::bkt", ""),
+            ("a / b", "a / b/"),
         ],
     )
     def test_prefixes_are_normalised(self, text: str, prefix: str) -> None:
         assert policies.target(ASYNC, "bkt", prefixes={"prefix": text}).prefixes["prefix"] == prefix
 
-    @pytest.mark.parametrize("text", ["s3://other/out", "gs://bkt/out", "a\x00b", "é" * 512])
+    @pytest.mark.parametrize(
+        "text",
+        [
+            *("s3://other/out", "gs://bkt/out", "a\x00b", "é" * 512),
+            *("arn:aws:s3:::other/out", "out/ ", "\tout", "out\n", "s3://bkt/out/ "),
+        ],
+    )
     def test_what_no_key_can_start_with(self, text: str) -> None:
         with pytest.raises(ContractError):
             policies.target(ASYNC, "bkt", prefixes={"prefix": text})

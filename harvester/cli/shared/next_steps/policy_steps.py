@@ -55,6 +55,7 @@ _POLICY_STEPS: Mapping[str, str] = MappingProxyType(
         _P.NOT_AN_IAM_USER: "leave the principal out to use the documented one",
         _P.WILDCARD_IN_PRINCIPAL: "name the one user",
         _P.PREFIX_OF_ANOTHER_BUCKET: "write {bucket}/PREFIX/, or only PREFIX/",
+        _P.PREFIX_WITH_SPACE: "use {meant}",
         _P.PREFIX_TOO_LONG: "use a shorter prefix",
         _P.KEY_IN_ANOTHER_PARTITION: "deliver into a bucket of a commercial AWS region",
         _P.NOT_A_CONDITION_VALUE: "leave the key out if the request does not carry it, or name it unknown",
