@@ -102,7 +102,7 @@ class ReadAccount:
 def read(
     destination: Path | str,
     *,
-    after: str | int | Sequence[str] = "0",
+    after: str | int | Sequence[str] = (),
     consumer: str | None = None,
     run: int | Literal["last"] | None = None,
     selected: str | None = None,
@@ -113,10 +113,10 @@ def read(
 ) -> Iterator[ResultRow]:
     """Yield the rows of a destination that follow a position, in the order they landed.
 
-    ``after`` is the ``position`` of the last row taken, or ``0``; or several, e.g. the last one of each epoch: the
-    newest counts, and where it belongs to another history the others show what is shared. ``consumer`` starts after
-    what that consumer has acknowledged, and keeps to its filter. ``run`` keeps to one sync run, ``wanted`` to some
-    rows, ``selected`` (a path like ``data.markdown``) to one value of each; results that lack it are left out.
+    ``after`` is the ``position`` of the last row taken, or ``0`` as without one; or several, e.g. the last one of each
+    epoch: the newest counts, and where it belongs to another history the others show what is shared. ``consumer``
+    starts after what that consumer has acknowledged, and keeps to its filter. ``run`` keeps to one sync run, ``wanted``
+    to some rows, ``selected`` (a path like ``data.markdown``) to one value of each; results that lack it are left out.
     ``tombstones`` yields purged objects too. Raises ConfigurationError when the destination was never synced, or has
     Parquet and the extra [parquet] is missing, UsageError for an invalid position, run or path, ForeignPosition, and,
     after all rows, IntegrityError for landed files that are missing or altered, unless an ``account`` notes them.
@@ -128,8 +128,9 @@ def read(
             code=ErrorCode.FIELD_PATH_INVALID,
             subject=selected,
         )
-    start, *passed = sorted(map(parse_position, _texts(after)), reverse=True) or [BEGINNING]
-    if consumer is not None and (start != BEGINNING or wanted is not None):
+    given = sorted(map(parse_position, _texts(after)), reverse=True)
+    start, *passed = given or [BEGINNING]
+    if consumer is not None and (given or wanted is not None):
         raise UsageError(
             f"consumer {consumer!r} has its own position and filter", cause="neither can be given beside it"
         )

@@ -273,6 +273,8 @@ def test_a_consumer_reads_on_from_what_it_acknowledged(source: Directory, dest: 
     first = str(meta(dest)[0]["position"])
     assert run("consumers", "ack", dest, "warehouse", first).code == 0
     assert [row.row for row in harvester.read(dest, consumer="warehouse")] == [1, 2, 3]
+    # A position beside a consumer is refused, also that of everything: it would have no effect.
+    assert [run("cat", dest, "--consumer", "warehouse", "--after", each).code for each in ("0", first)] == [2, 2]
     listed = json.loads(run("consumers", "list", dest, "--format", "json").out)["consumers"]
     assert [(each["name"], each["rows_behind"], each["objects_behind"]) for each in listed] == [
         ("tables", 4, 1),
