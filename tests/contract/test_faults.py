@@ -644,6 +644,9 @@ def test_throttling_makes_the_window_smaller_and_loses_nothing(scene: Scene) -> 
     fetcher.close()
 
 
+STATED_ERROR = b'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>%s</Code><Message>m</Message></Error>'
+
+
 # -- listing -----------------------------------------------------------------------------------------------------------
 
 
@@ -657,6 +660,8 @@ def test_throttling_makes_the_window_smaller_and_loses_nothing(scene: Scene) -> 
         (Status(400, "ExpiredToken"), ConfigurationError, "expired"),
         (Status(404, "NoSuchBucket"), NoSuchBucket, "does not exist"),
         (Status(503, "SlowDown"), ConnectionFailed, "SlowDown"),
+        (Status(200, body=STATED_ERROR % b"SlowDown"), ConnectionFailed, "SlowDown"),
+        (Status(200, body=STATED_ERROR % b"AccessDenied"), AccessDenied, "access denied"),
         (Status(200, body=b"<html>captive portal</html>"), ConnectionFailed, "no list page"),
         (Status(200, body=b"{}"), ConnectionFailed, "no list page"),
         (Reset(), ConnectionFailed, "cannot reach"),
@@ -671,7 +676,10 @@ def test_a_listing_that_fails_names_the_cause(scene: Scene, fault: Fault, error:
         scene.refs()
 
 
-@pytest.mark.parametrize("fault", [Status(503, "SlowDown"), Reset(), HalfBody(), Status(500)])
+@pytest.mark.parametrize(
+    "fault",
+    [Status(503, "SlowDown"), Reset(), HalfBody(), Status(500), Status(200, body=STATED_ERROR % b"InternalError")],
+)
 def test_a_listing_gets_over_a_passing_fault(scene: Scene, fault: Fault) -> None:
     scene.proxy.add(Rule(fault, query="list-type=2", times=2))
 

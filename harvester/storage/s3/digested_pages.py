@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from harvester.storage.base import PAGE_KEYS, ComparedPage, KnownPage, ListPage
 from harvester.storage.http import parse_xml
 from harvester.storage.page_checks import PageChecker, ParsedPage
+from harvester.storage.s3.list_page import is_true
 
 if TYPE_CHECKING:
     from harvester.storage.s3.object_store import S3Store
@@ -62,7 +63,7 @@ def read_answer(body: bytes) -> _Answer | None:
     if root.tag != f"{namespace}ListBucketResult" or root.find(f"{namespace}Contents") is not None:
         return None
     encoding = root.findtext(f"{namespace}EncodingType") or ""
-    truncated = root.findtext(f"{namespace}IsTruncated") == "true"
+    truncated = is_true(root.findtext(f"{namespace}IsTruncated"))
     follows = truncated or bool(root.findtext(f"{namespace}NextContinuationToken"))
     return _Answer(memoryview(body)[start:end], f"{namespace} {encoding}\n".encode(), not follows)
 

@@ -51,6 +51,11 @@ def parse_page(body: bytes) -> ParsedPage:
     return _page(root, namespace, plain)
 
 
+def is_true(text: str | None) -> bool:
+    """Return the value of a boolean of XML; other stores than S3 also write ``1`` or ``True``."""
+    return (text or "").strip().lower() in ("true", "1")
+
+
 def parse_common_prefixes(body: bytes) -> list[str]:
     """Return the ``CommonPrefixes`` of an answer asked for with ``encoding-type=url``; none for anything else."""
     try:
@@ -83,7 +88,7 @@ def _page(root: Element, namespace: str, plain: _Columns) -> ParsedPage:
     encoded = root.findtext(f"{namespace}EncodingType") == "url"
     columns = plain or list(zip(*_entries(root, namespace), strict=True))
     token = root.findtext(f"{namespace}NextContinuationToken") or None
-    truncated = root.findtext(f"{namespace}IsTruncated") == "true"
+    truncated = is_true(root.findtext(f"{namespace}IsTruncated"))
     objects, refused = _objects(columns, encoded=encoded) if columns else ([], [])
     return ParsedPage(objects, refused, token, truncated or token is not None)
 

@@ -13,7 +13,7 @@ from harvester.storage.key_ranges import just_before, usable_folders
 from harvester.storage.page_checks import InvalidListingError, PageChecker, ParsedPage
 from harvester.storage.s3.digested_pages import DigestedPages
 from harvester.storage.s3.list_page import parse_common_prefixes, parse_page
-from harvester.storage.s3.rest_api import S3Requests, bucket_region, object_of, service_error_from
+from harvester.storage.s3.rest_api import S3Requests, bucket_region, object_of, service_error_from, with_stated_error
 from harvester.storage.service_errors import ServiceError, TransportError, harvester_error, invalid_listing
 
 _MOVES = 2  # from the default region to the bucket's, and once more for a bucket made anew elsewhere
@@ -207,9 +207,12 @@ class S3Store:
                 url, headers = make(S3Requests(self._session.connection()))
                 return _METHODS[operation], url, headers, body
 
-            answer = client.send_with_retries(attempt, lambda response: _is_retryable(response, operation))
+            answer = client.send_with_retries(
+                attempt, lambda response: _is_retryable(with_stated_error(response), operation)
+            )
             if isinstance(answer, TransportError):
                 return answer.as_service_error()
+            answer = with_stated_error(answer)
             if answer.status < 300:
                 self._region_known = True
                 return answer

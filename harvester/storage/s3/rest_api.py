@@ -15,6 +15,11 @@ from harvester.storage.page_checks import checked_size
 from harvester.storage.s3.signing import RequestSigner, encode_key, encode_query
 from harvester.storage.service_errors import ServiceError, answered
 
+_OK = 200
+_SERVER_ERROR = 500
+_ERROR_WITHIN = 512
+"""Within how many first bytes an error document names itself."""
+
 
 class ErrorDocument(NamedTuple):
     """The content of an error document."""
@@ -135,6 +140,20 @@ def bucket_region(response: Response) -> str:
         document = parse_error(response.body)
         region = document.region if document.code == "AuthorizationHeaderMalformed" else ""
     return region
+
+
+def with_stated_error(response: Response) -> Response:
+    """Return an answer of 200 whose body is an error document with the status of a server error.
+
+    S3 states an error so where it has begun to answer before the error occurs, and some stores at every error.
+    """
+    if response.status != _OK or b"<Error" not in response.body[:_ERROR_WITHIN]:
+        return response
+    try:
+        root = parse_xml(response.body)
+    except ValueError:
+        return response
+    return response._replace(status=_SERVER_ERROR) if root.tag.rpartition("}")[2] == "Error" else response
 
 
 def service_error_from(response: Response, operation: str) -> ServiceError:

@@ -69,6 +69,13 @@ def test_keys_without_encoding_are_taken_as_they_stand() -> None:
     assert parsed.objects[0].key == "a+b%20&<c"
 
 
+@pytest.mark.parametrize(
+    ("text", "truncated"), [("true", True), ("True", True), (" 1 ", True), ("false", False), ("", False)]
+)
+def test_a_truncated_page_is_stated_in_several_ways(text: str, *, truncated: bool) -> None:
+    assert parse_page(page(entry("k"), f"<IsTruncated>{text}</IsTruncated>")).truncated is truncated
+
+
 def test_a_token_leads_on() -> None:
     more = "<IsTruncated>true</IsTruncated><NextContinuationToken>t/+=</NextContinuationToken>"
 
