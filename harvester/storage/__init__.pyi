@@ -42,8 +42,10 @@ from .listed import OrderLost as OrderLost
 from .listed import RangeEnd as RangeEnd
 from .listed import UnchangedPage as UnchangedPage
 from .listing import BackgroundListing as BackgroundListing
+from .listing import closest_folder as closest_folder
 from .listing import list_keys as list_keys
 from .listing import list_objects as list_objects
+from .listing import similar_folder as similar_folder
 from .listing import similar_key as similar_key
 from .opening import load_fetcher as load_fetcher
 from .opening import open_fetcher as open_fetcher

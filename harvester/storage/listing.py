@@ -6,7 +6,8 @@ import contextlib
 import queue
 import socket
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from difflib import get_close_matches
 
 from harvester.errors import HarvesterError
 from harvester.location import Location
@@ -31,6 +32,8 @@ _THREADS = 8
 _PAGES_AHEAD = 4
 _LONGEST_STOP = 1.0  # seconds for a page that nobody waits for any more
 _PAGES_BEFORE_RANGES = 2
+_SIMILAR = 0.8
+"""How similar a folder's name is to one that it may be meant by."""
 
 
 def list_objects(
@@ -71,6 +74,26 @@ def similar_key(location: Location, settings: StoreSettings | None = None) -> st
         return next((ref.key for ref in list_objects(wider, settings)), None)
     except HarvesterError:
         return None
+
+
+def similar_folder(location: Location, settings: StoreSettings | None = None) -> Location | None:
+    """Return the location beside an empty one whose folder is named almost like it, None when there is none."""
+    if location.scheme == "file" or not location.prefix:
+        return None
+    try:
+        folders = open_store(location, settings).list_folders(location.above().prefix)
+    except HarvesterError:
+        return None
+    found = closest_folder(location.prefix, folders)
+    return None if found is None else location._replace(prefix=found)
+
+
+def closest_folder(wanted: str, folders: Iterable[str]) -> str | None:
+    """Return the folder that ``wanted`` misspells, compared without case; None where none is similar."""
+    bare = wanted.rstrip("/")
+    others = {each.rstrip("/").lower(): each for each in folders if each.rstrip("/") != bare}
+    similar = get_close_matches(bare.lower(), others, n=1, cutoff=_SIMILAR)
+    return others[similar[0]] if similar else None
 
 
 @contextlib.contextmanager

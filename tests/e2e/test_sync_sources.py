@@ -77,7 +77,7 @@ def test_a_copied_tree_is_distinguished_from_its_source(source: Directory, dest:
     assert run("sync", f"file://{tmp_path}/copy/", dest).code == 2
 
 
-def test_ls(s3: S3Client, s3_bucket: str, source: Directory) -> None:
+def test_ls(s3: S3Client, s3_bucket: str, source: Directory, tmp_path: Path) -> None:
     for number in range(3):
         s3.put_object(Bucket=s3_bucket, Key=f"p/{number}.json", Body=b"x" * 1500)
     s3.put_object(Bucket=s3_bucket, Key="p/new\nline", Body=b"")
@@ -94,6 +94,13 @@ def test_ls(s3: S3Client, s3_bucket: str, source: Directory) -> None:
             f"There is no object under s3://{s3_bucket}/p/0.js/",
             f"there are keys such as p/0.json: nimble-harvester ls s3://{s3_bucket}/p/",
         ]
+    # A folder with almost the same name.
+    s3.put_object(Bucket=s3_bucket, Key="deep/results/0.json", Body=b"{}")
+    misspelt, meant = f"s3://{s3_bucket}/deep/Resutls/", f"s3://{s3_bucket}/deep/results/"
+    assert run("ls", misspelt).err.splitlines()[1] == f"{meant} exists: nimble-harvester ls {meant}"
+    synced = run("sync", misspelt, tmp_path / "dest")
+    assert synced.code == 0
+    assert f"nimble-harvester sync {meant} {tmp_path / 'dest'}" in synced.err
     nothing = run("ls", source.location)
     assert (nothing.code, nothing.out) == (0, "")
     assert nothing.err == f"There is no object under {source.location}\n"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from difflib import get_close_matches
 from typing import Literal
 
 from harvester.access.probe.probe_report import ProbedAccess, ProbeReport, ProbeStep, StepOutcome, badness
@@ -12,13 +11,12 @@ from harvester.error_codes import ErrorCode
 from harvester.errors import ExitCode
 from harvester.location import Location, parse_location
 from harvester.sessions import StoreSettings
-from harvester.storage import GcsProber, ProbeResult, S3Prober, ServiceError, open_prober
+from harvester.storage import GcsProber, ProbeResult, S3Prober, ServiceError, closest_folder, open_prober
 from policies import Chip, facts
 
 _HEAD_BUCKET, _PUT_OBJECT = "head_bucket", "put_object"
 _RANGE_OF_NOTHING = 416
 """The HTTP status for the first byte of an empty object."""
-_SIMILAR = 0.8
 """The similarity from which a prefix counts as another one misspelt."""
 _CREATE, _REPLACE = "storage.objects.create", "storage.objects.delete"
 _RED = frozenset({"access_denied", "no_such_bucket", "connection_failed"})
@@ -283,10 +281,9 @@ class ConnectionTest:
             return
         parent = wanted[: wanted.rfind("/") + 1]
         listed = self._prober.list_prefixes(parent)
-        others = {each.rstrip("/").lower(): each for each in listed.keys if each.rstrip("/") != wanted}
-        similar = get_close_matches(wanted.lower(), others, n=1, cutoff=_SIMILAR)
-        if similar:
-            note = f"nothing is under {self.location.prefix!r}; {others[similar[0]]!r} exists"
+        similar = closest_folder(wanted, listed.keys)
+        if similar is not None:
+            note = f"nothing is under {self.location.prefix!r}; {similar!r} exists"
             self._step(listed, "ok", documented=False, note=note)
 
     def _is_content(self, key: str) -> bool:

@@ -23,7 +23,15 @@ from harvester.errors import ExitCode
 from harvester.location import Location
 from harvester.location_template import LocationTemplate
 from harvester.sessions import StoreSettings
-from harvester.storage import KeyPrefixes, ObjectRef, list_keys, list_objects, read_key_list, similar_key
+from harvester.storage import (
+    KeyPrefixes,
+    ObjectRef,
+    list_keys,
+    list_objects,
+    read_key_list,
+    similar_folder,
+    similar_key,
+)
 
 
 @click.command(
@@ -124,6 +132,8 @@ class _Source:
         if similar is not None:
             wider = self.base.above()
             click.echo(f"there are keys such as {text.printable(similar)}: {list_wider(str(wider))}", err=True)
+        elif self._prefixes is None and (beside := similar_folder(self.base, self._settings)) is not None:
+            click.echo(f"{text.printable(str(beside))} exists: {list_wider(str(beside))}", err=True)
 
 
 def _print_objects(source: _Source, output: str) -> None:

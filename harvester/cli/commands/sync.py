@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harvester.api import sync, sync_to_output
-from harvester.cli.shared.next_steps.result_steps import sync_wider
+from harvester.cli.shared.next_steps.result_steps import sync_instead, sync_wider
 from harvester.cli.shared.options.direct_options import DirectTarget, direct_options
 from harvester.cli.shared.options.option_errors import option_inapplicable
 from harvester.cli.shared.options.parameters import (
@@ -208,10 +208,9 @@ def _write_metrics(path: Path, dest: Path | None, landing: Landing, report: Sync
 
 
 def _warn_of_similar(location: Location, dest: str, settings: StoreSettings, messages: Messages) -> None:
-    """Warn when keys begin with the name of an empty location: the slash may be misplaced."""
+    """Warn when keys begin with the name of an empty location, or a folder has almost the same name."""
     # Loaded where nothing was listed.
-
-    from harvester.storage import similar_key
+    from harvester.storage import similar_folder, similar_key
 
     similar = similar_key(location, settings)
     if similar is not None:
@@ -221,6 +220,8 @@ def _warn_of_similar(location: Location, dest: str, settings: StoreSettings, mes
             f"there are keys such as {similar}, which {location} does not hold; to have them:",
             f"  {sync_wider(str(wider), dest, name)}",
         )
+    elif (beside := similar_folder(location, settings)) is not None:
+        messages.log("warning", f"{beside} exists; if it is meant:", f"  {sync_instead(str(beside), dest)}")
 
 
 def _run(

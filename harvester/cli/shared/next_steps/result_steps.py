@@ -39,6 +39,11 @@ def sync_wider(location: str, destination: Path | str, name: str) -> str:
     return f"{PROGRAM} sync {quoted}"
 
 
+def sync_instead(location: str, destination: Path | str) -> str:
+    """Return the command that syncs another location into a destination."""
+    return f"{PROGRAM} sync {shlex.quote(location)} {shlex.quote(str(destination))}"
+
+
 def list_wider(location: str) -> str:
     """Return the command that lists a wider location."""
     return f"{PROGRAM} ls {shlex.quote(location)}"
