@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.utils import formatdate
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 import google_crc32c
 
@@ -281,8 +281,3 @@ def _error(status: int, reason: str, message: str) -> Answer:
 
 
 _CONDITION_NOT_MET = _error(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold.")
-
-
-def object_url(base: str, bucket: str, name: str) -> str:
-    """Return the JSON API's URL of an object."""
-    return f"{base}/storage/v1/b/{bucket}/o/{quote(name, safe='')}"

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
     from mypy_boto3_s3 import S3Client
 
-CUSTOMER = "arn:aws:iam::123456789012"
 ALL_ON = {
     "BlockPublicAcls": True,
     "IgnorePublicAcls": True,

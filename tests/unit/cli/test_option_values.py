@@ -109,12 +109,6 @@ def parsed(options: Any, arguments: Sequence[str]) -> dict[str, Any]:
     return received
 
 
-STORE = (
-    "--endpoint-url http://127.0.0.1:9 --profile p --region r --request-payer --expected-bucket-owner 1"
-    " --max-list-bytes 1KiB --accept etag-not-md5 --retries 11 --stall-timeout 1.5s"
-)
-
-
 def test_a_store_is_reached_as_the_options_state() -> None:
     settings = parsed(
         store_options,
