@@ -7,7 +7,6 @@ import queue
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from difflib import get_close_matches
 
 from harvester.errors import HarvesterError
 from harvester.location import Location
@@ -90,6 +89,9 @@ def similar_folder(location: Location, settings: StoreSettings | None = None) ->
 
 def closest_folder(wanted: str, folders: Iterable[str]) -> str | None:
     """Return the folder that ``wanted`` misspells, compared without case; None where none is similar."""
+    # Loaded where nothing was listed.
+    from difflib import get_close_matches
+
     bare = wanted.rstrip("/")
     others = {each.rstrip("/").lower(): each for each in folders if each.rstrip("/") != bare}
     similar = get_close_matches(bare.lower(), others, n=1, cutoff=_SIMILAR)

@@ -118,17 +118,17 @@ def normalise_prefix(text: str, cloud: Cloud, bucket: str) -> str:
     """Return a prefix as keys start with it: no leading slash, a trailing one, unless it is empty.
 
     Also takes a location or an ARN in the bucket, and a prefix with the ``*`` of a policy at its end. Raises
-    ContractError for a location in another bucket, for white space at an end and for what no key can start with.
+    ContractError for a location in another bucket, for white space at its end and for what no key can start with.
     """
     scheme = _SCHEMES[cloud]
     arn = _BUCKET_ARN.match(text)
     prefix = scheme + text[arn.end() :] if cloud == "s3" and arn is not None else text
-    if text != text.strip():
+    if text != text.rstrip():
         raise ContractError(
-            f"white space at an end of the prefix {text!r}",
+            f"white space at the end of the prefix {text!r}",
             cause="a folder whose name ends in it is written with a slash behind it",
             code=PolicyErrorCode.PREFIX_WITH_SPACE,
-            parameters={"meant": text.strip()},
+            parameters={"meant": text.rstrip()},
         )
     if "://" in prefix:
         if not (prefix + "/").startswith(f"{scheme}{bucket}/"):

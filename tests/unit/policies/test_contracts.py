@@ -140,6 +140,7 @@ class TestPlace:
             ("arn:aws:s3:::bkt/out/*", "out/"),
             ("arn:aws:s3:::bkt", ""),
             ("a / b", "a / b/"),
+            (" a /", " a /"),
         ],
     )
     def test_prefixes_are_normalised(self, text: str, prefix: str) -> None:
@@ -149,7 +150,7 @@ class TestPlace:
         "text",
         [
             *("s3://other/out", "gs://bkt/out", "a\x00b", "é" * 512),
-            *("arn:aws:s3:::other/out", "out/ ", "\tout", "out\n", "s3://bkt/out/ "),
+            *("arn:aws:s3:::other/out", "out/ ", "out\t", "out\n", "s3://bkt/out/ "),
         ],
     )
     def test_what_no_key_can_start_with(self, text: str) -> None:
