@@ -14,7 +14,8 @@ DEFAULT_DAYS = 2
 """Today and yesterday: what is delivered around midnight is listed by the next run, too."""
 MAX_DAYS = 3_660
 _FIELD = r"\{date:([^{}]*)\}"
-_BEGINNING = "{date:"
+BEGINNING_OF_DATE = "{date:"
+"""What a date in a prefix begins with."""
 _DIRECTIVE = r"(?s)%(.?)"
 # Digits only: names of days and months depend on a locale.
 _DIRECTIVES = frozenset("YymdHjGV%")
@@ -69,7 +70,7 @@ class LocationTemplate:
 
 def parse_place(text: str) -> Location | LocationTemplate:
     """Parse a location, or one with ``{date:…}`` in its prefix. Raises UsageError for an invalid one."""
-    start = text.find(_BEGINNING)
+    start = text.find(BEGINNING_OF_DATE)
     if start < 0:
         return parse_location(text)
     folder, separator, rest = text[:start].rpartition("/")
@@ -82,7 +83,7 @@ def parse_place(text: str) -> Location | LocationTemplate:
 
 
 def _check(pattern: str, text: str, base: Location) -> None:
-    if _BEGINNING in re.sub(_FIELD, "", pattern):
+    if BEGINNING_OF_DATE in re.sub(_FIELD, "", pattern):
         raise _invalid(text, "a date begins with {date: and ends with }, e.g. {date:%Y/%m/%d}")
     fields = re.findall(_FIELD, pattern)
     if "\0" in pattern or not all(field.isascii() and field.isprintable() for field in fields):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import os
 import stat
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -19,11 +20,12 @@ from harvester.destination.opened import LOCK_NAME, read_destination, state_fold
 from harvester.destination.paths import STATE_FOLDER
 from harvester.destination.tree import NoFollowTree
 from harvester.error_codes import ErrorCode
-from harvester.errors import ConfigurationError, ExitCode
-from harvester.location import parse_location
+from harvester.errors import ConfigurationError, ExitCode, UsageError
+from harvester.location import Location, parse_location
+from harvester.location_template import LocationTemplate
 from harvester.results import DEFAULT_MAX_SCHEMA_STEPS
 from harvester.sessions import StoreSettings
-from harvester.storage import ObjectRef, open_store
+from harvester.storage import KeyPrefixes, ListingScope, ObjectRef, Store, listing_scopes, open_store
 
 VERIFY_REPORT_SCHEMA = "urn:nimble-harvester:verify-report:v2"
 
@@ -96,12 +98,15 @@ class Verification:
         settings: StoreSettings | None = None,
         schema: str | None = None,
         max_schema_steps: int = DEFAULT_MAX_SCHEMA_STEPS,
+        place: Location | LocationTemplate | None = None,
     ) -> None:
         """Prepare; nothing is read yet.
 
-        ``settings`` are for the source, whose URL the manifest knows. ``schema`` is a JSON Schema for ``data.parsing``
-        and rows that each landed object is checked against, with at most so many steps a value.
+        ``place`` is the part of the source that is compared, a folder or the days of a location with dates; None for
+        all. ``settings`` are for the source, whose URL the manifest knows. ``schema`` is a JSON Schema for
+        ``data.parsing`` and rows that each landed object is checked against, with at most so many steps a value.
         """
+        self._place = place
         self._schema = schema
         self._max_schema_steps = max_schema_steps
         self._destination = destination
@@ -115,15 +120,24 @@ class Verification:
     def __iter__(self) -> Iterator[Verified]:
         """Yield every path of the manifest, then what the manifest does not know.
 
-        Raises ConfigurationError when the destination was never synced, and with ``remote`` what a listing raises.
+        Raises ConfigurationError when the destination was never synced, UsageError for a place outside its source, and
+        with ``remote`` what a listing raises.
         """
         with read_destination(self._destination, self._state_dir) as opened:
             lock = state_folder(opened.root) / LOCK_NAME
             self.holder = read_lock_holder(lock)
+            bound = opened.manifest.binding()
+            if bound is None:
+                raise ConfigurationError(
+                    f"{opened.root} has never been synced", code=ErrorCode.NEVER_SYNCED, subject=str(opened.root)
+                )
+            source = parse_location(bound.url)
+            scopes = _scopes(source, self._place, opened.root)
             if self._remote:
-                found = _against_source(opened.root, opened.manifest, self._settings)
+                store = open_store(source, _with_endpoint(self._settings, bound.endpoint))
+                found = _against_source(opened.root, opened.manifest, store, scopes)
             else:
-                found = _against_manifest(opened.root, opened.manifest)
+                found = _against_manifest(opened.root, opened.manifest, scopes)
             check = (
                 None if self._schema is None else ConformanceCheck(opened.root, self._schema, self._max_schema_steps)
             )
@@ -132,7 +146,10 @@ class Verification:
                     verified = _conforming(verified, check, opened.manifest)
                 self._counts[verified.mark] += 1
                 yield verified
+            folders = tuple(source.relative(scope.prefix) for scope in scopes)
             for path in _unknown_files(opened.root, opened.manifest):
+                if not path.startswith(folders):
+                    continue
                 self._counts[FileMark.EXTRA] += 1
                 yield Verified(FileMark.EXTRA, path, "not in the manifest")
             self.holder = self.holder or read_lock_holder(lock)
@@ -149,32 +166,47 @@ def _conforming(verified: Verified, check: ConformanceCheck, manifest: Manifest)
     return Verified(FileMark.NONCONFORMING, verified.path, fault) if fault else verified
 
 
-def _against_manifest(root: Path, manifest: Manifest) -> Iterator[Verified]:
+def _scopes(source: Location, place: Location | LocationTemplate | None, root: Path) -> list[ListingScope]:
+    """Return the part of the source that is compared. Raises UsageError for a place outside it."""
+    if place is None or place == source:
+        return listing_scopes(source.prefix, None)
+    base = place if isinstance(place, Location) else place.base
+    if (base.scheme, base.bucket) != (source.scheme, source.bucket) or not base.prefix.startswith(source.prefix):
+        raise UsageError(
+            f"{root} is the copy of {source.url}",
+            cause=f"{place.url} lies outside",
+            code=ErrorCode.DESTINATION_OF_ANOTHER_LOCATION,
+            subject=str(root),
+            parameters={"location": source.url},
+        )
+    prefixes = (place.prefix,) if isinstance(place, Location) else place.prefixes(time.time())
+    return listing_scopes(source.prefix, KeyPrefixes(prefixes))
+
+
+def _against_manifest(root: Path, manifest: Manifest, scopes: Sequence[ListingScope]) -> Iterator[Verified]:
     inside = NoFollowTree(root)
-    for row in manifest.landed():
-        yield _compare(inside, row)
+    for scope in scopes:
+        for row in manifest.landed(scope.start, scope.end):
+            yield _compare(inside, row)
 
 
-def _against_source(root: Path, manifest: Manifest, settings: StoreSettings) -> Iterator[Verified]:
+def _against_source(root: Path, manifest: Manifest, store: Store, scopes: Sequence[ListingScope]) -> Iterator[Verified]:
     """Walk the listing, then the rows it did not hold; the order of the listing does not matter."""
-    bound = manifest.binding()
-    if bound is None:
-        raise ConfigurationError(f"{root} has never been synced", code=ErrorCode.NEVER_SYNCED, subject=str(root))
-    settings = _with_endpoint(settings, bound.endpoint)
-    store = open_store(parse_location(bound.url), settings)
     seen: set[str] = set()
     inside = NoFollowTree(root)
-    for page in store.list_pages():
-        for ref in page.objects:
-            row = manifest.landed_row(ref.key)
-            if row is not None:
-                seen.add(row.key)
-                yield _compare_remote(inside, row, ref)
-            elif ref.size and manifest.problem(ref.key) is None:
-                yield Verified(FileMark.MISSING, store.location.relative(ref.key), "in the source, not here")
-    for row in manifest.landed():
-        if row.key not in seen:
-            yield _compare(inside, row)._replace(detail="no longer in the source")
+    for scope in scopes:
+        for page in store.list_pages(scope.start, scope.end, prefix=scope.prefix):
+            for ref in page.objects:
+                row = manifest.landed_row(ref.key)
+                if row is not None:
+                    seen.add(row.key)
+                    yield _compare_remote(inside, row, ref)
+                elif ref.size and manifest.problem(ref.key) is None:
+                    yield Verified(FileMark.MISSING, store.location.relative(ref.key), "in the source, not here")
+    for scope in scopes:
+        for row in manifest.landed(scope.start, scope.end):
+            if row.key not in seen:
+                yield _compare(inside, row)._replace(detail="no longer in the source")
 
 
 def _with_endpoint(settings: StoreSettings, endpoint: str) -> StoreSettings:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harvester import SyncOptions, SyncReport, sync
+from harvester import SyncOptions, SyncReport, Verification, sync
 from harvester.destination import open_destination, read_destination
 from harvester.errors import ExitCode, UsageError
 from harvester.location import parse_location
@@ -136,3 +136,15 @@ def test_dates_and_a_queue_exclude_each_other(tmp_path: Path) -> None:
             tmp_path / "dest",
             watching=QueueWatchOptions("https://sqs.eu-west-1.amazonaws.com/1/q"),
         )
+
+
+def test_the_newest_days_are_verified_alone(base: str, tmp_path: Path) -> None:
+    today, dest = f"{datetime.now(UTC):%Y/%m/%d}", tmp_path / "dest"
+    put(base, "2020/01/01/a.json", f"{today}/b.json")
+    sync(base, dest, SyncOptions(workers=1))
+    put(base, "2020/01/01/later.json", f"{today}/later.json")
+    place = parse_place(f"{base}{{date:%Y/%m/%d}}/")
+
+    found = {each.path: each.mark.name for each in Verification(dest, remote=True, place=place)}
+
+    assert found == {f"{today}/b.json": "SAME", f"{today}/later.json": "MISSING"}

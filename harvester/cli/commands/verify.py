@@ -9,11 +9,20 @@ import click
 
 from harvester import text
 from harvester.cli.shared.heartbeat import with_heartbeat
-from harvester.cli.shared.options.parameters import DESTINATION, format_option, state_option, store_options
+from harvester.cli.shared.options.parameters import (
+    DESTINATION,
+    PLACE,
+    days_option,
+    format_option,
+    state_option,
+    store_options,
+)
 from harvester.cli.shared.options.quiet_option import quiet_option
 from harvester.cli.shared.options.sync_options import read_schema, schema_bytes_option, schema_steps_option
 from harvester.cli.shared.run_messages import write_reasons
 from harvester.destination import FileMark, Verification
+from harvester.location import Location
+from harvester.location_template import LocationTemplate
 from harvester.sessions import StoreSettings
 
 
@@ -29,9 +38,16 @@ Examples:
   nimble-harvester verify ./results
   nimble-harvester verify ./results --remote --combined
   nimble-harvester verify ./results --schema price.json
+  nimble-harvester verify ./results --remote --location 's3://my-bucket/{date:%Y/%m/%d}/' --days 7
 """,
 )
 @click.argument("dest", type=DESTINATION)
+@click.option(
+    "--location",
+    type=PLACE,
+    help="Only this part of the source: a folder in it, or one with dates, s3://my-bucket/results/{date:%Y/%m/%d}/.",
+)
+@days_option
 @click.option("--remote", is_flag=True, help="Compare it with the source's listing too.")
 @click.option(
     "--schema",
@@ -51,6 +67,7 @@ Examples:
 def verify_command(
     *,
     dest: Path,
+    location: Location | LocationTemplate | None,
     remote: bool,
     schema_file: Path | None,
     max_schema_bytes: int,
@@ -72,6 +89,7 @@ def verify_command(
         settings=settings,
         schema=read_schema(schema_file, max_schema_bytes),
         max_schema_steps=max_schema_steps,
+        place=location,
     )
     entries = []
     for mark, path, detail in verification:

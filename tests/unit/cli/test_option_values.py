@@ -228,3 +228,9 @@ def test_a_policy_just_below_the_limit_is_read_and_one_above_is_not(tmp_path: Pa
         with pytest.raises(UsageError, match=f"longer than {size:,} bytes") as caught:
             read_text(str(file), allowed)
         assert caught.value.code is ErrorCode.FILE_TOO_LONG
+
+
+def test_dates_are_refused_where_a_whole_location_is_meant() -> None:
+    with pytest.raises(UsageError, match="dates are not taken here") as refused:
+        LOCATION.convert("s3://bucket/results/x-{date:%Y}/", None, None)
+    assert refused.value.parameters["base"] == "s3://bucket/results/"

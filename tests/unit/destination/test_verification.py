@@ -12,7 +12,9 @@ from harvester.destination.manifest.row_types import LandedRow
 from harvester.destination.manifest.source_binding import SourceBinding
 from harvester.destination.opened import open_destination
 from harvester.destination.verification import FileMark, Verification, VerifyReport
-from harvester.errors import ConfigurationError, ExitCode
+from harvester.errors import ConfigurationError, ExitCode, UsageError
+from harvester.location import parse_location
+from harvester.location_template import parse_place
 
 
 def land(root: Path, manifest: Manifest, name: str, content: bytes, *, evicted: int = 0) -> None:
@@ -87,3 +89,18 @@ def test_a_file_that_the_manifest_does_not_know_is_a_difference(dest: Path) -> N
 def test_a_folder_that_was_never_synced_cannot_be_verified(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError):
         verify(tmp_path)
+
+
+def test_a_part_of_the_source_is_compared_alone(dest: Path) -> None:
+    (dest / "altered.json").write_bytes(b"CONTENT")
+    (dest / "extra.json").write_bytes(b"")
+    (dest / "d" / "extra.json").write_bytes(b"")
+
+    marks = {each.path: each.mark for each in Verification(dest, place=parse_location("s3://bucket/p/d/"))}
+    dated = Verification(dest, place=parse_place("s3://bucket/p/{date:%Y}/"))
+
+    assert marks == {"d/under.json": FileMark.SAME, "d/extra.json": FileMark.EXTRA}
+    assert list(dated) == []
+    for outside in ("s3://bucket/", "s3://other/p/", "gs://bucket/p/d/"):
+        with pytest.raises(UsageError, match="lies outside"):
+            list(Verification(dest, place=parse_location(outside)))

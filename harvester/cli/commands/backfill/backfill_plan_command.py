@@ -23,8 +23,6 @@ from harvester.cli.shared.options.parameters import LOCATION, MOMENT, format_opt
 from harvester.cli.shared.options.sync_options import Landing, shard_options
 from harvester.cli.shared.options.table_options import table_options
 from harvester.cli.shared.reports.json_documents import json_text
-from harvester.error_codes import ErrorCode
-from harvester.errors import UsageError
 from harvester.location import Location
 from harvester.sessions import StoreSettings
 from harvester.storage import read_key_list
@@ -102,13 +100,6 @@ def plan_command(
     Lists LOCATION once, prints what the backfill will fetch and cost, and asks. Shards are key ranges, or with
     --keys-from lists of keys. The plan holds no credentials and is never changed.
     """
-    if "{date:" in location.prefix:
-        raise UsageError(
-            f"a backfill is of one location: {location}",
-            cause="dates in a location are for runs that list the newest days; all days lie below one prefix",
-            code=ErrorCode.LOCATION_WITH_DATES,
-            subject=str(location),
-        )
     options = BackfillOptions(sync=landing(), export=tables, parallelism=parallelism or 0, **limits)
     keys = None if keys_from is None else read_key_list(keys_from, location, settings)
     with open_output(out, settings) as store:

@@ -50,7 +50,7 @@ OPTION_STEPS: Mapping[ErrorCode, StepText] = MappingProxyType(
         _C.FOLDER_MISSING: "mkdir -p {folder}",
         _C.STANDARD_INPUT_TWICE: "save one of them to a file",
         _C.LOCATION_WITHOUT_DATE: "write for example {subject}{{date:%Y/%m/%d}}/, or leave out --days",
-        _C.LOCATION_WITH_DATES: "name the prefix before the dates, and choose days with --include",
+        _C.LOCATION_WITH_DATES: "name the folder before the dates: {base}",
         _C.OUTPUT_NEEDS_A_QUEUE: "nimble-harvester sync {subject} --export-to {output}   (run it on a schedule)",
         _C.POLICY_FILE_REQUIRED: _saved_policy,
         _C.FILE_TOO_LONG: _longer_limit,

@@ -17,7 +17,7 @@ from harvester.cli.shared.options.option_errors import value_invalid
 from harvester.error_codes import ErrorCode
 from harvester.errors import UsageError
 from harvester.location import Location, parse_location
-from harvester.location_template import DEFAULT_DAYS, MAX_DAYS, LocationTemplate, parse_place
+from harvester.location_template import BEGINNING_OF_DATE, DEFAULT_DAYS, MAX_DAYS, LocationTemplate, parse_place
 from harvester.retry import RetryPolicy
 from harvester.sessions import AnswerLimits, CheckExemption, StoreSettings
 
@@ -37,7 +37,17 @@ class LocationType(click.ParamType[Location]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Location:  # noqa: ARG002  # click's signature
         """Parse it; a UsageError passes through, it has its own three lines."""
-        return value if isinstance(value, Location) else parse_location(value)
+        if isinstance(value, Location):
+            return value
+        if BEGINNING_OF_DATE in value:
+            raise UsageError(
+                f"dates are not taken here: {value!r}",
+                cause="they name the newest days for ls, sync, watch and verify; this verb is about a whole location",
+                code=ErrorCode.LOCATION_WITH_DATES,
+                subject=value,
+                parameters={"base": value.partition(BEGINNING_OF_DATE)[0].rpartition("/")[0] + "/"},
+            )
+        return parse_location(value)
 
 
 class PlaceType(click.ParamType[_Place]):
@@ -271,9 +281,9 @@ def days_option(command: _Command) -> _Command:
             place = values["location"]
             if not isinstance(place, LocationTemplate):
                 raise UsageError(
-                    f"--days needs a date in the location {place}",
+                    f"--days needs a date in the location {place or ''}".rstrip(),
                     code=ErrorCode.LOCATION_WITHOUT_DATE,
-                    subject=str(place),
+                    subject=str(place or "s3://BUCKET/PREFIX/"),
                 )
             values["location"] = place.with_days(days)
         return command(**values)
