@@ -26,6 +26,7 @@ from .keys import KeyPrefixes as KeyPrefixes
 from .keys import KeyRange as KeyRange
 from .keys import KeySelection as KeySelection
 from .keys import KeySpool as KeySpool
+from .keys import ListingScope as ListingScope
 from .keys import end_of_prefix as end_of_prefix
 from .keys import key_after as key_after
 from .keys import listing_scopes as listing_scopes

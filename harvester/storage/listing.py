@@ -103,6 +103,10 @@ def _nothing_known() -> Iterator[Callable[[ObjectRef], bool]]:
     yield lambda _: False
 
 
+def _whole(scope: ListingScope) -> Iterable[ListingScope]:
+    return (scope,)
+
+
 class _Stopped(Exception):
     """The reader has stopped reading."""
 
@@ -116,8 +120,11 @@ class BackgroundListing:
         keys: KeySelection | None = None,
         known: KnownVersions = _nothing_known,
         pages: KnownPages | None = None,
+        windows: Callable[[ListingScope], Iterable[ListingScope]] = _whole,
     ) -> None:
         """Start listing everything, or ``keys``; keys of a `KeyList` are asked for one by one.
+
+        Each scope is listed in its ``windows``, one after the other, which the listing's own thread iterates.
 
         ``known`` opens the function that returns whether another version of an object of a `KeyList` is known. With
         ``pages``, those that the store lists as before are not parsed, and the others have digests.
@@ -126,6 +133,7 @@ class BackgroundListing:
         self._known_pages = pages
         self._digested = None if pages is None or keys is not None else store.digested(pages.secret)
         self._keys = keys
+        self._windows = windows
         self._known = known
         self._pages: queue.Queue[Listed] = queue.Queue(_PAGES_AHEAD)
         self._stopping = threading.Event()
@@ -195,7 +203,8 @@ class BackgroundListing:
             if self._digested is not None and self._known_pages is not None and self._known_pages.pages:
                 number, rest = self._list_known(self._digested, self._known_pages)
             for scope in rest:
-                number = self._list_scope(scope, number)
+                for window in self._windows(scope):
+                    number = self._list_scope(window, number)
         except UnorderedListingError as lost:
             self._put(OrderLost(lost.before, lost.key))
             self._list_unordered(scopes)

@@ -64,6 +64,7 @@ class ListingPlanner:
         self.ordered_ranges = 0
         """The number of the first range that may be listed before, or while, a lower one is."""
         self._claims_in_order = SortedClaims()
+        self._passed: tuple[str, PathClaims | None] = ("", None)
         self._plan_all = plan_all or not selection.selects_all
         self._unchanged_count = 0
         self._purged = frozenset(each.key for each in manifest.tombstones())
@@ -113,6 +114,8 @@ class ListingPlanner:
         planner = self._planner(end.range, end.start, end.end)
         planner.finish(end.end)
         self._gone.extend(row.key for row in planner.take_gone())
+        if end.end is not None and end.end >= self._passed[0]:
+            self._passed = (end.end, planner.claims)
         del self._ranges[end.range]
 
     def restart_unordered(self) -> None:
@@ -203,14 +206,22 @@ class ListingPlanner:
             folded.claim(row.key, row.path)
         return folded
 
-    def _claims(self, number: int) -> PathClaims:
-        # Known pages are cut anywhere. Other ranges are where no path of one can collide with one of another.
-        return self._claims_in_order if number <= self.ordered_ranges else SortedClaims()
+    def _claims(self, number: int, start: str) -> PathClaims:
+        # Known pages are cut anywhere. Other ranges are where no path of one can collide with one of another, but for
+        # those listed after one another, of which a later one goes on where the one before it ended.
+        if number <= self.ordered_ranges:
+            return self._claims_in_order
+        end, claims = self._passed
+        if start != end or claims is None:
+            return SortedClaims()
+        self._passed = (end, None)
+        return claims
 
     def _planner(self, number: int, start: str, end: str | None) -> RangePlanner:
         planner = self._ranges.get(number)
         if planner is None:
-            planner = self._ranges[number] = self._range_planner(start, end, self._open_root(), self._claims(number))
+            claims = self._claims(number, start)
+            planner = self._ranges[number] = self._range_planner(start, end, self._open_root(), claims)
         return planner
 
     def _open_root(self) -> int | None:

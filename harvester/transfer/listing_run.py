@@ -97,7 +97,7 @@ class ListingRun:
             self._dispatcher.expect_many()
         known = self._pages.known
         self._planner.ordered_ranges = 0 if known is None else known.ranges
-        listing = BackgroundListing(self._run.store, self._run.keys, self._known_versions, known)
+        listing = BackgroundListing(self._run.store, self._run.keys, self._known_versions, known, self._run.windows)
         try:
             complete = self._work_through(listing)
         finally:

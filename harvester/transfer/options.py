@@ -2,14 +2,14 @@
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from harvester.destination import Selection
 from harvester.results import DEFAULT_MAX_RATIO, ResultOptions
-from harvester.storage import ObjectRef
+from harvester.storage import ListingScope, ObjectRef
 from harvester.transfer.sync_report import ObjectEvent, SyncProgress
 from harvester.transfer.workers import EXCEEDED, WorkerLimits
 
@@ -84,6 +84,8 @@ class ExportHooks(NamedTuple):
 
     is_exported: Callable[[ObjectRef, str], bool] = lambda _ref, _path: False
     """Returns whether the output holds a version, by object and by path in the destination; then it is unchanged."""
+    windows: Callable[[ListingScope], Iterable[ListingScope]] = lambda scope: (scope,)
+    """Cuts a scope into those that are listed one after the other; iterated in the thread that lists."""
     after_bytes: int = 1 << 63
     """``commit`` is called when so many bytes have landed since the last time."""
     commit: Callable[[], None] = lambda: None

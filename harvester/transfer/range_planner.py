@@ -117,7 +117,8 @@ class RangePlanner:
         self._problems = SortedRows(manifest.problems(start, end))
         self._owned = owned
         self._purged = purged
-        self._claims = claims
+        self.claims = claims
+        """Paths that its keys have claimed."""
         self._naming = naming
         self._prefix_length = len(naming.prefix)
         self._inside = inside
@@ -221,7 +222,7 @@ class RangePlanner:
         keep_compressed = self._naming.keep_compressed
         path, reason = own_path(relative_key, keep_compressed=keep_compressed, limit=self._longest_path)
         if not reason:
-            if self._claims.claim(relative_key, path) and not (self._owned and self._taken(path, key)):
+            if self.claims.claim(relative_key, path) and not (self._owned and self._taken(path, key)):
                 return path, ""
             reason = "path_collision"
         if self._naming.refuse_unsafe:

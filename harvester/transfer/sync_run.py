@@ -48,6 +48,7 @@ class SyncRun:
         """Begin a run over ``keys``, or all; ``plan_all`` plans also unchanged objects, so that each is reported."""
         hooks = hooks or ExportHooks()
         self.keys = keys
+        self.windows = hooks.windows
         self.plans_all = plan_all
         self.store = store
         self.root = root

@@ -5,17 +5,21 @@ from __future__ import annotations
 import contextlib
 import random
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from harvester.destination import share_destination
 from harvester.errors import ExitCode, HarvesterError
 from harvester.location import parse_location
-from harvester.storage import KeyPrefixes
+from harvester.sessions import StoreSettings
+from harvester.storage import KeyPrefixes, KeyRange, ListingScope
 from harvester.tables import ExportOptions, count_rows, open_output, sync_to_output
 from harvester.tables.direct.direct_series import DirectSeries
 from harvester.tables.direct.direct_sync import DirectReport
-from harvester.transfer import ObjectEvent, Observer, SyncOptions
+from harvester.transfer import ExportHooks, ObjectEvent, Observer, SyncOptions, open_session
+from scripts.servers.memory_s3 import MemoryS3
 from tests.e2e.sources import Directory, result
 
 pytest.importorskip("pyarrow")
@@ -105,6 +109,30 @@ def test_the_scratch_holds_little_at_a_time(source: Directory, tmp_path: Path) -
     assert list((tmp_path / "scratch").iterdir()) == []
 
 
+@pytest.mark.parametrize("keys", [None, KeyRange()], ids=["all", "range"])
+def test_what_the_scratch_knows_does_not_grow(source: Directory, tmp_path: Path, keys: KeyRange | None) -> None:
+    for number in range(60):
+        source.put(f"{number:02d}.json", result(number))
+    destination, most = tmp_path / "scratch", 3
+    held: list[int] = []
+
+    def commit() -> None:
+        series.commit()
+        with share_destination(destination) as opened:
+            held.append(opened.manifest.count_rows() - opened.manifest.dropped_rows())
+
+    location, options = parse_location(source.location), SyncOptions(workers=1)
+    with open_output(str(tmp_path / "out")) as store:
+        series = DirectSeries(destination, store, kept=most)
+        with open_session(location, destination, options, hooks=ExportHooks(after_bytes=1, commit=commit)) as session:
+            report = session.run_listing(keys)
+        series.commit()
+
+    assert (report.error, report.counts.landed, series.rows) == (None, 60, 60)
+    assert 0 < max(held) < 2 * most
+    assert rows_of(str(tmp_path / "out")) == (60, 0)
+
+
 class Killed(BaseException):
     """The end of a process."""
 
@@ -190,3 +218,30 @@ def test_delta_and_outputs_of_one_destination_are_refused(source: Directory, tmp
         harvest(source, str(tmp_path / "own"))
     with pytest.raises(HarvesterError, match="delta"), open_output(str(tmp_path / "new")) as store:
         DirectSeries(tmp_path / "dest", store, ExportOptions(format="delta"))
+
+
+def test_windows_of_a_listing_cut_no_path_from_what_lies_below_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "y")
+    names = ["r/a", "r/a/b", "r/a0", "r/b"]
+    outcomes: list[ObjectEvent] = []
+
+    def cut(scope: ListingScope) -> list[ListingScope]:
+        bounds = ["r/", *(f"{name}\0" for name in names[:-1]), None]
+        return [scope._replace(start=start or "", end=end) for start, end in pairwise(bounds)]
+
+    with MemoryS3({name: result(number) for number, name in enumerate(names)}) as store:
+        options, observer = SyncOptions(workers=1), Observer(event=outcomes.append)
+        settings, hooks = StoreSettings(endpoint_url=store.url), ExportHooks(windows=cut)
+        location = parse_location("s3://bucket/r/")
+        with open_session(
+            location, tmp_path / "d", options, settings=settings, observer=observer, hooks=hooks
+        ) as session:
+            report = session.run_listing()
+
+    assert (report.exit_code, report.counts.landed) == (ExitCode.OK, 4)
+    paths = {event.key: event.path for event in outcomes}
+    assert (paths["r/a"], paths["r/a0"], paths["r/b"]) == ("a", "a0", "b")
+    assert paths["r/a/b"] != "a/b"

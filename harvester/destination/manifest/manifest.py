@@ -232,6 +232,15 @@ class Manifest(ManifestReader):
                 "UPDATE objects SET evicted = 1 WHERE key = ? AND seq = ?", ((row.key, row.seq) for row in rows)
             )
 
+    def drop_freed(self, through: int) -> None:
+        """Drop the rows of freed objects up to a sequence number, of a destination that does not last; count them.
+
+        Raises DestinationUnusable when the disk is full.
+        """
+        with self._transaction() as database:
+            count = database.execute("DELETE FROM objects WHERE evicted = 1 AND seq <= ?", (through,)).rowcount
+            self._set("dropped_rows", str(self.dropped_rows() + count))
+
     def purge(self, chosen: Sequence[tuple[str, str | None]]) -> None:
         """Replace everything known of these keys, each with its task, by tombstones. Raises DestinationUnusable.
 

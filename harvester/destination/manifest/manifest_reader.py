@@ -145,14 +145,18 @@ class ManifestReader(ManifestDatabase):
         return self._database.execute("SELECT 1 FROM objects LIMIT 1").fetchone() is None
 
     def count_rows(self) -> int:
-        """Return how many objects have a row."""
+        """Return how many objects have a row, or had one that was dropped."""
         (found,) = self._database.execute("SELECT count(*) FROM objects").fetchone()
-        return int(found)
+        return int(found) + self.dropped_rows()
 
     def count_landed_since(self, seq: int) -> int:
-        """Return how many objects have a row with ``seq`` or a higher sequence number."""
+        """Return how many objects have a row with ``seq`` or a higher sequence number, or had one that was dropped."""
         (found,) = self._database.execute("SELECT count(*) FROM objects WHERE seq >= ?", (seq,)).fetchone()
-        return int(found)
+        return int(found) + self.dropped_rows()
+
+    def dropped_rows(self) -> int:
+        """Return how many rows `Manifest.drop_freed` has dropped."""
+        return int(self._setting("dropped_rows") or 0)
 
     def totals(self) -> dict[str, int]:
         """Return how many objects are landed, evicted and gone at the source, the bytes here, and non-finite values."""

@@ -25,13 +25,22 @@ from harvester.tables.table_columns import TableName
 QUARANTINE_FOLDER: Final = "quarantine/direct/"
 """Where the bytes of invalid objects lie: ``quarantine/direct/VERSION/NAME``."""
 _FREED_AT_ONCE: Final = 1_000
+KEPT_ROWS: Final = 50_000
+"""So many committed objects, the newest, stay known, with about 490 bytes each: one that is announced or listed again
+is not landed again."""
 
 
 class DirectSeries:
     """Commits what has landed in a scratch destination, and frees its files. For one thread at a time."""
 
-    def __init__(self, destination: Path, store: OutputStore, options: ExportOptions | None = None) -> None:
-        """Begin a series of a random name. Raises UsageError for an output or options that take no series."""
+    def __init__(
+        self, destination: Path, store: OutputStore, options: ExportOptions | None = None, kept: int = KEPT_ROWS
+    ) -> None:
+        """Begin a series of a random name. Raises UsageError for an output or options that take no series.
+
+        Of ``kept`` objects, the newest, a row stays in the scratch manifest; of twice as many at most.
+        """
+        self._kept = kept
         require_extra(PARQUET, feature="an export")
         options = options or ExportOptions()
         if options.format == "delta":
@@ -47,7 +56,7 @@ class DirectSeries:
         self._options = replace(options, series=self.name)
         self._destination = destination
         self._store = store
-        self._freed = 0
+        self._freed = self._dropped = 0
         self.rows = 0
         """Rows committed so far."""
         self.parts = 0
@@ -111,6 +120,9 @@ class DirectSeries:
                 if len(batch) >= _FREED_AT_ONCE:
                     self._free(opened, batch)
             self._free(opened, batch)
+            if self._freed - self._dropped >= 2 * self._kept:
+                self._dropped = self._freed - self._kept
+                opened.manifest.drop_freed(self._dropped)
             self._store_quarantined(opened, tree)
 
     @staticmethod

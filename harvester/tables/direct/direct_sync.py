@@ -13,9 +13,9 @@ from harvester.destination import destination_error
 from harvester.errors import ExitCode, HarvesterError
 from harvester.location import Location
 from harvester.sessions import StoreSettings
-from harvester.storage import KeyPrefixes, KeyRange, KeySelection, end_of_prefix, listing_scopes
+from harvester.storage import KeyPrefixes, KeyRange, KeySelection, listing_scopes
 from harvester.tables.direct.direct_series import DirectSeries
-from harvester.tables.direct.exported_rows import ExportedVersions
+from harvester.tables.direct.exported_versions import ExportedVersions
 from harvester.tables.exports import ExportOptions
 from harvester.tables.outputs import open_output
 from harvester.transfer import ExportHooks, Observer, SyncOptions, SyncReport, open_session
@@ -69,16 +69,20 @@ def sync_to_output(
     export raise.
     """
     options, export, observer = options or SyncOptions(), export or ExportOptions(), observer or Observer()
+    scopes = listing_scopes(location.prefix, keys if isinstance(keys, KeyRange | KeyPrefixes) else None)
+    own = output_settings(out, location, settings)
     with (
         scratch_destination(scratch) as destination,
-        open_output(out, output_settings(out, location, settings)) as store,
-        ExportedVersions() as exported,
+        open_output(out, own) as store,
+        open_output(out, own) as read,
     ):
         series = DirectSeries(destination, store, export)
-        exported.learn(store, _ranges(location, keys))
-        hooks = ExportHooks(exported.holds, _PARTS_AT_ONCE * export.part_bytes, series.commit)
-        with open_session(location, destination, options, settings=settings, observer=observer, hooks=hooks) as session:
-            report = session.run_listing(keys)
+        with ExportedVersions(read, scopes) as exported:
+            hooks = ExportHooks(exported.holds, exported.windows, _PARTS_AT_ONCE * export.part_bytes, series.commit)
+            with open_session(
+                location, destination, options, settings=settings, observer=observer, hooks=hooks
+            ) as session:
+                report = session.run_listing(keys)
         try:
             series.commit()
         except HarvesterError as error:
@@ -114,10 +118,3 @@ def scratch_destination(parent: Path | None) -> Iterator[Path]:
         raise destination_error(parent or Path(), error) from error
     with folder as name:
         yield Path(name) / "results"
-
-
-def _ranges(location: Location, keys: KeySelection | None) -> list[tuple[str, str | None]]:
-    """Return the ranges of keys that a run is about."""
-    if isinstance(keys, KeyRange | KeyPrefixes):
-        return [(scope.start, scope.end) for scope in listing_scopes(location.prefix, keys)]
-    return [(location.prefix, end_of_prefix(location.prefix) if location.prefix else None)]

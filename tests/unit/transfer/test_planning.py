@@ -139,3 +139,26 @@ def test_passing_what_is_unchanged_leaves_nothing_out(
     assert [each for each in every if not says_nothing(each)] == [each for each in some if not says_nothing(each)]
     if selection == Selection() and all(known[1:] == (NOTHING, None) for known in state):
         assert passed == len(every)
+
+
+def test_a_range_that_goes_on_where_another_ended_knows_its_paths(tmp_path: Path) -> None:
+    def ref(key: str) -> ObjectRef:
+        return ObjectRef(key, 4, "one", 1.0)
+
+    with Manifest(tmp_path / "manifest.sqlite") as manifest:
+        planner = ListingPlanner(
+            manifest,
+            PathNaming("", str(tmp_path), keep_compressed=False, refuse_unsafe=False),
+            FileSystemNames(folds_case=False, folds_normalization=False),
+            CompiledSelection(Selection()),
+            PlanOptions(lambda _: "print", ".nimble-connection-test"),
+        )
+        paths = []
+        for number, (start, key, end) in enumerate((("", "a", "a/"), ("a/", "a/b", "a0"), ("a0", "a0/c", None))):
+            planned = planner.page(ListedPage(number, start, end, [ref(key)], []))
+            paths += [each.path for each in planned]
+            planner.end_range(RangeEnd(number, start, end))
+        planner.close()
+    assert paths[0] == "a"
+    assert paths[1] != "a/b"
+    assert paths[2] == "a0/c"
