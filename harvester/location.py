@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 from harvester.error_codes import ErrorCode
 from harvester.errors import UsageError
+from harvester.text import masked
 
 Scheme = Literal["s3", "gs", "file"]
 
@@ -155,6 +156,8 @@ def _bucket_location(scheme: Literal["s3", "gs"], text: str, rest: str) -> Locat
     else:
         possible = bool(re.match(_GS_BUCKET, bucket))
     if not possible:
+        # A user and a password before the name are not echoed.
+        bucket = masked(f"{scheme}://{bucket}").partition("://")[2]
         raise UsageError(
             f"no bucket can be named {bucket!r}",
             cause="3 to 63 lower-case letters, digits, dots and hyphens, starting and ending with a letter or digit",

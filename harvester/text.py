@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 _USER_INFO = r"(?i)(\b[a-z][a-z0-9+.-]*://)[^\s/?#@]+@"
 _SIGNED = (
     r"(?i)([?&](?:X-Amz-(?:Signature|Credential|Security-Token)|X-Goog-(?:Signature|Credential)|AWSAccessKeyId|"
-    r"GoogleAccessId|Signature|sig|access_token)=)[^&\s\"'<>]+"
+    r"GoogleAccessId|Signature|sig|access_token|api_?key|token|password)=)[^&\s\"'<>]+"
 )
 _WIDEST = 100
 _NARROWEST = 40

@@ -19,6 +19,7 @@ from harvester.cli.shared.standard_streams import (
     detach_stdout,
     prepare_streams,
     use_utf8,
+    write_rest,
 )
 from harvester.errors import ExitCode, HarvesterError
 
@@ -163,6 +164,10 @@ def main(arguments: Iterable[str] | None = None) -> NoReturn:
         code = print_missing_directory(error)
     except Exception as error:  # noqa: BLE001  # anything else is an error of this program, printed without a traceback
         code = print_bug(error)
+    unwritten = write_rest()
+    if unwritten is not None and code == ExitCode.OK:
+        print_error(unwritten)
+        code = unwritten.exit_code
     # The process ends with all it holds: looking for cycles in that first would take longer than some verbs do.
     gc.freeze()
     sys.exit(code)

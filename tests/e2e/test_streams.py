@@ -76,6 +76,32 @@ def test_a_command_that_prints_data_fails_when_its_output_is_closed(synced: Dire
     assert ended.stderr.startswith("error: cannot write standard output\n  it is closed\n")
 
 
+@pytest.mark.parametrize("streams", ["<&-", "<&- >&-", "<&- >&- 2>&-", "</dev/null >/dev/full"])
+def test_a_question_that_cannot_be_asked_is_no_bug(synced: Directory, tmp_path: Path, streams: str) -> None:
+    plan = ["backfill", "plan", synced.location, "--to", str(tmp_path / "tables")]
+    ended = subprocess.run(
+        ["sh", "-c", f'exec "$@" {streams}', "sh", COMMAND, *plan],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        check=False,
+    )
+    assert ended.returncode == 13
+    assert "2>&-" in streams or ended.stderr.splitlines()[-1].strip() == "run the same command with --yes"
+
+
+def test_no_policy_is_read_from_a_closed_input() -> None:
+    check = ["policy", "check", "-", "--bucket", "bucket", "--mode", "async"]
+    ended = subprocess.run(
+        ["sh", "-c", 'exec "$@" <&-', "sh", COMMAND, *check],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        check=False,
+    )
+    assert (ended.returncode, "the document is empty" in ended.stderr) == (7, True)
+
+
 def test_a_report_into_a_pipe_leaves_the_pipe(synced: Directory, dest: Path, tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)

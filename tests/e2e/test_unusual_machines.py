@@ -137,25 +137,6 @@ def test_a_current_directory_that_was_removed_is_one_clear_error(tmp_path: Path,
     assert ended.returncode in {2, 8, 12}
 
 
-def test_without_a_home_the_directory_of_backups_has_to_be_named() -> None:
-    program = (
-        "import os\n"
-        "from harvester.access.change.backups import default_directory\n"
-        "from harvester.errors import ConfigurationError\n"
-        "os.environ.pop('HOME', None); os.environ.pop('XDG_STATE_HOME', None)\n"
-        "os.setuid(54321)\n"
-        "try:\n"
-        "    default_directory()\n"
-        "except ConfigurationError as error:\n"
-        "    print(error.code)\n"
-    )
-    if os.getuid() != 0:
-        pytest.skip("only root can become a user without an entry in the password file")
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-
-    assert ended.stdout == "home_directory_unknown\n"
-
-
 @pytest.mark.parametrize("umask", [0o022, 0o027])
 def test_files_of_every_size_have_the_permissions_that_umask_leaves(source: Directory, dest: Path, umask: int) -> None:
     sizes = {"small.json": 10, "medium.json": 100_000, "large.json": 6_000_000}

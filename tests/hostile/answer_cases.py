@@ -6,6 +6,7 @@ from tests.hostile.surrounding_cases import Surrounding
 
 _LISTINGS = "tests/e2e/test_hostile_listings.py::test_"
 _MACHINES = "tests/e2e/test_unusual_machines.py::test_"
+_SETTINGS = "tests/e2e/test_machine_settings.py::test_"
 _ANSWERS = "tests/e2e/test_hostile_answers.py::test_"
 _BODIES = "tests/contract/test_hostile_answers.py::test_"
 _PARSERS = "tests/unit/storage/test_protocols.py::test_"
@@ -126,12 +127,12 @@ MACHINE_SURROUNDINGS = (
     Surrounding(
         "`NO_PROXY` with names, ports, addresses and networks",
         "read as curl and requests read it",
-        "tests/unit/sessions/test_no_proxy.py::test_an_entry_covers_a_host",
+        _SETTINGS + "what_no_proxy_names_is_reached_directly",
     ),
     Surrounding(
         "`AWS_CA_BUNDLE` or `REQUESTS_CA_BUNDLE` names a directory, hashed or not",
         "its certificates are trusted by every client; without one, exit 8 naming the directory",
-        _SESSIONS + "a_directory_of_certificates_is_trusted_by_every_client",
+        _SETTINGS + "a_directory_of_certificates_is_trusted",
     ),
     Surrounding(
         "64 or 256 open files at most, by the soft limit or by both",
@@ -146,12 +147,12 @@ MACHINE_SURROUNDINGS = (
     Surrounding(
         "keys in the environment beside a profile with a second factor",
         "the keys are used, as by the AWS CLI",
-        _SESSIONS + "keys_in_the_environment_need_no_second_factor_of_the_profile",
+        _SETTINGS + "keys_in_the_environment_go_before_a_profile_with_a_second_factor",
     ),
     Surrounding(
         "an access point's ARN as a location",
         "exit 2 naming the alias",
-        _SESSIONS + "an_access_points_arn_names_the_alias",
+        _SETTINGS + "an_access_points_arn_is_answered_with_its_alias",
     ),
     Surrounding(
         "no `HOME`",
@@ -161,12 +162,12 @@ MACHINE_SURROUNDINGS = (
     Surrounding(
         "no `HOME` and no entry in the password file, for `policy apply`",
         "exit 8 naming `--backup-dir`",
-        _MACHINES + "without_a_home_the_directory_of_backups_has_to_be_named",
+        _SETTINGS + "a_user_without_an_entry_has_to_name_the_directory_of_backups",
     ),
     Surrounding(
         "the locale C, POSIX or one of ISO-8859-1",
-        "names of files are UTF-8, and the next run in another locale finds them",
-        _MACHINES + "names_are_utf8_in_every_locale",
+        "names are written, and printed into files and pipes, in UTF-8; the next run in another locale finds them",
+        "tests/e2e/test_locales.py::test_names_are_printed_and_written_in_utf8",
     ),
     Surrounding(
         "a folder of DEST is another file system",
@@ -195,7 +196,7 @@ MACHINE_SURROUNDINGS = (
     ),
     Surrounding(
         "standard input, output or error is closed",
-        "nothing is written into another file; a command that prints data exits 12",
+        "nothing is written into another file; a command that prints data exits 12, one that has to ask 13",
         "tests/e2e/test_streams.py::test_closed_streams_are_no_files_to_write_into",
     ),
     Surrounding(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import ssl
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, SSLError
+from urllib3 import HTTPSConnectionPool
+from urllib3.exceptions import MaxRetryError
 
 from harvester.causes import Cause
 from harvester.cli.shared.failures import print_error
@@ -286,3 +289,19 @@ def test_an_answer_that_no_row_fits_is_printed_escaped(capsys: pytest.CaptureFix
     assert "NewCode: a" in printed
     assert "(request id R)" in printed
     assert not set("\t\u202e\x9b") & set(printed)
+
+
+@pytest.mark.parametrize(
+    ("failure", "cause"),
+    [
+        (ssl.SSLCertVerificationError("self-signed certificate"), Cause.CERTIFICATE),
+        (ssl.SSLEOFError(8, "EOF occurred in violation of protocol"), Cause.NETWORK),
+    ],
+)
+def test_only_a_certificate_that_is_not_trusted_stays_so(failure: ssl.SSLError, cause: Cause) -> None:
+    def head_bucket(**_: object) -> Any:
+        raise SSLError(endpoint_url="https://s3", error=MaxRetryError(HTTPSConnectionPool("s3"), "/", failure))
+
+    error = ask(head_bucket).error
+    assert error is not None
+    assert (error.cause, error.retryable) == (cause, cause.retryable)

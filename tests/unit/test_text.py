@@ -145,6 +145,7 @@ def test_an_empty_cell_is_a_hyphen() -> None:
             "https://b.s3.amazonaws.com/k?X-Amz-Signature=***&X-Amz-Date=1",
         ),
         ("https://h/k?a=1&X-Amz-Security-Token=ZQ%2F and more", "https://h/k?a=1&X-Amz-Security-Token=*** and more"),
+        ("https://h/k?api_key=ZQ&x=1", "https://h/k?api_key=***&x=1"),
         ("s3://bucket/a@b.json", "s3://bucket/a@b.json"),
         ("mail ann@example.com", "mail ann@example.com"),
         ("--prefix=a@b", "--prefix=a@b"),

@@ -24,7 +24,7 @@ def use_utf8() -> None:
     """Start the program again in Python's UTF-8 mode where the locale's encoding is another.
 
     Names of files are made of keys, which are UTF-8: in another encoding most cannot be written, and a later run in
-    another locale would not find the others. What is printed keeps the locale's encoding.
+    another locale would not find the others. A terminal keeps the locale's encoding.
     """
     if sys.getfilesystemencoding().lower() == "utf-8" or sys.flags.utf8_mode:
         return
@@ -92,14 +92,17 @@ def prepare_streams() -> None:
             _closed_at_start = _closed_at_start or number == 1
             # Else the next file opened gets this number, and messages are written into it.
             os.open(os.devnull, os.O_RDWR)
+    if sys.stdin is None:
+        sys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, "r", closefd=False)))
     if sys.stderr is None:
         sys.stderr = io.TextIOWrapper(io.FileIO(2, "w", closefd=False), write_through=True)
-    # A key can hold characters that the terminal's encoding, or no encoding, can write: they are escaped.
+    # A key can hold characters that the terminal's encoding, or no encoding, can write: they are escaped. What is no
+    # terminal is UTF-8 in every locale: an escape would make JSON invalid, and a name another one.
     if isinstance(sys.stderr, io.TextIOWrapper):
-        sys.stderr.reconfigure(errors="backslashreplace")
+        sys.stderr.reconfigure(encoding=None if os.isatty(2) else "utf-8", errors="backslashreplace")
     sys.stdout = io.TextIOWrapper(
         io.BufferedWriter(_Stdout(1, "w", closefd=False)),
-        encoding=None if sys.stdout is None else sys.stdout.encoding,
+        encoding=sys.stdout.encoding if os.isatty(1) and sys.stdout is not None else "utf-8",
         errors="backslashreplace",
         line_buffering=os.isatty(1),
     )
@@ -109,6 +112,21 @@ def check_stdout_was_open() -> None:
     """Raise StdoutRefused when something was written to a standard output that was closed from the start."""
     if _closed_at_start and _Stdout.written:
         raise StdoutRefused("cannot write standard output", cause="it is closed", code=ErrorCode.OUTPUT_NOT_WRITTEN)
+
+
+def write_rest() -> DestinationUnusable | None:
+    """Write what is buffered for standard output; return the error where that is not possible.
+
+    Else the interpreter would try it at exit, and replace the exit code by 120.
+    """
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        detach_stdout()
+    except StdoutRefused as error:
+        detach_stdout()
+        return error
+    return None
 
 
 def detach_stdout() -> None:

@@ -122,7 +122,7 @@ def _untrusted(error: refusals.SSLError) -> ServiceError:
     reason: object = error.kwargs.get("error")
     while isinstance(reason, Exception) and not isinstance(reason, ssl.SSLCertVerificationError):
         reason = getattr(reason, "reason", None) or next(iter(reason.args), None)
-    if reason is None:
+    if not isinstance(reason, ssl.SSLCertVerificationError):
         return _unreached(Cause.NETWORK, error)
     return unanswered(Cause.CERTIFICATE, type(error).__name__, _first_line(error), retryable=False)
 
