@@ -116,6 +116,7 @@ class ErrorCode(StrEnum):
     # Destinations.
     NEVER_SYNCED = "never_synced"
     DESTINATION_OF_ANOTHER_LOCATION = "destination_of_another_location"
+    LOCATION_OUTSIDE_SOURCE = "location_outside_source"
     DESTINATION_INSIDE_ANOTHER = "destination_inside_another"
     DESTINATION_INSIDE_SOURCE = "destination_inside_source"
     DESTINATION_FULL = "destination_full"
@@ -227,6 +228,7 @@ class ErrorCode(StrEnum):
     EXPORT_OF_ANOTHER_DESTINATION = "export_of_another_destination"
     EXPORT_OF_ANOTHER_LAYOUT = "export_of_another_layout"
     EXPORT_OUTPUT_UNSUPPORTED = "export_output_unsupported"
+    EXPORT_FORMAT_UNSUPPORTED = "export_format_unsupported"
     EXPORT_COLUMN_REQUIRED = "export_column_required"
     EXPORT_OUTPUT_OVERLAPS = "export_output_overlaps"
     EXPORT_SERIES_INVALID = "export_series_invalid"

@@ -206,7 +206,7 @@ def _check(options: BackfillOptions, count: int | None) -> None:
         raise UsageError(
             f"a backfill writes parquet or jsonl, not {options.export.format}",
             cause="its files appear when a shard is committed; a Delta table has a separate commit for each",
-            code=ErrorCode.EXPORT_OUTPUT_UNSUPPORTED,
+            code=ErrorCode.EXPORT_FORMAT_UNSUPPORTED,
             subject=options.export.format,
         )
     options.export.layout("")

@@ -18,6 +18,7 @@ from harvester.destination.crash_recovery import file_digest
 from harvester.destination.manifest import LandedRow, LockHolder, Manifest, read_lock_holder, same_version
 from harvester.destination.opened import LOCK_NAME, read_destination, state_folder
 from harvester.destination.paths import STATE_FOLDER
+from harvester.destination.selection import CompiledSelection, Selection
 from harvester.destination.tree import NoFollowTree
 from harvester.error_codes import ErrorCode
 from harvester.errors import ConfigurationError, ExitCode, UsageError
@@ -175,7 +176,7 @@ def _scopes(source: Location, place: Location | LocationTemplate | None, root: P
         raise UsageError(
             f"{root} is the copy of {source.url}",
             cause=f"{place.url} lies outside",
-            code=ErrorCode.DESTINATION_OF_ANOTHER_LOCATION,
+            code=ErrorCode.LOCATION_OUTSIDE_SOURCE,
             subject=str(root),
             parameters={"location": source.url},
         )
@@ -191,7 +192,11 @@ def _against_manifest(root: Path, manifest: Manifest, scopes: Sequence[ListingSc
 
 
 def _against_source(root: Path, manifest: Manifest, store: Store, scopes: Sequence[ListingScope]) -> Iterator[Verified]:
-    """Walk the listing, then the rows it did not hold; the order of the listing does not matter."""
+    """Walk the listing, then the rows it did not hold; the order of the listing does not matter.
+
+    Objects that belong to the backfill before this destination are not compared: they never land here.
+    """
+    wanted = CompiledSelection(Selection(after=manifest.start_after()))
     seen: set[str] = set()
     inside = NoFollowTree(root)
     for scope in scopes:
@@ -201,7 +206,7 @@ def _against_source(root: Path, manifest: Manifest, store: Store, scopes: Sequen
                 if row is not None:
                     seen.add(row.key)
                     yield _compare_remote(inside, row, ref)
-                elif ref.size and manifest.problem(ref.key) is None:
+                elif ref.size and not wanted.refusal("", ref.last_modified) and manifest.problem(ref.key) is None:
                     yield Verified(FileMark.MISSING, store.location.relative(ref.key), "in the source, not here")
     for scope in scopes:
         for row in manifest.landed(scope.start, scope.end):

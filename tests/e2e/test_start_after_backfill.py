@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harvester import BackfillOptions, StoreSettings, SyncOptions, plan_shards, run_shard, sync
+from harvester import BackfillOptions, StoreSettings, SyncOptions, Verification, plan_shards, run_shard, sync
 from harvester.backfill import write_plan
 from harvester.tables import open_output
 from scripts.commands.installed_command import run, sync_report
@@ -52,6 +52,7 @@ def test_each_object_is_of_one_side(tmp_path: Path) -> None:
     assert (first["ignored_by_reason"], first["counts"]["landed"]) == ({"before_start": 2}, 1)
     assert (later["ignored_by_reason"], later["counts"]["unchanged"]) == ({"before_start": 2}, 1)
     assert (tmp_path / "dest" / "after.json").exists()
+    assert [each.mark for each in Verification(tmp_path / "dest", remote=True)] == ["="]
     assert [name.name for name in out.glob("data/envelopes/*/*")] != []
 
 

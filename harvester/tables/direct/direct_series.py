@@ -48,8 +48,8 @@ class DirectSeries:
                 "without a destination rows are not exported as delta",
                 cause="each process writes a series of parts, parquet or jsonl, from which the next one learns what is"
                 " there; a Delta table has one writer, which exports a destination",
-                code=ErrorCode.EXPORT_OUTPUT_UNSUPPORTED,
-                subject=store.url,
+                code=ErrorCode.EXPORT_FORMAT_UNSUPPORTED,
+                subject=options.format,
             )
         self.name = f"direct-{token_hex(8)}"
         """The name of the series."""

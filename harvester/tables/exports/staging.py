@@ -83,8 +83,8 @@ def stage_source(source: RowSource, store: OutputStore, options: ExportOptions) 
         raise UsageError(
             "a shard cannot be exported as delta",
             cause="shards are staged as files: parquet or jsonl",
-            code=ErrorCode.EXPORT_OUTPUT_UNSUPPORTED,
-            subject=store.url,
+            code=ErrorCode.EXPORT_FORMAT_UNSUPPORTED,
+            subject=options.format,
         )
     staged = StagedRows(options.series, secrets.token_hex(8), ())
     report = export_rows(source, StagedOutput(store, staged.folder), options)

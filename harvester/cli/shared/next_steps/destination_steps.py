@@ -27,6 +27,7 @@ DESTINATION_STEPS: Mapping[ErrorCode, StepText] = MappingProxyType(
         _C.DESTINATION_INSIDE_ANOTHER: (
             "choose a destination beside it; if {outer} became one by mistake, remove {state}"
         ),
+        _C.LOCATION_OUTSIDE_SOURCE: "name a folder of {location}",
         _C.DESTINATION_INSIDE_SOURCE: "choose a destination outside the source",
         _C.DESTINATION_FULL: ("free some space, e.g. nimble-harvester evict {subject} --older-than 7d, and run again"),
         _C.DESTINATION_READ_ONLY: _OTHER_DESTINATION,
@@ -77,6 +78,7 @@ DESTINATION_STEPS: Mapping[ErrorCode, StepText] = MappingProxyType(
         _C.EXPORT_OF_ANOTHER_DESTINATION: "give every destination a separate output",
         _C.EXPORT_OF_ANOTHER_LAYOUT: "name another --to",
         _C.EXPORT_OUTPUT_UNSUPPORTED: "name a directory, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX",
+        _C.EXPORT_FORMAT_UNSUPPORTED: "choose parquet or jsonl, or nimble-harvester export DEST --to OUT --as delta",
         _C.EXPORT_OUTPUT_OVERLAPS: "name a --to outside of DEST and of its location",
         _C.EXPORT_SERIES_INVALID: "name it in lower-case letters, digits and hyphens",
         _C.EXPORT_COLUMN_REQUIRED: "nimble-harvester export DEST --to OUT --drop html,markdown",
