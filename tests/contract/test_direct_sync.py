@@ -19,8 +19,10 @@ from harvester.tables import ExportOptions, count_rows, open_output, sync_to_out
 from harvester.tables.direct.direct_series import DirectSeries
 from harvester.tables.direct.direct_sync import DirectReport
 from harvester.transfer import ExportHooks, ObjectEvent, Observer, SyncOptions, open_session
+from scripts.servers.hostile_s3 import HostileS3
 from scripts.servers.memory_s3 import MemoryS3
 from tests.e2e.sources import Directory, result
+from tests.e2e.test_hostile_listings import reversed_pages
 
 pytest.importorskip("pyarrow")
 
@@ -245,3 +247,22 @@ def test_windows_of_a_listing_cut_no_path_from_what_lies_below_it(
     paths = {event.key: event.path for event in outcomes}
     assert (paths["r/a"], paths["r/a0"], paths["r/b"]) == ("a", "a0", "b")
     assert paths["r/a/b"] != "a/b"
+
+
+def test_a_store_without_order_is_listed_again_and_its_versions_are_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "y")
+    objects = {f"r/{number}.json": result(number) for number in range(5)}
+    warnings: list[str] = []
+    with HostileS3(objects, reversed_pages(objects)) as store:
+        settings, observer = StoreSettings(endpoint_url=store.url), Observer(warning=warnings.append)
+        counts = []
+        for _ in range(2):
+            location, options = parse_location("s3://bucket/r/"), SyncOptions(workers=1)
+            report = sync_to_output(location, str(tmp_path / "out"), options, settings=settings, observer=observer)
+            counts.append((report.exit_code, report.sync.counts.landed, report.sync.counts.unchanged))
+
+    assert counts == [(ExitCode.OK, 5, 0), (ExitCode.OK, 0, 5)]
+    assert sum("does not list in byte order" in warning for warning in warnings) == 2
