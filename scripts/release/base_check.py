@@ -20,6 +20,7 @@ from harvester.cli.application import COMMANDS
 from scripts.documents.readme_examples import README, executed, normalised
 from scripts.inputs.deliveries import Author, jobs_json_lines, jobs_parquet, jobs_rows
 from scripts.release.environments import BUILD, CheckFailed, build_wheel, install, own_environment
+from scripts.servers.fake_gcs import FakeGcs
 from scripts.servers.memory_s3 import MemoryS3, landed, results
 
 OBJECTS = 40
@@ -110,6 +111,20 @@ def check_base(programs: Path, complete: Path, folder: Path) -> None:
         check_parquet(base, full, folder)
         base.run("backfill", "plan", "s3://bucket/r/", "--to", "shards", "--shards", "2", "--yes")
         check_missing_extras(base, server, folder)
+    check_gcs(programs, folder)
+
+
+def check_gcs(programs: Path, folder: Path) -> None:
+    """Check that the base installation syncs and verifies a bucket of Cloud Storage, and tests its connection."""
+    with FakeGcs() as server:
+        server.create_bucket("bucket")
+        for key, body in results(OBJECTS, 2).items():
+            server.put("bucket", key, body)
+        base = Program(programs, folder, {"STORAGE_EMULATOR_HOST": server.url})
+        counts = base.run("sync", "gs://bucket/r/", "gs", "--format", "json").report["counts"]
+        require(counts["landed"] == OBJECTS, f"of {OBJECTS} objects landed {counts}")
+        base.run("verify", "gs", "--remote")
+        base.run("test", "gs://bucket/r/", "--access", "write")
 
 
 def check_help(base: Program) -> None:
