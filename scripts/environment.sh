@@ -34,7 +34,7 @@ make_environment() {
       fi
     done
   fi
-  echo "making .venv with $python (extra: $extra); the first time this takes a minute or two" >&2
+  echo "making .venv with $python (extra: $extra): a minute or two" >&2
   "$python" -m venv --clear .venv || return 1
   # In the other mode of editable installs every start of the program loads a finder first.
   if ! .venv/bin/python -m pip install -qq --disable-pip-version-check -c constraints.txt \

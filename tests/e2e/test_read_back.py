@@ -260,6 +260,9 @@ def test_status(source: Directory, dest: Path, tmp_path: Path) -> None:
     assert lines[4] == "  problems  1 invalid json"
     assert [line.split()[:2] for line in lines[5:]] == [["run", "2"], ["run", "1"]]
     assert lines[5].endswith("  exit 0  1 unchanged, 1 quarantined")
+    narrow = run("status", dest, COLUMNS="60").out.splitlines()
+    assert [line for line in narrow[5:] if len(line) > 60] == []
+    assert narrow[6] == "            quarantined"
     document = run("status", dest, "--format", "json").document
     validate("status", document)
     assert (document["landed"], document["problems"], document["lock"]) == (1, {"invalid_json": 1}, None)

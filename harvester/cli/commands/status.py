@@ -172,7 +172,7 @@ def _render(status: DestinationStatus) -> str:
     if status.problems:
         summary = ", ".join(f"{number:,} {reason.replace('_', ' ')}" for reason, number in status.problems.items())
         open_ones = f"; {status.open_problems:,} not accepted" if status.open_problems != total_problems else ""
-        lines.append(f"  problems  {summary}{open_ones}")
+        lines.append(text.wrap(f"{summary}{open_ones}", first="  problems  "))
     if status.holder is not None:
         since = text.moment(status.holder.since)
         lines.append(f"  held by   process {status.holder.process} on {status.holder.host} since {since}")
@@ -188,7 +188,8 @@ def _run_line(run: RunRow, *, held: bool) -> str:
     summary = ", ".join(
         f"{number:,} {name.replace('_', ' ')}" for name, number in counts.items() if number and name != "listed"
     )
-    return f"{begun}  exit {run.exit_code}  {summary or 'nothing listed'}"
+    first = f"{begun}  exit {run.exit_code}  "
+    return text.wrap(summary or "nothing listed", first=first, rest=" " * len("  run 12345 "))
 
 
 def _problem(row: ProblemRow) -> dict[str, Any]:
