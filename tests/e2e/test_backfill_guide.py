@@ -18,12 +18,13 @@ def test_the_commands_of_the_guide(source: Directory, tmp_path: Path) -> None:
     rows = fill(source, 16)
     out = tmp_path / "out"
     blocks = re.findall(r"```sh\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(blocks) == 6
+    assert len(blocks) == 7
     variables = environment(PATH=f"{Path(COMMAND).parent}{os.pathsep}{os.environ['PATH']}")
     for number, block in enumerate(blocks):
         script = block.replace("s3://my-bucket/results/", source.location).replace("s3://warehouse/nimble", str(out))
         if "--start-after-backfill" in script:
-            source.put("later.json", result(500))
+            assert visible_rows(out) == rows
+            rows[(source.put("later.json", result(500)), 0)] += 1
         ended = subprocess.run(
             ["sh", "-ec", script], cwd=tmp_path, env=variables, capture_output=True, text=True, check=False
         )

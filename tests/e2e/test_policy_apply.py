@@ -185,7 +185,7 @@ def test_a_terminal_is_asked(s3_bucket: str, s3: S3Client, answer: str, code: in
     out, err = process.communicate()
     os.close(ours)
     assert process.returncode == code, (out, err)
-    assert "Make these changes?" in err
+    assert "Make 3 changes?" in err
     assert (stored(s3, s3_bucket) is not None) is (code == 0)
 
 

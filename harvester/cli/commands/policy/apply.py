@@ -21,7 +21,7 @@ from harvester.cli.shared.reports.output import print_text
 from harvester.cli.shared.run_messages import write_reasons
 from harvester.location import Location
 from harvester.sessions import StoreSettings
-from harvester.text import printable, wrap
+from harvester.text import count, printable, wrap
 from policies import Finding, Severity
 
 
@@ -99,7 +99,7 @@ def carry_out(
     if output == "table":
         print_text("\n".join(render_plan(plan, settings, kms_profile)))
     if plan.changed and not dry_run and not yes:
-        require_consent(f"\nMake these {len(plan.steps)} changes?", plan.location.url, yes=False)
+        require_consent(f"\nMake {count(len(plan.steps), 'change')}?", plan.location.url, yes=False)
     outcome = apply_policy(plan, backup_dir=backup_dir) if not dry_run else None
     if output == "json":
         explained = plan.outcome if outcome is None else outcome.explanation
