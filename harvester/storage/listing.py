@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import queue
-import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -137,9 +137,11 @@ class BackgroundListing:
         self._known = known
         self._pages: queue.Queue[Listed] = queue.Queue(_PAGES_AHEAD)
         self._stopping = threading.Event()
-        self._wake, self._waker = socket.socketpair()
-        self._wake.settimeout(0)
-        self._waker.settimeout(0)
+        # Files instead of descriptors: one that is closed is never that of another file.
+        reading, writing = os.pipe()
+        self._wake, self._waker = os.fdopen(reading, "rb", buffering=0), os.fdopen(writing, "wb", buffering=0)
+        for end in (reading, writing):
+            os.set_blocking(end, False)
         self._thread = threading.Thread(target=self._run, name="listing", daemon=True)
         self._thread.start()
 
@@ -149,8 +151,7 @@ class BackgroundListing:
 
     def take(self) -> Listed | None:
         """Return what was listed next, or None when nothing is ready."""
-        with contextlib.suppress(BlockingIOError):
-            self._wake.recv(4096)
+        self._wake.read(4096)
         try:
             return self._pages.get_nowait()
         except queue.Empty:
@@ -184,9 +185,9 @@ class BackgroundListing:
                 self._pages.put(listed, timeout=0.2)
             except queue.Full:
                 continue
-            # Full: the reader wakes anyway. Closed: it has ended.
-            with contextlib.suppress(OSError):
-                self._waker.send(b"!")
+            # Full: the reader wakes anyway. Closed, which is a ValueError here: it has ended.
+            with contextlib.suppress(OSError, ValueError):
+                self._waker.write(b"!")
             return
         raise _Stopped
 

@@ -239,9 +239,10 @@ class HttpClient:
             answer = self.send(*attempt())
             attempts += 1
             again = answer.retryable if isinstance(answer, TransportError) else retryable(answer)
+            if not again or attempts >= policy.attempts:
+                return answer
             delay = policy.delay(attempts, answer.retry_after() if isinstance(answer, Response) else None)
-            spent = time.monotonic() - started
-            if not again or attempts >= policy.attempts or spent + delay > policy.seconds:
+            if time.monotonic() - started + delay > policy.seconds:
                 return answer
             time.sleep(delay)
 

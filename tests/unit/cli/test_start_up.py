@@ -24,8 +24,8 @@ main()
 LOADED = {"click", "lazy_loader"}
 NEVER = {
     "asyncio", "bdb", "concurrent", "csv", "decimal", "difflib", "email", "http", "importlib.metadata", "logging",
-    "multiprocessing", "pickle", "secrets", "ssl", "statistics", "subprocess", "typing_extensions", "unittest",
-    "urllib.request",
+    "multiprocessing", "pickle", "random", "secrets", "selectors", "socket", "ssl", "statistics", "subprocess",
+    "typing_extensions", "unittest", "urllib.request",
 }  # fmt: skip
 # Of this program: what reads results, lands them, or does something else than a sync.
 IDLE = (
