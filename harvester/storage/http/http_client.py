@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from io import BytesIO
 from typing import NamedTuple, cast
 
@@ -41,12 +42,17 @@ _BROKEN_CONNECTION = frozenset(
     }
 )
 _CERTIFICATE = frozenset({pycurl.E_PEER_FAILED_VERIFICATION, pycurl.E_SSL_CACERT_BADFILE, pycurl.E_SSL_ISSUER_ERROR})
-# pycurl has no function that names an error. Other protocols' and the multi interface's names share the numbers.
-_CURL_NAMES = {
-    value: name.removeprefix("E_")
-    for name, value in sorted(vars(pycurl).items(), reverse=True)
-    if name.startswith("E_") and not name.startswith(("E_MULTI_", "E_FTP_", "E_TFTP_")) and isinstance(value, int)
-}
+
+
+@cache
+def _curl_names() -> Mapping[int, str]:
+    """Return the names of curl's errors, for which pycurl has no function."""
+    # Other protocols' and the multi interface's names share the numbers.
+    return {
+        value: name.removeprefix("E_")
+        for name, value in sorted(vars(pycurl).items(), reverse=True)
+        if name.startswith("E_") and not name.startswith(("E_MULTI_", "E_FTP_", "E_TFTP_")) and isinstance(value, int)
+    }
 
 
 class Response(NamedTuple):
@@ -141,7 +147,7 @@ def parse_http_date(text: str | None) -> float | None:
 
 def explain_curl(code: int, message: str, connect_status: int = 0) -> TransportError:
     """Return what curl's error ``code`` means; ``connect_status`` is the proxy's answer to CONNECT."""
-    name = _CURL_NAMES.get(code, str(code))
+    name = _curl_names().get(code, str(code))
     if connect_status == _PROXY_LOGIN:
         return TransportError(Cause.PROXY_LOGIN, name, message, retryable=False)
     if code == pycurl.E_OPERATION_TIMEDOUT:
