@@ -123,7 +123,7 @@ def test_an_organisation_policy_on_members_is_no_race(gcs: FakeGcsIam, status: i
     gcs.write_refusal = (status, reason, DOMAINS)
     ended = run("policy", "apply", URL, "--mode", "async", "--yes")
     assert ended.code == 4
-    assert "an organisation policy forbids the change" in ended.err
+    assert "an organisation policy forbids it" in ended.err
     assert "allowedPolicyMemberDomains" in ended.err
     assert "administrator of the organisation" in ended.err
     assert "try again" not in ended.err
