@@ -68,6 +68,11 @@ def test_a_sync_learns_from_the_output_what_is_there(tmp_path: Path) -> None:
     for arguments in ((), (tmp_path / "dest", "--export-to", out), ("--export-to", out, "--dry-run")):
         assert run("sync", source.location, *arguments).code == 2
     assert run("watch", source.location, "--export-to", out, "--once").code == 2
+    source.put("bad.json", b'{"half')
+    failed = run("sync", source.location, "--export-to", out)
+    assert (failed.code, "--problems" in failed.err) == (3, False)
+    assert f"sync {source.location} --export-to {out} --format jsonl" in failed.err
+    source.remove("bad.json")
     assert sync_report(source.location, tmp_path / "dest")["counts"]["landed"] == 3
 
 

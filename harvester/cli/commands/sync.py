@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harvester.api import sync, sync_to_output
-from harvester.cli.shared.next_steps.result_steps import sync_instead, sync_wider
+from harvester.cli.shared.next_steps.result_steps import sync_instead, sync_wider, sync_with_outcomes
 from harvester.cli.shared.options.direct_options import DirectTarget, direct_options
 from harvester.cli.shared.options.option_errors import option_inapplicable
 from harvester.cli.shared.options.parameters import (
@@ -162,11 +162,19 @@ def sync_command(
     messages.end(
         result.exit_code,
         error=result.error,
-        reasons=exit_reasons(result),
+        reasons=_reasons(result, location, direct),
         counts=result.as_document()["counts"],
         retryable=result.retryable,
     )
     return int(result.exit_code)
+
+
+def _reasons(report: SyncReport, place: Location | LocationTemplate, direct: DirectTarget | None) -> list[str]:
+    """Return why a run ends with another code than 0; an output records no problems that could be listed later."""
+    reasons = exit_reasons(report)
+    if direct is not None and report.problems:
+        reasons.append(f"  {sync_with_outcomes(place.url, direct.out)}")
+    return reasons
 
 
 def _keys(source: str, location: Location | LocationTemplate, settings: StoreSettings) -> KeyList:

@@ -29,7 +29,7 @@ class DirectReport:
     """What a sync into an output did."""
 
     sync: SyncReport
-    """The outcome of every object; its destination is the output."""
+    """The outcome of every object; its destination is the output, and its run 0: none is recorded."""
     series: str
     """The series that its parts belong to."""
     parts: int
@@ -90,7 +90,7 @@ def sync_to_output(
     for warning in series.warnings():
         observer.warning(warning)
     return DirectReport(
-        replace(report, destination=out),
+        replace(report, destination=out, run=0),
         series.name,
         series.parts,
         series.rows,

@@ -44,6 +44,11 @@ def sync_instead(location: str, destination: Path | str) -> str:
     return f"{PROGRAM} sync {shlex.quote(location)} {shlex.quote(str(destination))}"
 
 
+def sync_with_outcomes(location: str, out: str) -> str:
+    """Return the command that syncs into an output and prints the outcome of each object."""
+    return f"{PROGRAM} sync {shlex.quote(location)} --export-to {shlex.quote(out)} --format jsonl"
+
+
 def list_wider(location: str) -> str:
     """Return the command that lists a wider location."""
     return f"{PROGRAM} ls {shlex.quote(location)}"
