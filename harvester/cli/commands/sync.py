@@ -151,7 +151,7 @@ def sync_command(
     if metrics_file is not None:
         unwritten = _write_metrics(metrics_file, dest, landing, result) or unwritten
     quiet = messages.quiet and result.exit_code is ExitCode.OK
-    if not quiet and (output != "table" or result.run or result.error is None):
+    if not quiet and (output != "table" or result.run or result.counts.listed or result.error is None):
         print_report(result, output, render_report)
     if result.error is None and not result.counts.listed and keys_from is None and isinstance(location, Location):
         _warn_of_similar(location, place, settings, messages)
