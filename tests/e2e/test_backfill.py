@@ -152,7 +152,8 @@ def test_archived_objects_are_counted_and_fail_until_they_are_restored(s3: S3Cli
     ended = run("backfill", "plan", location, "--to", out, "--shards", 1, "--yes")
     assert ended.code == 0
     assert "aws s3api restore-object --bucket" in ended.out
-    assert run("backfill", "run", out, "--shard", 0).code == 3
+    failed = run("backfill", "run", out, "--shard", 0, "--log-format", "json")
+    assert (failed.code, json.loads(failed.err.splitlines()[-1])["retryable"]) == (3, False)
     assert not (out / "data").exists()
     assert run("backfill", "run", out, "--shard", 0, "--final").code == 0
     document = status(out, expected=3)
