@@ -24,6 +24,11 @@ _RIGHT = "the next run ends in the tree of an undisturbed one; `verify` finds no
 
 SURROUNDINGS = (
     Surrounding(
+        "any mixture of good objects with damaged and hostile ones of every format, under any name",
+        "the good ones land whole; each of the others has one outcome, recorded; what landed can be read",
+        "tests/contract/test_hostile_files.py::test_no_file_harms_another",
+    ),
+    Surrounding(
         "an object ends its worker by a fault in native code",
         "it is tried once more alone, then quarantined undecoded: `worker_crashed`; all others land",
         "tests/unit/transfer/test_worker_pool.py"
