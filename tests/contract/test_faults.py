@@ -664,6 +664,7 @@ STATED_ERROR = b'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>%s</Code><
         (Status(200, body=STATED_ERROR % b"AccessDenied"), AccessDenied, "access denied"),
         (Status(200, body=b"<html>captive portal</html>"), ConnectionFailed, "no list page"),
         (Status(200, body=b"{}"), ConnectionFailed, "no list page"),
+        (Status(200, body=b"<ListBucketResult/>"), ConnectionFailed, "no list page"),
         (Reset(), ConnectionFailed, "cannot reach"),
         (HalfBody(), ConnectionFailed, "cannot reach"),
         (Stall(), ConnectionFailed, "cannot reach"),

@@ -208,7 +208,7 @@ def _key(settings: S3Settings, key: KmsKey, where: str, *, default: str) -> Iter
             _BY_HAND,
             blocks=_WRITE,
         )
-    if key.state and key.state != "Enabled":
+    if key.state and key.state not in _USABLE_KEY_STATES:
         yield _key_state(key)
     if key.usage and key.usage != "ENCRYPT_DECRYPT":
         message = f"the key is for {key.usage}, not for encryption"
@@ -219,7 +219,9 @@ def _key(settings: S3Settings, key: KmsKey, where: str, *, default: str) -> Iter
         yield _finding("key-in-other-account", "info", f"key {key.arn}", message, _BY_HAND)
 
 
-# Source: AWS KMS developer guide, "Key states of AWS KMS keys".
+# Source of both: AWS KMS developer guide, "Key states of AWS KMS keys". A multi-Region key whose primary Region is changed
+# is Updating, and encrypts and decrypts as before.
+_USABLE_KEY_STATES = frozenset({"Enabled", "Updating"})
 _KEY_STATES = {
     "PendingImport": "its key material has not been imported yet, or has expired and was deleted",
     "Unavailable": "the custom key store that holds it is disconnected",
@@ -227,7 +229,6 @@ _KEY_STATES = {
     "PendingReplicaDeletion": "it will be deleted when its last replica is",
     "Disabled": "it was disabled",
     "Creating": "it is still being created",
-    "Updating": "it is being changed, and can be used again soon",
 }
 
 

@@ -45,6 +45,8 @@ def parse_page(body: bytes) -> ParsedPage:
         namespace += "}"
     if root.tag != f"{namespace}ListBucketResult":
         raise ValueError(f"no list page but a document {root.tag.rpartition('}')[2][:100]!r}")
+    if not plain and len(root) == 0:
+        raise ValueError("no list page but an element without content")
     if plain and root.find(f"{namespace}Contents") is not None:
         # Some entries are plain and some are not: they are to be read in their order.
         return _page(parse_xml(body), namespace, [])
