@@ -34,10 +34,10 @@ def test_tests_that_run_the_lines_are_selected_by_cost_and_success() -> None:
     assert [each.file for each in select(known, (1, 3), {"slow.py": 99})] == ["slow.py", "quick.py"]
 
 
-def test_lines_that_run_at_import_are_decided_by_every_test_of_the_module() -> None:
+def test_lines_that_run_at_import_are_decided_by_every_test_of_the_file() -> None:
     known = {"a.py": baseline({"": [1], "a.py::x": [2], "a.py::none": []})}
 
-    assert select(known, (1, 1), {})[0].tests == ("a.py::x",)
+    assert select(known, (1, 1), {})[0].tests == ("a.py::x", "a.py::none")
 
 
 def test_of_many_tests_the_quickest_are_selected() -> None:
