@@ -219,8 +219,8 @@ def _key(settings: S3Settings, key: KmsKey, where: str, *, default: str) -> Iter
         yield _finding("key-in-other-account", "info", f"key {key.arn}", message, _BY_HAND)
 
 
-# Source of both: AWS KMS developer guide, "Key states of AWS KMS keys". A multi-Region key whose primary Region is changed
-# is Updating, and encrypts and decrypts as before.
+# Source of both: AWS KMS developer guide, "Key states of AWS KMS keys". A multi-Region key whose primary Region is
+# changed is Updating, and encrypts and decrypts as before.
 _USABLE_KEY_STATES = frozenset({"Enabled", "Updating"})
 _KEY_STATES = {
     "PendingImport": "its key material has not been imported yet, or has expired and was deleted",
