@@ -21,8 +21,8 @@ from harvester.tables.direct.direct_sync import DirectReport
 from harvester.transfer import ExportHooks, ObjectEvent, Observer, SyncOptions, open_session
 from scripts.servers.hostile_s3 import HostileS3
 from scripts.servers.memory_s3 import MemoryS3
+from tests.e2e.hostile.test_hostile_listings import reversed_pages
 from tests.e2e.sources import Directory, result
-from tests.e2e.test_hostile_listings import reversed_pages
 
 pytest.importorskip("pyarrow")
 

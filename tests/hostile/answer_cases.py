@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from tests.hostile.surrounding_cases import Surrounding
 
-_LISTINGS = "tests/e2e/test_hostile_listings.py::test_"
-_MACHINES = "tests/e2e/test_unusual_machines.py::test_"
-_SETTINGS = "tests/e2e/test_machine_settings.py::test_"
-_ANSWERS = "tests/e2e/test_hostile_answers.py::test_"
+_LISTINGS = "tests/e2e/hostile/test_hostile_listings.py::test_"
+_MACHINES = "tests/e2e/machines/test_unusual_machines.py::test_"
+_SETTINGS = "tests/e2e/machines/test_machine_settings.py::test_"
+_ANSWERS = "tests/e2e/hostile/test_hostile_answers.py::test_"
 _BODIES = "tests/contract/test_hostile_answers.py::test_"
 _PARSERS = "tests/unit/storage/test_protocols.py::test_"
 _SESSIONS = "tests/contract/test_sessions.py::test_"
@@ -167,7 +167,7 @@ MACHINE_SURROUNDINGS = (
     Surrounding(
         "the locale C, POSIX or one of ISO-8859-1",
         "names are written, and printed into files and pipes, in UTF-8; the next run in another locale finds them",
-        "tests/e2e/test_locales.py::test_names_are_printed_and_written_in_utf8",
+        "tests/e2e/machines/test_locales.py::test_names_are_printed_and_written_in_utf8",
     ),
     Surrounding(
         "a folder of DEST is another file system",
@@ -197,7 +197,7 @@ MACHINE_SURROUNDINGS = (
     Surrounding(
         "standard input, output or error is closed",
         "nothing is written into another file; a command that prints data exits 12, one that has to ask 13",
-        "tests/e2e/test_streams.py::test_closed_streams_are_no_files_to_write_into",
+        "tests/e2e/machines/test_streams.py::test_closed_streams_are_no_files_to_write_into",
     ),
     Surrounding(
         "any umask",
@@ -207,7 +207,7 @@ MACHINE_SURROUNDINGS = (
     Surrounding(
         "SIGHUP",
         "the state is saved, exit 129; ignored under `nohup`",
-        "tests/e2e/test_sync_interrupted.py::test_a_signal_ends_the_run_with_its_state_saved",
+        "tests/e2e/sync/test_sync_interrupted.py::test_a_signal_ends_the_run_with_its_state_saved",
     ),
     Surrounding(
         "a folder, or the reserve file of a run that was killed, in `DEST/.nimble-harvester/tmp/`",

@@ -108,7 +108,7 @@ WEBHOOKS = (
     WebhookCase("a hundred thousand brackets", b"[" * 100_000, 400),
 )
 
-_ODD = "tests/e2e/test_watch_odd_events.py::test_"
+_ODD = "tests/e2e/events/test_watch_odd_events.py::test_"
 _HTTP = "tests/unit/nimble_api/test_bounded_http.py::test_"
 _API = "tests/unit/nimble_api/test_decoding.py::test_"
 
@@ -141,7 +141,7 @@ EVENT_SURROUNDINGS = (
     Surrounding(
         "a thousand idle or half-open connections to `listen`",
         "they give way to new ones; every webhook is accepted",
-        "tests/e2e/test_listen_connections.py::test_a_thousand_idle_or_half_open_connections_keep_no_webhook_out",
+        "tests/e2e/events/test_listen_connections.py::test_a_thousand_idle_or_half_open_connections_keep_no_webhook_out",
     ),
     Surrounding(
         "webhooks with ids that Nimble does not know",

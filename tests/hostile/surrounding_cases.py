@@ -16,10 +16,10 @@ class Surrounding(NamedTuple):
     """The test that shows it, as a pytest node id."""
 
 
-_FAULTS = "tests/e2e/test_faults.py::test_"
-_LINKS = "tests/e2e/test_links.py::test_"
-_NAMES = "tests/e2e/test_hostile_keys.py::test_"
-_KILLS = "tests/e2e/test_kills.py::test_"
+_FAULTS = "tests/e2e/sync/test_faults.py::test_"
+_LINKS = "tests/e2e/sync/test_links.py::test_"
+_NAMES = "tests/e2e/hostile/test_hostile_keys.py::test_"
+_KILLS = "tests/e2e/sync/test_kills.py::test_"
 _RIGHT = "the next run ends in the tree of an undisturbed one; `verify` finds no difference; no number is given twice"
 
 SURROUNDINGS = (
@@ -58,7 +58,7 @@ SURROUNDINGS = (
         "a folder with landed files is moved elsewhere, and a link left in its place",
         "what lay in it is missing to `sync`, `verify` and `cat`, and lands again under its safe name; `evict` leaves"
         " what lies behind the link alone",
-        "tests/e2e/test_read_back.py::test_what_lies_behind_a_link_is_not_in_the_destination",
+        "tests/e2e/rows/test_read_back.py::test_what_lies_behind_a_link_is_not_in_the_destination",
     ),
     Surrounding(
         "DEST is on a file system that folds case and refuses characters (exFAT), or folds case and normal forms",
@@ -104,7 +104,7 @@ SURROUNDINGS = (
     Surrounding(
         "content of more than 8 GiB after inflating: a gzip bomb by size",
         "quarantined, exit 3: `too_large`; all others land",
-        "tests/e2e/test_hostile_payloads.py::test_a_bomb_by_size_is_quarantined_as_it_was_delivered",
+        "tests/e2e/hostile/test_hostile_payloads.py::test_a_bomb_by_size_is_quarantined_as_it_was_delivered",
     ),
     Surrounding(
         "an object's body drips for ever, too fast to count as stalled",
@@ -149,7 +149,7 @@ SURROUNDINGS = (
     Surrounding(
         "a file's name at a `file://` source is no text",
         "refused, exit 3: `name_not_utf8`; all others land",
-        "tests/e2e/test_hostile_keys.py::test_a_file_name_that_is_no_text_is_refused_and_reported",
+        "tests/e2e/hostile/test_hostile_keys.py::test_a_file_name_that_is_no_text_is_refused_and_reported",
     ),
     Surrounding(
         "DEST is read-only",
@@ -173,6 +173,6 @@ SURROUNDINGS = (
     Surrounding(
         "a user's schema refers to a document elsewhere",
         "it is never fetched: exit 2",
-        "tests/e2e/test_hostile_payloads.py::test_a_remote_reference_in_a_schema_is_never_fetched",
+        "tests/e2e/hostile/test_hostile_payloads.py::test_a_remote_reference_in_a_schema_is_never_fetched",
     ),
 )

@@ -76,7 +76,7 @@ def test_the_soak_itself(tmp_path: Path) -> None:
             "--seed",
             "7",
         ],
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
         capture_output=True,
         text=True,
         check=False,

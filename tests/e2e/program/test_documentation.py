@@ -15,7 +15,7 @@ from scripts.documents.exit_codes import PAGE as EXIT_CODES_PAGE
 from scripts.documents.exit_codes import exit_codes
 from scripts.documents.readme_examples import README, executed, normalised
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "DESIGN.md")] + sorted(
     (ROOT / "docs").rglob("*.md")
 )

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 COMMAND = [sys.executable, "-m", "scripts.live.run_live_checks", "--yes"]
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def run_checks(**variables: str) -> subprocess.CompletedProcess[str]:

@@ -17,7 +17,7 @@ import pytest
 
 from scripts.commands.background_command import Running, wait_until
 from scripts.commands.installed_command import run
-from tests.e2e.test_listen import url_of
+from tests.e2e.events.test_listen import url_of
 
 CONNECTIONS = 1000
 

@@ -24,7 +24,7 @@ from scripts.commands.installed_command import COMMAND, environment, run, start,
 from scripts.commands.output_schemas import validate
 from scripts.soak_test.handover_soak import HandoverSoak
 from tests.e2e.sources import Directory, end_of_object, result
-from tests.e2e.test_sync_refusals import small_disk
+from tests.e2e.sync.test_sync_refusals import small_disk
 
 POSITION = re.compile(r"[0-9a-v]{13}-[0-9]{12}-([0-9]{9}|end)")
 

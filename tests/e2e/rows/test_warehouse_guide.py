@@ -16,7 +16,7 @@ import pytest
 from scripts.commands.installed_command import COMMAND, environment, run, sync_report
 from tests.e2e.sources import Directory
 
-GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "load-a-warehouse.md"
+GUIDE = Path(__file__).parents[3] / "docs" / "guides" / "load-a-warehouse.md"
 
 
 def deliver(source: Directory, hour: int, price: object = 1.5) -> None:

@@ -8,10 +8,10 @@ import subprocess
 from pathlib import Path
 
 from scripts.commands.installed_command import COMMAND, environment
-from tests.e2e.backfills import fill, status, visible_rows
+from tests.e2e.backfill.backfills import fill, status, visible_rows
 from tests.e2e.sources import Directory, result
 
-GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "backfill.md"
+GUIDE = Path(__file__).parents[3] / "docs" / "guides" / "backfill.md"
 
 
 def test_the_commands_of_the_guide(source: Directory, tmp_path: Path) -> None:

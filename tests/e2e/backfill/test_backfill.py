@@ -16,7 +16,7 @@ from scripts.commands.background_command import Running, wait_until
 from scripts.commands.installed_command import run, start_group, sync_report
 from scripts.commands.output_schemas import validate
 from scripts.servers.fault_proxy import FaultProxy, Rule, Status
-from tests.e2e.backfills import bucket_of, fill, plan, status, visible_rows
+from tests.e2e.backfill.backfills import bucket_of, fill, plan, status, visible_rows
 from tests.e2e.sources import Directory, result
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ import yaml
 from scripts.commands.installed_command import COMMAND, Ended, run
 from tests.e2e.sources import Directory, result
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "guides" / "run-every-hour.md").read_text(encoding="utf-8")
 TOOLS = ROOT / ".venv-guides" / "bin" / "python"
 INSTALLED = "/usr/local/bin/nimble-harvester"

@@ -13,7 +13,7 @@ from scripts.inputs.announcements import envelope, s3_event
 from scripts.servers.memory_s3 import MemoryS3
 from scripts.servers.memory_sqs import MemorySqs
 from scripts.servers.nimble_server import NimbleApi, Scenario
-from tests.e2e.test_listen import url_of
+from tests.e2e.events.test_listen import url_of
 
 LOCATION = "s3://bucket/r/"
 

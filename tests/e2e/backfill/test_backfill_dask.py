@@ -10,7 +10,7 @@ from harvester.tables import open_output
 from scripts.commands.background_command import Running, wait_until
 from scripts.commands.installed_command import run, start_group
 from scripts.servers.dask_cluster import DaskCluster
-from tests.e2e.backfills import bucket_of, fill, plan, status, visible_rows
+from tests.e2e.backfill.backfills import bucket_of, fill, plan, status, visible_rows
 from tests.e2e.sources import Directory
 
 

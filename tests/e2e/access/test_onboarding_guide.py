@@ -22,7 +22,7 @@ from tests.rigs.aws_answers import answer_as_new_bucket
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-PAGE = (Path(__file__).parents[2] / "docs" / "guides" / "onboard-a-bucket.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "guides" / "onboard-a-bucket.md").read_text(encoding="utf-8")
 
 
 def blocks(language: str) -> list[str]:
