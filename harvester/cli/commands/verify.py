@@ -38,7 +38,7 @@ Examples:
   nimble-harvester verify ./results
   nimble-harvester verify ./results --remote --combined
   nimble-harvester verify ./results --schema price.json
-  nimble-harvester verify ./results --remote --location 's3://my-bucket/{date:%Y/%m/%d}/' --days 7
+  nimble-harvester verify ./out --location 's3://b/{date:%Y/%m/%d}/' --days 2
 """,
 )
 @click.argument("dest", type=DESTINATION)
