@@ -6,6 +6,7 @@ Source: Cloud Storage documentation, "Request preconditions".
 from __future__ import annotations
 
 import secrets
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -26,15 +27,27 @@ _EXISTS: Final = 412
 _NOT_FOUND: Final = 404
 
 
+class _ThreadCalls(threading.local):
+    """The calls of the thread that asks: the library's client is for one thread."""
+
+    def __init__(self, bucket: str, settings: StoreSettings) -> None:
+        """Ask for no credentials yet; each thread runs this on its first use."""
+        retry = settings.retry._replace(stall_seconds=_UPLOAD_SECONDS)
+        self.calls = GcsCalls(bucket, GoogleSession(bucket, settings), retry)
+
+
 class GcsOutput:
-    """Objects below one prefix."""
+    """Objects below one prefix; safe for several threads."""
 
     def __init__(self, location: Location, settings: StoreSettings, scratch: Path) -> None:
         """Ask for no credentials yet."""
         self._location = location
         self._scratch = scratch
-        retry = settings.retry._replace(stall_seconds=_UPLOAD_SECONDS)
-        self._calls = GcsCalls(location.bucket, GoogleSession(location.bucket, settings), retry)
+        self._of_thread = _ThreadCalls(location.bucket, settings)
+
+    @property
+    def _calls(self) -> GcsCalls:
+        return self._of_thread.calls
 
     @property
     def url(self) -> str:

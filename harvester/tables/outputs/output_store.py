@@ -23,7 +23,7 @@ _ABANDONED_SECONDS = 24 * 3600
 
 
 class OutputStore(Protocol):
-    """Files below one output, by name with ``/`` between folders."""
+    """Files below one output, by name with ``/`` between folders; safe for several threads."""
 
     @property
     def url(self) -> str:
