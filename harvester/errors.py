@@ -287,8 +287,8 @@ class ForeignPosition(HarvesterError):
         )
         if if_restored and if_restored != shared:
             cause += (
-                f"; it is {if_restored} if the destination was restored by clocks that are right,"
-                " and no two copies of it were written to"
+                f"; it is {if_restored} if a backup was restored, no other copy was written to since it was made,"
+                " and no clock was set back"
             )
         super().__init__(
             f"{position} belongs to another history of {destination}",
@@ -301,7 +301,7 @@ class ForeignPosition(HarvesterError):
         self.shared = shared
         """The newest position of this history that the other provably shares: go on after it."""
         self.shared_if_restored = if_restored or shared
-        """The newest one that the other shares if no two copies were written to, and clocks were right."""
+        """The newest one that the other shares if no two copies were written to, and no clock was set back."""
 
 
 class RequestRefused(HarvesterError):
