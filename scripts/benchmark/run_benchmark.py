@@ -21,23 +21,14 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
-from scripts.benchmark import (
-    backfill_rates,
-    benchmark_page,
-    event_rates,
-    export_rates,
-    input_data,
-    ledger,
-    measured_machine,
-    measurement,
-    object_server,
-    peer_tools,
-    row_rates,
-)
-from scripts.benchmark.goals import Goal
+from scripts.benchmark import input_data, measurement, peer_tools
 from scripts.benchmark.input_data import Bucket
+from scripts.benchmark.page import benchmark_page, measured_machine
+from scripts.benchmark.page.goals import Goal
 from scripts.benchmark.scenarios import Bench, Series, print_progress, spread
-from scripts.benchmark.tls_server import tls_server
+from scripts.benchmark.sections import backfill_rates, event_rates, export_rates, ledger, row_rates
+from scripts.benchmark.stores import object_server
+from scripts.benchmark.stores.tls_server import tls_server
 
 
 class Sizes(NamedTuple):

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scripts.benchmark import native_floor
+from scripts.benchmark.floors import native_floor
 from scripts.benchmark.input_data import Bucket
 from scripts.benchmark.measurement import Taken, peak_memory, run
-from scripts.benchmark.object_server import Served
 from scripts.benchmark.peer_tools import Tool, environment
+from scripts.benchmark.stores.object_server import Served
 
 _ROOT = Path(__file__).resolve().parents[2]
 Command = Callable[[Path], Sequence[str]]
@@ -160,7 +160,7 @@ class Bench:
         """Return the command that fetches into ``target``; ``-`` throws everything away."""
         arguments = [endpoint, bucket.name, str(index), target, str(transfers)]
         signed = ["signed"] if self.served.signed else []
-        return [sys.executable, "-m", "scripts.benchmark.python_floor", *arguments, *signed]
+        return [sys.executable, "-m", "scripts.benchmark.floors.python_floor", *arguments, *signed]
 
     def nothing_to_do(self, tools: Sequence[tuple[Tool, Tool]], bucket: Bucket, rounds: int) -> list[Series]:
         """Let each pair's first tool copy the bucket once, and its second find, ``rounds`` times, nothing to do.
@@ -205,7 +205,8 @@ class Bench:
         all_series = [Series(way) for way in ("serial", "ranges")]
         for _ in range(rounds):
             for series in all_series:
-                command = [sys.executable, "-m", "scripts.benchmark.list_only", series.tool, f"s3://{bucket.name}/"]
+                arguments = [series.tool, f"s3://{bucket.name}/"]
+                command = [sys.executable, "-m", "scripts.benchmark.floors.list_only", *arguments]
                 self.timed(series, command, self.served.slow_pages)
         return all_series
 

@@ -10,12 +10,16 @@ from pathlib import Path
 import pytest
 
 from harvester.storage.s3.list_page import parse_page
-from scripts.benchmark import benchmark_page, input_data, ledger, measurement, native_floor, object_server, peer_tools
-from scripts.benchmark.goals import Goal
+from scripts.benchmark import input_data, measurement, peer_tools
+from scripts.benchmark.floors import native_floor
 from scripts.benchmark.input_data import Bucket, Entry
-from scripts.benchmark.listing_server import Listing
+from scripts.benchmark.page import benchmark_page
+from scripts.benchmark.page.goals import Goal
 from scripts.benchmark.run_benchmark import Run, Sizes, make_buckets
 from scripts.benchmark.scenarios import Bench, Series
+from scripts.benchmark.sections import ledger
+from scripts.benchmark.stores import object_server
+from scripts.benchmark.stores.listing_server import Listing
 from scripts.servers.memory_s3 import MemoryS3, landed, results
 
 

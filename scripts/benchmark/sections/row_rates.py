@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 import policies
-from scripts.benchmark.benchmark_page import table
 from scripts.benchmark.input_data import Bucket
+from scripts.benchmark.page.benchmark_page import table
 from scripts.benchmark.peer_tools import ours
 from scripts.benchmark.scenarios import Bench, Series, print_progress
 

@@ -1,7 +1,7 @@
 """The floor: fetch, inflate and write known keys, and nothing else; no listing, signature, check or record.
 
-Run as ``python -m scripts.benchmark.python_floor ENDPOINT BUCKET INDEX DESTINATION TRANSFERS [signed]``; with ``-``
-as DESTINATION it only fetches, which measures the server. Requests are signed only where the server requires it.
+Run as ``python -m scripts.benchmark.floors.python_floor ENDPOINT BUCKET INDEX DESTINATION TRANSFERS [signed]``; with
+``-`` as DESTINATION it only fetches, which measures the server. Requests are signed only where the server requires it.
 """
 
 from __future__ import annotations

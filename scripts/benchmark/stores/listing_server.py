@@ -1,6 +1,6 @@
 """Answers ListObjectsV2 from memory, after a delay if asked to, and ``/delay``: an empty answer after a while.
 
-Run as ``python -m scripts.benchmark.listing_server STATE_FILE``; prints its ports as JSON when it is ready.
+Run as ``python -m scripts.benchmark.stores.listing_server STATE_FILE``; prints its ports as JSON when it is ready.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Walk a whole listing, page after page or in key ranges side by side, and print how many keys there were.
 
-Run as ``python -m scripts.benchmark.list_only serial|ranges LOCATION``.
+Run as ``python -m scripts.benchmark.floors.list_only serial|ranges LOCATION``.
 """
 
 from __future__ import annotations

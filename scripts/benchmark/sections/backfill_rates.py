@@ -6,9 +6,9 @@ import statistics
 import tempfile
 from typing import NamedTuple
 
-from scripts.benchmark.benchmark_page import table
-from scripts.benchmark.goals import Goal
 from scripts.benchmark.input_data import Bucket
+from scripts.benchmark.page.benchmark_page import table
+from scripts.benchmark.page.goals import Goal
 from scripts.benchmark.peer_tools import ours
 from scripts.benchmark.scenarios import Bench, Series, print_progress, spread
 

@@ -1,6 +1,6 @@
 """What an export cannot do without: read every row of a destination, and compress its text.
 
-Run as ``python -m scripts.benchmark.read_and_compress DEST``; zstd at the level of an export, a MiB at a time.
+Run as ``python -m scripts.benchmark.floors.read_and_compress DEST``; zstd at the level of an export, a MiB at a time.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.benchmark.input_data import Bucket
-from scripts.benchmark.listing_server import Setting
+from scripts.benchmark.stores.listing_server import Setting
 
 ACCESS_KEY = "BENCHMARKACCESSKEY"
 SECRET_KEY = "benchmark-secret-key"
@@ -184,10 +184,10 @@ def _listing_server(folder: Path, buckets: Sequence[Bucket]) -> Iterator[tuple[s
     state = folder / "listing.pickle"
     state.write_bytes(pickle.dumps(Setting(list(buckets), PAGE_DELAY, ANSWER_DELAY)))
     process = subprocess.Popen(
-        [sys.executable, "-m", "scripts.benchmark.listing_server", str(state)],
+        [sys.executable, "-m", "scripts.benchmark.stores.listing_server", str(state)],
         stdout=subprocess.PIPE,
         text=True,
-        cwd=Path(__file__).resolve().parent.parent,
+        cwd=Path(__file__).resolve().parents[3],
     )
     try:
         assert process.stdout is not None

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from scripts.benchmark.object_server import free_port, nginx_program
+from scripts.benchmark.stores.object_server import free_port, nginx_program
 
 _NGINX = """
 daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log stderr error;

@@ -7,10 +7,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from scripts.benchmark.benchmark_page import table
-from scripts.benchmark.goals import Goal
 from scripts.benchmark.input_data import Bucket
 from scripts.benchmark.measurement import peak_memory
+from scripts.benchmark.page.benchmark_page import table
+from scripts.benchmark.page.goals import Goal
 from scripts.benchmark.peer_tools import ours
 from scripts.benchmark.scenarios import Bench, Series, print_progress, spread
 
@@ -37,7 +37,7 @@ def _processor_times(bench: Bench, buckets: dict[str, Bucket], rounds: int) -> t
             floor, ours_series = Series(f"read and compress, {name}"), Series(f"export, {name}")
             for number in range(rounds):
                 bench.timed(
-                    floor, [sys.executable, "-m", "scripts.benchmark.read_and_compress", str(destination)], near
+                    floor, [sys.executable, "-m", "scripts.benchmark.floors.read_and_compress", str(destination)], near
                 )
                 command = [ours(), "export", str(destination), "--to", f"{outputs}/{number}"]
                 bench.timed(ours_series, command, near)

@@ -9,8 +9,8 @@ import sys
 import time
 from pathlib import Path
 
-from scripts.benchmark.benchmark_page import table
 from scripts.benchmark.input_data import Bucket, Entry
+from scripts.benchmark.page.benchmark_page import table
 from scripts.benchmark.scenarios import Bench, print_progress
 from scripts.inputs.announcements import s3_event
 from scripts.servers.memory_sqs import MemorySqs

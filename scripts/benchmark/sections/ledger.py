@@ -8,9 +8,9 @@ import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from scripts.benchmark.benchmark_page import per_object, table
 from scripts.benchmark.measurement import run
-from scripts.benchmark.object_server import Served
+from scripts.benchmark.page.benchmark_page import per_object, table
+from scripts.benchmark.stores.object_server import Served
 
 _STAGES = (
     ("the kernel: receive, open, write, stat, rename", re.compile(r"\[kernel|\[vdso")),

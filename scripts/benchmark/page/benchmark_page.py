@@ -76,5 +76,5 @@ def per_object(seconds: float, objects: int) -> str:
 
 
 def document(command: str, results: str) -> str:
-    """Return the whole page: scripts/benchmark/page.md with the command of the run and its results."""
+    """Return the whole page: scripts/benchmark/page/page.md with the command of the run and its results."""
     return TEMPLATE.read_text(encoding="utf-8").replace("{command}", command).replace("{results}", results)

@@ -1,0 +1,1 @@
+"""The page of results: its text, tables, goals and the machine."""

@@ -1,0 +1,1 @@
+"""Sections of the page that are measured in a way of their own."""
