@@ -44,6 +44,39 @@ class Bucket(NamedTuple):
         return sum(entry.size for entry in self.entries)
 
 
+class Sizes(NamedTuple):
+    """How much of everything."""
+
+    a: int
+    b: int
+    c: int
+    d_megabytes: int
+    keys: int
+    slow_keys: int
+    rounds: int
+
+
+FULL = Sizes(a=20_000, b=2_000, c=200, d_megabytes=500, keys=1_000_000, slow_keys=200_000, rounds=5)
+QUICK = Sizes(a=1_500, b=150, c=15, d_megabytes=30, keys=25_000, slow_keys=25_000, rounds=1)
+
+
+def make_buckets(work: Path, sizes: Sizes) -> dict[str, Bucket]:
+    """Make every data set below ``work``."""
+    a = small(work, sizes.a)
+    return {
+        "A": a,
+        "B": middle(work, sizes.b),
+        "C": large(work, sizes.c),
+        "D": jobs(work, sizes.d_megabytes),
+        "big": clones(a),
+        "keys": names("bench-keys", sizes.keys),
+        **{
+            f"slow keys {layout}": names(f"bench-slow-keys-{number}", sizes.slow_keys, layout=layout)
+            for number, layout in enumerate(LAYOUTS)
+        },
+    }
+
+
 def small(root: Path, count: int) -> Bucket:
     """Make data set A."""
     return _extracts(root, SMALL, "bench-a", count)

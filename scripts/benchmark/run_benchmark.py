@@ -19,10 +19,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 from scripts.benchmark import input_data, measurement, peer_tools
-from scripts.benchmark.input_data import Bucket
+from scripts.benchmark.input_data import FULL, QUICK, Bucket, Sizes, make_buckets
 from scripts.benchmark.page import benchmark_page, measured_machine
 from scripts.benchmark.page.goals import Goal
 from scripts.benchmark.scenarios import Bench, Series, print_progress, spread
@@ -30,26 +30,11 @@ from scripts.benchmark.sections import backfill_rates, event_rates, export_rates
 from scripts.benchmark.stores import object_server
 from scripts.benchmark.stores.tls_server import tls_server
 
-
-class Sizes(NamedTuple):
-    """How much of everything."""
-
-    a: int
-    b: int
-    c: int
-    d_megabytes: int
-    keys: int
-    slow_keys: int
-    rounds: int
-
-
 _LAST_START = 20 * 60
 """Seconds after which nothing more is begun, so that a run ends within 25 minutes also on a slow machine."""
 _FASTER = {"A": 2.7, "B": 2.1, "C": 2.0, "D": 2.2}
 """By how much each copy is to be faster than s5cmd cp with gunzip."""
 _FEW_ROWS, _MANY_ROWS = 200_000, 1_000_000
-FULL = Sizes(a=20_000, b=2_000, c=200, d_megabytes=500, keys=1_000_000, slow_keys=200_000, rounds=5)
-QUICK = Sizes(a=1_500, b=150, c=15, d_megabytes=30, keys=25_000, slow_keys=25_000, rounds=1)
 
 
 def main() -> None:
@@ -340,23 +325,6 @@ def _measured(name: str, measure: Callable[[], str]) -> str:
     except Exception as error:  # noqa: BLE001  # the rest of the page is whole without it
         print_progress(f"{name}: {traceback.format_exc()}")
         return f"### {name}\n\nNot measured: {type(error).__name__}."
-
-
-def make_buckets(work: Path, sizes: Sizes) -> dict[str, Bucket]:
-    """Make every data set below ``work``."""
-    a = input_data.small(work, sizes.a)
-    return {
-        "A": a,
-        "B": input_data.middle(work, sizes.b),
-        "C": input_data.large(work, sizes.c),
-        "D": input_data.jobs(work, sizes.d_megabytes),
-        "big": input_data.clones(a),
-        "keys": input_data.names("bench-keys", sizes.keys),
-        **{
-            f"slow keys {layout}": input_data.names(f"bench-slow-keys-{number}", sizes.slow_keys, layout=layout)
-            for number, layout in enumerate(input_data.LAYOUTS)
-        },
-    }
 
 
 @contextmanager

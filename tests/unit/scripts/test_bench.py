@@ -12,10 +12,10 @@ import pytest
 from harvester.storage.s3.list_page import parse_page
 from scripts.benchmark import input_data, measurement, peer_tools
 from scripts.benchmark.floors import native_floor
-from scripts.benchmark.input_data import Bucket, Entry
+from scripts.benchmark.input_data import Bucket, Entry, Sizes, make_buckets
 from scripts.benchmark.page import benchmark_page
 from scripts.benchmark.page.goals import Goal
-from scripts.benchmark.run_benchmark import Run, Sizes, make_buckets
+from scripts.benchmark.run_benchmark import Run
 from scripts.benchmark.scenarios import Bench, Series
 from scripts.benchmark.sections import ledger
 from scripts.benchmark.stores import object_server
