@@ -10,9 +10,7 @@ import pytest
 from harvester.location import parse_location
 from harvester.sessions.connections import StoreSettings
 from harvester.storage.opening import open_store
-from scripts.servers.fault_proxy import (
-    FaultProxy,
-)
+from scripts.servers.fault_proxy import FaultProxy
 from tests.contract.faults.scene import QUICK, Scene
 
 if TYPE_CHECKING:

@@ -8,12 +8,7 @@ from typing import TYPE_CHECKING
 
 from harvester.retry import RetryPolicy
 from harvester.storage.base import FetchFailure, FetchResult, ObjectRef, Store
-from scripts.servers.fault_proxy import (
-    Fault,
-    FaultProxy,
-    Rule,
-    Status,
-)
+from scripts.servers.fault_proxy import Fault, FaultProxy, Rule, Status
 from tests.contract.fetching import fetch_all
 
 if TYPE_CHECKING:

@@ -12,15 +12,7 @@ from pathlib import Path
 import pytest
 
 from harvester.causes import Cause
-from scripts.servers.fault_proxy import (
-    Call,
-    Fault,
-    HalfBody,
-    Headers,
-    Rule,
-    Status,
-    Upstream,
-)
+from scripts.servers.fault_proxy import Call, Fault, HalfBody, Headers, Rule, Status, Upstream
 from scripts.servers.loopback_server import Answer, Request
 from tests.contract.faults.scene import BIG, BODY, Scene, failure_of
 

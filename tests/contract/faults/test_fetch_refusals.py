@@ -11,12 +11,7 @@ from harvester.errors import ExitCode
 from harvester.sessions.connections import StoreSettings
 from harvester.storage.base import StoreConnection
 from harvester.storage.opening import open_fetcher, open_store
-from scripts.servers.fault_proxy import (
-    Headers,
-    OtherBody,
-    Rule,
-    Status,
-)
+from scripts.servers.fault_proxy import Headers, OtherBody, Rule, Status
 from tests.contract.faults.scene import BODY, EXPIRED, KMS_KEY, QUICK, Scene, failure_of
 from tests.contract.fetching import drive, fetch_all
 

@@ -11,16 +11,7 @@ from harvester.errors import AccessDenied, ConfigurationError, ConnectionFailed,
 from harvester.location import parse_location
 from harvester.sessions.connections import StoreSettings
 from harvester.storage.opening import open_store
-from scripts.servers.fault_proxy import (
-    Drip,
-    Fault,
-    FaultProxy,
-    HalfBody,
-    Reset,
-    Rule,
-    Stall,
-    Status,
-)
+from scripts.servers.fault_proxy import Drip, Fault, FaultProxy, HalfBody, Reset, Rule, Stall, Status
 from tests.contract.faults.scene import BODY, EXPIRED, QUICK, Scene
 from tests.contract.fetching import fetch_all
 

@@ -30,3 +30,10 @@ def granted(
     granted = GrantedBucket(s3_bucket, s3, kms, fault_proxy)
     apply_policy(plan_policy(granted.url, "jobs"))
     return granted
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where backups go."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    return tmp_path / "state"
