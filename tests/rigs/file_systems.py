@@ -52,6 +52,22 @@ def exfat(folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
+def small_disk(folder: Path, options: str) -> Iterator[Path]:
+    """Mount a small file system, where privileges allow it."""
+    folder.mkdir()
+    mount = shutil.which("mount")
+    if mount is None or os.geteuid() != 0:
+        pytest.skip("mounting a small file system needs root")
+    mounted = subprocess.run([mount, "-t", "tmpfs", "-o", options, "tmpfs", folder], check=False, capture_output=True)
+    if mounted.returncode != 0:
+        pytest.skip("mounting a small file system is not permitted here")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+@contextmanager
 def folding(folder: Path) -> Iterator[Path]:
     """Mount a file system below ``folder`` that folds case and normal forms, see folding_fs.
 

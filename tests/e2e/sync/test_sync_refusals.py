@@ -6,11 +6,9 @@ import contextlib
 import fcntl
 import json
 import os
-import shutil
 import socket
 import sqlite3
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +17,7 @@ import pytest
 from scripts.commands.installed_command import checked_report, run, sync_report, tree
 from scripts.servers.fault_proxy import FaultProxy, Rule, Status
 from tests.e2e.sources import Directory, landed, result
+from tests.rigs.file_systems import small_disk
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -219,22 +218,6 @@ def test_a_second_run_names_the_first(source: Directory, dest: Path) -> None:
         assert run("status", dest).out.count("held by   process 4711 on farm") == 1
         assert run("cat", dest).code == run("verify", dest).code == 0
     sync_report(source.location, dest)
-
-
-@contextlib.contextmanager
-def small_disk(folder: Path, options: str) -> Iterator[Path]:
-    """Mount a small file system, where privileges allow it."""
-    folder.mkdir()
-    mount = shutil.which("mount")
-    if mount is None or os.geteuid() != 0:
-        pytest.skip("mounting a small file system needs root")
-    mounted = subprocess.run([mount, "-t", "tmpfs", "-o", options, "tmpfs", folder], check=False, capture_output=True)
-    if mounted.returncode != 0:
-        pytest.skip("mounting a small file system is not permitted here")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", folder], check=True)
 
 
 def test_a_disk_that_fills_up(source: Directory, tmp_path: Path) -> None:
