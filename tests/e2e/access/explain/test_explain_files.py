@@ -10,7 +10,7 @@ import pytest
 from harvester.errors import ExitCode
 from scripts.commands.installed_command import run
 from scripts.commands.output_schemas import validate
-from tests.e2e.access.granted_bucket import PUBLIC, GrantedBucket, make_public, narrow_actions, own_by
+from tests.e2e.access.explain.granted_bucket import PUBLIC, GrantedBucket, make_public, narrow_actions, own_by
 
 
 class TestFiles:

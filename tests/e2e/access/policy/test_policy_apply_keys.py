@@ -19,7 +19,7 @@ from harvester.sessions.connections import StoreSettings
 from scripts.commands.installed_command import run
 from scripts.commands.output_schemas import validate
 from scripts.servers.fault_proxy import FaultProxy, Rule, Status
-from tests.e2e.access.bucket_policies import FOREIGN, put, stored
+from tests.e2e.access.policy.bucket_policies import FOREIGN, put, stored
 
 if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient

@@ -14,7 +14,7 @@ import pytest
 from scripts.commands.installed_command import run
 from scripts.commands.output_schemas import validate
 
-CORPUS = Path(__file__).resolve().parents[2] / "policy_corpus"
+CORPUS = Path(__file__).resolve().parents[3] / "policy_corpus"
 DOCUMENTED = {
     "Version": "2012-10-17",
     "Statement": [

@@ -25,7 +25,7 @@ from scripts.commands.installed_command import run
 from scripts.commands.output_schemas import validate
 from scripts.servers.fault_proxy import Call, FaultProxy, Rule, Status, Upstream
 from scripts.servers.loopback_server import Answer, Request
-from tests.e2e.access.bucket_policies import FOREIGN, backups, put, stored, writes
+from tests.e2e.access.policy.bucket_policies import FOREIGN, backups, put, stored, writes
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

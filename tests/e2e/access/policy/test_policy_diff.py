@@ -12,7 +12,7 @@ from harvester.access.change.applying import apply_policy
 from harvester.access.change.planning import plan_policy
 from scripts.commands.installed_command import run
 from scripts.servers.fault_proxy import FaultProxy
-from tests.e2e.access.bucket_policies import FOREIGN, put, writes
+from tests.e2e.access.policy.bucket_policies import FOREIGN, put, writes
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

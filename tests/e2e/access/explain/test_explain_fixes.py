@@ -21,7 +21,7 @@ from harvester.access.change.planning import plan_policy
 from harvester.errors import ExitCode
 from scripts.commands.installed_command import run
 from scripts.servers.fault_proxy import FaultProxy, Rule, Status
-from tests.e2e.access.granted_bucket import (
+from tests.e2e.access.explain.granted_bucket import (
     PUBLIC,
     GrantedBucket,
     codes,

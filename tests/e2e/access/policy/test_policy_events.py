@@ -52,7 +52,7 @@ def aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """``aws`` on the path, by botocore's own service models."""
     program = tmp_path / "bin" / "aws"
     program.parent.mkdir()
-    root = Path(__file__).parents[3]
+    root = Path(__file__).parents[4]
     program.write_text(f'#!/bin/sh\nPYTHONPATH={root} exec {sys.executable} -m tests.rigs.aws_cli "$@"\n')
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")

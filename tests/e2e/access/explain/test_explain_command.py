@@ -9,7 +9,7 @@ import pytest
 from harvester import explain_access
 from harvester.errors import ExitCode, UsageError
 from scripts.commands.installed_command import run
-from tests.e2e.access.granted_bucket import GrantedBucket, narrow_actions
+from tests.e2e.access.explain.granted_bucket import GrantedBucket, narrow_actions
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

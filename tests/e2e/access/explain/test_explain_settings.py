@@ -16,7 +16,7 @@ from harvester.retry import RetryPolicy
 from harvester.sessions.connections import StoreSettings
 from policies import contract
 from scripts.servers.fault_proxy import FaultProxy, OtherBody, Rule, Stall, Status
-from tests.e2e.access.granted_bucket import GrantedBucket, codes
+from tests.e2e.access.explain.granted_bucket import GrantedBucket, codes
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -25,7 +25,7 @@ from policies.language.documents import parse
 from scripts.commands.installed_command import COMMAND, environment, run
 from scripts.commands.output_schemas import validate
 from scripts.servers.fault_proxy import FaultProxy
-from tests.e2e.access.bucket_policies import DENY, FOREIGN, backups, put, stored, writes
+from tests.e2e.access.policy.bucket_policies import DENY, FOREIGN, backups, put, stored, writes
 from tests.rigs.aws_answers import answer_as_new_bucket
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What several tests of access start from."""
+"""What the tests of ``explain`` start from."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from harvester.access.change.applying import apply_policy
 from harvester.access.change.planning import plan_policy
 from scripts.servers.fault_proxy import FaultProxy
-from tests.e2e.access.granted_bucket import GrantedBucket
+from tests.e2e.access.explain.granted_bucket import GrantedBucket
 from tests.rigs.aws_answers import answer_request_payment
 
 if TYPE_CHECKING:
@@ -30,10 +30,3 @@ def granted(
     granted = GrantedBucket(s3_bucket, s3, kms, fault_proxy)
     apply_policy(plan_policy(granted.url, "jobs"))
     return granted
-
-
-@pytest.fixture
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where backups go."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    return tmp_path / "state"

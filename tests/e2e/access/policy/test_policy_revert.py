@@ -14,7 +14,7 @@ from harvester.access.change.reverting import plan_revert
 from harvester.errors import DifferenceFound
 from scripts.commands.installed_command import run
 from scripts.commands.output_schemas import validate
-from tests.e2e.access.bucket_policies import FOREIGN, put, stored
+from tests.e2e.access.policy.bucket_policies import FOREIGN, put, stored
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
