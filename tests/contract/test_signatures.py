@@ -15,7 +15,7 @@ from harvester.storage.opening import open_store
 from scripts.servers.fault_proxy import Call, FaultProxy, HalfBody, Rule
 from tests.conftest import ACCESS_KEY, SECRET_KEY
 from tests.contract.fetching import fetch_all
-from tests.contract.test_stores import HOSTILE
+from tests.contract.places import HOSTILE
 from tests.rigs.signatures import SignatureCheck
 
 QUICK = RetryPolicy(attempts=3, seconds=5, base_delay=0.01, max_delay=0.05, stall_seconds=2)
