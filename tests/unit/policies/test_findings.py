@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -13,50 +12,10 @@ import pytest
 
 import policies
 from policies.checks.overgrants import is_public
-from policies.checks.proof.gcs_bindings import role_permissions
 from policies.checks.rules import RULES
+from tests.unit.policies.checked import ASYNC, GCS, JOBS, codes, generated, report, target, with_statement
 
-ASYNC = policies.contract("async")
-JOBS = policies.contract("jobs")
-GCS = policies.contract("async", "gs")
-NOW = datetime(2026, 10, 1, tzinfo=UTC)
 CATALOGUE = Path(__file__).resolve().parents[3] / "scripts" / "policy_catalogue"
-
-
-def target(contract: policies.AccessContract = ASYNC, **options: Any) -> policies.Target:
-    prefixes = {"prefix": "out/"} if contract.mode == "async" else None
-    return policies.target(contract, "bkt", prefixes=prefixes, **options)
-
-
-def report(
-    value: Any, contract: policies.AccessContract = ASYNC, kind: Any = None, **options: Any
-) -> policies.CheckReport:
-    where = options.pop("target", target(contract))
-    document = policies.document(value, kind=kind, fragment=True)
-    return policies.check(contract, where, document, at=NOW, **options)
-
-
-def codes(value: Any, contract: policies.AccessContract = ASYNC, **options: Any) -> list[str]:
-    return [each.code for each in report(value, contract, **options).findings]
-
-
-def generated(contract: policies.AccessContract = ASYNC) -> dict[str, Any]:
-    return copy.deepcopy(dict(policies.generate(contract, target(contract)).value))
-
-
-def with_statement(contract: policies.AccessContract = ASYNC, **fields: Any) -> dict[str, Any]:
-    value = generated(contract)
-    statement: dict[str, Any] = {
-        "Sid": "Mine",
-        "Effect": "Allow",
-        "Principal": {"AWS": "arn:aws:iam::111122223333:role/team"},
-        "Action": "s3:GetObject",
-        "Resource": "arn:aws:s3:::bkt/*",
-    }
-    for name in fields:
-        statement.pop(name.removeprefix("Not"), None)
-    value["Statement"].append({**statement, **fields})
-    return value
 
 
 def test_what_is_generated_has_nothing_the_matter() -> None:
@@ -280,128 +239,6 @@ def test_a_document_without_statements() -> None:
     alone = {"Version": "2012-10-17", "Statement": with_statement(Principal="*")["Statement"][-1]}
     found = next(each for each in report(alone).findings if each.code == "public")
     assert found.path == "$.Statement.Principal"
-
-
-class TestKey:
-    def test_a_key_policy_alone(self) -> None:
-        own = policies.generate_key_statement(ASYNC, target()).value
-        found = report({"Version": "2012-10-17", "Statement": [own]}, kind="kms")
-        assert [each.code for each in found.findings] == ["key-lockout"]
-        assert found.chips == ()
-        assert [each.code for each in report(own).findings] == ["fragment"]
-
-    def test_a_lockout_is_seen_through_conditions(self) -> None:
-        whole = copy.deepcopy(dict(policies.generate_key_policy(ASYNC, target(), "111122223333").value))
-        for change, code in (
-            ({"Effect": "Deny"}, "key-lockout"),
-            ({"Condition": {"Bool": {"aws:SecureTransport": "true"}}}, "key-control-conditional"),
-            ({"Action": "kms:Get*"}, "key-lockout"),
-            ({"Principal": {"AWS": ASYNC.principal}}, "key-lockout"),
-        ):
-            value = {**whole, "Statement": [{**whole["Statement"][0], **change}, whole["Statement"][1]]}
-            assert [each for each in codes(value, kind="kms") if each.startswith("key-")] == [code]
-        rest = {key: each for key, each in whole["Statement"][0].items() if key != "Action"}
-        turned = {**rest, "NotAction": "kms:ScheduleKeyDeletion"}
-        assert "key-lockout" not in codes({**whole, "Statement": [turned, whole["Statement"][1]]}, kind="kms")
-
-    def test_more_than_the_contract_on_a_key(self) -> None:
-        whole = copy.deepcopy(dict(policies.generate_key_policy(ASYNC, target(), "111122223333").value))
-        whole["Statement"][1]["Action"] = "kms:*"
-        found = next(each for each in report(whole, kind="kms").findings if each.code == "beyond-contract")
-        assert "more" in found.message
-
-    def test_both_documents_together(self) -> None:
-        where = target(key_arn="arn:aws:kms:eu-west-1:111122223333:key/abc")
-        assert "key-not-checked" in codes(generated(), target=where)
-        key = policies.generate_key_policy(ASYNC, where, "111122223333")
-        found = report(generated(), target=where, key_policy=key)
-        assert [each.code for each in found.findings] == ["no-test-connection"]
-        empty = policies.document({"Version": "2012-10-17", "Statement": []}, kind="kms")
-        assert "requirement-missing" in codes(generated(), target=where, key_policy=empty)
-
-
-class TestChips:
-    def chips(self, value: Any, contract: policies.AccessContract = JOBS, **options: Any) -> dict[str, Any]:
-        return {each.access: each for each in report(value, contract, **options).chips}
-
-    def test_what_is_open_is_green(self) -> None:
-        chips = self.chips(generated(JOBS))
-        assert chips["read"].chip.text == "✓ Connection OK"
-        assert "✓ Connection OK - prefix is empty" in chips["read"].note
-        assert (chips["write"].chip.text, chips["write"].note) == ("✓ Connection OK", "")
-
-    def test_what_is_shut_is_red(self) -> None:
-        chips = self.chips({"Version": "2012-10-17", "Statement": []})
-        assert chips["read"].chip.text == chips["write"].chip.text == "✗ Access denied"
-        assert chips["read"].note == "head_bucket is denied"
-
-    def test_async_can_only_be_red(self) -> None:
-        chips = self.chips(generated(), ASYNC)
-        assert chips["write"].chip.text == "✗ Access denied"
-
-    def test_a_read_chip_does_not_exercise_reading(self) -> None:
-        value = generated(JOBS)
-        value["Statement"][1]["Action"] = "s3:PutObject"
-        assert self.chips(value)["read"].chip.name == "ok"
-
-    def test_the_write_chip_turns_on_the_residues_own_key(self) -> None:
-        value = generated(JOBS)
-        value["Statement"][2]["Resource"] = "arn:aws:s3:::bkt/output/.nimble-connection-test"
-        assert self.chips(value)["write"].chip.name == "ok"
-        value["Statement"][2]["Resource"] = "arn:aws:s3:::bkt/output/*.jsonl"
-        assert self.chips(value)["write"].note == "put_object is denied"
-
-    def test_what_is_not_known_has_no_chip(self) -> None:
-        value = generated(JOBS)
-        value["Statement"][0]["Condition"] = {"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}}
-        chips = self.chips(value)
-        assert chips["read"].chip is None
-        assert chips["read"].note == "head_bucket is not decided"
-
-    def test_only_the_prefixes_in_use_have_chips(self) -> None:
-        only = policies.target(JOBS, "bkt", prefixes={"output": "o/"})
-        assert list(self.chips(policies.generate(JOBS, only).value, target=only)) == ["write"]
-
-    def test_the_write_chip_needs_the_key(self) -> None:
-        empty = policies.document({"Version": "2012-10-17", "Statement": []}, kind="kms")
-        assert self.chips(generated(JOBS), key_policy=empty)["write"].chip.name == "access_denied"
-
-
-class TestCloudStorage:
-    def binding(self, **fields: Any) -> dict[str, Any]:
-        binding = {"role": "roles/storage.objectCreator", "members": [GCS.principal], **fields}
-        return {"bindings": [binding]}
-
-    @pytest.mark.parametrize(
-        ("fields", "code"),
-        [
-            ({"members": ["ann"]}, "invalid-member"),
-            ({"members": ["user:ann@example.com "]}, "invalid-member"),
-            ({"role": "storage.objectCreator"}, "unknown-role"),
-            ({"role": "roles/storage.objectcreator"}, "unknown-role"),
-            ({"role": "roles/storage.objectCreater"}, "unknown-role"),
-            ({"role": "projects/roles/writer"}, "unknown-role"),
-            ({"condition": {"title": "t", "expression": "resource.name.startsWith("}}, "invalid-expression"),
-            ({"members": [f"deleted:{GCS.principal}?uid=1"]}, "stale-member"),
-            ({"members": ["allUsers"]}, "public"),
-            ({"role": "roles/storage.objectAdmin"}, "delete-granted"),
-            ({"role": "roles/storage.objectViewer"}, "beyond-contract"),
-            ({"role": "projects/p/roles/mine"}, "beyond-contract"),
-            ({"condition": {"expression": "true"}}, "condition-needs-version-3"),
-        ],
-    )
-    def test_a_binding_with_something_the_matter(self, fields: dict[str, Any], code: str) -> None:
-        found = next(each for each in report(self.binding(**fields), GCS).findings if each.code == code)
-        assert found.where.startswith("binding 1 (")
-        assert found.path.startswith("$.bindings[0].")
-
-    def test_nothing_is_the_matter_with_other_peoples_bindings(self) -> None:
-        value = self.binding()
-        value["bindings"].append({"role": "roles/storage.admin", "members": ["user:ann@example.com"]})
-        assert codes(value, GCS) == []
-
-    def test_the_contracts_role_is_a_known_one(self) -> None:
-        assert role_permissions(policies.facts().gcs_role)
 
 
 @pytest.mark.parametrize(
