@@ -17,6 +17,7 @@ class Surrounding(NamedTuple):
 
 
 _FAULTS = "tests/e2e/sync/test_faults.py::test_"
+_OBJECT_FAULTS = "tests/e2e/sync/test_object_faults.py::test_"
 _LINKS = "tests/e2e/sync/test_links.py::test_"
 _NAMES = "tests/e2e/hostile/test_hostile_keys.py::test_"
 _KILLS = "tests/e2e/sync/test_kills.py::test_"
@@ -79,22 +80,22 @@ SURROUNDINGS = (
     Surrounding(
         "an object is deleted between listing and fetch",
         "failed, exit 3: `gone`",
-        _FAULTS + "what_changes_between_listing_and_fetch",
+        _OBJECT_FAULTS + "what_changes_between_listing_and_fetch",
     ),
     Surrounding(
         "an object is replaced between listing and fetch",
         "the newer version lands, and is current in the next run",
-        _FAULTS + "what_changes_between_listing_and_fetch",
+        _OBJECT_FAULTS + "what_changes_between_listing_and_fetch",
     ),
     Surrounding(
         "an object belongs to another account than the bucket",
         "failed, exit 3: `other_owner`, with that owner's canonical id",
-        _FAULTS + "an_object_of_another_account_is_distinguished",
+        _OBJECT_FAULTS + "an_object_of_another_account_is_distinguished",
     ),
     Surrounding(
         "the bytes are not those of the CRC32C or MD5 that GCS states",
         "failed, exit 3: `integrity`",
-        _FAULTS + "what_google_states_of_an_object_is_verified",
+        _OBJECT_FAULTS + "what_google_states_of_an_object_is_verified",
     ),
     Surrounding(
         "the first hundred fetches all fail for one cause",
