@@ -91,8 +91,8 @@ class DestinationRows:
         """Move a consumer forward, creating it at the beginning. Raises DestinationUnusable (read-only)."""
         with share_destination(self._destination, self._state_dir) as opened:
             table = opened.manifest.consumers(self._destination)
-            if all(known.name != consumer for known in table.all()):
-                table.create(consumer, RowFilter().to_json(), parse_position("0"))
+            # Another export may create it at the same time.
+            table.create_if_absent(consumer, RowFilter().to_json(), parse_position("0"))
             table.acknowledge(consumer, parse_position(position))
 
     def objects(self, after: str, table: TableName | None = None) -> Iterator[SourceObject]:

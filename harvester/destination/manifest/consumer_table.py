@@ -52,22 +52,28 @@ class ConsumerTable:
 
     def create(self, name: str, filter_text: str, position: Position) -> ConsumerRow:
         """Create a consumer at a position. Raises UsageError when there is one, or the position is not valid here."""
+        if not self.create_if_absent(name, filter_text, position):
+            raise UsageError(
+                f"{self._destination} has a consumer {name!r} already",
+                cause="the filter of a consumer is fixed when it is created",
+                code=ErrorCode.CONSUMER_EXISTS,
+                subject=self._destination,
+                parameters={"name": name},
+            )
+        return self.get(name)
+
+    def create_if_absent(self, name: str, filter_text: str, position: Position) -> bool:
+        """Create a consumer at a position; return False if there is one, which stays as it is.
+
+        Raises UsageError when the position is not valid here.
+        """
         with self._transaction() as database:
             check_position(read_epochs(database), position, self._destination)
-            try:
-                database.execute(
-                    f"INSERT INTO consumers({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, NULL)",
-                    (name, filter_text, *position, time.time()),
-                )
-            except sqlite3.IntegrityError as error:
-                raise UsageError(
-                    f"{self._destination} has a consumer {name!r} already",
-                    cause="the filter of a consumer is fixed when it is created",
-                    code=ErrorCode.CONSUMER_EXISTS,
-                    subject=self._destination,
-                    parameters={"name": name},
-                ) from error
-        return self.get(name)
+            created = database.execute(
+                f"INSERT INTO consumers({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, NULL) ON CONFLICT(name) DO NOTHING",
+                (name, filter_text, *position, time.time()),
+            )
+            return created.rowcount == 1
 
     def acknowledge(self, name: str, position: Position) -> ConsumerRow:
         """Move a consumer forward to ``position``; an equal or older one is already acknowledged and changes nothing.

@@ -120,9 +120,8 @@ def test_exports_at_once_write_each_row_once(source: Directory, dest: Path, tmp_
     jobs(source, 20)
     sync_report(source.location, dest, expected=3)
     running = [start("export", dest, "--to", out, "--part-size", size) for size in ("1", "8KB", "1MB")]
-    for process in running:
-        process.communicate()
-    assert [process.returncode for process in running] == [0, 0, 0]
+    printed = [process.communicate() for process in running]
+    assert [process.returncode for process in running] == [0, 0, 0], printed
     assert identities(out) == landed(dest)
 
 

@@ -148,3 +148,14 @@ def test_two_connections_acknowledge_beside_a_writer(manifest: Manifest) -> None
         manifest.record([row(4)], [])
         assert other.consumers(DEST).acknowledge("one", end_of(epoch, 4)).position.seq == 4
     assert manifest.consumers(DEST).get("one").position == end_of(epoch, 4)
+
+
+def test_a_consumer_that_is_there_stays_as_it_is(manifest: Manifest) -> None:
+    table = manifest.consumers(DEST)
+    assert table.create_if_absent("one", RowFilter().to_json(), BEGINNING)
+    first = manifest.epochs()[0]
+    moved = table.acknowledge("one", end_of(first.epoch, first.last_seq))
+    assert not table.create_if_absent("one", RowFilter(shapes=("csv",)).to_json(), BEGINNING)
+    assert table.get("one") == moved
+    with pytest.raises(UsageError, match="already"):
+        table.create("one", RowFilter().to_json(), BEGINNING)
