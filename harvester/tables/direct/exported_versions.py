@@ -131,13 +131,19 @@ def _bounds(scope: ListingScope) -> tuple[str, str | None]:
 
 
 def _ranked(rows: Iterator[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
-    """Yield key, version and rank of the first of the rows of one object that follow one another in a part."""
+    """Yield key, version and rank of the last of the rows of one landed object, which follow one another in a part."""
     last: tuple[Any, ...] = ()
     for row in rows:
-        if row[:2] != last[:2]:
-            last = row
-            key, version, *order = row
-            yield key.encode(), version, _rank(*order)
+        # Alike but for the position, which ends a row.
+        if last and row[:-1] != last[:-1]:
+            yield _ranked_version(*last)
+        last = row
+    if last:
+        yield _ranked_version(*last)
+
+
+def _ranked_version(key: str, version: str, *order: Any) -> tuple[bytes, str, str]:
+    return key.encode(), version, _rank(*order)
 
 
 def _rank(source: str, delivered_at: Any, landed_at: Any, position: str) -> str:

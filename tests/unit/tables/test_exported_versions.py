@@ -57,8 +57,6 @@ def newest(parts: Sequence[Sequence[Row]]) -> dict[str, str]:
         (moment, number, index, key, version)
         for number, rows in enumerate(parts)
         for index, (key, version, moment) in enumerate(rows)
-        # Of one object's rows that follow one another the first stands for all.
-        if index == 0 or rows[index - 1][:2] != (key, version)
     ]
     return {key: version for _, _, _, key, version in sorted(ranked)}
 
@@ -69,6 +67,7 @@ def ask(versions: ExportedVersions, key: str) -> set[str]:
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example([[("p/a", "y", 1)], [("p/a", "x", 1)], [("p/a", "x", 0)]], 2, [], None)
+@example([[("p/b", "x", 0), ("p/a", "x", 0), ("p/b", "x", 1), ("p/b", "y", 0), ("p/é", "x", 0)]], 2, [], None)
 @given(PARTS, st.integers(2, 6), st.lists(KEYS, max_size=4), st.randoms(use_true_random=False))
 def test_windows_hold_the_newest_version_of_every_key(
     tmp_path_factory: pytest.TempPathFactory, parts: list[list[Row]], most: int, extra: list[str], draw: Random | None
