@@ -98,7 +98,7 @@ def test_positions_of_each_epoch_show_where_to_go_on_after_an_old_backup(
     shared = read[1][:-9] + "end"
     alone = run("cat", dest, "--after", read[-1])
     assert (alone.code, re.findall(r"--after (\S+)", alone.err)) == (17, ["0"])
-    assert f"it is {shared} if the destination was restored" in alone.err
+    assert f"it is {shared} if a backup was restored" in alone.err
     refused = run("cat", dest, *(f"--after={position}" for position in read))
     assert (refused.code, re.findall(r"--after (\S+)", refused.err)) == (17, [shared])
     assert keys(dest, f"--after={shared}") == ["2.json", "3.json", "4.json"]
