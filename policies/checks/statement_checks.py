@@ -30,7 +30,7 @@ _IDENTITIES = re.compile(
     r"arn:[a-z-]+:(iam::[0-9]{12}:(root\Z|user/|role/)|sts::[0-9]{12}:(assumed-role/|federated-user/))"
 )
 # Source: IAM user guide, "IAM and AWS STS quotas", names of users, roles and sessions; a path may hold more.
-_NAMED_IDENTITY = re.compile(r"[^/]*/([\x21-\x7E]+/)*[A-Za-z0-9_+=,.@-]+\Z")
+_NAMED_IDENTITY = re.compile(r"[^/]*/([\x21-\x7E]+/)?[A-Za-z0-9_+=,.@-]+\Z")
 _ACCOUNT = re.compile(r"[0-9]{12}\Z")
 # No bucket's name holds any of these characters; the names are those of examples in the pages of AWS and Nimble.
 _PLACEHOLDER = re.compile(

@@ -12,7 +12,7 @@ from policies.contracts.nimble_data import nimble_data
 from policies.policy_errors import ContractError, PolicyErrorCode
 
 # Source: IAM user guide, "IAM and AWS STS quotas"; what is a wildcard is refused by itself.
-_USER = re.compile(r"user/([\x21-\x7E]+/)*[A-Za-z0-9_+=,.@*?-]+\Z")
+_USER = re.compile(r"user/([\x21-\x7E]+/)?[A-Za-z0-9_+=,.@*?-]+\Z")
 
 DeliveryMode = Literal["async", "jobs"]
 """``async``: requests with ``storage_url``; ``jobs``: Nimble Jobs with an ``s3://`` input or destination."""

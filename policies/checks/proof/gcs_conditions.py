@@ -17,13 +17,13 @@ from policies.language import Pattern, Wildcard, literal
 OBJECT_TYPE = "storage.googleapis.com/Object"
 SERVICE = "storage.googleapis.com"
 _TOKEN = re.compile(
-    r"""(?:\s|//[^\n]*)*(?:(?P<text>[rR]?"{3}.*?"{3}|[rR]?'{3}.*?'{3}|[rR]"[^"]*"|[rR]'[^']*'"""
-    r"""|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|(?P<operator>&&|\|\||[<>=!]=|[!<>().,?:+\-*/%\[\]{}])"""
+    r"""(?:\s|//[^\n]*+)*+(?:(?P<text>[rR]"{3}.*?"{3}|[rR]'{3}.*?'{3}|[rR]"[^"]*"|[rR]'[^']*'"""
+    r"""|"{3}(?:\\.|[^\\])*?"{3}|'{3}(?:\\.|[^\\])*?'{3}|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|(?P<operator>&&|\|\||[<>=!]=|[!<>().,?:+\-*/%\[\]{}])"""
     r"""|(?P<word>[A-Za-z_][A-Za-z0-9_]*)|(?P<number>[0-9][0-9.A-Za-z]*))""",
     re.DOTALL,
 )
 _OTHER_ESCAPE = re.compile(r"""(?<!\\)(?:\\\\)*\\[^\\"'`?]""")
-_REST = re.compile(r"(?:\s|//[^\n]*)*\Z")
+_REST = re.compile(r"(?:\s|//[^\n]*+)*+\Z")
 """White space and comments at the end."""
 _NAME = ("resource", ".", "name")
 _STARTS_WITH = (*_NAME, ".", "startsWith", "(")

@@ -110,6 +110,7 @@ def test_another_principal_can_be_named() -> None:
         "arn:aws:iam::744254827463:user/x ",
         "arn:aws:iam::744254827463:user/x\n",
         "arn:aws:iam::744254827463:user/",
+        f"arn:aws:iam::744254827463:user/{'a/' * 60}!",
     ],
 )
 def test_what_is_no_user_is_refused(principal: str) -> None:

@@ -51,6 +51,7 @@ def test_the_vendors_page_has_nothing_the_matter() -> None:
         ({"Principal": {"AWS": "arn:aws:iam::111122223333:user/John Doe"}}, "invalid-principal"),
         ({"Principal": {"AWS": "arn:aws:iam::111122223333:user/team\u200b"}}, "invalid-principal"),
         ({"Principal": {"AWS": "arn:aws:iam::111122223333:role/team/"}}, "invalid-principal"),
+        ({"Principal": {"AWS": f"arn:aws:iam::111122223333:user/{'a/' * 60}!"}}, "invalid-principal"),
         ({"Principal": {"Service": ASYNC.principal}}, "invalid-principal"),
         ({"Principal": {"Service": "111122223333"}}, "invalid-principal"),
         ({"Principal": {"Service": "*.amazonaws.com"}}, "invalid-principal"),

@@ -52,6 +52,8 @@ LATER = 'request.time < timestamp("2026-07-01T00:00:00Z")'
         ("resource.name.startsWith(R'projects/_/buckets/b/objects/n\\x')", False),
         ('resource.name.startsWith("""projects/_/buckets/b/objects/nimble/""")', True),
         (f"{STARTS} // those of Nimble", True),
+        (f"{'/' * 60}\n// x {'// ' * 60}\n{STARTS}", True),
+        ('resource.name.startsWith("""projects/_/buckets/b/\\"objects""")', False),
         (f"// those of Nimble\n{STARTS}\n  // and no others\n && {OBJECT}", True),
         ('resource.name == "http://x"', False),
         ('resource.type != "storage.googleapis.com/Object"', False),
@@ -146,6 +148,8 @@ def test_the_end_of_a_name_and_a_time_on_the_left() -> None:
         ("resource.matchTag('1/env', 'prod')", ""),
         ("api.getAttribute('storage.googleapis.com/objectListPrefix', '').startsWith('nimble/')", ""),
         ("startswith('x')", ""),
+        ('resource.name == """a\\""""', ""),
+        (f"{'/' * 60}\n{STARTS} #", "has a text that is not closed, or a character that CEL does not have"),
     ],
 )
 def test_what_is_certainly_no_expression(expression: str, problem: str) -> None:
