@@ -10,6 +10,9 @@ from policies.checks.rules import Severity
 from policies.evaluation import action_table, known_actions
 from policies.language import ARN_COLONS, Condition, PolicyDocument, Statement, network, number, seconds
 
+# Source: IAM Identity Center user guide, "AWS STS condition context keys for IAM Identity Center".
+_KEYS_OF_SESSIONS = frozenset({"identitystore:userid"})
+"""Keys that every request of some sessions carries, and whose name IAM has too."""
 _READERS = {"numeric": number, "date": seconds, "ip": network}
 
 
@@ -25,11 +28,12 @@ def condition_findings(
             message = f"{condition.operator} cannot compare {value!r}{problem}"
             yield finding("unreadable-value", message, where=where, path=path)
     if condition.key.startswith("aws:"):
-        yield from _global_key(condition, where, path)
+        yield from _global_key(document, condition, where, path)
     elif condition.key.startswith(f"{document.kind}:"):
         yield from _service_key(document, statement, condition, path)
-    elif meant := _of_other_prefix(condition.key):
-        yield _unknown_key(condition, f"there is no condition key {condition.name}", meant, where, path)
+    elif meant := _of_other_prefix(condition.key, document.kind):
+        message = f"{document.kind.upper()} has no condition key {condition.name}"
+        yield _unknown_key(condition, message, meant, where, path)
     elif ":" not in condition.key:
         yield _unknown_key(condition, f"{condition.name} is no condition key: each has a prefix", None, where, path)
 
@@ -48,10 +52,10 @@ def _unreadable(condition: Condition, value: str) -> str:
     return ""
 
 
-def _global_key(condition: Condition, where: str, path: str) -> Iterator[Finding]:
+def _global_key(document: PolicyDocument, condition: Condition, where: str, path: str) -> Iterator[Finding]:
     kind = global_key_type(condition.key)
     if kind is None:
-        meant = _of_other_prefix(condition.key) or similar_global_key(condition.key)
+        meant = _of_other_prefix(condition.key, document.kind) or similar_global_key(condition.key)
         # A key without a similar one may be newer than the table.
         severity: Severity = "error" if meant else "warning"
         yield _unknown_key(condition, f"IAM has no condition key {condition.name}", meant, where, path, severity)
@@ -64,7 +68,7 @@ def _service_key(document: PolicyDocument, statement: Statement, condition: Cond
     table = action_table()
     where = statement.label
     if not carries(table.keys, condition.key):
-        meant = _of_other_prefix(condition.key)
+        meant = _of_other_prefix(condition.key, document.kind)
         similar = meant or closest(condition.key, (each for each in table.keys if not _has_open_part(each)))
         message = f"{document.kind.upper()} has no condition key {condition.name}"
         message += "" if similar else f"; the table of keys is of {table.date}"
@@ -79,13 +83,15 @@ def _service_key(document: PolicyDocument, statement: Statement, condition: Cond
         yield finding("condition-without-action", message, where=where, path=path)
 
 
-def _of_other_prefix(key: str) -> str | None:
-    """Return the key of IAM or S3 that has the same name after another prefix; None where none has."""
+def _of_other_prefix(key: str, service: str) -> str | None:
+    """Return the key of IAM or the service that has the same name after another prefix; None where none has."""
+    if key in _KEYS_OF_SESSIONS:
+        return None
     name = key.rpartition(":")[2]
     found = global_key_name(f"aws:{name}")
     if found is not None:
         return found
-    return next((each for each in action_table().keys if each.lower() == f"s3:{name}"), None)
+    return next((each for each in action_table().keys if each.lower() == f"{service}:{name}"), None)
 
 
 def _unknown_key(

@@ -50,7 +50,8 @@ def member_findings(binding: Binding, member: str, path: str) -> Iterator[Findin
     if is_stale(member):
         yield finding("stale-member", f"{member} is a deleted account", where=binding.label, path=path, fix=removal)
         return
-    if re.search(r"\s", member):
+    # The attributes and groups of a pool are named as its identity provider names them.
+    if not kind.startswith("principal") and re.search(r"\s", member):
         message = f"{member!r} has white space in it"
         yield finding("invalid-member", message, where=binding.label, path=path, fix=removal)
         return

@@ -218,7 +218,8 @@ def resource_findings(
         service = parts[2] if len(parts) == 6 and parts[0] == "arn" else ""
         if "${" in resource and not statement.variables:
             yield finding("old-version", f"{resource!r} is taken literally", where=where, path=element)
-        if document.kind == "s3" and (problem := _malformed(resource, target)) is not None:
+        problem = _malformed(resource, target, variables=statement.variables) if document.kind == "s3" else None
+        if problem is not None:
             code, message, to = problem
             yield finding(code, message, where=where, path=element, fix=_correction(element, resource, to))
         elif resource == "*" or service == document.kind:
@@ -231,12 +232,14 @@ def resource_findings(
             yield _invalid_resource(document, resource, where, element)
 
 
-def _malformed(resource: str, target: Target | None) -> tuple[str, str, str] | None:
+def _malformed(resource: str, target: Target | None, *, variables: bool) -> tuple[str, str, str] | None:
     """Return the code, the message and the correction of a resource that is not written as an ARN of S3 is."""
     if resource != resource.strip():
         return "invalid-resource", f"{resource!r} has a space at its beginning or end", resource.strip()
     name = resource.removeprefix(BUCKET_ARN)
-    if found := _TEMPLATE_VARIABLE.search(resource):
+    found = _TEMPLATE_VARIABLE.search(resource)
+    # Without variables, a key may hold the text as it is; the name of a bucket never does.
+    if found is not None and (variables or "/" not in resource[: found.start()]):
         to = f"{BUCKET_ARN}{target.bucket}{''.join(name.partition('/')[1:])}" if target is not None else ""
         whole = name != resource and found.group() == name.partition("/")[0]
         return "placeholder", f"{found.group()} is left of a template; IAM does not know it", to if whole else ""

@@ -130,6 +130,7 @@ def test_a_statement_with_something_the_matter(fields: dict[str, Any], code: str
         {"Principal": {"AWS": "arn:aws:sts::111122223333:assumed-role/team/me@example.com"}},
         {"Resource": "arn:aws:s3:::bkt/${aws:PrincipalTag/team, 'a'}/${*}/{x}/<y>"},
         {"Condition": {"StringEquals": {"saml:aud": "x"}}},
+        {"Condition": {"StringEquals": {"identitystore:UserId": "x"}}},
         {"Condition": {"StringEquals": {"aws:PrincipalTag/team": "x"}}},
         {"Condition": {"StringEquals": {"s3:ExistingObjectTag/team": "x"}}},
         {"Action": "s3:*", "Condition": {"StringLike": {"s3:prefix": "x"}}},
@@ -176,6 +177,15 @@ def test_a_variable_in_an_old_document_is_text() -> None:
     )
     value["Version"] = "2008-10-17"
     assert codes(value).count("old-version") == 2
+
+
+def test_what_a_template_left_is_text_in_a_key_of_an_old_document() -> None:
+    for resource, problems in (
+        ("arn:aws:s3:::bkt/${Stage}/*", ["old-version"]),
+        ("arn:aws:s3:::${Bucket}/*", ["placeholder", "old-version"]),
+    ):
+        found = codes({**with_statement(Resource=resource), "Version": "2008-10-17"})
+        assert sorted(found) == sorted([*problems, "no-test-connection"])
 
 
 def test_a_requirement_that_does_not_hold() -> None:

@@ -40,6 +40,19 @@ class TestKey:
         found = next(each for each in report(whole, kind="kms").findings if each.code == "beyond-contract")
         assert "more" in found.message
 
+    @pytest.mark.parametrize("key", ["s3:prefix", "secretsmanager:VersionId", "kms:ViaService"])
+    def test_a_key_of_another_service_is_not_one_of_s3(self, key: str) -> None:
+        whole = policies.generate_key_policy(ASYNC, target(), "111122223333").value
+        own = {
+            "Effect": "Allow",
+            "Principal": {"AWS": "arn:aws:iam::111122223333:role/team"},
+            "Action": "kms:Decrypt",
+            "Resource": "*",
+            "Condition": {"StringEquals": {key: "x"}},
+        }
+        value = {**whole, "Statement": [*whole["Statement"], own]}
+        assert codes(value, kind="kms") == codes(whole, kind="kms")
+
     def test_both_documents_together(self) -> None:
         where = target(key_arn="arn:aws:kms:eu-west-1:111122223333:key/abc")
         assert "key-not-checked" in codes(generated(), target=where)
@@ -80,7 +93,8 @@ class TestCloudStorage:
 
     def test_nothing_is_the_matter_with_other_peoples_bindings(self) -> None:
         value = self.binding()
-        value["bindings"].append({"role": "roles/storage.admin", "members": ["user:ann@example.com"]})
+        pool = "principalSet://iam.googleapis.com/locations/global/workforcePools/p/group/Data Science"
+        value["bindings"].append({"role": "roles/storage.admin", "members": ["user:ann@example.com", pool]})
         assert codes(value, GCS) == []
 
     def test_the_contracts_role_is_a_known_one(self) -> None:
