@@ -17,7 +17,6 @@ from policies import Chip, facts
 _HEAD_BUCKET, _PUT_OBJECT = "head_bucket", "put_object"
 _RANGE_OF_NOTHING = 416
 """The HTTP status for the first byte of an empty object."""
-"""The similarity from which a prefix counts as another one misspelt."""
 _CREATE, _REPLACE = "storage.objects.create", "storage.objects.delete"
 _RED = frozenset({"access_denied", "no_such_bucket", "connection_failed"})
 _EXIT_CODES = frozenset({ExitCode.ACCESS_DENIED, ExitCode.CONFIGURATION, ExitCode.CONNECTION_FAILED, ExitCode.REFUSED})
