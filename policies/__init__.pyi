@@ -16,6 +16,7 @@ from .authoring import results_prefix as results_prefix
 from .authoring import same_meaning as same_meaning
 from .authoring import unified_diff as unified_diff
 from .checks import POLICY_FIXES as POLICY_FIXES
+from .checks import PUBLIC_MEMBERS as PUBLIC_MEMBERS
 from .checks import RULES as RULES
 from .checks import SEVERITIES as SEVERITIES
 from .checks import CheckReport as CheckReport

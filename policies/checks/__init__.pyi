@@ -14,6 +14,7 @@ from .gating import GateResult as GateResult
 from .gating import gate as gate
 from .overgrants import can_be_narrowed as can_be_narrowed
 from .overgrants import is_public as is_public
+from .proof import PUBLIC_MEMBERS as PUBLIC_MEMBERS
 from .proof import NearMiss as NearMiss
 from .proof import Proof as Proof
 from .proof import UnknownReason as UnknownReason

@@ -16,12 +16,22 @@ from typing import Literal
 from harvester.access.bucket_snapshot import Snapshot, names_managed_key
 from harvester.access.delivery_targets import DeliveryTarget
 from harvester.storage import Encryption, GcsSettings, KmsKey, LifecycleRule, ObjectLock, PublicAccessBlock, S3Settings
-from policies import Finding, Fix, FixAction, PolicyDocument, Severity, SideEffect, document, is_public, prove
+from policies import (
+    PUBLIC_MEMBERS,
+    Finding,
+    Fix,
+    FixAction,
+    PolicyDocument,
+    Severity,
+    SideEffect,
+    document,
+    is_public,
+    prove,
+)
 
 HARVEST_DAYS = 7.0
 """How many days a delivered result may wait to be downloaded, by default."""
 _BOTH: tuple[Literal["read", "write"], ...] = ("read", "write")
-_PUBLIC = frozenset({"allUsers", "allAuthenticatedUsers"})
 _WRITE: tuple[Literal["read", "write"], ...] = ("write",)
 
 
@@ -374,11 +384,11 @@ def _only_public(context: SettingsContext) -> bool:
     """Return whether Nimble has access only as everyone has."""
     policy, target = context.snapshot.policy, context.target
     if not isinstance(policy, PolicyDocument) or not any(
-        each in _PUBLIC for binding in policy.bindings for each in binding.members
+        each in PUBLIC_MEMBERS for binding in policy.bindings for each in binding.members
     ):
         return False
     named = [
-        {**binding.value, "members": [each for each in binding.members if each not in _PUBLIC]}
+        {**binding.value, "members": [each for each in binding.members if each not in PUBLIC_MEMBERS]}
         for binding in policy.bindings
     ]
     others = document({**policy.value, "bindings": named}, kind="gcs")
