@@ -140,7 +140,12 @@ def test_a_step_needs_no_parameter(code: ErrorCode) -> None:
         (ErrorCode.SECRET_UNUSABLE, "my secret", {}, "openssl rand -hex 24 > 'my secret'"),
         (ErrorCode.RESULT_NOT_JSON, "t1", {}, "nimble-harvester tasks results t1 --raw > FILE"),
         (ErrorCode.CONSENT_NEEDED, "", {}, "run the same command with --yes"),
-        (ErrorCode.POLICY_REJECTED, "", {"backup": "f", "written": True, "location": "s3://b"}, "policy revert s3://b"),
+        (
+            ErrorCode.POLICY_REJECTED,
+            "",
+            {"backup": "my f", "written": True, "location": "s3://b/a b/"},
+            "policy revert 's3://b/a b/' --backup 'my f')",
+        ),
     ],
 )
 def test_steps_take_their_parameters(code: ErrorCode, subject: str, parameters: dict[str, object], step: str) -> None:

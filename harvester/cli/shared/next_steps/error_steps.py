@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -43,7 +42,7 @@ def _backup_note(parameters: Mapping[str, object]) -> str:
     if not backup:
         return ""
     if parameters.get("written"):
-        undo = f"nimble-harvester policy revert {parameters['location']} --backup {shlex.quote(str(backup))}"
+        undo = "nimble-harvester policy revert {location} --backup {backup}".format_map(StepValues(parameters))
         return f"   (to undo what has been written: {undo})"
     return f"   (the policies as they were: {backup})"
 
