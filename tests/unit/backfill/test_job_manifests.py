@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import botocore.session
@@ -20,6 +21,7 @@ from tests.unit.backfill.plans import small_plan
 
 OUT = "s3://warehouse/nimble"
 ARGUMENTS = ["backfill", "run", OUT]
+GUIDE = Path(__file__).parents[3] / "docs" / "guides" / "backfill.md"
 
 
 def test_exit_codes_are_retried_as_published() -> None:
@@ -27,6 +29,13 @@ def test_exit_codes_are_retried_as_published() -> None:
     assert sorted(map(int, FINAL_CODES)) == [2, 4, 5, 7, 8, 12, 13, 17, 18]
     assert all(EXIT_MEANINGS[code].retryable for code in RETRIED_CODES)
     assert all(EXIT_MEANINGS[code].retryable is False for code in FINAL_CODES)
+
+
+def test_the_guide_lists_the_same_exit_codes() -> None:
+    text = " ".join(GUIDE.read_text(encoding="utf-8").split())
+    for codes, meaning in ((RETRIED_CODES, "are worth another attempt"), (FINAL_CODES, "need a person first")):
+        *others, last = map(str, sorted(map(int, codes)))
+        assert f"{', '.join(others)} and {last} {meaning}" in text
 
 
 @pytest.mark.parametrize("service_account", [None, "harvester"])
