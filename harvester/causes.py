@@ -28,7 +28,7 @@ class Cause(StrEnum):
     OBJECT_DENIED = "object_denied"
     """Access is denied to these credentials, without a reason."""
     POLICY_LIMIT = "policy_limit"
-    """A policy denies it that no grant goes before: an explicit deny, or one that limits what grants allow."""
+    """A policy denies it, whatever is granted: by an explicit deny, or as one that limits what grants allow."""
     PERIMETER = "perimeter"
     """A perimeter of VPC Service Controls forbids the request."""
     ACCOUNT = "account"
@@ -165,7 +165,7 @@ _DENIED, _FAILED, _PARTIAL = ExitCode.ACCESS_DENIED, ExitCode.CONNECTION_FAILED,
 _REFUSED = ExitCode.REFUSED
 _MEANINGS: Mapping[Cause, _Meaning] = {
     Cause.OBJECT_DENIED: _Meaning(_DENIED, "access denied"),
-    Cause.POLICY_LIMIT: _Meaning(_DENIED, "a policy denies it that no grant goes before"),
+    Cause.POLICY_LIMIT: _Meaning(_DENIED, "a policy denies it, whatever is granted"),
     Cause.PERIMETER: _Meaning(_DENIED, "a perimeter of VPC Service Controls forbids it", fatal=True),
     Cause.ACCOUNT: _Meaning(_DENIED, "the account cannot use the service", fatal=True),
     Cause.OTHER_OWNER: _Meaning(_DENIED, "the object belongs to another account"),
