@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from harvester.cli.shared.next_steps.step_values import RUN_AGAIN, StepText, StepValues
+from harvester.cli.shared.next_steps.step_values import RUN_AGAIN, SYNC, StepText, StepValues
 from harvester.error_codes import ErrorCode
 
 
@@ -27,18 +27,17 @@ def _id(values: StepValues) -> str:
             return "nimble-harvester tasks list"
 
 
-_SYNC = "nimble-harvester sync {location} {destination}"
 REMEDY_STEPS: Mapping[str, str] = MappingProxyType(
     {
-        "sync": _SYNC,
-        "sync_with_limits": f"{_SYNC}, with a higher --max-object-bytes or --unsafe-names hash",
+        "sync": SYNC,
+        "sync_with_limits": f"{SYNC}, with a higher --max-object-bytes or --unsafe-names hash",
         "rescue": "nimble-harvester reconcile {destination} --batch {batch} --rescue",
         "rescue_by_file": "nimble-harvester reconcile {destination} --tasks FILE --rescue",
         "submit_again": "submit the request again: neither the bucket nor Nimble holds its result",
         "check_rescued": (
             "inspect the rescued result (nimble-harvester status {destination} --problems), or submit the request again"
         ),
-        "remove_duplicates": f"delete all but one of its objects from the bucket, then {_SYNC}",
+        "remove_duplicates": f"delete all but one of its objects from the bucket, then {SYNC}",
         "show_run": "nimble-harvester runs get {run}",
     }
 )

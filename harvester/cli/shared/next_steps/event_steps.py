@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from harvester.causes import Cause
 from harvester.cli.shared.next_steps.step_values import CHECK_DISK, CHECK_NETWORK, StepText, StepValues
+from harvester.cli.shared.next_steps.store_steps import fetch_step
 from harvester.error_codes import ErrorCode
 
 
@@ -21,7 +23,7 @@ _C = ErrorCode
 EVENT_STEPS: Mapping[ErrorCode, StepText] = MappingProxyType(
     {
         _C.NOT_A_QUEUE: "aws sqs get-queue-url --queue-name NAME, or gcloud pubsub subscriptions list",
-        _C.NO_SUCH_QUEUE: "aws sqs list-queues   (in the queue's own region and account)",
+        _C.NO_SUCH_QUEUE: fetch_step(Cause.NO_QUEUE),
         _C.NO_SUCH_SUBSCRIPTION: "gcloud pubsub subscriptions list",
         _C.QUEUE_DENIED: "grant the reader what `nimble-harvester policy show --for events` prints",
         _C.SUBSCRIPTION_DENIED: "grant the reader roles/pubsub.subscriber on the subscription",

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from harvester.cli.shared.next_steps.cloud_commands import save_notifications
 from harvester.cli.shared.next_steps.step_values import RUN_AGAIN, StepText, StepValues
 from harvester.error_codes import ErrorCode
 from policies import PolicyError, PolicyErrorCode
@@ -35,7 +36,7 @@ _POLICY_STEPS: Mapping[str, str] = MappingProxyType(
         _P.NOT_A_READER: "aws sts get-caller-identity --query Arn",
         _P.NOT_A_QUEUE_ARN: "aws sqs get-queue-attributes --queue-url URL --attribute-names QueueArn",
         _P.NOT_A_SUBSCRIPTION: "gcloud pubsub subscriptions list --format 'value(name)'",
-        _P.NOTIFICATIONS_INVALID: ("aws s3api get-bucket-notification-configuration --bucket BUCKET > current.json"),
+        _P.NOTIFICATIONS_INVALID: save_notifications("BUCKET"),
         _P.KEY_ON_GCS: "leave out --kms-key",
         _P.NOT_A_KEY_ARN: "aws kms describe-key --key-id {alias} --query KeyMetadata.Arn",
         _P.NOT_INHERITED: "gcloud projects get-ancestors-iam-policy PROJECT --format json >inherited.json",

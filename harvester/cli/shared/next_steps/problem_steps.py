@@ -5,23 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from harvester.cli.shared.next_steps.step_values import StepValues
+from harvester.cli.shared.next_steps.step_values import SYNC, StepValues
 from harvester.cli.shared.next_steps.store_steps import fetch_step
 
-_SYNC = "nimble-harvester sync {location} {destination}"
 _ACCEPT = "nimble-harvester problems accept {destination} --reason {reason} --note TEXT"
 _REASON_STEPS: Mapping[str, str] = MappingProxyType(
     {
-        "parquet_extra_missing": f"pip install 'nimble-harvester[parquet]', then {_SYNC}",
-        "too_large": f"{_SYNC} --max-object-bytes SIZE",
+        "parquet_extra_missing": f"pip install 'nimble-harvester[parquet]', then {SYNC}",
+        "too_large": f"{SYNC} --max-object-bytes SIZE",
         "gzip_bomb": _ACCEPT,
-        "path_obstructed": f"move away what lies at its path, then {_SYNC}",
+        "path_obstructed": f"move away what lies at its path, then {SYNC}",
     }
 )
 _OUTCOME_STEPS: Mapping[str, str] = MappingProxyType(
     {
-        "failed": _SYNC,
-        "refused": f"{_SYNC} --unsafe-names hash",
+        "failed": SYNC,
+        "refused": f"{SYNC} --unsafe-names hash",
         "quarantined": _ACCEPT,
         "landed": _ACCEPT,
     }

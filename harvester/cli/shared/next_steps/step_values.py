@@ -8,6 +8,7 @@ from typing import Any
 
 PROGRAM = "nimble-harvester"
 RUN_AGAIN = "run the same command again"
+SYNC = f"{PROGRAM} sync {{location}} {{destination}}"
 CHECK_NETWORK = "check network, proxy and endpoint, then try again"
 CHECK_DISK = "check the folder's permissions and its disk"
 
