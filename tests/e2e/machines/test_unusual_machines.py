@@ -120,7 +120,9 @@ def test_objects_of_a_folder_that_is_another_file_system_land_under_their_safe_n
         assert len(list((dest / "_keys").iterdir())) == 2
 
 
-@pytest.mark.parametrize("arguments", [("sync", "file:///tmp/", "rel"), ("status", "rel"), ("ls", "rel")])
+@pytest.mark.parametrize(
+    "arguments", [("sync", "file:///tmp/", "rel"), ("status", "rel"), ("verify", "rel"), ("cat", "rel")]
+)
 def test_a_current_directory_that_was_removed_is_one_clear_error(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     gone = tmp_path / "gone"
     gone.mkdir()
@@ -133,8 +135,8 @@ def test_a_current_directory_that_was_removed_is_one_clear_error(tmp_path: Path,
         check=False,
     )
 
-    assert "a bug" not in ended.stderr
-    assert ended.returncode in {2, 8, 12}
+    assert ended.returncode == 12
+    assert ended.stderr == "error: the current directory does not exist\n  cd to a directory that exists\n"
 
 
 @pytest.mark.parametrize("umask", [0o022, 0o027])
@@ -177,7 +179,7 @@ def test_a_path_with_two_slashes_at_its_start_is_that_with_one(source: Directory
     assert run("status", dest.parent / "other", "--state-dir", state).code == 0
 
 
-def test_without_a_home_a_bucket_is_reached_and_a_backup_needs_its_directory(tmp_path: Path) -> None:
+def test_without_a_home_a_bucket_is_reached() -> None:
     keys = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s", "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
     plain = {**keys, "PATH": os.environ["PATH"]}
     ended = subprocess.run(
