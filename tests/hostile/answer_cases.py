@@ -157,7 +157,7 @@ MACHINE_SURROUNDINGS = (
     Surrounding(
         "no `HOME`",
         "every bucket is reached",
-        _MACHINES + "without_a_home_a_bucket_is_reached_and_a_backup_needs_its_directory",
+        _MACHINES + "without_a_home_a_bucket_is_reached",
     ),
     Surrounding(
         "no `HOME` and no entry in the password file, for `policy apply`",
