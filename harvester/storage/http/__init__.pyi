@@ -9,4 +9,3 @@ from .http_client import HttpClient as HttpClient
 from .http_client import Response as Response
 from .http_client import parse_http_date as parse_http_date
 from .proxy_login import proxy_asks_for_login as proxy_asks_for_login
-from .xml_documents import parse_xml as parse_xml

@@ -11,9 +11,9 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
 from harvester.storage.base import PAGE_KEYS, ComparedPage, KnownPage, ListPage
-from harvester.storage.http import parse_xml
 from harvester.storage.page_checks import PageChecker, ParsedPage
 from harvester.storage.s3.list_page import is_true
+from harvester.storage.s3.xml_documents import parse_xml
 
 if TYPE_CHECKING:
     from harvester.storage.s3.object_store import S3Store

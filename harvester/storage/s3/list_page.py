@@ -13,8 +13,8 @@ from urllib.parse import unquote_plus
 from xml.etree.ElementTree import Element
 
 from harvester.storage.base import ObjectRef, RefusedObject
-from harvester.storage.http import parse_xml
 from harvester.storage.page_checks import INVALID_KEY, INVALID_SIZE, ParsedPage, checked_size, checked_time
+from harvester.storage.s3.xml_documents import parse_xml
 
 # An entry as S3 writes it: one line, fixed order, printable ASCII without an entity but the quotes of the ETag.
 # What reads differently is left to the XML parser, which takes five times as long. Compiled with the first page.

@@ -10,9 +10,10 @@ from xml.etree.ElementTree import Element
 
 from harvester.sessions import S3Connection
 from harvester.storage.base import ObjectRef
-from harvester.storage.http import Response, parse_http_date, parse_xml
+from harvester.storage.http import Response, parse_http_date
 from harvester.storage.page_checks import checked_size
 from harvester.storage.s3.signing import RequestSigner, encode_key, encode_query
+from harvester.storage.s3.xml_documents import parse_xml
 from harvester.storage.service_errors import ServiceError, answered
 
 _OK = 200

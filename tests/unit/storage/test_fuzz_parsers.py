@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from harvester.storage.base import ObjectRef
 from harvester.storage.gcs import json_api
 from harvester.storage.http.http_client import Response, parse_headers, parse_http_date
-from harvester.storage.http.xml_documents import parse_xml
 from harvester.storage.page_checks import InvalidListingError, PageChecker, ParsedPage, UnorderedListingError
 from harvester.storage.s3.list_page import parse_page
 from harvester.storage.s3.rest_api import bucket_region, parse_error, parse_owners, service_error_from
+from harvester.storage.s3.xml_documents import parse_xml
 from scripts.servers.hostile_s3 import entry, error_document, list_page
 
 FUZZ = settings(max_examples=300)
