@@ -37,12 +37,19 @@ def parquet_batches(
     import pyarrow.parquet as pq
 
     from harvester.results.row_files.arrow_values import ArrowConverter
+    from harvester.results.row_files.int96_timestamps import MICROSECONDS, exceeds_nanoseconds, int96_columns
 
     try:
         parquet = pq.ParquetFile(source, page_checksum_verification=True)
         schema = parquet.schema_arrow
         names = list(schema.names)
         repeated = next(_repeated_names(schema), None)
+        int96 = int96_columns(parquet)
+        in_microseconds = (
+            pq.ParquetFile(source, page_checksum_verification=True, coerce_int96_timestamp_unit=MICROSECONDS)
+            if int96
+            else parquet
+        )
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise ContentRefused(ContentReason.UNREADABLE_PARQUET, f"the footer {_fault(error)}") from error
     if repeated is not None:
@@ -51,8 +58,9 @@ def parquet_batches(
     converter, make_row = ArrowConverter(), _row_maker(names)
     for number, rows in enumerate(groups):
         read = 0
+        exact = in_microseconds if int96 and exceeds_nanoseconds(in_microseconds, number, int96) else parquet
         try:
-            for batch in parquet.iter_batches(batch_size=_BATCH_ROWS, row_groups=[number]):
+            for batch in exact.iter_batches(batch_size=_BATCH_ROWS, row_groups=[number]):
                 read += batch.num_rows
                 yield from _rows(batch, make_row, converter)
                 if count is not None:

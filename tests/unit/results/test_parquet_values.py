@@ -21,6 +21,7 @@ from harvester.results.result_reader import ResultReader
 from harvester.results.row_batches import BrokenRows, RowCount
 from harvester.results.row_files.arrow_values import ArrowConverter, date_text
 from harvester.results.row_files.row_reader import numbered_rows
+from tests.unit.results.rows_of_files import rows
 
 READER = ResultReader(ResultOptions())
 NESTED = pa.struct([("d", pa.date32()), ("n", pa.struct([("f", pa.float32())]))])
@@ -112,6 +113,28 @@ def test_decimals_are_numbers_to_the_digit(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(body)
     assert [row for _, row in numbered_rows(path, Shape.PARQUET)] == [b'{"x":12345678901234567890.12}']
+
+
+def test_int96_has_years_that_nanoseconds_cannot_hold(tmp_path: Path) -> None:
+    far = [dt.datetime(9999, 12, 31), None, dt.datetime(1, 1, 1)]  # noqa: DTZ001  # Parquet's are without a zone
+    near = pa.array([1, 10**9, None], pa.timestamp("ns"))
+    table = pa.table(
+        {
+            "far": pa.array(far, pa.timestamp("us")),
+            "inner": pa.array([[{"t": each}] for each in far], pa.list_(pa.struct([("t", pa.timestamp("us"))]))),
+            "map": pa.array([[("k", each)] for each in far], pa.map_(pa.string(), pa.timestamp("us"))),
+        }
+    )
+    body = parquet(table, use_deprecated_int96_timestamps=True, row_group_size=2)
+    path = tmp_path / "a"
+    path.write_bytes(body)
+    texts = ["9999-12-31T00:00:00", None, "0001-01-01T00:00:00"]
+    assert [json.loads(row) for row in rows(path, Shape.PARQUET)] == [
+        {"far": text, "inner": [{"t": text}], "map": [["k", text]]} for text in texts
+    ]
+    path.write_bytes(parquet(pa.table({"near": near}), use_deprecated_int96_timestamps=True))
+    nanoseconds = ["1970-01-01T00:00:00.000000001", "1970-01-01T00:00:01.000000000", None]
+    assert [json.loads(row)["near"] for row in rows(path, Shape.PARQUET)] == nanoseconds
 
 
 def test_numbers_that_are_not_finite_are_counted() -> None:
