@@ -23,6 +23,15 @@ _LISTING_KEYS = ("s3:prefix", "s3:delimiter", "s3:max-keys")
 _PRESENT = Constraint(present=True)
 _CONTEXT_KEY = "kms:EncryptionContext:aws:s3:arn"
 _CONTEXT_KEYS = "kms:EncryptionContextKeys"
+_OF_EVERY_KEY = {
+    "kms:EncryptionAlgorithm": "SYMMETRIC_DEFAULT",
+    "kms:KeySpec": "SYMMETRIC_DEFAULT",
+    "kms:KeyUsage": "ENCRYPT_DECRYPT",
+}
+"""What is known of every key that encrypts objects: S3 takes symmetric encryption keys only. Source: the S3 User
+Guide, "Using server-side encryption with AWS KMS keys"."""
+_MULTI_REGION_KEY = ":key/mrk-"
+"""What the ARN of a multi-Region key holds, and that of no other key. Source: the KMS Developer Guide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +137,9 @@ def _key_scenario(
     else:
         constraints[_CONTEXT_KEY] = Constraint(present=True, within=tuple(_encryption_contexts(target)))
         context[_CONTEXT_KEYS] = "aws:s3:arn"
+    context |= {key: value for key, value in _OF_EVERY_KEY.items() if key.lower() not in absent}
+    if target.key_arn:
+        context["kms:MultiRegion"] = "true" if _MULTI_REGION_KEY in target.key_arn else "false"
     return _scenario(network, context, absent, constraints)
 
 

@@ -71,6 +71,13 @@ class TestKey:
             ({"StringEquals": {"kms:CallerAccount": "111122223333"}}, "fails"),
             ({"ForAllValues:StringEquals": {"kms:EncryptionContextKeys": "aws:s3:arn"}}, "holds"),
             ({"Bool": {"kms:GrantIsForAWSResource": "true"}}, "fails"),
+            ({"StringEquals": {"kms:EncryptionAlgorithm": "SYMMETRIC_DEFAULT"}}, "holds"),
+            ({"StringEquals": {"kms:KeySpec": "SYMMETRIC_DEFAULT", "kms:KeyUsage": "ENCRYPT_DECRYPT"}}, "holds"),
+            ({"StringEquals": {"kms:KeySpec": "RSA_4096"}}, "fails"),
+            ({"Bool": {"kms:MultiRegion": "false"}}, "holds"),
+            ({"Bool": {"kms:MultiRegion": "true"}}, "fails"),
+            ({"StringEquals": {"kms:KeyOrigin": "AWS_KMS"}}, "unknown"),
+            ({"ForAnyValue:StringLike": {"kms:ResourceAliases": "alias/*"}}, "unknown"),
             ({"Bool": {"aws:ViaAWSService": "true"}}, "unknown"),
         ],
     )

@@ -29,6 +29,13 @@ STORED: dict[str, dict[str, Any]] = {
         "Resource": OBJECTS,
         "Condition": {"StringEquals": {"AWS:SourceArn": f"arn:aws:cloudfront::{ACCOUNT}:distribution/E1ABCDEF2GHIJ"}},
     },
+    "access to objects through access points": {
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": ["s3:GetObject", "s3:ListBucket"],
+        "Resource": BOTH,
+        "Condition": {"StringEquals": {"s3:DataAccessPointAccount": ACCOUNT, "s3:AccessPointNetworkOrigin": "VPC"}},
+    },
     "log delivery": {
         "Effect": "Allow",
         "Principal": {"Service": "logging.s3.amazonaws.com"},
