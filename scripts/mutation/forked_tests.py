@@ -194,6 +194,11 @@ def measure(name: str, path: Path, file: str) -> FileBaseline:
         sys.meta_path.insert(0, _MutantFinder(name, path, ast.parse(path.read_text(encoding="utf-8"))))
         measured = coverage.Coverage(data_file=None, include=[str(path)], config_file=False)
         recorder = _Recorder(measured)
+        # Public names load on first use, so the module would be imported by one test of the file, for all of them.
+        measured.start()
+        importlib.import_module(name)
+        measured.stop()
+        imported = measured.get_data().lines(str(path)) or []
         measured.start()
         code = pytest.main([*_PYTEST, file], plugins=[recorder, _ChosenTests(())])
         measured.stop()
@@ -202,6 +207,8 @@ def measure(name: str, path: Path, file: str) -> FileBaseline:
         for test in data.measured_contexts():
             data.set_query_context(test)
             lines[test] = data.lines(str(path)) or []
+        if not any(lines[test] for test in recorder.seconds) and set(lines.get("", ())) <= set(imported):
+            lines[""] = []  # neither its tests nor their collection use the module
         names = [each for each in sys.modules if _is_foreign(each)]
         collecting = (recorder.first or started) - started
         results.write_text(json.dumps(FileBaseline(lines, recorder.seconds, collecting, names)))

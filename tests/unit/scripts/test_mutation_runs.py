@@ -109,3 +109,20 @@ def test_a_mutant_is_killed_by_the_file_whose_test_fails(tmp_path: Path, monkeyp
     }
     assert decided["n // 2 -> n * 2"] == str(file)
     assert decided["2 -> 3"] is None
+
+
+def test_a_module_that_a_test_imports_is_decided_by_every_test_of_files_that_use_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    module = tmp_path / "late_module.py"
+    module.write_text("HALF = 2\n" + SOURCE.replace("2", "HALF"))
+    using, other = tmp_path / "test_using.py", tmp_path / "test_other.py"
+    used = "def test_{}():\n    import late_module\n    assert late_module.half({}) == 2\n\n"
+    using.write_text(used.format("first", 4) + used.format("second", 5))
+    other.write_text("def test_other():\n    assert True\n")
+
+    known = {str(file): measure("late_module", module, str(file)) for file in (using, other)}
+
+    (selected,) = select(known, (1, 1), {})
+    assert (selected.file, len(selected.tests)) == (str(using), 2)
