@@ -9,6 +9,7 @@ from typing import Any
 
 import harvester
 from harvester.nimble_api.client import NimbleClient
+from harvester.reconciliation.matching import TaskOutcome, TaskReason
 from harvester.reconciliation.reconcile_report import ReconcileReport
 from scripts.servers.nimble_server import NimbleApi, Scenario
 
@@ -20,6 +21,12 @@ SOON = (datetime.now(UTC) + timedelta(minutes=5)).isoformat()
 
 def envelope(task_id: str, text: str = "<p>") -> dict[str, Any]:
     return {"url": f"https://example.com/{task_id}", "task_id": task_id, "status": "success", "data": {"html": text}}
+
+
+def outcomes(report: ReconcileReport) -> dict[str, tuple[TaskOutcome, TaskReason]]:
+    """Return the outcome of each task, whose counts add up, with its reason."""
+    assert sum(report.reconciliation.counts.values()) == report.reconciliation.expected
+    return {account.task.id: (account.outcome, account.reason) for account in report.reconciliation.tasks}
 
 
 class World:

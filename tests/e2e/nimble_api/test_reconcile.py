@@ -18,11 +18,6 @@ from scripts.servers.nimble_server import NimbleApi
 from tests.rigs.expected_batch import BATCH, SOON, World
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path)
-
-
 def reconcile(world: World, api: NimbleApi, *more: str | Path) -> Ended:
     return run(
         "reconcile", world.destination, "--batch", BATCH, *more, NIMBLE_BASE_URL=api.url, NIMBLE_API_KEY="demo-key"
