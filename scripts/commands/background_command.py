@@ -81,6 +81,10 @@ class Running:
         wait_until(look, pattern)
         return found[0]
 
+    def listening_url(self) -> str:
+        """Wait until ``listen`` takes requests; return its URL."""
+        return self.wait_for_line(r"listening on (https?://\S+)")[1]
+
     @property
     def alive(self) -> bool:
         return self.process is not None and self.process.poll() is None

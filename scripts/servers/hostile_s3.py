@@ -85,6 +85,25 @@ def list_page(entries: Iterable[str], token: str | None = None, *, truncated: bo
     ).encode()
 
 
+def reversed_pages(objects: Mapping[str, bytes]) -> Hostile:
+    """List in falling order, 1,000 keys a page."""
+
+    def list_reversed(request: Request) -> Answer | None:
+        if not is_listing(request):
+            return None
+        after = request.query.get("start-after", "")
+        start = 0
+        if token := request.query.get("continuation-token"):
+            after, _, place = token.rpartition("|")
+            start = int(place)
+        keys = sorted((key for key in objects if key > after), reverse=True)
+        page = keys[start : start + 1000]
+        following = f"{after}|{start + 1000}" if start + 1000 < len(keys) else None
+        return Answer(200, list_page((entry(key, objects[key]) for key in page), following))
+
+    return list_reversed
+
+
 def error_document(code: str, message: str = "") -> bytes:
     """Return an error document."""
     return f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>".encode()

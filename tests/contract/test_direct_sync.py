@@ -19,9 +19,8 @@ from harvester.tables import ExportOptions, count_rows, open_output, sync_to_out
 from harvester.tables.direct.direct_series import DirectSeries
 from harvester.tables.direct.direct_sync import DirectReport
 from harvester.transfer import ExportHooks, ObjectEvent, Observer, SyncOptions, open_session
-from scripts.servers.hostile_s3 import HostileS3
+from scripts.servers.hostile_s3 import HostileS3, reversed_pages
 from scripts.servers.memory_s3 import MemoryS3
-from tests.e2e.hostile.test_hostile_listings import reversed_pages
 from tests.e2e.sources import Directory, result
 
 pytest.importorskip("pyarrow")

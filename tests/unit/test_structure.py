@@ -66,3 +66,15 @@ def test_scripts_import_no_tests() -> None:
             names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             assert not any(name.split(".")[0] == "tests" for name in names), path
+
+
+def test_no_test_imports_another_test() -> None:
+    importing = {
+        f"{path.relative_to(ROOT)}: {node.module}"
+        for path in (ROOT / "tests").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tests.")
+        if any(name.startswith("test_") for name in (node.module or "").split("."))
+    }
+
+    assert importing == set()

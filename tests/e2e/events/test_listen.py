@@ -67,10 +67,6 @@ def world(tmp_path: Path, s3: S3Client, s3_bucket: str) -> Iterator[World]:
         yield World(tmp_path, s3, s3_bucket, api)
 
 
-def url_of(receiver: Running) -> str:
-    return receiver.wait_for_line(r"listening on (https?://\S+)")[1]
-
-
 def metric(url: str, name: str) -> int:
     lines = httpx.get(f"{url}/metrics").text.splitlines()
     return next((int(float(line.split()[-1])) for line in lines if line.startswith(f"nimble_harvester_{name} ")), 0)
@@ -101,7 +97,7 @@ def test_each_documented_body_lands_its_object_and_nothing_else(world: World) ->
         {"status": "success", "task": {"id": ids[3], "state": "pending", "input": {}}},
     ]
     with world.receiver() as receiver:
-        url = url_of(receiver)
+        url = receiver.listening_url()
         for body in bodies:
             answer = httpx.post(f"{url}/any/path", json=body)
             assert (answer.status_code, answer.json()) == (200, {"status": "accepted"})
@@ -123,12 +119,12 @@ def test_a_burst_of_a_thousand_with_duplicates_lands_each_task_once(world: World
 
     with world.receiver() as receiver:
         with ThreadPoolExecutor(50) as senders:
-            address = urlsplit(url_of(receiver)).netloc
+            address = urlsplit(receiver.listening_url()).netloc
             answered = Counter(senders.map(lambda body: post_alone(address, body), posts))
         assert answered == {"accepted": 100, "duplicate": 900}
         wait_until(lambda: world.landed() == set(ids), "all landed")
         # Long after it has landed, the same webhook is news no more.
-        assert httpx.post(url_of(receiver), json=webhook(ids[0])).json() == {"status": "duplicate"}
+        assert httpx.post(receiver.listening_url(), json=webhook(ids[0])).json() == {"status": "duplicate"}
         receiver.stop()
     assert receiver.document["counts"]["landed"] == 100
     assert receiver.document["tasks"] == {"landed": 100}
@@ -190,7 +186,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory, moto: Any, s3: S3Client) ->
     arguments = ("listen", folder / "results", "--location", "s3://of-no-results/prefix/", "--port", "0")
     limits = ("--secret-file", secret, "--max-body", "200kB", "--body-timeout", "1s")
     with Running(folder / "receiver", *arguments, *limits, **environment) as receiver:
-        yield url_of(receiver)
+        yield receiver.listening_url()
         receiver.stop()
         assert SECRET not in receiver.err + receiver.out
 
@@ -252,7 +248,7 @@ def test_the_body_is_not_trusted(world: World) -> None:
     world.deliver(zipped, f"{PREFIX}named.json.gz")
     unknown = str(uuid.uuid4())
     with world.receiver() as receiver:
-        url = url_of(receiver)
+        url = receiver.listening_url()
         for task_id in (failed, elsewhere, running, late, encoded, zipped, unknown):
             # All of them claim success, and where to find it.
             body = webhook(task_id) | {"output_url": f"{world.location}{failed}.json"}
@@ -278,7 +274,7 @@ def test_the_body_is_not_trusted(world: World) -> None:
 def test_accepted_tasks_survive_a_kill_and_a_full_queue_is_answered_with_503(world: World) -> None:
     ids = [world.task("pending") for _ in range(5)]
     with world.receiver("--max-waiting", "3") as receiver:
-        url = url_of(receiver)
+        url = receiver.listening_url()
         answers = [httpx.post(url, json=webhook(task_id)) for task_id in ids]
         assert [answer.status_code for answer in answers] == [200, 200, 200, 503, 503]
         assert answers[-1].headers["Retry-After"] == "30"
@@ -290,7 +286,7 @@ def test_accepted_tasks_survive_a_kill_and_a_full_queue_is_answered_with_503(wor
             world.deliver(task_id)
         receiver.start()
         wait_until(lambda: world.landed() == set(ids[:3]), "the accepted ones have landed")
-        assert httpx.post(url_of(receiver), json=webhook(ids[3])).json() == {"status": "accepted"}
+        assert httpx.post(receiver.listening_url(), json=webhook(ids[3])).json() == {"status": "accepted"}
         wait_until(lambda: ids[3] in world.landed(), "a task is accepted again")
         receiver.stop()
     assert run("status", world.destination, "--format", "json").document["landed"] == 4
@@ -301,7 +297,7 @@ def test_an_outage_of_the_api_is_retried(world: World) -> None:
     world.deliver(task_id)
     world.api.scenario.faults = [{"path": "/tasks/.*", "times": 3, "status": 500, "body": {"success": "false"}}]
     with world.receiver() as receiver:
-        url = url_of(receiver)
+        url = receiver.listening_url()
         assert httpx.get(f"{url}/healthz").status_code == 200
         httpx.post(url, json=webhook(task_id))
         wait_until(lambda: httpx.get(f"{url}/healthz").status_code == 503, "the health check reports the outage")
@@ -314,7 +310,7 @@ def test_an_outage_of_the_api_is_retried(world: World) -> None:
 
 def test_a_receiver_that_cannot_start_is_an_error(world: World, tmp_path: Path) -> None:
     with world.receiver() as receiver:
-        url = url_of(receiver)
+        url = receiver.listening_url()
         key = {"NIMBLE_API_KEY": "k"}
         second = run("listen", world.destination, "--port", "0", "--location", world.location, **key)
         assert second.code == 11, second.err
@@ -344,7 +340,7 @@ def test_a_destination_knows_its_source_after_the_first_run(world: World, moto: 
     with Running(
         world.folder / "receiver", "listen", world.destination, "--port", "0", "--format", "jsonl", **known
     ) as receiver:
-        httpx.post(url_of(receiver), json=webhook(task_id))
+        httpx.post(receiver.listening_url(), json=webhook(task_id))
         wait_until(lambda: world.landed() == {task_id}, "it has landed")
         receiver.stop()
     lines = [json.loads(line) for line in receiver.out.splitlines()]

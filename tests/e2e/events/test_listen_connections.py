@@ -17,7 +17,6 @@ import pytest
 
 from scripts.commands.background_command import Running, wait_until
 from scripts.commands.installed_command import run
-from tests.e2e.events.test_listen import url_of
 
 CONNECTIONS = 1000
 
@@ -54,7 +53,7 @@ def many_files() -> Iterator[None]:
 )
 def test_a_thousand_idle_or_half_open_connections_keep_no_webhook_out(tmp_path: Path, sent: bytes) -> None:
     with receiver(tmp_path) as running, contextlib.ExitStack() as stack:
-        url = url_of(running)
+        url = running.listening_url()
         parts = urlsplit(url)
         for number in range(CONNECTIONS):
             connection = stack.enter_context(socket.create_connection((parts.hostname, parts.port)))
@@ -72,7 +71,7 @@ def test_a_certificate_serves_https(tmp_path: Path) -> None:
     names = ("-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate))
     subprocess.run([*new, *names], check=True, capture_output=True)
     with receiver(tmp_path, "--tls-cert", certificate, "--tls-key", key) as running:
-        url = url_of(running)
+        url = running.listening_url()
         assert url.startswith("https://")
         trust = ssl.create_default_context(cafile=str(certificate))
         assert httpx.post(url, json={"task": {"id": "t1"}}, verify=trust).json() == {"status": "accepted"}
@@ -89,7 +88,7 @@ def test_a_secret_that_others_may_read_is_warned_about(tmp_path: Path) -> None:
         assert "a-long-secret" not in running.err
     secret.chmod(0o600)
     with receiver(tmp_path / "private", "--secret-file", secret) as running:
-        url_of(running)
+        running.listening_url()
         assert "other users" not in running.err
 
 
@@ -107,8 +106,8 @@ def test_a_public_address_without_a_secret_is_warned_about(tmp_path: Path) -> No
     with receiver(tmp_path / "open", "--host", "0.0.0.0") as running:  # the point
         wait_until(lambda: "any client can send task ids" in running.err, "the warning is printed")
     with receiver(tmp_path / "secret", "--host", "0.0.0.0", "--secret", "a-long-secret") as running:
-        url_of(running)
+        running.listening_url()
         assert "any client" not in running.err
     with receiver(tmp_path / "loopback") as running:
-        url_of(running)
+        running.listening_url()
         assert "any client" not in running.err

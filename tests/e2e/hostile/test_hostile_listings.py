@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from scripts.commands.installed_command import Ended, run
-from scripts.servers.hostile_s3 import HostileS3, entry, is_listing, list_page, result, results
+from scripts.servers.hostile_s3 import HostileS3, entry, is_listing, list_page, result, results, reversed_pages
 from scripts.servers.loopback_server import Answer, LoopbackServer, Request
 
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
@@ -29,25 +28,6 @@ def landed(dest: Path) -> list[str]:
         for path in dest.rglob("*")
         if path.is_file() and ".nimble-harvester" not in path.parts
     )
-
-
-def reversed_pages(objects: dict[str, bytes]) -> Callable[[Request], Answer | None]:
-    """List in falling order, 1,000 keys a page."""
-
-    def list_reversed(request: Request) -> Answer | None:
-        if not is_listing(request):
-            return None
-        after = request.query.get("start-after", "")
-        start = 0
-        if token := request.query.get("continuation-token"):
-            after, _, place = token.rpartition("|")
-            start = int(place)
-        keys = sorted((key for key in objects if key > after), reverse=True)
-        page = keys[start : start + 1000]
-        following = f"{after}|{start + 1000}" if start + 1000 < len(keys) else None
-        return Answer(200, list_page((entry(key, objects[key]) for key in page), following))
-
-    return list_reversed
 
 
 def test_a_store_without_order_is_listed_again_and_loses_nothing(dest: Path) -> None:

@@ -6,26 +6,15 @@ import json
 from pathlib import Path
 
 import httpx
-from prometheus_client.parser import text_string_to_metric_families
 
 from scripts.commands.background_command import Running, wait_until
 from scripts.commands.installed_command import run
 from scripts.inputs.announcements import envelope, s3_event
 from scripts.servers.memory_s3 import MemoryS3
 from scripts.servers.memory_sqs import MemorySqs
+from tests.e2e.scheduled.scheduled_commands import samples
 
 LOCATION = "s3://bucket/r/"
-PREFIX = "nimble_harvester_"
-
-
-def samples(text: str) -> dict[str, float]:
-    """Return the samples by name and label value, without the destination."""
-    found = {}
-    for family in text_string_to_metric_families(text):
-        for sample in family.samples:
-            own = [value for name, value in sample.labels.items() if name not in ("destination", "verb")]
-            found[" ".join([sample.name.removeprefix(PREFIX), *own])] = sample.value
-    return found
 
 
 def test_a_sync_leaves_its_metrics_and_a_failed_one_keeps_the_last_success(tmp_path: Path) -> None:

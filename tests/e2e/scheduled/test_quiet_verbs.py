@@ -10,8 +10,7 @@ import pytest
 from scripts.commands.installed_command import Ended, run, sync_report
 from scripts.commands.output_schemas import validate
 from scripts.servers.nimble_server import NimbleApi, Scenario
-from tests.e2e.scheduled.test_metrics import samples
-from tests.e2e.scheduled.test_scheduled_runs import scheduled
+from tests.e2e.scheduled.scheduled_commands import samples, scheduled
 from tests.e2e.sources import Directory, result
 
 TARGET = ("--mode", "async", "--bucket", "bucket", "--prefix", "nimble/")

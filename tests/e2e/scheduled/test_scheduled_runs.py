@@ -13,21 +13,8 @@ import pytest
 
 from harvester.cli.application import COMMANDS, SECTIONS
 from scripts.commands.installed_command import COMMAND, Ended, environment, run
+from tests.e2e.scheduled.scheduled_commands import scheduled
 from tests.e2e.sources import Directory, result
-
-
-def scheduled(*arguments: str | Path, together: bool = False) -> tuple[int, str]:
-    """Run a command with standard output thrown away, or sent to the same pipe; return exit code and the rest."""
-    ended = subprocess.run(
-        [COMMAND, *map(str, arguments)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE if together else subprocess.DEVNULL,
-        stderr=subprocess.STDOUT if together else subprocess.PIPE,
-        text=True,
-        env=environment(),
-        check=False,
-    )
-    return ended.returncode, ended.stdout if together else ended.stderr
 
 
 def on_a_terminal(*arguments: str | Path, **variables: str) -> bytes:

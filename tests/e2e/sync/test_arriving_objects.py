@@ -14,7 +14,7 @@ from scripts.commands import installed_command
 from scripts.commands.background_command import Running, wait_until
 from scripts.servers.fault_proxy import Call, Fault, FaultProxy, FlippedByte, HalfBody, Rule, Stall, Upstream
 from scripts.servers.loopback_server import Answer, Request
-from tests.e2e.sync.test_worker_limits import ANY_STEPS, EXPONENTIAL, STALLING, envelope
+from tests.e2e.sync.stalling_values import ANY_STEPS, EXPONENTIAL, STALLING, envelope
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

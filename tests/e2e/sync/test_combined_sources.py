@@ -13,7 +13,6 @@ from scripts.inputs.announcements import envelope, s3_event
 from scripts.servers.memory_s3 import MemoryS3
 from scripts.servers.memory_sqs import MemorySqs
 from scripts.servers.nimble_server import NimbleApi, Scenario
-from tests.e2e.events.test_listen import url_of
 
 LOCATION = "s3://bucket/r/"
 
@@ -62,7 +61,7 @@ def test_a_receiver_takes_a_queue_and_listings_as_well(store: MemoryS3, queue: M
         arguments = ("listen", tmp_path / "d", "--location", LOCATION, "--port", "0", "--format", "json")
         sources = ("--queue", queue.queue_url, "--full-listing-every", "24h")
         with Running(tmp_path / "receiver", *arguments, *sources, **environment) as receiver:
-            url = url_of(receiver)
+            url = receiver.listening_url()
             wait_until(lambda: names(tmp_path / "d") == {"lost", "announced"}, "listing and queue have landed")
             put(store, "by-webhook")
             assert httpx.post(url, json={"task": {"id": "by-webhook"}}).status_code == 200

@@ -13,21 +13,7 @@ import pytest
 import harvester
 from scripts.commands.installed_command import run, sync_report
 from tests.e2e.sources import Directory, result
-
-# Each definition tries the next one twice: 2**40 steps for 40 definitions.
-EXPONENTIAL = {
-    "$defs": {
-        **{str(number): {"anyOf": [{"$ref": f"#/$defs/{number + 1}"}] * 2} for number in range(40)},
-        "40": {"type": "integer"},
-    },
-    "properties": {"deep": {"$ref": "#/$defs/0"}},
-}
-ANY_STEPS = "1000000000000000000"
-STALLING = '"text"'
-
-
-def envelope(deep: str, more: str = "[]") -> bytes:
-    return f'{{"url": "u", "data": {{"parsing": {{"deep": {deep}, "more": {more}}}}}}}'.encode()
+from tests.e2e.sync.stalling_values import ANY_STEPS, EXPONENTIAL, STALLING, envelope
 
 
 @pytest.fixture

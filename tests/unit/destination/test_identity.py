@@ -21,7 +21,7 @@ from harvester.errors import (
     IntegrityError,
     UsageError,
 )
-from tests.unit.destination.test_manifest import row
+from tests.unit.destination.landed_rows import row
 
 
 def land(dest: Path, state: Path | None = None) -> tuple[str, ...]:

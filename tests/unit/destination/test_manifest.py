@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,18 +16,11 @@ from hypothesis import strategies as st
 from harvester.destination.manifest.database.migrations import MIGRATIONS
 from harvester.destination.manifest.lock import DestinationLock, read_lock_holder
 from harvester.destination.manifest.manifest import Manifest
-from harvester.destination.manifest.row_types import LandedRow, ProblemRow
+from harvester.destination.manifest.row_types import ProblemRow
 from harvester.destination.manifest.source_binding import SourceBinding
 from harvester.destination.positions import draw_epoch
 from harvester.errors import ConfigurationError, DestinationLocked, IntegrityError, UsageError
-
-
-def row(key: str, seq: int = 1, **changes: Any) -> LandedRow:
-    landed = LandedRow(
-        key, "etag", 10, 1.5, f"path-of-{key}", 30, 7, "digest", seq, 1, 2.5, None, "gzip", None, None, None,
-        "delivered", 0, 0,
-    )  # fmt: skip
-    return landed._replace(**changes)
+from tests.unit.destination.landed_rows import row
 
 
 def problem(key: str, reason: str = "empty") -> ProblemRow:
