@@ -4,6 +4,8 @@ import fnmatch
 import re
 from typing import NamedTuple
 
+from harvester.storage import UNKNOWN_TIME
+
 
 class Selection(NamedTuple):
     """Which objects are wanted: a filter, never a position."""
@@ -33,11 +35,13 @@ class CompiledSelection:
         self.selects_all = selection == Selection()
 
     def refusal(self, relative_key: str, last_modified: float) -> str:
-        """Return the filter that excludes the object, or an empty string."""
+        """Return the filter that excludes the object, or an empty string; none by time excludes an unknown time."""
         if self._include is not None and not self._include.match(relative_key):
             return "not_included"
         if self._exclude is not None and self._exclude.match(relative_key):
             return "excluded"
+        if last_modified == UNKNOWN_TIME:
+            return ""
         if self._since is not None and last_modified < self._since:
             return "before_since"
         if self._until is not None and last_modified >= self._until:

@@ -1,4 +1,5 @@
 from .base import SPOOL_FROM_BYTES as SPOOL_FROM_BYTES
+from .base import UNKNOWN_TIME as UNKNOWN_TIME
 from .base import Arrival as Arrival
 from .base import FetchRequest as FetchRequest
 from .base import FetchResult as FetchResult
@@ -51,6 +52,7 @@ from .listing import similar_key as similar_key
 from .opening import load_fetcher as load_fetcher
 from .opening import open_fetcher as open_fetcher
 from .opening import open_store as open_store
+from .page_checks import checked_time as checked_time
 from .probe import GcsProber as GcsProber
 from .probe import ProbeResult as ProbeResult
 from .probe import S3Prober as S3Prober

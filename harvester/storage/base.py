@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 MEBIBYTE = 1024 * 1024
 SPOOL_FROM_BYTES = 4 * MEBIBYTE
 """From this size on a body goes to a file."""
+UNKNOWN_TIME = 0.0
+"""The time of an object of which none, or none that can be read, is stated."""
 PAGE_KEYS = 1000
 """How many keys one list request asks for: the most that S3 and Cloud Storage give."""
 
@@ -28,7 +30,7 @@ class ObjectRef(NamedTuple):
     etag: str
     """Identity of this version: S3's ETag without quotes, GCS's generation, ``size-mtime_ns-inode`` of a file."""
     last_modified: float
-    """Seconds since the epoch; for people, never an identity."""
+    """Seconds since the epoch, `UNKNOWN_TIME` without a readable one; for people, never an identity."""
     storage_class: str = ""
     """As the store names it (``STANDARD``, ``GLACIER`` …); empty where it does not."""
 

@@ -5,12 +5,12 @@ that breaks it is an `UnorderedListingError`, so that a caller that relies on th
 """
 
 from bisect import bisect_left
-from collections.abc import Callable
+from datetime import UTC, datetime
 from itertools import islice
 from operator import lt
 from typing import NamedTuple
 
-from harvester.storage.base import ListPage, ObjectRef, RefusedObject
+from harvester.storage.base import UNKNOWN_TIME, ListPage, ObjectRef, RefusedObject
 
 MAX_SIZE = 2**63 - 1
 """The greatest length of an object that is accepted: what the manifest can hold."""
@@ -153,9 +153,10 @@ def checked_size(text: str) -> int | None:
     return size if size <= MAX_SIZE else None
 
 
-def checked_time(text: str, parse: Callable[[str], float]) -> float:
-    """Return seconds since 1970, 0.0 where the text is no time: it is for people, never an identity."""
+def checked_time(text: str) -> float:
+    """Return ISO 8601 text (UTC if without a zone) as seconds since 1970, `UNKNOWN_TIME` where it is none."""
     try:
-        return parse(text)
-    except (ValueError, OverflowError, OSError):
-        return 0.0
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return UNKNOWN_TIME

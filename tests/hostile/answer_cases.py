@@ -53,7 +53,9 @@ LISTING_SURROUNDINGS = (
         _PARSERS + "what_is_no_list_page_is_refused",
     ),
     Surrounding(
-        "a time that cannot be read", "counts as absent", _PARSERS + "a_time_that_cannot_be_read_counts_as_absent"
+        "a time that cannot be read",
+        "counts as absent: no filter by time leaves the object out",
+        _PARSERS + "a_time_that_cannot_be_read_counts_as_absent",
     ),
 )
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from typing import NamedTuple
 from urllib.parse import unquote_plus
+
+from harvester.storage import UNKNOWN_TIME, checked_time
 
 _LARGEST_SIZE = 2**63 - 1
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html; the same limit at Cloud Storage.
@@ -90,7 +91,4 @@ def _size(value: object) -> int | None:
 
 
 def _moment(value: object) -> float:
-    try:
-        return datetime.fromisoformat(value).timestamp() if isinstance(value, str) else 0.0
-    except (ValueError, OverflowError):
-        return 0.0
+    return checked_time(value) if isinstance(value, str) else UNKNOWN_TIME

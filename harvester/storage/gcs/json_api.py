@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -127,13 +126,9 @@ def parse_object(entry: object) -> ObjectRef | RefusedObject:
         key,
         size,
         str(entry.get("generation", "")),
-        checked_time(str(entry.get("timeCreated", "")), _timestamp),
+        checked_time(str(entry.get("timeCreated", ""))),
         str(entry.get("storageClass", "")),
     )
-
-
-def _timestamp(text: str) -> float:
-    return datetime.fromisoformat(text).timestamp()
 
 
 def service_error_from(response: Response, operation: str, *, anonymous: bool) -> ServiceError:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from typing import TypeAlias
 from urllib.parse import unquote_plus
 from xml.etree.ElementTree import Element
@@ -117,7 +116,7 @@ def _objects(columns: _Columns, *, encoded: bool) -> tuple[list[ObjectRef], list
             # A byte that is not UTF-8 becomes a surrogate: the object is refused for its name and harms no other.
             keys = [unquote_plus(key, errors="surrogateescape") if "%" in key or "+" in key else key for key in keys]
     # Results of one batch share their second, and hardly any has another class: one value for all of them.
-    times = {text: checked_time(text, _timestamp) for text in set(modified)}
+    times = {text: checked_time(text) for text in set(modified)}
     classes = {text: text for text in storage_classes}
     sizes: list[int] = []
     refused: list[RefusedObject] = []
@@ -143,7 +142,3 @@ def _objects(columns: _Columns, *, encoded: bool) -> tuple[list[ObjectRef], list
 
 def _are_digits(text: str) -> bool:
     return text.isascii() and text.isdigit()
-
-
-def _timestamp(text: str) -> float:
-    return datetime.fromisoformat(text).timestamp()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import time
 import zlib
 from urllib.parse import quote, quote_plus
 from xml.sax.saxutils import escape
@@ -17,7 +18,7 @@ from harvester.causes import Cause
 from harvester.storage.base import ObjectRef, RefusedObject
 from harvester.storage.gcs import json_api
 from harvester.storage.http.checksums import stated_by_gcs, stated_by_s3
-from harvester.storage.http.http_client import Response, parse_headers
+from harvester.storage.http.http_client import Response, parse_headers, parse_http_date
 from harvester.storage.s3 import rest_api
 from harvester.storage.s3.list_page import parse_page
 
@@ -149,6 +150,18 @@ def test_a_time_that_cannot_be_read_counts_as_absent(time: str) -> None:
     assert [ref.last_modified for ref in parse_page(body).objects] == [0.0]
     body = page(entry("a").replace("<LastModified>2026-11-22T10:17:11.000Z</LastModified>", ""))
     assert [ref.last_modified for ref in parse_page(body).objects] == [0.0]
+
+
+def test_a_time_without_a_zone_is_utc_whatever_zone_is_set_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "America/Los_Angeles")
+    time.tzset()
+    try:
+        body = page(entry("a").replace("10:17:11.000Z", "10:17:11"))
+        assert parse_page(body).objects == parse_page(page(entry("a"))).objects
+        assert parse_http_date("Mon, 30 Nov 2026 10:00:00") == parse_http_date("Mon, 30 Nov 2026 10:00:00 GMT")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_a_key_of_bytes_that_are_not_utf_8_keeps_them_and_harms_no_other() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from harvester.destination.manifest.row_types import KnownRow, ProblemRow
 from harvester.destination.selection import CompiledSelection, Selection
-from harvester.storage.base import ObjectRef
+from harvester.storage.base import UNKNOWN_TIME, ObjectRef
 from harvester.transfer.plan import Action, ActionKind, LocalFile, PlanOptions, decide
 
 REF = ObjectRef("p/a.json", 10, "etag", 1000.0)
@@ -98,6 +98,12 @@ def test_cases(found: tuple[str, str], expected: tuple[str, str]) -> None:
 )
 def test_selection(selection: Selection, key: str, refusal: str) -> None:
     assert CompiledSelection(selection).refusal(key, 1000.0) == refusal
+
+
+def test_no_filter_by_time_excludes_an_object_of_unknown_time() -> None:
+    for selection in (Selection(since=1000.0), Selection(until=-1.0), Selection(after=1000.0)):
+        assert CompiledSelection(selection).refusal("a", UNKNOWN_TIME) == ""
+    assert CompiledSelection(Selection(include=("b",), since=1000.0)).refusal("a", UNKNOWN_TIME) == "not_included"
 
 
 GLOBS = st.lists(st.sampled_from(["*", "a*", "*b", "?", "ab", "[ab]*"]), max_size=4)
