@@ -55,6 +55,7 @@ def read_answer(body: bytes) -> _Answer | None:
         return None
     try:
         root = parse_xml(rest)
+        truncated = is_true(root.findtext("{*}IsTruncated"))
     except ValueError:
         return None
     namespace = root.tag.rpartition("}")[0]
@@ -63,7 +64,6 @@ def read_answer(body: bytes) -> _Answer | None:
     if root.tag != f"{namespace}ListBucketResult" or root.find(f"{namespace}Contents") is not None:
         return None
     encoding = root.findtext(f"{namespace}EncodingType") or ""
-    truncated = is_true(root.findtext(f"{namespace}IsTruncated"))
     follows = truncated or bool(root.findtext(f"{namespace}NextContinuationToken"))
     return _Answer(memoryview(body)[start:end], f"{namespace} {encoding}\n".encode(), not follows)
 

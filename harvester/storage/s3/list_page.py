@@ -53,8 +53,14 @@ def parse_page(body: bytes) -> ParsedPage:
 
 
 def is_true(text: str | None) -> bool:
-    """Return the value of a boolean of XML; other stores than S3 also write ``1`` or ``True``."""
-    return (text or "").strip().lower() in ("true", "1")
+    """Return the value of a boolean of XML, False if absent; other stores than S3 also write ``1`` or ``True``.
+
+    Raises ValueError for what is no boolean: a listing must not end by it.
+    """
+    value = (text or "").strip().lower()
+    if value not in {"true", "1", "false", "0", ""}:
+        raise ValueError("neither true nor false")
+    return value in {"true", "1"}
 
 
 def parse_common_prefixes(body: bytes) -> list[str]:

@@ -90,6 +90,7 @@ def test_a_token_leads_on() -> None:
         b"<html>",
         b"<Error><Code>x</Code></Error>",
         page(entry("k"))[:-20],
+        page(entry("k"), "<IsTruncated>yes</IsTruncated>"),
         b"<!DOCTYPE x>" + page(entry("k")).partition(b"?>")[2],
         page(entry("k")).replace(b"UTF-8", b"GBK"),
         page(entry("k")).decode().replace("UTF-8", "UTF-16").encode("utf-16"),
