@@ -62,6 +62,8 @@ class PolicyErrorCode(StrEnum):
     TWO_DOCUMENTS = "two_documents"
     CLOUDFORMATION_TEMPLATE = "cloudformation_template"
     NO_STATEMENT = "no_statement"
+    NO_BINDINGS = "no_bindings"
+    OTHER_BUCKETS = "other_buckets"
     NO_POLICY_INSIDE = "no_policy_inside"
     SEVERAL_POLICIES = "several_policies"
     NO_PRINCIPAL = "no_principal"

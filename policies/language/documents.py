@@ -164,6 +164,8 @@ def _document(value: Any, kind: DocumentKind | None, source: str, *, fragment: b
     bare = fragment and "Statement" not in value and _FRAGMENT_FIELD in value
     kind = kind or _detect(value, bare=bare)
     if kind == "gcs":
+        if not _is_gcs(value):
+            raise _no_policy(value, "no bindings", PolicyErrorCode.NO_BINDINGS)
         return PolicyDocument(kind, value, (), tuple(_bindings(value)), source, fragment=False)
     if bare:
         # A bare statement is part of a document of the current version.
@@ -184,7 +186,7 @@ def _document(value: Any, kind: DocumentKind | None, source: str, *, fragment: b
 
 
 def _detect(value: Mapping[str, Any], *, bare: bool) -> DocumentKind:
-    if "bindings" in value or (value.keys() <= _GCS_FIELDS and value):
+    if value and _is_gcs(value):
         return "gcs"
     given = value if bare else value.get("Statement")
     actions: set[str] = set()
@@ -196,6 +198,17 @@ def _detect(value: Mapping[str, Any], *, bare: bool) -> DocumentKind:
     if "s3" in resources or "s3" in actions:
         return "s3"
     return "kms" if "kms" in actions or "kms" in resources or resources == {"*"} else "s3"
+
+
+def _is_gcs(value: Mapping[str, Any]) -> bool:
+    return "bindings" in value or value.keys() <= _GCS_FIELDS
+
+
+def _no_policy(value: Mapping[str, Any], problem: str, code: PolicyErrorCode) -> GrammarError:
+    """Return the error of a document that is no policy: what it is instead, where that is known."""
+    known = (each for name, each in _CONTAINERS.items() if name in value)
+    problem, code = next(known, (problem, code))
+    return GrammarError(problem, path="$", code=code)
 
 
 def _services(value: Any) -> Iterator[str]:
@@ -213,11 +226,7 @@ def _resource_kinds(value: Any) -> Iterator[str]:
 
 def _statement_values(value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     if "Statement" not in value:
-        problem, code = next(
-            (each for name, each in _CONTAINERS.items() if name in value),
-            ("no Statement", PolicyErrorCode.NO_STATEMENT),
-        )
-        raise GrammarError(problem, path="$", code=code)
+        raise _no_policy(value, "no Statement", PolicyErrorCode.NO_STATEMENT)
     given = value["Statement"]
     if isinstance(given, list):
         for index, each in enumerate(given):

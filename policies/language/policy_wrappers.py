@@ -17,6 +17,8 @@ _TERRAFORM_TYPES = {
     "aws_kms_key": _KMS,
     "google_storage_bucket_iam_policy": _GCS,
 }
+_BINDING_TYPES = frozenset({"google_storage_bucket_iam_member", "google_storage_bucket_iam_binding"})
+"""Resources that add bindings to a bucket's policy; those of one bucket are read as one policy."""
 _ATTRIBUTES = ("policy", "policy_data")
 _CLOUDFORMATION_TYPES = {
     "AWS::S3::BucketPolicy": (_S3, "PolicyDocument"),
@@ -43,7 +45,7 @@ def unwrap(value: Any, *, source: str = "", kind: str | None = None, bucket: str
     Known are a policy as a JSON string, the answers of get-bucket-policy and get-key-policy, ``terraform show -json``
     of a plan or a state, and a CloudFormation template whose policy holds no function. Of several policies the one
     for ``bucket``, and of ``kind``, is taken; a bucket's before a key's. Raises ParseError for text in it that is not
-    JSON, GrammarError where several policies are left.
+    JSON, GrammarError where several policies are left, and where bindings are those of other buckets.
     """
     if isinstance(value, str):
         return _inner(value, source)
@@ -56,6 +58,13 @@ def unwrap(value: Any, *, source: str = "", kind: str | None = None, bucket: str
             return value[name]
     found = [*_terraform(value), *_cloudformation(value)]
     chosen = _chosen(found, kind, bucket)
+    if not chosen and kind in (None, _GCS) and any(each.kind == _GCS for each in found):
+        raise GrammarError(
+            "a Terraform document with the bindings of other buckets alone",
+            path="$",
+            source=source,
+            code=PolicyErrorCode.OTHER_BUCKETS,
+        )
     if len(chosen) > 1:
         names = "Terraform document" if "Resources" not in value else "CloudFormation template"
         raise GrammarError(
@@ -76,6 +85,8 @@ def _chosen(found: Sequence[_Candidate], kind: str | None, bucket: str) -> list[
         left = [each for each in left if each.kind != _KMS]
     if any(each.bucket == bucket for each in left if bucket):
         left = [each for each in left if each.bucket == bucket]
+    # Bindings name no bucket: those of another one would be judged as if they were of this one.
+    left = [each for each in left if each.kind != _GCS or not bucket or each.bucket in ("", bucket)]
     texts = [each.policy if isinstance(each.policy, str) else compact_json(each.policy) for each in left]
     return [each.policy for number, each in enumerate(left) if texts.index(texts[number]) == number]
 
@@ -86,35 +97,54 @@ def _inner(text: str, source: str) -> Any:
 
 
 def _terraform(value: Mapping[str, Any]) -> Iterator[_Candidate]:
-    """Yield the policies of a plan, else of a state as printed, else of a state file."""
+    bindings: dict[str, list[Mapping[str, Any] | None]] = {}
+    for resource_type, attributes in _resources(value):
+        named = attributes.get("bucket")
+        bucket = named.removeprefix("b/") if isinstance(named, str) else ""
+        if resource_type in _BINDING_TYPES and attributes:
+            bindings.setdefault(bucket, []).append(_binding(attributes))
+        kind = _TERRAFORM_TYPES.get(resource_type)
+        for name in _ATTRIBUTES if kind is not None else ():
+            text = attributes.get(name)
+            if isinstance(text, str) and text.strip():
+                yield _Candidate(kind or "", bucket, text)
+    for bucket, found in bindings.items():
+        known = [each for each in found if each is not None]
+        if len(known) == len(found):
+            version = 3 if any("condition" in each for each in known) else 1
+            yield _Candidate(_GCS, bucket, {"version": version, "bindings": known})
+
+
+def _resources(value: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield type and attributes of the resources of a plan, else of a state as printed, else of a state file."""
     if "resource_changes" in value:
         for change in _list(value["resource_changes"]):
-            yield from _policies(change, _mapping(change.get("change")).get("after"))
+            yield str(change.get("type")), _mapping(_mapping(change.get("change")).get("after"))
         return
-    for part in ("planned_values", "values"):
-        yield from _modules(_mapping(_mapping(value.get(part)).get("root_module")))
+    waiting = [_mapping(_mapping(value.get(part)).get("root_module")) for part in ("planned_values", "values")]
+    while waiting:
+        module = waiting.pop()
+        for resource in _list(module.get("resources")):
+            yield str(resource.get("type")), _mapping(resource.get("values"))
+        waiting += _list(module.get("child_modules"))
     for resource in _list(value.get("resources")):
         for instance in _list(resource.get("instances")):
-            yield from _policies(resource, instance.get("attributes"))
+            yield str(resource.get("type")), _mapping(instance.get("attributes"))
 
 
-def _modules(module: Mapping[str, Any]) -> Iterator[_Candidate]:
-    waiting = [module]
-    while waiting:
-        one = waiting.pop()
-        for resource in _list(one.get("resources")):
-            yield from _policies(resource, resource.get("values"))
-        waiting += _list(one.get("child_modules"))
-
-
-def _policies(resource: Mapping[str, Any], values: Any) -> Iterator[_Candidate]:
-    kind = _TERRAFORM_TYPES.get(str(resource.get("type")))
-    attributes = _mapping(values)
-    for name in _ATTRIBUTES if kind is not None else ():
-        text = attributes.get(name)
-        if isinstance(text, str) and text.strip():
-            bucket = attributes.get("bucket")
-            yield _Candidate(kind or "", bucket.removeprefix("b/") if isinstance(bucket, str) else "", text)
+def _binding(attributes: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return a binding as a policy has it; None where a part of it is known only once the plan is applied."""
+    role, members = attributes.get("role"), attributes.get("members", [attributes.get("member")])
+    conditions = attributes.get("condition")
+    if not isinstance(role, str) or not isinstance(members, list) or not isinstance(conditions, list):
+        return None
+    if not all(isinstance(each, str) for each in members):
+        return None
+    binding = {"role": role, "members": members}
+    if not conditions:
+        return binding
+    condition = {name: text for name, text in _mapping(conditions[0]).items() if isinstance(text, str)}
+    return {**binding, "condition": condition} if "expression" in condition else None
 
 
 def _cloudformation(value: Mapping[str, Any]) -> Iterator[_Candidate]:

@@ -108,3 +108,100 @@ def test_a_template_with_functions_has_no_policy_that_is_known() -> None:
     policy = {"Version": "2012-10-17", "Statement": [statement]}
     with pytest.raises(policies.GrammarError, match="a CloudFormation template"):
         policies.parse(_template(One=("AWS::S3::BucketPolicy", {"PolicyDocument": policy})))
+
+
+CREATOR, VIEWER = "roles/storage.objectCreator", "roles/storage.objectViewer"
+NIMBLE, ANN = "serviceAccount:nimble@example.iam.gserviceaccount.com", "user:ann@example.com"
+CONDITION = {"title": "t", "description": "", "expression": "true"}
+
+
+def _member(bucket: str = "acme", **changes: Any) -> dict[str, Any]:
+    return {"bucket": bucket, "role": CREATOR, "member": NIMBLE, "condition": []} | changes
+
+
+def _several(bucket: str = "acme") -> dict[str, Any]:
+    return {"bucket": bucket, "role": VIEWER, "members": [ANN], "condition": [CONDITION]}
+
+
+def _bindings_of(*attributes: dict[str, Any] | None) -> list[str]:
+    """Return a plan, its planned values, a state as printed and a state file with resources that add bindings."""
+    types = ["google_storage_bucket_iam_binding" if "members" in (each or {}) else "google_storage_bucket_iam_member"
+             for each in attributes]  # fmt: skip
+    resources = [{"type": kind, "values": each} for kind, each in zip(types, attributes, strict=True)]
+    documents = [
+        {
+            "resource_changes": [
+                {"type": kind, "change": {"after": each}} for kind, each in zip(types, attributes, strict=True)
+            ]
+        },
+        {"planned_values": {"root_module": {"resources": resources}}},
+        {"values": {"root_module": {"resources": resources}}},
+        {
+            "version": 4,
+            "resources": [
+                {"type": kind, "instances": [{"attributes": each}]}
+                for kind, each in zip(types, attributes, strict=True)
+            ],
+        },
+    ]
+    return list(map(json.dumps, documents))
+
+
+@pytest.mark.parametrize("number", range(4), ids=["plan", "planned values", "printed state", "state file"])
+def test_resources_that_add_bindings_are_one_policy_of_each_bucket(number: int) -> None:
+    text = _bindings_of(_member("b/acme"), _several(), _member("other", member=ANN), None)[number]
+    found = policies.parse(text, bucket="acme")
+    assert (found.kind, found.value) == (
+        "gcs",
+        {
+            "version": 3,
+            "bindings": [
+                {"role": CREATOR, "members": [NIMBLE]},
+                {"role": VIEWER, "members": [ANN], "condition": CONDITION},
+            ],
+        },
+    )
+    assert policies.parse(text, bucket="other", kind="gcs").value == {
+        "version": 1,
+        "bindings": [{"role": CREATOR, "members": [ANN]}],
+    }
+    with pytest.raises(policies.GrammarError, match="with 2 policies"):
+        policies.parse(text)
+
+
+def test_the_bindings_of_another_bucket_are_not_taken() -> None:
+    whole = {"bucket": "other", "policy_data": json.dumps({"bindings": []})}
+    plan = {"resource_changes": [{"type": "google_storage_bucket_iam_policy", "change": {"after": whole}}]}
+    for text in (_bindings_of(_member("other"))[0], json.dumps(plan)):
+        for kind in (None, "gcs"):
+            with pytest.raises(policies.GrammarError, match="the bindings of other buckets alone") as caught:
+                policies.parse(text, kind=kind, bucket="acme")
+            assert caught.value.code == "other_buckets"
+        assert policies.parse(text, bucket="other").kind == policies.parse(text).kind == "gcs"
+
+
+@pytest.mark.parametrize(
+    "unknown",
+    [
+        {"bucket": "acme", "member": NIMBLE, "condition": []},
+        {"bucket": "acme", "role": CREATOR, "condition": []},
+        {"bucket": "acme", "role": CREATOR, "member": NIMBLE},
+        {"bucket": "acme", "role": CREATOR, "members": None, "condition": []},
+        {"bucket": "acme", "role": CREATOR, "members": [None], "condition": []},
+        _member(condition=[{"title": "t"}]),
+        _member(condition=[None]),
+    ],
+)
+def test_bindings_that_are_known_only_once_a_plan_is_applied_are_no_policy(unknown: dict[str, Any]) -> None:
+    with pytest.raises(policies.GrammarError, match="a Terraform plan without a policy"):
+        policies.parse(_bindings_of(_several(), unknown)[0], bucket="acme")
+
+
+@pytest.mark.parametrize("value", [POLICY, {"resources": [], "version": 4}, {"a": 1}])
+def test_a_document_of_another_kind_is_no_policy_of_cloud_storage(value: Any) -> None:
+    with pytest.raises(policies.GrammarError, match="no bindings") as caught:
+        policies.parse(json.dumps(value), kind="gcs")
+    assert caught.value.code == "no_bindings"
+    with pytest.raises(policies.GrammarError, match="a Terraform plan without a policy"):
+        policies.parse('{"resource_changes": []}', kind="gcs")
+    assert policies.parse('{"etag": "ACAB"}', kind="gcs").bindings == policies.parse("{}", kind="gcs").bindings == ()

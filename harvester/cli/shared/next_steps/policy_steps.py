@@ -67,6 +67,8 @@ _POLICY_STEPS: Mapping[str, str] = MappingProxyType(
         _P.TWO_DOCUMENTS: "save each of the two to a separate file",
         _P.CLOUDFORMATION_TEMPLATE: "give the value of PolicyDocument without functions, or the policy the bucket has",
         _P.NO_STATEMENT: 'a policy is {{"Version": …, "Statement": […]}}',
+        _P.NO_BINDINGS: "gcloud storage buckets get-iam-policy gs://BUCKET --format json >policy.json",
+        _P.OTHER_BUCKETS: "give the document that sets the policy of this bucket",
         _P.NO_POLICY_INSIDE: "apply the plan, then give the policy that the bucket has",
         _P.SEVERAL_POLICIES: "save the policy of the one bucket or key alone",
         _P.NO_PRINCIPAL: 'write {{"AWS": "ARN"}}',
