@@ -8,7 +8,16 @@ from policies.checks.findings import Finding, Fix, FixAction, finding, fix
 from policies.checks.global_keys import can_compare, closest, global_key_name, global_key_type, similar_global_key
 from policies.checks.rules import Severity
 from policies.evaluation import action_table, known_actions
-from policies.language import ARN_COLONS, Condition, PolicyDocument, Statement, network, number, seconds
+from policies.language import (
+    ARN_COLONS,
+    Condition,
+    PolicyDocument,
+    Statement,
+    is_year_or_seconds,
+    network,
+    number,
+    seconds,
+)
 
 # Source: IAM Identity Center user guide, "AWS STS condition context keys for IAM Identity Center".
 _KEYS_OF_SESSIONS = frozenset({"identitystore:userid"})
@@ -39,10 +48,12 @@ def condition_findings(
 
 
 def _unreadable(condition: Condition, value: str) -> str:
-    """Return, after a colon, why an operator cannot compare a value; empty where it can."""
+    """Return in words why an operator cannot compare a value; empty where it can."""
     if "${" in value and condition.dynamic:
         return ""
     read = _READERS.get(condition.family)
+    if condition.family == "date" and is_year_or_seconds(value):
+        return " for certain: it is a year, or seconds since 1970"
     if read is not None and read(value) is None:
         return f": it is no {condition.family} value"
     if condition.family == "arn" and value.count(":") < ARN_COLONS:

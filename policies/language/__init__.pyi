@@ -2,6 +2,7 @@ from .conditions import ARN_COLONS as ARN_COLONS
 from .conditions import Condition as Condition
 from .conditions import IpNetwork as IpNetwork
 from .conditions import Value as Value
+from .conditions import is_year_or_seconds as is_year_or_seconds
 from .conditions import network as network
 from .conditions import number as number
 from .conditions import seconds as seconds

@@ -27,6 +27,7 @@ _IF_EXISTS = "ifexists"
 ARN_COLONS = 5
 """How many colons an ARN has at least, between its six segments."""
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,3})?\Z")
+_YEAR = re.compile(r"[0-9]{4}\Z")
 _EPOCH = re.compile(r"[+-]?[0-9]{1,14}\Z")
 _QUANTIFIERS = {"forallvalues": "all", "foranyvalue": "any"}
 _COMPARISONS: Mapping[str, Callable[[Decimal, Decimal], bool]] = {
@@ -98,8 +99,10 @@ class Condition:
 
     @property
     def undocumented(self) -> bool:
-        """True when a value is an ARN with wildcards but too few segments: AWS does not document what that
-        matches."""
+        """True when AWS does not document what a value matches: an ARN with wildcards but too few segments, or
+        four digits, which are both a year and seconds since the epoch."""
+        if self.family == "date":
+            return any(map(is_year_or_seconds, self.values))
         return self.family == "arn" and any(
             each.wildcard and not each.variables and text.count(":") < ARN_COLONS
             for text, each in zip(self.values, self.templates, strict=True)
@@ -298,6 +301,11 @@ def _inside(value: IpNetwork, bound: IpNetwork) -> bool:
     if isinstance(value, IPv4Network):
         return isinstance(bound, IPv4Network) and value.subnet_of(bound)
     return isinstance(bound, IPv6Network) and value.subnet_of(bound)
+
+
+def is_year_or_seconds(text: str) -> bool:
+    """Return whether a date can be read as a year and as seconds since the epoch."""
+    return _YEAR.match(text) is not None
 
 
 @lru_cache(maxsize=4096)

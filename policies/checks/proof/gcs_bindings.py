@@ -62,6 +62,8 @@ PROJECT_POLICY = UnknownReason(
 """Why a missing binding does not decide: a role may be inherited. Read it with
 ``gcloud projects get-ancestors-iam-policy``."""
 _TIME_BOUNDS = 64
+_YEARS = range(2, 9_999)
+"""The years of which the times just before and after are dates too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +199,7 @@ def _holds_until(
     if at is None:
         return None
     single = (each for one in relevant for each in single_tests(one.condition))
-    bounds = sorted({each.moment for each in single if isinstance(each, TimeTest)})
+    bounds = sorted({each.moment for each in single if isinstance(each, TimeTest) and is_within_calendar(each.moment)})
     second = timedelta(seconds=1)
 
     def granted(moment: datetime) -> bool:
@@ -208,6 +210,11 @@ def _holds_until(
         return next((each for each in later if not (granted(each) and granted(each + second))), None)
     earlier = [each for each in reversed(bounds) if each <= at][:_TIME_BOUNDS]
     return next((each for each in earlier if granted(each) or granted(each - second)), None)
+
+
+def is_within_calendar(moment: datetime) -> bool:
+    """Return whether the times just before and after a moment are dates too."""
+    return moment.year in _YEARS
 
 
 def _doubts(binding: Binding, member: str, wanted: str) -> list[UnknownReason] | None:

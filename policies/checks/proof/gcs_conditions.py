@@ -23,12 +23,15 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _OTHER_ESCAPE = re.compile(r"""(?<!\\)(?:\\\\)*\\[^\\"'`?]""")
+_TIMESTAMP = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:Z|[+-][0-9]{2}:[0-9]{2})\Z"
+)
 _REST = re.compile(r"(?:\s|//[^\n]*+)*+\Z")
 """White space and comments at the end."""
 _NAME = ("resource", ".", "name")
 _STARTS_WITH = (*_NAME, ".", "startsWith", "(")
 _ENDS_WITH = (*_NAME, ".", "endsWith", "(")
-_TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+_TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 """The comparison with its sides exchanged."""
 _TIME = ("request", ".", "time")
 _MAX_DEPTH = 50
@@ -49,7 +52,7 @@ class TimeTest:
     """A comparison of the time of the request."""
 
     comparison: str
-    """``<``, ``<=``, ``>`` or ``>=``."""
+    """``<``, ``<=``, ``>``, ``>=``, ``==`` or ``!=``."""
     moment: datetime
     """The time compared with."""
 
@@ -170,6 +173,8 @@ def _compare(test: TimeTest, at: datetime) -> bool:
         "<=": at <= test.moment,
         ">": at > test.moment,
         ">=": at >= test.moment,
+        "==": at == test.moment,
+        "!=": at != test.moment,
     }[test.comparison]
 
 
@@ -267,7 +272,7 @@ def _test(tokens: Sequence[str]) -> Expression:
     if list(tokens) in (["true"], ["false"]):
         return KnownTest(tokens[0] == "true")
     moment = _moment(tokens[len(_TIME) + 1 :])
-    if tuple(tokens[: len(_TIME)]) == _TIME and moment is not None and tokens[len(_TIME)] in ("<", "<=", ">", ">="):
+    if tuple(tokens[: len(_TIME)]) == _TIME and moment is not None and tokens[len(_TIME)] in _TURNED:
         return TimeTest(tokens[len(_TIME)], moment)
     moment = _moment(tokens[:4])
     if moment is not None and tuple(tokens[5:]) == _TIME and tokens[4] in _TURNED:
@@ -308,12 +313,16 @@ def _text(token: str) -> str | None:
 
 
 def _moment(tokens: Sequence[str]) -> datetime | None:
-    """Return the time of ``timestamp("…")``; None for anything else."""
+    """Return the time of ``timestamp("…")`` in UTC; None for anything else.
+
+    CEL reads RFC 3339: a day without a time, or a time without a zone, is none.
+    """
     if len(tokens) != 4 or tokens[0] != "timestamp" or tokens[1] != "(" or tokens[3] != ")":
         return None
-    text = _text(tokens[2])
-    try:
-        moment = datetime.fromisoformat(text or "")
-    except ValueError:
+    text = (_text(tokens[2]) or "").upper()
+    if not _TIMESTAMP.match(text):
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None

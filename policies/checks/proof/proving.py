@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
-from policies.checks.proof.gcs_bindings import prove_bindings
+from policies.checks.proof.gcs_bindings import is_within_calendar, prove_bindings
 from policies.checks.proof.scenarios import TIME_KEYS, RequestScenario, keys_under, request_scenarios
 from policies.checks.proof.verdicts import Proof, UnknownReason, Verdict, VerdictState, worst
 from policies.contracts import AccessContract, Assumption, Requirement, Target, facts
@@ -283,10 +283,12 @@ def _holds_until(question: _Question, outcome: _Outcome, at: datetime | None) ->
 
 
 def _moment(seconds: Decimal) -> datetime | None:
+    """Return a date of a policy; None for one that is nothing but long ago or never, such as the year 9999."""
     try:
-        return datetime.fromtimestamp(float(seconds), UTC)
+        moment = datetime.fromtimestamp(float(seconds), UTC)
     except (ValueError, OverflowError, OSError):
         return None
+    return moment if is_within_calendar(moment) else None
 
 
 def resource_arn(target: Target, scope: str, policy: Prepared) -> Pattern:

@@ -78,6 +78,7 @@ def test_the_vendors_page_has_nothing_the_matter() -> None:
         ({"Condition": {"Bool": {"aws:SecureTransport": "yes"}}}, "unreadable-value"),
         ({"Condition": {"IpAddress": {"aws:SourceIp": "office"}}}, "unreadable-value"),
         ({"Condition": {"Null": {"aws:SourceIp": "maybe"}}}, "unreadable-value"),
+        ({"Condition": {"DateLessThan": {"aws:CurrentTime": "2027"}}}, "unreadable-value"),
         ({"Condition": {"ArnLike": {"aws:SourceArn": "arn:aws:iam::*"}}}, "unreadable-value"),
         ({"Sid": "NimbleCloudDeliveryWrite"}, "duplicate-sid"),
         ({"Comment": "ours"}, "unknown-field"),
