@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from ipaddress import ip_network
 from types import MappingProxyType
 from typing import Any
 
 from policies.contracts.access_contracts import AccessContract, Cloud, contracts
 from policies.contracts.nimble_data import failed_states, nimble_data, probe_name
+from policies.language import IpNetwork
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,10 @@ class Assumption:
     """The least number the value is assumed to be; empty without a limit."""
     at_most: str
     """The greatest number the value is assumed to be; empty without a limit."""
+    outside: tuple[IpNetwork, ...]
+    """Networks that the address is assumed to be in none of."""
+    present: bool
+    """True when requests are assumed to carry the key."""
     statement: str
     """The assumption as a sentence."""
     source: Source
@@ -256,6 +262,8 @@ def _assumption(data: Mapping[str, Any], sources: Mapping[str, Source]) -> Assum
         within=tuple(data.get("within", ())),
         at_least=data.get("at_least", ""),
         at_most=data.get("at_most", ""),
+        outside=tuple(map(ip_network, data.get("outside", ()))),
+        present=data.get("present", False),
         statement=data["statement"],
         source=sources[data["source"]],
         inferred=data["inferred"],

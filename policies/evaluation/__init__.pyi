@@ -16,6 +16,7 @@ from .partial_requests import PartialRequest as PartialRequest
 from .prepared import CompiledStatement as CompiledStatement
 from .prepared import Prepared as Prepared
 from .prepared import resource_pattern as resource_pattern
+from .residuals import ANYTHING as ANYTHING
 from .residuals import BoundReachedError as BoundReachedError
 from .residuals import Constraint as Constraint
 from .simulation import simulate_lines as simulate_lines

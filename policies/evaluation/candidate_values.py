@@ -102,6 +102,8 @@ def _is_impossible(wanted: Pattern, constraint: Constraint) -> bool:
     if constraint.foreign and _is_specific(wanted, constraint.own):
         return True
     text = wanted.literal
+    if text in constraint.excluded:
+        return True
     exact = number(text) if text is not None else None
     return exact is not None and not constraint.allows(exact)
 
@@ -140,12 +142,16 @@ def _around(conditions: Sequence[ResidualCondition], constraint: Constraint, ste
     yield from filter(constraint.allows, found)
 
 
-def _addresses(conditions: Sequence[ResidualCondition], _constraint: Constraint) -> Iterator[str]:
+def _addresses(conditions: Sequence[ResidualCondition], constraint: Constraint) -> Iterator[str]:
     named = {each for condition in conditions for each in condition.networks}
     for everything in (ip_network("0.0.0.0/0"), ip_network("::/0")):
         family = {each for each in named if each.version == everything.version} | {everything}
+        excluded = [each for each in constraint.outside if each.version == everything.version]
         for each in family:
-            address = _outside(each, [other for other in family if other != each and _within(other, each)])
+            if any(_within(each, other) for other in excluded):
+                continue
+            smaller = [other for other in (*family, *excluded) if other != each and _within(other, each)]
+            address = _outside(each, smaller)
             if address is not None:
                 yield address
 

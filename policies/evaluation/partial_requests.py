@@ -16,6 +16,7 @@ from policies.evaluation.decisions import (
 from policies.evaluation.prepared import CANONICAL_USER, CompiledStatement, Prepared, RelevantStatement
 from policies.evaluation.reachable_effects import Reachable, reachable_effects
 from policies.evaluation.residuals import (
+    ANYTHING,
     BoundReachedError,
     Constraint,
     ResidualCondition,
@@ -180,6 +181,8 @@ class PartialRequest:
             if isinstance(value, str) and condition.family not in ("arn", "fold"):
                 return self._over_variables(unknown, value, lambda lookup: condition.holds(value, lookup))
             return opaque_condition((condition.name, *_variable_names(unknown)), (condition, value))
+        if unknown and self._is_never_equal(condition):
+            return _residual(condition, lambda _: _OTHER, (condition, "never equal"))
         if unknown:
             return opaque_condition((condition.name, *_variable_names(unknown)), (condition,))
         if condition.dynamic:
@@ -189,6 +192,20 @@ class PartialRequest:
         if known is None:
             known = self.policy.residuals[condition] = _residual(condition, NO_VALUES, condition)
         return known
+
+    def _is_never_equal(self, condition: Condition) -> bool:
+        """Return whether an unknown key is compared only with variables whose value it never has."""
+        unlike = self.constraints.get(condition.key, ANYTHING).unlike
+        alone = [each.variables[0].key for each in condition.templates if each.variables and len(each.parts) == 1]
+        dynamic = sum(bool(each.variables) for each in condition.templates)
+        return (
+            condition.family in ("string", "fold", "like")
+            and len(alone) == dynamic
+            and all(key in unlike and self._is_present(key) for key in alone)
+        )
+
+    def _is_present(self, key: str) -> bool:
+        return key in self.context or self.constraints.get(key, ANYTHING).present
 
     def _over_variables(
         self, templates: Sequence[Template], text: str, test: Callable[[Lookup], bool]

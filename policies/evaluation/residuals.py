@@ -36,6 +36,12 @@ class Constraint:
     """The least number the value can be; None without a limit."""
     at_most: Decimal | None = None
     """The greatest number the value can be; None without a limit."""
+    outside: tuple[IpNetwork, ...] = ()
+    """Networks that the address is in none of."""
+    excluded: frozenset[str] = frozenset()
+    """Texts that the value is none of."""
+    unlike: frozenset[str] = frozenset()
+    """Condition keys, in lower case, whose value the value never equals."""
 
     def allows(self, value: Decimal) -> bool:
         """Return whether the value can be this number."""

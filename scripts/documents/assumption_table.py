@@ -36,9 +36,11 @@ def page() -> Iterator[str]:
 def _range(assumption: Assumption) -> str:
     if assumption.absent:
         return "absent"
-    parts = [f"at least {assumption.at_least}"] if assumption.at_least else []
+    parts = ["present"] if assumption.present else []
+    parts += [f"at least {assumption.at_least}"] if assumption.at_least else []
     parts += [f"at most {assumption.at_most}"] if assumption.at_most else []
     parts += [f"`{each}`" for each in assumption.within]
+    parts += [f"outside {', '.join(f'`{each}`' for each in assumption.outside)}"] if assumption.outside else []
     return ", ".join(parts)
 
 

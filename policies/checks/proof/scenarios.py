@@ -7,18 +7,20 @@ neither presence nor value is known.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
 from policies.contracts import AccessContract, Assumption, NetworkPath, Target, facts
-from policies.evaluation import EVERYTHING, Constraint, Request, never_carried
+from policies.evaluation import ANYTHING, EVERYTHING, Constraint, Request, never_carried
 from policies.language import Pattern, Wildcard, literal, pattern
 
 HEAD_BUCKET = "head_bucket"
 LIST_OBJECTS = "list_objects"
 TIME_KEYS = ("aws:CurrentTime", "aws:EpochTime")
 """The condition keys that hold the time of the request."""
+_OF_THE_OWNER = frozenset({"aws:resourceorgid", "aws:resourceorgpaths", "aws:resourceaccount", "s3:resourceaccount"})
+"""The condition keys that hold the account of the bucket, or its organisation."""
 _LISTING_KEYS = ("s3:prefix", "s3:delimiter", "s3:max-keys")
 _PRESENT = Constraint(present=True)
 _CONTEXT_KEY = "kms:EncryptionContext:aws:s3:arn"
@@ -87,6 +89,9 @@ def _bucket_scenario(
     constraints = _constraints(contract, network, assumed)
     for key in ("s3:ResourceAccount", "aws:ResourceAccount"):
         _known_or_present(key, target.account, context, constraints)
+        if key in constraints:
+            # The bucket is the customer's.
+            constraints[key] = Constraint(present=True, excluded=frozenset({contract.account}))
     _known_or_present("aws:RequestedRegion", target.region, context, constraints)
     absent = {*profile.absent, *network.absent, *never_carried(action)}
     absent.update(each.key for each in assumed if each.absent)
@@ -125,7 +130,7 @@ def _key_scenario(
     constraints = _constraints(contract, network, (each for each in assumed if each.key.startswith("aws:")))
     # Whether S3's request carries the network of Nimble's is not documented; if it does, it is none of the customer's.
     of_nimble = (key for each in facts().profile.networks for key in each.foreign_present)
-    constraints |= dict.fromkeys(of_nimble, Constraint(foreign=True, own=contract.account))
+    constraints |= dict.fromkeys(of_nimble, Constraint(foreign=True, own=contract.account, unlike=_OF_THE_OWNER))
     _known_or_present("kms:ViaService", _service(target), context, constraints)
     if not target.region:
         constraints["kms:ViaService"] = Constraint(present=True, within=(pattern("s3.*.amazonaws.com"),))
@@ -181,21 +186,28 @@ def _constraints(
     contract: AccessContract, network: NetworkPath, assumed: Iterable[Assumption]
 ) -> dict[str, Constraint]:
     profile = facts().profile
-    return {
+    foreign = Constraint(foreign=True, own=contract.account, unlike=_OF_THE_OWNER)
+    known = {
         **dict.fromkeys(profile.present_unknown, _PRESENT),
-        **dict.fromkeys(profile.foreign, Constraint(foreign=True, own=contract.account)),
+        **dict.fromkeys(profile.foreign, foreign),
         **dict.fromkeys(network.present_unknown, _PRESENT),
-        **dict.fromkeys(network.foreign_present, Constraint(present=True, foreign=True, own=contract.account)),
-        **{each.key: _range(each) for each in assumed if not each.absent},
+        **dict.fromkeys(network.foreign_present, replace(foreign, present=True)),
     }
+    ranges = {
+        each.key: _range(each, present=each.present or known.get(each.key, ANYTHING).present)
+        for each in assumed
+        if not each.absent
+    }
+    return {**known, **ranges}
 
 
-def _range(assumption: Assumption) -> Constraint:
+def _range(assumption: Assumption, *, present: bool) -> Constraint:
     return Constraint(
-        present=assumption.key in facts().profile.present_unknown,
+        present=present,
         within=tuple(pattern(each) for each in assumption.within),
         at_least=Decimal(assumption.at_least) if assumption.at_least else None,
         at_most=Decimal(assumption.at_most) if assumption.at_most else None,
+        outside=assumption.outside,
     )
 
 

@@ -365,4 +365,4 @@ def test_the_page_of_assumptions_is_what_the_data_file_gives() -> None:
         assert f"`{each.key}`" in text
         assert each.statement in text
         assert re.fullmatch(r"20[0-9]{2}-[0-9]{2}", each.source.date)
-        assert each.absent or each.within or each.at_least or each.at_most
+        assert each.absent or each.within or each.at_least or each.at_most or each.outside

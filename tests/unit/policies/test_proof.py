@@ -329,7 +329,7 @@ def test_patterns_that_overlap_in_too_many_ways_leave_it_open() -> None:
     assert verdicts["s3:PutObjectAcl"].state == "holds"
     conditional = {**value, "Statement": [*value["Statement"]]}
     for at, statement in enumerate(grants):
-        deny = {"Effect": "Deny", "Condition": {"IpAddress": {"aws:SourceIp": f"10.{at}.0.0/16"}}}
+        deny = {"Effect": "Deny", "Condition": {"IpAddress": {"aws:SourceIp": f"11.{at}.0.0/16"}}}
         conditional["Statement"][at + 1] = {**statement, **deny}
     verdict = {each.action: each for each in prove(conditional, ASYNC).verdicts}["s3:PutObject"]
     assert (verdict.state, keys(verdict)) == ("unknown", ("aws:SourceIp",))

@@ -24,10 +24,8 @@ GRANT = {
 }
 
 
-def proof(*statements: dict[str, Any], at: datetime | None = AT) -> policies.Proof:
-    target = policies.target(
-        ASYNC, "acme-results", prefixes={"prefix": "nimble/"}, region="eu-west-1", account="111122223333"
-    )
+def proof(*statements: dict[str, Any], at: datetime | None = AT, account: str = "111122223333") -> policies.Proof:
+    target = policies.target(ASYNC, "acme-results", prefixes={"prefix": "nimble/"}, region="eu-west-1", account=account)
     value = {"Version": "2012-10-17", "Statement": list(statements)}
     return policies.prove(ASYNC, target, policies.document(value, kind="s3"), at=at)
 
@@ -87,12 +85,22 @@ def test_a_guardrail_that_exempts_nimble_holds(condition: dict[str, Any]) -> Non
         {"StringNotEqualsIfExists": {"aws:VpceOrgID": "o-cust"}},
         {"StringNotEqualsIfExists": {"aws:VpceAccount": "111122223333"}},
         {"ForAllValues:StringNotLike": {"aws:VpceOrgPaths": "o-cust/r-abcd/ou-1/*"}},
+        {"StringNotEqualsIfExists": {"aws:PrincipalOrgID": "${aws:ResourceOrgID}"}},
+        {"StringNotEquals": {"aws:PrincipalOrgID": ["${aws:ResourceOrgID}", "o-abc123def4"]}},
+        {"StringNotEquals": {"aws:VpceOrgID": "${aws:ResourceOrgID}"}},
+        {"StringNotEquals": {"aws:PrincipalAccount": "${aws:ResourceAccount}"}},
+        {"StringNotEquals": {"aws:ResourceAccount": "${aws:PrincipalAccount}"}},
+        {"StringNotEquals": {"aws:PrincipalAccount": "${s3:ResourceAccount}"}},
+        # From a private address, S3 is reached through a VPC endpoint only, without aws:SourceIp.
+        {"NotIpAddress": {"aws:SourceIp": ["10.0.0.0/8", "172.16.0.0/12", "192.168.1.7", "fd00::/8"]}},
         # An IAM user's id is AIDA…, never a role's and never an account.
         {"StringNotLike": {"aws:userId": ["AROAJZ45MYWZWL7SPA56W:*", "111122223333"]}},
     ],
 )
 def test_a_guardrail_of_the_customers_own_network_or_identity_fails(condition: dict[str, Any]) -> None:
-    found = proof(GRANT, guard(condition))
+    # Whether the account is known makes no difference.
+    assert proof(GRANT, guard(condition)).state == "fails"
+    found = proof(GRANT, guard(condition), account="")
     assert {each.state for each in found.verdicts} == {"fails"}
     assert {each.effect for each in found.verdicts} == {"explicitly_denied"}
     assert {reference.sid for each in found.verdicts for reference in each.statements} == {"Guard"}
@@ -108,6 +116,8 @@ def test_a_guardrail_of_the_customers_own_network_or_identity_fails(condition: d
             "s3:x-amz-server-side-encryption-customer-algorithm",
         ),
         ({"StringNotEquals": {"s3:authType": "REST-HEADER"}}, "s3:authType"),
+        ({"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}, "aws:SourceIp"),
+        ({"StringEquals": {"aws:PrincipalOrgID": "${aws:ResourceOrgID}"}}, "aws:ResourceOrgID"),
         ({"StringNotEquals": {"s3:signatureversion": "AWS4-HMAC-SHA256"}}, "s3:signatureversion"),
     ],
 )
@@ -118,6 +128,21 @@ def test_a_guardrail_holds_under_an_assumption_with_its_source(condition: dict[s
     assert assumption.key == key
     assert assumption.source.title
     assert assumption.source.date >= "2026-11"
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"NotIpAddress": {"aws:SourceIp": ["10.0.0.0/8", "203.0.113.0/24"]}},
+        {"IpAddress": {"aws:SourceIp": "172.16.0.0/11"}},
+        {"StringEqualsIfExists": {"aws:PrincipalOrgID": "${aws:ResourceOrgID}"}},
+        {"StringNotEquals": {"aws:PrincipalOrgID": "o-${aws:ResourceOrgID}"}},
+        {"StringNotEquals": {"aws:ResourceAccount": ["744254827463", "111122223333"]}},
+        {"DateGreaterThan": {"aws:CurrentTime": "2027"}},
+    ],
+)
+def test_what_may_be_either_way_is_unknown(condition: dict[str, Any]) -> None:
+    assert proof(GRANT, guard(condition), account="").state == "unknown"
 
 
 def test_two_conditions_of_which_one_is_known_need_no_assumption() -> None:
@@ -204,6 +229,13 @@ class TestTime:
     def test_a_date_that_changes_nothing_is_not_the_end(self) -> None:
         found = proof(GRANT, self.until())
         assert {(each.state, each.holds_until) for each in found.verdicts} == {("holds", None)}
+
+    @pytest.mark.parametrize("end", ["0001-01-01", "9999-12-31T23:59:59Z", "-62135596800", "253402300799"])
+    @pytest.mark.parametrize("operator", ["DateLessThanEquals", "DateGreaterThan"])
+    def test_the_ends_of_the_calendar_are_never_or_always(self, operator: str, end: str) -> None:
+        found = proof(self.until(operator, end))
+        always = (operator == "DateLessThanEquals") is (end in ("9999-12-31T23:59:59Z", "253402300799"))
+        assert {(each.state, each.holds_until) for each in found.verdicts} == {("holds" if always else "fails", None)}
 
     def test_seconds_since_the_epoch_are_a_time(self) -> None:
         expired = {**GRANT, "Condition": {"NumericLessThan": {"aws:EpochTime": "1782777600"}}}
@@ -362,4 +394,9 @@ class TestCloudStorage:
         assert (ended.state, ended.holds_until) == ("fails", end)
         holding = self.prove(until, at=datetime(2026, 6, 1, tzinfo=UTC))
         assert (holding.state, holding.holds_until) == ("holds", end)
+        east = self.binding(expression='request.time < timestamp("2026-06-30T02:00:00+02:00")')
+        assert f"{self.prove(east, inherited=[]).holds_until:%H:%M}" == "00:00", "in UTC"
+        for year in ("0001", "9999"):
+            edge = self.binding(expression=f'request.time <= timestamp("{year}-12-31T23:59:59Z")')
+            assert self.prove(edge, inherited=[]).state == ("holds" if year == "9999" else "fails")
         assert [each.code for each in self.prove(until, at=None, inherited=[]).reasons] == ["condition:request.time"]
