@@ -31,6 +31,8 @@ _URLS = (
 )
 """The URLs of a bucket, of its objects and of the pages of the consoles."""
 _IPV4 = r"\d+\.\d+\.\d+\.\d+\Z"
+_QUOTES = "\"'`“”„‟‘’‚‛«»"
+"""Quotation marks; a shell leaves those of web pages and word processors in place."""
 
 
 class Location(NamedTuple):
@@ -65,6 +67,14 @@ class Location(NamedTuple):
         folder, separator, _ = self.prefix.rstrip("/").rpartition("/")
         return self._replace(prefix=folder + separator)
 
+    def split_glob(self) -> tuple[Self, str]:
+        """Return the folder before the first name with a ``*``, and the rest as a glob below it; empty without one."""
+        if "*" not in self.prefix:
+            return self, ""
+        before = self.prefix.partition("*")[0]
+        folder = before[: before.rfind("/") + 1]
+        return self._replace(prefix=folder), self.prefix[len(folder) :].rstrip("/")
+
     def __str__(self) -> str:
         """Return the URL."""
         return self.url
@@ -77,8 +87,8 @@ def parse_location(text: str) -> Location:
     """
     if text != text.strip() and text.strip()[:5].lower() in ("s3://", "gs://"):
         raise UsageError(
-            f"a location with a space at its {'end' if text == text.lstrip() else 'beginning'}: {text!r}",
-            cause="a folder whose name ends in one is written with a slash behind it",
+            f"white space at the {'end' if text == text.lstrip() else 'beginning'} of the location {text!r}",
+            cause="a folder whose name ends in it is written with a slash behind it",
             code=ErrorCode.LOCATION_WITH_SPACE,
             subject=text,
             parameters={"meant": text.strip()},
@@ -101,7 +111,7 @@ def parse_location(text: str) -> Location:
             return _directory_location(text, rest)
         case other:
             named = _OTHER_SCHEMES.get(other)
-            meant = f"{named}://{rest}" if named is not None else _bucket_of_url(text)
+            meant = f"{named}://{rest}" if named is not None else _bucket_of_url(text) or _unquoted(text)
             raise UsageError(
                 f"unknown scheme in {text!r}",
                 cause="known are s3:// (AWS and S3-compatible), gs:// (Google Cloud Storage) and file://",
@@ -117,6 +127,12 @@ def _bucket_of_url(text: str) -> str:
         if found := re.match(pattern, text):
             return f"{scheme}://{found[1]}/{unquote(found[2] or '')}"
     return ""
+
+
+def _unquoted(text: str) -> str:
+    """Return the location between quotation marks; empty where there is none."""
+    bare = text.strip().strip(_QUOTES)
+    return bare if bare.lower().startswith(("s3://", "gs://", "file://")) else ""
 
 
 def _meant(text: str) -> dict[str, object]:

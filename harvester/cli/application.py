@@ -11,7 +11,13 @@ import click
 
 from harvester import __version__
 from harvester.cli.shared.command_group import LazyGroup
-from harvester.cli.shared.failures import print_bug, print_error, print_missing_directory
+from harvester.cli.shared.failures import (
+    print_bug,
+    print_dashes,
+    print_error,
+    print_missing_directory,
+    with_swapped_location,
+)
 from harvester.cli.shared.standard_streams import (
     BrokenStdout,
     StdoutRefused,
@@ -148,6 +154,7 @@ def main(arguments: Iterable[str] | None = None) -> NoReturn:
         code = ending.exit_code
     except click.ClickException as refusal:
         refusal.show()
+        print_dashes(given)
         code = ExitCode.USAGE
     except click.Abort:
         click.echo("interrupted", err=True)
@@ -155,7 +162,7 @@ def main(arguments: Iterable[str] | None = None) -> NoReturn:
     except HarvesterError as error:
         if isinstance(error, StdoutRefused):
             detach_stdout()
-        print_error(error)
+        print_error(with_swapped_location(error, given))
         code = error.exit_code
     except BrokenStdout:
         detach_stdout()

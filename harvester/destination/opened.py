@@ -238,6 +238,7 @@ def destination_error(destination: Path, error: OSError) -> DestinationUnusable:
                 f"{destination} is read-only", code=ErrorCode.DESTINATION_READ_ONLY, subject=str(destination)
             )
         case errno.ENOTDIR | errno.EEXIST:
+            where = next((each for each in Path(where).parents if each.is_file()), where)
             return DestinationUnusable(
                 f"{destination} is not a directory",
                 cause=f"in the way: {where}",

@@ -28,6 +28,10 @@ from harvester.location import parse_location
         ("https://storage.cloud.google.com/b1x/a.json", "gs://b1x/a.json"),
         ("https://b1x.storage.googleapis.com/a/", "gs://b1x/a/"),
         ("https://console.cloud.google.com/storage/browser/b1x/a;tab=objects?project=p", "gs://b1x/a"),
+        ("“s3://b1x/a/”", "s3://b1x/a/"),
+        ("'gs://b1x/a/'", "gs://b1x/a/"),
+        ("«file:///a/»", "file:///a/"),
+        ("“az://b1x/a/”", None),
         ("https://minio.example.com/b1x/a/", None),
         ("az://b1x/a/", None),
     ],
@@ -66,3 +70,17 @@ def test_a_space_around_a_location(text: str) -> None:
 def test_a_space_inside_a_location_is_part_of_it() -> None:
     assert parse_location("s3://b1x/ a /").prefix == " a /"
     assert parse_location("file:///a ").prefix == "/a /"
+
+
+@pytest.mark.parametrize(
+    ("text", "folder", "glob"),
+    [
+        ("s3://b1x/a/*.json", "s3://b1x/a/", "*.json"),
+        ("s3://b1x/a/2026-*/c/*.json", "s3://b1x/a/", "2026-*/c/*.json"),
+        ("s3://b1x/*", "s3://b1x/", "*"),
+        ("file:///a/b*/", "file:///a/", "b*"),
+        ("s3://b1x/a/", "s3://b1x/a/", ""),
+    ],
+)
+def test_a_glob_is_split_from_its_folder(text: str, folder: str, glob: str) -> None:
+    assert parse_location(text).split_glob() == (parse_location(folder), glob)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import click
 
 from harvester import text
-from harvester.cli.shared.next_steps.result_steps import list_wider
+from harvester.cli.shared.next_steps.result_steps import NO_WILDCARDS, list_wider
 from harvester.cli.shared.options.parameters import (
     MOMENT,
     PLACE,
@@ -128,11 +128,15 @@ class _Source:
         if self._given is not None:
             return
         click.echo(f"There is no object under {self.url}", err=True)
-        similar = similar_key(self.base, self._settings) if self._prefixes is None else None
+        if self._prefixes is not None:
+            return
+        similar, (folder, glob) = similar_key(self.base, self._settings), self.base.split_glob()
         if similar is not None:
             wider = self.base.above()
             click.echo(f"there are keys such as {text.printable(similar)}: {list_wider(str(wider))}", err=True)
-        elif self._prefixes is None and (beside := similar_folder(self.base, self._settings)) is not None:
+        elif glob:
+            click.echo(f"{NO_WILDCARDS}: {list_wider(str(folder), glob)}", err=True)
+        elif (beside := similar_folder(self.base, self._settings)) is not None:
             click.echo(f"{text.printable(str(beside))} exists: {list_wider(str(beside))}", err=True)
 
 

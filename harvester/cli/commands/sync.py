@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harvester.api import sync, sync_to_output
-from harvester.cli.shared.next_steps.result_steps import sync_instead, sync_wider, sync_with_outcomes
+from harvester.cli.shared.next_steps.result_steps import NO_WILDCARDS, sync_instead, sync_wider, sync_with_outcomes
 from harvester.cli.shared.options.direct_options import DirectTarget, direct_options
 from harvester.cli.shared.options.option_errors import option_inapplicable
 from harvester.cli.shared.options.parameters import (
@@ -216,18 +216,20 @@ def _write_metrics(path: Path, dest: Path | None, landing: Landing, report: Sync
 
 
 def _warn_of_similar(location: Location, dest: str, settings: StoreSettings, messages: Messages) -> None:
-    """Warn when keys begin with the name of an empty location, or a folder has almost the same name."""
+    """Warn when keys begin with the name of an empty location, it is a glob, or a folder is named almost like it."""
     # Loaded where nothing was listed.
     from harvester.storage import similar_folder, similar_key
 
-    similar = similar_key(location, settings)
+    similar, (folder, glob) = similar_key(location, settings), location.split_glob()
     if similar is not None:
         wider, name = location.above(), location.prefix.rstrip("/").rpartition("/")[2]
         messages.log(
             "warning",
             f"there are keys such as {similar}, which {location} does not hold; to have them:",
-            f"  {sync_wider(str(wider), dest, name)}",
+            f"  {sync_wider(str(wider), dest, f'{name}*')}",
         )
+    elif glob:
+        messages.log("warning", f"{NO_WILDCARDS}; to have what matches:", f"  {sync_wider(str(folder), dest, glob)}")
     elif (beside := similar_folder(location, settings)) is not None:
         messages.log("warning", f"{beside} exists; if it is meant:", f"  {sync_instead(str(beside), dest)}")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -10,6 +12,8 @@ import click
 from harvester.error_codes import ErrorCode
 from harvester.errors import DestinationUnusable, ExitCode, HarvesterError
 from harvester.text import printable
+
+_DASHES = "–—−‐‑"  # what word processors and web pages make of hyphens
 
 
 def print_bug(error: Exception) -> ExitCode:
@@ -43,6 +47,24 @@ def print_missing_directory(error: FileNotFoundError) -> ExitCode:
         print_error(gone)
         return gone.exit_code
     return print_bug(error)
+
+
+def print_dashes(arguments: Sequence[str]) -> None:
+    """Print which arguments begin with a dash that a word processor made of a hyphen, after they were refused."""
+    for each in arguments:
+        if each.startswith(tuple(_DASHES)):
+            meant = printable(f"--{each.lstrip(_DASHES)}")
+            click.echo(f"{printable(each)} begins with a dash in place of hyphens: write {meant}", err=True)
+
+
+def with_swapped_location(error: HarvesterError, arguments: Sequence[str]) -> HarvesterError:
+    """Return the error of a directory in the place of LOCATION with the location that was given behind it."""
+    if error.code is not ErrorCode.LOCATION_WITHOUT_SCHEME or error.subject not in arguments:
+        return error
+    following = arguments[arguments.index(error.subject) + 1 :][:1]
+    if not following or not re.match(r"(?i)(s3|gs|file)://", following[0]):
+        return error
+    return error.with_parameters(swapped=following[0])
 
 
 def print_error(error: HarvesterError) -> None:

@@ -98,12 +98,33 @@ def test_locations_that_cannot_be(dest: Path, location: str) -> None:
         ("file://somewhere/else", "use file:///somewhere/else, or "),
         ("/somewhere", "file:///somewhere"),
         ("gcs://bucket/x", "use gs://bucket/x"),
+        ("“s3://bucket/x”", "use s3://bucket/x"),
     ],
 )
 def test_a_mistyped_location_is_shown_as_it_was_meant(dest: Path, mistaken: str, meant: str) -> None:
     ended = run("sync", mistaken, dest)
     assert ended.code == 2
     assert meant in ended.err.splitlines()[-1]
+
+
+def test_arguments_in_the_wrong_order_are_named(dest: Path) -> None:
+    ended = run("sync", dest, "gs://bucket/x", "--quiet")
+    assert ended.code == 2
+    assert ended.err.splitlines()[-1] == f"  LOCATION comes before DEST: gs://bucket/x {dest}"
+    assert "comes before" not in run("sync", dest, dest).err
+
+
+@pytest.mark.parametrize("dash", "–—‑")
+def test_a_dash_of_a_word_processor_is_named(dest: Path, dash: str) -> None:
+    ended = run("sync", "s3://bucket/x", dest, f"{dash}quiet")
+    assert ended.code == 2
+    assert ended.err.splitlines()[-1] == f"{dash}quiet begins with a dash in place of hyphens: write --quiet"
+
+
+def test_a_line_end_behind_a_destination_is_named(source: Directory, dest: Path) -> None:
+    ended = run("sync", source.location, f"{dest}\r")
+    assert ended.code == 2
+    assert ended.err.splitlines()[-1] == f"  use {dest}"
 
 
 def test_a_bucket_is_no_destination(source: Directory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,7 +172,8 @@ def test_a_file_for_a_destination(source: Directory, dest: Path, tmp_path: Path)
     dest.write_text("mine")
     assert "is not a directory" in refused(12, source.location, dest)
     assert dest.read_text() == "mine"
-    refused(12, source.location, dest / "below", report=tmp_path / "report.json")
+    below = refused(12, source.location, dest / "below" / "deep", report=tmp_path / "report.json")
+    assert f"in the way: {dest}\n" in below
 
 
 def test_a_linked_state_folder(source: Directory, dest: Path, tmp_path: Path) -> None:

@@ -94,6 +94,12 @@ def test_ls(s3: S3Client, s3_bucket: str, source: Directory, tmp_path: Path) -> 
             f"There is no object under s3://{s3_bucket}/p/0.js/",
             f"there are keys such as p/0.json: nimble-harvester ls s3://{s3_bucket}/p/",
         ]
+    # A glob in the place of a folder.
+    wildcard, folder = f"s3://{s3_bucket}/p/*.json", f"s3://{s3_bucket}/p/"
+    listed = f"nimble-harvester ls {folder} --include '*.json'"
+    assert run("ls", wildcard).err.splitlines()[1] == f"a location has no wildcards: {listed}"
+    globbed = run("sync", wildcard, tmp_path / "globbed").err.splitlines()
+    assert globbed[-1] == f"  nimble-harvester sync {folder} {tmp_path / 'globbed'} --include '*.json'"
     # A folder with almost the same name.
     s3.put_object(Bucket=s3_bucket, Key="deep/results/0.json", Body=b"{}")
     misspelt, meant = f"s3://{s3_bucket}/deep/Resutls/", f"s3://{s3_bucket}/deep/results/"

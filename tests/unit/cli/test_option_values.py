@@ -92,6 +92,13 @@ def test_a_destination_is_a_directory(written: str) -> None:
         DESTINATION.convert(written, None, None)
 
 
+@pytest.mark.parametrize("end", ["\r", "\n", "\r\n"])
+def test_a_line_end_is_no_part_of_a_destination(end: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        DESTINATION.convert(f"./results{end}", None, None)
+    assert raised.value.subject == "./results"
+
+
 def test_a_location_passes_its_own_error_on() -> None:
     assert LOCATION.convert("s3://bucket/p/", None, None).bucket == "bucket"
     with pytest.raises(HarvesterError):
@@ -154,7 +161,9 @@ def test_fewer_attempts_have_the_same_time() -> None:
     assert parsed(store_options, ("--retries", "0"))["settings"].retry.seconds == RetryPolicy().seconds
 
 
-@pytest.mark.parametrize("url", ["127.0.0.1:9000", "ftp://host", "http:///path"])
+@pytest.mark.parametrize(
+    "url", ["127.0.0.1:9000", "ftp://host", "http:///path", "http://host\r", "https://host ", "http://a b"]
+)
 def test_an_endpoint_is_a_url(url: str) -> None:
     with pytest.raises(UsageError, match="not an endpoint"):
         parsed(store_options, ("--endpoint-url", url))

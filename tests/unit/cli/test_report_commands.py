@@ -18,10 +18,11 @@ from harvester.location import parse_location
         (result_steps.list_consumers("d;ls"), ["consumers", "list", "d;ls"]),
         (result_steps.accept_profile("$d"), ["profile", "$d", "--accept"]),
         (
-            result_steps.sync_wider("s3://b/", "my results", "a b"),
+            result_steps.sync_wider("s3://b/", "my results", "a b*"),
             ["sync", "s3://b/", "my results", "--include", "a b*"],
         ),
         (result_steps.list_wider("s3://b/a b/"), ["ls", "s3://b/a b/"]),
+        (result_steps.list_wider("s3://b/", "a*"), ["ls", "s3://b/", "--include", "a*"]),
     ],
 )
 def test_commands_of_this_program(command: str, words: list[str]) -> None:

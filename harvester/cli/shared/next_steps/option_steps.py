@@ -46,7 +46,11 @@ OPTION_STEPS: Mapping[ErrorCode, StepText] = MappingProxyType(
         _C.OPTION_INAPPLICABLE: _inapplicable,
         _C.OPTION_REPEATED: lambda values: f"run the command once for each {values.get('option', 'value')}",
         _C.OPTION_VALUE_INVALID: lambda values: f"for example {values.get('example', 'as --help shows')}",
-        _C.DIRECTORY_REQUIRED: "name a directory, e.g. ./results, or . for the current one",
+        _C.DIRECTORY_REQUIRED: lambda values: (
+            f"use {values['subject']}"
+            if values.get("subject")
+            else "name a directory, e.g. ./results, or . for the current one"
+        ),
         _C.FOLDER_MISSING: "mkdir -p {folder}",
         _C.STANDARD_INPUT_TWICE: "save one of them to a file",
         _C.LOCATION_WITHOUT_DATE: "write for example {subject}{{date:%Y/%m/%d}}/, or leave out --days",

@@ -11,6 +11,7 @@ INFRASTRUCTURE_NOTE = (
     "if Terraform, CloudFormation or another tool owns this policy, it will undo what is changed here: give the "
     f"statements to it instead ({PROGRAM} policy show --as terraform)"
 )
+NO_WILDCARDS = "a location has no wildcards"
 
 
 def list_problems(destination: Path | str) -> str:
@@ -33,9 +34,9 @@ def accept_profile(destination: Path | str) -> str:
     return f"{PROGRAM} profile {shlex.quote(str(destination))} --accept"
 
 
-def sync_wider(location: str, destination: Path | str, name: str) -> str:
-    """Return the command that syncs the objects of a wider location whose names begin with ``name``."""
-    quoted = " ".join(map(shlex.quote, (location, str(destination), "--include", f"{name}*")))
+def sync_wider(location: str, destination: Path | str, glob: str) -> str:
+    """Return the command that syncs the objects of a wider location that match ``glob``."""
+    quoted = " ".join(map(shlex.quote, (location, str(destination), "--include", glob)))
     return f"{PROGRAM} sync {quoted}"
 
 
@@ -49,6 +50,7 @@ def sync_with_outcomes(location: str, out: str) -> str:
     return f"{PROGRAM} sync {shlex.quote(location)} --export-to {shlex.quote(out)} --format jsonl"
 
 
-def list_wider(location: str) -> str:
-    """Return the command that lists a wider location."""
-    return f"{PROGRAM} ls {shlex.quote(location)}"
+def list_wider(location: str, glob: str = "") -> str:
+    """Return the command that lists a wider location, or what matches ``glob`` in it."""
+    included = f" --include {shlex.quote(glob)}" if glob else ""
+    return f"{PROGRAM} ls {shlex.quote(location)}{included}"

@@ -38,6 +38,8 @@ def _scheme(values: StepValues) -> str:
 
 
 def _meant(values: StepValues) -> str:
+    if values.get("swapped"):
+        return f"LOCATION comes before DEST: {values['swapped']} {values['subject']}"
     if values.get("meant"):
         return f"use {values['meant']}"
     bucket = f"for a bucket write {values['bucket']}, " if values.get("bucket") else ""

@@ -80,6 +80,13 @@ class DestinationType(click.Path):
         if str(value) == "":
             # An unset variable of a script; a path it would be the current directory.
             raise UsageError("DEST is empty", code=ErrorCode.DIRECTORY_REQUIRED)
+        if str(value).endswith(("\r", "\n")):
+            raise UsageError(
+                f"a line end at the end of DEST: {value!r}",
+                cause="a script saved with Windows line ends gives the last argument of each line one",
+                code=ErrorCode.DIRECTORY_REQUIRED,
+                subject=str(value).rstrip("\r\n"),
+            )
         return super().convert(value, param, ctx)
 
 
@@ -252,11 +259,11 @@ def _retry_policy(retries: int | None, timeout: float | None) -> RetryPolicy:
 
 
 def _endpoint(url: str | None) -> str | None:
-    if url is not None and not re.match(r"https?://[^/]", url):
+    if url is not None and not re.match(r"https?://[^/\s]\S*\Z", url):
         raise value_invalid(
             f"not an endpoint: {url!r}",
             "--endpoint-url http://127.0.0.1:9000",
-            cause="it starts with http:// or https://",
+            cause="it starts with http:// or https://, and no white space is in it",
         )
     return url
 
