@@ -47,6 +47,7 @@ from .listing import BackgroundListing as BackgroundListing
 from .listing import closest_folder as closest_folder
 from .listing import list_keys as list_keys
 from .listing import list_objects as list_objects
+from .listing import list_pages as list_pages
 from .listing import similar_folder as similar_folder
 from .listing import similar_key as similar_key
 from .opening import load_fetcher as load_fetcher

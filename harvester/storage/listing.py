@@ -42,14 +42,21 @@ def list_objects(
 
     Raises NoSuchBucket, AccessDenied, ConnectionFailed or ConfigurationError.
     """
+    for page in list_pages(location, settings, keys):
+        yield from page.objects
+
+
+def list_pages(
+    location: Location, settings: StoreSettings | None = None, keys: KeyRange | KeyPrefixes | None = None
+) -> Iterator[ListPage]:
+    """Yield the same page by page, with the entries that are no objects. Raises like ``list_objects``."""
     from harvester.results import read_ahead
 
     store = open_store(location, settings)
     for scope in listing_scopes(location.prefix, keys):
         pages = store.list_pages(scope.start, scope.end, prefix=scope.prefix)
         # A directory is read by the processor alone.
-        for page in read_ahead(pages, _LONGEST_STOP) if store.starts_anywhere else pages:
-            yield from page.objects
+        yield from read_ahead(pages, _LONGEST_STOP) if store.starts_anywhere else pages
 
 
 def list_keys(location: Location, keys: KeyList, settings: StoreSettings | None = None) -> Iterator[ListedKeys]:

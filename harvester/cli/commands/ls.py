@@ -26,8 +26,9 @@ from harvester.sessions import StoreSettings
 from harvester.storage import (
     KeyPrefixes,
     ObjectRef,
+    RefusedObject,
     list_keys,
-    list_objects,
+    list_pages,
     read_key_list,
     similar_folder,
     similar_key,
@@ -70,7 +71,7 @@ def ls_command(
     """List the objects under LOCATION.
 
     Size in bytes, time of modification, and the key below the prefix; keys that hold control characters are shown
-    as JSON strings. Exits 3 when a key of --keys-from is no object.
+    as JSON strings. Exits 3 when an entry of the listing, or a key of --keys-from, is no object.
     """
     source = _Source(location, settings, Selection(include, exclude, since, until), keys_from)
     if summary:
@@ -88,7 +89,7 @@ def ls_command(
 
 
 class _Source:
-    """What is listed, and the given keys that are no objects."""
+    """What is listed, and the entries and given keys that are no objects."""
 
     def __init__(
         self, place: Location | LocationTemplate, settings: StoreSettings, wanted: Selection, keys_from: str | None
@@ -102,7 +103,7 @@ class _Source:
         self.exit_code = ExitCode.OK
 
     def objects(self) -> Iterator[ObjectRef]:
-        """Yield the wanted objects; given keys that are none are printed to standard error."""
+        """Yield the wanted objects; what else is listed or given is printed to standard error."""
         chosen, base = self._chosen, self.base
         for ref in self._listed():
             if chosen.selects_all or not chosen.refusal(base.relative(ref.key), ref.last_modified):
@@ -110,14 +111,19 @@ class _Source:
 
     def _listed(self) -> Iterator[ObjectRef]:
         if self._given is None:
-            yield from list_objects(self.base, self._settings, self._prefixes)
+            for page in list_pages(self.base, self._settings, self._prefixes):
+                yield from page.objects
+                self._print_refused(page.refused)
             return
         for listed in list_keys(self.base, self._given, self._settings):
             yield from listed.refs
-            for entry in listed.refused:
-                self._print_unlisted(entry.key, f"refused: {entry.reason}")
+            self._print_refused(listed.refused)
             for failure in listed.failed:
                 self._print_unlisted(failure.key, failure.reason)
+
+    def _print_refused(self, refused: list[RefusedObject]) -> None:
+        for entry in refused:
+            self._print_unlisted(entry.key, f"refused: {entry.reason}")
 
     def _print_unlisted(self, key: str, reason: str) -> None:
         self.exit_code = ExitCode.PARTIAL

@@ -119,6 +119,9 @@ def parse_object(entry: object) -> ObjectRef | RefusedObject:
     """Return the object a resource of the JSON API describes, or why it is none."""
     if not isinstance(entry, dict) or not isinstance(key := entry.get("name"), str) or not key:
         return RefusedObject("", INVALID_KEY)
+    if not key.isascii():
+        # Half a surrogate pair of a JSON escape is kept as the bytes it has, as everything that is not UTF-8 is.
+        key = key.encode("utf-8", "surrogatepass").decode("utf-8", "surrogateescape")
     size = checked_size(str(entry.get("size", "")))
     if size is None:
         return RefusedObject(key, INVALID_SIZE)

@@ -14,6 +14,7 @@ from harvester.destination import (
     Manifest,
     ProblemRow,
     VersionRow,
+    is_text,
     same_version,
     shown_key,
 )
@@ -126,9 +127,10 @@ class Recorder:
         """Count entries of a listing that are no objects; each is reported by every run, and none is kept."""
         for entry in refused:
             self.counters.listed += 1
-            self._refused(Refused(entry.key, "", 0, entry.reason), None)
+            reason = entry.reason if is_text(entry.key) else "name_not_utf8"
+            self._refused(Refused(entry.key, "", 0, reason), None)
             if self._event is not None:
-                self._event(ObjectEvent(entry.key, "refused", entry.reason, "", 0))
+                self._event(ObjectEvent(entry.key, "refused", reason, "", 0))
 
     def restart(self) -> None:
         """Count everything again that is listed from now on, see `RunCounters.restart`; writes what is noted."""

@@ -126,6 +126,9 @@ def test_a_size_over_63_bits_is_refused_and_the_others_land(dest: Path) -> None:
         return Answer(200, list_page([entry(first, size=10**30), entry(second, objects[second])]))
 
     with HostileS3(objects, list_huge) as store:
+        listed = run("ls", "s3://bkt/r/", "--endpoint-url", store.url, **KEYS)
+        assert (listed.code, listed.err.strip()) == (3, f"{first}: refused: invalid_size")
+        assert len(listed.out.splitlines()) == 1
         ended = sync(store, dest)
     assert ended.code == 3
     assert [(problem["key"], problem["reason"]) for problem in ended.document["problems"]] == [(first, "invalid_size")]

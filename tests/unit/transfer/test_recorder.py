@@ -250,9 +250,11 @@ def test_a_name_that_is_no_text_is_reported_and_not_stored(runs: Runs) -> None:
     recorder = runs.begin()
     refused = Planned(replace_key("p/\udcff"), Action(ActionKind.REFUSE, "name_not_utf8"), "", None, None)
     recorder.settle_planned(refused)
+    recorder.settle_refused([RefusedObject("p/\udcfe", "invalid_size")])
     recorder.finish()
 
-    assert [problem.key for problem in recorder.problems()] == ["p/\\xff"]
+    found = [(problem.key, problem.reason) for problem in recorder.problems()]
+    assert found == [("p/\\xff", "name_not_utf8"), ("p/\\xfe", "name_not_utf8")]
     assert list(runs.manifest.problems()) == []
 
 
