@@ -33,3 +33,5 @@ from .estimates import estimate as estimate
 from .shards import ShardOutcome as ShardOutcome
 from .shards import backfill_cutoff as backfill_cutoff
 from .shards import run_shard as run_shard
+from .upload_cutoff import UPLOAD_HOURS as UPLOAD_HOURS
+from .upload_cutoff import PlannedUploads as PlannedUploads

@@ -17,6 +17,7 @@ from harvester.backfill.stored_options import (
     sync_options,
     sync_options_document,
 )
+from harvester.backfill.upload_cutoff import PlannedUploads, planned_uploads
 from harvester.error_codes import ErrorCode
 from harvester.errors import HarvesterError, IntegrityError, UsageError
 from harvester.location import Location, parse_location
@@ -121,6 +122,9 @@ class BackfillPlan:
     """Requests a second that each need a decryption by KMS, of all shards together."""
     key_lists: tuple[tuple[GivenKey, ...], ...] | None = None
     """The keys of each shard, while they are not stored."""
+    uploads: PlannedUploads | None = None
+    """Uploads that were in progress; None where the cutoff was given, or the store dates objects by the end of their
+    upload."""
 
     @property
     def objects(self) -> int:
@@ -170,6 +174,7 @@ class BackfillPlan:
             "sync": sync_options_document(backfill.sync),
             "export": export_options_document(backfill.export),
             "store": store_settings_document(backfill.settings),
+            "uploads": None if self.uploads is None else self.uploads.as_document(),
             "shards": [span._asdict() for span in self.spans],
         }
 
@@ -240,6 +245,7 @@ def read_plan(store: OutputStore) -> BackfillPlan:
             int(document["parallelism"]),
             document["max_rps"],
             document["kms_max_rps"],
+            uploads=None if document["uploads"] is None else planned_uploads(document["uploads"]),
         )
     except (ValueError, LookupError, TypeError, AttributeError, HarvesterError) as error:
         raise IntegrityError(f"{path} is no plan", code=ErrorCode.BACKFILL_DAMAGED, subject=path) from error

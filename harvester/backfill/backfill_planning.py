@@ -15,6 +15,7 @@ from harvester.backfill.backfill_plan import MAX_SHARDS, Backfill, BackfillPlan,
 from harvester.backfill.shard_cutting import KeyHistogram
 from harvester.backfill.shards import until_cutoff
 from harvester.backfill.stored_options import store_settings_document
+from harvester.backfill.upload_cutoff import PlannedUploads, cutoff_before_uploads
 from harvester.destination import CompiledSelection
 from harvester.error_codes import ErrorCode
 from harvester.errors import UsageError
@@ -50,8 +51,8 @@ class BackfillOptions:
     export: ExportOptions = field(default_factory=ExportOptions)
     """How rows are written."""
     cutoff: float | None = None
-    """Objects modified later are left to daily runs; seconds since the epoch. The store's time at the start of the plan
-    where it is None or later."""
+    """Objects modified later are left to daily runs; seconds since the epoch. Where it is None or later than that, the
+    store's time at the start of the plan, and on S3 before the uploads that are in progress then."""
     parallelism: int = 0
     """How many shards are at work at once, at most; 0 for all."""
     max_rps: float | None = None
@@ -90,18 +91,19 @@ class _Totals:
         return {name: ClassTotal(count, self._bytes[name]) for name, count in sorted(self._objects.items())}
 
 
-class _StoreClock:
-    """The store's clock: that of this machine may be minutes ahead, and an object be of neither side of the cutoff."""
+def _cutoff(location: Location, settings: StoreSettings, given: float | None) -> tuple[float, PlannedUploads | None]:
+    """Return the cutoff, and the uploads in progress where none is given.
 
-    def __init__(self, location: Location, settings: StoreSettings) -> None:
-        self.now, self._resolution = open_store(location, settings).now() or StoreTime.of_http(time.time())
-        self._answered_at = time.monotonic()
-
-    def wait_until_after(self, cutoff: float) -> None:
-        """Wait until what is written from now on is modified after the cutoff: a second at most."""
-        since = time.monotonic() - self._answered_at
-        if cutoff > self.now - self._resolution:
-            time.sleep(max(0.0, self._resolution - since))
+    It is a time of the store's clock: that of this machine may be minutes ahead, and an object be of neither side.
+    Returns when whatever is written or begun from now on is modified after it, after a second at most.
+    """
+    store = open_store(location, settings)
+    now, resolution = store.now() or StoreTime.of_http(time.time())
+    cutoff = now if given is None else min(given, now)
+    if cutoff > now - resolution:
+        time.sleep(resolution)
+    uploads = store.list_uploads() if cutoff == now else None
+    return (cutoff, None) if uploads is None else cutoff_before_uploads(uploads, now)
 
 
 def plan_backfill(
@@ -123,13 +125,11 @@ def plan_backfill(
     _check(options, count)
     store_settings_document(settings)
     created_at = time.time()
-    clock = _StoreClock(location, settings)
-    cutoff = clock.now if options.cutoff is None else min(options.cutoff, clock.now)
+    cutoff, uploads = _cutoff(location, settings, options.cutoff)
     totals = _Totals(location, CompiledSelection(until_cutoff(options.sync.selection, cutoff)))
     if keys is not None:
         spans, lists = _cut_list(location, keys, count, totals, listed)
-        clock.wait_until_after(cutoff)
-        return _plan(location, spans, totals, options, settings, cutoff, created_at, lists)
+        return _plan(location, spans, totals, options, settings, cutoff, created_at, uploads, lists)
     histogram = KeyHistogram()
     seen = 0
     for refs in _listed_pages(location, settings):
@@ -137,8 +137,7 @@ def plan_backfill(
         seen += len(refs)
         listed(seen)
     spans = histogram.spans(count or _usual_count(histogram.objects))
-    clock.wait_until_after(cutoff)
-    return _plan(location, spans, totals, options, settings, cutoff, created_at)
+    return _plan(location, spans, totals, options, settings, cutoff, created_at, uploads)
 
 
 def _plan(
@@ -149,6 +148,7 @@ def _plan(
     settings: StoreSettings,
     cutoff: float,
     created_at: float,
+    uploads: PlannedUploads | None,
     key_lists: tuple[tuple[GivenKey, ...], ...] | None = None,
 ) -> BackfillPlan:
     at_once = min(options.parallelism or len(spans), len(spans))
@@ -173,6 +173,7 @@ def _plan(
         max_rps=options.max_rps,
         kms_max_rps=options.kms_max_rps,
         key_lists=key_lists,
+        uploads=uploads,
     )
 
 

@@ -67,3 +67,5 @@ from .service_errors import ServiceError as ServiceError
 from .service_errors import answered as answered
 from .service_errors import harvester_error as harvester_error
 from .service_errors import unanswered as unanswered
+from .upload_list import Upload as Upload
+from .upload_list import UploadList as UploadList

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from harvester.location import Location
 
 if TYPE_CHECKING:
-    # Loaded by the first failure.
+    # Loaded by the first failure, and by what lists uploads.
     from harvester.causes import Cause
+    from harvester.storage.upload_list import UploadList
 
 MEBIBYTE = 1024 * 1024
 SPOOL_FROM_BYTES = 4 * MEBIBYTE
@@ -225,6 +226,12 @@ class Store(Protocol):
         """Return folders directly below ``parent``, each with its ``/``: at most a page of them, with one request.
 
         They only suggest where to cut a listing: an error or an invalid answer counts as no folder.
+        """
+
+    def list_uploads(self) -> UploadList | None:
+        """Return the uploads in progress below the prefix; None where objects are dated by the end of their upload.
+
+        A refusal is `UploadList.unread`.
         """
 
     def connection(self, *, renew: bool = False) -> StoreConnection:

@@ -37,6 +37,7 @@ from harvester.storage.base import (
     StoreTime,
 )
 from harvester.storage.spool_files import new_spool_file
+from harvester.storage.upload_list import UploadList
 
 _PAGE = 1000
 _CLOCK_TICK = 0.02  # file systems state the time of the last tick, of which Linux has 100 a second at least
@@ -115,6 +116,10 @@ class DirectoryStore:
     def list_folders(self, parent: str) -> list[str]:  # noqa: ARG002  # part of the protocol
         """Return none: a directory is not listed in ranges."""
         return []
+
+    def list_uploads(self) -> UploadList | None:
+        """Return None: what writes a file decides about its time."""
+        return None
 
     def connection(self, *, renew: bool = False) -> DirectoryConnection:  # noqa: ARG002  # there are no credentials
         """See Store.connection."""

@@ -10,7 +10,7 @@ from policies.contracts import AccessContract, Target
 from policies.language import VERSION, caller
 from policies.policy_errors import ContractError, PolicyErrorCode
 
-ABILITIES = ("sync", "test", "explain", "apply")
+ABILITIES = ("sync", "test", "explain", "apply", "backfill")
 """What a reader can be given: the verbs that ask the cloud for something."""
 MEMBER = "serviceAccount:READER@PROJECT.iam.gserviceaccount.com"
 """Stands for the reader on Google Cloud Storage when it is not named."""
@@ -35,14 +35,15 @@ _BUCKET_SETTINGS = (
     " s3:GetBucketRequestPayment s3:GetBucketObjectLockConfiguration"
 )
 _NEEDS = (
-    _need("List", "sync test", "s3:ListBucket", "bucket"),
-    _need("Locate", "sync test", "s3:GetBucketLocation", "bucket"),
-    _need("Read", "sync", "s3:GetObject", "prefixes"),
+    _need("List", "sync test backfill", "s3:ListBucket", "bucket"),
+    _need("ListUploads", "backfill", "s3:ListBucketMultipartUploads", "bucket"),
+    _need("Locate", "sync test backfill", "s3:GetBucketLocation", "bucket"),
+    _need("Read", "sync backfill", "s3:GetObject", "prefixes"),
     _need("Probe", "test", "s3:GetObject s3:PutObject s3:AbortMultipartUpload", "prefixes"),
     _need("Inspect", "explain apply", _BUCKET_SETTINGS, "bucket"),
     _need("InspectAccount", "explain apply", "s3:GetAccountPublicAccessBlock", "account"),
     _need("ChangePolicy", "apply", "s3:PutBucketPolicy s3:DeleteBucketPolicy", "bucket"),
-    _need("Decrypt", "sync", "kms:Decrypt", "key"),
+    _need("Decrypt", "sync backfill", "kms:Decrypt", "key"),
     _need("UseKey", "test", "kms:Decrypt kms:GenerateDataKey", "key"),
     _need("InspectKey", "explain apply", "kms:DescribeKey kms:GetKeyPolicy", "key"),
     _need("ChangeKeyPolicy", "apply", "kms:PutKeyPolicy", "key"),
@@ -52,6 +53,7 @@ _ROLES: Mapping[str, Sequence[str]] = {
     "test": ("roles/storage.objectViewer", "roles/storage.objectCreator"),
     "explain": ("roles/storage.legacyBucketOwner",),
     "apply": ("roles/storage.legacyBucketOwner",),
+    "backfill": ("roles/storage.objectViewer",),
 }
 """The smallest predefined roles per ability; only legacyBucketOwner and roles above it read a bucket's
 IAM policy."""

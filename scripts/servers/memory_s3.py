@@ -37,13 +37,15 @@ class MemoryS3(LoopbackServer):
         self._seconds_ahead = seconds_ahead
         self._lock_objects = threading.Lock()
         self._objects: dict[str, tuple[bytes, float]] = {}
+        self.uploads: dict[str, float] | None = {}
+        """Uploads in progress: keys, and when they began; None for a store that does not list them."""
         for key, body in objects.items():
             self.put(key, body)
 
-    def put(self, key: str, body: bytes) -> None:
-        """Store an object, replacing what is there."""
+    def put(self, key: str, body: bytes, modified: float | None = None) -> None:
+        """Store an object, replacing what is there; an upload in several parts is modified when it began."""
         with self._lock_objects:
-            self._objects[key] = (body, self._now())
+            self._objects[key] = (body, self._now() if modified is None else modified)
 
     def _now(self) -> float:
         return time.time() + self._seconds_ahead
@@ -63,6 +65,8 @@ class MemoryS3(LoopbackServer):
         key = unquote(path.lstrip("/").partition("/")[2])
         with self._lock_objects:
             objects = self._objects
+            if not key and "uploads" in request.query:
+                return _list_uploads(self.uploads, request.query["prefix"])
             if not key:
                 return _list(objects, request) if "list-type" in request.query else Answer(200)
             found = objects.get(key)
@@ -93,10 +97,27 @@ def _list(objects: dict[str, tuple[bytes, float]], request: Request) -> Answer:
     return Answer(200, document.encode(), {"content-type": "application/xml"})
 
 
+def _list_uploads(uploads: dict[str, float] | None, prefix: str) -> Answer:
+    if uploads is None:
+        return Answer(501, b"<Error><Code>NotImplemented</Code></Error>", {"x-amz-request-id": "R1"})
+    entries = "".join(
+        f"<Upload><Key>{quote(key, safe='/')}</Key><Initiated>{_moment(began)}</Initiated></Upload>"
+        for key, began in sorted(uploads.items())
+        if key.startswith(prefix)
+    )
+    return Answer(
+        200,
+        f"<ListMultipartUploadsResult><EncodingType>url</EncodingType>{entries}</ListMultipartUploadsResult>".encode(),
+    )
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
 def _entry(key: str, body: bytes, modified: float) -> str:
-    moment = datetime.fromtimestamp(modified, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
     return (
-        f"<Contents><Key>{quote(key, safe='/')}</Key><LastModified>{moment}</LastModified>"
+        f"<Contents><Key>{quote(key, safe='/')}</Key><LastModified>{_moment(modified)}</LastModified>"
         f"<ETag>&quot;{_etag(body)}&quot;</ETag><Size>{len(body)}</Size><StorageClass>STANDARD</StorageClass></Contents>"
     )
 

@@ -26,6 +26,7 @@ from harvester.storage.service_errors import (
     harvester_error,
     invalid_listing,
 )
+from harvester.storage.upload_list import UploadList
 
 
 class GcsStore:
@@ -91,6 +92,10 @@ class GcsStore:
         if isinstance(response, ServiceError):
             return []
         return usable_folders(parse_gcs_folders(response.body), parent)
+
+    def list_uploads(self) -> UploadList | None:
+        """Return None: an object is assumed to be created at the end of its upload."""
+        return None
 
     def connection(self, *, renew: bool = False) -> GcsConnection:
         """See Store.connection."""

@@ -14,7 +14,9 @@ from harvester.storage.page_checks import InvalidListingError, PageChecker, Pars
 from harvester.storage.s3.digested_pages import DigestedPages
 from harvester.storage.s3.list_page import parse_common_prefixes, parse_page
 from harvester.storage.s3.rest_api import S3Requests, bucket_region, object_of, service_error_from, with_stated_error
+from harvester.storage.s3.upload_pages import list_uploads
 from harvester.storage.service_errors import ServiceError, TransportError, harvester_error, invalid_listing
+from harvester.storage.upload_list import UploadList
 
 _MOVES = 2  # from the default region to the bucket's, and once more for a bucket made anew elsewhere
 
@@ -138,6 +140,18 @@ class S3Store:
             return []
         return usable_folders(parse_common_prefixes(response.body), parent)
 
+    def list_uploads(self) -> UploadList:
+        """See Store.list_uploads. Takes s3:ListBucketMultipartUploads."""
+        client = self._new_client()
+
+        def ask(parameters: dict[str, str]) -> Response | ServiceError:
+            return self._request(client, "ListMultipartUploads", lambda requests: requests.bucket("GET", parameters))
+
+        try:
+            return list_uploads(ask, self.location.prefix)
+        finally:
+            client.close()
+
     def connection(self, *, renew: bool = False) -> S3Connection:
         """See Store.connection. Makes sure of the bucket's region first, as a worker cannot follow a redirect."""
         connection = self._session.connection(renew=renew)
@@ -228,7 +242,7 @@ class S3Store:
                 return error
 
 
-_METHODS = {"ListObjectsV2": "GET", "HeadObject": "HEAD", "PutObject": "PUT"}
+_METHODS = {"ListObjectsV2": "GET", "ListMultipartUploads": "GET", "HeadObject": "HEAD", "PutObject": "PUT"}
 
 
 def _is_retryable(response: Response, operation: str) -> bool:

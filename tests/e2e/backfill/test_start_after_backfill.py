@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harvester import BackfillOptions, StoreSettings, SyncOptions, Verification, plan_shards, run_shard, sync
-from harvester.backfill import write_plan
+from harvester.backfill import PlannedUploads, write_plan
 from harvester.tables import open_output
 from scripts.commands.installed_command import run, sync_report
 from scripts.inputs.announcements import PREFIX, AnnouncedBucket, envelope, s3_event
@@ -74,6 +75,57 @@ def test_the_store_s_clock_decides_and_not_that_of_this_machine(tmp_path: Path, 
     assert done.report["counts"] == {**COUNTS, "listed": 2, "landed": 1, "ignored": 1}
     assert (daily.counts.landed, daily.counts.ignored) == (1, 1)
     assert (tmp_path / "d" / "after.json").exists()
+
+
+def test_an_upload_in_progress_is_left_to_daily_work(tmp_path: Path) -> None:
+    out, began = tmp_path / "out", float(int(time.time()) - 600)
+    with MemoryS3({"r/during.json": envelope("during")}) as store:
+        settings = StoreSettings(endpoint_url=store.url)
+        assert store.uploads is not None
+        store.put("r/before.json", envelope("before"), began - 3600)
+        store.uploads |= {"r/long.json": began, "other/longer.json": began - 60}
+        plan = plan_shards("s3://bucket/r/", 1, settings=settings)
+        done = run_shard(plan.shards[0], str(out), settings=settings)
+        store.put("r/long.json", envelope("long"), store.uploads.pop("r/long.json"))
+        daily = sync("s3://bucket/r/", tmp_path / "d", SyncOptions(start_after=plan.backfill.cutoff), settings=settings)
+
+    assert (plan.backfill.cutoff, plan.uploads) == (began - 1, PlannedUploads(in_progress=1))
+    assert done.report is not None
+    assert done.report["counts"] == {**COUNTS, "listed": 2, "landed": 1, "ignored": 1}
+    assert (daily.counts.landed, daily.counts.ignored) == (2, 1)
+    assert sorted(path.name for path in (tmp_path / "d").glob("*.json")) == ["during.json", "long.json"]
+
+
+def test_a_plan_names_abandoned_uploads_and_waits_for_none(tmp_path: Path, s3: S3Client, s3_bucket: str) -> None:
+    # moto dates every upload 2010-11-10.
+    s3.put_object(Bucket=s3_bucket, Key="r/a.json", Body=envelope("a"))
+    for key in ("r/long upload.jsonl", "other/b.jsonl"):
+        s3.create_multipart_upload(Bucket=s3_bucket, Key=key)
+    began = time.time()
+
+    ended = run("backfill", "plan", f"s3://{s3_bucket}/r/", "--to", tmp_path / "out", "--yes")
+    stored = json.loads((tmp_path / "out" / "plan.json").read_text())
+    given = run("backfill", "plan", f"s3://{s3_bucket}/r/", "--to", tmp_path / "other", "--yes", "--cutoff", "1h")
+
+    assert ended.code == 0, ended.err
+    assert "1 upload in progress for over 24 hours" in ended.out
+    assert "\n  r/long upload.jsonl\n" in ended.out
+    assert f"aws s3api list-multipart-uploads --bucket {s3_bucket} --prefix r/" in ended.out
+    assert stored["uploads"] == PlannedUploads(abandoned=1, abandoned_keys=("r/long upload.jsonl",)).as_document()
+    assert stored["cutoff"] > began - 60
+    assert given.code == 0, given.err
+    assert "upload" not in given.out
+
+
+def test_a_plan_states_that_uploads_in_progress_are_not_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with MemoryS3({"r/a.json": envelope("a")}) as store:
+        store.uploads = None
+        monkeypatch.setenv("AWS_ENDPOINT_URL", store.url)
+        ended = run("backfill", "plan", "s3://bucket/r/", "--to", tmp_path / "out", "--yes")
+
+    assert ended.code == 0, ended.err
+    assert "uploads in progress are not known: not offered (NotImplemented, request id R1)" in ended.out
+    assert "grant s3:ListBucketMultipartUploads, or plan with --cutoff" in ended.out
 
 
 def test_an_output_without_a_plan_or_of_another_location_is_refused(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from harvester.backfill.backfill_plan import (
     read_shard,
     write_plan,
 )
+from harvester.backfill.upload_cutoff import PlannedUploads
 from harvester.destination import Selection
 from harvester.error_codes import ErrorCode
 from harvester.errors import IntegrityError, UsageError
@@ -71,6 +72,7 @@ def full_plan() -> BackfillPlan:
         parallelism=2,
         max_rps=25.0,
         kms_max_rps=100.0,
+        uploads=PlannedUploads(1, 2, ("results/a", "results/b")),
     )
 
 
@@ -138,6 +140,7 @@ def test_an_output_without_a_plan_is_an_error(tmp_path: Path) -> None:
         {"export": {}},
         {"sync": {"validate": "nonsense"}},
         {"store": []},
+        {"uploads": {"in_progress": 1}},
     ],
 )
 def test_a_damaged_plan_is_named(tmp_path: Path, change: dict[str, object]) -> None:

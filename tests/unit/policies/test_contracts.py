@@ -283,6 +283,11 @@ class TestReader:
         (identity,) = self.documents("sync", key=None).values()
         assert "kms:Decrypt" not in self.granted(identity)
 
+    def test_to_backfill_takes_listing_uploads_besides(self) -> None:
+        (backfill,), (sync,) = (self.documents(can).values() for can in ("backfill", "sync"))
+        assert self.granted(backfill) - self.granted(sync) == {"s3:ListBucketMultipartUploads"}
+        assert self.granted(sync) <= self.granted(backfill)
+
     @pytest.mark.parametrize("can", [*ABILITIES, ",".join(ABILITIES)])
     def test_every_action_is_known_and_named_once(self, can: str) -> None:
         (identity,) = self.documents(can).values()

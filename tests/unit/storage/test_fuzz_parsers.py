@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from urllib.parse import unquote_plus
+from urllib.parse import quote, unquote_plus
 from xml.etree.ElementTree import ParseError, fromstring
 
 from botocore.parsers import RestXMLParser
@@ -16,6 +16,8 @@ from harvester.storage.http.http_client import Response, parse_headers, parse_ht
 from harvester.storage.page_checks import InvalidListingError, PageChecker, ParsedPage, UnorderedListingError
 from harvester.storage.s3.list_page import parse_page
 from harvester.storage.s3.rest_api import bucket_region, parse_error, parse_owners, service_error_from
+from harvester.storage.s3.signing import encode_query
+from harvester.storage.s3.upload_pages import list_uploads
 from harvester.storage.s3.xml_documents import parse_xml
 from scripts.servers.hostile_s3 import entry, error_document, list_page
 
@@ -198,6 +200,30 @@ def test_no_sequence_of_pages_yields_a_key_twice_in_order_or_outside_the_prefix(
     assert all(key.startswith(prefix) for key in found)
     if ordered:
         assert found == sorted(set(found))
+
+
+def upload_page(uploads: list[str], marker: str | None) -> bytes:
+    more = "" if marker is None else f"<IsTruncated>true</IsTruncated><NextKeyMarker>{quote(marker)}</NextKeyMarker>"
+    entries = "".join(
+        f"<Upload><Key>{quote(key)}</Key><Initiated>2026-11-22T10:17:11.000Z</Initiated></Upload>" for key in uploads
+    )
+    root = "ListMultipartUploadsResult"
+    return f"<{root}><EncodingType>url</EncodingType>{more}{entries}</{root}>".encode()
+
+
+upload_pages = st.builds(upload_page, st.lists(keys | keys.map("a{}".format), max_size=3), st.none() | keys)
+
+
+@FUZZ
+@given(mutated(upload_pages))
+def test_uploads_are_listed_below_the_prefix_or_not_known(body: bytes) -> None:
+    def ask(parameters: dict[str, str]) -> Response:
+        encode_query(parameters)
+        return Response(200, {}, body)
+
+    found = list_uploads(ask, "a")
+    assert all(each.key.startswith("a") and each.initiated > 0 for each in found.uploads)
+    assert found.is_complete or found.unread or len(found.uploads) % 100 == 0
 
 
 @FUZZ

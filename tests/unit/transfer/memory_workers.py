@@ -11,6 +11,7 @@ from typing import Any
 
 from harvester.location import Location, parse_location
 from harvester.storage.base import DigestedListing, FetchRequest, ListPage, ObjectRef, StoreConnection, StoreTime
+from harvester.storage.upload_list import UploadList
 from harvester.transfer.workers.message_batches import pack_outcomes, unpack_assignments
 from harvester.transfer.workers.messages import (
     Alive,
@@ -62,6 +63,9 @@ class MemoryStore:
 
     def list_folders(self, parent: str) -> list[str]:
         raise AssertionError(parent)
+
+    def list_uploads(self) -> UploadList | None:
+        return None
 
     def connection(self, *, renew: bool = False) -> StoreConnection:
         self.renewals += renew

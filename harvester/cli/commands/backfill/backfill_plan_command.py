@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -11,14 +12,16 @@ from harvester.api import plan_shards
 from harvester.backfill import (
     ARCHIVED_CLASSES,
     INFLATION,
+    UPLOAD_HOURS,
     BackfillOptions,
     BackfillPlan,
+    PlannedUploads,
     estimate,
     refuse_planned,
     write_plan,
 )
 from harvester.cli.shared.consent import require_consent
-from harvester.cli.shared.next_steps.cloud_commands import restore_archived
+from harvester.cli.shared.next_steps.cloud_commands import list_uploads, restore_archived
 from harvester.cli.shared.options.parameters import LOCATION, MOMENT, format_option, keys_option, store_options
 from harvester.cli.shared.options.sync_options import Landing, shard_options
 from harvester.cli.shared.options.table_options import table_options
@@ -61,7 +64,7 @@ Examples:
     type=MOMENT,
     metavar="TIME",
     help="Leave objects modified after to daily runs, e.g. 1h or 2026-01-31T00:00:00Z; at most the store's present"
-    " time.  [default: the store's present time]",
+    " time.  [default: the store's present time, on S3 before the uploads in progress]",
 )
 @click.option(
     "--parallelism",
@@ -128,6 +131,8 @@ def _render(plan: BackfillPlan) -> str:
         classes.append(("not known", unlisted, "", "the list of keys states no more"))
     lines += text.table(("storage class", "objects", "stored", ""), classes)
     lines += [f"{count:,} more are not part of it: {reason}" for reason, count in plan.ignored.items()]
+    if plan.uploads is not None:
+        lines += _upload_lines(plan.uploads, plan.backfill.location)
     lines += ["", *text.table(("requests", "count"), [(_REQUESTS[kind], n) for kind, n in costs.requests.items()])]
     hours, largest = costs.core_seconds / 3600, costs.largest_core_seconds / 3600
     lines += [
@@ -139,3 +144,27 @@ def _render(plan: BackfillPlan) -> str:
         restore = f"{text.count(costs.archived, 'object')} must be restored before the shards run; each of them with:"
         lines += ["", restore, *restore_archived(plan.backfill.location)]
     return "\n".join(lines)
+
+
+def _upload_lines(uploads: PlannedUploads, location: Location) -> Iterator[str]:
+    """Yield what the plan has to state about uploads in progress."""
+    if uploads.unread is not None:
+        found = uploads.unread
+        details = ", ".join(filter(None, (found.code, found.request_id and f"request id {found.request_id}")))
+        yield ""
+        yield text.printable(f"uploads in progress are not known: {found.reason}{details and f' ({details})'}")
+        yield f"  grant {found.permission}, or plan with --cutoff and more time than an upload takes"
+        return
+    if not uploads.is_complete:
+        yield f"the cutoff is {UPLOAD_HOURS} hours earlier: there are more uploads in progress than were listed"
+    elif uploads.in_progress:
+        begun = text.count(uploads.in_progress, "upload")
+        yield f"the cutoff is before {begun} in progress, which daily runs take"
+    if uploads.abandoned:
+        abandoned = text.count(uploads.abandoned, "upload")
+        yield ""
+        yield f"{abandoned} in progress for over {UPLOAD_HOURS} hours; completed later, they are of neither side:"
+        yield from (f"  {text.printable(key)}" for key in uploads.abandoned_keys)
+        if uploads.abandoned > len(uploads.abandoned_keys):
+            yield f"  and {uploads.abandoned - len(uploads.abandoned_keys):,} more"
+        yield f"  abort them, or plan with an earlier --cutoff; their ids: {list_uploads(location)}"

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="The documents for Nimble, for the reader that runs this program, or for the events of `watch --queue`.",
 )
-@click.option("--can", metavar="LIST", help="reader: any of sync,test,explain,apply.")
+@click.option("--can", metavar="LIST", help="reader: any of sync,test,explain,apply,backfill.")
 @click.option("--reader", metavar="ARN", help="reader: its role or user; in another account more documents follow.")
 @click.option("--queue", metavar="ARN", help="events: the SQS queue, or the Pub/Sub subscription.")
 @click.option("--current", metavar="FILE|-", help="events: the bucket's notification configuration, to merge into.")

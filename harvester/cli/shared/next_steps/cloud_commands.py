@@ -32,6 +32,12 @@ def restore_archived(location: Location) -> list[str]:
     ]
 
 
+def list_uploads(location: Location) -> str:
+    """Return the command that lists the uploads in progress below a location, with the ids that abort them."""
+    bucket, prefix = shlex.quote(location.bucket), shlex.quote(printable(location.prefix))
+    return f"aws s3api list-multipart-uploads --bucket {bucket} --prefix {prefix}"
+
+
 def submit_batch_job(name: str, size: int | None) -> list[str]:
     """Return the lines that submit a job of AWS Batch, once its definition is registered; ``size`` of its array."""
     array = "" if size is None else f" --array-properties size={size}"
