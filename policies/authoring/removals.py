@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from policies.language import DocumentKind, PolicyDocument, is_unique_id
+from policies.language import DocumentKind, PolicyDocument, is_unique_id, normal_member
 from policies.policy_errors import ContractError, PolicyErrorCode
 
 
@@ -81,12 +81,12 @@ def _from_bindings(value: Mapping[str, Any], name: str, steps: list[str]) -> Map
     found = False
     for number, binding in enumerate(value.get("bindings", []), start=1):
         members = binding.get("members", [])
-        if name not in members:
+        rest = [each for each in members if normal_member(each) != normal_member(name)]
+        if len(rest) == len(members):
             after.append(binding)
             continue
         found = True
         label = f"binding {number} ({binding['role']})"
-        rest = [each for each in members if each != name]
         if rest:
             after.append({**binding, "members": rest})
             steps.append(f"remove {name} from {label}")

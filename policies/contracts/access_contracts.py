@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any, Literal
 
 from policies.contracts.nimble_data import nimble_data
+from policies.language import normal_member
 from policies.policy_errors import ContractError, PolicyErrorCode
 
 # Source: IAM user guide, "IAM and AWS STS quotas"; what is a wildcard is refused by itself.
@@ -141,6 +142,7 @@ def contract(mode: str, cloud: str = "s3", *, principal: str | None = None) -> A
     if principal is None or principal == found.principal:
         return found
     _check_principal(principal, found.cloud)
+    principal = normal_member(principal) if found.cloud == "gs" else principal
     return replace(found, principal=principal, principal_inferred=True)
 
 

@@ -15,6 +15,7 @@ from .documents import DocumentKind as DocumentKind
 from .documents import PolicyDocument as PolicyDocument
 from .documents import Statement as Statement
 from .documents import document as document
+from .documents import normal_member as normal_member
 from .documents import parse as parse
 from .inherited_policies import parse_inherited as parse_inherited
 from .principals import Caller as Caller

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -21,6 +22,7 @@ VERSIONS = ("2008-10-17", "2012-10-17")
 """The versions of the policy language; the first is the default."""
 _WITH_VARIABLES = "2012-10-17"
 _GCS_FIELDS = frozenset({"bindings", "etag", "version", "kind", "resourceId", "auditConfigs"})
+_ADDRESS = re.compile(r"((?:deleted:)?(?:user|serviceAccount|group|domain):)(.*)", re.DOTALL)
 _FRAGMENT_FIELD = "Effect"
 _CONTAINERS = {
     "BucketPolicy": (
@@ -87,7 +89,7 @@ class Binding:
     role: str
     """The role granted."""
     members: tuple[str, ...]
-    """The members it is granted to."""
+    """The members it is granted to, as `normal_member` spells them."""
     condition: Mapping[str, Any] | None
     """The condition, if it has one: a mapping with ``expression`` in CEL."""
     value: Mapping[str, Any]
@@ -288,6 +290,15 @@ def _texts(value: Any, path: str) -> tuple[str, ...]:
     return tuple(items)
 
 
+def normal_member(member: str) -> str:
+    """Return a member as Cloud Storage stores it: its address in lower case.
+
+    IAM ignores the case of addresses and domains; that of types, of pools and of the ids of projects counts.
+    """
+    found = _ADDRESS.match(member)
+    return member if found is None else found[1] + found[2].lower()
+
+
 def _bindings(value: Mapping[str, Any]) -> Iterator[Binding]:
     given = value.get("bindings", [])
     if not isinstance(given, list):
@@ -307,7 +318,7 @@ def _bindings(value: Mapping[str, Any]) -> Iterator[Binding]:
         members = each.get("members", [])
         if not isinstance(members, list):
             raise GrammarError("not a list of members", path=f"{path}.members")
-        members = _texts(members, f"{path}.members") if members else ()
+        members = tuple(map(normal_member, _texts(members, f"{path}.members"))) if members else ()
         yield Binding(index, role, members, condition, each)
 
 

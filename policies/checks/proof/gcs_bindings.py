@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -50,6 +51,13 @@ _ROLES: Mapping[str, frozenset[str]] = {
 _ALIKE = 0.95
 """The similarity from which a role counts as another one misspelt; those that exist are less alike."""
 _OPAQUE_MEMBERS = ("group:", "domain:", "principalSet:", "principal:")
+_WITHOUT_SERVICE_ACCOUNTS = re.compile(
+    r"domain:|principal(?:Set)?://iam\.googleapis\.com/.*/(?:workloadIdentityPools|workforcePools)/"
+)
+"""Members that no service account is one of. Source: Cloud IAM documentation, "Principal identifiers" and "Service
+accounts": they are members of no Google Workspace domain, and a pool holds identities of other providers."""
+_BASIC_ROLES = {"roles/owner": "projectOwner:", "roles/editor": "projectEditor:", "roles/viewer": "projectViewer:"}
+"""The members that are everyone with a basic role on a project."""
 _OBJECTS = "projects/_/buckets/{bucket}/objects/"
 
 
@@ -116,10 +124,11 @@ def prove_bindings(
     ``inherited`` are the bindings of project, folders and organisation; None when they were not read.
     """
     wanted = permission.rsplit(".", 1)[-1]
+    groups = tuple(_groups_of(member, inherited or ()))
     relevant = [
         _Relevant(binding, parse_expression(_expression(binding)), tuple(doubts))
         for binding in (*bindings, *(inherited or ()))
-        if (doubts := _doubts(binding, member, wanted)) is not None
+        if (doubts := _doubts(binding, member, groups, wanted)) is not None
     ]
     found = _decide(relevant, target, at)
     until = _holds_until(relevant, target, found.state, at)
@@ -212,12 +221,25 @@ def _holds_until(
     return next((each for each in earlier if granted(each) or granted(each - second)), None)
 
 
+def _groups_of(member: str, inherited: Sequence[Binding]) -> Iterator[str]:
+    """Yield what the members start with that are everyone with a basic role which ``member`` has."""
+    for binding in inherited:
+        if binding.role in _BASIC_ROLES and member in binding.members and not binding.condition:
+            yield _BASIC_ROLES[binding.role]
+
+
+def _may_be(named: str, member: str) -> bool:
+    """Return whether a member may be one that others are part of, such as a group."""
+    is_account = member.startswith("serviceAccount:")
+    return named.startswith(_OPAQUE_MEMBERS) and not (is_account and _WITHOUT_SERVICE_ACCOUNTS.match(named))
+
+
 def is_within_calendar(moment: datetime) -> bool:
     """Return whether the times just before and after a moment are dates too."""
     return moment.year in _YEARS
 
 
-def _doubts(binding: Binding, member: str, wanted: str) -> list[UnknownReason] | None:
+def _doubts(binding: Binding, member: str, groups: tuple[str, ...], wanted: str) -> list[UnknownReason] | None:
     """Return why it is not known whether a binding grants ``wanted`` to ``member``; None when it does not."""
     permissions = role_permissions(binding.role)
     if permissions is not None and wanted not in permissions:
@@ -226,9 +248,10 @@ def _doubts(binding: Binding, member: str, wanted: str) -> list[UnknownReason] |
     if permissions is None:
         detail = f"whether the role contains storage.objects.{wanted}"
         doubts.append(UnknownReason("unread", binding.role, permission="iam.roles.get", detail=detail))
-    if member in binding.members or any(each in PUBLIC_MEMBERS for each in binding.members):
+    named = (each == member or each in PUBLIC_MEMBERS or each.startswith(groups) for each in binding.members)
+    if any(named):
         return doubts
-    opaque = [each for each in binding.members if each.startswith(_OPAQUE_MEMBERS)]
+    opaque = [each for each in binding.members if _may_be(each, member)]
     if not opaque:
         return None
     return [UnknownReason("unread", opaque[0], detail="whether Nimble's service account is a member"), *doubts]

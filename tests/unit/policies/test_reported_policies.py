@@ -386,6 +386,9 @@ class TestCloudStorage:
         )
         assert self.prove(inherited=[]).state == "fails"
         assert self.prove(inherited=[self.binding()]).state == "holds"
+        # The bucket's owners are the editors of its project.
+        assert self.prove(inherited=[self.binding("roles/editor")]).state == "holds"
+        assert self.prove(inherited=[self.binding("roles/viewer")]).state == "fails"
 
     def test_the_time_of_the_request_decides(self) -> None:
         until = self.binding(expression='request.time < timestamp("2026-06-30T00:00:00Z")')
