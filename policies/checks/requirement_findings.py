@@ -61,6 +61,7 @@ def _ungranted(proof: Proof, verdict: Verdict, document: PolicyDocument | None) 
         return _finding("requirement-undecided", message, document, part, fix=_fix_of_unknown(verdict, part))
     if verdict.effect == "explicitly_denied":
         message = f"{name} is denied" + (f" by {_quoted(part)}" if part is not None else "")
+        message += "".join(f"; {need}" for need in verdict.needs if part is None)
         return _finding("requirement-denied", message, document, part, fix=_exemption(part))
     if verdict.holds_until is not None:
         message = f"{name} was granted until {verdict.holds_until:%Y-%m-%dT%H:%M:%SZ}"
@@ -97,6 +98,8 @@ def _near_miss(proof: Proof, verdict: Verdict, document: PolicyDocument) -> Near
 
 def _fix_of_unknown(verdict: Verdict, part: Statement | Binding | None) -> Fix:
     kinds = {each.kind for each in verdict.reasons}
+    if any(each.denies for each in verdict.reasons):
+        return Fix(FixAction.EDIT)
     if isinstance(part, Statement) and part.effect == "Deny" and kinds == {"condition"}:
         return _exemption(part)
     if "unread" in kinds and not isinstance(part, Statement):

@@ -6,6 +6,7 @@ from .conditions import is_year_or_seconds as is_year_or_seconds
 from .conditions import network as network
 from .conditions import number as number
 from .conditions import seconds as seconds
+from .deny_rules import DenyRule as DenyRule
 from .document_schemas import schema as schema
 from .documents import CONDITION_VERSION as CONDITION_VERSION
 from .documents import LIMITS as LIMITS

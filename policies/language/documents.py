@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from policies.language.conditions import Condition, parse_conditions
+from policies.language.deny_rules import DenyRule
 from policies.language.policy_wrappers import unwrap
 from policies.language.principals import Principals, parse_principals
 from policies.language.strict_json import compact_json, dump_json, parse_json
@@ -117,6 +118,8 @@ class PolicyDocument:
     """The name of the file, for errors and findings; may be empty."""
     fragment: bool
     """True when the text was a bare statement, not a document: something to add to one."""
+    denials: tuple[DenyRule, ...] | None = ()
+    """The rules of a deny policy that a GCS bucket inherits; None where the policy was given without them."""
 
     @property
     def size(self) -> int:

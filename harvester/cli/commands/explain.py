@@ -335,7 +335,8 @@ def _requirement(each: RequirementView) -> Iterator[str]:
     for assumption in each.assumptions:
         yield wrap(f"assuming that {assumption}", first=" " * 12)
     if each.example and not by and not each.reasons:
-        yield wrap(printable(f"allowed by no statement, e.g. {each.example}"), first=" " * 12)
+        why = "; ".join(each.needs) or "allowed by no statement"
+        yield wrap(printable(f"{why}, e.g. {each.example}"), first=" " * 12)
 
 
 def _settings(explanation: Explanation) -> Iterator[str]:

@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from policies.checks.proof.gcs_bindings import is_within_calendar, prove_bindings
+from policies.checks.proof.gcs_denials import prove_denials
 from policies.checks.proof.scenarios import TIME_KEYS, RequestScenario, keys_under, request_scenarios
 from policies.checks.proof.verdicts import Proof, UnknownReason, Verdict, VerdictState, worst
 from policies.contracts import AccessContract, Assumption, Requirement, Target, facts
@@ -354,6 +355,13 @@ def _from_bindings(
     above = None if inherited is None else _inherited_bindings(inherited, after=len(bindings))
     found = prove_bindings(contract.principal, target, bindings, requirement.action, inherited=above, at=at)
     effects: dict[VerdictState, Effect] = {"holds": "allowed", "unknown": "unknown", "fails": "implicitly_denied"}
+    denial = prove_denials(contract.principal, requirement.action, inherited or (), at=at)
+    if denial.rules:
+        needs = tuple(f"the {each} denies it" for each in denial.rules)
+        found = replace(found, state="fails", bindings=(), reasons=(), needs=needs, holds_until=None)
+        effects["fails"] = "explicitly_denied"
+    elif denial.reasons and found.state != "fails":
+        found = replace(found, state="unknown", reasons=(*found.reasons, *denial.reasons))
     return Verdict(
         requirement,
         found.state,

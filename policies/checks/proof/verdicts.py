@@ -33,6 +33,8 @@ class UnknownReason:
     """For an unread document: the permission it takes to read it."""
     detail: str = ""
     """The reason as a sentence, where the name is not enough."""
+    denies: bool = False
+    """True where it is not known whether a deny policy applies: a further grant does not decide it."""
 
     @property
     def code(self) -> str:

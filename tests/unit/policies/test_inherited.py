@@ -89,3 +89,105 @@ def test_other_documents_are_refused(text: str) -> None:
 def test_text_that_is_no_json() -> None:
     with pytest.raises(ParseError):
         parse_inherited("{", source="inherited.json")
+
+
+EVERYONE = "principalSet://goog/public:all"
+ACCOUNT = f"principal://iam.googleapis.com/projects/-/serviceAccounts/{MEMBER.partition(':')[2]}"
+OTHER_ACCOUNT = "principal://iam.googleapis.com/projects/-/serviceAccounts/other@p.iam.gserviceaccount.com"
+GROUP = "principalSet://goog/group/vendors@example.com"
+PERMISSION = "storage.googleapis.com/objects.create"
+TAGGED = 'resource.matchTag("acme/env", "prod")'
+
+
+def denying(*principals: str, permissions: tuple[str, ...] = (PERMISSION,), **more: Any) -> dict[str, Any]:
+    rule = {"deniedPrincipals": list(principals), "deniedPermissions": list(permissions), **more}
+    return {
+        "rules": [
+            {"denyRule": {"deniedPrincipals": [OTHER_ACCOUNT], "deniedPermissions": [PERMISSION]}},
+            {"denyRule": rule},
+        ]
+    }
+
+
+def with_denial(policy: dict[str, Any], *bindings: dict[str, Any]) -> str:
+    named = {"name": "policies/cloudresourcemanager.googleapis.com%2Fprojects%2F1/denypolicies/guard", **policy}
+    return json.dumps([{"policy": {"bindings": list(bindings)}}, {"id": "acme", "type": "project", "policy": named}])
+
+
+@pytest.mark.parametrize(
+    ("policy", "found"),
+    [
+        (denying(EVERYONE), ("fails", [])),
+        (denying(ACCOUNT), ("fails", [])),
+        (denying(GROUP, ACCOUNT), ("fails", [])),
+        (denying(EVERYONE, permissions=("storage.googleapis.com/objects.*",)), ("fails", [])),
+        (denying(EVERYONE, permissions=("storage.googleapis.com/*.create",)), ("fails", [])),
+        (denying(EVERYONE, permissions=("storage.googleapis.com/*.*",)), ("fails", [])),
+        (denying(EVERYONE, exceptionPrincipals=[OTHER_ACCOUNT]), ("fails", [])),
+        (denying(EVERYONE, denialCondition={"expression": "true"}), ("fails", [])),
+        (denying(EVERYONE, exceptionPermissions=["storage.googleapis.com/objects.get"]), ("fails", [])),
+        (denying(OTHER_ACCOUNT, "principal://goog/subject/ann@example.com", f"deleted:{ACCOUNT}?uid=1"), ("holds", [])),
+        (denying(EVERYONE, permissions=("storage.googleapis.com/objects.delete",)), ("holds", [])),
+        (denying(EVERYONE, permissions=("storage.googleapis.com/buckets.create",)), ("holds", [])),
+        (denying(EVERYONE, permissions=("pubsub.googleapis.com/objects.create",)), ("holds", [])),
+        (denying(EVERYONE, permissions=()), ("holds", [])),
+        (denying(EVERYONE, exceptionPrincipals=[ACCOUNT]), ("holds", [])),
+        (denying(EVERYONE, exceptionPermissions=[PERMISSION]), ("holds", [])),
+        (denying(EVERYONE, denialCondition={"expression": "false"}), ("holds", [])),
+        (denying(GROUP, exceptionPrincipals=[ACCOUNT]), ("holds", [])),
+        (denying(OTHER_ACCOUNT, denialCondition={"expression": TAGGED}), ("holds", [])),
+        (denying(GROUP), ("unknown", [f"unread:{GROUP}"])),
+        (denying(OTHER_ACCOUNT, GROUP), ("unknown", [f"unread:{GROUP}"])),
+        (denying(EVERYONE, exceptionPrincipals=[GROUP]), ("unknown", [f"unread:{GROUP}"])),
+        (denying(EVERYONE, denialCondition={"expression": TAGGED}), ("unknown", [f"condition:{TAGGED}"])),
+        (
+            denying(EVERYONE, denialCondition={"expression": 'resource.name == "x"'}),
+            ("unknown", ['condition:resource.name == "x"']),
+        ),
+        (
+            {"kind": "DenyPolicy", "etag": "x"},
+            ("unknown", ["unread:deny policy guard of project acme"]),
+        ),
+    ],
+)  # fmt: skip
+def test_deny_policies_decide(policy: dict[str, Any], found: tuple[str, list[str]]) -> None:
+    assert state(with_denial(policy, CREATOR)) == found
+
+
+def test_what_no_binding_grants_fails_whatever_is_denied() -> None:
+    assert state(with_denial(denying(GROUP))) == ("fails", [])
+    assert state(with_denial(denying(EVERYONE))) == ("fails", [])
+    group = {**CREATOR, "members": ["group:a@example.com"]}
+    assert state(with_denial(denying(GROUP), group)) == ("unknown", ["unread:group:a@example.com", f"unread:{GROUP}"])
+
+
+def test_no_change_of_the_bucket_is_advised_against_a_deny_policy() -> None:
+    bucket = policies.document({"bindings": [CREATOR]}, kind="gcs")
+    for policy, code, message in [
+        (denying(EVERYONE), "requirement-denied", "the deny policy guard of project acme denies it"),
+        (denying(GROUP), "requirement-undecided", f"unread:{GROUP}"),
+    ]:
+        inherited = parse_inherited(with_denial(policy))
+        report = policies.check(GCS, TARGET, bucket, inherited=inherited, at=AT)
+        (found,) = [each for each in report.findings if each.code.startswith("requirement-")]
+        assert (found.code, found.fix.action) == (code, policies.FixAction.EDIT)
+        assert message in found.message
+        assert policies.advised_change(bucket, GCS, TARGET, report.findings, inherited=inherited, at=AT) is None
+
+
+@pytest.mark.parametrize(
+    ("rules", "path"),
+    [
+        ({}, "$[1].rules"),
+        ([1], "$[1].rules[0].denyRule"),
+        ([{"denyRule": []}], "$[1].rules[0].denyRule"),
+        ([{"denyRule": {"deniedPrincipals": "x"}}], "$[1].rules[0].denyRule.deniedPrincipals"),
+        ([{"denyRule": {"exceptionPermissions": [1]}}], "$[1].rules[0].denyRule.exceptionPermissions"),
+        ([{"denyRule": {"denialCondition": {"expression": 1}}}], "$[1].rules[0].denyRule.denialCondition"),
+        ([{"denyRule": {"denialCondition": 1}}], "$[1].rules[0].denyRule.denialCondition"),
+    ],
+)
+def test_rules_that_are_none_are_refused_with_their_path(rules: object, path: str) -> None:
+    with pytest.raises(GrammarError) as caught:
+        parse_inherited(with_denial({"rules": rules}))
+    assert caught.value.path == path
