@@ -124,9 +124,10 @@ def prove_bindings(
     ``inherited`` are the bindings of project, folders and organisation; None when they were not read.
     """
     wanted = permission.rsplit(".", 1)[-1]
+    head = _OBJECTS.format(bucket=target.bucket)
     groups = tuple(_groups_of(member, inherited or ()))
     relevant = [
-        _Relevant(binding, parse_expression(_expression(binding)), tuple(doubts))
+        _Relevant(binding, parse_expression(_expression(binding), head=head), tuple(doubts))
         for binding in (*bindings, *(inherited or ()))
         if (doubts := _doubts(binding, member, groups, wanted)) is not None
     ]

@@ -1,8 +1,9 @@
 """The conditions of Cloud Storage bindings: the part of CEL that decides about object names and time.
 
 Read are ``&&``, ``||``, ``!``, parentheses, comparisons of ``resource.name``, ``resource.type``, ``resource.service``
-and ``request.time``, ``in`` with a list of texts, and ``resource.name.startsWith`` and ``endsWith``. Any other test
-is kept as text and its result is unknown. Source: the page "Attribute reference for IAM Conditions", 2026-11.
+and ``request.time``, ``in`` with a list of texts, ``startsWith`` and ``endsWith``, and ``resource.name.extract``.
+Any other test is kept as text and its result is unknown. Source: the page "Attribute reference for IAM
+Conditions", 2026-11.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ _TIMESTAMP = re.compile(
 _REST = re.compile(r"(?:\s|//[^\n]*+)*+\Z")
 """White space and comments at the end."""
 _NAME = ("resource", ".", "name")
-_STARTS_WITH = (*_NAME, ".", "startsWith", "(")
-_ENDS_WITH = (*_NAME, ".", "endsWith", "(")
+_EXTRACT = (*_NAME, ".", "extract", "(")
+_TEMPLATE = re.compile(r"([^{}]*)\{[A-Za-z_][A-Za-z0-9_]*\}([^{}]*)\Z")
+_KNOWN = {"resource.type": OBJECT_TYPE, "resource.service": SERVICE}
 _TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 """The comparison with its sides exchanged."""
 _TIME = ("request", ".", "time")
@@ -94,12 +96,15 @@ class Combination:
 Expression = NameTest | TimeTest | KnownTest | OtherTest | Negation | Combination
 
 
-def parse_expression(text: str) -> Expression:
-    """Parse a condition; what is not understood becomes an `OtherTest`."""
+def parse_expression(text: str, *, head: str = "") -> Expression:
+    """Parse a condition; what is not understood becomes an `OtherTest`.
+
+    ``head`` is the text that every name in question starts with.
+    """
     tokens = list(_tokens(text))
     if "" in tokens:
         return OtherTest(text)
-    parser = _Parser(tokens)
+    parser = _Parser(tokens, head)
     try:
         parsed = parser.alternatives(0)
     except _SyntaxError:
@@ -195,8 +200,9 @@ def _tokens(text: str) -> Iterator[str]:
 
 
 class _Parser:
-    def __init__(self, tokens: Sequence[str]) -> None:
+    def __init__(self, tokens: Sequence[str], head: str) -> None:
         self.tokens = tokens
+        self.head = head
         self.at = 0
 
     def peek(self) -> str:
@@ -244,22 +250,61 @@ class _Parser:
             self.at += 1
         if self.at == start or nested or self.peek() == "?":
             raise _SyntaxError
-        return _test(self.tokens[start : self.at])
+        tokens = self.tokens[start : self.at]
+        return _extracting_test(tokens, self.head) or _test(tokens)
+
+
+def _extracting_test(tokens: Sequence[str], head: str) -> Expression | None:
+    """Return the test of a part of the name, as ``resource.name.extract("…{x}…")`` gives it; None for any other."""
+    if len(tokens) < len(_EXTRACT) + 4 or tuple(tokens[: len(_EXTRACT)]) != _EXTRACT:
+        return None
+    template, closing, *compared = tokens[len(_EXTRACT) :]
+    found = _TEMPLATE.match(_text(template) or "")
+    if found is None or closing != ")":
+        return None
+    if len(compared) == 2 and compared[0] in ("==", "!="):
+        return _part_test(head, found, _text(compared[1]), whole=True, negated=compared[0] == "!=")
+    if len(compared) == 5 and compared[:3] == [".", "startsWith", "("] and compared[4] == ")":
+        return _part_test(head, found, _text(compared[3]), whole=False, negated=False)
+    return None
+
+
+def _part_test(
+    head: str, template: re.Match[str], wanted: str | None, *, whole: bool, negated: bool
+) -> NameTest | KnownTest | None:
+    """Return the test of the text after the first ``before`` and up to the next ``after`` of a template."""
+    before, after = template.groups()
+    at = head.find(before)
+    if at < 0 or not wanted:
+        return None
+    start = at + len(before)
+    end = head.find(after, start) if after else -1
+    if end >= 0:
+        known = head[start:end]
+        return KnownTest((known == wanted if whole else known.startswith(wanted)) is not negated)
+    if len(after) > 1:
+        # It could begin inside the text that is wanted.
+        return None
+    if after and after in wanted:
+        return KnownTest(negated)
+    text = literal(head[:start] + wanted).tokens
+    rest = (*literal(after).tokens, Wildcard.RUN) if after else ()
+    tokens = (*text, *rest) if whole else (*text, Wildcard.RUN, *rest)
+    return NameTest(Pattern(tokens), negated=negated)
 
 
 def _test(tokens: Sequence[str]) -> Expression:
     *left, operator, right = tokens if len(tokens) >= len(_NAME) + 2 else (*tokens, "", "")
     value = _text(right)
     part = _text(operator)
-    if part is not None and right == ")" and tuple(left) == _STARTS_WITH:
-        return NameTest(Pattern((*literal(part).tokens, Wildcard.RUN)), negated=False)
-    if part is not None and right == ")" and tuple(left) == _ENDS_WITH:
-        return NameTest(Pattern((Wildcard.RUN, *literal(part).tokens)), negated=False)
+    known = _KNOWN.get("".join(tokens[: len(_NAME)]))
+    called = _called_test("".join(left), known, part) if part is not None and right == ")" else None
+    if called is not None:
+        return called
     if operator in ("==", "!=") and value is not None and len(left) == len(_NAME) and left[0] == "resource":
         negated = operator == "!="
         if left[2] == "name":
             return NameTest(literal(value), negated=negated)
-        known = {"type": OBJECT_TYPE, "service": SERVICE}.get(left[2])
         if known is not None:
             return KnownTest((value == known) is not negated)
     if value is None and len(tokens) == len(_NAME) + 2 and tokens[1] in ("==", "!=") and _text(tokens[0]) is not None:
@@ -278,6 +323,20 @@ def _test(tokens: Sequence[str]) -> Expression:
     if moment is not None and tuple(tokens[5:]) == _TIME and tokens[4] in _TURNED:
         return TimeTest(_TURNED[tokens[4]], moment)
     return OtherTest(_joined(tokens))
+
+
+def _called_test(called: str, known: str | None, part: str) -> NameTest | KnownTest | None:
+    """Return the test of ``startsWith`` or ``endsWith`` on an attribute; None for any other function."""
+    attribute, _, function = called.rpartition(".")
+    if function not in ("startsWith(", "endsWith("):
+        return None
+    begins = function == "startsWith("
+    if attribute == "resource.name":
+        text = literal(part).tokens
+        return NameTest(Pattern((*text, Wildcard.RUN) if begins else (Wildcard.RUN, *text)), negated=False)
+    if known is None or attribute not in _KNOWN:
+        return None
+    return KnownTest(known.startswith(part) if begins else known.endswith(part))
 
 
 def _listed(tokens: Sequence[str]) -> Sequence[str]:

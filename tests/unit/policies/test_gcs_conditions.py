@@ -86,7 +86,9 @@ LATER = 'request.time < timestamp("2026-07-01T00:00:00Z")'
         (f"{STARTS} || request.auth.claims.x == 1", True),
         # What is not read.
         ("resource.name.endsWith('.json')", True),
-        ("resource.name.extract('objects/{x}/') == 'nimble'", None),
+        ("resource.type.startsWith('storage.googleapis.com/')", True),
+        ("resource.type.endsWith('/Bucket')", False),
+        ("resource.service.startsWith('storage')", True),
         (f"{STARTS} && request.time.getHours() < 9", None),
         ("request.time < timestamp('soon')", None),
         ("request.time < timestamp('2026-06-30')", None),
@@ -224,3 +226,47 @@ def test_times_are_compared(difference: timedelta) -> None:
         for sign in ("<", "<=", ">", ">=")
     }
     assert compared == {"<": moment > AT, "<=": moment >= AT, ">": moment < AT, ">=": moment <= AT}
+
+
+HEAD = "projects/_/buckets/b/objects/"
+
+
+@pytest.mark.parametrize(
+    ("expression", "result"),
+    [
+        ("resource.name.extract('/objects/{folder}/') == 'nimble'", True),
+        ("resource.name.extract('/objects/{folder}/') == 'nim'", False),
+        ("resource.name.extract('/objects/{folder}/') != 'other'", True),
+        ("resource.name.extract('/objects/{folder}/') == 'nimble/1.json'", False),
+        ("resource.name.extract('buckets/b/objects/{rest}') == 'nimble/1.json'", True),
+        ("resource.name.extract('buckets/b/objects/{rest}').startsWith('nimble/')", True),
+        ("resource.name.extract('/objects/{folder}/').startsWith('nim')", True),
+        ("resource.name.extract('/objects/{folder}/').startsWith('nimble/')", False),
+        ("resource.name.extract('buckets/{bucket}/objects') == 'b'", True),
+        ("resource.name.extract('buckets/{bucket}/').startsWith('c')", False),
+        ("!(resource.name.extract('{x}/') == 'projects')", False),
+        ("resource.name.extract('nimble/{x}') == '1.json'", None),
+        ("resource.name.extract('/objects/{x}.json') == 'nimble/1'", None),
+        ("resource.name.extract('/objects/{x}/{y}') == 'nimble'", None),
+        ("resource.name.extract('/objects/{x}/') == ''", None),
+        ("resource.name.extract('/objects/') == 'x'", None),
+        ("resource.name.extract(x) == 'x'", None),
+        ("resource.name.extract('/objects/{x}/')", None),
+    ],
+)
+def test_a_part_of_the_name_is_compared(expression: str, result: bool | None) -> None:
+    assert holds(parse_expression(expression, head=HEAD), NAME, AT) is result
+
+
+@given(
+    st.text("ab/", min_size=1, max_size=6),
+    st.sampled_from(["", "/"]),
+    st.text("ab/", min_size=1, max_size=3),
+    st.booleans(),
+)
+def test_a_part_is_what_extract_returns(key: str, after: str, wanted: str, whole: bool) -> None:
+    end = key.find(after) if after else len(key)
+    part = key[:end] if end >= 0 else ""
+    test = f" == '{wanted}'" if whole else f".startsWith('{wanted}')"
+    found = holds(parse_expression(f"resource.name.extract('/objects/{{x}}{after}'){test}", head=HEAD), HEAD + key, AT)
+    assert found is (part == wanted if whole else part.startswith(wanted))
