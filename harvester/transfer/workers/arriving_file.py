@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer as Buffer
 
-_LONGEST_WAIT = 0.25
+_EVERYTHING = 1 << 63
 
 
 class ArrivalAbandonedError(Exception):
@@ -22,10 +22,7 @@ class ArrivingFile(io.RawIOBase):
     """Reads a file up to where it has arrived, and waits there; one thread reads, another reports the arrival."""
 
     def __init__(self, descriptor: int, show_progress: Callable[[], None]) -> None:
-        """Read a duplicate of ``descriptor``; ``show_progress`` is called at each read and while waiting.
-
-        Raises OSError.
-        """
+        """Read a duplicate of ``descriptor``; ``show_progress`` is called at each read. Raises OSError."""
         self._descriptor = os.dup(descriptor)
         self._show_progress = show_progress
         self._changed = Condition()
@@ -54,6 +51,11 @@ class ArrivingFile(io.RawIOBase):
         self._abandoned = True
         self._notify()
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether the reader waits for bytes that have not arrived."""
+        return self._awaited > self._arrived
+
     def _notify(self) -> None:
         with self._changed:
             self._changed.notify_all()
@@ -71,7 +73,7 @@ class ArrivingFile(io.RawIOBase):
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
         """Move to a byte, counted from the start, from here, or from the end, which is waited for."""
         if whence == os.SEEK_END:
-            self._wait(None)
+            self._wait(_EVERYTHING)
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._arrived}[whence]
         self._place = max(0, base + offset)
         return self._place
@@ -94,16 +96,13 @@ class ArrivingFile(io.RawIOBase):
             os.close(self._descriptor)
         super().close()
 
-    def _wait(self, needed: int | None) -> None:
+    def _wait(self, needed: int) -> None:
         """Wait until ``needed`` bytes have arrived, or everything has."""
         self._show_progress()
-        while not (self._abandoned or self._whole) and (needed is None or self._arrived < needed):
-            with self._changed:
-                self._awaited = needed or 0
-                # Set before it is compared, as the writer compares without the lock after it has set the other.
-                if not (self._abandoned or self._whole) and (needed is None or self._arrived < needed):
-                    self._changed.wait(_LONGEST_WAIT)
-                self._awaited = 0
-            self._show_progress()
+        with self._changed:
+            # Set before it is compared, as the writer compares without the lock after it has set the other.
+            self._awaited = needed
+            self._changed.wait_for(lambda: self._abandoned or self._whole or self._arrived >= needed)
+            self._awaited = 0
         if self._abandoned:
             raise ArrivalAbandonedError

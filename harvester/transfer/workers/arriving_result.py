@@ -94,8 +94,8 @@ class ArrivingResult:
 
     @property
     def is_decoding(self) -> bool:
-        """Whether the thread works, or waits for bytes."""
-        return self._thread is not None and self._found is None
+        """Whether the thread works; not while it waits for bytes."""
+        return not (self._file is None or self._thread is None or self._found is not None or self._file.is_awaited)
 
     @property
     def is_abandoned(self) -> bool:

@@ -88,7 +88,8 @@ class Worker:
                 self._asked_for_credentials = True
                 self._send(CredentialsExpired(self._generation))
             self._report()
-            # What decodes in a thread shows its own: a decoder that is stuck is not to be covered up.
+            # What decodes in a thread shows its own: a decoder that is stuck is not to be covered up. What waits for
+            # bytes shows none, as this thread may be stuck in decoding another object.
             if self._arriving is None or not self._arriving.is_decoding:
                 self._show_progress()
         self._report(everything=True)

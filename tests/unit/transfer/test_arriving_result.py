@@ -23,6 +23,7 @@ from harvester.results.result_options import ResultOptions
 from harvester.results.result_reader import ResultReader
 from harvester.transfer.workers.arriving_file import ArrivalAbandonedError, ArrivingFile
 from harvester.transfer.workers.arriving_result import ArrivingResult
+from scripts.commands.background_command import wait_until
 
 READER = ResultReader(ResultOptions(max_content_bytes=12 * 1024**2))
 ROW = b'{"name":"%d","text":"caf\xc3\xa9"}\n'
@@ -60,11 +61,11 @@ WANTED_REASONS = {
 class Arriving:
     """One object on its way into a destination."""
 
-    def __init__(self, root: Path, key: str, file: IO[bytes]) -> None:
+    def __init__(self, root: Path, key: str, file: IO[bytes], show_progress: Callable[[], None]) -> None:
         (root / TEMPORARY).mkdir(parents=True, exist_ok=True)
         self.root = root
         self.ended = threading.Event()
-        self.result = ArrivingResult(key, READER, DestinationWriter(str(root), "worker"), lambda: None, self.ended.set)
+        self.result = ArrivingResult(key, READER, DestinationWriter(str(root), "worker"), show_progress, self.ended.set)
         self.file = file
 
     def begin(self) -> None:
@@ -79,13 +80,15 @@ class Arriving:
         return list((self.root / TEMPORARY).iterdir())
 
 
-Start: TypeAlias = Callable[[str], Arriving]
+Start: TypeAlias = Callable[..., Arriving]
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     with ExitStack() as files:
-        yield lambda key: Arriving(tmp_path, key, files.enter_context(tempfile.TemporaryFile()))
+        yield lambda key, show_progress=lambda: None: Arriving(
+            tmp_path, key, files.enter_context(tempfile.TemporaryFile()), show_progress
+        )
 
 
 def whole(body: bytes, key: str) -> tuple[ResultRecord, bytes]:
@@ -161,6 +164,63 @@ def test_a_destination_that_takes_no_file_leaves_it_to_what_follows(tmp_path: Pa
     assert not arriving.result.has_begun
     arriving.receive(ROWS)
     assert not arriving.result.arrived()
+
+
+def test_it_is_decoding_unless_it_waits_for_bytes(start: Start) -> None:
+    reading, go_on = threading.Event(), threading.Event()
+
+    def show_progress() -> None:
+        reading.set()
+        go_on.wait(60)
+
+    arriving = start("rows.jsonl", show_progress)
+    arriving.begin()
+    assert reading.wait(60)
+    assert arriving.result.is_decoding
+
+    go_on.set()
+    wait_until(lambda: not arriving.result.is_decoding, "it waits for bytes")
+    assert not arriving.result.has_ended
+
+    go_on.clear()
+    reading.clear()
+    arriving.receive(ROWS)
+    assert arriving.result.arrived()
+    assert reading.wait(60)
+    assert arriving.result.is_decoding
+
+    go_on.set()
+    assert arriving.ended.wait(60)
+    assert not arriving.result.is_decoding
+
+
+@pytest.mark.parametrize("whence", [os.SEEK_SET, os.SEEK_END])
+def test_no_progress_is_shown_by_waiting(whence: int) -> None:
+    progress: list[None] = []
+    with tempfile.TemporaryFile() as spool, ArrivingFile(spool.fileno(), lambda: progress.append(None)) as file:
+        spool.write(b"content")
+        spool.flush()
+        read: list[bytes] = []
+
+        def work() -> None:
+            if whence == os.SEEK_END:
+                file.seek(0, whence)
+            else:
+                read.append(file.read(7))
+
+        reader = threading.Thread(target=work)
+        reader.start()
+        wait_until(lambda: file.is_awaited, "it waits for bytes")
+        file.grow(3)
+        awaited = [file.is_awaited]
+        file.grow(7)
+        if whence == os.SEEK_END:
+            file.end()
+        reader.join(60)
+
+        assert [*awaited, file.is_awaited] == [True, False]
+        assert progress == [None]
+        assert read == ([] if whence == os.SEEK_END else [b"content"])
 
 
 @settings(max_examples=60)
