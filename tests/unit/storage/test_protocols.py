@@ -90,6 +90,12 @@ def test_a_token_leads_on() -> None:
         b"<html>",
         b"<Error><Code>x</Code></Error>",
         page(entry("k"))[:-20],
+        # In the form of plain entries, but no XML.
+        page(entry("k]]>")),
+        page(entry("k").replace("10:17", "10]]>17")),
+        page(entry("k").replace("CRC64NVME", "CRC]]>")),
+        page(entry("k&none;")),
+        page(entry("k").replace("CRC64NVME", "&none;")),
         page(entry("k"), "<IsTruncated>yes</IsTruncated>"),
         b"<!DOCTYPE x>" + page(entry("k")).partition(b"?>")[2],
         page(entry("k")).replace(b"UTF-8", b"GBK"),
