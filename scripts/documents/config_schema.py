@@ -31,6 +31,7 @@ def config_schema() -> str:
             **steps,
         },
         "required": ["location", "destination"],
+        "anyOf": [{"required": [step]} for step in steps],
         "additionalProperties": False,
     }
     document = {

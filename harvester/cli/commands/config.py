@@ -38,7 +38,7 @@ def check_command(ctx: click.Context, *, config_file: Path) -> None:
     for pipeline in read_config(config_file):
         for step in pipeline.steps:
             step_context(root, config_file, pipeline, step)
-        steps = ", ".join(pipeline.steps) or "no step"
+        steps = ", ".join(pipeline.steps)
         print(
             f"{printable(pipeline.name)}: {printable(pipeline.location)} -> {printable(pipeline.destination)}: {steps}"
         )

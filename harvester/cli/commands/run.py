@@ -79,6 +79,11 @@ def run_command(
     for pipeline in pipelines:
         for step in pipeline.steps:
             step_context(root, path, pipeline, step)
+    if only and not any(step in pipeline.steps for pipeline in pipelines for step in only):
+        raise UsageError(
+            f"no pipeline of {path} has the step {' or '.join(only)}",
+            cause=f"their steps: {', '.join(dict.fromkeys(step for pipeline in pipelines for step in pipeline.steps))}",
+        )
     results: list[StepResult] = []
     for pipeline in pipelines:
         results += _run_pipeline(root, path, pipeline, only)

@@ -128,6 +128,9 @@ def test_a_run_may_end_better_later_where_a_failed_step_may(config: Path, dest: 
         ("workers = 1", 'workers = "many"', "is invalid"),
         ("[pipeline.acme]", "[pipeline.acme", "is no valid configuration"),
         ("freshness = {", "access = { x = 1,", 'needs check = "every-run"'),
+        ('location = "file://', 'location = "', "pipeline.acme.sync of"),
+        ('location = "', "location = “", "strings are in straight quotes, and some are curly"),
+        ("sync =", "[pipeline.b]\nlocation = 's3://b1x'\ndestination = 'd'\n#", "pipeline.acme has no step: access, "),
     ],
 )
 def test_mistakes_are_named(config: Path, before: str, after: str, expected: str) -> None:
@@ -144,3 +147,17 @@ def test_a_file_that_others_may_write_is_refused(config: Path, mode: int) -> Non
     refused = configured(config, "run")
     assert (refused.code, "may be written by others" in refused.err) == (8, True)
     assert f"chmod go-w {config}" in refused.err
+
+
+def test_a_byte_order_mark_before_the_file_is_passed_over(config: Path) -> None:
+    config.write_text("\ufeff" + config.read_text().replace("\n", "\r\n"), newline="")
+    assert configured(config, "config", "check").code == 0
+
+
+def test_a_step_that_no_pipeline_has_is_named(config: Path) -> None:
+    refused = configured(config, "run", "--only", "evict", "--only", "profile")
+    assert (refused.code, refused.out) == (2, "")
+    assert refused.err == (
+        f"error: no pipeline of {config} has the step evict or profile\n  their steps: sync, freshness\n"
+    )
+    assert configured(config, "run", "--only", "evict", "--only", "sync").code == 0

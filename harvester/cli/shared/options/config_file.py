@@ -87,11 +87,18 @@ def read_config(path: Path) -> tuple[Pipeline, ...]:
     try:
         with path.open("rb") as stream:
             _check_safe(path, os.fstat(stream.fileno()))
-            document = tomllib.load(stream)
+            content = stream.read()
+        # Editors on Windows begin a file with a byte order mark.
+        text = content.decode("utf-8-sig")
     except OSError as error:
         raise _invalid(path, error.strerror or str(error)) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise _invalid(path, str(error)) from error
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        curly = "; strings are in straight quotes, and some are curly" if re.search("[“”‘’]", text) else ""
+        raise _invalid(path, f"{error}{curly}") from error
     return tuple(_pipelines(path, document))
 
 
@@ -124,6 +131,8 @@ def _pipelines(path: Path, document: Mapping[str, Any]) -> Iterator[Pipeline]:
         for step, options in steps.items():
             if not isinstance(options, dict):
                 raise _invalid(path, f"{place}.{step} is no table")
+        if not steps:
+            raise _invalid(path, f"{place} has no step: {', '.join(STEPS)}")
         if "access" in steps and steps["access"].pop("check", None) != "every-run":
             raise _invalid(path, f'{place}.access needs check = "every-run"')
         yield Pipeline(name, values["location"], values["destination"], steps)

@@ -57,10 +57,10 @@ def step_context(root: click.Context, path: Path, pipeline: Pipeline, step: str)
         defaults.setdefault("log_format", root.meta[LOG_FORMAT])
     try:
         return command.make_context(STEPS[step], list(arguments), parent=root, default_map=defaults)
-    except click.ClickException as error:
+    except (click.ClickException, UsageError) as error:
         raise ConfigurationError(
             f"pipeline.{pipeline.name}.{step} of {path} is invalid",
-            cause=error.format_message(),
+            cause=error.one_line() if isinstance(error, UsageError) else error.format_message(),
             code=ErrorCode.CONFIG_FILE_INVALID,
             subject=str(path),
         ) from error
