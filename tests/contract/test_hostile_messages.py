@@ -10,31 +10,25 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from harvester.events.queue.peer_destinations import PeerDestinations
-from harvester.events.queue.queue_options import QueueWatchOptions
 from harvester.events.queue.queue_worker import QueueWorker
 from harvester.location import parse_location
 from harvester.queues.message_queue import QueueMessage, QueueSettings, received_message
-from harvester.retry import RateLimitedLog, RetryPolicy
-from harvester.sessions.connections import StoreSettings
-from harvester.transfer.options import Observer, SyncOptions
-from harvester.transfer.session import SyncSession, open_session
+from harvester.transfer.session import SyncSession
 from scripts.inputs.announcements import s3_event
 from scripts.servers.hostile_s3 import HostileS3, md5, result
+from tests.contract.settling import Fate, settling_worker
 
 LOCATION = parse_location("s3://bucket/r/")
 ADDRESS = "https://sqs.us-east-1.amazonaws.com/111122223333/q"
 OBJECTS = 12
 # In place of the number of the example: each has keys of its own.
 EXAMPLE = "EXAMPLE"
-
-Fate = Literal["deleted", "left", "either"]
 
 
 class Sent(NamedTuple):
@@ -276,19 +270,12 @@ class EventLoop:
 
 @pytest.fixture
 def loop(tmp_path: Path) -> Iterator[EventLoop]:
-    queue, watching = MemoryQueue(), QueueWatchOptions(ADDRESS)
-    worker = QueueWorker(
-        LOCATION, watching, PeerDestinations((), LOCATION), RateLimitedLog(lambda _: None), lambda: None
-    )
-    with HostileS3({}) as store:
-        retry = RetryPolicy(attempts=2, seconds=5, base_delay=0.001, max_delay=0.01, connect_seconds=5, stall_seconds=5)
-        connection, observer = StoreSettings(endpoint_url=store.url, retry=retry), Observer(event=worker.record)
-        options = SyncOptions(workers=1)
-        with (
-            open_session(LOCATION, tmp_path / "dest", options, settings=connection, observer=observer) as session,
-            worker.running(session, queue, tmp_path / "dest" / ".nimble-harvester"),
-        ):
-            yield EventLoop(store, session, queue, worker)
+    queue = MemoryQueue()
+    with (
+        HostileS3({}) as store,
+        settling_worker(LOCATION, queue, tmp_path / "dest", store.url) as (session, worker),
+    ):
+        yield EventLoop(store, session, queue, worker)
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
