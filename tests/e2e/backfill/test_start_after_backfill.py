@@ -117,12 +117,15 @@ def test_a_plan_names_abandoned_uploads_and_waits_for_none(tmp_path: Path, s3: S
     assert "upload" not in given.out
 
 
-def test_a_plan_states_that_uploads_in_progress_are_not_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plan_states_what_is_known_of_uploads_in_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with MemoryS3({"r/a.json": envelope("a")}) as store:
-        store.uploads = None
+        store.uploads = {"r/long.json": time.time() - 60}
         monkeypatch.setenv("AWS_ENDPOINT_URL", store.url)
+        known = run("backfill", "plan", "s3://bucket/r/", "--to", tmp_path / "known", "--yes")
+        store.uploads = None
         ended = run("backfill", "plan", "s3://bucket/r/", "--to", tmp_path / "out", "--yes")
 
+    assert "the cutoff is before 1 upload in progress, which daily runs take" in known.out
     assert ended.code == 0, ended.err
     assert "uploads in progress are not known: not offered (NotImplemented, request id R1)" in ended.out
     assert "grant s3:ListBucketMultipartUploads, or plan with --cutoff" in ended.out
