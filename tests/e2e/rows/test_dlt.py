@@ -50,6 +50,12 @@ def loaded(folder: Path) -> Counter[tuple[str, str, int]]:
         return found
 
 
+def positions(folder: Path) -> set[str]:
+    with duckdb.connect(str(folder / "w.duckdb"), read_only=True) as database:
+        found = database.execute("SELECT position FROM web.envelopes UNION ALL SELECT position FROM web.job_rows")
+        return {position for (position,) in found.fetchall()}
+
+
 def expected(dest: Path) -> Counter[tuple[str, str, int]]:
     return Counter((row.key, row.version, row.row) for row in harvester.read(dest))
 
@@ -61,6 +67,7 @@ def test_rows_are_merged_whatever_is_lost(source: Directory, dest: Path, tmp_pat
     harvester.create_consumer(dest, "warehouse")
     assert load(dest, tmp_path, consumer="warehouse") == 0
     assert loaded(tmp_path) == expected(dest)
+    shutil.copytree(dest, tmp_path / "backup")
     source.put("c.jsonl", b'{"n":1}\n{"n":2}\n')
     sync_report(source.location, dest)
     assert load(dest, tmp_path, consumer="warehouse", killed=True) == 9
@@ -73,6 +80,14 @@ def test_rows_are_merged_whatever_is_lost(source: Directory, dest: Path, tmp_pat
     assert load(dest, tmp_path, consumer="warehouse") == 0
     assert loaded(tmp_path) == expected(dest)
     assert set(loaded(tmp_path).values()) == {1}
+    # Restored: what dlt has loaded last belongs to a history that is gone.
+    shutil.rmtree(dest)
+    shutil.copytree(tmp_path / "backup", dest)
+    source.put("e.json", result(3))
+    sync_report(source.location, dest)
+    assert load(dest, tmp_path, consumer="warehouse") == 0
+    assert loaded(tmp_path) == expected(dest)
+    assert positions(tmp_path) == {row.position for row in harvester.read(dest)}
     harvester.rewind_consumer(dest, "warehouse")
     shutil.rmtree(tmp_path / "p")
     assert load(dest, tmp_path, consumer="warehouse") == 0
