@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from harvester import text
+from harvester.cli.shared.next_steps.result_steps import list_open_problems
 from harvester.cli.shared.options.freshness_options import freshness_options, stale_sentence
 from harvester.cli.shared.options.option_errors import options_exclusive
 from harvester.cli.shared.options.parameters import DESTINATION, format_option, state_option, store_options
@@ -74,7 +75,10 @@ def status_command(
     if export_to is not None:
         return _print_output(export_to, settings, output)
     stale = {each: check_freshness(each, limits, state_dir=state_dir) for each in dest}
-    sentences = {each: [stale_sentence(one, limits) for one in found] for each, found in stale.items()}
+    sentences = {
+        each: [*(stale_sentence(one, limits) for one in found), *_obstacles(each, found, state_dir)]
+        for each, found in stale.items()
+    }
     if output == "json":
         _print_document(dest, runs, state_dir, stale if limits != FreshnessLimits() else None, problems=problems)
     else:
@@ -85,6 +89,17 @@ def status_command(
     code = ExitCode.PARTIAL if problems_only else ExitCode.STALE if kinds else ExitCode.OK
     write_reasons(code, lines)
     return int(code)
+
+
+def _obstacles(dest: Path, found: Sequence[Stale], state_dir: Path | None) -> list[str]:
+    """Return what keeps the runs of a destination from being successes, where one is missing or old."""
+    if not {one.kind for one in found} & {StaleKind.NO_SUCCESS, StaleKind.OLD_SUCCESS}:
+        return []
+    open_problems = destination_status(dest, state_dir=state_dir, runs=0).open_problems
+    if not open_problems:
+        return []
+    accepted = f"{text.count(open_problems, 'problem')} {'is' if open_problems == 1 else 'are'} accepted"
+    return [f"no run is a success until {accepted} or solved: {list_open_problems(dest)}"]
 
 
 def _print_output(out: str, settings: StoreSettings, output: str) -> int:

@@ -127,6 +127,9 @@ def test_status_reports_when_the_last_success_is_too_old(flawed: Directory, dest
     stale = run("status", dest, "--max-age", "2h")
     assert stale.code == 15
     assert f"  {dest}: no sync, watch or listen has succeeded" in stale.err
+    listed = f"nimble-harvester problems list {dest} --open"
+    assert f"  {dest}: no run is a success until 2 problems are accepted or solved: {listed}" in stale.err
+    assert f"  ! no run is a success until 2 problems are accepted or solved: {listed}" in stale.out
     run("problems", "accept", dest, "--reason", "invalid_json")
     sync_report(flawed.location, dest)
     assert run("status", dest, "--max-age", "2h").code == 0
@@ -137,6 +140,7 @@ def test_status_reports_when_the_last_success_is_too_old(flawed: Directory, dest
     validate("status", stale.document)
     assert (stale.code, stale.document["stale"][0]["kind"]) == (15, "old_success")
     assert "the last success is 3 h 0 min ago, more than 2 h 0 min" in stale.err
+    assert "no run is a success" not in stale.err
 
 
 def test_status_reports_when_nothing_new_is_delivered(source: Directory, dest: Path) -> None:

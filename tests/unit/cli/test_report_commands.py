@@ -14,6 +14,7 @@ from harvester.location import parse_location
     ("command", "words"),
     [
         (result_steps.list_problems("my results"), ["status", "my results", "--problems"]),
+        (result_steps.list_open_problems("a b"), ["problems", "list", "a b", "--open"]),
         (result_steps.accept_problem("d"), ["problems", "accept", "d", "KEY", "--note", "TEXT"]),
         (result_steps.list_consumers("d;ls"), ["consumers", "list", "d;ls"]),
         (result_steps.accept_profile("$d"), ["profile", "$d", "--accept"]),

@@ -19,6 +19,11 @@ def list_problems(destination: Path | str) -> str:
     return f"{PROGRAM} status {shlex.quote(str(destination))} --problems"
 
 
+def list_open_problems(destination: Path | str) -> str:
+    """Return the command that lists the problems of a destination that are not accepted."""
+    return f"{PROGRAM} problems list {shlex.quote(str(destination))} --open"
+
+
 def accept_problem(destination: Path | str) -> str:
     """Return the command that accepts one problem of a destination."""
     return f"{PROGRAM} problems accept {shlex.quote(str(destination))} KEY --note TEXT"
