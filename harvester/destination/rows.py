@@ -30,7 +30,7 @@ from harvester.errors import HarvesterError, IntegrityError, UsageError
 from harvester.extras import PARQUET, is_installed, require_extra
 from harvester.location import parse_location
 from harvester.results import BrokenRows, Shape, numbered_rows, select
-from harvester.text import rfc3339
+from harvester.text import count, rfc3339
 
 
 class ResultRow(NamedTuple):
@@ -154,8 +154,10 @@ def _texts(after: str | int | Sequence[str]) -> Sequence[str]:
 
 def unreadable_error(destination: Path | str, account: ReadAccount) -> IntegrityError:
     """Return the error for landed files that could not be read back."""
+    number = len(account.unreadable)
     return IntegrityError(
-        f"{len(account.unreadable):,} landed files are missing or not what was landed, e.g. {account.unreadable[0]}",
+        f"{count(number, 'landed file')} {'is' if number == 1 else 'are'} missing or not what was landed,"
+        f" e.g. {account.unreadable[0]}",
         code=ErrorCode.FILES_DAMAGED,
         subject=str(destination),
         parameters={"dest": str(destination)},

@@ -46,7 +46,12 @@ def read_tasks_file(path: Path) -> TasksInFile:
             _refuse(path, 1, f"larger than {size(_LARGEST)}")
         content = path.read_bytes()
     except OSError as error:
-        raise UsageError(f"cannot read the tasks file {path}", cause=error.strerror or type(error).__name__) from error
+        raise UsageError(
+            f"cannot read the tasks file {path}",
+            cause=error.strerror or type(error).__name__,
+            code=ErrorCode.FILE_UNREADABLE,
+            subject=str(path),
+        ) from error
     tasks: dict[str, Task] = {}
     batch_ids: dict[str, None] = {}
     unlisted = 0

@@ -150,9 +150,10 @@ def read_backup(path: Path) -> Backup:
         )
         return Backup(path, document["made_by"], document["at"], policies)
     except (OSError, ValueError, KeyError, TypeError) as error:
+        unread = (error.strerror or "") if isinstance(error, OSError) else "it is not what an apply or a revert wrote"
         raise IntegrityError(
             f"{path} is no backup of a policy",
-            cause=f"{type(error).__name__}: {error}",
+            cause=unread,
             code=ErrorCode.BACKUP_INVALID,
             subject=str(path),
         ) from error

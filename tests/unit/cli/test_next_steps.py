@@ -95,10 +95,10 @@ def test_a_step_needs_no_parameter(code: ErrorCode) -> None:
             ErrorCode.SEVERAL_BUCKETS,
             "",
             {"locations": ["s3://a/", "s3://b/"], "mode": "jobs"},
-            "apply s3://a/ --mode jobs; then",
+            "apply s3://a/ --mode jobs && nimble-harvester policy apply s3://b/ --mode jobs",
         ),
         (ErrorCode.POLICY_REJECTED, "", {"backup": "f.json"}, "(the policies as they were: f.json)"),
-        (ErrorCode.FILES_DAMAGED, "", {}, "nimble-harvester verify DEST, then sync again"),
+        (ErrorCode.FILES_DAMAGED, "", {}, "nimble-harvester verify DEST   (then sync again)"),
         (ErrorCode.DIRECTORY_NOT_ABSOLUTE, "", {"meant": ["file:///a", "file:///b"]}, "use file:///a, or file:///b"),
         (ErrorCode.AWS_LOGIN_REFUSED, "", {"profile": "p q"}, "aws sts get-caller-identity --profile 'p q'"),
         (

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harvester.error_codes import ErrorCode
 from harvester.errors import IntegrityError, UsageError
 from harvester.nimble_api.states import TaskState
 from harvester.reconciliation.task_file import TasksInFile, read_tasks_file
@@ -109,8 +110,9 @@ def test_a_refusal_names_no_value_of_the_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["missing", "."])
 def test_no_file_is_a_usage_error(tmp_path: Path, name: str) -> None:
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError) as refusal:
         read_tasks_file(tmp_path / name)
+    assert refusal.value.code is ErrorCode.FILE_UNREADABLE
 
 
 @given(st.binary(max_size=200))

@@ -50,7 +50,7 @@ DESTINATION_STEPS: Mapping[ErrorCode, StepText] = MappingProxyType(
         _C.STATE_IS_A_LINK: "remove the link; to keep the state elsewhere use --state-dir",
         _C.RESCUED_FOLDER_OCCUPIED: f"move {{folder}} away, and {RUN_AGAIN}",
         _C.FILE_NOT_REMOVED: f"inspect {{subject}}, then {RUN_AGAIN}",
-        _C.FILES_DAMAGED: "nimble-harvester verify {dest}, then sync again",
+        _C.FILES_DAMAGED: "nimble-harvester verify {dest}   (then sync again)",
         _C.RUN_NOT_PROVED: f"{RUN_AGAIN}; where it repeats, report it with the output of nimble-harvester verify",
         _C.MANIFEST_EMPTY: (
             "restore {subject} from a backup, or remove it and sync again: every object is fetched once more, and "

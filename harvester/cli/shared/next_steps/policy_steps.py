@@ -122,7 +122,7 @@ ACCESS_STEPS: Mapping[ErrorCode, StepText] = MappingProxyType(
         _C.PREFIX_ROLE_UNKNOWN: lambda values: (
             "write " + ", or ".join(f"--{each} {values['subject']}" for each in values.get("roles", ()))
         ),
-        _C.SEVERAL_BUCKETS: lambda values: "; then ".join(
+        _C.SEVERAL_BUCKETS: lambda values: " && ".join(
             f"nimble-harvester policy apply {shlex.quote(each)} --mode {values['mode']}"
             for each in values.get("locations", ())
         ),

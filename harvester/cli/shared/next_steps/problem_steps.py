@@ -11,7 +11,7 @@ from harvester.cli.shared.next_steps.store_steps import fetch_step
 _ACCEPT = "nimble-harvester problems accept {destination} --reason {reason} --note TEXT"
 _REASON_STEPS: Mapping[str, str] = MappingProxyType(
     {
-        "parquet_extra_missing": f"pip install 'nimble-harvester[parquet]', then {SYNC}",
+        "parquet_extra_missing": f"pip install 'nimble-harvester[parquet]' && {SYNC}",
         "too_large": f"{SYNC} --max-object-bytes SIZE",
         "gzip_bomb": _ACCEPT,
         "path_obstructed": f"move away what lies at its path, then {SYNC}",

@@ -85,5 +85,7 @@ class TestRevert:
         assert run("policy", "revert", f"s3://{s3_bucket}", "--backup", "none.json").code == 2
         wrong = tmp_path / "wrong.json"
         wrong.write_text('{"schema": "other"}')
-        assert run("policy", "revert", f"s3://{s3_bucket}", "--backup", wrong).code == 7
+        refused = run("policy", "revert", f"s3://{s3_bucket}", "--backup", wrong)
+        assert refused.code == 7
+        assert refused.err.splitlines()[1] == "  it is not what an apply or a revert wrote"
         assert run("policy", "revert", "file:///tmp/").code == 2
