@@ -93,7 +93,8 @@ def _names(permissions: Sequence[str], wanted: str) -> bool:
 
 def _includes(principals: Sequence[str], account: str) -> bool | None:
     """Return whether principals include a service account; None where that depends on the members of a set."""
-    if any(each in (_EVERYONE, _ACCOUNT + account) for each in principals):
+    named = (_ACCOUNT + account).lower()  # IAM ignores the case of addresses
+    if any(each == _EVERYONE or each.lower() == named for each in principals):
         return True
     return None if _sets(principals) else False
 

@@ -119,6 +119,7 @@ def with_denial(policy: dict[str, Any], *bindings: dict[str, Any]) -> str:
     [
         (denying(EVERYONE), ("fails", [])),
         (denying(ACCOUNT), ("fails", [])),
+        (denying(ACCOUNT.replace("nimbleway-gcp-storage@", "Nimbleway-GCP-storage@")), ("fails", [])),
         (denying(GROUP, ACCOUNT), ("fails", [])),
         (denying(EVERYONE, permissions=("storage.googleapis.com/objects.*",)), ("fails", [])),
         (denying(EVERYONE, permissions=("storage.googleapis.com/*.create",)), ("fails", [])),

@@ -37,9 +37,19 @@ RESOURCE = {"type": "aws_s3_bucket_policy", "values": {"policy": TEXT}}
         {"Policy": TEXT, "PolicyName": "default"},
         {"Policy": POLICY},
         {"PolicyDocument": POLICY},
+        {"KeyPolicy": POLICY},
         {"policy": TEXT},
         {"planned_values": {"root_module": {"resources": [{**RESOURCE, "type": "aws_s3_bucket"}]}}},
         {"Resources": {"P": {"Type": "AWS::S3::BucketPolicy", "Properties": {"PolicyDocument": POLICY}}}},
+        {"Resources": {"P": {"Type": "AWS::KMS::ReplicaKey", "Properties": {"KeyPolicy": POLICY}}}},
+        {
+            "Resources": {
+                name: {"Type": "AWS::S3::BucketPolicy", "Properties": {"PolicyDocument": POLICY, "Bucket": ["no name"]}}
+                for name in ("One", "Same")
+            }
+        },
+        {"values": {"root_module": {"resources": [{**RESOURCE, "type": "aws_kms_key_policy"}]}}},
+        {"values": {"root_module": {"resources": [{**RESOURCE, "values": {"policy": TEXT, "bucket": 1}}]}}},
         _planned(TEXT),
         _planned(TEXT, TEXT, "", None),
         {"values": {"root_module": {"resources": [RESOURCE]}}},
@@ -54,12 +64,19 @@ def test_a_policy_is_taken_out_of_what_a_tool_prints_around_it(value: Any) -> No
     assert policies.parse(json.dumps(value), source="file").value == POLICY
 
 
+def test_what_is_a_policy_is_not_taken_out_of_itself() -> None:
+    for value in ({**POLICY, "Policy": "of another tool"}, {"bindings": [], "policy": "of another tool"}):
+        assert policies.parse(json.dumps(value)).value == value
+
+
 def test_a_wrapper_without_one_policy_is_no_policy() -> None:
     other = TEXT.replace("Deny", "Allow")
     with pytest.raises(policies.GrammarError, match="a Terraform document with 2 policies"):
         policies.parse(json.dumps(_planned(TEXT, other)))
     with pytest.raises(policies.ParseError, match="the policy inside file, line 1, column 2"):
         policies.parse(json.dumps({"Policy": "{x"}), source="file")
+    with pytest.raises(policies.ParseError, match="the policy inside the document, line 1, column 2"):
+        policies.parse(json.dumps({"Policy": "{x"}))
     with pytest.raises(policies.GrammarError, match="a Terraform plan without a policy"):
         policies.parse(json.dumps(_planned(None)))
     broken: list[Any] = [json.dumps(TEXT), {"Policy": 1}, _planned(), _planned(None), {"resources": 1}, {"values": []}]
@@ -94,13 +111,25 @@ def test_of_several_policies_the_one_of_the_bucket_or_the_kind_is_taken() -> Non
         Two=("AWS::S3::BucketPolicy", {"Bucket": {"Ref": "Bucket"}, "PolicyDocument": allowing}),
         Key=("AWS::KMS::Key", {"KeyPolicy": KEY_POLICY}),
     )
-    for text in (terraform, template):
-        assert policies.parse(text, bucket="a").value == POLICY
+    for text, name in ((terraform, "Terraform document"), (template, "CloudFormation template")):
+        assert policies.parse(text, bucket="a").value == policies.parse(text, bucket="a", kind="s3").value == POLICY
         assert policies.parse(text, bucket="b").value == allowing
         assert policies.parse(text, kind="kms").value == KEY_POLICY
         for bucket in ("", "c"):
-            with pytest.raises(policies.GrammarError, match="with 2 policies"):
+            with pytest.raises(policies.GrammarError, match=f"a {name} with 2 policies") as caught:
                 policies.parse(text, bucket=bucket)
+            assert caught.value.path == "$"
+
+
+def test_a_policy_without_a_bucket_is_not_taken_for_that_of_no_bucket() -> None:
+    other = TEXT.replace("Deny", "Allow")
+    with pytest.raises(policies.GrammarError, match="with 2 policies"):
+        policies.parse(
+            _template(
+                One=("AWS::S3::BucketPolicy", {"PolicyDocument": POLICY}),
+                Two=("AWS::S3::BucketPolicy", {"PolicyDocument": json.loads(other), "Bucket": "b"}),
+            )
+        )
 
 
 def test_a_template_with_functions_has_no_policy_that_is_known() -> None:
