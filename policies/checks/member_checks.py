@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from policies.checks.findings import Finding, Fix, FixAction, finding, fix
 from policies.checks.principal_matching import is_like_principal
-from policies.checks.proof import PUBLIC_MEMBERS, is_stale, similar_role, syntax_problem
+from policies.checks.proof import PUBLIC_MEMBERS, is_stale, role_permissions, similar_role, syntax_problem
 from policies.contracts import contracts
 from policies.language import Binding
 
@@ -28,7 +28,8 @@ def binding_findings(binding: Binding, path: str) -> Iterator[Finding]:
     named = next((each for each in binding.members if each in own), None)
     # The contract's own binding takes the place of one that is refused.
     removal = Fix(FixAction.EDIT) if named is None else fix(FixAction.REMOVE_PRINCIPAL, principal=named)
-    meant = similar_role(binding.role) or similar_role(f"roles/{binding.role}")
+    full = f"roles/{binding.role}"
+    meant = full if role_permissions(full) is not None else similar_role(binding.role) or similar_role(full)
     if meant is not None or not _ROLE.match(binding.role):
         message = f"{binding.role!r} is no role" + (f"; {meant} is meant" if meant else "")
         yield finding("unknown-role", message, where=binding.label, path=f"{path}.role", fix=removal)

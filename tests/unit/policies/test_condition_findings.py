@@ -110,5 +110,7 @@ def test_a_key_that_no_action_of_the_statement_carries() -> None:
 def test_variables_of_the_old_version_are_text() -> None:
     message = "aws:username is compared with ${…} literally"
     old = "2008-10-17"
-    assert found({"StringEquals": {"aws:username": "${aws:username}"}}, old) == [("old-version", "warning", message, "")]
+    assert found({"StringEquals": {"aws:username": "${aws:username}"}}, old) == [
+        ("old-version", "warning", message, "")
+    ]
     assert found({"StringEquals": {"aws:username": "x"}}, old) == []
