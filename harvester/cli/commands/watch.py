@@ -226,6 +226,7 @@ def _check_only_with_queue(queue: str | None) -> None:
 
 
 def _log_run(report: SyncReport, messages: Messages) -> None:
+    messages.begin_run()
     if report.idle or report.error is not None:
         return
     counts = report.counts

@@ -21,6 +21,7 @@ def require_consent(question: str, subject: str, *, yes: bool) -> None:
     try:
         agreed = click.confirm(question, default=False, err=True)
     except click.Abort:
+        click.echo(err=True)
         agreed = False
     if not agreed:
         raise ConsentNeeded(

@@ -64,12 +64,14 @@ class Messages:
         self.quiet = quiet
         self._as_json = as_json
         self._line = StatusLine(wanted=redrawn and not as_json)
-        self._written_at = time.monotonic()
+        self._written_at = 0.0
         self._samples: list[SyncProgress] = []
         self._held: list[tuple[str, tuple[str, ...]]] = []
 
     def show(self, progress: SyncProgress) -> None:
         """Show how far the work is."""
+        if not self._samples:
+            self._written_at = progress.at
         self._samples.append(progress)
         while len(self._samples) > 2 and progress.at - self._samples[0].at > _RATE_SECONDS:
             self._samples.pop(0)
@@ -78,6 +80,10 @@ class Messages:
         elif progress.at - self._written_at >= _LINE_SECONDS:
             self._written_at = progress.at
             self.log("info", self._progress_line(progress, width=0))
+
+    def begin_run(self) -> None:
+        """Begin with the progress of a further run."""
+        self._samples.clear()
 
     def log(self, level: str, message: str, *more: str) -> None:
         """Write one message of one or more lines; as JSON, of one line."""

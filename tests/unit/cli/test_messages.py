@@ -133,6 +133,19 @@ def test_without_a_terminal_progress_is_a_line_now_and_then(capsys: pytest.Captu
     assert line.endswith(" left, 1 problem")
 
 
+def test_each_run_of_a_watch_has_progress_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    messages = Messages()
+    progress = SyncProgress(at=0.0, listed=0, listing_done=False, settled=0, bytes_fetched=0, problems=0)
+    for seconds in (0.0, 29.0):
+        messages.show(progress._replace(at=seconds))
+    messages.begin_run()
+    for seconds in (31.0, 60.0):
+        messages.show(progress._replace(at=seconds))
+    assert capsys.readouterr().err == ""
+    messages.show(progress._replace(at=62.0))
+    assert capsys.readouterr().err == "listing\n"
+
+
 def test_a_report_and_an_error_decide_whether_to_try_again(capsys: pytest.CaptureFixture[str]) -> None:
     Messages(as_json=True).end(ExitCode.PARTIAL, reasons=REASONS, retryable=True)
     Messages(as_json=True).end(ExitCode.INTEGRITY, error=IntegrityError("no", retryable=True))
