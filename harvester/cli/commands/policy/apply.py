@@ -15,7 +15,7 @@ from harvester.cli.shared.next_steps.fix_commands import advised_commands
 from harvester.cli.shared.next_steps.result_steps import INFRASTRUCTURE_NOTE
 from harvester.cli.shared.options.delivery_options import delivery_options
 from harvester.cli.shared.options.parameters import DIRECTORY, LOCATION, format_option, store_options
-from harvester.cli.shared.options.policy_options import accept_unknown_option, change_options, fail_on_option
+from harvester.cli.shared.options.policy_options import accept_unknown_option, change_of, change_options, fail_on_option
 from harvester.cli.shared.reports.gate_output import gate_document
 from harvester.cli.shared.reports.output import print_text
 from harvester.cli.shared.run_messages import write_reasons
@@ -69,11 +69,7 @@ def apply_command(
         **delivery,
         key_arn=chosen["kms_key"],
         kms_profile=kms_profile,
-        exempt=chosen["exempt"],
-        narrow=chosen["narrow"],
-        correct=chosen["correct"],
-        without=chosen["without"],
-        without_principals=chosen["without_principals"],
+        **change_of(chosen),
         settings=settings,
     )
     return carry_out(plan, settings=settings, kms_profile=kms_profile, **_consent(chosen))

@@ -12,6 +12,7 @@ from harvester.cli.commands.policy.merge import describe_change, planned
 from harvester.cli.shared.options.option_errors import option_inapplicable, option_required
 from harvester.cli.shared.options.parameters import store_options
 from harvester.cli.shared.options.policy_options import (
+    change_of,
     change_options,
     cloud_option,
     kind_option,
@@ -76,11 +77,7 @@ def diff_command(what: str, *, settings: StoreSettings, kms_profile: str | None,
         principal=options["principal"],
         key_arn=options["kms_key"],
         kms_profile=kms_profile,
-        exempt=options["exempt"],
-        narrow=options["narrow"],
-        correct=options["correct"],
-        without=options["without"],
-        without_principals=options["without_principals"],
+        **change_of(options),
         settings=settings,
     )
     print_text("\n".join(render_plan(plan, settings, kms_profile)))

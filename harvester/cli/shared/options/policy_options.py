@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -244,6 +244,11 @@ def change_options(command: Command) -> Command:
     ):
         command = option(command)
     return command
+
+
+def change_of(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `change_options` added to a command's options, as the keywords of `plan_policy`."""
+    return {name: options[name] for name in ("exempt", "narrow", "correct", "without", "without_principals")}
 
 
 cloud_option = click.option("--cloud", type=click.Choice(["s3", "gs"]), help="The cloud. Default: the document's.")
