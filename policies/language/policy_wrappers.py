@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from policies.language.embedded_policies import embedded_policies
 from policies.language.strict_json import compact_json, parse_json
+from policies.language.template_functions import Functions, UnknownFunctionError
 from policies.policy_errors import GrammarError, PolicyErrorCode
 
 _S3, _KMS, _GCS = "s3", "kms", "gcs"
@@ -25,6 +28,8 @@ _CLOUDFORMATION_TYPES = {
     "AWS::KMS::Key": (_KMS, "KeyPolicy"),
     "AWS::KMS::ReplicaKey": (_KMS, "KeyPolicy"),
 }
+_UNDECIDED = frozenset({"resource_changes", "planned_values", "terraform_version", "Resources", "BucketPolicy"})
+"""Fields of plans, states and templates, which may hold other policies too, and of a pair of policies."""
 _FIELDS = ("Policy", "PolicyDocument", "KeyPolicy", "policy")
 """The fields under which answers and templates hold a policy."""
 
@@ -43,7 +48,8 @@ def unwrap(value: Any, *, source: str = "", kind: str | None = None, bucket: str
     """Return the policy inside ``value``, or ``value`` where it is no known wrapper.
 
     Known are a policy as a JSON string, the answers of get-bucket-policy and get-key-policy, ``terraform show -json``
-    of a plan or a state, and a CloudFormation template whose policy holds no function. Of several policies the one
+    of a plan or a state, and a CloudFormation template whose functions its buckets decide. In a document of another
+    form, the only policy of a resource in it is taken. Of several policies the one
     for ``bucket``, and of ``kind``, is taken; a bucket's before a key's. Raises ParseError for text in it that is not
     JSON, GrammarError where several policies are left, and where bindings are those of other buckets.
     """
@@ -56,7 +62,7 @@ def unwrap(value: Any, *, source: str = "", kind: str | None = None, bucket: str
             return _inner(value[name], source)
         if isinstance(value.get(name), Mapping) and "Statement" in value[name]:
             return value[name]
-    found = [*_terraform(value), *_cloudformation(value)]
+    found = [*_terraform(value), *_cloudformation(value, bucket)]
     chosen = _chosen(found, kind, bucket)
     if not chosen and kind in (None, _GCS) and any(each.kind == _GCS for each in found):
         raise GrammarError(
@@ -74,8 +80,18 @@ def unwrap(value: Any, *, source: str = "", kind: str | None = None, bucket: str
             code=PolicyErrorCode.SEVERAL_POLICIES,
         )
     if not chosen:
-        return value
+        return value if _UNDECIDED & value.keys() else _embedded(value, source)
     return _inner(chosen[0], source) if isinstance(chosen[0], str) else chosen[0]
+
+
+def _embedded(value: Mapping[str, Any], source: str) -> Any:
+    """Return the only policy of a resource inside a document, or the document where it holds none."""
+    found = embedded_policies(value)
+    if len(found) > 1:
+        raise GrammarError(
+            f"a document with {len(found)} policies", path="$", source=source, code=PolicyErrorCode.SEVERAL_POLICIES
+        )
+    return found[0] if found else value
 
 
 def _chosen(found: Sequence[_Candidate], kind: str | None, bucket: str) -> list[str | Mapping[str, Any]]:
@@ -147,32 +163,27 @@ def _binding(attributes: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return {**binding, "condition": condition} if "expression" in condition else None
 
 
-def _cloudformation(value: Mapping[str, Any]) -> Iterator[_Candidate]:
-    """Yield the policies of a template; one with a function is left out, because its value is not known."""
+def _cloudformation(value: Mapping[str, Any], wanted: str) -> Iterator[_Candidate]:
+    """Yield the policies of a template; one with a function that its buckets do not decide is left out."""
     resources = _mapping(value.get("Resources"))
+    functions = Functions(resources, wanted)
     for resource in resources.values():
         kind, field = _CLOUDFORMATION_TYPES.get(str(_mapping(resource).get("Type")), ("", ""))
         properties = _mapping(_mapping(resource).get("Properties"))
         policy = properties.get(field)
-        if isinstance(policy, Mapping) and not _has_function(policy):
-            bucket = properties.get("Bucket")
-            if isinstance(bucket, Mapping):
-                named = _mapping(resources.get(str(bucket.get("Ref"))))
-                bucket = _mapping(named.get("Properties")).get("BucketName")
-            yield _Candidate(kind, bucket if isinstance(bucket, str) else "", policy)
+        if isinstance(policy, Mapping):
+            with suppress(UnknownFunctionError):
+                evaluated = functions.evaluate(policy)
+                yield _Candidate(kind, _bucket_of(properties, functions), evaluated)
 
 
-def _has_function(value: Any) -> bool:
-    waiting = [value]
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, Mapping):
-            if any(name == "Ref" or name.startswith("Fn::") for name in one):
-                return True
-            waiting += one.values()
-        elif isinstance(one, list):
-            waiting += one
-    return False
+def _bucket_of(properties: Mapping[str, Any], functions: Functions) -> str:
+    """Return the bucket that a policy of a template is for; empty where the template does not decide it."""
+    try:
+        bucket = functions.evaluate(properties.get("Bucket"))
+    except UnknownFunctionError:
+        return ""
+    return bucket if isinstance(bucket, str) else ""
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

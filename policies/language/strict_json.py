@@ -20,6 +20,7 @@ _WHITE_SPACE = re.compile(r"[ \t\n\r]*")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _PLAIN = re.compile(r'[^"\\\x00-\x1f\ud800-\udfff]+')
 _HEX = re.compile(r"[0-9a-fA-F]{4}")
+_YAML = re.compile(r"(?:---|%YAML|- ?[\w'\"]|[A-Za-z_][\w.-]*:(?=\s|\Z))")
 _WORD = re.compile(r"[A-Za-z_$'`+.-][\w$'`+.-]*")
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
 _ESCAPES = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
@@ -245,10 +246,10 @@ class _Reader:
         self.fail(f"unexpected {self.text[self.index]!r}; expected a key in double quotes")
 
     def no_other_language(self, word: re.Match[str]) -> None:
+        if _YAML.match(self.text, self.index):
+            self.fail("YAML, not JSON", code=PolicyErrorCode.YAML_SOURCE)
         if word.group() in _TERRAFORM:
             self.fail("Terraform's language, not JSON", code=PolicyErrorCode.TERRAFORM_SOURCE)
-        if self.text.startswith(":", word.end()):
-            self.fail("YAML, not JSON", code=PolicyErrorCode.YAML_SOURCE)
 
     def no_curly_quote(self) -> None:
         if self.text.startswith(_CURLY_QUOTES, self.index):

@@ -69,6 +69,39 @@ def test_what_is_a_policy_is_not_taken_out_of_itself() -> None:
         assert policies.parse(json.dumps(value)).value == value
 
 
+ALLOWING = json.loads(TEXT.replace("Deny", "Allow"))
+IDENTITY = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"PolicyVersion": {"Document": POLICY, "VersionId": "v1"}},
+        {"bucket_policy": {"sensitive": False, "type": "string", "value": TEXT}},
+        {
+            "ResourceDescription": {
+                "Identifier": "b",
+                "Properties": json.dumps({"Bucket": "b", "PolicyDocument": POLICY}),
+            }
+        },
+        {"configuration": {"role": IDENTITY}, "supplementaryConfiguration": {"BucketPolicy": {"policyText": TEXT}}},
+        {"deployment": {"resources": [{"inputs": {"policy": TEXT}, "outputs": {"policy": TEXT}}]}},
+        {"note": "{not JSON", "items": [{"policy": TEXT}]},
+    ],
+)
+def test_the_only_policy_in_another_document_is_taken(value: Any) -> None:
+    assert policies.parse(json.dumps(value), source="file").value == POLICY
+
+
+def test_another_document_without_one_policy_is_no_policy() -> None:
+    with pytest.raises(policies.GrammarError, match="a document with 2 policies"):
+        policies.parse(json.dumps({"items": [POLICY, ALLOWING]}))
+    values: list[Any] = [{"items": [IDENTITY]}, {"terraform_version": "1", "p": TEXT}, {"a": {"Statement": []}}]
+    for value in values:
+        with pytest.raises(policies.GrammarError, match="no Statement"):
+            policies.parse(json.dumps(value))
+
+
 def test_a_wrapper_without_one_policy_is_no_policy() -> None:
     other = TEXT.replace("Deny", "Allow")
     with pytest.raises(policies.GrammarError, match="a Terraform document with 2 policies"):
@@ -137,6 +170,68 @@ def test_a_template_with_functions_has_no_policy_that_is_known() -> None:
     policy = {"Version": "2012-10-17", "Statement": [statement]}
     with pytest.raises(policies.GrammarError, match="a CloudFormation template"):
         policies.parse(_template(One=("AWS::S3::BucketPolicy", {"PolicyDocument": policy})))
+
+
+ARN = "arn:aws:s3:::acme"
+
+
+@pytest.mark.parametrize(
+    ("function", "value"),
+    [
+        ({"Fn::GetAtt": ["Bucket", "Arn"]}, ARN),
+        ({"Fn::GetAtt": "Bucket.Arn"}, ARN),
+        ({"Fn::Join": ["", [{"Fn::GetAtt": ["Bucket", "Arn"]}, "/*"]]}, f"{ARN}/*"),
+        ({"Fn::Join": ["", ["arn:", {"Ref": "AWS::Partition"}, ":s3:::", {"Ref": "Bucket"}, "/*"]]}, f"{ARN}/*"),
+        ({"Fn::Sub": "${Bucket.Arn}/nimble/*"}, f"{ARN}/nimble/*"),
+        ({"Fn::Sub": "arn:${AWS::Partition}:s3:::${ Bucket }/${!aws:username}/*"}, f"{ARN}/${{aws:username}}/*"),
+        ({"Fn::Sub": ["arn:aws:s3:::${B}/*", {"B": {"Ref": "Bucket"}}]}, f"{ARN}/*"),
+    ],
+)
+@pytest.mark.parametrize("named", [True, False])
+def test_functions_that_the_buckets_of_a_template_decide_are_evaluated(
+    function: dict[str, Any], value: str, *, named: bool
+) -> None:
+    policy = {"Version": "2012-10-17", "Statement": [{**ALLOWING["Statement"][0], "Resource": [function]}]}
+    text = _template(
+        Bucket=("AWS::S3::Bucket", {"BucketName": "acme"} if named else {}),
+        Policy=("AWS::S3::BucketPolicy", {"Bucket": {"Ref": "Bucket"}, "PolicyDocument": policy}),
+    )
+    (statement,) = policies.parse(text, bucket="acme").statements
+    assert statement.resources == (value,)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        {"Ref": "AWS::AccountId"},
+        {"Ref": ["Bucket"]},
+        {"Fn::GetAtt": ["Bucket", "DomainName"]},
+        {"Fn::GetAtt": [["Bucket"], "Arn"]},
+        {"Fn::GetAtt": 1},
+        {"Fn::Sub": "${AWS::Region}"},
+        {"Fn::Sub": ["${Bucket}"]},
+        {"Fn::Join": ["", {"Ref": "Bucket"}]},
+        {"Fn::Join": ["", [1]]},
+        {"Fn::If": ["A", "a", "b"]},
+        {"Fn::ImportValue": "x"},
+    ],
+)
+def test_a_function_that_a_template_does_not_decide_leaves_no_policy(function: Any) -> None:
+    policy = {"Version": "2012-10-17", "Statement": [{**ALLOWING["Statement"][0], "Resource": function}]}
+    text = _template(
+        Bucket=("AWS::S3::Bucket", {"BucketName": "acme"}),
+        Policy=("AWS::S3::BucketPolicy", {"Bucket": {"Ref": "Bucket"}, "PolicyDocument": policy}),
+    )
+    with pytest.raises(policies.GrammarError, match="a CloudFormation template"):
+        policies.parse(text, bucket="acme")
+
+
+def test_which_of_several_buckets_is_meant_is_not_guessed() -> None:
+    policy = {"Version": "2012-10-17", "Statement": [{**ALLOWING["Statement"][0], "Resource": {"Ref": "Bucket"}}]}
+    two: dict[str, tuple[str, dict[str, Any]]] = {"Bucket": ("AWS::S3::Bucket", {}), "Other": ("AWS::S3::Bucket", {})}
+    text = _template(**two, Policy=("AWS::S3::BucketPolicy", {"Bucket": {"Ref": "Bucket"}, "PolicyDocument": policy}))
+    with pytest.raises(policies.GrammarError, match="a CloudFormation template"):
+        policies.parse(text, bucket="acme")
 
 
 CREATOR, VIEWER = "roles/storage.objectCreator", "roles/storage.objectViewer"
