@@ -16,6 +16,7 @@ import click
 from harvester import text
 from harvester.cli.shared.options.option_errors import options_exclusive
 from harvester.cli.shared.options.parameters import DESTINATION, MOMENT, row_filter_options, state_option
+from harvester.cli.shared.reports.filter_output import print_unknown_names
 from harvester.destination import ReadAccount, ResultRow, RowFilter, acknowledge, read, unreadable_error
 from harvester.error_codes import ErrorCode
 from harvester.errors import UsageError
@@ -112,6 +113,8 @@ def cat_command(
             os.fsync(sys.stdout.fileno())
         acknowledge(dest, consumer, account.position, state_dir=state_dir)
     _report(account, selected, found=lines.found)
+    if not lines.found:
+        print_unknown_names(dest, wanted, state_dir=state_dir)
     if account.unreadable:
         raise unreadable_error(dest, account)
     return 0

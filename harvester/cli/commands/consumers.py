@@ -9,6 +9,7 @@ import click
 
 from harvester import text
 from harvester.cli.shared.options.parameters import DESTINATION, format_option, row_filter_options, state_option
+from harvester.cli.shared.reports.filter_output import print_unknown_names
 from harvester.destination import (
     CONSUMERS_SCHEMA,
     ConsumerStatus,
@@ -51,6 +52,7 @@ def create_command(
     """
     wanted = RowFilter(include=include, shapes=shapes, statuses=statuses, agents=agents)
     print(_line(create_consumer(dest, name, wanted, after=after, state_dir=state_dir)))
+    print_unknown_names(dest, wanted, state_dir=state_dir)
 
 
 @consumers.command("list")

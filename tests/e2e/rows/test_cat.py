@@ -188,3 +188,20 @@ def test_a_path_that_no_result_has_is_reported(source: Directory, dest: Path) ->
     assert (ended.code, ended.out) == (0, "")
     assert ended.err.startswith("none of 2 results has data[0].markdown: ")
     assert run("cat", dest, "--select", "data.markdown").err == ""
+
+
+def test_an_agent_or_status_that_nothing_has_is_reported(source: Directory, dest: Path) -> None:
+    for agent in ("shop", "maps"):
+        named = {"url": "u", "status": "success", "data": {}, "metadata": {"agent": agent}}
+        source.put(f"{agent}.json", json.dumps(named).encode())
+    sync_report(source.location, dest)
+    unknown = "no landed object is known to have the agent shpo\\n: known are maps, shop"
+    ended = run("cat", dest, "--agent", "shpo\n", "--status", "Success")
+    assert (ended.code, ended.out, ended.err) == (0, "", f"{unknown}\n")
+    ended = run("cat", dest, "--agent", "shop", "--status", "sucess")
+    assert ended.err == "no landed object is known to have the status sucess: known are success\n"
+    created = run("consumers", "create", dest, "c", "--agent", "shpo\n", "--agent", "maps")
+    assert (created.code, created.err) == (0, f"{unknown}\n")
+    # Nothing new is no mistake, and neither are rows.
+    assert run("cat", dest, "--agent", "maps", "--after", "0").err == ""
+    assert run("consumers", "create", dest, "d", "--status", "success").err == ""
