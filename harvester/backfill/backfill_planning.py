@@ -15,7 +15,7 @@ from harvester.backfill.backfill_plan import MAX_SHARDS, Backfill, BackfillPlan,
 from harvester.backfill.shard_cutting import KeyHistogram
 from harvester.backfill.shards import until_cutoff
 from harvester.backfill.stored_options import store_settings_document
-from harvester.backfill.upload_cutoff import PlannedUploads, cutoff_before_uploads
+from harvester.backfill.upload_cutoff import PlannedUploads, cutoff_before_listing, cutoff_before_uploads
 from harvester.destination import CompiledSelection
 from harvester.error_codes import ErrorCode
 from harvester.errors import UsageError
@@ -52,7 +52,8 @@ class BackfillOptions:
     """How rows are written."""
     cutoff: float | None = None
     """Objects modified later are left to daily runs; seconds since the epoch. Where it is None or later than that, the
-    store's time at the start of the plan, and on S3 before the uploads that are in progress then."""
+    store's time at the start of the plan, and on S3 before the uploads that are in progress then; of keys from an
+    inventory 24 hours before that was begun."""
     parallelism: int = 0
     """How many shards are at work at once, at most; 0 for all."""
     max_rps: float | None = None
@@ -91,19 +92,26 @@ class _Totals:
         return {name: ClassTotal(count, self._bytes[name]) for name, count in sorted(self._objects.items())}
 
 
-def _cutoff(location: Location, settings: StoreSettings, given: float | None) -> tuple[float, PlannedUploads | None]:
-    """Return the cutoff, and the uploads in progress where none is given.
+def _cutoff(
+    location: Location, settings: StoreSettings, given: float | None, begun_at: float | None
+) -> tuple[float, PlannedUploads | None]:
+    """Return the cutoff, and the uploads in progress where none is given; keys were listed from ``begun_at`` on.
 
     It is a time of the store's clock: that of this machine may be minutes ahead, and an object be of neither side.
     Returns when whatever is written or begun from now on is modified after it, after a second at most.
     """
     store = open_store(location, settings)
     now, resolution = store.now() or StoreTime.of_http(time.time())
-    cutoff = now if given is None else min(given, now)
-    if cutoff > now - resolution:
-        time.sleep(resolution)
-    uploads = store.list_uploads() if cutoff == now else None
-    return (cutoff, None) if uploads is None else cutoff_before_uploads(uploads, now)
+    if given is not None and given < (now if begun_at is None else min(begun_at, now)):
+        if given > now - resolution:
+            time.sleep(resolution)
+        return given, None
+    time.sleep(resolution)
+    uploads, cutoff = store.list_uploads(), now
+    planned = None
+    if uploads is not None:
+        cutoff, planned = cutoff_before_uploads(uploads, now)
+    return cutoff if begun_at is None else min(cutoff, cutoff_before_listing(begun_at)), planned
 
 
 def plan_backfill(
@@ -125,7 +133,7 @@ def plan_backfill(
     _check(options, count)
     store_settings_document(settings)
     created_at = time.time()
-    cutoff, uploads = _cutoff(location, settings, options.cutoff)
+    cutoff, uploads = _cutoff(location, settings, options.cutoff, None if keys is None else keys.begun_at)
     totals = _Totals(location, CompiledSelection(until_cutoff(options.sync.selection, cutoff)))
     if keys is not None:
         spans, lists = _cut_list(location, keys, count, totals, listed)

@@ -17,6 +17,7 @@ from harvester.storage import Unread, UnreadReason, UploadList
 UPLOAD_HOURS: Final = 24
 """Uploads that have been in progress for longer count as abandoned: they are named, and the cutoff is not before
 them."""
+_UPLOAD_SECONDS: Final = UPLOAD_HOURS * 3600.0
 _NAMED_KEYS: Final = 10
 
 
@@ -53,6 +54,14 @@ def planned_uploads(document: dict[str, Any]) -> PlannedUploads:
     )
 
 
+def cutoff_before_listing(begun_at: float) -> float:
+    """Return the latest cutoff for a listing that began earlier than the plan, as an inventory.
+
+    Which uploads were in progress then is not known, and S3 Inventory may lack what was written shortly before.
+    """
+    return begun_at - _UPLOAD_SECONDS
+
+
 def cutoff_before_uploads(listed: UploadList, now: float) -> tuple[float, PlannedUploads]:
     """Return the latest cutoff that is not after ``now`` and before each upload that is not abandoned.
 
@@ -60,7 +69,7 @@ def cutoff_before_uploads(listed: UploadList, now: float) -> tuple[float, Planne
     """
     if listed.unread is not None:
         return now, PlannedUploads(is_complete=False, unread=listed.unread)
-    oldest = now - UPLOAD_HOURS * 3600
+    oldest = now - _UPLOAD_SECONDS
     begun = [upload.initiated for upload in listed.uploads if oldest <= upload.initiated <= now]
     abandoned = [upload.key for upload in listed.uploads if upload.initiated < oldest]
     limits = [math.floor(initiated) - 1.0 for initiated in begun]

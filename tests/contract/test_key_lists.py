@@ -205,6 +205,9 @@ def test_rows_that_are_not_believed_are_refused_alone(inventory: InventoryBucket
         ({"files": [{"key": "x", "size": 2**64, "MD5checksum": "0" * 32}]}, IntegrityError, "no manifest"),
         ({"files": [{"key": "x", "size": 1, "MD5checksum": "short"}]}, IntegrityError, "no manifest"),
         ({"files": "none"}, IntegrityError, "no manifest"),
+        ({"creationTimestamp": "yesterday"}, IntegrityError, "no manifest"),
+        ({"creationTimestamp": 1796032800000}, IntegrityError, "no manifest"),
+        ({"creationTimestamp": "1" * 16}, IntegrityError, "no manifest"),
     ],
 )
 def test_a_manifest_that_is_not_believed_is_an_error(
@@ -213,6 +216,11 @@ def test_a_manifest_that_is_not_believed_is_an_error(
     with pytest.raises(error) as raised:
         read_key_list(inventory.finish(**changes), HERE)
     assert cause in raised.value.cause
+
+
+def test_a_list_states_when_its_inventory_was_begun(inventory: InventoryBucket) -> None:
+    assert read_key_list(inventory.finish(), HERE).begun_at == 1_796_032_800
+    assert read_key_list(inventory.finish(creationTimestamp=None), HERE).begun_at is None
 
 
 def test_a_file_with_another_checksum_is_an_error_before_its_rows_are_used(inventory: InventoryBucket) -> None:

@@ -24,13 +24,21 @@ class KeyRange(NamedTuple):
 class KeyList:
     """Keys that are given instead of being listed, in any order; a key that is given twice is one object."""
 
-    def __init__(self, entries: Iterable[str | ObjectRef | RefusedObject], skipped: Counter[str] | None = None) -> None:
+    def __init__(
+        self,
+        entries: Iterable[str | ObjectRef | RefusedObject],
+        skipped: Counter[str] | None = None,
+        begun_at: float | None = None,
+    ) -> None:
         """Take keys from ``entries``; ``skipped`` is counted while they are read."""
         self.entries = entries
         """Read once by each run. Of a whole key the store is asked for size and version; an object is taken as
         described; what is refused is counted as refused."""
         self.skipped: Counter[str] = Counter() if skipped is None else skipped
         """Entries of the source that are no objects, by reason, counted while it is read."""
+        self.begun_at = begun_at
+        """When the listing of the whole location began that the entries come from, seconds since the epoch; None where
+        it is not known, or they are chosen keys."""
 
 
 class KeyPrefixes(NamedTuple):

@@ -56,7 +56,7 @@ def read_key_list(source: str, location: Location, settings: StoreSettings | Non
         )
     inventory = read_inventory(manifest, checksum, source, location.bucket)
     skipped: Counter[str] = Counter()
-    return KeyList(_InventoryList(inventory, source, settings, skipped), skipped)
+    return KeyList(_InventoryList(inventory, source, settings, skipped), skipped, inventory.begun_at)
 
 
 def _check_readable(source: str) -> None:

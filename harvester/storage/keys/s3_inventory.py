@@ -22,6 +22,7 @@ CHECKSUM_NAME = "manifest.checksum"
 _MD5 = re.compile(r"[0-9a-fA-F]{32}\Z")
 _MOST_BYTES = 64 * 1024 * 1024
 _BLOCK = 1024 * 1024
+_MOST_DIGITS = 15
 
 
 class InventoryFile(NamedTuple):
@@ -46,6 +47,8 @@ class S3Inventory(NamedTuple):
     """The columns of CSV files, in order; empty for Parquet, which names them itself."""
     files: tuple[InventoryFile, ...]
     """The files."""
+    begun_at: float | None = None
+    """When S3 began to list the bucket, seconds since the epoch; None where the manifest does not state it."""
 
 
 def read_inventory(manifest: bytes, checksum: bytes, url: str, bucket: str) -> S3Inventory:
@@ -64,6 +67,7 @@ def read_inventory(manifest: bytes, checksum: bytes, url: str, bucket: str) -> S
             document["fileFormat"],
             tuple(name.strip() for name in _string(document["fileSchema"]).split(",")),
             tuple(_file(each) for each in document["files"]),
+            _seconds(document.get("creationTimestamp")),
         )
     except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise damaged(url, "it is no manifest of S3 Inventory") from error
@@ -125,6 +129,15 @@ def _file(fields: Any) -> InventoryFile:
     if not _MD5.match(md5):
         raise ValueError
     return InventoryFile(key, size, md5)
+
+
+def _seconds(milliseconds: Any) -> float | None:
+    if milliseconds is None:
+        return None
+    text = _string(milliseconds)
+    if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
+        raise ValueError
+    return int(text) / 1000
 
 
 def _string(value: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -65,6 +66,34 @@ def test_given_keys_are_sorted_and_taken_once(tmp_path: Path) -> None:
     assert [(span.objects, span.bytes, span.listed) for span in plan.spans] == [(2, 0, True), (1, 7, True)]
     assert plan.storage_classes == {"GLACIER": ClassTotal(1, 7)}
     assert [span.objects for span in plan_backfill(location, 2, keys=KeyList([])).spans] == [0]
+
+
+@pytest.mark.parametrize(
+    ("given", "begun_at", "cutoff"),
+    [
+        (None, 500_000.0, 500_000.0 - 24 * 3600),
+        (499_999.0, 500_000.0, 499_999.0),
+        (500_000.0, 500_000.0, 500_000.0 - 24 * 3600),
+        (1000.0, None, 1000.0),
+        (1000.0, 1e12, 1000.0),
+    ],
+)
+def test_the_cutoff_is_a_day_before_an_inventory_was_begun(
+    tmp_path: Path, given: float | None, begun_at: float | None, cutoff: float
+) -> None:
+    location = directory(tmp_path, 0)
+    ref = ObjectRef(location.key("a"), 7, "e", 499_000.0)
+    keys = KeyList([ref], begun_at=begun_at)
+    plan = plan_backfill(location, 1, BackfillOptions(cutoff=given), keys=keys)
+    assert plan.backfill.cutoff == cutoff
+    assert (plan.objects, plan.ignored) == ((1, {}) if cutoff >= 499_000 else (0, {"after_until": 1}))
+
+
+def test_an_inventory_of_the_future_leaves_the_store_s_time(tmp_path: Path) -> None:
+    before = time.time()
+    for begun_at in (None, 1e12):
+        plan = plan_backfill(directory(tmp_path, 0), 1, keys=KeyList([], begun_at=begun_at))
+        assert before <= plan.backfill.cutoff <= time.time()
 
 
 @pytest.mark.parametrize("count", [0, -1, 100_001])

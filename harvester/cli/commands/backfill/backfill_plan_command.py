@@ -112,6 +112,8 @@ def plan_command(
             print(json_text({**plan.as_document(), "estimate": estimate(plan).as_document()}, indent=2))
         else:
             print(_render(plan))
+            if keys is not None and keys.begun_at is not None:
+                print(f"the inventory was begun {text.rfc3339(keys.begun_at)}; daily runs take all after the cutoff")
         require_consent(f"Write this plan to {store.url}?", store.url, yes=yes)
         write_plan(plan, store)
     if output != "json":
