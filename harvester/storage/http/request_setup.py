@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pycurl
 
 from harvester.sessions import BucketConnection
-from harvester.storage.base import FetchRequest
+from harvester.storage.base import MEBIBYTE, FetchRequest
 from harvester.storage.http.adapter import ProviderAdapter
 from harvester.storage.http.follow_up import FollowUpRequest
 from harvester.storage.http.http_client import (
@@ -15,6 +15,10 @@ from harvester.storage.http.http_client import (
 )
 from harvester.storage.http.spool import Spool
 from harvester.storage.http.transfer import Slot, Transfer
+
+# The most that is handed to Python at once: each time a thread that decodes has to give up the interpreter lock. Pages
+# of a buffer that nothing was received into take no memory.
+_BUFFER_BYTES = MEBIBYTE
 
 
 class RequestSetup:
@@ -43,7 +47,9 @@ class RequestSetup:
 
     def handle(self) -> pycurl.Curl:
         """Return a new handle."""
-        return new_handle(self._connection.network)
+        handle = new_handle(self._connection.network)
+        handle.setopt(pycurl.BUFFERSIZE, _BUFFER_BYTES)
+        return handle
 
     def is_spooled(self, request: FetchRequest) -> bool:
         """Return whether the body goes to a file from the start."""
