@@ -11,9 +11,7 @@ import errno
 import os
 import threading
 import time
-import traceback
 from collections import deque
-from multiprocessing.connection import Connection
 
 import xxhash
 
@@ -23,6 +21,7 @@ from harvester.results import ContentReason, ContentTooLargeForMemory, ResultRea
 from harvester.storage import SPOOL_FROM_BYTES, FetchRequest, FetchResult, open_fetcher
 from harvester.transfer.workers.arriving_result import ArrivingResult
 from harvester.transfer.workers.message_batches import PackedOutcomes, pack_outcomes, unpack_assignments
+from harvester.transfer.workers.message_socket import MessageSocket
 from harvester.transfer.workers.messages import (
     INTERNAL_ERROR,
     Alive,
@@ -51,7 +50,7 @@ _DECODE_ALONE_BYTES = 64 * 1024 * 1024
 class Worker:
     """The state of one worker process."""
 
-    def __init__(self, settings: WorkerSettings, parent: Connection) -> None:
+    def __init__(self, settings: WorkerSettings, parent: MessageSocket) -> None:
         """Open the destination and the fetcher. Raises OSError when the destination cannot be opened."""
         self._settings = settings
         self._parent = parent
@@ -377,6 +376,9 @@ def _identity(fetched: FetchResult, length: int) -> tuple[str, int, float]:
 
 
 def _internal_error(request: FetchRequest, error: Exception) -> Failed:
+    # Loaded by the first bug.
+    import traceback
+
     # The place, not the message: a message may quote the payload.
     frame = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{type(error).__name__} at {os.path.basename(frame.filename)}:{frame.lineno}"  # noqa: PTH119  # a name only

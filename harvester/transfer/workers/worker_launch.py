@@ -8,15 +8,13 @@ import fcntl
 import os
 import signal
 import socket
-import subprocess
 import sys
-import traceback
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import harvester
 from harvester.storage import load_fetcher
+from harvester.transfer.workers.message_socket import MessageSocket
 
 _FIRST_BEHIND_STREAMS = 3
 
@@ -40,7 +38,7 @@ class Launched(NamedTuple):
 
     process: WorkerProcess
     """The process."""
-    connection: Connection
+    connection: MessageSocket
     """Our end of the socket pair."""
 
     def end(self) -> None:
@@ -55,7 +53,7 @@ def launch(scheme: str) -> Launched:
     ours, theirs = socket.socketpair()
     with theirs:
         process = _fork(theirs, scheme) if _is_single_threaded() else _spawn(theirs, scheme)
-    return Launched(process, Connection(ours.detach()))
+    return Launched(process, MessageSocket(ours.detach()))
 
 
 def _is_single_threaded() -> bool:
@@ -71,6 +69,9 @@ def _is_single_threaded() -> bool:
 
 
 def _spawn(theirs: socket.socket, scheme: str) -> WorkerProcess:
+    # Loaded where this process cannot be copied.
+    import subprocess
+
     # Everything this process can import, and nothing done at start-up by site: half of a worker's time to start.
     package = str(Path(harvester.__file__).parent.parent)
     return subprocess.Popen(  # noqa: S603  # our own interpreter and module
@@ -107,9 +108,11 @@ def _fork(theirs: socket.socket, scheme: str) -> WorkerProcess:
         line = fcntl.fcntl(theirs.fileno(), fcntl.F_DUPFD, _FIRST_BEHIND_STREAMS)
         _detach_from_parent(line)
         signal.pthread_sigmask(signal.SIG_SETMASK, held)
-        serve(Connection(line))
+        serve(MessageSocket(line))
         status = 0
     except BaseException:  # noqa: BLE001  # a bug of ours, reported as a new interpreter reports it; the child ends here
+        import traceback
+
         traceback.print_exc()
     finally:
         os._exit(status)

@@ -8,11 +8,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, wait
 
 from harvester.results import ResultOptions
 from harvester.storage import StoreConnection
 from harvester.transfer.workers.message_batches import pack_assignments, unpack_outcomes
+from harvester.transfer.workers.message_socket import MessageSocket, readable
 from harvester.transfer.workers.messages import (
     INTERNAL_ERROR,
     Alive,
@@ -45,7 +45,7 @@ _WATCH_SECONDS = 0.25
 @dataclass(slots=True)
 class _Process:
     process: WorkerProcess
-    connection: Connection
+    connection: MessageSocket
     watch: WorkerWatch
     alone: bool = False
     outstanding: dict[str, Assignment] = field(default_factory=dict)
@@ -179,13 +179,12 @@ class WorkerPool:
         """
         outcomes: list[Outcome] = []
         expired = False
-        connections = [worker.connection for worker in self._workers.values()]
-        for ready in wait([*connections, *others], timeout):
-            if not isinstance(ready, Connection):
+        for descriptor in readable((*self._workers, *others), timeout):
+            worker = self._workers.get(descriptor)
+            if worker is None:
                 continue
-            worker = self._workers[ready.fileno()]
             try:
-                message = ready.recv()
+                message = worker.connection.recv()
             except (EOFError, OSError):
                 outcomes.extend(self._reap(worker))
                 continue

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import gc
 import signal
-import socket
 import sys
-from multiprocessing.connection import Connection
 
 from harvester.storage import load_fetcher
 from harvester.transfer.workers.message_batches import pack_outcomes, unpack_assignments
+from harvester.transfer.workers.message_socket import MessageSocket
 from harvester.transfer.workers.messages import DestinationFault
 from harvester.transfer.workers.worker import Worker
 from harvester.transfer.workers.worker_limits import limit_memory
@@ -27,7 +26,7 @@ def ignore_interrupts() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
-def serve(parent: Connection) -> None:
+def serve(parent: MessageSocket) -> None:
     """Work for the parent until a Stop arrives or the parent is gone."""
     # Objects come and go by the thousand and hardly any forms a cycle: the collector need not run that often.
     gc.freeze()
@@ -54,7 +53,7 @@ def serve(parent: Connection) -> None:
 def main() -> None:
     """Run a worker on the socket whose number is the first argument, for a source of the scheme that is the second."""
     ignore_interrupts()
-    parent = Connection(socket.socket(fileno=int(sys.argv[1])).detach())
+    parent = MessageSocket(int(sys.argv[1]))
     load_fetcher(sys.argv[2])
     serve(parent)
 

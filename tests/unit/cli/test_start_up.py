@@ -37,6 +37,9 @@ IDLE = (
     "harvester.transfer.rescued_results", "harvester.transfer.workers.worker_launch",
     "harvester.transfer.workers.worker_pool", "policies.checks", "policies.evaluation", "policies.language",
 )  # fmt: skip
+# For a worker that cannot be copied, or that meets a bug; and what multiprocessing brings.
+WORKERS_NEVER = {"multiprocessing", "random", "shutil", "subprocess", "tempfile", "traceback"}
+ROOT = Path(__file__).resolve().parents[3]
 MOST = 280
 """Modules in all; each costs about 0.1 ms before it does anything."""
 
@@ -86,3 +89,12 @@ def test_from_a_directory(place: tuple[str, Path]) -> None:
     for key, body in results(2, 1).items():
         (source / key.rpartition("/")[2]).write_bytes(body)
     check(modules(place, f"file://{source}/", "from-files"), others=LOADED)
+
+
+def test_of_a_worker() -> None:
+    loads = "import harvester.transfer.workers.worker_pool, harvester.transfer.workers.worker_process, sys"
+    printing = "print(*sys.modules, sep='\\n')"
+    ended = subprocess.run(
+        [sys.executable, "-c", f"{loads}\n{printing}"], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert not WORKERS_NEVER & set(ended.stdout.split())

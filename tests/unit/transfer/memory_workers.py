@@ -6,13 +6,13 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from multiprocessing.connection import Connection
 from typing import Any
 
 from harvester.location import Location, parse_location
 from harvester.storage.base import DigestedListing, FetchRequest, ListPage, ObjectRef, StoreConnection, StoreTime
 from harvester.storage.upload_list import UploadList
 from harvester.transfer.workers.message_batches import pack_outcomes, unpack_assignments
+from harvester.transfer.workers.message_socket import MessageSocket
 from harvester.transfer.workers.messages import (
     Alive,
     Assignment,
@@ -86,7 +86,7 @@ class _Thread:
 
     pid = 0
 
-    def __init__(self, line: Connection, script: Script, ended: Callable[[], None], code: int) -> None:
+    def __init__(self, line: MessageSocket, script: Script, ended: Callable[[], None], code: int) -> None:
         self._line = line
         self._code = code
         self._script = script
@@ -142,8 +142,8 @@ class MemoryWorkers:
         del scheme
         self.launched += 1
         ours, theirs = socket.socketpair()
-        thread = _Thread(Connection(theirs.detach()), self._script, self._end, self._code)
-        return Launched(thread, Connection(ours.detach()))
+        thread = _Thread(MessageSocket(theirs.detach()), self._script, self._end, self._code)
+        return Launched(thread, MessageSocket(ours.detach()))
 
     def _end(self) -> None:
         self.ended += 1
