@@ -182,6 +182,7 @@ def _webhook(body: bytes) -> None:
 _ROW_TYPES: tuple[type | tuple[type, ...], ...] = (
     str, str, int, (int, float), str, int, int, str, int, int, (int, float), (str, type(None)), str, (str, type(None)),
     (str, type(None)), (int, type(None)), str, int, int, (str, type(None)), (int, float, type(None)), (str, type(None)),
+    (int, type(None)),
 )  # fmt: skip
 _ROW = LandedRow(
     "p/a", "etag", 10, 1.5, "a.json", 30, 7, "digest", 1, 1, 2.5, "extract", "gzip", "t", "success", None,
@@ -194,7 +195,7 @@ def _manifest_row(body: bytes) -> None:
         values = json.loads(body)
     except (ValueError, RecursionError):
         return
-    if not isinstance(values, list) or len(values) != len(_ROW_TYPES):
+    if not isinstance(values, list) or len(values) != len(LandedRow._fields):
         return
     try:
         accepted = checked_row(LandedRow, tuple(values)) is not None
@@ -211,7 +212,7 @@ def _manifest_row(body: bytes) -> None:
             not {"", ".", ".."} & set(parts)
             and parts[0] != ".nimble-harvester"
             and "\0" not in path
-            and min(values[2], values[5], values[8], values[15] or 0) >= 0
+            and min(values[2], values[5], values[8], values[15] or 0, values[22] or 0) >= 0
             and values[11] in {None, *(shape.value for shape in Shape)}
             and math.isfinite(values[3] + values[10])
         )
