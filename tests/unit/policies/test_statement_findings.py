@@ -42,12 +42,10 @@ def found(**fields: Any) -> list[tuple[str, str, str, str]]:
 )
 def test_a_principal_that_is_none(named: str, problem: str) -> None:
     for element in ("Principal", "NotPrincipal"):
-        (finding,) = findings(Effect="Deny", **{element: {"AWS": [f"{ACCOUNT}root", named]}})
-        assert (finding.code, finding.severity, finding.message) == (
-            "invalid-principal",
-            "error",
-            f"{named!r} {problem}",
-        )
+        fields: dict[str, Any] = {"Effect": "Deny", element: {"AWS": [f"{ACCOUNT}root", named]}}
+        (finding,) = findings(**fields)
+        assert (finding.code, finding.severity) == ("invalid-principal", "error")
+        assert finding.message == f"{named!r} {problem}"
         assert finding.path.rpartition(".")[2] == element
         assert (finding.fix.action, finding.fix["principal"]) == (policies.FixAction.REMOVE_PRINCIPAL, named)
         assert finding.fix.side_effects == (policies.SideEffect.PRINCIPAL_LOSES_ACCESS,)
