@@ -54,20 +54,26 @@ def _from_statements(value: Mapping[str, Any], name: str, steps: list[str]) -> M
     found = False
     for number, statement in enumerate(values, start=1):
         label = f"statement {number}" + (f" ({statement['Sid']})" if statement.get("Sid") else "")
-        principal = statement.get("Principal")
+        element = "Principal" if "Principal" in statement else "NotPrincipal"
+        principal = statement[element]
         listed = principal.get("AWS", []) if isinstance(principal, Mapping) else []
         texts = listed if isinstance(listed, list) else [listed]
         # An id of a deleted principal matches no caller, so it guards nothing either.
-        if name not in texts or (statement["Effect"] != "Allow" and not is_unique_id(name)):
+        guards = statement["Effect"] != "Allow" or element == "NotPrincipal"
+        if name not in texts or (guards and not is_unique_id(name)):
             after.append(statement)
             continue
-        found = True
         rest = [each for each in texts if each != name]
         others = {key: each for key, each in principal.items() if key != "AWS"}
         if rest:
             others = {"AWS": rest if isinstance(listed, list) and len(rest) > 1 else rest[0], **others}
+        if not others and element == "NotPrincipal":
+            # Nothing would be left that the statement holds for.
+            after.append(statement)
+            continue
+        found = True
         if others:
-            after.append({**statement, "Principal": others})
+            after.append({**statement, element: others})
             steps.append(f"remove {name} from {label}")
         else:
             steps.append(f"remove {label}, which names no other principal than {name}")

@@ -206,6 +206,9 @@ def _pattern(text: str, statement: Statement) -> Pattern:
 
 
 def _lookalikes(contract: AccessContract, statement: Statement, path: str) -> Iterator[Finding]:
+    if statement.not_principal is not (statement.effect == "Deny"):
+        # A Deny is for whom it names; only the exemption from one is meant for Nimble.
+        return
     wanted = contract.principal
     genuine = {each.principal for each in contracts()} | {wanted}
     for named in statement.principals.aws:
@@ -214,8 +217,10 @@ def _lookalikes(contract: AccessContract, statement: Statement, path: str) -> It
                 "principal-typo",
                 f"{named!r} is not {wanted}",
                 where=statement.label,
-                path=f"{path}.Principal",
-                fix=fix(FixAction.REMOVE_PRINCIPAL, SideEffect.PRINCIPAL_LOSES_ACCESS, principal=named),
+                path=f"{path}.{'NotPrincipal' if statement.not_principal else 'Principal'}",
+                fix=Fix(FixAction.EDIT)
+                if statement.not_principal
+                else fix(FixAction.REMOVE_PRINCIPAL, SideEffect.PRINCIPAL_LOSES_ACCESS, principal=named),
             )
 
 

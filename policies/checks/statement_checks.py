@@ -31,6 +31,7 @@ _IDENTITIES = re.compile(
 )
 # Source: IAM user guide, "IAM and AWS STS quotas", names of users, roles and sessions; a path may hold more.
 _NAMED_IDENTITY = re.compile(r"[^/]*/([\x21-\x7E]+/)?[A-Za-z0-9_+=,.@-]+\Z")
+_ACTION = re.compile(r"[A-Za-z0-9-]+:[A-Za-z0-9*?]+\Z")
 _ACCOUNT = re.compile(r"[0-9]{12}\Z")
 # No bucket's name holds any of these characters; the names are those of examples in the pages of AWS and Nimble.
 _PLACEHOLDER = re.compile(
@@ -97,10 +98,14 @@ def principal_findings(statement: Statement, path: str) -> Iterator[Finding]:
         removal = _removal(statement)
         yield finding("allow-not-principal", "Allow with NotPrincipal", where=where, path=element, fix=removal)
     for named in statement.principals.aws:
-        removal = fix(FixAction.REMOVE_PRINCIPAL, SideEffect.PRINCIPAL_LOSES_ACCESS, principal=named)
+        # A guard would be weakened by the removal of a principal, and one without principals is none.
+        removal = Fix(FixAction.EDIT)
+        if statement.effect == "Allow" and not statement.not_principal:
+            removal = fix(FixAction.REMOVE_PRINCIPAL, SideEffect.PRINCIPAL_LOSES_ACCESS, principal=named)
         if is_unique_id(named):
             message = f"{named} is the id of a deleted user or role"
-            removal = fix(FixAction.REMOVE_PRINCIPAL, principal=named)
+            if not statement.not_principal or len(set(statement.principals.named)) > 1:
+                removal = fix(FixAction.REMOVE_PRINCIPAL, principal=named)
             yield finding("deleted-principal", message, where=where, path=element, fix=removal)
         elif problem := _problem_of_principal(named):
             yield finding("invalid-principal", f"{named!r} {problem}", where=where, path=element, fix=removal)
@@ -173,7 +178,7 @@ def _unknown_action(document: PolicyDocument, statement: Statement, wanted: str,
     meant = closest(wanted, names)
     of_service = wanted.lower().startswith(_SERVICES[document.kind])
     # A statement for others may hold an action that is newer than the table.
-    newer = of_service and not names_nimble(statement)
+    newer = of_service and _ACTION.match(wanted) is not None and not names_nimble(statement)
     message = f"{wanted!r} matches no action of {document.kind.upper()}"
     message += f"; {meant} is similar" if meant else ""
     message += f"; the table of actions is of {table.date}" if newer else ""

@@ -192,6 +192,22 @@ def test_what_is_new_is_checked_and_what_is_stored_only_warned_of(fields: dict[s
     assert {each.severity for each in planned.findings if each.code == code} == {"warning"}
 
 
+@pytest.mark.parametrize(
+    ("action", "severity"),
+    [
+        ("s3:PutObjectHologram", "warning"),
+        ("s3:PutObject ", "error"),
+        ("s3:PutObject,s3:GetObject", "error"),
+        ("s3::PutObject", "error"),
+    ],
+)
+def test_what_no_action_is_named_is_newer_than_no_table(action: str, severity: str) -> None:
+    statement = {**STORED["replication"], "Action": [action]}
+    document = policies.document({"Version": "2012-10-17", "Statement": [statement]})
+    found = [each for each in policies.check(ASYNC, TARGET, document).findings if each.code == "unknown-action"]
+    assert [each.severity for each in found] == [severity]
+
+
 def test_one_region_is_another_partition_and_one_must_be_enabled() -> None:
     document = policies.generate(ASYNC, TARGET)
     for region, codes in {

@@ -43,6 +43,35 @@ class TestRemovals:
         deny = {**GUARD, "Principal": {"AWS": "AROAXYZABCDEF12345678"}}
         assert merged(deny, without_principals=("AROAXYZABCDEF12345678",)).after.value["Statement"] == ours()
 
+    def test_a_deleted_id_leaves_a_list_of_exempted_principals(self) -> None:
+        exempting = {**GUARD, "NotPrincipal": {"AWS": [self.ROLE, "AROAXYZABCDEF12345678"]}}
+        del exempting["Principal"]
+        change = merged(exempting, without_principals=("AROAXYZABCDEF12345678",))
+        assert change.after.value["Statement"][0]["NotPrincipal"] == {"AWS": self.ROLE}
+        alone = {**exempting, "NotPrincipal": {"AWS": "AROAXYZABCDEF12345678"}}
+        with pytest.raises(policies.ContractError):
+            merged(alone, without_principals=("AROAXYZABCDEF12345678",))
+
+    @pytest.mark.parametrize(
+        ("element", "named", "action"),
+        [
+            ("Principal", "AROAXYZABCDEF12345678", "REMOVE_PRINCIPAL"),
+            ("NotPrincipal", "AROAXYZABCDEF12345678", "EDIT"),
+            ("Principal", "arn:aws:iam::111122223333:user/*", "EDIT"),
+            ("Principal", ASYNC.principal.replace("webit", "webbit"), ""),
+            ("NotPrincipal", ASYNC.principal.replace("webit", "webbit"), "EDIT"),
+        ],
+    )
+    def test_a_removal_is_advised_where_it_can_be_made(self, element: str, named: str, action: str) -> None:
+        deny = {**GUARD, element: {"AWS": named}}
+        if element == "NotPrincipal":
+            del deny["Principal"]
+        document = policies.document({"Version": "2012-10-17", "Statement": [deny]})
+        codes = ("deleted-principal", "invalid-principal", "principal-typo")
+        found = [each for each in policies.check(ASYNC, target(), document).findings if each.code in codes]
+        assert [each.fix.action.name for each in found] == ([action] if action else [])
+        assert all(each.path == f"$.Statement[0].{element}" for each in found)
+
     @pytest.mark.parametrize("name", ["Team Read", "1"])
     def test_a_statement_goes_by_sid_or_number(self, name: str) -> None:
         change = merged(TEAM, GUARD, without_statements=(name,))
