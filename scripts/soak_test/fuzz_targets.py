@@ -98,7 +98,8 @@ def _s3_error(body: bytes) -> None:
     for text, name in ((found.code, "Code"), (found.message, "Message")):
         # Names of other namespaces count too.
         named = [each for each in root.iter() if each.tag.rpartition("}")[2] == name]
-        _require(not text or text.strip() in {"".join(each.itertext()).strip() for each in named}, f"invents {text!r}")
+        stated = {"".join(each.itertext()).strip() for each in named} | {(each.text or "").strip() for each in named}
+        _require(not text or text.strip() in stated, f"invents {text!r}")
 
 
 def _gcs_error(body: bytes) -> None:
