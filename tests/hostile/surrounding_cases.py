@@ -18,6 +18,7 @@ class Surrounding(NamedTuple):
 
 _FAULTS = "tests/e2e/sync/test_faults.py::test_"
 _OBJECT_FAULTS = "tests/e2e/sync/test_object_faults.py::test_"
+_WORKERS = "tests/e2e/sync/test_worker_limits.py::test_"
 _LINKS = "tests/e2e/sync/test_links.py::test_"
 _NAMES = "tests/e2e/hostile/test_hostile_keys.py::test_"
 _KILLS = "tests/e2e/sync/test_kills.py::test_"
@@ -34,6 +35,31 @@ SURROUNDINGS = (
         "it is tried once more alone, then quarantined undecoded: `worker_crashed`; all others land",
         "tests/unit/transfer/test_worker_pool.py"
         "::test_an_object_that_ends_its_worker_by_a_fault_also_alone_is_quarantined_undecoded",
+    ),
+    Surrounding(
+        "decoding an object takes longer than `--decode-timeout`",
+        "it is tried once more alone, then quarantined undecoded: `time_exceeded`; all others land",
+        _WORKERS + "an_object_that_stalls_its_worker_is_quarantined_alone",
+    ),
+    Surrounding(
+        "decoding an object takes more than `--max-worker-memory`",
+        "the same: `memory_exceeded`",
+        _WORKERS + "an_object_that_fills_memory_is_quarantined_alone",
+    ),
+    Surrounding(
+        "decoding an object takes more memory than the system gives to a process",
+        "the same: `memory_exceeded`",
+        _WORKERS + "an_object_that_the_system_gives_no_memory_for_is_quarantined_alone",
+    ),
+    Surrounding(
+        "a worker is killed",
+        "what it held is tried object by object, and lands",
+        "tests/unit/transfer/test_worker_pool.py::test_what_a_worker_held_when_it_died_is_done_by_others",
+    ),
+    Surrounding(
+        "three workers are killed that held one object alone",
+        "that object fails: `internal_error`; all others land",
+        "tests/unit/transfer/test_worker_pool.py::test_an_object_that_kills_every_worker_fails_and_no_other_does",
     ),
     Surrounding(
         "DEST holds links to elsewhere where folders are needed, or foreign folders where objects are",

@@ -36,6 +36,7 @@ def rows() -> dict[str, tuple[str, str]]:
         (f"content, as a multiple of the bytes delivered, above {RATIO_FREE_BYTES // MIB} MiB", f"{DEFAULT_MAX_RATIO}"),
         ("transfer without progress", f"{StoreSettings().retry.stall_seconds:g} s"),
         ("decoding without progress, of processor time", f"{WorkerLimits().cpu_seconds:g} s"),
+        ("decoding without progress, of elapsed time", f"{WorkerLimits().silent_seconds:g} s"),
         ("memory of a worker", f"{WorkerLimits().memory_bytes // GIB} GiB"),
         ("text of `--schema`", f"{DEFAULT_MAX_SCHEMA_BYTES // MIB} MiB"),
         ("policy document", f"{DEFAULT_MAX_POLICY_BYTES // MIB} MiB"),
@@ -52,4 +53,4 @@ def test_every_limit_has_an_option() -> None:
 
 def test_the_options_exist() -> None:
     known = set(re.findall(r"--[a-z-]+", COMMANDS.read_text(encoding="utf-8")))
-    assert {option.strip("`") for _, option in rows().values() if option} <= known
+    assert {option.split("`")[1] for _, option in rows().values() if option} <= known

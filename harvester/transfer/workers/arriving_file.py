@@ -75,7 +75,7 @@ class ArrivingFile(io.RawIOBase):
         if whence == os.SEEK_END:
             self._wait(_EVERYTHING)
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._arrived}[whence]
-        self._place = max(0, base + offset)
+        self._place = base + offset
         return self._place
 
     def readinto(self, buffer: Buffer, /) -> int:

@@ -173,6 +173,9 @@ class Worker:
         except OSError as error:
             outcome = DestinationFault(fetched.request.key, error.errno or 0)
             self._clean_up(fetched)
+        except MemoryError:
+            # This process ends; the parent has the object tried alone.
+            raise
         except Exception as error:  # noqa: BLE001  # an object that meets a bug of ours must not take the others with it
             outcome = _internal_error(fetched.request, error)
             self._clean_up(fetched)

@@ -20,6 +20,8 @@ WORKER_CRASHED = "worker_crashed"
 """The reason of an object that ended its worker by a fault in native code."""
 EXCEEDED = frozenset({TIME_EXCEEDED, MEMORY_EXCEEDED, WORKER_CRASHED})
 """The reasons that a change of the limits can remove: an object is then tried again."""
+NO_MEMORY_CODE = 75
+"""The exit code of a worker that the system refused memory."""
 _FAULTS = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT})
 _LONGEST_STEP = 2.0  # of silence counted between two checks: a parent that was suspended must blame no worker
 
@@ -63,12 +65,17 @@ def use_of(number: int) -> ProcessUse | None:
     return ProcessUse(ticks / os.sysconf("SC_CLK_TCK"), pages * os.sysconf("SC_PAGE_SIZE"))
 
 
-def fault_of(code: int) -> str:
-    """Return the fault of native code that ended a process with an exit code, empty for any other end.
+def cause_of_end(code: int) -> tuple[str, str]:
+    """Return reason and detail of an object that ended its worker with an exit code; empty where it need not have.
 
-    Such a signal comes from the process itself, unlike that of a system short of memory or of an operator.
+    A fault of native code comes from the process itself, unlike the signal of a system short of memory or of an
+    operator.
     """
-    return signal.Signals(-code).name if -code in _FAULTS else ""
+    if code == NO_MEMORY_CODE:
+        return MEMORY_EXCEEDED, "decoding it takes more memory than the system gives to a process"
+    if -code in _FAULTS:
+        return WORKER_CRASHED, f"its worker ended by {signal.Signals(-code).name}"
+    return "", ""
 
 
 def limit_memory(memory_bytes: int) -> None:

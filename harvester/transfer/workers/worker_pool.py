@@ -25,7 +25,7 @@ from harvester.transfer.workers.messages import (
     WorkerSettings,
 )
 from harvester.transfer.workers.worker_launch import Launched, WorkerProcess, launch
-from harvester.transfer.workers.worker_limits import WORKER_CRASHED, WorkerLimits, WorkerWatch, fault_of
+from harvester.transfer.workers.worker_limits import WorkerLimits, WorkerWatch, cause_of_end
 
 _CHUNK = 64
 # A worker is given about this many seconds of work ahead, by its own pace: enough to hide the round trip,
@@ -37,7 +37,7 @@ _MOST_AHEAD = 1024
 _MOST_BYTES_AHEAD = 96 * 1024
 _BYTES_PER_ASSIGNMENT = 160
 # An object that was alone in a worker that died this often is not tried again: it is the cause. A worker may be killed
-# from outside; one that exceeded its limits, or ended by a fault in native code, was not.
+# from outside; one that exceeded its limits, or ended as `cause_of_end` knows, was not.
 _DEATHS_ALONE = 3
 _WATCH_SECONDS = 0.25
 
@@ -241,7 +241,7 @@ class WorkerPool:
         """Take back the work of a dead worker, to be tried object by object; return the failure of one that killed it.
 
         ``exceeded`` is the cause for which the parent has ended it: the object that did that alone, or that ended it
-        by a fault in native code, is quarantined without being decoded, and fails if that cannot be done either.
+        as `cause_of_end` knows, is quarantined without being decoded, and fails if that cannot be done either.
         """
         del self._workers[worker.connection.fileno()]
         worker.connection.close()
@@ -249,9 +249,7 @@ class WorkerPool:
         if worker.alone:
             [(key, assignment)] = worker.outstanding.items()
             self._deaths[key] = self._deaths.get(key, 0) + 1
-            fault = "" if exceeded else fault_of(code)
-            reason = WORKER_CRASHED if fault else exceeded
-            detail = f"its worker ended by {fault}" if fault else self._limits.describe(exceeded) if exceeded else ""
+            reason, detail = (exceeded, self._limits.describe(exceeded)) if exceeded else cause_of_end(code)
             if reason and assignment.undecodable is None:
                 self._suspects.append(assignment._replace(undecodable=(reason, detail)))
                 return []

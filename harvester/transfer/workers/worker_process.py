@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import sys
 
@@ -11,7 +12,7 @@ from harvester.transfer.workers.message_batches import pack_outcomes, unpack_ass
 from harvester.transfer.workers.message_socket import MessageSocket
 from harvester.transfer.workers.messages import DestinationFault
 from harvester.transfer.workers.worker import Worker
-from harvester.transfer.workers.worker_limits import limit_memory
+from harvester.transfer.workers.worker_limits import NO_MEMORY_CODE, limit_memory
 
 # How long a thread waits at most before it asks for the interpreter; Python's own is 5 ms.
 _SWITCH_SECONDS = 0.0003
@@ -48,6 +49,8 @@ def serve(parent: MessageSocket) -> None:
     except (EOFError, BrokenPipeError, ConnectionResetError):
         # The parent is gone; what was landed and not reported is found by the next run.
         return
+    except MemoryError:
+        os._exit(NO_MEMORY_CODE)
 
 
 def main() -> None:

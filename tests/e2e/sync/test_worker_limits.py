@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 import harvester
-from scripts.commands.installed_command import run, sync_report
+from scripts.commands.installed_command import COMMAND, run, sync_report
 from tests.e2e.sources import Directory, result
 from tests.e2e.sync.stalling_values import ANY_STEPS, EXPONENTIAL, STALLING, envelope
 
@@ -53,6 +54,31 @@ def test_an_object_that_fills_memory_is_quarantined_alone(source: Directory, des
 
     assert report["counts"] | {"landed": 20, "quarantined": 1} == report["counts"]
     assert [problem["reason"] for problem in report["problems"]] == ["memory_exceeded"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps this limit of every process")
+def test_an_object_that_the_system_gives_no_memory_for_is_quarantined_alone(
+    source: Directory, dest: Path, schema: str
+) -> None:
+    for number in range(20):
+        source.put(f"{number:03d}.json", result(number))
+    source.put("010-fills.json", envelope(STALLING, "[" + "[]," * 6_000_000 + "[]]"))
+
+    ended = subprocess.run(
+        f"ulimit -v 350000; exec {COMMAND} sync {source.location} {dest} --schema {schema} --workers 1 --format json",
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    report = json.loads(ended.stdout)
+    assert report["counts"] | {"landed": 20, "quarantined": 1, "failed": 0} == report["counts"]
+    (problem,) = report["problems"]
+    assert (problem["reason"], problem["detail"]) == (
+        "memory_exceeded",
+        "decoding it takes more memory than the system gives to a process",
+    )
 
 
 def test_a_schema_that_multiplies_steps_refuses_values_that_take_too_many(

@@ -20,7 +20,13 @@ from harvester.transfer.workers.messages import (
     Outcome,
     Quarantined,
 )
-from harvester.transfer.workers.worker_limits import TIME_EXCEEDED, WORKER_CRASHED, WorkerLimits
+from harvester.transfer.workers.worker_limits import (
+    MEMORY_EXCEEDED,
+    NO_MEMORY_CODE,
+    TIME_EXCEEDED,
+    WORKER_CRASHED,
+    WorkerLimits,
+)
 from harvester.transfer.workers.worker_pool import WorkerPool
 from tests.unit.transfer.memory_workers import MemoryConnection, MemoryWorkers, Message, Script, assignment, landed
 
@@ -134,9 +140,18 @@ def test_an_object_that_kills_every_worker_fails_and_no_other_does(pools: Pools)
 
 
 @pytest.mark.parametrize("dies_undecoded", [False, True])
-@pytest.mark.parametrize("fault", [signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT])
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        *(
+            (-fault, (WORKER_CRASHED, f"its worker ended by {fault.name}"))
+            for fault in (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT)
+        ),
+        (NO_MEMORY_CODE, (MEMORY_EXCEEDED, "decoding it takes more memory than the system gives to a process")),
+    ],
+)
 def test_an_object_that_ends_its_worker_by_a_fault_also_alone_is_quarantined_undecoded(
-    pools: Pools, fault: signal.Signals, dies_undecoded: bool
+    pools: Pools, code: int, reason: tuple[str, str], dies_undecoded: bool
 ) -> None:
     given_as: list[tuple[str, str] | None] = []
 
@@ -148,9 +163,8 @@ def test_an_object_that_ends_its_worker_by_a_fault_also_alone_is_quarantined_und
             return None
         return Quarantined(given.request.key, "one", 4, *given.undecodable, "quarantine/p/003", "digest", 4)
 
-    settled = work(pools(MemoryWorkers(crashing, code=-fault)), KEYS[:20])
+    settled = work(pools(MemoryWorkers(crashing, code=code)), KEYS[:20])
 
-    reason = (WORKER_CRASHED, f"its worker ended by {fault.name}")
     assert given_as == [None, None, reason]
     outcome = settled.pop("p/003")
     if dies_undecoded:
