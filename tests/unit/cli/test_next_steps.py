@@ -16,6 +16,7 @@ from harvester.cli.shared.next_steps.api_steps import remedy_step
 from harvester.cli.shared.next_steps.error_steps import NEXT_STEPS, TABLES, WITHOUT_NEXT_STEP, next_step, step_for
 from harvester.cli.shared.next_steps.fix_texts import fix_text
 from harvester.cli.shared.next_steps.policy_steps import policy_step
+from harvester.cli.shared.next_steps.problem_steps import problem_step
 from harvester.cli.shared.next_steps.store_steps import fetch_step
 from harvester.cli.shared.reports.json_documents import json_text, published
 from harvester.error_codes import ErrorCode
@@ -302,3 +303,17 @@ def test_every_error_of_policies_has_a_next_step(code: PolicyErrorCode) -> None:
 def test_a_bucket_that_is_meant_is_named() -> None:
     error = PolicyError("what", code=PolicyErrorCode.BUCKET_NAME_INVALID, parameters={"meant": "bkt"})
     assert policy_step(error) == "use --bucket bkt"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reason", "step"),
+    [
+        ("quarantined", "time_exceeded", "nimble-harvester sync s3://b/p/ 'my results' --decode-timeout DURATION"),
+        ("quarantined", "memory_exceeded", "nimble-harvester sync s3://b/p/ 'my results' --max-worker-memory SIZE"),
+        ("refused", "too_large", "nimble-harvester sync s3://b/p/ 'my results' --max-object-bytes SIZE"),
+        ("quarantined", "schema", "nimble-harvester problems accept 'my results' --reason schema --note TEXT"),
+        ("failed", "internal_error", "nimble-harvester sync s3://b/p/ 'my results'"),
+    ],
+)
+def test_a_problem_names_the_option_that_may_solve_it(outcome: str, reason: str, step: str) -> None:
+    assert problem_step(outcome, reason, "my results", "s3://b/p/") == step

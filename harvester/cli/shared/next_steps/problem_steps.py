@@ -14,6 +14,8 @@ _REASON_STEPS: Mapping[str, str] = MappingProxyType(
         "parquet_extra_missing": f"pip install 'nimble-harvester[parquet]' && {SYNC}",
         "too_large": f"{SYNC} --max-object-bytes SIZE",
         "gzip_bomb": _ACCEPT,
+        "time_exceeded": f"{SYNC} --decode-timeout DURATION",
+        "memory_exceeded": f"{SYNC} --max-worker-memory SIZE",
         "path_obstructed": f"move away what lies at its path, then {SYNC}",
     }
 )
