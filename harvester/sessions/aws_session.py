@@ -27,6 +27,7 @@ from harvester.sessions.ca_directories import certificate_file
 from harvester.sessions.connections import AwsCredentials, Network, S3Connection, StoreSettings
 from harvester.sessions.login import Login
 from harvester.sessions.network import resolve_network
+from harvester.text import printable
 
 if TYPE_CHECKING:
     from botocore.credentials import Credentials
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 _PROBE_KEY = "k"
 _ASSUMED = "assume-role"
 _DIRECTORY_BUCKET = "--x-s3"
+_FIRST_REGION = "us-east-1"
+_NUMBERS = ("max_attempts", "metadata_service_timeout", "metadata_service_num_attempts")
+"""Settings that botocore converts to whole numbers when it reads them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +142,10 @@ class AwsSession:
 
     def _resolve_endpoint(self) -> _Endpoint:
         """Read endpoint and region from a request that botocore prepares, stopped before it is sent."""
-        client: Any = self._session.create_client(
-            "s3", region_name=self._region, endpoint_url=self._settings.endpoint_url
-        )
+        region = self._region
+        if region is None and self._session.get_config_variable("region") == "":
+            region = _FIRST_REGION  # an empty variable is none: there is nothing to sign for
+        client: Any = self._session.create_client("s3", region_name=region, endpoint_url=self._settings.endpoint_url)
         caught: list[AWSPreparedRequest] = []
 
         def catch(request: AWSPreparedRequest, **_: object) -> AWSResponse:
@@ -165,6 +170,7 @@ def resolve_credentials(session: botocore.session.Session, profile: str | None) 
     Raises ConfigurationError without any, and where only a person at a terminal could go on.
     """
     check_variables(os.environ)
+    _check_numbers(session)
     bundle = session.get_config_variable("ca_bundle")
     if bundle:
         session.set_config_variable("ca_bundle", certificate_file(bundle))
@@ -181,6 +187,18 @@ def resolve_credentials(session: botocore.session.Session, profile: str | None) 
             code=ErrorCode.SECOND_FACTOR_NEEDED,
         )
     return credentials
+
+
+def _check_numbers(session: botocore.session.Session) -> None:
+    for name in _NUMBERS:
+        try:
+            session.get_config_variable(name)
+        except ValueError as error:
+            raise ConfigurationError(
+                "the AWS configuration does not work",
+                cause=f"AWS_{name.upper()}, or {name} in the AWS configuration, is no whole number",
+                code=ErrorCode.AWS_CONFIGURATION_INVALID,
+            ) from error
 
 
 def _has_terminal() -> bool:
@@ -267,6 +285,15 @@ def translate_botocore_errors(profile: str | None) -> Iterator[None]:
             "the AWS endpoint is no URL",
             cause="AWS_ENDPOINT_URL, or endpoint_url in the AWS configuration, starts with http:// or https://",
             code=ErrorCode.ENDPOINT_INVALID,
+        ) from error
+    except OSError as error:
+        if error.filename is None:
+            raise
+        # A program or a token's file; of a destination nothing is used here.
+        raise ConfigurationError(
+            "the AWS configuration does not work",
+            cause=f"it names {printable(os.fsdecode(error.filename))}: {error.strerror}",
+            code=ErrorCode.AWS_CONFIGURATION_INVALID,
         ) from error
     except EOFError as error:
         raise ConfigurationError("a second factor was asked for and none was given") from error

@@ -42,7 +42,7 @@ class GoogleSession:
         self.anonymous = bool(emulator) and settings.endpoint_url is None
         """Whether requests carry no token."""
         self._endpoint = (settings.endpoint_url or emulator or _ENDPOINT).rstrip("/")
-        self._network = resolve_network(self._endpoint, settings.retry, None)
+        self._network = resolve_network(self._endpoint, settings.retry, None, variable="STORAGE_EMULATOR_HOST")
         self._credentials: Credentials | None = None
         self._lock = threading.Lock()
 

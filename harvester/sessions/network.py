@@ -8,19 +8,34 @@ from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
 from urllib.parse import urlsplit
 
+from harvester.error_codes import ErrorCode
+from harvester.errors import ConfigurationError
 from harvester.retry import RetryPolicy
 from harvester.sessions.ca_directories import certificate_file
 from harvester.sessions.connections import Network
 
 
-def resolve_network(base_url: str, retry: RetryPolicy, ca_bundle: str | None) -> Network:
+def resolve_network(
+    base_url: str, retry: RetryPolicy, ca_bundle: str | None, *, variable: str = "AWS_ENDPOINT_URL"
+) -> Network:
     """Return how to reach ``base_url``: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY honoured.
 
     ``ca_bundle`` is the SDK's own setting, a file or a directory; without it REQUESTS_CA_BUNDLE, then the certificates
-    of certifi. Raises ConfigurationError for a directory without a certificate.
+    of certifi. ``variable`` is the one that an endpoint may come from. Raises ConfigurationError for an endpoint that
+    is no URL, and for a directory without a certificate.
     """
-    parts = urlsplit(base_url)
-    proxy = _proxy(parts.scheme, parts.hostname or "", parts.port)
+    try:
+        parts = urlsplit(base_url)
+        port = parts.port
+        base_url.encode("ascii")
+    except ValueError as error:
+        raise ConfigurationError(
+            "the endpoint is no URL",
+            cause="its host or port cannot be read, its port is beyond 65535, or it has letters beyond ASCII",
+            code=ErrorCode.ENDPOINT_INVALID,
+            parameters={"variable": variable},
+        ) from error
+    proxy = _proxy(parts.scheme, parts.hostname or "", port)
     if parts.scheme != "https" and not proxy.startswith("https:"):
         return Network(None, proxy, retry)
     bundle = ca_bundle or os.environ.get("REQUESTS_CA_BUNDLE")

@@ -49,6 +49,7 @@ class Resolved:
     [
         ({"AWS_DEFAULT_REGION": "eu-west-1"}, "buck", Resolved("https://buck.s3.eu-west-1.amazonaws.com", "eu-west-1")),
         ({}, "buck", Resolved("https://buck.s3.amazonaws.com", "us-east-1")),
+        ({"AWS_DEFAULT_REGION": ""}, "buck", Resolved("https://buck.s3.amazonaws.com", "us-east-1")),
         ({}, "with.dots", Resolved("https://s3.amazonaws.com/with.dots", "us-east-1")),
         (
             {"AWS_DEFAULT_REGION": "eu-west-1", "AWS_USE_DUALSTACK_ENDPOINT": "true"},
@@ -156,6 +157,47 @@ def test_a_credential_process_without_json_is_named(monkeypatch: pytest.MonkeyPa
 
     assert "credential_process" in (caught.value.cause or "")
     assert caught.value.code is ErrorCode.AWS_CONFIGURATION_INVALID
+
+
+@pytest.mark.parametrize(
+    "lines", ["credential_process = /missing/keys", "role_arn = arn\nweb_identity_token_file = /missing/keys"]
+)
+def test_what_the_configuration_names_and_is_not_there_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, lines: str
+) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    (tmp_path / "config").write_text(f"[profile keys]\n{lines}\n", encoding="utf-8")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+
+    with pytest.raises(ConfigurationError, match="the AWS configuration does not work") as caught:
+        transport_of("s3://buck/", StoreSettings(profile="keys"))
+
+    assert "/missing/keys" in (caught.value.cause or "")
+
+
+def test_a_setting_that_is_no_number_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "many")
+    with pytest.raises(ConfigurationError) as caught:
+        transport_of("s3://buck/")
+    assert caught.value.code is ErrorCode.AWS_CONFIGURATION_INVALID
+    assert "AWS_MAX_ATTEMPTS" in (caught.value.cause or "")
+
+
+@pytest.mark.parametrize("endpoint", ["http://127.0.0.1:99999", "http://[::1", "http://b\u00fccher.test"])
+def test_an_endpoint_that_is_no_url_is_named(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
+    for scheme, variable in (("s3", "AWS_ENDPOINT_URL"), ("gs", "STORAGE_EMULATOR_HOST")):
+        monkeypatch.setenv(variable, endpoint)
+        with pytest.raises(ConfigurationError) as caught:
+            list(open_store(parse_location(f"{scheme}://buck/")).list_pages())
+        assert caught.value.code in {ErrorCode.ENDPOINT_INVALID, ErrorCode.AWS_CONFIGURATION_INVALID}
+
+
+def test_a_proxy_beyond_ascii_is_unreachable_and_no_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://s3.nowhere.invalid")
+    monkeypatch.setenv("HTTP_PROXY", "http://b\u00fccher.invalid:1")
+    with pytest.raises(ConnectionFailed):
+        list(open_store(parse_location("s3://buck/"), StoreSettings(retry=QUICK)).list_pages())
 
 
 def test_an_unknown_profile_is_reported() -> None:
@@ -318,8 +360,8 @@ def test_an_answer_that_cannot_be_read_is_the_services_error(operation: str, bod
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for 127.0.0.1 and its key, in one file, signed by itself."""
-    path = tmp_path_factory.mktemp("tls") / "both.pem"
+    """A certificate for 127.0.0.1 and its key, in one file, signed by itself; its path is not all ASCII."""
+    path = tmp_path_factory.mktemp("tl\u00e4s") / "both.pem"
     make_certificate(path)
     return path
 

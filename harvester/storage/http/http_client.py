@@ -1,5 +1,6 @@
 """One HTTP request and its answer through curl, and how every curl handle is set up."""
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -79,16 +80,17 @@ def new_handle(network: Network) -> pycurl.Curl:
     handle.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
     handle.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
     handle.setopt(pycurl.USERAGENT, USER_AGENT)
-    handle.setopt(pycurl.PROXY, network.proxy)
+    # As bytes: pycurl takes text in ASCII only, and both come from the environment.
+    handle.setopt(pycurl.PROXY, os.fsencode(network.proxy))
     handle.setopt(pycurl.NOPROXY, "" if network.proxy else "*")
     handle.setopt(pycurl.CONNECTTIMEOUT_MS, int(network.retry.connect_seconds * 1000))
     handle.setopt(pycurl.LOW_SPEED_LIMIT, _CRAWL)
     handle.setopt(pycurl.LOW_SPEED_TIME, network.retry.stall_seconds)
     handle.setopt(pycurl.TIMEOUT_MS, milliseconds(network.retry.total_seconds))
     if network.ca_bundle is not None:
-        handle.setopt(pycurl.CAINFO, network.ca_bundle)
+        handle.setopt(pycurl.CAINFO, os.fsencode(network.ca_bundle))
         if network.proxy.startswith("https:"):
-            handle.setopt(pycurl.PROXY_CAINFO, network.ca_bundle)
+            handle.setopt(pycurl.PROXY_CAINFO, os.fsencode(network.ca_bundle))
     return handle
 
 

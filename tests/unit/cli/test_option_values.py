@@ -162,7 +162,11 @@ def test_fewer_attempts_have_the_same_time() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["127.0.0.1:9000", "ftp://host", "http:///path", "http://host\r", "https://host ", "http://a b"]
+    "url",
+    [
+        *("127.0.0.1:9000", "ftp://host", "http:///path", "http://host\r", "https://host ", "http://a b"),
+        *("http://host:65536", "http://[::1", "http://b\u00fccher.test"),
+    ],
 )
 def test_an_endpoint_is_a_url(url: str) -> None:
     with pytest.raises(UsageError, match="not an endpoint"):

@@ -63,6 +63,12 @@ def _store(values: StepValues) -> str:
     return f"check that the endpoint serves {api}"
 
 
+def _endpoint(values: StepValues) -> str:
+    variable = values.get("variable", "AWS_ENDPOINT_URL")
+    service = "AWS" if variable == "AWS_ENDPOINT_URL" else "Google Cloud"
+    return f"export {variable}=http://HOST:PORT, or unset it for {service} itself"
+
+
 def _each_fetch(values: StepValues) -> str:
     return fetch_step(str(values.get("reason", ""))) or f"{RUN_AGAIN} to continue"
 
@@ -157,7 +163,7 @@ STORE_STEPS: Mapping[ErrorCode, StepText] = MappingProxyType(
         _C.VARIABLE_INVALID: "export {subject}=VALUE   (without the line end)",
         _C.NO_QUOTA_PROJECT: "export GOOGLE_CLOUD_QUOTA_PROJECT=PROJECT",
         _C.GOOGLE_CREDENTIALS_INVALID: _LOGINS["google"],
-        _C.ENDPOINT_INVALID: "export AWS_ENDPOINT_URL=http://HOST:PORT, or unset it for AWS itself",
+        _C.ENDPOINT_INVALID: _endpoint,
         _C.PROXY_INVALID: "check HTTPS_PROXY and ALL_PROXY",
         _C.EXTRA_MISSING: "pip install 'nimble-harvester[{subject}]'",
         _C.STORE_DENIED: "nimble-harvester test {subject} --access read",

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
+from urllib.parse import urlsplit
 
 import click
 
@@ -259,13 +260,21 @@ def _retry_policy(retries: int | None, timeout: float | None) -> RetryPolicy:
 
 
 def _endpoint(url: str | None) -> str | None:
-    if url is not None and not re.match(r"https?://[^/\s]\S*\Z", url):
+    if url is not None and not (re.match(r"https?://[^/\s]\S*\Z", url) and _is_ascii_url(url)):
         raise value_invalid(
             f"not an endpoint: {url!r}",
             "--endpoint-url http://127.0.0.1:9000",
-            cause="it starts with http:// or https://, and no white space is in it",
+            cause="it starts with http:// or https://, and is ASCII without white space; its port is at most 65535",
         )
     return url
+
+
+def _is_ascii_url(text: str) -> bool:
+    try:
+        urlsplit(text).port  # noqa: B018  # read to be checked
+    except ValueError:
+        return False
+    return text.isascii()
 
 
 def keys_option(command: _Command) -> _Command:
