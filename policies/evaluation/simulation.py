@@ -51,6 +51,9 @@ def simulate_lines(lines: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
             decision = evaluate(_prepared(given.policy, ready), _request(given))
         except msgspec.MsgspecError as error:
             yield _ENCODER.encode({"id": _identity(line), "error": f"line {number}: {error}"}), False
+        except RecursionError:
+            # msgspec names no position; the policy's own parser would allow far less.
+            yield _ENCODER.encode({"id": None, "error": f"line {number}: nested too deeply"}), False
         except PolicyError as error:
             yield _ENCODER.encode({"id": identity, "error": f"line {number}: {error}"}), False
         else:

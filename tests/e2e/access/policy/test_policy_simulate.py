@@ -76,13 +76,14 @@ class TestSimulate:
             self.line(id=8, policy={"bindings": []}),
             self.line(id=9, policy=[{"Statement": []}, {}]),
             self.line(id=10, action=5),
+            f'{{"id": 11, "policy": {"[" * 5_000}\n',
         ]
         path = tmp_path / "requests.jsonl"
         path.write_text("".join([*broken, self.line(id="last")]), encoding="utf-8")
         done = run("simulate", "--requests", path)
         assert done.code == 3
         answers = [json.loads(line) for line in done.out.splitlines()]
-        assert [each["id"] for each in answers] == [None, None, 2, 3, 4, 5, 6, 7, 8, 9, 10, "last"]
+        assert [each["id"] for each in answers] == [None, None, 2, 3, 4, 5, 6, 7, 8, 9, 10, None, "last"]
         assert all(set(each) == {"id", "error"} for each in answers[:-1])
         assert answers[-1]["effect"] == "allowed"
         assert (
@@ -91,7 +92,7 @@ class TestSimulate:
         )
         assert 'the key "Sid" for the second time' in answers[6]["error"]
         assert "policy 2, at $: no Statement" in answers[9]["error"]
-        assert "11 lines could not be answered" in done.err
+        assert "12 lines could not be answered" in done.err
 
     def test_one_request(self, policy: Path) -> None:
         asked = ("--principal", NIMBLE, "--action", "s3:PutObject", "--resource", "arn:aws:s3:::bkt/out/1")
