@@ -204,6 +204,8 @@ def _checked_base_url(base_url: str) -> str:
     else:
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             wrong = "it starts with http:// or https://, then the host"
+        elif any(character.isspace() or not character.isprintable() for character in base_url):
+            wrong = "white space or a control character is in it"
         elif parts.query or parts.fragment:
             wrong = "it has neither ? nor #"
         elif parts.path.rstrip("/").rpartition("/")[2] in {"v1", "v2"}:

@@ -14,10 +14,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harvester.sessions.aws_variables import check_variables
 from harvester.sessions.connections import AwsCredentials, S3Connection, StoreSettings
 from harvester.sessions.login import Login
 from harvester.sessions.network import resolve_network
+from harvester.sessions.session_variables import check_variables
 
 if TYPE_CHECKING:
     from harvester.sessions.aws_session import AwsSession
@@ -48,7 +48,7 @@ def connection_from_environment(
     bucket: str, settings: StoreSettings, environment: Mapping[str, str]
 ) -> S3Connection | None:
     """Return what botocore would resolve, None where only botocore can decide. Raises like `check_variables`."""
-    check_variables(environment)
+    check_variables(environment, "AWS_")
     if settings.profile is not None or not _BUCKET(bucket) or bucket.endswith("-s3alias"):
         return None
     if any(name.startswith("AWS_") and not (name in _UNDERSTOOD and environment[name]) for name in environment):

@@ -22,11 +22,11 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from harvester.error_codes import ErrorCode
 from harvester.errors import AccessDenied, ConfigurationError, ConnectionFailed, UsageError
 from harvester.sessions.aws_loader import service_model_loader
-from harvester.sessions.aws_variables import check_variables
 from harvester.sessions.ca_directories import certificate_file
 from harvester.sessions.connections import AwsCredentials, Network, S3Connection, StoreSettings
 from harvester.sessions.login import Login
 from harvester.sessions.network import resolve_network
+from harvester.sessions.session_variables import check_variables
 from harvester.text import printable
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def resolve_credentials(session: botocore.session.Session, profile: str | None) 
 
     Raises ConfigurationError without any, and where only a person at a terminal could go on.
     """
-    check_variables(os.environ)
+    check_variables(os.environ, "AWS_")
     _check_numbers(session)
     bundle = session.get_config_variable("ca_bundle")
     if bundle:

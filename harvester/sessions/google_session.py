@@ -13,6 +13,7 @@ from harvester.errors import ConfigurationError, ConnectionFailed
 from harvester.sessions.connections import GcsConnection, StoreSettings
 from harvester.sessions.login import Login
 from harvester.sessions.network import resolve_network
+from harvester.sessions.session_variables import check_variables
 
 if TYPE_CHECKING:
     import requests
@@ -32,7 +33,11 @@ class GoogleSession:
     """A bucket as Google's client library would reach it; credentials are resolved on first use."""
 
     def __init__(self, bucket: str, settings: StoreSettings, scope: str = _OBJECTS_SCOPE) -> None:
-        """Read STORAGE_EMULATOR_HOST, which means no credentials, as Google's own clients do."""
+        """Read STORAGE_EMULATOR_HOST, which means no credentials, as Google's own clients do.
+
+        Raises ConfigurationError for a control character in a variable of Google's.
+        """
+        check_variables(os.environ, "GOOGLE_", "STORAGE_EMULATOR_HOST")
         emulator = os.environ.get("STORAGE_EMULATOR_HOST", "")
         if emulator and "://" not in emulator:
             emulator = f"http://{emulator}"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harvester.destination import share_destination
-from harvester.errors import ExitCode, HarvesterError
+from harvester.errors import ExitCode, HarvesterError, UsageError
 from harvester.location import parse_location
 from harvester.sessions import StoreSettings
 from harvester.storage import KeyPrefixes, KeyRange, ListingScope
@@ -219,6 +219,12 @@ def test_delta_and_outputs_of_one_destination_are_refused(source: Directory, tmp
         harvest(source, str(tmp_path / "own"))
     with pytest.raises(HarvesterError, match="delta"), open_output(str(tmp_path / "new")) as store:
         DirectSeries(tmp_path / "dest", store, ExportOptions(format="delta"))
+
+
+@pytest.mark.parametrize("out", ["s3://buck/tables ", "gs://buck/tables\r", "tables\r", "tables\n"])
+def test_white_space_at_the_end_of_an_output_is_no_part_of_its_name(out: str) -> None:
+    with pytest.raises(UsageError), open_output(out):
+        pass
 
 
 def test_windows_of_a_listing_cut_no_path_from_what_lies_below_it(

@@ -279,14 +279,25 @@ def test_a_second_factor_of_the_role_behind_the_role_is_asked_for(
     assert caught.value.code is ErrorCode.SECOND_FACTOR_NEEDED
 
 
-@pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_ENDPOINT_URL"])
+@pytest.mark.parametrize(
+    ("name", "location"),
+    [
+        ("AWS_ACCESS_KEY_ID", "s3://buck/"),
+        ("AWS_SESSION_TOKEN", "s3://buck/"),
+        ("AWS_REGION", "s3://buck/"),
+        ("AWS_ENDPOINT_URL", "s3://buck/"),
+        ("GOOGLE_CLOUD_QUOTA_PROJECT", "gs://buck/"),
+        ("GOOGLE_APPLICATION_CREDENTIALS", "gs://buck/"),
+        ("STORAGE_EMULATOR_HOST", "gs://buck/"),
+    ],
+)
 @pytest.mark.parametrize("value", ["k\n", "a\rb", "\x1b[2J", "a\x85"])
 def test_a_control_character_in_a_variable_is_refused_by_its_name(
-    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+    monkeypatch: pytest.MonkeyPatch, name: str, location: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(ConfigurationError) as caught:
-        open_store(parse_location("s3://buck/"), StoreSettings(retry=QUICK)).connection()
+        open_store(parse_location(location), StoreSettings(retry=QUICK)).connection()
     assert (caught.value.code, caught.value.subject) == (ErrorCode.VARIABLE_INVALID, name)
 
 

@@ -142,7 +142,7 @@ MACHINE_SURROUNDINGS = (
         _ANSWERS + "few_open_files_bound_the_connections",
     ),
     Surrounding(
-        "a line end in an `AWS_*` variable",
+        "a line end in an `AWS_*` or `GOOGLE_*` variable",
         "exit 8 naming the variable",
         _SESSIONS + "a_control_character_in_a_variable_is_refused_by_its_name",
     ),

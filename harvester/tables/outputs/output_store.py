@@ -71,6 +71,13 @@ def open_output(url: str, settings: StoreSettings | None = None) -> Iterator[Out
     that cannot be written.
     """
     scheme, separator, _ = url.partition("://")
+    if not separator and url.endswith(("\r", "\n")):
+        raise UsageError(
+            f"a line end at the end of the output {url!r}",
+            cause="a script saved with Windows line ends gives the last argument of each line one",
+            code=ErrorCode.EXPORT_OUTPUT_UNSUPPORTED,
+            subject=url,
+        )
     if not separator or scheme == "file":
         yield DirectoryOutput(Path(url) if not separator else Path(parse_location(url).prefix))
         return
@@ -81,7 +88,7 @@ def open_output(url: str, settings: StoreSettings | None = None) -> Iterator[Out
             code=ErrorCode.EXPORT_OUTPUT_UNSUPPORTED,
             subject=url,
         )
-    location = parse_location(url if url.endswith("/") else url + "/")
+    location = parse_location(url)
     with TemporaryDirectory(prefix="nimble-export-") as folder:
         if scheme == "s3":
             from harvester.tables.outputs.s3_output import S3Output

@@ -257,6 +257,8 @@ def test_no_usable_key_is_a_configuration_error(environment: dict[str, str]) -> 
         "https://host/v2",
         "https://host/v1/",
         "https://h/?a=b",
+        "https://host\r",
+        "https://host/a b",
     ],
 )
 def test_no_usable_address_is_a_configuration_error(url: str) -> None:
