@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 from collections.abc import Iterable, Mapping
 from typing import NoReturn
@@ -23,6 +22,7 @@ from harvester.cli.shared.standard_streams import (
     StdoutRefused,
     check_stdout_was_open,
     detach_stdout,
+    end_process,
     prepare_streams,
     use_utf8,
     write_rest,
@@ -175,6 +175,4 @@ def main(arguments: Iterable[str] | None = None) -> NoReturn:
     if unwritten is not None and code == ExitCode.OK:
         print_error(unwritten)
         code = unwritten.exit_code
-    # The process ends with all it holds: looking for cycles in that first would take longer than some verbs do.
-    gc.freeze()
-    sys.exit(code)
+    end_process(code, at_once=arguments is None)
