@@ -66,6 +66,7 @@ class Dispatcher:
         self._pool: WorkerPool | None = None
         self._breaker = CircuitBreaker()
         self._progress_at = 0.0
+        self._has_reserved = False
         self.queued = 0
         """Objects queued so far."""
         self.listing_done = False
@@ -75,6 +76,16 @@ class Dispatcher:
         """Start the worker processes now, so that they are ready when the first objects are."""
         for _ in range(self._options.worker_count):
             self._launched.append(self._launch(self._store.location.scheme))
+
+    def reserve(self) -> None:
+        """Set sequence numbers and space aside, unless they are: afterwards the disk may be too full.
+
+        Raises DestinationUnusable when it is already.
+        """
+        if not self._has_reserved:
+            self._has_reserved = True
+            self._recorder.reserve_seqs()
+            reserve_space(self._root)
 
     @property
     def accepts_more(self) -> bool:
@@ -115,8 +126,7 @@ class Dispatcher:
         if number is not None:
             raise Interrupted(number)
         if self._pool is None and self._ready:
-            self._recorder.reserve_seqs()
-            reserve_space(self._root)
+            self.reserve()
             self._pool = self._start_pool()
         pool = self._pool
         if pool is None:
@@ -188,12 +198,13 @@ class Dispatcher:
             launched.end()
         self._launched = []
         pool, self._pool = self._pool, None
-        if pool is None:
-            return
-        for outcome in pool.stop(_STOP_SECONDS):
-            planned = self._planned.pop(outcome.key)
-            self._recorder.settle(outcome, planned)
-        release_space(self._root)
+        if pool is not None:
+            for outcome in pool.stop(_STOP_SECONDS):
+                planned = self._planned.pop(outcome.key)
+                self._recorder.settle(outcome, planned)
+        if self._has_reserved:
+            self._has_reserved = False
+            release_space(self._root)
 
     def _report_progress(self) -> None:
         now = self._progress_at = time.monotonic()

@@ -99,6 +99,9 @@ class ListingRun:
         self._planner.ordered_ranges = 0 if known is None else known.ranges
         listing = BackgroundListing(self._run.store, self._run.keys, self._known_versions, known, self._run.windows)
         try:
+            if self._expect_many:
+                # While the first page is under way.
+                self._dispatcher.reserve()
             complete = self._work_through(listing)
         finally:
             listing.stop()
