@@ -58,6 +58,13 @@ def test_a_step_needs_no_parameter(code: ErrorCode) -> None:
             {"profile": "work"},
             "aws sso login --profile work   (or renew the credentials as you got them)",
         ),
+        (
+            ErrorCode.STORE_DENIED,
+            "s3://b/p/",
+            {"login": "sso", "profile": "a b"},
+            "nimble-harvester test s3://b/p/ --access read --profile 'a b'",
+        ),
+        (ErrorCode.STORE_DENIED, "gs://b/", {"profile": None}, "nimble-harvester test gs://b/ --access read"),
         (ErrorCode.CREDENTIALS_REJECTED, "", {"login": "check"}, "aws sts get-caller-identity"),
         (
             ErrorCode.LOCATION_WITHOUT_SCHEME,

@@ -27,9 +27,7 @@ def _login(values: StepValues) -> str:
     method = values.get("login") or ""
     if method in _LOGINS:
         return _LOGINS[method]
-    command = _AWS_LOGINS.get(method, "aws sso login")
-    if values.get("profile"):
-        command += f" --profile {values['profile']}"
+    command = _AWS_LOGINS.get(method, "aws sso login") + _profile(values)
     return command if method in _AWS_LOGINS else f"{command}   (or renew the credentials as you got them)"
 
 
@@ -53,9 +51,16 @@ def _bucket(values: StepValues) -> str:
     )
 
 
+def _profile(values: StepValues) -> str:
+    return f" --profile {values['profile']}" if values.get("profile") else ""
+
+
 def _identity(values: StepValues) -> str:
-    profile = f" --profile {values['profile']}" if values.get("profile") else ""
-    return f"aws sts get-caller-identity{profile}"
+    return f"aws sts get-caller-identity{_profile(values)}"
+
+
+def _test(values: StepValues) -> str:
+    return f"nimble-harvester test {values['subject']} --access read{_profile(values)}"
 
 
 def _store(values: StepValues) -> str:
@@ -166,7 +171,7 @@ STORE_STEPS: Mapping[ErrorCode, StepText] = MappingProxyType(
         _C.ENDPOINT_INVALID: _endpoint,
         _C.PROXY_INVALID: "check HTTPS_PROXY and ALL_PROXY",
         _C.EXTRA_MISSING: "pip install 'nimble-harvester[{subject}]'",
-        _C.STORE_DENIED: "nimble-harvester test {subject} --access read",
+        _C.STORE_DENIED: _test,
         _C.STORE_REFUSED: lambda values: fetch_step(str(values.get("reason", ""))),
         _C.STORE_UNAVAILABLE: "try again later",
         _C.STORE_UNREACHABLE: "check network, proxy and endpoint, then: nimble-harvester ls {subject}",
