@@ -78,8 +78,8 @@ def _page(parse: Callable[[bytes], ParsedPage], body: bytes) -> ParsedPage | Non
 
 def _s3_page(body: bytes) -> None:
     page = _page(parse_page, body)
-    # The same document to an XML parser, but in no form that the fast path takes.
-    slow = _page(parse_page, body.replace(b"<Contents>", b"<Contents >"))
+    # The same document to an XML parser; the fast path takes none with a comment.
+    slow = _page(parse_page, body + b"<!---->")
     _require(page == slow, f"the fast path differs: {page} and {slow}")
     parse_common_prefixes(body)
 
