@@ -67,11 +67,19 @@ def main() -> int:
 
 
 def table(rows: list[Row]) -> str:
-    """Return the rows as Markdown, with the date and the machine."""
-    lines = [f"{dt.datetime.now(dt.UTC):%Y-%m-%d}, {platform.system()} {platform.machine()}.", ""]
+    """Return the rows as Markdown, with the date, the machine and the revision."""
+    lines = [f"{dt.datetime.now(dt.UTC):%Y-%m-%d}, {platform.system()} {platform.machine()}, {revision()}.", ""]
     lines += ["| tested | result |", "| --- | --- |"]
     lines += [f"| {row.what} | {'**failed**: ' if row.failed else ''}{row.result} |" for row in rows]
     return "\n".join(lines)
+
+
+def revision() -> str:
+    """Return the commit that is checked out, marked where files differ from it."""
+    try:
+        return f"revision {run('git', 'describe', '--always', '--dirty', '--exclude', '*').strip()}"
+    except (CheckFailed, OSError):
+        return "no checkout"
 
 
 def checks(*, tests: bool) -> Iterator[Row]:
