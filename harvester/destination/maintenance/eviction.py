@@ -110,7 +110,7 @@ def evict(
 def evict_quarantine(
     destination: Path | str, *, older_than: float, state_dir: Path | None = None, dry_run: bool = False
 ) -> EvictReport:
-    """Remove the quarantined bytes of problems last met more than ``older_than`` seconds ago; the problems stay known.
+    """Remove the quarantined bytes of problems first met more than ``older_than`` seconds ago; the problems stay known.
 
     Raises like ``evict``.
     """

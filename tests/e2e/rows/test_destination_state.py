@@ -104,6 +104,22 @@ def test_a_recorded_path_outside_is_an_integrity_error(source: Directory, dest: 
     assert outside.exists()
 
 
+@pytest.mark.parametrize("table", ["problems", "versions"])
+def test_a_recorded_path_outside_is_not_freed(source: Directory, dest: Path, tmp_path: Path, table: str) -> None:
+    source.put("1.json", b"{")
+    source.put("2.json", result(2))
+    sync_report(source.location, dest, expected=3)
+    source.put("2.json", result(3))
+    sync_report(source.location, dest, "--on-change", "keep")
+    outside = tmp_path / "outside.json"
+    outside.write_text("mine")
+    with closing(sqlite3.connect(dest / ".nimble-harvester" / "manifest.sqlite")) as database, database:
+        assert database.execute(f"UPDATE {table} SET path = '../outside.json'").rowcount == 1
+    option = "--quarantine" if table == "problems" else "--versions"
+    assert run("evict", dest, option, "--older-than", "0s").code == 7
+    assert outside.exists()
+
+
 def test_a_moved_source_is_not_fetched_again(source: Directory, dest: Path, tmp_path: Path) -> None:
     source.put("a.json", result(1))
     source.put("sub/b.json", result(2))

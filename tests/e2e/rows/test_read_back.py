@@ -187,6 +187,31 @@ def test_evict(source: Directory, dest: Path) -> None:
     assert "--older-than 7d" in refused.err
 
 
+def test_evict_frees_quarantined_bytes_and_older_versions(source: Directory, dest: Path) -> None:
+    source.put("a.json", result(1))
+    source.put("bad.json", b"{")
+    sync_report(source.location, dest, expected=3)
+    source.put("a.json", result(1, extra=1))
+    sync_report(source.location, dest, "--on-change", "keep")
+    sizes = {"--quarantine": 1, "--versions": len(result(1))}
+    for option, size in sizes.items():
+        folder = dest / ".nimble-harvester" / option[2:]
+        (kept,) = (path for path in folder.rglob("*") if path.is_file())
+        assert kept.stat().st_size == size
+        assert run("evict", dest, option).code == 2
+        assert run("evict", dest, option, "--older-than", "1h").out.startswith("0 files, ")
+        assert run("evict", dest, option, "--older-than", "0s", "--dry-run").out == f"1 file, {size} B would be freed\n"
+        assert kept.exists()
+        assert run("evict", dest, option, "--older-than", "0s").out == f"1 file, {size} B freed\n"
+        assert not kept.exists()
+        assert run("evict", dest, option, "--older-than", "0s").out == "0 files, 0 B freed\n"
+    assert run("evict", dest, *sizes, "--older-than", "0s").code == 2
+    # The current version lies there, and the problem is known still.
+    assert run("verify", dest).out == f"{dest}: 1 same\n"
+    again = sync_report(source.location, dest)
+    assert (again["counts"]["unchanged"], again["counts"]["quarantined"], again["problems"][0]["known"]) == (1, 1, True)
+
+
 def test_what_lies_behind_a_link_is_not_in_the_destination(source: Directory, dest: Path, tmp_path: Path) -> None:
     # A folder is moved to another disk, and a link left in its place, as on a full disk. Same bytes, same times.
     for name in ("deep/er/a.json", "deep/b.json", "c.json"):

@@ -44,9 +44,16 @@ def test_rows_are_chosen_by_key_shape_status_task_and_agent(source: Directory, d
     assert keys(dest, "--task", "task-1") == ["a.json"]
     assert keys(dest, "--agent", "amazon_pdp") == ["d.json"]
     assert keys(dest, "--until", "1h") == []
+    assert len(keys(dest, "--since", "1h")) == 5
     assert run("cat", dest, "--shape", "nothing").code == 2
-    listed = run("ls", source.location, "--include", "a*", "--format", "jsonl").lines
-    assert [line["key"].rpartition("/")[2] for line in listed] == ["a.json"]
+    for chosen, names in (
+        (("--include", "a*"), ["a.json"]),
+        (("--exclude", "*.json"), ["c.jsonl"]),
+        (("--since", "1h", "--include", "d*"), ["d.json"]),
+        (("--until", "1h"), []),
+    ):
+        listed = run("ls", source.location, *chosen, "--format", "jsonl").lines
+        assert [line["key"].rpartition("/")[2] for line in listed] == names
 
 
 def test_what_landed_before_is_checked_under_another_schema(source: Directory, dest: Path, tmp_path: Path) -> None:
