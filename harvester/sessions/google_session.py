@@ -14,6 +14,7 @@ from harvester.sessions.connections import GcsConnection, StoreSettings
 from harvester.sessions.login import Login
 from harvester.sessions.network import resolve_network
 from harvester.sessions.session_variables import check_variables
+from harvester.text import printable
 
 if TYPE_CHECKING:
     import requests
@@ -109,7 +110,7 @@ class GoogleSession:
     def _user_project(self, credentials: Credentials | None) -> str | None:
         """Return the project that pays for requests, None for the bucket's own.
 
-        Raises ConfigurationError where the caller agreed to pay and names none.
+        Raises ConfigurationError where the caller agreed to pay and names none, and for what no header can hold.
         """
         project: str | None = getattr(credentials, "quota_project_id", None) or os.environ.get(_QUOTA_PROJECT) or None
         if project is None and self._settings.request_payer:
@@ -118,13 +119,20 @@ class GoogleSession:
                 cause=f"Google Cloud Storage bills the project in {_QUOTA_PROJECT}, and it is not set",
                 code=ErrorCode.NO_QUOTA_PROJECT,
             )
+        if project is not None and not (project.isascii() and project.isprintable() and " " not in project):
+            raise ConfigurationError(
+                f"{_QUOTA_PROJECT}, or quota_project_id of the credentials, is the id of no project",
+                cause="a value read from a file often keeps the file's last line end",
+                code=ErrorCode.VARIABLE_INVALID,
+                subject=_QUOTA_PROJECT,
+            )
         return project
 
     def _valid_credentials(self, *, renew: bool) -> Credentials:
         import google.auth
         from google.auth.transport.requests import Request
 
-        with translate_google_auth_errors():
+        with _unchecked_file(), translate_google_auth_errors():
             if self._credentials is None:
                 self._credentials, _ = google.auth.default(scopes=[self._scope])
                 renew = False
@@ -162,6 +170,25 @@ def translate_google_auth_errors() -> Iterator[None]:
     except failures.GoogleAuthError as error:
         raise ConfigurationError(
             "the Google credentials do not work", cause=_first_line(error), code=ErrorCode.GOOGLE_CREDENTIALS_INVALID
+        ) from error
+
+
+@contextmanager
+def _unchecked_file() -> Iterator[None]:
+    """Raise ConfigurationError for a file of credentials that cannot be read, or has values of wrong types.
+
+    google-auth checks neither.
+    """
+    try:
+        yield
+    except (OSError, AttributeError, LookupError, TypeError, ValueError) as error:
+        if isinstance(error, OSError) and error.filename is None:
+            raise
+        cause = f"{printable(os.fsdecode(error.filename))}: {error.strerror}" if isinstance(error, OSError) else ""
+        raise ConfigurationError(
+            "the Google credentials do not work",
+            cause=cause or "a value in the file of the credentials is missing, or has another type than it needs",
+            code=ErrorCode.GOOGLE_CREDENTIALS_INVALID,
         ) from error
 
 

@@ -193,6 +193,27 @@ def test_an_endpoint_that_is_no_url_is_named(monkeypatch: pytest.MonkeyPatch, en
         assert caught.value.code in {ErrorCode.ENDPOINT_INVALID, ErrorCode.AWS_CONFIGURATION_INVALID}
 
 
+@pytest.mark.parametrize("content", ["[]", "null", '{"type": "external_account", "credential_source": "x"}', None])
+def test_a_file_of_google_credentials_that_google_does_not_check_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str | None
+) -> None:
+    if content is not None:
+        (tmp_path / "key.json").write_text(content, encoding="utf-8")
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / ("key.json" if content else "")))
+    with pytest.raises(ConfigurationError) as caught:
+        GoogleSession("buck", StoreSettings(retry=QUICK)).connection()
+    assert caught.value.code is ErrorCode.GOOGLE_CREDENTIALS_INVALID
+
+
+@pytest.mark.parametrize("project", ["p\n", "p\u00e4"])
+def test_a_project_that_no_header_can_hold_is_refused(monkeypatch: pytest.MonkeyPatch, project: str) -> None:
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:9")
+    monkeypatch.setenv("GOOGLE_CLOUD_QUOTA_PROJECT", project)
+    with pytest.raises(ConfigurationError) as caught:
+        GoogleSession("buck", StoreSettings(retry=QUICK)).connection()
+    assert caught.value.code is ErrorCode.VARIABLE_INVALID
+
+
 def test_a_proxy_beyond_ascii_is_unreachable_and_no_bug(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://s3.nowhere.invalid")
     monkeypatch.setenv("HTTP_PROXY", "http://b\u00fccher.invalid:1")
