@@ -131,28 +131,30 @@ def _characters(text: str, *, wildcards: bool) -> Iterator[str]:
 # Principal, Action, Resource
 
 
-def _principal(each: Mapping[str, Any], who: str) -> Iterator[dict[str, bool]]:
+def _principal(each: Mapping[str, Any], requester: str) -> Iterator[dict[str, bool]]:
     if "Principal" in each:
         named = _named_principals(each["Principal"])
-        if any(_names(kind, one, who) for kind, one in named):
+        if any(_names(kind, one, requester) for kind, one in named):
             yield {}
-        elif who.startswith("arn:"):
+        elif requester.startswith("arn:"):
             yield from ({f"canonical:{one}": True} for kind, one in named if kind == "CanonicalUser")
         return
     named = _named_principals(each["NotPrincipal"])
-    canonical = {f"canonical:{one}": False for kind, one in named if kind == "CanonicalUser" and who.startswith("arn:")}
+    canonical = {
+        f"canonical:{one}": False for kind, one in named if kind == "CanonicalUser" and requester.startswith("arn:")
+    }
     if ("AWS", "*") in named:
         return
-    if each["Effect"] == "Allow" or not who.startswith("arn:"):
-        if not any(_names(kind, one, who) for kind, one in named):
+    if each["Effect"] == "Allow" or not requester.startswith("arn:"):
+        if not any(_names(kind, one, requester) for kind, one in named):
             yield canonical
         return
-    account = who.split(":")[4]
+    account = requester.split(":")[4]
     required = [{account, f"arn:aws:iam::{account}:root"}]
-    if not who.endswith(":root"):
-        required.append({who})
-    if ":assumed-role/" in who:
-        role = who.split("/")[1]
+    if not requester.endswith(":root"):
+        required.append({requester})
+    if ":assumed-role/" in requester:
+        role = requester.split("/")[1]
         required.append(
             {one for _, one in named if one.startswith(f"arn:aws:iam::{account}:role/") and one.endswith(f"/{role}")}
         )
@@ -169,19 +171,19 @@ def _named_principals(value: Any) -> list[tuple[str, str]]:
     return [(kind, one) for kind, each in value.items() for one in listed(each)]
 
 
-def _names(kind: str, named: str, who: str) -> bool:
+def _names(kind: str, named: str, requester: str) -> bool:
     if kind == "AWS":
         if named == "*":
             return True
-        if not who.startswith("arn:"):
+        if not requester.startswith("arn:"):
             return False
-        account = who.split(":")[4]
-        if named in (account, f"arn:{who.split(':')[1]}:iam::{account}:root", who):
+        account = requester.split(":")[4]
+        if named in (account, f"arn:{requester.split(':')[1]}:iam::{account}:root", requester):
             return True
-        if ":assumed-role/" in who and ":role/" in named:
-            return named.split(":")[4] == account and named.rsplit("/", 1)[1] == who.split("/")[1]
+        if ":assumed-role/" in requester and ":role/" in named:
+            return named.split(":")[4] == account and named.rsplit("/", 1)[1] == requester.split("/")[1]
         return False
-    return named == who
+    return named == requester
 
 
 def _action(each: Mapping[str, Any], action: str) -> bool:

@@ -12,7 +12,7 @@ from tests.unit.policies.strategies import NIMBLE
 
 class TestPrincipal:
     @pytest.mark.parametrize(
-        ("principal", "who", "matches"),
+        ("principal", "requester", "matches"),
         [
             ("*", NIMBLE, True),
             ("*", "*", True),
@@ -63,8 +63,10 @@ class TestPrincipal:
             ({"CanonicalUser": "a" * 64, "AWS": NIMBLE}, NIMBLE, True),
         ],
     )
-    def test_principal(self, principal: Any, who: str, *, matches: bool) -> None:
-        assert effect(statement(Principal=principal), principal=who) == ("allowed" if matches else "implicitly_denied")
+    def test_principal(self, principal: Any, requester: str, *, matches: bool) -> None:
+        assert effect(statement(Principal=principal), principal=requester) == (
+            "allowed" if matches else "implicitly_denied"
+        )
 
     def test_a_canonical_user_may_be_the_callers_account(self) -> None:
         decision = decide(statement(Principal={"CanonicalUser": "a" * 64}))
@@ -81,7 +83,7 @@ class TestPrincipal:
         assert effect(deny) == "explicitly_denied" or effect(deny) == "implicitly_denied", "denied either way"
 
     @pytest.mark.parametrize(
-        ("named", "who", "expected"),
+        ("named", "requester", "expected"),
         [
             ([NIMBLE, ROOT], NIMBLE, "allowed"),
             ([NIMBLE, "744254827463"], NIMBLE, "allowed"),
@@ -99,9 +101,9 @@ class TestPrincipal:
             ([TEAM_ROOT, TEAM, SESSION], SESSION, "allowed"),
         ],
     )
-    def test_not_principal_with_deny(self, named: list[str], who: str, expected: str) -> None:
+    def test_not_principal_with_deny(self, named: list[str], requester: str, expected: str) -> None:
         deny = statement("Deny", NotPrincipal={"AWS": named})
-        decision = decide(statement(Principal="*"), deny, principal=who)
+        decision = decide(statement(Principal="*"), deny, principal=requester)
         assert decision.effect == expected
         assert decision.depends_on == (("NotPrincipal",) if expected == "unknown" else ())
 

@@ -238,7 +238,7 @@ def test_merging_twice_is_merging_once(policy: dict[str, Any], prefix: str, exem
 )
 @settings(max_examples=80)
 def test_no_other_verdict_changes(
-    policy: dict[str, Any], who: str, action: str, resource: str, context: dict[str, Any]
+    policy: dict[str, Any], requester: str, action: str, resource: str, context: dict[str, Any]
 ) -> None:
     try:
         change = merge(policies.document(policy, kind="s3"), ASYNC, target(), exempt=True)
@@ -246,9 +246,9 @@ def test_no_other_verdict_changes(
         return
     # A request of theirs carries their own ARN, or none.
     theirs = {key: value for key, value in context.items() if key != "aws:PrincipalArn"}
-    if who.startswith("arn:"):
-        theirs["aws:PrincipalArn"] = who
-    request = Request(who, action, resource, theirs)
+    if requester.startswith("arn:"):
+        theirs["aws:PrincipalArn"] = requester
+    request = Request(requester, action, resource, theirs)
     before, after = evaluate(change.before, request), evaluate(change.after, request)
     assert before.effect == after.effect
     kept = iter([{**each, "Condition": None} for each in change.after.value["Statement"]])
