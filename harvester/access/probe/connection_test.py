@@ -346,11 +346,11 @@ class ConnectionTest:
                 )
             return
         if self.access == "read" and not deep:
-            yield "s3:GetObject, nor kms:Decrypt: a list reads no object (--deep reads one byte)"
+            yield "s3:GetObject, nor kms:Decrypt: a list reads no object (a deep test reads one byte)"
         if self.access == "write" and not deep:
             yield (
                 "s3:GetObject, s3:AbortMultipartUpload, s3:ListMultipartUploadParts, kms:Decrypt: one empty PutObject "
-                "needs none of them (--deep uses all but the third)"
+                "needs none of them (a deep test uses all but the third)"
             )
         if self.access == "write":
             yield "async delivery: its user may not list, so Nimble's Test Connection cannot pass for it, and need not"
