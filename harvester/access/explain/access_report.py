@@ -197,7 +197,7 @@ def explain(
         at=moment,
         inherited=inherited,
     )
-    of_settings = tuple(check_settings(SettingsContext(target, snapshot, harvest_days, moment)))
+    of_settings = tuple(check_settings(SettingsContext(target, snapshot, harvest_days, moment, inherited)))
     found = [*_unreadable(snapshot), *report.findings, *of_settings]
     # A public statement that a setting reacts to is a finding about that setting.
     restated = any(each.code.startswith("public-") for each in of_settings)

@@ -47,6 +47,8 @@ class SettingsContext:
     """How many days a result waits to be downloaded, at most."""
     now: datetime
     """The present, for rules that name a day."""
+    inherited: Sequence[PolicyDocument] | None = None
+    """The policies that a bucket of Google's inherits from; None where they were not read."""
 
 
 def check_settings(context: SettingsContext) -> Iterator[Finding]:
@@ -364,7 +366,7 @@ def _gcs(context: SettingsContext, settings: GcsSettings) -> Iterator[Finding]:
             "public-access-prevented",
             "error",
             "public access prevention",
-            "it takes what allUsers and allAuthenticatedUsers are granted away, and nothing else grants Nimble access",
+            "it takes what allUsers and allAuthenticatedUsers are granted away, and nothing else that was read grants Nimble access",
             _BY_HAND,
             blocks=_WRITE,
         )
@@ -393,7 +395,8 @@ def _only_public(context: SettingsContext) -> bool:
     ]
     others = document({**policy.value, "bindings": named}, kind="gcs")
     granted, granted_by_name = (
-        prove(target.contract, target.resolve(), each, at=context.now).complete for each in (policy, others)
+        prove(target.contract, target.resolve(), each, inherited=context.inherited, at=context.now).complete
+        for each in (policy, others)
     )
     return granted and not granted_by_name
 

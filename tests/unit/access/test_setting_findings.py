@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -10,6 +11,7 @@ from harvester.access.bucket_snapshot import snapshot_of
 from harvester.access.delivery_targets import find_targets
 from harvester.access.explain.setting_findings import SettingsContext, check_settings
 from harvester.storage import Encryption, GcsSettings, KmsKey, S3Settings
+from policies import document
 
 NIMBLE = "serviceAccount:nimbleway-gcp-storage@nimbleway-gcp.iam.gserviceaccount.com"
 
@@ -35,6 +37,9 @@ def test_what_everyone_is_granted_is_taken_away_where_public_access_is_prevented
     context = SettingsContext(target, snapshot_of(settings, None), 7.0, datetime(2026, 11, 1, tzinfo=UTC))
     codes = [each.code for each in check_settings(context)]
     assert codes == (["public-access-prevented"] if prevented and prevention == "enforced" else [])
+    binding = {"role": "roles/storage.objectCreator", "members": [target.contract.principal]}
+    inherited = (document({"bindings": [binding]}, kind="gcs"),)
+    assert not list(check_settings(replace(context, inherited=inherited)))
 
 
 @pytest.mark.parametrize(
