@@ -366,7 +366,8 @@ def _gcs(context: SettingsContext, settings: GcsSettings) -> Iterator[Finding]:
             "public-access-prevented",
             "error",
             "public access prevention",
-            "it takes what allUsers and allAuthenticatedUsers are granted away, and nothing else that was read grants Nimble access",
+            "it takes what allUsers and allAuthenticatedUsers are granted away, and nothing else that was read grants "
+            "Nimble access",
             _BY_HAND,
             blocks=_WRITE,
         )
