@@ -129,6 +129,11 @@ EVENT_SURROUNDINGS = (
         "tests/contract/test_hostile_messages.py::test_no_message_harms_another",
     ),
     Surrounding(
+        "the same on a subscription of Pub/Sub, by attributes, payloads and generations",
+        "the same",
+        "tests/contract/test_hostile_pubsub.py::test_no_message_harms_another",
+    ),
+    Surrounding(
         "LOCATION names the alias of an access point",
         "exit 2 before a message is received: `--event-bucket` takes the bucket's own name",
         _ODD + "an_alias_of_an_access_point_needs_the_name_of_the_bucket",

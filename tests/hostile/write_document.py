@@ -11,6 +11,7 @@ from tests.hostile.event_cases import EVENT_SURROUNDINGS, MESSAGES, WEBHOOKS
 from tests.hostile.fault_cases import FAULTS, OPTIONS, FaultCase
 from tests.hostile.key_cases import HOSTILE_KEYS, HostileObject
 from tests.hostile.payload_cases import HOSTILE_PAYLOADS, HostilePayload
+from tests.hostile.state_cases import STATE_SURROUNDINGS
 from tests.hostile.surrounding_cases import SURROUNDINGS
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "reference" / "hostile-input.md"
@@ -67,6 +68,9 @@ those of the store.
 _WEBHOOKS = """A webhook is not signed: only its task id is used, to ask Nimble's API about the task.
 """
 
+_STATE = """## The state of a destination
+"""
+
 _SURROUNDINGS = """## What happens to a whole run
 """
 
@@ -97,6 +101,8 @@ def render() -> str:
         _table(("case", "outcome"), ((case.name, case.outcome) for case in EVENT_SURROUNDINGS)),
         _MACHINES,
         _table(("case", "outcome"), ((case.name, case.outcome) for case in MACHINE_SURROUNDINGS)),
+        _STATE,
+        _table(("case", "outcome"), ((case.name, case.outcome) for case in STATE_SURROUNDINGS)),
         _SURROUNDINGS,
         _table(("case", "outcome"), ((case.name, case.outcome) for case in SURROUNDINGS)),
         _SOAK,

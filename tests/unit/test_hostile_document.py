@@ -11,6 +11,7 @@ from tests.hostile.answer_cases import ANSWER_SURROUNDINGS, LISTING_SURROUNDINGS
 from tests.hostile.event_cases import EVENT_SURROUNDINGS
 from tests.hostile.fault_cases import FAULTS
 from tests.hostile.key_cases import all_objects
+from tests.hostile.state_cases import STATE_SURROUNDINGS
 from tests.hostile.surrounding_cases import SURROUNDINGS, Surrounding
 from tests.hostile.write_document import DOCUMENT, render
 
@@ -19,7 +20,14 @@ def test_the_document_is_current() -> None:
     assert DOCUMENT.read_text(encoding="utf-8") == render(), "run: python -m tests.hostile.write_document"
 
 
-EVERY_CASE = SURROUNDINGS + EVENT_SURROUNDINGS + LISTING_SURROUNDINGS + ANSWER_SURROUNDINGS + MACHINE_SURROUNDINGS
+EVERY_CASE = (
+    *SURROUNDINGS,
+    *EVENT_SURROUNDINGS,
+    *LISTING_SURROUNDINGS,
+    *ANSWER_SURROUNDINGS,
+    *MACHINE_SURROUNDINGS,
+    *STATE_SURROUNDINGS,
+)
 
 
 @pytest.mark.parametrize("case", EVERY_CASE, ids=lambda case: case.name)
