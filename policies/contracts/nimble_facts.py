@@ -45,6 +45,8 @@ class Assumption:
     """The greatest number the value is assumed to be; empty without a limit."""
     outside: tuple[IpNetwork, ...]
     """Networks that the address is assumed to be in none of."""
+    without: str
+    """Characters that the value is assumed to have none of."""
     present: bool
     """True when requests are assumed to carry the key."""
     statement: str
@@ -263,6 +265,7 @@ def _assumption(data: Mapping[str, Any], sources: Mapping[str, Source]) -> Assum
         at_least=data.get("at_least", ""),
         at_most=data.get("at_most", ""),
         outside=tuple(map(ip_network, data.get("outside", ()))),
+        without=data.get("without", ""),
         present=data.get("present", False),
         statement=data["statement"],
         source=sources[data["source"]],

@@ -101,6 +101,8 @@ def _is_impossible(wanted: Pattern, constraint: Constraint) -> bool:
     """Return whether no value under the constraint matches a pattern that a policy compares with."""
     if constraint.foreign and _is_specific(wanted, constraint.own):
         return True
+    if any(character in part for part in wanted.tokens if isinstance(part, str) for character in constraint.without):
+        return True
     text = wanted.literal
     if text in constraint.excluded:
         return True

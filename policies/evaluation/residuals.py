@@ -38,6 +38,8 @@ class Constraint:
     """The greatest number the value can be; None without a limit."""
     outside: tuple[IpNetwork, ...] = ()
     """Networks that the address is in none of."""
+    without: str = ""
+    """Characters that the value has none of."""
     excluded: frozenset[str] = frozenset()
     """Texts that the value is none of."""
     unlike: frozenset[str] = frozenset()

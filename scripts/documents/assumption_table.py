@@ -40,6 +40,7 @@ def _range(assumption: Assumption) -> str:
     parts += [f"at least {assumption.at_least}"] if assumption.at_least else []
     parts += [f"at most {assumption.at_most}"] if assumption.at_most else []
     parts += [f"`{each}`" for each in assumption.within]
+    parts += [f"without `{assumption.without}`"] if assumption.without else []
     parts += [f"outside {', '.join(f'`{each}`' for each in assumption.outside)}"] if assumption.outside else []
     return ", ".join(parts)
 

@@ -208,6 +208,7 @@ def _range(assumption: Assumption, *, present: bool) -> Constraint:
         at_least=Decimal(assumption.at_least) if assumption.at_least else None,
         at_most=Decimal(assumption.at_most) if assumption.at_most else None,
         outside=assumption.outside,
+        without=assumption.without,
     )
 
 

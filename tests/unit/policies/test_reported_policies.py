@@ -95,6 +95,7 @@ def test_a_guardrail_that_exempts_nimble_holds(condition: dict[str, Any]) -> Non
         {"NotIpAddress": {"aws:SourceIp": ["10.0.0.0/8", "172.16.0.0/12", "192.168.1.7", "fd00::/8"]}},
         # An IAM user's id is AIDA…, never a role's and never an account.
         {"StringNotLike": {"aws:userId": ["AROAJZ45MYWZWL7SPA56W:*", "111122223333"]}},
+        {"StringNotLike": {"aws:userid": ["*:i-0123456789abcdef0", "*:ann@example.com"]}},
     ],
 )
 def test_a_guardrail_of_the_customers_own_network_or_identity_fails(condition: dict[str, Any]) -> None:
