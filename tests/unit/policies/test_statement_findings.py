@@ -41,14 +41,20 @@ def found(**fields: Any) -> list[tuple[str, str, str, str]]:
     ],
 )
 def test_a_principal_that_is_none(named: str, problem: str) -> None:
-    for element in ("Principal", "NotPrincipal"):
-        fields: dict[str, Any] = {"Effect": "Deny", element: {"AWS": [f"{ACCOUNT}root", named]}}
+    remove, edit = policies.FixAction.REMOVE_PRINCIPAL, policies.FixAction.EDIT
+    for effect, element, action in (
+        ("Allow", "Principal", remove),
+        ("Deny", "Principal", edit),
+        ("Deny", "NotPrincipal", edit),
+    ):
+        fields: dict[str, Any] = {"Effect": effect, element: {"AWS": [f"{ACCOUNT}root", named]}}
         (finding,) = findings(**fields)
         assert (finding.code, finding.severity) == ("invalid-principal", "error")
         assert finding.message == f"{named!r} {problem}"
         assert finding.path.rpartition(".")[2] == element
-        assert (finding.fix.action, finding.fix["principal"]) == (policies.FixAction.REMOVE_PRINCIPAL, named)
-        assert finding.fix.side_effects == (policies.SideEffect.PRINCIPAL_LOSES_ACCESS,)
+        # A guard would be weakened by the removal of a principal.
+        assert (finding.fix.action, finding.fix["principal"]) == (action, named if action is remove else "")
+        assert finding.fix.side_effects == ((policies.SideEffect.PRINCIPAL_LOSES_ACCESS,) if action is remove else ())
 
 
 def test_a_principal_that_was_deleted_loses_nothing() -> None:

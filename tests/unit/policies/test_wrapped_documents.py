@@ -55,6 +55,20 @@ RESOURCE = {"type": "aws_s3_bucket_policy", "values": {"policy": TEXT}}
         {"values": {"root_module": {"resources": [RESOURCE]}}},
         {"values": {"root_module": {"child_modules": [{"child_modules": [{"resources": [RESOURCE]}]}]}}},
         {
+            "terraform_version": "1.9.0",
+            "values": {
+                "root_module": {"child_modules": [{"resources": [None, {**RESOURCE, "type": "aws_kms_key_policy"}]}]}
+            },
+        },
+        {
+            "Resources": {
+                "P": {
+                    "Type": "AWS::S3::BucketPolicy",
+                    "Properties": {"PolicyDocument": POLICY, "Bucket": {"Fn::ImportValue": "of another stack"}},
+                }
+            }
+        },
+        {
             "version": 4,
             "resources": [{"type": "aws_s3_bucket_policy", "instances": [{"attributes": {"policy": TEXT}}]}],
         },
@@ -300,7 +314,7 @@ def test_the_bindings_of_another_bucket_are_not_taken() -> None:
         for kind in (None, "gcs"):
             with pytest.raises(policies.GrammarError, match="the bindings of other buckets alone") as caught:
                 policies.parse(text, kind=kind, bucket="acme")
-            assert caught.value.code == "other_buckets"
+            assert (caught.value.code, caught.value.path) == ("other_buckets", "$")
         assert policies.parse(text, bucket="other").kind == policies.parse(text).kind == "gcs"
 
 
@@ -329,3 +343,39 @@ def test_a_document_of_another_kind_is_no_policy_of_cloud_storage(value: Any) ->
     with pytest.raises(policies.GrammarError, match="a Terraform plan without a policy"):
         policies.parse('{"resource_changes": []}', kind="gcs")
     assert policies.parse('{"etag": "ACAB"}', kind="gcs").bindings == policies.parse("{}", kind="gcs").bindings == ()
+
+
+@pytest.mark.parametrize("field", ["Policy", "PolicyDocument", "KeyPolicy", "policy"])
+def test_a_policy_of_an_identity_inside_an_answer_is_named_as_one(field: str) -> None:
+    identity = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
+    for inner in (identity, json.dumps(identity)):
+        with pytest.raises(policies.GrammarError, match="this is an identity policy"):
+            policies.parse(json.dumps({field: inner}))
+
+
+def test_a_policy_of_another_resource_in_a_plan_is_not_taken() -> None:
+    resources = [{"type": "aws_sqs_queue_policy", "values": {"policy": TEXT}}]
+    with pytest.raises(policies.GrammarError, match="a Terraform plan without a policy"):
+        policies.parse(json.dumps({"planned_values": {"root_module": {"resources": resources}}}))
+    with pytest.raises(policies.GrammarError, match="the bucket's policy and the key's statement in one object"):
+        policies.parse(json.dumps({"BucketPolicy": POLICY, "KeyPolicyStatement": POLICY["Statement"][0]}))
+
+
+def test_of_several_policies_in_a_document_of_another_form_none_is_taken() -> None:
+    other = json.loads(TEXT.replace("Deny", "Allow"))
+    with pytest.raises(policies.GrammarError, match="a document with 2 policies") as caught:
+        policies.parse(json.dumps({"inventory": [POLICY, other]}))
+    assert caught.value.path == "$"
+
+
+def test_resources_of_the_bucket_that_are_no_bindings_decide_nothing() -> None:
+    changes = [
+        {"type": "google_storage_bucket_object", "change": {"after": {"bucket": "acme", "name": "x"}}},
+        {
+            "type": "google_storage_bucket_iam_member",
+            "change": {"after": _member(condition=[CONDITION | {"title": None}])},
+        },
+    ]
+    found = policies.parse(json.dumps({"resource_changes": changes}), bucket="acme")
+    condition = {name: text for name, text in CONDITION.items() if name != "title"}
+    assert found.value["bindings"] == [{"role": CREATOR, "members": [NIMBLE], "condition": condition}]
