@@ -39,6 +39,7 @@ from .manifest import EpochRow as EpochRow
 from .manifest import Heartbeat as Heartbeat
 from .manifest import KnownRow as KnownRow
 from .manifest import LandedRow as LandedRow
+from .manifest import LandingFacts as LandingFacts
 from .manifest import Manifest as Manifest
 from .manifest import ProblemRow as ProblemRow
 from .manifest import RunRow as RunRow

@@ -22,7 +22,7 @@ from harvester.destination import (
 )
 from harvester.html_report.access_state import AccessState, explain_state
 from harvester.html_report.fill_rates import FillRate, compare_fill_rates
-from harvester.html_report.landing_statistics import MOST_BARS, LandedFacts, LandingStatistics, sum_up
+from harvester.html_report.landing_statistics import MOST_BARS, LandingStatistics, sum_up
 from harvester.html_report.report_options import HtmlReportOptions, ReportWording
 from harvester.tables import saved_profiles
 
@@ -125,7 +125,7 @@ def gather(destination: Path, options: HtmlReportOptions, now: float, limits: Re
     state_dir = options.state_dir
     since = now - options.window
     with read_destination(destination, state_dir) as opened:
-        statistics = sum_up(map(LandedFacts._make, opened.manifest.landings()), since, now, limits.bars)
+        statistics = sum_up(opened.manifest.landings(), since, now, limits.bars)
         in_window = [run for run in opened.manifest.runs(_MOST_RUNS_READ) if run.started_at >= since]
     status = destination_status(destination, state_dir=state_dir, runs=0)
     problems = group_problems(

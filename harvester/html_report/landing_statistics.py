@@ -7,6 +7,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from harvester.destination import LandingFacts
+
 MOST_BARS = 200
 """Bars of a chart, where it is the only one of its kind on the page."""
 _SPANS = (3600, 6 * 3600, 86400, 7 * 86400, 28 * 86400)
@@ -17,19 +19,6 @@ _LARGE_SIZES = ((10**7, "1 to 10 MB"), (10**8, "10 to 100 MB"))
 # Classes of which each is 2 % wider than the one before: a quantile is read off them to that precision.
 _FINENESS = math.log(1.02)
 _MOST_STATUSES = 30
-
-
-class LandedFacts(NamedTuple):
-    """What the sums need of a landed object."""
-
-    landed_at: float
-    """Seconds since the epoch."""
-    delivered_at: float
-    """When it was written at the source, seconds since the epoch."""
-    size: int
-    """Bytes as landed."""
-    status: str | None
-    """The envelope's own status."""
 
 
 class TimeBar(NamedTuple):
@@ -68,7 +57,7 @@ class LandingStatistics(NamedTuple):
     """Bytes that half of the objects have at most, to 2 %."""
 
 
-def sum_up(facts: Iterable[LandedFacts], since: float, now: float, most_bars: int = MOST_BARS) -> LandingStatistics:
+def sum_up(facts: Iterable[LandingFacts], since: float, now: float, most_bars: int = MOST_BARS) -> LandingStatistics:
     """Return the sums over objects that landed from ``since`` to ``now``; others are left out.
 
     A bar is an hour where that makes no more than about ``most_bars``, else a longer span up to four weeks.
