@@ -167,7 +167,8 @@ class Worker:
         self._arriving = self._arrived = None
 
     def _settle(self, fetched: FetchResult, arrived: ArrivingResult | None = None) -> None:
-        assignment = self._assigned.pop(fetched.request.key)
+        # Held until it has ended: while it is decoded this worker is busy, and shows progress.
+        assignment = self._assigned[fetched.request.key]
         try:
             outcome = self._outcome(assignment, fetched, arrived)
         except OSError as error:
@@ -179,6 +180,7 @@ class Worker:
         except Exception as error:  # noqa: BLE001  # an object that meets a bug of ours must not take the others with it
             outcome = _internal_error(fetched.request, error)
             self._clean_up(fetched)
+        del self._assigned[fetched.request.key]
         self._outcomes.append(outcome)
         if len(self._outcomes) >= _REPORT_COUNT:
             self._report(everything=True)
