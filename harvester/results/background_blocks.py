@@ -7,6 +7,7 @@ thread.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from math import inf
 from typing import TYPE_CHECKING, BinaryIO, Final, TypeVar
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ _BLOCKS_AHEAD: Final = 2
 
 
 def read_ahead(items: Iterator[T], longest_wait: float | None = None) -> Generator[T]:
-    """Yield items, all but the first ones taken from ``items`` by a thread; raise what it raises.
+    """Yield items, all but the first ones taken from ``items`` by a thread, if one is to be had; raise what it raises.
 
     Where the reader leaves early, it waits ``longest_wait`` seconds at most for the item in progress.
     """
@@ -49,6 +50,9 @@ def read_ahead(items: Iterator[T], longest_wait: float | None = None) -> Generat
             coming.put(error)
 
     thread = _started(read, "ahead")
+    if thread is None:
+        yield from items
+        return
     try:
         for _ in range(_BLOCKS_AHEAD):
             wanted.put(1)
@@ -63,12 +67,13 @@ def read_ahead(items: Iterator[T], longest_wait: float | None = None) -> Generat
 
 
 class BlockWriter:
-    """Writes blocks to a file in order, all but the first ones in a thread."""
+    """Writes blocks to a file in order, all but the first ones in a thread, if one is to be had."""
 
     def __init__(self, sink: BinaryIO) -> None:
         """Write to ``sink``, which nothing else uses before `close`."""
         self._sink = sink
-        self._unthreaded = _BLOCKS_AHEAD
+        self._unthreaded: float = _BLOCKS_AHEAD
+        """How many more blocks are written without a thread."""
         self._thread: Thread | None = None
         self._blocks: SimpleQueue[bytes]
         self._written: SimpleQueue[OSError | None]
@@ -87,6 +92,10 @@ class BlockWriter:
 
             self._blocks, self._written = SimpleQueue(), SimpleQueue()
             self._thread = _started(self._work, "write")
+            if self._thread is None:
+                self._unthreaded = inf
+                self._sink.write(block)
+                return
         if self._outstanding == _BLOCKS_AHEAD:
             self._await()
         self._blocks.put(block)
@@ -123,9 +132,13 @@ class BlockWriter:
             self._written.put(failure)
 
 
-def _started(work: Callable[[], None], name: str) -> Thread:
+def _started(work: Callable[[], None], name: str) -> Thread | None:
+    """Start a daemon thread; None where the system gives no further one."""
     from threading import Thread
 
     thread = Thread(target=work, name=name, daemon=True)
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError:
+        return None
     return thread

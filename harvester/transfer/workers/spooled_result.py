@@ -30,7 +30,6 @@ def decode_file(reader: ResultReader, source: io.RawIOBase, name: str, sink: Bin
     """Decode delivered bytes into the temporary file ``name``, open as ``sink``; close both. Raises OSError."""
     with io.BufferedReader(source) as delivered, sink:
         record = reader.read_file(delivered, sink, key)
-        sink.flush()
         return DecodedFile(name, os.fstat(sink.fileno()).st_mtime_ns, record)
 
 

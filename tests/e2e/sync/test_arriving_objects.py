@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import harvester
 from scripts.commands import installed_command
 from scripts.commands.background_command import Running, wait_until
 from scripts.servers.fault_proxy import Call, Fault, FaultProxy, FlippedByte, HalfBody, Rule, Stall, Upstream
@@ -106,6 +107,22 @@ def test_one_that_was_ended_on_the_way_leaves_nothing(
     assert ended.code == 0, ended
     assert installed_command.tree(destination) == {"output.jsonl": CONTENT}
     assert installed_command.leftovers(destination) == []
+
+
+def test_one_that_stalls_on_the_way_is_no_stalled_decoder(
+    tmp_path: Path, location: str, fault_proxy: FaultProxy
+) -> None:
+    fault_proxy.add(Rule(Stall(after_bytes=3_000_000), path=f"{KEY}$", method="GET", times=1))
+    options = harvester.SyncOptions(workers=1, worker_limits=harvester.WorkerLimits(silent_seconds=3.0))
+    settings = harvester.StoreSettings(retry=harvester.RetryPolicy(stall_seconds=5))
+
+    report = harvester.sync(location, tmp_path / "destination", options, settings=settings)
+
+    assert report.counts.landed == 1
+    assert installed_command.tree(tmp_path / "destination") == {"output.jsonl": CONTENT}
+    # The same worker asked for the rest.
+    ranges = [request.headers.get("range") for request in fault_proxy.log if KEY in request.path]
+    assert ranges == [None, "bytes=3000000-"]
 
 
 # To count the steps of a check, which is Python, each definition looks at every element again.

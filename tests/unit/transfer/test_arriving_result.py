@@ -7,6 +7,7 @@ import io
 import os
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -80,6 +81,11 @@ class Arriving:
         return list((self.root / TEMPORARY).iterdir())
 
 
+def lowest_free_descriptor() -> int:
+    with open(os.devnull, "rb") as file:  # noqa: PTH123  # as everything opens files
+        return file.fileno()
+
+
 Start: TypeAlias = Callable[..., Arriving]
 
 
@@ -148,6 +154,18 @@ def test_another_version_is_not_decoded_into_the_first(start: Start) -> None:
     assert arriving.temporary() == []
 
 
+def test_what_is_closed_on_its_way_ends_first(start: Start) -> None:
+    arriving = start("rows.jsonl", lambda: time.sleep(0.2))
+    arriving.begin()
+    arriving.receive(ROWS[:100_000])
+    closing = threading.Thread(target=arriving.result.close)
+    closing.start()
+    closing.join(60)
+
+    assert arriving.result.has_ended
+    assert arriving.temporary() == []
+
+
 def test_what_never_began_is_not_awaited(start: Start) -> None:
     arriving = start("rows.jsonl")
     assert not arriving.result.has_begun
@@ -159,11 +177,41 @@ def test_a_destination_that_takes_no_file_leaves_it_to_what_follows(tmp_path: Pa
     arriving = start("rows.jsonl")
     (tmp_path / TEMPORARY).rename(tmp_path / "moved")
     (tmp_path / "moved").rmdir()
+    free = lowest_free_descriptor()
     arriving.begin()
 
     assert not arriving.result.has_begun
+    assert lowest_free_descriptor() == free
     arriving.receive(ROWS)
     assert not arriving.result.arrived()
+
+
+def test_a_system_that_gives_no_thread_leaves_it_to_what_follows(start: Start) -> None:
+    arriving = start("rows.jsonl")
+    free = lowest_free_descriptor()
+    size = threading.stack_size(1 << 46)
+    try:
+        arriving.begin()
+    finally:
+        threading.stack_size(size)
+
+    assert not arriving.result.has_begun
+    assert arriving.temporary() == []
+    assert lowest_free_descriptor() == free
+    arriving.receive(ROWS)
+    assert not arriving.result.arrived()
+
+
+def test_no_descriptor_is_left(start: Start) -> None:
+    arriving = start("rows.jsonl")
+    free = lowest_free_descriptor()
+    arriving.begin()
+    arriving.receive(ROWS)
+    assert arriving.result.arrived()
+    assert arriving.ended.wait(60)
+    arriving.result.close()
+
+    assert lowest_free_descriptor() == free
 
 
 def test_it_is_decoding_unless_it_waits_for_bytes(start: Start) -> None:

@@ -139,6 +139,21 @@ def test_an_object_that_kills_every_worker_fails_and_no_other_does(pools: Pools)
     assert len(settled) == len(KEYS)
 
 
+def test_an_object_is_tried_alone_in_three_workers_that_are_killed(pools: Pools) -> None:
+    tries: list[str] = []
+
+    def dying(given: Assignment) -> Outcome | None:
+        tries.append(given.request.key)
+        return None if given.request.key == "p/003" else landed(given)
+
+    settled = work(pools(MemoryWorkers(dying), size=1), KEYS[:20])
+
+    outcome = settled["p/003"]
+    assert isinstance(outcome, Failed)
+    assert (outcome.cause, outcome.detail) == (INTERNAL_ERROR, "its worker died (-9)")
+    assert tries.count("p/003") == 1 + 3
+
+
 @pytest.mark.parametrize("dies_undecoded", [False, True])
 @pytest.mark.parametrize(
     ("code", "reason"),
