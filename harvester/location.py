@@ -93,6 +93,8 @@ def parse_location(text: str) -> Location:
             subject=text,
             parameters={"meant": text.strip()},
         )
+    if not _is_utf8(text):
+        raise UsageError(f"a location that is not UTF-8: {text!r}", cause="keys are UTF-8", subject=text)
     scheme, separator, rest = text.partition("://")
     if not separator:
         raise UsageError(
@@ -119,6 +121,14 @@ def parse_location(text: str) -> Location:
                 subject=text,
                 parameters={"meant": meant} if meant else {},
             )
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # bytes of the command line that are no UTF-8 are lone surrogates
+        return False
+    return True
 
 
 def _bucket_of_url(text: str) -> str:

@@ -84,3 +84,9 @@ def test_a_space_inside_a_location_is_part_of_it() -> None:
 )
 def test_a_glob_is_split_from_its_folder(text: str, folder: str, glob: str) -> None:
     assert parse_location(text).split_glob() == (parse_location(folder), glob)
+
+
+@pytest.mark.parametrize("text", ["s3://b1x/\udcff/", "gs://b1x/a\udc80", "file:///\udcff/", "\udcff"])
+def test_a_location_is_utf8(text: str) -> None:
+    with pytest.raises(UsageError, match="not UTF-8"):
+        parse_location(text)

@@ -15,8 +15,8 @@ from .row_types import EpochRow as EpochRow
 from .row_types import Heartbeat as Heartbeat
 from .row_types import KnownRow as KnownRow
 from .row_types import LandedRow as LandedRow
-from .row_types import ProblemRow as ProblemRow
 from .row_types import LandingFacts as LandingFacts
+from .row_types import ProblemRow as ProblemRow
 from .row_types import RunRow as RunRow
 from .row_types import Tombstone as Tombstone
 from .row_types import VersionRow as VersionRow

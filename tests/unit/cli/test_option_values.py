@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ import click
 import pytest
 
 from harvester.cli.shared.options.freshness_options import freshness_options
+from harvester.cli.shared.options.given_files import read_at_most
 from harvester.cli.shared.options.parameters import (
     DESTINATION,
     DURATION,
@@ -64,6 +66,11 @@ def test_a_value_is_converted(kind: click.ParamType[Any], written: Any, value: o
         (DURATION, "90"),
         (DURATION, "-5s"),
         (DURATION, "5 years"),
+        (DURATION, "36526d"),
+        (DURATION, f"{10**400}d"),
+        (MOMENT, "36526d"),
+        (SIZE, "1048577TiB"),
+        (SIZE, f"{10**400}"),
         (SIZE, "10X"),
         (SIZE, "-1"),
         (SIZE, "MB"),
@@ -90,6 +97,29 @@ def test_a_duration_is_a_time_before_now() -> None:
 def test_a_destination_is_a_directory(written: str) -> None:
     with pytest.raises(UsageError):
         DESTINATION.convert(written, None, None)
+
+
+def test_the_longest_duration_and_the_largest_size_are_taken() -> None:
+    assert DURATION.convert("36525d", None, None) == 36_525 * 86400
+    assert SIZE.convert("1048576TiB", None, None) == 2**60
+
+
+@pytest.mark.parametrize(("content", "read"), [(b"abc", b"abc"), (b"abcd", b"abcd"), (b"abcde", b"abcd"), (b"", b"")])
+def test_a_stream_is_read_to_one_byte_beyond_a_limit(content: bytes, read: bytes) -> None:
+    assert read_at_most(io.BytesIO(content), 3) == read
+    assert read_at_most(io.BytesIO(content), 2**60) == content
+
+
+def test_a_destination_is_text() -> None:
+    assert DESTINATION.convert("./ré", None, None) == Path("ré")
+    with pytest.raises(UsageError, match="not UTF-8"):
+        DESTINATION.convert("./r\udcff", None, None)
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "x/" * 3000])
+def test_a_destination_that_no_file_system_takes_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="too long"):
+        DESTINATION.convert(name, None, None)
 
 
 @pytest.mark.parametrize("end", ["\r", "\n", "\r\n"])

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import IO
 
 from harvester.error_codes import ErrorCode
 from harvester.errors import UsageError
+
+_BLOCK = 2**20
 
 
 def read_given_text(path: Path, noun: str, *, max_bytes: int | None = None, limit: str = "") -> str:
@@ -15,7 +18,7 @@ def read_given_text(path: Path, noun: str, *, max_bytes: int | None = None, limi
     """
     try:
         with path.open("rb") as file:
-            content = file.read() if max_bytes is None else file.read(max_bytes + 1)
+            content = file.read() if max_bytes is None else read_at_most(file, max_bytes)
         if max_bytes is not None:
             check_length(content, str(path), max_bytes, limit)
         return content.decode()
@@ -25,6 +28,14 @@ def read_given_text(path: Path, noun: str, *, max_bytes: int | None = None, limi
         ) from error
     except OSError as error:
         raise unreadable_file(f"cannot read the {noun} {path}", str(path), error) from error
+
+
+def read_at_most(stream: IO[bytes], most: int) -> bytes:
+    """Return what a stream holds, of more than ``most`` bytes the first ones; sets aside no memory for ``most``."""
+    content = bytearray()
+    while len(content) <= most and (block := stream.read(min(_BLOCK, most + 1 - len(content)))):
+        content += block
+    return bytes(content)
 
 
 def check_length(content: bytes, source: str, max_bytes: int, limit: str) -> None:

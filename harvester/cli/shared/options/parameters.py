@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import math
 import re
@@ -27,7 +28,9 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 _DURATION = r"(\d+(?:\.\d+)?)\s*(s|m|h|d|w)\Z"
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_LONGEST_SECONDS = 36_525 * 86400
 _SIZE = r"(?i)(\d+(?:\.\d+)?)\s*([KMGT]i?)?B?\Z"
+_MOST_BYTES = 2**60
 _BYTES = {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
 
@@ -81,6 +84,12 @@ class DestinationType(click.Path):
         if str(value) == "":
             # An unset variable of a script; a path it would be the current directory.
             raise UsageError("DEST is empty", code=ErrorCode.DIRECTORY_REQUIRED)
+        if not str(value).isascii() and any("\ud800" <= character <= "\udfff" for character in str(value)):
+            raise UsageError(
+                f"the name of DEST is not UTF-8: {value!r}",
+                cause="the state of a destination holds its name as text",
+                code=ErrorCode.DIRECTORY_REQUIRED,
+            )
         if str(value).endswith(("\r", "\n")):
             raise UsageError(
                 f"a line end at the end of DEST: {value!r}",
@@ -88,6 +97,13 @@ class DestinationType(click.Path):
                 code=ErrorCode.DIRECTORY_REQUIRED,
                 subject=str(value).rstrip("\r\n"),
             )
+        try:
+            Path(value).lstat()
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                raise UsageError(
+                    "the name of DEST is too long", cause=str(error.strerror), code=ErrorCode.DIRECTORY_REQUIRED
+                ) from error
         return super().convert(value, param, ctx)
 
 
@@ -100,10 +116,17 @@ class DurationType(click.ParamType[float]):
         """Return seconds."""
         if isinstance(value, float):
             return value
-        found = re.match(_DURATION, str(value).strip())
-        if found is None:
+        seconds = _duration(str(value))
+        if seconds is None:
             self.fail(f"{value!r} is not a duration; write for example 90s, 15m, 24h or 7d", param, ctx)
-        return float(found[1]) * _SECONDS[found[2]]
+        return seconds
+
+
+def _duration(text: str) -> float | None:
+    """Return the seconds of a duration of at most a hundred years; None for any other text."""
+    found = re.match(_DURATION, text.strip())
+    seconds = float(found[1]) * _SECONDS[found[2]] if found is not None else math.inf
+    return seconds if seconds <= _LONGEST_SECONDS else None
 
 
 class MomentType(click.ParamType[float]):
@@ -116,9 +139,9 @@ class MomentType(click.ParamType[float]):
         if isinstance(value, float):
             return value
         text = str(value).strip()
-        found = re.match(_DURATION, text)
-        if found is not None:
-            return time.time() - float(found[1]) * _SECONDS[found[2]]
+        seconds = _duration(text)
+        if seconds is not None:
+            return time.time() - seconds
         try:
             moment = datetime.fromisoformat(text)
         except ValueError:
@@ -137,9 +160,10 @@ class SizeType(click.ParamType[int]):
         if isinstance(value, int):
             return value
         found = re.match(_SIZE, str(value).strip())
-        if found is None:
+        number = float(found[1]) * _BYTES.get((found[2] or "").lower(), 1) if found is not None else math.inf
+        if number > _MOST_BYTES:
             self.fail(f"{value!r} is not a size; write for example 500, 10MB or 2GiB", param, ctx)
-        return int(float(found[1]) * _BYTES.get((found[2] or "").lower(), 1))
+        return int(number)
 
 
 class RateType(click.ParamType[float]):

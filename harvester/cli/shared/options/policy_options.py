@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from harvester.cli.shared.options.given_files import check_length, unreadable_file
+from harvester.cli.shared.options.given_files import check_length, read_at_most, unreadable_file
 from harvester.cli.shared.options.option_errors import option_inapplicable
 from harvester.cli.shared.options.parameters import SIZE
 from harvester.error_codes import ErrorCode
@@ -126,7 +126,7 @@ def read_text(source: str, max_bytes: int) -> bytes:
     Raises UsageError when it cannot be read, or is longer than ``max_bytes``.
     """
     if source == STANDARD_INPUT:
-        return _bounded(sys.stdin.buffer.read(max_bytes + 1), "standard input", max_bytes)
+        return _bounded(read_at_most(sys.stdin.buffer, max_bytes), "standard input", max_bytes)
     if "://" in source:
         raise UsageError(
             f"not a file: {source}",
@@ -136,7 +136,7 @@ def read_text(source: str, max_bytes: int) -> bytes:
         )
     try:
         with Path(source).open("rb") as file:
-            return _bounded(file.read(max_bytes + 1), source, max_bytes)
+            return _bounded(read_at_most(file, max_bytes), source, max_bytes)
     except OSError as error:
         raise unreadable_file(f"cannot read {source}", source, error) from error
 
