@@ -263,7 +263,7 @@ def read_keys(store: OutputStore, shard: Shard) -> Shard:
     name = _keys_name(shard.backfill.id, shard.index)
     try:
         keys = tuple(map(_given_key, json.loads(store.read(name) or b"")))
-    except (ValueError, TypeError, LookupError) as error:
+    except (ValueError, RecursionError, TypeError, LookupError) as error:
         path = f"{store.url}/{name}"
         raise IntegrityError(f"{path} is no list of keys", code=ErrorCode.BACKFILL_DAMAGED, subject=path) from error
     return replace(shard, keys=keys)

@@ -60,7 +60,7 @@ def read_identity(root: Path) -> str | None:
         os.close(file)
     try:
         known = json.loads(text)["id"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, RecursionError, KeyError, TypeError):
         known = None
     if not isinstance(known, str) or len(known) != _ID_LETTERS or not _HEXADECIMAL.issuperset(known):
         raise IntegrityError(

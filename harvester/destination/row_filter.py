@@ -106,8 +106,9 @@ def _whole_agent(row: LandedRow) -> str | None:
 
 
 def _text(value: bytes) -> str | None:
+    if not value.startswith(b'"'):
+        return None
     try:
-        found = json.loads(value)
+        return str(json.loads(value))
     except ValueError:
         return None
-    return found if isinstance(found, str) else None

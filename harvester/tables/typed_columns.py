@@ -56,7 +56,7 @@ def read_columns(path: Path) -> tuple[TypedColumn, ...]:
         ) from error
     try:
         return parse_columns(json.loads(text))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         if isinstance(error, ColumnError):
             raise
         raise ColumnError(f"{path} is not JSON", cause=type(error).__name__, subject=str(path)) from error

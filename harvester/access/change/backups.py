@@ -149,7 +149,7 @@ def read_backup(path: Path) -> Backup:
             for each in document["policies"]
         )
         return Backup(path, document["made_by"], document["at"], policies)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, RecursionError, KeyError, TypeError) as error:
         unread = (error.strerror or "") if isinstance(error, OSError) else "it is not what an apply or a revert wrote"
         raise IntegrityError(
             f"{path} is no backup of a policy",

@@ -152,7 +152,7 @@ def parse_commit(store: OutputStore, name: str, content: bytes | None) -> Commit
         staged = StagedRows.from_document(document.pop("staged"))
         if not isinstance(document["shard"], int) or not isinstance(document["backfill"], str):
             raise TypeError
-    except (ValueError, LookupError, TypeError, AttributeError, IntegrityError) as error:
+    except (ValueError, RecursionError, LookupError, TypeError, AttributeError, IntegrityError) as error:
         raise _damaged(store, name) from error
     return Commit(document, staged)
 

@@ -141,7 +141,7 @@ def _result_summary(result: TaskResult) -> Record:
     }
     try:
         document = json.loads(result.content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return summary
     if isinstance(document, dict):
         data = document.get("data")
@@ -153,7 +153,7 @@ def _result_summary(result: TaskResult) -> Record:
 def _document(result: TaskResult) -> object:
     try:
         return json.loads(result.content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise IntegrityError(
             f"the result of task {result.task_id} is not a JSON document",
             cause=f"{len(result.content)} bytes of {result.content_type or 'no declared type'}",

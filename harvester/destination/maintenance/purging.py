@@ -157,7 +157,7 @@ class _Purge:
         try:
             for _, text in numbered_rows(Path(self._tree.whole_path(row.path)), Shape(row.shape)):
                 found = None if isinstance(text, BrokenRows) else select(text, "url")
-                if found is not None and self._url.match(str(json.loads(found))):
+                if found is not None and self._url.match(_text_of(found)):
                     return True
         except (OSError, HarvesterError):
             self._unreadable.append(row.path)
@@ -172,6 +172,11 @@ class _Purge:
             if problem is not None and problem.path is not None:
                 yield problem.path
         yield from (version.path for version in manifest.versions() if version.key in wanted)
+
+
+def _text_of(value: bytes) -> str:
+    """Return the text of a JSON string, and any other value as it is written."""
+    return str(json.loads(value)) if value.startswith(b'"') else value.decode("utf-8", "replace")
 
 
 def _name_of(key: str) -> str:

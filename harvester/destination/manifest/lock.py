@@ -105,7 +105,7 @@ def _parse_holder(text: bytes) -> LockHolder | None:
     try:
         fields = json.loads(text)
         return LockHolder(int(fields["process"]), str(fields["host"]), float(fields["since"]))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, RecursionError, KeyError, TypeError):
         return None
 
 

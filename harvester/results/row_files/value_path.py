@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Final
 
 import msgspec
 
 _OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_match_space = re.compile(rb"[ \t\n\r]*+").match
+_STRING: Final = rb'"(?:[^"\\]++|\\.)*+"'
+_match_scalar = re.compile(rb"%b|[^]},:\s\"[{]++" % _STRING, re.DOTALL).match
+_match_through_bracket = re.compile(rb'(?:[^"\[\]{}]++|%b)*+[\[\]{}]' % _STRING, re.DOTALL).match
 
 
 def select(row: bytes, path: str) -> bytes | None:
@@ -35,31 +40,53 @@ def _step(value: bytes, step: str) -> bytes | None:
         else:
             return None
     except (msgspec.MsgspecError, RecursionError):
-        return _scan_step(value.decode(), step)
+        return _scan_step(value, step)
     return None if found is None else bytes(found)
 
 
-def _scan_step(text: str, step: str) -> bytes | None:
-    """Do what `_step` does for text with lone surrogate escapes, which msgspec refuses."""
-    decoder = json.JSONDecoder()
+def _scan_step(text: bytes, step: str) -> bytes | None:
+    """Do what `_step` does for what msgspec refuses: lone surrogate escapes, and nesting as deep as a result may have.
+
+    Returns None for text that is no JSON, as a file may have that was landed without validation.
+    """
     found = None
     index, number = _skip(text, 1), 0
-    while text[index] not in "]}":
-        name = str(number)
-        if text[0] == "{":
-            name, index = decoder.raw_decode(text, index)
-            index = _skip(text, _skip(text, index) + 1)
-        _, end = decoder.raw_decode(text, index)
-        if name == step:
-            found = text[index:end].encode()
-        index = _skip(text, end)
-        if text[index] == ",":
-            index = _skip(text, index + 1)
-        number += 1
+    try:
+        while text[index] not in b"]}":
+            name = str(number)
+            if text[0] == ord("{"):
+                end = _end_of_value(text, index)
+                name = json.loads(text[index:end])
+                index = _skip(text, _skip(text, end) + 1)
+            end = _end_of_value(text, index)
+            if name == step:
+                found = text[index:end]
+            index = _skip(text, end)
+            if text[index] == ord(","):
+                index = _skip(text, index + 1)
+            number += 1
+    except (ValueError, IndexError):
+        return None
     return found
 
 
-def _skip(text: str, index: int) -> int:
-    while text[index] in " \t\r\n":
-        index += 1
-    return index
+def _end_of_value(text: bytes, index: int) -> int:
+    """Return where the value at ``index`` ends, without recursion. Raises ValueError if it does not."""
+    if text[index] not in b"[{":
+        return _required(_match_scalar(text, index)).end()
+    depth = 0
+    while True:
+        index = _required(_match_through_bracket(text, index)).end()
+        depth += 1 if text[index - 1] in b"[{" else -1
+        if not depth:
+            return index
+
+
+def _required(found: re.Match[bytes] | None) -> re.Match[bytes]:
+    if found is None:
+        raise ValueError
+    return found
+
+
+def _skip(text: bytes, index: int) -> int:
+    return _required(_match_space(text, index)).end()

@@ -45,7 +45,7 @@ def _read(store: OutputStore, table: TableName, series: str, name: str) -> Claim
     try:
         document = json.loads(content)
         part, start = parse_part(document["part"]), document["start"]
-    except (ValueError, LookupError, TypeError) as error:
+    except (ValueError, RecursionError, LookupError, TypeError) as error:
         raise _damaged(store, name) from error
     if part is None or not isinstance(start, str) or (part.table, part.series, _name(part)) != (table, series, name):
         raise _damaged(store, name)

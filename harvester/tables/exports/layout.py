@@ -104,7 +104,7 @@ def _parsed(content: bytes | None, path: str) -> Layout:
             tuple(map(str, document["dropped"])),
             parse_columns(document["columns"]),
         )
-    except (ValueError, LookupError, TypeError, AttributeError, UsageError) as error:
+    except (ValueError, RecursionError, LookupError, TypeError, AttributeError, UsageError) as error:
         raise IntegrityError(
             f"{path} is no layout of an export", code=ErrorCode.EXPORT_DAMAGED, subject=path
         ) from error

@@ -58,7 +58,7 @@ def _read(path: Path, schema: str) -> dict[str, Any] | None:
         groups: dict[str, Any] = document["groups"]
         if document["schema"] != schema or not isinstance(groups, dict):
             raise ValueError
-    except (ValueError, LookupError, TypeError) as error:
+    except (ValueError, RecursionError, LookupError, TypeError) as error:
         raise IntegrityError(
             f"{path} is no saved profile", code=ErrorCode.PROFILE_INVALID, subject=str(path)
         ) from error

@@ -164,6 +164,13 @@ def test_readers_acknowledge_and_evict_beside_a_watch(source: Directory, dest: P
     assert sync_report(source.location, dest)["counts"]["unchanged"] == 2
 
 
+def test_rows_are_searched_for_a_url_whatever_other_rows_have_there(source: Directory, dest: Path) -> None:
+    source.put("a.jsonl", b'{"url":' + b"[" * 998 + b"]" * 998 + b"}\n" + jobs(1))
+    sync_report(source.location, dest, expected=0)
+    report = run("purge", dest, "--url", "https://x/*", "--yes", "--format", "json").document
+    assert report["files"] == 1
+
+
 def test_a_purged_object_stays_away_and_consumers_see_it(source: Directory, dest: Path) -> None:
     source.put("a.json", result(1))
     source.put("b.jsonl", jobs(3))

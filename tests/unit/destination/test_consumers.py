@@ -72,6 +72,7 @@ def test_objects_are_chosen_by_what_the_manifest_knows(wanted: RowFilter, select
         (b'{"metadata":{"agent":"amazon"}}', True),
         (b'{"metadata":{"agent":"ebay"}}', False),
         (b'{"metadata":{"agent":7}}', False),
+        (b'{"metadata":{"agent":' + b"[" * 998 + b"]" * 998 + b"}}", False),
         (b'{"metadata":{}}', False),
         (b"[]", False),
     ],

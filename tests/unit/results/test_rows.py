@@ -133,6 +133,20 @@ def test_select_returns_the_text_of_a_value(path: str, expected: bytes | None, l
     assert select(row, path) == expected
 
 
+def test_select_takes_what_is_nested_as_deep_as_a_row_may_be() -> None:
+    inner = b"[" * 998 + b"1" + b"]" * 998
+    row = b'{"a":' + inner + b',"b":{"c":[' + inner[1:-1] + b',"\\""]}}'
+    assert select(row, "a") == inner
+    assert select(row, "b.c.1") == rb'"\""'
+    assert select(row, "a.0.0") == inner[2:-2]
+
+
+@pytest.mark.parametrize("text", [b"{", b'{"a"', b'{"a":', b'{"a":}', b"[1", b"[,]", b"{x}", b"[" * 100_000])
+def test_select_finds_nothing_in_what_is_no_json(text: bytes) -> None:
+    assert select(text, "a.b") is None
+    assert select(text, "1") is None
+
+
 ABSENT = object()
 names = st.sampled_from(["a", "b", "0", "é"])
 nested = st.recursive(

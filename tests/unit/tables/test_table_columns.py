@@ -172,6 +172,14 @@ def test_columns_that_are_none_are_refused(columns: object, tmp_path: Path) -> N
         read_columns(path)
 
 
+@pytest.mark.parametrize("content", ["", "[" * 100_000, "9" * 5_000])
+def test_a_columns_file_that_is_no_json_is_refused(content: str, tmp_path: Path) -> None:
+    path = tmp_path / "columns.json"
+    path.write_text(content)
+    with pytest.raises(ColumnError, match="not JSON"):
+        read_columns(path)
+
+
 def test_a_columns_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "columns.json"
     path.write_text('[{"name": "price", "pointer": "/data/parsing/price", "type": "decimal(12, 2)"}]')
