@@ -206,7 +206,9 @@ def test_evict_frees_quarantined_bytes_and_older_versions(source: Directory, des
         assert not kept.exists()
         assert run("evict", dest, option, "--older-than", "0s").out == "0 files, 0 B freed\n"
     assert run("evict", dest, *sizes, "--older-than", "0s").code == 2
-    # The current version lies there, and the problem is known still.
+    # The current version lies there, and the problem is known still, without bytes.
+    (problem,) = run("status", dest, "--problems", "--format", "json").document["known_problems"]
+    assert (problem["outcome"], problem["path"]) == ("quarantined", None)
     assert run("verify", dest).out == f"{dest}: 1 same\n"
     again = sync_report(source.location, dest)
     assert (again["counts"]["unchanged"], again["counts"]["quarantined"], again["problems"][0]["known"]) == (1, 1, True)
