@@ -93,5 +93,7 @@ def _print_notes(report: PurgeReport) -> None:
             f"note: {text.count(report.evicted, 'evicted object')} could not be searched: the content is not here",
             file=sys.stderr,
         )
-    for path in report.unreadable:
+    for path in report.unreadable[:_MOST_SHOWN]:
         print(f"note: {text.printable(path)} could not be read and was not searched", file=sys.stderr)
+    if len(report.unreadable) > _MOST_SHOWN:
+        print(f"note: nor were {len(report.unreadable) - _MOST_SHOWN:,} more", file=sys.stderr)

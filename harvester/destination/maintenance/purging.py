@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harvester.destination.manifest import RESCUED_KEY, LandedRow, Manifest, ProblemRow, shown_key
+from harvester.destination.manifest import RESCUED_KEY, LandedRow, Manifest, ProblemRow, VersionRow, shown_key
 from harvester.destination.opened import OpenDestination, open_destination, read_destination
 from harvester.destination.paths import check_inside
 from harvester.destination.tree import NoFollowTree
@@ -35,7 +35,7 @@ class PurgeReport:
     files: int
     """Files removed: landed ones, older versions and quarantined bytes."""
     unreadable: tuple[str, ...]
-    """Paths that could not be read for a URL."""
+    """Paths that could not be read for a URL, quarantined bytes among them."""
     evicted: int
     """Evicted objects, whose content could not be read for a URL."""
     dry_run: bool
@@ -68,9 +68,9 @@ def purge(
 
     An object is erased whole, with its older versions, quarantined bytes and everything the manifest holds but its
     key. The tombstone keeps it from landing again and is read by consumers (``read(tombstones=True)``). The bucket is
-    not touched. A file named ``url`` matches cannot be found in what was evicted or cannot be read: both are reported.
-    Raises UsageError unless exactly one of the three is given, DestinationLocked, DestinationUnusable or
-    ConfigurationError (never synced).
+    not touched. ``url`` is compared with the rows of landed objects and of the older versions kept of them; evicted
+    objects, quarantined bytes and what cannot be read are not searched, and reported. Raises UsageError unless exactly
+    one of the three is given, DestinationLocked, DestinationUnusable or ConfigurationError (never synced).
     """
     destination = Path(destination)
     if sum(each is not None for each in (key, task_id, url)) != 1:
@@ -133,6 +133,8 @@ class _Purge:
 
     def _chosen(self) -> list[str]:
         landed = {row.key for row in self._manifest.landed() if self._is_chosen(row)}
+        if self._url is not None:
+            landed |= {version.key for version in self._manifest.versions() if self._version_has_url(version)}
         return sorted(landed | {row.key for row in self._manifest.problems() if self._is_problem_chosen(row)})
 
     def _is_chosen(self, row: LandedRow) -> bool:
@@ -143,24 +145,34 @@ class _Purge:
         if row.evicted:
             self._evicted += row.shape not in (None, Shape.MEDIA.value)
             return False
-        return self._has_url(row)
+        return self._has_url(row.path, row.shape)
 
     def _is_problem_chosen(self, row: ProblemRow) -> bool:
         if self._key is not None:
             return self._key in (row.key, shown_key(row.key))
+        if self._url is not None and row.path is not None:
+            self._unreadable.append(row.path)
         return self._task_id is not None and _name_of(row.key) == self._task_id
 
-    def _has_url(self, row: LandedRow) -> bool:
-        if row.shape is None or row.shape == Shape.MEDIA:
+    def _version_has_url(self, version: VersionRow) -> bool:
+        current = self._manifest.landed_row(version.key)
+        if current is None:
+            # Of which shape it was is not recorded.
+            self._unreadable.append(version.path)
+            return False
+        return self._has_url(version.path, current.shape)
+
+    def _has_url(self, path: str, shape: str | None) -> bool:
+        if shape is None or shape == Shape.MEDIA:
             return False
         assert self._url is not None  # noqa: S101  # one of the three is given; narrows the type
         try:
-            for _, text in numbered_rows(Path(self._tree.whole_path(row.path)), Shape(row.shape)):
+            for _, text in numbered_rows(Path(self._tree.whole_path(path)), Shape(shape)):
                 found = None if isinstance(text, BrokenRows) else select(text, "url")
                 if found is not None and self._url.match(_text_of(found)):
                     return True
         except (OSError, HarvesterError):
-            self._unreadable.append(row.path)
+            self._unreadable.append(path)
         return False
 
     def _paths(self, keys: list[str]) -> Iterator[str]:

@@ -201,6 +201,25 @@ def test_a_purged_object_stays_away_and_consumers_see_it(source: Directory, dest
     assert [row.purged for row in harvester.read(dest, after=last)] == []
 
 
+def test_a_url_is_found_in_older_versions_and_what_is_not_searched_is_reported(source: Directory, dest: Path) -> None:
+    source.put("a.jsonl", jobs(3))
+    source.put("b.png", b"\x89PNG\r\n\x1a\n" + b"0" * 100)
+    source.put("bad.json", b"{")
+    sync_report(source.location, dest, expected=3)
+    source.put("a.jsonl", jobs(1, 9))
+    source.put("b.png", b"\x89PNG\r\n\x1a\n" + b"1" * 100)
+    sync_report(source.location, dest, "--on-change", "keep")
+    nothing = run("purge", dest, "--url", "https://x/7", "--format", "json").document
+    ended = run("purge", dest, "--url", "https://x/2", "--yes", "--format", "json")
+    report = ended.document
+    validate("purge-report", report)
+    assert (nothing["keys"], len(nothing["unreadable"])) == ([], 1)
+    assert ([Path(key).name for key in report["keys"]], report["files"]) == (["a.jsonl"], 2)
+    assert report["unreadable"] == nothing["unreadable"]
+    assert (dest / report["unreadable"][0]).read_bytes() == b"{"
+    assert "could not be read and was not searched" in ended.err
+
+
 def test_compaction_keeps_what_a_consumer_needs(source: Directory, dest: Path) -> None:
     for number in range(4):
         source.put(f"{number}.json", result(number))
