@@ -6,10 +6,11 @@ import base64
 import hashlib
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from harvester.causes import Cause
@@ -284,6 +285,14 @@ hostile_bodies = st.binary(max_size=200) | st.sampled_from(
         b"{" * 3000,
     ]
 )
+
+
+def leaves_waiting(answer: Answer) -> bool:
+    """Return whether a client would wait for more on a connection that is kept: stalls are tests of their own."""
+    is_short = answer.content_length is not None and answer.content_length > len(answer.body)
+    return answer.ending == "keep" and (is_short or answer.status == 100 or "transfer-encoding" in answer.headers)
+
+
 answers = st.builds(
     Answer,
     status=st.sampled_from([100, 200, 200, 201, 204, 206, 301, 304, 307, 400, 403, 404, 409, 412, 416, 500, 503, 999]),
@@ -292,11 +301,13 @@ answers = st.builds(
     content_length=st.sampled_from([None, None, None, 0, 7, 10**15]),
     chunked=st.booleans(),
     ending=st.sampled_from(["keep", "close", "reset"]),
-)
+).map(lambda answer: replace(answer, ending="close") if leaves_waiting(answer) else answer)
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(answers, st.sampled_from([5, SPOOL_FROM, 2**63 - 1]))
+@example(Answer(500, b'<?xml version="1.0" encoding="GBK"?><Error/>'), 5)
+@example(Answer(503, headers={"retry-after": "²"}), 5)
 def test_no_answer_for_one_object_harms_another(spool_directory: Path, answer: Answer, size: int) -> None:
     objects = results(3)
 
