@@ -167,6 +167,9 @@ def test_no_change_of_the_bucket_is_advised_against_a_deny_policy() -> None:
     for policy, code, message in [
         (denying(EVERYONE), "requirement-denied", "the deny policy guard of project acme denies it"),
         (denying(GROUP), "requirement-undecided", f"unread:{GROUP}"),
+        (denying(EVERYONE, denialCondition={"expression": TAGGED}), "requirement-undecided", f"condition:{TAGGED}"),
+        ({"kind": "DenyPolicy", "etag": "x"}, "requirement-undecided", "of project acme (iam.denypolicies.get)"),
+        ({**denying(EVERYONE), "name": ""}, "requirement-denied", "the deny policy of project acme denies it"),
     ]:
         inherited = parse_inherited(with_denial(policy))
         report = policies.check(GCS, TARGET, bucket, inherited=inherited, at=AT)
