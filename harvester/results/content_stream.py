@@ -34,7 +34,9 @@ class ContentStream(io.RawIOBase):
             else _bounded(blocks, max_content_bytes)
         )
         self._pending: deque[bytes] = deque()
-        """Blocks pulled and not yet read."""
+        """Blocks pulled and not yet read to their end."""
+        self._place = 0
+        """How much of the first of them was read."""
 
     def readable(self) -> bool:
         """Return True."""
@@ -42,20 +44,25 @@ class ContentStream(io.RawIOBase):
 
     def peek(self, size: int) -> bytes:
         """Return at least the next ``size`` bytes, fewer only at the end, without consuming them."""
-        length = sum(map(len, self._pending))
+        length = sum(map(len, self._pending)) - self._place
         while length < size and (block := self._pull()):
             self._pending.append(block)
             length += len(block)
-        return b"".join(self._pending)
+        return b"".join(self._pending)[self._place :]
 
     def read(self, size: int = -1, /) -> bytes:
         """Return up to ``size`` bytes, those of one block; empty only at the end."""
         if size < 0:
             raise io.UnsupportedOperation("content is never read whole")
-        block = self._pending.popleft() if self._pending else self._pull()
-        if len(block) > size:
-            self._pending.appendleft(block[size:])
-        return block[:size]
+        if not self._pending:
+            self._pending.append(self._pull())
+        block = self._pending[0]
+        part = block[self._place : self._place + size]
+        self._place += len(part)
+        if self._place == len(block):
+            self._pending.popleft()
+            self._place = 0
+        return part
 
     def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]
         """Read into a buffer."""
@@ -66,6 +73,7 @@ class ContentStream(io.RawIOBase):
     def drain(self) -> None:
         """Read to the end; what was inflated is written then. Raises ContentRefused, and OSError of the sink."""
         self._pending.clear()
+        self._place = 0
         while self._pull():
             pass
         if self._writer is not None:

@@ -19,7 +19,9 @@ from harvester.results.sniff import is_gzip
 RATIO_FREE_BYTES: Final = 8 * 1024**2
 """Content up to this size may have any ratio: a small file of one repeated value is no bomb."""
 CHUNK_BYTES: Final = 1024**2
-"""How much is read, and inflated, at a time when streaming."""
+"""How much is read at a time when streaming."""
+INFLATED_BYTES: Final = 8 * CHUNK_BYTES
+"""The most that is inflated at a time: after each, its thread waits for the interpreter lock of the one that parses."""
 
 _GZIP_WBITS = 31
 # Its stub declares an instance where the module has the class.
@@ -57,7 +59,7 @@ def inflate(body: bytes, max_content_bytes: int, max_ratio: int = DEFAULT_MAX_RA
 def inflate_blocks(
     delivered: Iterator[bytes], max_content_bytes: int, max_ratio: int = DEFAULT_MAX_RATIO
 ) -> Iterator[bytes]:
-    """Yield the content of gzip in chunks of at most `CHUNK_BYTES`. Raises ContentRefused at the first fault."""
+    """Yield the content of gzip in chunks of at most `INFLATED_BYTES`. Raises ContentRefused at the first fault."""
     return _Inflater(max_content_bytes, max_ratio).chunks(delivered)
 
 
@@ -135,7 +137,7 @@ class _Inflater:
 
     def step(self, member: isal_zlib.Decompress, pending: bytes) -> bytes:
         try:
-            return bytes(member.decompress(pending, CHUNK_BYTES))
+            return bytes(member.decompress(pending, INFLATED_BYTES))
         except _IsalError as error:
             raise ContentRefused(
                 ContentReason.CORRUPT_GZIP,
