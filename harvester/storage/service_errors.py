@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Generic, NamedTuple, TypeVar
 
-from harvester.cause_rows import find_cause
 from harvester.causes import Cause
 from harvester.error_codes import ErrorCode
 from harvester.errors import ConnectionFailed, HarvesterError
@@ -61,6 +60,9 @@ def answered(
     operation: str, status: int, code: str, message: str, request_id: str, *, expired: bool = False
 ) -> ServiceError:
     """Return the error for an answer; ``operation`` is named as the service names it."""
+    # Loaded by the first error: the table takes a millisecond.
+    from harvester.cause_rows import find_cause
+
     cause = find_cause(operation=operation, status=status, code=code, detail=message)
     message = masked(message)
     return ServiceError(

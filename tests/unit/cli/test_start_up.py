@@ -29,7 +29,7 @@ NEVER = {
 }  # fmt: skip
 # Of this program: what reads results, lands them, or does something else than a sync.
 IDLE = (
-    "harvester.access", "harvester.backfill", "harvester.destination.consumer_store",
+    "harvester.access", "harvester.backfill", "harvester.cause_rows", "harvester.destination.consumer_store",
     "harvester.destination.maintenance", "harvester.destination.row_filter", "harvester.destination.rows",
     "harvester.destination.writer", "harvester.events", "harvester.html_report", "harvester.nimble_api",
     "harvester.queues", "harvester.reconciliation", "harvester.results.record", "harvester.results.result_reader",
