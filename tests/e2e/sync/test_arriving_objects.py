@@ -13,7 +13,7 @@ import pytest
 import harvester
 from scripts.commands import installed_command
 from scripts.commands.background_command import Running, wait_until
-from scripts.servers.fault_proxy import Call, Fault, FaultProxy, FlippedByte, HalfBody, Rule, Stall, Upstream
+from scripts.servers.fault_proxy import Call, Delay, Fault, FaultProxy, FlippedByte, HalfBody, Rule, Stall, Upstream
 from scripts.servers.loopback_server import Answer, Request
 from tests.e2e.sync.stalling_values import ANY_STEPS, EXPONENTIAL, STALLING, envelope
 
@@ -109,20 +109,20 @@ def test_one_that_was_ended_on_the_way_leaves_nothing(
     assert installed_command.leftovers(destination) == []
 
 
-def test_one_that_stalls_on_the_way_is_no_stalled_decoder(
+def test_one_that_is_slow_on_the_way_is_no_stalled_decoder(
     tmp_path: Path, location: str, fault_proxy: FaultProxy
 ) -> None:
-    fault_proxy.add(Rule(Stall(after_bytes=3_000_000), path=f"{KEY}$", method="GET", times=1))
-    options = harvester.SyncOptions(workers=1, worker_limits=harvester.WorkerLimits(silent_seconds=3.0))
-    settings = harvester.StoreSettings(retry=harvester.RetryPolicy(stall_seconds=5))
+    fault_proxy.add(Rule(HalfBody(), path=f"{KEY}$", method="GET", times=1))
+    fault_proxy.add(Rule(Delay(4000), path=f"{KEY}$", method="GET", times=1))
+    options = harvester.SyncOptions(workers=1, worker_limits=harvester.WorkerLimits(silent_seconds=2.5))
 
-    report = harvester.sync(location, tmp_path / "destination", options, settings=settings)
+    report = harvester.sync(location, tmp_path / "destination", options)
 
     assert report.counts.landed == 1
     assert installed_command.tree(tmp_path / "destination") == {"output.jsonl": CONTENT}
     # The same worker asked for the rest.
     ranges = [request.headers.get("range") for request in fault_proxy.log if KEY in request.path]
-    assert ranges == [None, "bytes=3000000-"]
+    assert ranges == [None, f"bytes={len(BODY) // 2}-"]
 
 
 # To count the steps of a check, which is Python, each definition looks at every element again.

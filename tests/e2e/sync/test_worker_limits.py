@@ -55,6 +55,10 @@ def test_an_object_that_fills_memory_is_quarantined_alone(source: Directory, des
     assert report["counts"] | {"landed": 20, "quarantined": 1} == report["counts"]
     assert [problem["reason"] for problem in report["problems"]] == ["memory_exceeded"]
 
+    # Tried again under another limit, which it does not exceed.
+    report = sync_report(source.location, dest, "--schema", schema, "--max-worker-memory", "2GB", expected=3)
+    assert [problem["reason"] for problem in report["problems"]] == ["user_schema"]
+
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps this limit of every process")
 def test_an_object_that_the_system_gives_no_memory_for_is_quarantined_alone(
