@@ -6,6 +6,7 @@ Read from ``actions.json``, which ``scripts/refresh_actions`` writes from a pack
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -15,6 +16,7 @@ from typing import Any
 
 from policies.evaluation.prepared import matches_action
 
+_OPEN_PART = re.compile(r"[<$].*")
 OLD_AFTER_DAYS = 400
 """From which age on the table is called old: by then a year's new actions are missing."""
 
@@ -73,12 +75,11 @@ def known_actions(wanted: str) -> tuple[KnownAction, ...]:
 def never_carried(action: str) -> frozenset[str]:
     """Return the service's condition keys, in lower case, that requests of an action do not carry.
 
-    Empty for an action the table does not know. Keys with a variable part in their name are never among them.
+    Empty for an action the table does not know. Of keys that end in a name of the customer's, such as a tag's, only
+    what is before it.
     """
     known = action_table().actions.get(action.lower())
     if known is None:
         return frozenset()
     service = action.partition(":")[0].lower() + ":"
-    return frozenset(
-        key for key in action_table().keys - known.keys if key.startswith(service) and "<" not in key and "$" not in key
-    )
+    return frozenset(_OPEN_PART.sub("", key) for key in action_table().keys - known.keys if key.startswith(service))

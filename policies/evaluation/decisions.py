@@ -15,6 +15,8 @@ Effect = Literal["allowed", "explicitly_denied", "implicitly_denied", "unknown"]
 Scalar = str | bool | int | float
 EVERYTHING = "*"
 """In ``Request.unknown``: every key the context does not hold."""
+OPEN_ENDS = ("/", ":")
+"""What precedes the part of a condition key that the customer names, such as a tag."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,8 @@ class Request:
     unknown: Sequence[str] | frozenset[str] = ()
     """Condition keys of which nothing is known; ``*`` for all that the context does not hold."""
     absent: Sequence[str] | frozenset[str] = ()
-    """Condition keys the request does not carry, where ``unknown`` is ``*``."""
+    """Condition keys the request does not carry, where ``unknown`` is ``*``; one with an end of `OPEN_ENDS` is every
+    key that starts with it."""
     constraints: Mapping[str, Constraint] = field(default_factory=dict)
     """What is known of unknown keys."""
 

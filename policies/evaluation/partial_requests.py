@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from policies.evaluation.decisions import (
     EVERYTHING,
     IMPLICITLY_DENIED,
+    OPEN_ENDS,
     Decision,
     Effect,
     Request,
@@ -40,6 +41,7 @@ class PartialRequest:
         self.request = request
         self.named = {key.lower(): key for key in request.unknown}
         self.absent = {key.lower() for key in request.absent}
+        self.absent_starts = tuple(each for each in self.absent if each.endswith(OPEN_ENDS))
         self.constraints = {key.lower(): each for key, each in request.constraints.items()}
         self.constraints[CANONICAL_USER.lower()] = Constraint(present=True)
         self.context = {key: value for key, value in context.items() if key not in self.named}
@@ -55,7 +57,7 @@ class PartialRequest:
 
     def is_unknown(self, key: str) -> bool:
         """Return whether the value of a key in lower case is unknown."""
-        if key in self.context or key in self.absent:
+        if key in self.context or key in self.absent or key.startswith(self.absent_starts):
             return False
         return EVERYTHING in self.named or key in self.named
 

@@ -340,6 +340,9 @@ def test_the_table_of_actions_is_whole() -> None:
     assert {each.name for each in known_actions("kms:ReEncrypt*")} == {"kms:ReEncryptFrom", "kms:ReEncryptTo"}
     assert "s3:prefix" in never_carried("s3:PutObject")
     assert "s3:prefix" not in never_carried("s3:ListBucket")
+    assert "s3:existingobjecttag/" in never_carried("s3:PutObject")
+    assert "s3:existingobjecttag/" not in never_carried("s3:GetObject")
+    assert "kms:encryptioncontext:" in never_carried("kms:DescribeKey")
     assert never_carried("s3:Nothing") == frozenset()
 
 

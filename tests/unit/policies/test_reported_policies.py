@@ -167,6 +167,16 @@ def test_the_encryption_header_decides(conditions: list[dict[str, Any]], values:
     assert (reason.code, reason.values) == (f"condition:{ENCRYPTION}", values)
 
 
+def test_a_tag_is_carried_by_the_requests_that_have_it_alone() -> None:
+    clean = {"StringNotEquals": {"s3:ExistingObjectTag/scan": "clean"}}
+    states = {each.action: each.state for each in proof(GRANT, guard(clean)).verdicts}
+    assert states == {"s3:GetBucketLocation": "fails", "s3:PutObject": "fails", "s3:PutObjectAcl": "unknown"}
+    assert proof(GRANT, guard(clean, Action="s3:GetObject", Resource=OBJECTS)).state == "holds"
+    team = {"Null": {"s3:RequestObjectTag/team": "true"}}
+    states = {each.action: each.state for each in proof(GRANT, guard(team)).verdicts}
+    assert states == {"s3:GetBucketLocation": "fails", "s3:PutObject": "unknown", "s3:PutObjectAcl": "fails"}
+
+
 def test_denied_either_way_fails() -> None:
     partial = {**GRANT, "Action": ["s3:GetBucketLocation", "s3:PutObjectAcl"]}
     found = proof(partial, guard({"StringNotEquals": {ENCRYPTION: "aws:kms"}}, **PUT))
