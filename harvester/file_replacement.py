@@ -13,7 +13,7 @@ def replace_file(path: Path, content: bytes, *, mode: int | None = None) -> None
     ``mode`` are its permission bits; by default those of any new file. The name beside it is hidden. Raises OSError,
     and leaves no file beside it then.
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft = path.parent / f".{path.name}.{os.getpid()}"
     try:
         draft.write_bytes(content)
         if mode is not None:

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from harvester.error_codes import ErrorCode
 from harvester.errors import UsageError
-from harvester.text import masked
+from harvester.text import is_utf8, masked
 
 Scheme = Literal["s3", "gs", "file"]
 
@@ -93,7 +93,7 @@ def parse_location(text: str) -> Location:
             subject=text,
             parameters={"meant": text.strip()},
         )
-    if not _is_utf8(text):
+    if not is_utf8(text):
         raise UsageError(f"a location that is not UTF-8: {text!r}", cause="keys are UTF-8", subject=text)
     scheme, separator, rest = text.partition("://")
     if not separator:
@@ -121,14 +121,6 @@ def parse_location(text: str) -> Location:
                 subject=text,
                 parameters={"meant": meant} if meant else {},
             )
-
-
-def _is_utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # bytes of the command line that are no UTF-8 are lone surrogates
-        return False
-    return True
 
 
 def _bucket_of_url(text: str) -> str:

@@ -35,6 +35,11 @@ def printable(text: str) -> str:
     )
 
 
+def is_utf8(text: str) -> bool:
+    """Return whether a text can be written in UTF-8: bytes of an argument that are none become lone surrogates."""
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def masked(text: str) -> str:
     """Return ``text`` without the passwords of URLs and without what signs a presigned one."""
     if "://" not in text and "=" not in text:

@@ -11,10 +11,9 @@ import click
 from harvester import __version__
 from harvester.cli.shared.command_group import LazyGroup
 from harvester.cli.shared.failures import (
-    print_bug,
     print_dashes,
     print_error,
-    print_missing_directory,
+    print_unexpected,
     with_swapped_location,
 )
 from harvester.cli.shared.standard_streams import (
@@ -167,10 +166,8 @@ def main(arguments: Iterable[str] | None = None) -> NoReturn:
     except BrokenStdout:
         detach_stdout()
         code = ExitCode.OK
-    except FileNotFoundError as error:
-        code = print_missing_directory(error)
     except Exception as error:  # noqa: BLE001  # anything else is an error of this program, printed without a traceback
-        code = print_bug(error)
+        code = print_unexpected(error, given)
     unwritten = write_rest()
     if unwritten is not None and code == ExitCode.OK:
         print_error(unwritten)

@@ -7,20 +7,31 @@ from collections.abc import Mapping
 from harvester.error_codes import ErrorCode
 from harvester.errors import ConfigurationError
 
+_IN_HEADERS = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "GOOGLE_CLOUD_QUOTA_PROJECT"})
+
 
 def check_variables(environment: Mapping[str, str], *beginnings: str) -> None:
-    """Raise ConfigurationError for a line end or another control character in a variable named ``beginnings`` and on.
+    """Raise ConfigurationError for a variable named ``beginnings`` and on that no request can be made of.
 
-    Headers are made of them: such a value cuts a request in two, and is a sign of a secret read with its line end.
+    Headers are made of them: a line end cuts a request in two, and is a sign of a secret read with its line end.
     """
     for name, value in environment.items():
-        if name.startswith(beginnings) and not (value.isprintable() or _has_only_spaces(value)):
-            raise ConfigurationError(
-                f"the variable {name} has a line end or another control character in it",
-                cause="a value read from a file often keeps the file's last line end",
-                code=ErrorCode.VARIABLE_INVALID,
-                subject=name,
+        if not name.startswith(beginnings):
+            continue
+        if not (value.isprintable() or _has_only_spaces(value)):
+            raise _invalid(
+                name,
+                "a line end or another control character",
+                "a value read from a file often keeps the file's last line end",
             )
+        if name in _IN_HEADERS and not value.isascii():
+            raise _invalid(name, "a character that is not ASCII", "it is sent in a header of every request")
+
+
+def _invalid(name: str, found: str, cause: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"the variable {name} has {found} in it", cause=cause, code=ErrorCode.VARIABLE_INVALID, subject=name
+    )
 
 
 def _has_only_spaces(value: str) -> bool:

@@ -322,6 +322,17 @@ def test_a_control_character_in_a_variable_is_refused_by_its_name(
     assert (caught.value.code, caught.value.subject) == (ErrorCode.VARIABLE_INVALID, name)
 
 
+@pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN"])
+@pytest.mark.parametrize("value", ["\u00e9", "k\u00a0", "\udcff"])
+def test_what_a_header_cannot_hold_is_refused_by_its_name(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError) as caught:
+        open_store(parse_location("s3://buck/"), StoreSettings(retry=QUICK)).connection()
+    assert (caught.value.code, caught.value.subject) == (ErrorCode.VARIABLE_INVALID, name)
+
+
 def test_an_access_points_arn_names_the_alias() -> None:
     with pytest.raises(UsageError) as caught:
         parse_location("s3://arn:aws:s3:us-west-2:111122223333:accesspoint/my-ap/res/")

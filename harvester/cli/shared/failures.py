@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Sequence
@@ -10,9 +11,10 @@ from pathlib import Path
 import click
 
 from harvester.error_codes import ErrorCode
-from harvester.errors import DestinationUnusable, ExitCode, HarvesterError
-from harvester.text import printable
+from harvester.errors import DestinationUnusable, ExitCode, HarvesterError, UsageError
+from harvester.text import is_utf8, printable
 
+_SHOWN = 80
 _DASHES = "–—−‐‑"  # what word processors and web pages make of hyphens
 
 
@@ -38,15 +40,28 @@ def print_bug(error: Exception) -> ExitCode:
     return ExitCode.BUG
 
 
-def print_missing_directory(error: FileNotFoundError) -> ExitCode:
-    """Print that the current directory was removed, where that is the cause; else print the bug."""
-    try:
-        Path.cwd()
-    except FileNotFoundError:
-        gone = DestinationUnusable("the current directory does not exist", code=ErrorCode.CURRENT_DIRECTORY_GONE)
-        print_error(gone)
-        return gone.exit_code
-    return print_bug(error)
+def print_unexpected(error: Exception, arguments: Sequence[str]) -> ExitCode:
+    """Print what a removed directory or an argument has caused, where one has; else print the bug."""
+    found = _explained(error, arguments)
+    if found is None:
+        return print_bug(error)
+    print_error(found)
+    return ExitCode(found.exit_code)
+
+
+def _explained(error: Exception, arguments: Sequence[str]) -> HarvesterError | None:
+    if isinstance(error, FileNotFoundError):
+        try:
+            Path.cwd()
+        except FileNotFoundError:
+            return DestinationUnusable("the current directory does not exist", code=ErrorCode.CURRENT_DIRECTORY_GONE)
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return UsageError(f"a name is too long: {str(error.filename or '')[:_SHOWN]!r}…")
+    if isinstance(error, UnicodeEncodeError):
+        for each in arguments:
+            if not is_utf8(each):
+                return UsageError(f"an argument is not UTF-8: {each!r}", cause="it would be sent, or stored as text")
+    return None
 
 
 def print_dashes(arguments: Sequence[str]) -> None:

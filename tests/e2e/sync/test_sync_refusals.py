@@ -338,3 +338,25 @@ def test_one_refused_object_costs_only_itself(
     fault_proxy.add(Rule(Status(403, "InvalidObjectState"), path="/p/3.json"))
     printed = run("sync", f"s3://{s3_bucket}/p/", dest)
     assert "\n      to have it: restore the objects from their archive class, then run again\n" in printed.out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("sync", "file:///tmp", "x" * 300),
+        ("status", "x/" * 3000),
+        ("sync", "file:///tmp", "d", "--state-dir", "x" * 300),
+        ("--config", "x" * 300, "run"),
+        ("backfill", "run", "x" * 300),
+        ("policy", "show", "--mode", "async", "--bucket", "b1x", "--prefix", "\udcff", "--kms-key", "k"),
+    ],
+    ids=lambda arguments: f"{arguments[0]} {arguments[-2][:9]}",
+)
+def test_a_name_that_nothing_takes_is_no_bug(
+    tmp_path: Path, arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ended = run(*arguments)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith("error: ")
+    assert "a bug" not in ended.err

@@ -116,12 +116,6 @@ def test_a_destination_is_text() -> None:
         DESTINATION.convert("./r\udcff", None, None)
 
 
-@pytest.mark.parametrize("name", ["x" * 300, "x/" * 3000])
-def test_a_destination_that_no_file_system_takes_is_refused(name: str) -> None:
-    with pytest.raises(UsageError, match="too long"):
-        DESTINATION.convert(name, None, None)
-
-
 @pytest.mark.parametrize("end", ["\r", "\n", "\r\n"])
 def test_a_line_end_is_no_part_of_a_destination(end: str) -> None:
     with pytest.raises(UsageError) as raised:

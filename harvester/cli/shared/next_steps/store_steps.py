@@ -165,7 +165,7 @@ STORE_STEPS: Mapping[ErrorCode, StepText] = MappingProxyType(
         _C.AWS_CONFIGURATION_INVALID: "aws configure list",
         _C.AWS_LOGIN_REFUSED: _identity,
         _C.NO_GOOGLE_CREDENTIALS: _LOGINS["google"],
-        _C.VARIABLE_INVALID: "export {subject}=VALUE   (without the line end)",
+        _C.VARIABLE_INVALID: "export {subject}=VALUE   (without that character)",
         _C.NO_QUOTA_PROJECT: "export GOOGLE_CLOUD_QUOTA_PROJECT=PROJECT",
         _C.GOOGLE_CREDENTIALS_INVALID: _LOGINS["google"],
         _C.ENDPOINT_INVALID: _endpoint,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import functools
 import math
 import re
@@ -22,6 +21,7 @@ from harvester.location import Location, parse_location
 from harvester.location_template import BEGINNING_OF_DATE, DEFAULT_DAYS, MAX_DAYS, LocationTemplate, parse_place
 from harvester.retry import RetryPolicy
 from harvester.sessions import AnswerLimits, CheckExemption, StoreSettings
+from harvester.text import is_utf8
 
 _Place: TypeAlias = Location | LocationTemplate
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -84,7 +84,7 @@ class DestinationType(click.Path):
         if str(value) == "":
             # An unset variable of a script; a path it would be the current directory.
             raise UsageError("DEST is empty", code=ErrorCode.DIRECTORY_REQUIRED)
-        if not str(value).isascii() and any("\ud800" <= character <= "\udfff" for character in str(value)):
+        if not is_utf8(str(value)):
             raise UsageError(
                 f"the name of DEST is not UTF-8: {value!r}",
                 cause="the state of a destination holds its name as text",
@@ -97,13 +97,6 @@ class DestinationType(click.Path):
                 code=ErrorCode.DIRECTORY_REQUIRED,
                 subject=str(value).rstrip("\r\n"),
             )
-        try:
-            Path(value).lstat()
-        except OSError as error:
-            if error.errno == errno.ENAMETOOLONG:
-                raise UsageError(
-                    "the name of DEST is too long", cause=str(error.strerror), code=ErrorCode.DIRECTORY_REQUIRED
-                ) from error
         return super().convert(value, param, ctx)
 
 
