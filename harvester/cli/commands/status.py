@@ -44,7 +44,7 @@ Examples:
 )
 @click.argument("dest", type=DESTINATION, nargs=-1)
 @click.option("--export-to", metavar="OUT", help="Instead of DEST: count the rows of an output, and those that repeat.")
-@click.option("--runs", type=click.IntRange(0, 2**31), default=5, show_default=True, help="How many runs to show.")
+@click.option("--runs", type=click.IntRange(0, 1_000_000), default=5, show_default=True, help="How many runs to show.")
 @click.option("--problems", is_flag=True, help="Also every known problem: its object, cause, and quarantined bytes.")
 @freshness_options
 @state_option
