@@ -155,7 +155,7 @@ def _upload_lines(uploads: PlannedUploads, location: Location) -> Iterator[str]:
         details = ", ".join(filter(None, (found.code, found.request_id and f"request id {found.request_id}")))
         yield ""
         yield text.printable(f"uploads in progress are not known: {found.reason}{details and f' ({details})'}")
-        yield f"  grant {found.permission}, or plan with --cutoff and more time than an upload takes"
+        yield f"  grant {found.permission}, or plan with a --cutoff longer ago than an upload takes"
         return
     if not uploads.is_complete:
         yield f"the cutoff is {UPLOAD_HOURS} hours earlier: there are more uploads in progress than were listed"
@@ -165,7 +165,7 @@ def _upload_lines(uploads: PlannedUploads, location: Location) -> Iterator[str]:
     if uploads.abandoned:
         abandoned = text.count(uploads.abandoned, "upload")
         yield ""
-        yield f"{abandoned} in progress for over {UPLOAD_HOURS} hours; completed later, they are of neither side:"
+        yield f"{abandoned} in progress for over {UPLOAD_HOURS} hours; if completed later, in no shard and in no daily run:"
         yield from (f"  {text.printable(key)}" for key in uploads.abandoned_keys)
         if uploads.abandoned > len(uploads.abandoned_keys):
             yield f"  and {uploads.abandoned - len(uploads.abandoned_keys):,} more"
