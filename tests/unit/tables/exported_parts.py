@@ -90,15 +90,22 @@ def some_rows(objects: int = 12) -> MemorySource:
 SMALL = ExportOptions(part_bytes=1)
 
 
-def kill_at_each_write(folder: Path, source: MemorySource, options: ExportOptions) -> int:
-    """Export once for each write, killed there and then repeated; return how many writes there are."""
+def kill_at_each_write(
+    folder: Path,
+    source: MemorySource,
+    options: ExportOptions,
+    exported: Callable[[Path], Counter[tuple[str, str, int | None]]] = identities,
+) -> int:
+    """Export once for each write, killed there and then repeated; return how many writes there are.
+
+    ``exported`` reads what an output holds.
+    """
     kill_at = 0
     while True:
         out, calls = folder / str(kill_at), 0
 
-        def hook(_: str, out: Path = out, kill_at: int = kill_at) -> None:
+        def hook(_: str, kill_at: int = kill_at) -> None:
             nonlocal calls
-            assert max(identities(out).values(), default=1) == 1
             calls += 1
             if calls > kill_at:
                 raise Killed
@@ -106,8 +113,9 @@ def kill_at_each_write(folder: Path, source: MemorySource, options: ExportOption
         try:
             export_rows(source, HookedOutput(out, hook), options)
         except Killed:
+            assert max(exported(out).values(), default=1) == 1
             export_rows(source, DirectoryOutput(out), options)
-            assert identities(out) == expected(source)
+            assert exported(out) == expected(source)
             kill_at += 1
         else:
             return kill_at
