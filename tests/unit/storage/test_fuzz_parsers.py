@@ -7,7 +7,7 @@ from urllib.parse import quote, unquote_plus
 from xml.etree.ElementTree import ParseError, fromstring
 
 from botocore.parsers import RestXMLParser
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harvester.storage.base import ObjectRef
@@ -90,6 +90,9 @@ def reference_page(body: bytes) -> list[tuple[str, str]]:
         raise ValueError(root.tag)
     space = root.tag.rpartition("}")[0]
     space += "}" if space else ""
+    truncated = (root.findtext(f"{space}IsTruncated") or "").strip().lower()
+    if truncated not in {"true", "1", "false", "0", ""}:
+        raise ValueError(truncated)
     encoded = root.findtext(f"{space}EncodingType") == "url"
     found = []
     for each in root.iterfind(f"{space}Contents"):
@@ -100,6 +103,10 @@ def reference_page(body: bytes) -> list[tuple[str, str]]:
 
 
 @FUZZ
+@example(
+    b'<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
+    b"<Name>b</Name><EncodingType>url</EncodingType><IsTruncated>IsTruncated>false</IsTruncated></ListBucketResult>"
+)
 @given(mutated(pages))
 def test_a_list_page_is_read_as_the_reference_reads_it_or_refused(body: bytes) -> None:
     try:
