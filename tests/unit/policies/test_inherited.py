@@ -195,3 +195,24 @@ def test_rules_that_are_none_are_refused_with_their_path(rules: object, path: st
     with pytest.raises(GrammarError) as caught:
         parse_inherited(with_denial({"rules": rules}))
     assert caught.value.path == path
+
+
+@pytest.mark.parametrize(("text", "path"), [('{"a": 1}', "$"), ('[{"bindings": []}, {"a": 1}]', "$[1]")])
+def test_what_is_refused_is_named_by_its_path(text: str, path: str) -> None:
+    with pytest.raises(GrammarError) as caught:
+        parse_inherited(text)
+    assert str(caught.value).startswith(f"the document, at {path}: ")
+
+
+@pytest.mark.parametrize("empty", [{"version": 1}, {"auditConfigs": []}, {"etag": "ACAB"}, {"bindings": []}])
+def test_a_policy_may_have_no_bindings(empty: dict[str, Any]) -> None:
+    (found,) = parse_inherited(json.dumps(empty), source="file")
+    assert (found.kind, found.bindings, found.denials, found.source) == ("gcs", (), (), "file")
+
+
+def test_a_policy_is_named_after_the_resource_it_is_attached_to() -> None:
+    allowed, denied = parse_inherited(
+        json.dumps([{"id": "7", "policy": {"etag": "x"}}, *json.loads(with_denial(denying()))[1:]])
+    )
+    assert (allowed.source, denied.source) == ("resource 7", "project acme")
+    assert (denied.kind, denied.bindings, denied.fragment, len(denied.denials or ())) == ("gcs", (), False, 2)
