@@ -165,7 +165,10 @@ def _upload_lines(uploads: PlannedUploads, location: Location) -> Iterator[str]:
     if uploads.abandoned:
         abandoned = text.count(uploads.abandoned, "upload")
         yield ""
-        yield f"{abandoned} in progress for over {UPLOAD_HOURS} hours; if completed later, in no shard and in no daily run:"
+        yield (
+            f"{abandoned} in progress for over {UPLOAD_HOURS} hours; "
+            "if completed later, in no shard and in no daily run:"
+        )
         yield from (f"  {text.printable(key)}" for key in uploads.abandoned_keys)
         if uploads.abandoned > len(uploads.abandoned_keys):
             yield f"  and {uploads.abandoned - len(uploads.abandoned_keys):,} more"
