@@ -18,7 +18,7 @@ SIZES = st.integers(1, 3 * INFLATED_BYTES)
 
 
 @given(st.lists(st.tuples(st.booleans(), SIZES), max_size=12))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_the_content_comes_whole_and_in_order(steps: list[tuple[bool, int]]) -> None:
     sink, place = io.BytesIO(), 0
     with ContentStream(
