@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -98,3 +99,15 @@ def test_of_a_worker() -> None:
         [sys.executable, "-c", f"{loads}\n{printing}"], capture_output=True, text=True, check=True, cwd=ROOT
     )
     assert not WORKERS_NEVER & set(ended.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("raised", "printed"), [("KeyboardInterrupt", "interrupted\n"), ("OSError(1)", "OSError: 1\n")]
+)
+def test_an_interrupt_while_it_is_loaded_prints_no_traceback(raised: str, printed: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", f"import harvester.cli; raise {raised}"], capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode == -signal.SIGINT) == (raised == "KeyboardInterrupt")
+    assert ended.stderr.endswith(printed)
+    assert ("Traceback" in ended.stderr) == (raised != "KeyboardInterrupt")
