@@ -197,6 +197,12 @@ def test_an_endpoint_is_a_url(url: str) -> None:
         parsed(store_options, ("--endpoint-url", url))
 
 
+@pytest.mark.parametrize("account", ["1111-2222-3333", "111122223333\r", "", "١١١١", "me"])
+def test_an_account_is_its_digits(account: str) -> None:
+    with pytest.raises(UsageError, match="not an AWS account"):
+        parsed(store_options, ("--expected-bucket-owner", account))
+
+
 FRESHNESS = "--max-age 2h --min-landed 3 --window 30m --max-problem-rate 1%"
 
 

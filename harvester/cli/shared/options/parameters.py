@@ -220,7 +220,7 @@ def store_options(command: _Command) -> _Command:
             profile=values.pop("profile"),
             region=values.pop("region"),
             request_payer=values.pop("request_payer"),
-            expected_bucket_owner=values.pop("expected_bucket_owner"),
+            expected_bucket_owner=_account(values.pop("expected_bucket_owner")),
             answer_limits=_answer_limits(values.pop("max_list_bytes"), values.pop("max_error_bytes")),
             exemptions=frozenset(map(CheckExemption, values.pop("accept"))),
             retry=_retry_policy(values.pop("retries"), values.pop("stall_timeout")),
@@ -292,6 +292,16 @@ def _is_ascii_url(text: str) -> bool:
     except ValueError:
         return False
     return text.isascii()
+
+
+def _account(account: str | None) -> str | None:
+    if account is not None and not re.match(r"[0-9]+\Z", account):
+        raise value_invalid(
+            f"not an AWS account: {account!r}",
+            "--expected-bucket-owner 111122223333",
+            cause="an account is named by its twelve digits, without hyphens",
+        )
+    return account
 
 
 def keys_option(command: _Command) -> _Command:
