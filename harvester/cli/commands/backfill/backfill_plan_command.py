@@ -155,7 +155,7 @@ def _upload_lines(uploads: PlannedUploads, location: Location) -> Iterator[str]:
         details = ", ".join(filter(None, (found.code, found.request_id and f"request id {found.request_id}")))
         yield ""
         yield text.printable(f"uploads in progress are not known: {found.reason}{details and f' ({details})'}")
-        yield f"  grant {found.permission}, or plan with a --cutoff longer ago than an upload takes"
+        yield f"  grant {found.permission}, or plan with --cutoff, longer ago than an upload takes"
         return
     if not uploads.is_complete:
         yield f"the cutoff is {UPLOAD_HOURS} hours earlier: there are more uploads in progress than were listed"
