@@ -176,7 +176,7 @@ def test_a_full_disk_is_reported_and_nothing_is_written_behind_the_gap(room: int
 
 @pytest.mark.parametrize("missing", [1, 2, 3])
 def test_a_disk_that_is_full_at_the_end_of_a_stream_is_reported(missing: int) -> None:
-    delivered = gzip.compress(bytes(range(256)) * 30_000, 1)
+    delivered = gzip.compress(bytes(range(256)) * 150_000, 1)
 
     def drain(sink: io.BytesIO) -> None:
         with ContentStream(
