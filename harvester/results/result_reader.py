@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
 from typing import BinaryIO, Literal, NamedTuple
 
 from msgspec import Raw
@@ -66,6 +67,10 @@ _DELIVERIES: dict[tuple[bool, bool], tuple[Literal["gzip", "identity"], bool]] =
 """Encoding and inflated flag of the record, by whether the object is compressed and was inflated."""
 
 
+def _unreported() -> None:
+    """Show no progress."""
+
+
 class ResultReader:
     """Reads delivered objects. Compiles schemas once; keeps no state between objects."""
 
@@ -99,11 +104,14 @@ class ResultReader:
         delivery = _DELIVERIES[compressed, inflated]
         return DecodedResult(landed, _record(findings, problem, delivery, len(landed), xxh3_128_hexdigest(landed)))
 
-    def read_file(self, source: BinaryIO, sink: BinaryIO, key: str) -> ResultRecord:
+    def read_file(
+        self, source: BinaryIO, sink: BinaryIO, key: str, show_progress: Callable[[], None] = _unreported
+    ) -> ResultRecord:
         """Read an object of any size from a seekable file of its delivered bytes, in bounded memory.
 
         ``sink`` is an empty file open for writing and reading. If the record is ``inflated``, it holds the
         content to land afterwards; else ``source`` itself is the content, and ``sink`` is discarded.
+        ``show_progress`` is called after each batch of rows: a row group of Parquet is decoded long after it was read.
         """
         source.seek(0)
         compressed = sniff.is_gzip(source.read(2))
@@ -116,7 +124,7 @@ class ResultReader:
         with stream:
             try:
                 try:
-                    findings = self._inspect_stream(stream, key)
+                    findings = self._inspect_stream(stream, key, show_progress)
                     problem = findings.rows.problem() if findings.rows is not None else None
                 except ContentRefused as refused:
                     if refused.problem.reason in _DELIVERY_FAULTS:
@@ -144,7 +152,7 @@ class ResultReader:
         _refuse_foreign(content, shape, key)
         return self._table(shape, io.BytesIO(content), content)
 
-    def _inspect_stream(self, stream: ContentStream, key: str) -> _Findings:
+    def _inspect_stream(self, stream: ContentStream, key: str, show_progress: Callable[[], None]) -> _Findings:
         """Inspect streamed content. Raises ContentRefused."""
         head = stream.peek(HEAD_BYTES + 1)
         if not head:
@@ -154,7 +162,8 @@ class ResultReader:
         shape = sniff.shape_by_magic_and_name(head[:_MAGIC_BYTES], key)
         if shape is not None:
             _refuse_foreign(head, shape, key)
-            return self._table(shape, stream.whole() if shape is Shape.PARQUET else stream, head)
+            whole = stream.whole() if shape is Shape.PARQUET else stream
+            return self._table(shape, whole, head, show_progress)
         head = stream.peek(MAX_BYTES_IN_MEMORY + 1)
         if len(head) <= MAX_BYTES_IN_MEMORY:
             return self._document(head, key)
@@ -162,7 +171,7 @@ class ResultReader:
         start = text_start(head)
         shape = row_formats.shape_by_content(head[start : start + _PEEK_BYTES], key)
         if shape is not None:
-            return self._table(shape, stream, head)
+            return self._table(shape, stream, head, show_progress)
         del head
         return self._scan_document(stream, start)
 
@@ -208,7 +217,13 @@ class ResultReader:
         agent = _label(metadata.get("agent")) if isinstance(metadata, dict) else None
         return _Findings(shape, _label(document.get("task_id")), _label(document.get("status")), agent)
 
-    def _table(self, shape: Shape, source: BinaryIO | ContentStream, head: bytes) -> _Findings:
+    def _table(
+        self,
+        shape: Shape,
+        source: BinaryIO | ContentStream,
+        head: bytes,
+        show_progress: Callable[[], None] = _unreported,
+    ) -> _Findings:
         """Inspect a table or media; ``source`` is seekable for Parquet. Raises ContentRefused."""
         if shape is Shape.PARQUET and not is_installed(PARQUET):
             raise ContentRefused(ContentReason.PARQUET_EXTRA_MISSING, "it cannot be read here")
@@ -225,6 +240,7 @@ class ResultReader:
             count=count,
         ):
             count.add(batch)
+            show_progress()
         return _Findings(shape, rows=count)
 
 

@@ -122,7 +122,7 @@ class ArrivingResult:
 
     def _decode(self, source: ArrivingFile, sink: BinaryIO) -> None:
         try:
-            self._found = decode_file(self._reader, source, self.name, sink, self.key)
+            self._found = decode_file(self._reader, source, self.name, sink, self.key, self._show_progress)
         except Exception as error:  # noqa: BLE001  # raised again by the thread that lands it
             self._found = error
         finally:

@@ -26,10 +26,12 @@ class DecodedFile(NamedTuple):
     """What was found."""
 
 
-def decode_file(reader: ResultReader, source: io.RawIOBase, name: str, sink: BinaryIO, key: str) -> DecodedFile:
+def decode_file(
+    reader: ResultReader, source: io.RawIOBase, name: str, sink: BinaryIO, key: str, show_progress: Callable[[], None]
+) -> DecodedFile:
     """Decode delivered bytes into the temporary file ``name``, open as ``sink``; close both. Raises OSError."""
     with io.BufferedReader(source) as delivered, sink:
-        record = reader.read_file(delivered, sink, key)
+        record = reader.read_file(delivered, sink, key, show_progress)
         return DecodedFile(name, os.fstat(sink.fileno()).st_mtime_ns, record)
 
 

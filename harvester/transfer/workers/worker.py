@@ -250,7 +250,7 @@ class Worker:
     def _decode_spool(self, spool: str, key: str) -> DecodedFile:
         source = ReportingFile(self._destination.temporary_path(spool), self._show_progress)
         name, sink = self._destination.create()
-        return decode_file(self._reader, source, name, sink, key)
+        return decode_file(self._reader, source, name, sink, key, self._show_progress)
 
     def _land_spool(self, assignment: Assignment, fetched: FetchResult, spool: str, decoded: DecodedFile) -> Outcome:
         """Land an object whose delivered bytes lie in the temporary file ``spool``."""

@@ -1,7 +1,7 @@
 """What one object may cost a worker process, watched from outside: a stalled worker cannot watch itself.
 
 A worker reports four times a second that it goes on: with outcomes, or with `Alive`. While it decodes one object
-from memory it cannot; a big file makes it report as it is read.
+from memory it cannot; a big file makes it report as it is read, and as its rows are decoded.
 """
 
 import contextlib

@@ -279,3 +279,25 @@ def test_columns_without_rows_and_rows_without_columns(tmp_path: Path) -> None:
     body = parquet(pa.table({"a": [1, 2]}).select([]))
     record = land(body)
     assert record.problem is None
+
+
+def test_progress_is_shown_while_what_was_read_is_decoded(tmp_path: Path) -> None:
+    file = tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"number": range(60_000)}), file, row_group_size=60_000)
+    shown_after: list[int] = []
+
+    class Counting(io.FileIO):
+        reads = 0
+
+        def readinto(self, buffer: Any, /) -> int:
+            self.reads += 1
+            return super().readinto(buffer) or 0
+
+    with Counting(file) as raw, io.BufferedReader(raw) as source:
+        record = ResultReader(ResultOptions()).read_file(
+            source, io.BytesIO(), file.name, lambda: shown_after.append(raw.reads)
+        )
+
+    assert record.rows == 60_000
+    # One row group: nothing is read between its batches.
+    assert shown_after.count(shown_after[-1]) > 50
