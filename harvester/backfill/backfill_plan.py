@@ -247,7 +247,7 @@ def read_plan(store: OutputStore) -> BackfillPlan:
             document["kms_max_rps"],
             uploads=None if document["uploads"] is None else planned_uploads(document["uploads"]),
         )
-    except (ValueError, LookupError, TypeError, AttributeError, HarvesterError) as error:
+    except (ValueError, RecursionError, LookupError, TypeError, AttributeError, HarvesterError) as error:
         raise IntegrityError(f"{path} is no plan", code=ErrorCode.BACKFILL_DAMAGED, subject=path) from error
 
 

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from harvester.errors import HarvesterError, NoSuchBucket, UsageError
+from harvester.errors import ConnectionFailed, HarvesterError, NoSuchBucket, UsageError
 from harvester.tables.exports.export_types import ExportOptions
 from harvester.tables.exports.exporting import export_rows
 from harvester.tables.outputs.output_store import DirectoryOutput, OutputStore, open_output
 from harvester.tables.outputs.s3_output import PIECE_BYTES
 from scripts.servers.fake_gcs import FakeGcs
 from scripts.servers.gcs_discovery import DOCUMENT, request_fault, resource_fault
-from scripts.servers.loopback_server import Request
+from scripts.servers.loopback_server import Answer, LoopbackServer, Request
 from tests.unit.tables.memory_rows import MemorySource
 
 
@@ -171,6 +171,29 @@ def test_a_bucket_that_does_not_exist_is_an_error(scheme: str, s3_bucket: str, f
         list(store.names("data/"))
     with pytest.raises(HarvesterError), open_output(f"{scheme}://no-bucket-of-this-name/out") as store:
         store.create("data/a", b"")
+
+
+LISTED = "<ListBucketResult><IsTruncated>{}</IsTruncated>{}</ListBucketResult>"
+
+
+@pytest.mark.parametrize(
+    ("scheme", "answer"),
+    [
+        ("s3", LISTED.format("true", "")),
+        ("s3", LISTED.format("true", "<NextContinuationToken>t</NextContinuationToken>")),
+        ("s3", LISTED.format("false", "<Contents><Size>1</Size></Contents>")),
+        ("gs", '{"items":' + "[" * 100_000),
+        ("gs", '{"items":[5]}'),
+    ],
+)
+def test_a_listing_that_breaks_its_interface_is_an_error_of_the_store(
+    monkeypatch: pytest.MonkeyPatch, scheme: str, answer: str
+) -> None:
+    with LoopbackServer(lambda _: Answer(200, answer.encode())) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.url)
+        with pytest.raises(ConnectionFailed), open_output(f"{scheme}://bucket/out") as store:
+            list(store.names("data/"))
 
 
 @pytest.mark.parametrize("url", ["abfs://container/out", "http://example.com/out", "dbfs://x"])

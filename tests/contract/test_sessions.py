@@ -17,6 +17,7 @@ from harvester.causes import Cause
 from harvester.error_codes import ErrorCode
 from harvester.errors import ConfigurationError, ConnectionFailed, UsageError
 from harvester.location import parse_location
+from harvester.queues.sqs import SqsQueue
 from harvester.retry import RetryPolicy
 from harvester.sessions.aws_session import AwsSession
 from harvester.sessions.connections import S3Connection, StoreSettings
@@ -399,6 +400,11 @@ def test_an_answer_that_cannot_be_read_is_the_services_error(operation: str, bod
 
     assert error is not None
     assert (error.cause, error.retryable) == (Cause.SERVER_ERROR, True)
+
+
+def test_json_without_end_from_a_queue_is_the_services_error() -> None:
+    with LoopbackServer(lambda _: Answer(200, b"[" * 100_000)) as server, pytest.raises(ConnectionFailed):
+        SqsQueue(f"{server.url}/111122223333/q", StoreSettings()).settings()
 
 
 @pytest.fixture(scope="session")

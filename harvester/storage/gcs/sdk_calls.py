@@ -87,7 +87,7 @@ class GcsCalls:
             return None, self._without_answer(error.cause or error)
         except RequestException as error:
             return None, self._without_answer(error)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
             # What the library makes of an answer that is JSON and not of the documented form.
             return None, unanswered(
                 Cause.SERVER_ERROR, type(error).__name__, "an answer that cannot be read", retryable=False

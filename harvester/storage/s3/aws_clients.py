@@ -100,8 +100,8 @@ def _called(call: Callable[..., Any], parameters: Mapping[str, Any]) -> dict[str
         raise _RefusedError(_unreached(Cause.NETWORK, error)) from error
     except json.JSONDecodeError:
         raise  # of a program that hands out credentials, before this call: answers of these services are XML
-    except (ResponseParserError, ParseError, ValueError, OverflowError) as error:
-        # The others than the first: a number or date of an answer, and a location that is no XML.
+    except (ResponseParserError, ParseError, ValueError, OverflowError, RecursionError) as error:
+        # The others than the first: a number or date of an answer, a location that is no XML, and JSON without end.
         raise _RefusedError(_unreached(Cause.SERVER_ERROR, error)) from error
 
 

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+from harvester.causes import Cause
 from harvester.location import Location
 from harvester.retry import backoff_delay
 from harvester.sessions import Login, S3Session, StoreSettings
-from harvester.storage import AwsClients, ServiceError, ask, harvester_error
+from harvester.storage import AwsClients, ServiceError, ask, harvester_error, unanswered
 
 _UPLOAD_SECONDS: Final = 300
 PIECE_BYTES: Final = 64 * 1024**2
@@ -29,6 +30,10 @@ _NOT_FOUND: Final = 404
 _ATTEMPTS: Final = 8
 _FIRST_DELAY: Final = 0.25
 _LONGEST_DELAY: Final = 4.0
+
+
+def _read_body(body: Any) -> dict[str, bytes]:
+    return {"content": body.read()}
 
 
 class S3Output:
@@ -56,10 +61,13 @@ class S3Output:
                 self._client.list_objects_v2, Bucket=self._location.bucket, Prefix=self._location.key(prefix), **token
             )
             for entry in page.get("Contents", ()):
-                yield self._location.relative(entry["Key"])
+                yield self._location.relative(self._stated(entry, "Key"))
             if not page.get("IsTruncated"):
                 return
-            token = {"ContinuationToken": page["NextContinuationToken"]}
+            following = {"ContinuationToken": self._stated(page, "NextContinuationToken")}
+            if following == token:
+                raise self._unusable("the same continuation token twice")
+            token = following
 
     def read(self, name: str) -> bytes | None:
         """Return an object."""
@@ -68,18 +76,16 @@ class S3Output:
             return None
         if result.value is None:
             raise self._error(result.error)
-        content: bytes = result.value["Body"].read()
-        return content
+        return self._content(result.value)
 
     def size(self, name: str) -> int:
         """Return the bytes of an object."""
-        return int(self._value(self._client.head_object, **self._object(name))["ContentLength"])
+        return int(self._stated(self._value(self._client.head_object, **self._object(name)), "ContentLength"))
 
     def read_range(self, name: str, start: int, stop: int) -> bytes:
         """Return some bytes of an object."""
         asked = {"Range": f"bytes={start}-{stop - 1}", **self._object(name)}
-        content: bytes = self._value(self._client.get_object, **asked)["Body"].read()
-        return content
+        return self._content(self._value(self._client.get_object, **asked))
 
     def create(self, name: str, content: bytes) -> bool:
         """Put an object unless one is there."""
@@ -106,7 +112,7 @@ class S3Output:
     def copy(self, source: str, target: str) -> None:
         """Copy an object within S3, of any size."""
         found, made = self._object(source), self._object(target)
-        size = self._value(self._client.head_object, **found)["ContentLength"]
+        size = self.size(source)
         if size <= COPY_BYTES:
             self._value(self._client.copy_object, CopySource=found, **made)
             return
@@ -118,7 +124,7 @@ class S3Output:
             last = min(start + COPY_BYTES, size) - 1
             piece = {"UploadId": upload, "PartNumber": number, "CopySourceRange": f"bytes={start}-{last}"}
             answer = self._value(self._client.upload_part_copy, CopySource=found, **piece, **made)
-            tag: str = answer["CopyPartResult"]["ETag"]
+            tag: str = self._stated(answer.get("CopyPartResult", {}), "ETag")
             return tag
 
         self._in_pieces(target, copy_piece)
@@ -163,7 +169,7 @@ class S3Output:
                 if not body:
                     return None
                 piece = {"UploadId": upload, "PartNumber": number, "Body": body}
-                tag: str = self._value(self._client.upload_part, **piece, **target)["ETag"]
+                tag: str = self._stated(self._value(self._client.upload_part, **piece, **target), "ETag")
                 return tag
 
             return self._in_pieces(name, put_piece)
@@ -176,7 +182,7 @@ class S3Output:
         target = self._object(name)
 
         def attempt() -> Any:
-            upload = self._value(self._client.create_multipart_upload, **target)["UploadId"]
+            upload = self._stated(self._value(self._client.create_multipart_upload, **target), "UploadId")
             result = None
             try:
                 parts: list[dict[str, object]] = []
@@ -213,6 +219,21 @@ class S3Output:
         if result.value is None:
             raise self._error(result.error)
         return result.value
+
+    def _content(self, answer: dict[str, Any]) -> bytes:
+        """Read the body of an answer; a connection that breaks meanwhile is an error of the store."""
+        content: bytes = self._value(_read_body, body=answer["Body"])["content"]
+        return content
+
+    def _stated(self, answer: Mapping[str, Any], name: str) -> Any:
+        """Return a field of an answer. Raises ConnectionFailed where a store leaves it out."""
+        value = answer.get(name)
+        if value is None:
+            raise self._unusable(f"an answer without {name}")
+        return value
+
+    def _unusable(self, detail: str) -> Exception:
+        return self._error(unanswered(Cause.SERVER_ERROR, "UnusableAnswer", detail, retryable=False))
 
     def _error(self, error: ServiceError | None) -> Exception:
         assert error is not None  # noqa: S101  # a call without a value has an error
