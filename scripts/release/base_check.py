@@ -147,6 +147,7 @@ def check_missing_extras(base: Program, server: MemoryS3, folder: Path) -> None:
     )
     config.chmod(0o600)
     subscription = "projects/p/subscriptions/s"
+    queue = "https://sqs.us-east-1.amazonaws.com/111122223333/q"
     for extras, command in (
         ("events", ["watch", "gs://bucket/r/", "out", "--queue", subscription, "--once"]),
         ("nimble", ["tasks", "get", "t"]),
@@ -157,6 +158,7 @@ def check_missing_extras(base: Program, server: MemoryS3, folder: Path) -> None:
         ("listen", ["watch", "s3://bucket/r/", "out", "--once", "--metrics-port", "0"]),
         ("parquet", ["export", "s3", "--to", "out"]),
         ("parquet", ["sync", "s3://bucket/r/", "--export-to", "out"]),
+        ("parquet", ["watch", "s3://bucket/r/", "--export-to", "out", "--queue", queue, "--once"]),
         ("parquet", ["sync", "s3://bucket/r/", "out", "--keys-from", "s3://bucket/inventory/manifest.json"]),
         ("parquet", ["--config", "config.toml", "run", "-q"]),
         ("parquet", ["backfill", "run", "shards"]),
