@@ -13,6 +13,7 @@ import os
 import resource
 import stat
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import BinaryIO, NamedTuple
 
 import xxhash
@@ -199,10 +200,10 @@ class DestinationWriter:
             return removed
         return True
 
-    def copy_of(self, path: str, digest: str) -> str | None:
+    def copy_of(self, path: str, digest: str, show_progress: Callable[[], None]) -> str | None:
         """Return the name of a temporary copy of a quarantined file, None when it has not that digest any more.
 
-        Raises OSError when it cannot be read.
+        ``show_progress`` is called for each MiB. Raises OSError when it cannot be read.
         """
         folder, _, leaf = path.rpartition("/")
         source = os.open(leaf, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._folder(folder))
@@ -212,6 +213,7 @@ class DestinationWriter:
             while chunk := quarantined.read(1024 * 1024):
                 seen.update(chunk)
                 copy.write(chunk)
+                show_progress()
         if seen.hexdigest() == digest:
             return name
         self.discard(name)

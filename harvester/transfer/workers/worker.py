@@ -348,7 +348,7 @@ class Worker:
     def _recheck(self, assignment: Assignment) -> bool:
         """Validate quarantined bytes again; False when they are not what was quarantined, and must be fetched."""
         try:
-            spool = self._destination.copy_of(assignment.quarantined, assignment.digest)
+            spool = self._destination.copy_of(assignment.quarantined, assignment.digest, self._show_progress)
         except OSError:
             return False
         if spool is None:

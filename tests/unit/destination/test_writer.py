@@ -129,14 +129,16 @@ def test_quarantined_bytes_have_a_name_of_their_own(root: Path, writer: Destinat
 
 
 def test_a_copy_is_made_only_of_the_bytes_that_were_quarantined(root: Path, writer: DestinationWriter) -> None:
-    path = writer.quarantine(writer.write(b"{")[0], "a.json")
-    digest = xxhash.xxh3_128_hexdigest(b"{")
+    content = b"{" * 2_500_000
+    path = writer.quarantine(writer.write(content)[0], "a.json")
+    progress: list[None] = []
 
-    copy = writer.copy_of(path, digest)
+    copy = writer.copy_of(path, xxhash.xxh3_128_hexdigest(content), lambda: progress.append(None))
     assert copy is not None
-    assert Path(writer.temporary_path(copy)).read_bytes() == b"{"
+    assert Path(writer.temporary_path(copy)).read_bytes() == content
+    assert len(progress) == 3
     writer.discard(copy)
-    assert writer.copy_of(path, xxhash.xxh3_128_hexdigest(b"other")) is None
+    assert writer.copy_of(path, xxhash.xxh3_128_hexdigest(b"other"), lambda: None) is None
     assert temporary(root) == []
 
 
