@@ -112,13 +112,13 @@ class S3Prober(Prober):
     def list_objects(self, prefix: str, limit: int) -> ProbeResult:
         """See Prober.list_objects."""
         answer = self._ask(self._clients.s3.list_objects_v2, Bucket=self._bucket, Prefix=prefix, MaxKeys=limit)
-        keys = tuple(str(each["Key"]) for each in (answer.value or {}).get("Contents", ()))
+        keys = tuple(str(each.get("Key", "")) for each in (answer.value or {}).get("Contents", ()))
         return replace(_probe_result("ListObjectsV2", self._url(prefix), answer), keys=keys)
 
     def list_prefixes(self, parent: str) -> ProbeResult:
         """See Prober.list_prefixes."""
         answer = self._ask(self._clients.s3.list_objects_v2, Bucket=self._bucket, Prefix=parent, Delimiter="/")
-        found = tuple(str(each["Prefix"]) for each in (answer.value or {}).get("CommonPrefixes", ()))
+        found = tuple(str(each.get("Prefix", "")) for each in (answer.value or {}).get("CommonPrefixes", ()))
         return replace(_probe_result("ListObjectsV2", self._url(parent), answer), keys=found)
 
     def put_empty(self, key: str) -> ProbeResult:
@@ -145,7 +145,9 @@ class S3Prober(Prober):
         first = _probe_result("CreateMultipartUpload", self._url(key), begun)
         if begun.value is None:
             return (first,)
-        upload = begun.value["UploadId"]
+        upload = begun.value.get("UploadId", "")
+        if not upload:
+            return (first,)
         aborted = self._ask(self._clients.s3.abort_multipart_upload, Bucket=self._bucket, Key=key, UploadId=upload)
         return first, _probe_result("AbortMultipartUpload", self._url(key), aborted)
 

@@ -24,6 +24,7 @@ from harvester.sessions.connections import S3Connection, StoreSettings
 from harvester.sessions.google_session import GoogleSession
 from harvester.storage.gcs.sdk_calls import GcsCalls
 from harvester.storage.opening import open_store
+from harvester.storage.probe import S3Prober
 from harvester.storage.s3.aws_clients import AwsClients, ask
 from scripts.servers.fault_proxy import FaultProxy
 from scripts.servers.loopback_server import Answer, LoopbackServer, Request
@@ -402,8 +403,9 @@ def test_an_answer_that_cannot_be_read_is_the_services_error(operation: str, bod
     assert (error.cause, error.retryable) == (Cause.SERVER_ERROR, True)
 
 
-def test_json_without_end_from_a_queue_is_the_services_error() -> None:
-    with LoopbackServer(lambda _: Answer(200, b"[" * 100_000)) as server, pytest.raises(ConnectionFailed):
+@pytest.mark.parametrize("answer", [b"[" * 100_000, b"[]", b'{"Attributes":[]}'], ids=["endless", "array", "field"])
+def test_unusable_json_of_a_queue_is_the_services_error(answer: bytes) -> None:
+    with LoopbackServer(lambda _: Answer(200, answer)) as server, pytest.raises(ConnectionFailed):
         SqsQueue(f"{server.url}/111122223333/q", StoreSettings()).settings()
 
 
@@ -480,3 +482,12 @@ def test_a_directory_without_certificates_is_one_clear_error(
     with pytest.raises(ConfigurationError) as caught:
         open_store(parse_location("s3://buck/"), StoreSettings(retry=QUICK)).head("k")
     assert caught.value.subject == str(tmp_path)
+
+
+def test_entries_without_a_key_are_no_bug_of_a_probe() -> None:
+    listed = b"<ListBucketResult><Contents/><CommonPrefixes/></ListBucketResult>"
+    with LoopbackServer(lambda _: Answer(200, listed)) as server:
+        prober = S3Prober("buck", StoreSettings(endpoint_url=server.url))
+        assert prober.list_objects("", 1).keys == ("",)
+        assert prober.list_prefixes("").keys == ("",)
+        assert len(prober.begin_and_abort_upload("k")) == 1

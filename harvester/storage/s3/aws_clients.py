@@ -92,16 +92,20 @@ def _called(call: Callable[..., Any], parameters: Mapping[str, Any]) -> dict[str
         raise _RefusedError(_unreached(Cause.TIMEOUT, error)) from error
     except refusals.SSLError as error:
         raise _RefusedError(_untrusted(error)) from error
-    except refusals.HTTPClientError as error:
-        raise _RefusedError(_unreached(Cause.NETWORK, error)) from error
-    except refusals.EndpointConnectionError as error:
-        raise _RefusedError(_unreached(Cause.NETWORK, error)) from error
-    except (refusals.ResponseStreamingError, refusals.IncompleteReadError) as error:
+    except (
+        refusals.HTTPClientError,
+        refusals.EndpointConnectionError,
+        refusals.ResponseStreamingError,
+        refusals.IncompleteReadError,
+    ) as error:
         raise _RefusedError(_unreached(Cause.NETWORK, error)) from error
     except json.JSONDecodeError:
         raise  # of a program that hands out credentials, before this call: answers of these services are XML
     except (ResponseParserError, ParseError, ValueError, OverflowError, RecursionError) as error:
         # The others than the first: a number or date of an answer, a location that is no XML, and JSON without end.
+        raise _RefusedError(_unreached(Cause.SERVER_ERROR, error)) from error
+    except (AttributeError, LookupError, TypeError) as error:
+        # JSON of an answer that has another form than botocore's parser takes for granted.
         raise _RefusedError(_unreached(Cause.SERVER_ERROR, error)) from error
 
 
