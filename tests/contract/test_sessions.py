@@ -22,6 +22,8 @@ from harvester.retry import RetryPolicy
 from harvester.sessions.aws_session import AwsSession
 from harvester.sessions.connections import S3Connection, StoreSettings
 from harvester.sessions.google_session import GoogleSession
+from harvester.storage.bucket_settings import Unread
+from harvester.storage.gcs.iam_settings import GcsSettingsReader
 from harvester.storage.gcs.sdk_calls import GcsCalls
 from harvester.storage.opening import open_store
 from harvester.storage.probe import S3Prober
@@ -491,3 +493,11 @@ def test_entries_without_a_key_are_no_bug_of_a_probe() -> None:
         assert prober.list_objects("", 1).keys == ("",)
         assert prober.list_prefixes("").keys == ("",)
         assert len(prober.begin_and_abort_upload("k")) == 1
+
+
+@pytest.mark.parametrize("resource", [b'{"retentionPolicy": {"retentionPeriod": "x"}}', b'{"iamConfiguration": "x"}'])
+def test_settings_of_other_types_than_documented_are_unread(monkeypatch: pytest.MonkeyPatch, resource: bytes) -> None:
+    with LoopbackServer(lambda _: Answer(200, resource)) as server:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.url)
+        settings = GcsSettingsReader("buck", StoreSettings(retry=QUICK)).read()
+    assert isinstance(settings.versioning, Unread)

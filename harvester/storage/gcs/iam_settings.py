@@ -65,11 +65,16 @@ class GcsSettingsReader:
     def read(self) -> GcsSettings:
         """Read everything. Raises ConfigurationError without credentials."""
         policy = self.read_policy()
-        answer = self._calls.call("buckets.get", lambda bucket: bucket_resource(self._calls, bucket))
+        # Parsed within the call: a setting of another type than documented is an answer that cannot be read.
+        answer = self._calls.call(
+            "buckets.get", lambda bucket: self._parsed(bucket_resource(self._calls, bucket), policy)
+        )
         if answer.value is None:
             unread_setting = self._unread(answer, _GET_BUCKET)
             return GcsSettings(self.bucket, unread_setting, policy, *[unread_setting] * 7)
-        resource = answer.value
+        return answer.value
+
+    def _parsed(self, resource: Mapping[str, Any], policy: Mapping[str, Any] | Unread) -> GcsSettings:
         access: Mapping[str, Any] = resource.get("iamConfiguration") or {}
         uniform: Mapping[str, Any] = access.get("uniformBucketLevelAccess") or {}
         retention: Mapping[str, Any] = resource.get("retentionPolicy") or {}
@@ -119,7 +124,7 @@ class GcsSettingsReader:
             ).to_api_repr(),
         )
 
-    def _unread(self, answer: CallResult[dict[str, Any]], permission: str) -> Unread:
+    def _unread(self, answer: CallResult[Any], permission: str) -> Unread:
         if answer.error is not None:
             self.errors.append(answer.error)
         return unread(answer.error, permission)

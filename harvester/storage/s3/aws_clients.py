@@ -101,8 +101,9 @@ def _called(call: Callable[..., Any], parameters: Mapping[str, Any]) -> dict[str
         raise _RefusedError(_unreached(Cause.NETWORK, error)) from error
     except json.JSONDecodeError:
         raise  # of a program that hands out credentials, before this call: answers of these services are XML
-    except (ResponseParserError, ParseError, ValueError, OverflowError, RecursionError) as error:
-        # The others than the first: a number or date of an answer, a location that is no XML, and JSON without end.
+    except (ResponseParserError, ParseError, ValueError, OverflowError, RuntimeError) as error:
+        # The others than the first: a number or date of an answer, a location that is no XML, JSON without end, and a
+        # region that nothing can be signed for.
         raise _RefusedError(_unreached(Cause.SERVER_ERROR, error)) from error
     except (AttributeError, LookupError, TypeError) as error:
         # JSON of an answer that has another form than botocore's parser takes for granted.
