@@ -1,10 +1,14 @@
-"""The region of a queue comes from the forms of its host, and from nothing else."""
+"""The region of a queue is the given one, else that of its host, else the configured one."""
 
 from __future__ import annotations
 
 import pytest
 
+from harvester.queues.message_queue import QueueSettings
 from harvester.queues.queue_region import region_of_host
+from harvester.queues.sqs import SqsQueue
+from harvester.sessions.connections import StoreSettings
+from scripts.servers.loopback_server import Answer, LoopbackServer, Request
 
 
 @pytest.mark.parametrize(
@@ -38,3 +42,33 @@ from harvester.queues.queue_region import region_of_host
 )
 def test_a_host_names_its_region(host: str, region: str | None) -> None:
     assert region_of_host(host) == region
+
+
+@pytest.mark.parametrize(
+    ("host", "given", "signed"),
+    [
+        ("queue.amazonaws.com", None, "us-east-1"),
+        ("queue.amazonaws.com", "eu-west-2", "eu-west-2"),
+        ("sqs.eu-west-1.amazonaws.com", None, "eu-west-1"),
+        ("sqs.eu-west-1.amazonaws.com", "eu-west-2", "eu-west-2"),
+        ("sqs.elasticmq.test", None, "ap-south-1"),
+    ],
+)
+def test_a_request_is_signed_for_the_given_region_then_for_that_of_the_host(
+    monkeypatch: pytest.MonkeyPatch, host: str, given: str | None, signed: str
+) -> None:
+    requests: list[Request] = []
+
+    def answer(request: Request) -> Answer:
+        requests.append(request)
+        return Answer(200, b"{}", {"content-type": "application/x-amz-json-1.0"})
+
+    with LoopbackServer(answer) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "ap-south-1")
+        queue = SqsQueue(f"http://{host}/111122223333/q", StoreSettings(region=given))
+        assert queue.settings() == QueueSettings(dead_letters=False, max_deliveries=None)
+    (request,) = requests
+    assert f"/{signed}/sqs/aws4_request" in request.headers["authorization"]
