@@ -79,14 +79,14 @@ def moment(seconds: float) -> str:
     return f"{_utc(seconds):%Y-%m-%d %H:%M:%SZ}"
 
 
-def rfc3339(seconds: float) -> str:
-    """Return a point in time as RFC 3339 writes it, in UTC, to the millisecond; ``seconds`` since 1970."""
-    return rfc3339_of(_utc(seconds))
+def rfc3339(seconds: float, *, timespec: str = "milliseconds") -> str:
+    """Return a point in time as RFC 3339 writes it, in UTC, as precise as asked; ``seconds`` since 1970."""
+    return rfc3339_of(_utc(seconds), timespec=timespec)
 
 
-def rfc3339_of(time: datetime) -> str:
-    """Return an aware ``time`` as RFC 3339 writes it, in UTC, to the millisecond."""
-    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def rfc3339_of(time: datetime, *, timespec: str = "milliseconds") -> str:
+    """Return an aware ``time`` as RFC 3339 writes it, in UTC, as precise as asked."""
+    return time.astimezone(UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
 
 
 def _utc(seconds: float) -> datetime:

@@ -6,6 +6,7 @@ import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -46,9 +47,9 @@ class Backfill:
     location: Location
     """Where the objects are."""
     cutoff: float
-    """Objects modified later are not part of it; seconds since the epoch."""
+    """Objects modified later are not part of it; seconds since the epoch, whole microseconds."""
     created_at: float
-    """When it was planned; seconds since the epoch."""
+    """When it was planned; seconds since the epoch, whole microseconds."""
     shard_count: int
     """How many shards there are."""
     sync: SyncOptions = field(default_factory=SyncOptions)
@@ -161,9 +162,8 @@ class BackfillPlan:
             "schema": PLAN_SCHEMA,
             "id": backfill.id,
             "location": backfill.location.url,
-            "cutoff": backfill.cutoff,
-            "cutoff_time": rfc3339(backfill.cutoff),
-            "created_at": backfill.created_at,
+            "cutoff": plan_time(backfill.cutoff),
+            "created_at": plan_time(backfill.created_at),
             "objects": self.objects,
             "bytes": self.bytes,
             "ignored": self.ignored,
@@ -177,6 +177,23 @@ class BackfillPlan:
             "uploads": None if self.uploads is None else self.uploads.as_document(),
             "shards": [span._asdict() for span in self.spans],
         }
+
+
+def plan_time(seconds: float) -> str:
+    """Return a time as a plan stores it: to the microsecond, because files are dated finer than milliseconds."""
+    return rfc3339(seconds, timespec="microseconds")
+
+
+def whole_microseconds(seconds: float) -> float:
+    """Return a time as it is read from a stored plan, so that a plan is the same before and after."""
+    return _seconds(plan_time(seconds))
+
+
+def _seconds(text: str) -> float:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text} has no time zone")
+    return moment.timestamp()
 
 
 def shard_name(index: int) -> str:
@@ -232,8 +249,8 @@ def read_plan(store: OutputStore) -> BackfillPlan:
             Backfill(
                 str(document["id"]),
                 parse_location(document["location"]),
-                float(document["cutoff"]),
-                float(document["created_at"]),
+                _seconds(document["cutoff"]),
+                _seconds(document["created_at"]),
                 len(spans),
                 sync_options(document["sync"]),
                 export_options(document["export"]),

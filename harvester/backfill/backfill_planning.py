@@ -11,7 +11,15 @@ from itertools import islice
 from secrets import token_hex
 from typing import Final
 
-from harvester.backfill.backfill_plan import MAX_SHARDS, Backfill, BackfillPlan, ClassTotal, GivenKey, KeySpan
+from harvester.backfill.backfill_plan import (
+    MAX_SHARDS,
+    Backfill,
+    BackfillPlan,
+    ClassTotal,
+    GivenKey,
+    KeySpan,
+    whole_microseconds,
+)
 from harvester.backfill.shard_cutting import KeyHistogram
 from harvester.backfill.shards import until_cutoff
 from harvester.backfill.stored_options import store_settings_document
@@ -132,8 +140,9 @@ def plan_backfill(
     options, settings = options or BackfillOptions(), settings or StoreSettings()
     _check(options, count)
     store_settings_document(settings)
-    created_at = time.time()
-    cutoff, uploads = _cutoff(location, settings, options.cutoff, None if keys is None else keys.begun_at)
+    created_at = whole_microseconds(time.time())
+    wanted, uploads = _cutoff(location, settings, options.cutoff, None if keys is None else keys.begun_at)
+    cutoff = whole_microseconds(wanted)
     totals = _Totals(location, CompiledSelection(until_cutoff(options.sync.selection, cutoff)))
     if keys is not None:
         spans, lists = _cut_list(location, keys, count, totals, listed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from harvester.backfill.backfill_plan import MAX_SHARDS, PLAN_NAME, BackfillPlan, open_planned, read_plan
+from harvester.backfill.backfill_plan import MAX_SHARDS, PLAN_NAME, BackfillPlan, open_planned, plan_time, read_plan
 from harvester.backfill.shards import (
     CLAIM_FOLDER,
     COMMIT_FOLDER,
@@ -67,7 +67,7 @@ class BackfillStatus:
             "output": self.output,
             "backfill": self.backfill,
             "location": self.location,
-            "cutoff": self.cutoff,
+            "cutoff": None if self.cutoff is None else plan_time(self.cutoff),
             "shards": self.shard_count,
             "committed": self.shard_count - len(self.missing),
             "missing": list(self.missing),

@@ -82,7 +82,7 @@ def test_an_object_at_the_cutoff_belongs_to_the_backfill_and_a_later_one_does_no
         key = source.put(f"{number}.json", result(number))
         os.utime(key, ns=(0, 1_700_000_000_000_000_000 + nanoseconds))
     planned = plan(source.location, out, "--cutoff", "2023-11-14T22:13:20Z", shards=2)
-    assert planned["cutoff"] == 1_700_000_000
+    assert planned["cutoff"] == "2023-11-14T22:13:20.000000Z"
     assert planned["ignored"] == {"after_until": 1}
     assert run("backfill", "run", out).code == 0
     assert {Path(key).name for key, _ in visible_rows(out)} == {"0.json", "1.json"}

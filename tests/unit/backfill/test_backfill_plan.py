@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harvester.backfill.backfill_plan import (
     BackfillPlan,
@@ -14,6 +16,7 @@ from harvester.backfill.backfill_plan import (
     KeySpan,
     read_plan,
     read_shard,
+    whole_microseconds,
     write_plan,
 )
 from harvester.backfill.upload_cutoff import PlannedUploads
@@ -83,6 +86,13 @@ def test_a_plan_is_read_back_equal(tmp_path: Path) -> None:
     assert (read_plan(store).objects, read_plan(store).bytes) == (30, 3000)
 
 
+@given(st.floats(0, 2**33))
+def test_times_of_a_plan_are_those_that_it_stores(seconds: float) -> None:
+    stored = whole_microseconds(seconds)
+    assert abs(stored - seconds) <= 0.000_001
+    assert whole_microseconds(stored) == stored
+
+
 def test_a_plan_is_written_once(tmp_path: Path) -> None:
     store = DirectoryOutput(tmp_path)
     write_plan(small_plan(), store)
@@ -136,6 +146,9 @@ def test_an_output_without_a_plan_is_an_error(tmp_path: Path) -> None:
         {"schema": "urn:other"},
         {"shards": [{"after": ""}, 5]},
         {"cutoff": None},
+        {"cutoff": 1_700_000_000.5},
+        {"cutoff": "2023-11-14T22:13:20"},
+        {"created_at": "yesterday"},
         {"location": "nowhere"},
         {"export": {}},
         {"sync": {"validate": "nonsense"}},

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harvester.backfill.backfill_plan import ClassTotal
+from harvester.backfill.backfill_plan import ClassTotal, whole_microseconds
 from harvester.backfill.backfill_planning import BackfillOptions, plan_backfill
 from harvester.errors import UsageError
 from harvester.location import Location, parse_location
@@ -93,7 +93,7 @@ def test_an_inventory_of_the_future_leaves_the_store_s_time(tmp_path: Path) -> N
     before = time.time()
     for begun_at in (None, 1e12):
         plan = plan_backfill(directory(tmp_path, 0), 1, keys=KeyList([], begun_at=begun_at))
-        assert before <= plan.backfill.cutoff <= time.time()
+        assert whole_microseconds(before) <= plan.backfill.cutoff <= time.time()
 
 
 @pytest.mark.parametrize("count", [0, -1, 100_001])

@@ -135,7 +135,7 @@ def test_the_document_is_as_published(tmp_path: Path) -> None:
         "output": str(tmp_path),
         "backfill": plan.backfill.id,
         "location": "s3://bucket/results/",
-        "cutoff": 1_700_000_000.5,
+        "cutoff": "2023-11-14T22:13:20.500000Z",
         "shards": 2,
         "committed": 1,
         "missing": [0],
