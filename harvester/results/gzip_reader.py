@@ -20,7 +20,7 @@ RATIO_FREE_BYTES: Final = 8 * 1024**2
 """Content up to this size may have any ratio: a small file of one repeated value is no bomb."""
 CHUNK_BYTES: Final = 1024**2
 """How much is read at a time when streaming."""
-INFLATED_BYTES: Final = 8 * CHUNK_BYTES
+INFLATED_BYTES: Final = 4 * CHUNK_BYTES
 """The most that is inflated at a time: after each, its thread waits for the interpreter lock of the one that parses."""
 
 _GZIP_WBITS = 31

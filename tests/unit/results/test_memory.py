@@ -14,8 +14,8 @@ from harvester.results.result_reader import ResultReader
 from scripts.inputs.deliveries import large_json_lines
 from tests.unit.results.rows_of_files import rows
 
-SIZE = 80 * 1024**2
-BOUND = 64 * 1024**2  # compressed: of several blocks of 8 MiB, read ahead, parsed and written
+SIZE = 48 * 1024**2
+BOUND = 40 * 1024**2
 ROW = b'{"asin":"B012345678","price":12.5,"images":["a","b"],"text":"' + b"word " * 200 + b'"}'
 
 
