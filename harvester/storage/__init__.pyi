@@ -10,6 +10,8 @@ from .base import RefusedObject as RefusedObject
 from .base import Store as Store
 from .base import StoreConnection as StoreConnection
 from .base import StoreTime as StoreTime
+from .base import Upload as Upload
+from .base import UploadList as UploadList
 from .bucket_settings import Encryption as Encryption
 from .bucket_settings import KmsKey as KmsKey
 from .bucket_settings import LifecycleRule as LifecycleRule
@@ -67,5 +69,3 @@ from .service_errors import ServiceError as ServiceError
 from .service_errors import answered as answered
 from .service_errors import harvester_error as harvester_error
 from .service_errors import unanswered as unanswered
-from .upload_list import Upload as Upload
-from .upload_list import UploadList as UploadList

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from harvester.location import Location
 
 if TYPE_CHECKING:
-    # Loaded by the first failure, and by what lists uploads.
+    # Loaded by the first failure.
     from harvester.causes import Cause
-    from harvester.storage.upload_list import UploadList
+    from harvester.storage.bucket_settings import Unread
 
 MEBIBYTE = 1024 * 1024
 SPOOL_FROM_BYTES = 4 * MEBIBYTE
@@ -156,6 +156,26 @@ class StoreTime(NamedTuple):
     def of_http(cls, date: float) -> StoreTime:
         """Return the time that the ``Date`` of an answer states."""
         return cls(int(date) + 0.999, 1.0)
+
+
+class Upload(NamedTuple):
+    """A multipart upload that is neither completed nor aborted."""
+
+    key: str
+    """The key of the object it becomes."""
+    initiated: float
+    """When it began, seconds since the epoch: on S3 the time of modification of that object."""
+
+
+class UploadList(NamedTuple):
+    """What a store answers when it is asked for uploads in progress."""
+
+    uploads: list[Upload]
+    """The uploads, in the store's order."""
+    is_complete: bool = True
+    """Whether there are no others; False where there are more than were asked for."""
+    unread: Unread | None = None
+    """Why they are not known; None where they are."""
 
 
 class Arrival(Protocol):

@@ -35,9 +35,9 @@ from harvester.storage.base import (
     ObjectRef,
     StoreConnection,
     StoreTime,
+    UploadList,
 )
 from harvester.storage.spool_files import new_spool_file
-from harvester.storage.upload_list import UploadList
 
 _PAGE = 1000
 _CLOCK_TICK = 0.02  # file systems state the time of the last tick, of which Linux has 100 a second at least

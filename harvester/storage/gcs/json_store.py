@@ -8,7 +8,7 @@ from harvester.causes import Cause
 from harvester.errors import HarvesterError
 from harvester.location import Location
 from harvester.sessions import GOOGLE_LOGIN, GcsConnection, GoogleSession, StoreSettings
-from harvester.storage.base import PAGE_KEYS, DigestedListing, ListPage, ObjectRef, StoreTime
+from harvester.storage.base import PAGE_KEYS, DigestedListing, ListPage, ObjectRef, StoreTime, UploadList
 from harvester.storage.gcs.json_api import (
     GcsRequests,
     parse_gcs_folders,
@@ -26,7 +26,6 @@ from harvester.storage.service_errors import (
     harvester_error,
     invalid_listing,
 )
-from harvester.storage.upload_list import UploadList
 
 
 class GcsStore:

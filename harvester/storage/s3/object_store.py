@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from harvester.location import Location
 from harvester.sessions import S3Connection, S3Session, StoreSettings
-from harvester.storage.base import PAGE_KEYS, DigestedListing, ListPage, ObjectRef, StoreTime
+from harvester.storage.base import PAGE_KEYS, DigestedListing, ListPage, ObjectRef, StoreTime, UploadList
 from harvester.storage.http import HttpClient, Response
 from harvester.storage.key_ranges import just_before, usable_folders
 from harvester.storage.page_checks import InvalidListingError, PageChecker, ParsedPage
@@ -16,7 +16,6 @@ from harvester.storage.s3.list_page import parse_common_prefixes, parse_page
 from harvester.storage.s3.rest_api import S3Requests, bucket_region, object_of, service_error_from, with_stated_error
 from harvester.storage.s3.upload_pages import list_uploads
 from harvester.storage.service_errors import ServiceError, TransportError, harvester_error, invalid_listing
-from harvester.storage.upload_list import UploadList
 
 _MOVES = 2  # from the default region to the bucket's, and once more for a bucket made anew elsewhere
 

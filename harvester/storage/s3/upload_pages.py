@@ -10,14 +10,13 @@ from typing import Final, NamedTuple
 from urllib.parse import unquote_plus
 from xml.etree.ElementTree import Element
 
-from harvester.storage.base import PAGE_KEYS, UNKNOWN_TIME
+from harvester.storage.base import PAGE_KEYS, UNKNOWN_TIME, Upload, UploadList
 from harvester.storage.bucket_settings import unread
 from harvester.storage.http import Response
 from harvester.storage.page_checks import checked_time
 from harvester.storage.s3.list_page import is_true
 from harvester.storage.s3.xml_documents import parse_xml
 from harvester.storage.service_errors import ServiceError
-from harvester.storage.upload_list import Upload, UploadList
 
 _PERMISSION: Final = "s3:ListBucketMultipartUploads"
 _MOST_PAGES: Final = 100

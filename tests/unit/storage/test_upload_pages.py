@@ -7,11 +7,11 @@ from urllib.parse import quote
 
 import pytest
 
+from harvester.storage.base import Upload, UploadList
 from harvester.storage.bucket_settings import Unread, UnreadReason
 from harvester.storage.http import Response
 from harvester.storage.s3.upload_pages import list_uploads
 from harvester.storage.service_errors import ServiceError, answered
-from harvester.storage.upload_list import Upload, UploadList
 
 PERMISSION = "s3:ListBucketMultipartUploads"
 BEGAN = 1_795_342_631.0

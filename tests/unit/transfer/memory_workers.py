@@ -9,8 +9,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from harvester.location import Location, parse_location
-from harvester.storage.base import DigestedListing, FetchRequest, ListPage, ObjectRef, StoreConnection, StoreTime
-from harvester.storage.upload_list import UploadList
+from harvester.storage.base import (
+    DigestedListing,
+    FetchRequest,
+    ListPage,
+    ObjectRef,
+    StoreConnection,
+    StoreTime,
+    UploadList,
+)
 from harvester.transfer.workers.message_batches import pack_outcomes, unpack_assignments
 from harvester.transfer.workers.message_socket import MessageSocket
 from harvester.transfer.workers.messages import (
